@@ -1,0 +1,49 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ends a run and publishes what came of it."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.oncall.runbooks.plugins.module_utils.text import inert
+from ansible_collections.oncall.runbooks.plugins.plugin_utils import lifecycle
+from ansible_collections.oncall.runbooks.plugins.plugin_utils.plain import plain
+
+
+class ActionModule(ActionBase):
+    """One task for the outcome and C(set_stats), because every host pays for each task."""
+
+    _requires_connection = False
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result = super().run(tmp, task_vars)
+        _validation, arguments = self.validate_argument_spec(
+            {
+                "diagnosis": {"type": "dict", "required": True},
+                "state": {"type": "dict", "required": True},
+                "options": {"type": "dict", "required": True},
+                "concluded": {"type": "str", "required": True},
+            }
+        )
+        arguments = plain(arguments)
+        diagnosis = arguments["diagnosis"]
+        # Facts outlive a role: a state that was concluded before belongs to an earlier runbook of this play.
+        state = arguments["state"] if arguments["state"].get("id") != arguments["concluded"] else {}
+        run = inert(lifecycle.result_of(state, diagnosis, arguments["options"], time.time()))
+        result.update(
+            changed=any(action["state"] != "failed" for action in run["actions"]),
+            msg=f"{run['outcome']}: {run['summary']}",
+            state_id=state.get("id", ""),
+            run=run,
+            ansible_stats={
+                "data": {"oncall": {run["host"]: {run["runbook"]: run}}},
+                "per_host": False,
+                "aggregate": True,
+            },
+        )
+        return result

@@ -1,0 +1,118 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Judges a runbook's table of likely causes, in the controller."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.oncall.runbooks.plugins.module_utils.service_verbs import missing_for
+from ansible_collections.oncall.runbooks.plugins.plugin_utils import judge
+from ansible_collections.oncall.runbooks.plugins.plugin_utils.plain import plain
+
+_MANAGERS = Path(__file__).parents[2] / "roles" / "service" / "managers"
+
+
+class ActionModule(ActionBase):
+    """Takes the raw variables, so that each cause is templated by itself."""
+
+    _requires_connection = False
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result = super().run(tmp, task_vars)
+        variables = task_vars or {}
+        _validation, arguments = self.validate_argument_spec({"observed": {"type": "dict", "required": True}})
+        role_path = Path(variables["role_path"])
+        runbook = role_path.name
+        host = plain(variables["inventory_hostname"])
+        observed = plain(arguments["observed"])
+        if f"{runbook}_causes" not in variables:
+            # No table would find nothing, and nothing found reads as healthy.
+            raise AnsibleActionFail(f"there is no {runbook}_causes; diagnosis stands in the role of its runbook")
+        causes = {
+            **self._table(variables, f"{runbook}_causes"),
+            **self._table(variables, f"{runbook}_extra_causes"),
+        }
+        remedies = {path.stem for path in (role_path / "tasks" / "remedies").glob("*.yml")}
+        managed: dict[str, Any] = {}
+
+        def missing(service: str, verb: str) -> str:
+            if not managed:
+                managed.update(self._template(variables["system_services"]))
+            return missing_for(_MANAGERS, managed, service, verb)
+
+        try:
+            judge.check_table(causes, remedies)
+            findings = judge.judge(causes, self._condition, self._template, judge.reasons_in(observed))
+            plan = judge.plan(causes, findings, self._template, missing, runbook, host)
+        except judge.BadTable as error:
+            raise AnsibleActionFail(f"{runbook}_causes: {error}") from None
+        status = judge.status_of(findings)
+        result.update(
+            changed=False,
+            id=uuid.uuid4().hex[:12],
+            runbook=runbook,
+            host=host,
+            role=plain(variables["ansible_role_name"]),
+            verify="verify" if (role_path / "tasks" / "verify.yml").is_file() else "diagnose",
+            at=round(time.time(), 3),
+            status=status,
+            msg=judge.summary_line(status, findings),
+            findings=findings,
+            plan=plan,
+            evidence=self._evidence(variables.get(f"{runbook}_evidence", {})),
+            runbook_meta=_meta(role_path) if status != judge.HEALTHY else {},
+        )
+        return result
+
+    def _table(self, variables: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+        table = variables.get(name, {})
+        if isinstance(table, str):
+            table = self._templar.template(table)
+        if not isinstance(table, Mapping):
+            raise AnsibleActionFail(f"{name} is no dictionary of causes")
+        return table
+
+    def _condition(self, expression: Any) -> bool:
+        # A list is true where all of it is, and is read only as far as that takes.
+        conditions = expression if isinstance(expression, list) else [expression]
+        try:
+            return all(self._templar.evaluate_conditional(condition) for condition in conditions)
+        except AnsibleError as error:
+            raise judge.CannotTell(_cause_of(error)) from None
+
+    def _template(self, value: Any) -> Any:
+        try:
+            return plain(self._templar.template(value))
+        except AnsibleError as error:
+            raise judge.CannotTell(_cause_of(error)) from None
+
+    def _evidence(self, table: Mapping[str, Any]) -> dict[str, Any]:
+        """The measurements a person wants to see, without those that could not be made."""
+        evidence = {}
+        for name, value in table.items():
+            try:
+                evidence[str(name)] = self._template(value)
+            except judge.CannotTell:
+                continue
+        return evidence
+
+
+def _cause_of(error: BaseException) -> str:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(getattr(error, "message", error))
+
+
+def _meta(role_path: Path) -> dict[str, Any]:
+    path = role_path / "meta" / "runbook.yml"
+    return yaml.safe_load(path.read_text()) if path.is_file() else {}

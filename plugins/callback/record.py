@@ -1,0 +1,170 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The closing summary and the record of a run."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: record
+type: notification
+short_description: Closing summary and record of each run of a runbook
+version_added: 0.1.0
+author: oncall.runbooks maintainers (@oncall-runbooks)
+description:
+  - At the end of a play that ran a runbook of this collection, prints one line a host with the outcome and what to do, and
+    writes what happened as JSON and as Markdown, readable by the user alone. Other plays are left alone.
+  - Hosts that failed or could not be reached before a runbook came to an end are in it as C(unknown), with the reason.
+requirements:
+  - enable in configuration
+options:
+  directory:
+    description: Where the records go. It is made, for the user alone, if it is not there.
+    type: path
+    default: ~/.local/state/oncall/runs
+    env:
+      - name: ONCALL_RECORD_DIRECTORY
+    ini:
+      - section: callback_record
+        key: directory
+"""
+
+import json
+import os
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.callback import CallbackBase
+
+from ansible_collections.oncall.runbooks.plugins.module_utils.text import inert, one_line
+from ansible_collections.oncall.runbooks.plugins.plugin_utils.plain import plain
+from ansible_collections.oncall.runbooks.plugins.plugin_utils.record_markdown import markdown
+
+COLLECTION = "oncall.runbooks."
+COLORS = {"healthy": "green", "resolved": "green", "planned": "cyan", "advised": "yellow"}
+
+
+class CallbackModule(CallbackBase):
+    """Collects the results of the action C(conclude)."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "notification"
+    CALLBACK_NAME = "oncall.runbooks.record"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._runs: list[dict[str, Any]] = []
+        self._trouble: dict[str, str] = {}
+        self._ours = False
+        self._playbook = ""
+        self._started_at = time.time()
+
+    def v2_playbook_on_start(self, playbook: Any) -> None:
+        self._playbook = Path(str(playbook._file_name)).stem
+
+    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
+        del is_conditional
+        if not self._ours:
+            role = task._role.get_name() if task._role else ""
+            self._ours = str(task.action).startswith(COLLECTION) or role.startswith(COLLECTION)
+
+    def v2_runner_on_ok(self, result: Any) -> None:
+        self._collect(result)
+
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        if not self._collect(result) and not ignore_errors and not self._is_the_end(result):
+            message = result._result.get("msg") or "no message"
+            self._trouble[result._host.get_name()] = f"{result._task.get_name()}: {one_line(message, 500)}"
+
+    def v2_runner_on_unreachable(self, result: Any) -> None:
+        message = one_line(result._result.get("msg") or "no message", 500)
+        self._trouble[result._host.get_name()] = f"host unreachable: {message}"
+
+    def _is_the_end(self, result: Any) -> bool:
+        """Whether this is only the return code of a run that was concluded."""
+        role = result._task._role.get_name() if result._task._role else ""
+        return role == f"{COLLECTION}run" and result._task.action == "ansible.builtin.fail"
+
+    def _collect(self, result: Any) -> bool:
+        run = result._result.get("run") if result._task.action == COLLECTION + "conclude" else None
+        if not isinstance(run, dict):
+            return False
+        self._runs.append(plain(run))
+        # What failed on the way and was dealt with is part of the run's own story.
+        self._trouble.pop(result._host.get_name(), None)
+        return True
+
+    def v2_playbook_on_stats(self, stats: Any) -> None:
+        if not self._ours:
+            return
+        for host in sorted({*stats.failures, *stats.dark}):
+            if host in self._trouble:
+                self._runs.append(self._unfinished(host, inert(self._trouble[host])))
+        if not self._runs:
+            return
+        self._display.banner("ONCALL")
+        width = max(len(run["host"]) for run in self._runs)
+        for run in self._runs:
+            self._say(run, width)
+        self._write()
+
+    def _unfinished(self, host: str, reason: str) -> dict[str, Any]:
+        now = time.time()
+        return {
+            "host": host,
+            "runbook": self._playbook,
+            "outcome": "unknown",
+            "summary": reason,
+            "started_at": round(self._started_at, 3),
+            "finished_at": round(now, 3),
+            "seconds": round(now - self._started_at, 3),
+        }
+
+    def _say(self, run: dict[str, Any], width: int) -> None:
+        outcome = run["outcome"]
+        line = f"{run['host']:<{width}} : {outcome:<10} {one_line(run['summary'], 400)}"
+        self._display.display(line, color=COLORS.get(outcome, "red"))
+        indent = " " * (width + 3)
+        plan = run.get("plan") or {}
+        if outcome in ("planned", "blocked", "advised"):
+            for step in plan.get("steps") or ():
+                what = f"risk {step['risk']}" if step["available"] else f"not available: {step['why_not']}"
+                targets = one_line(json.dumps(step["targets"], ensure_ascii=False), 200)
+                self._display.display(f"{indent}remedy {step['remedy']} ({what}) on {targets}")
+            if any(step["available"] for step in plan.get("steps") or ()):
+                self._display.display(
+                    f"{indent}plan   {plan['hash']}; to act on exactly this: -e run_plan={plan['hash']}"
+                )
+        if run.get("escalation"):
+            self._display.display(f"{indent}tell   {run['escalation']}")
+
+    def _write(self) -> None:
+        directory = Path(self.get_option("directory")).expanduser()
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._started_at))
+        base = directory / f"{stamp}-{self._playbook or 'run'}-{uuid.uuid4().hex[:8]}"
+        document = {
+            "schema": 1,
+            "playbook": self._playbook,
+            "started_at": round(self._started_at, 3),
+            "finished_at": round(time.time(), 3),
+            "runs": self._runs,
+        }
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _write_private(base.with_suffix(".json"), json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+            _write_private(base.with_suffix(".md"), markdown(document))
+        except OSError as error:
+            self._display.warning(
+                f"no record of this run: {directory}: {error.strerror}; set ONCALL_RECORD_DIRECTORY to a folder of yours"
+            )
+            return
+        self._display.display(f"record : {base.with_suffix('.md')}")
+
+
+def _write_private(path: Path, text: str) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(text)

@@ -1,0 +1,36 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options of M(oncall.runbooks.observe): those of each observer, one level down."""
+
+from __future__ import annotations
+
+import textwrap
+
+from ansible_collections.oncall.runbooks.plugins.doc_fragments import metrics, postgres
+
+_TIMEOUT = """
+  timeout_seconds:
+    description: Time for connecting and the whole answer.
+    type: float
+    default: 5
+"""
+
+
+def _nested(name: str, module: str, options: str) -> str:
+    return (
+        f"\n  {name}:\n    description: Options of M(oncall.runbooks.{module}).\n    type: dict\n    suboptions:\n"
+        + textwrap.indent(options, "    ")
+    )
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = (
+        "options:"
+        + _nested("metrics", "metrics_info", metrics.OPTIONS)
+        + _nested(
+            "postgres_activity",
+            "postgres_activity_info",
+            postgres.DATABASE + postgres.ACTIVITY + _TIMEOUT,
+        )
+    )

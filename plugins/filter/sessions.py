@@ -1,0 +1,59 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Filters over the sessions that M(oncall.runbooks.postgres_activity_info) tells of."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+
+def identities(sessions: Iterable[Mapping[str, Any]], statement: bool = False) -> list[dict[str, Any]]:
+    """What makes each session the same one later, as M(oncall.runbooks.postgres_session) takes it.
+
+    Args:
+        sessions: sessions as observed.
+        statement: also the start of the statement, so that only that very one is meant.
+    """
+    keys = ("pid", "backend_start", "query_start") if statement else ("pid", "backend_start")
+    rows = [{key: session[key] for key in keys} for session in sessions]
+    return sorted(rows, key=lambda row: (row["pid"], row["backend_start"]))
+
+
+def not_denied(rows: Iterable[Mapping[str, Any]], patterns: list[str]) -> list[Mapping[str, Any]]:
+    """The rows whose ``application_name`` fits none of the patterns."""
+    return [
+        row
+        for row in rows
+        if not any(fnmatch.fnmatchcase(row["application_name"] or "", pattern) for pattern in patterns)
+    ]
+
+
+def slow_statement_advice(activity: Mapping[str, Any]) -> list[str]:
+    """What the database's own statistics say about slow statements and missing indexes, one line each."""
+    lines = [
+        f"table {table['schema']}.{table['table']} ({table['live_rows']} rows) was read in full "
+        f"{table['sequential_scans']} times and {table['index_scans']} times by an index: an index may be missing"
+        for table in activity["tables_without_index_use"]
+    ]
+    statements = activity["statements"]
+    lines += [
+        f"mean {row['mean_milliseconds']:.0f} ms over {row['calls']} calls: {row['query']}"
+        for row in (statements.get("slowest") or [])[:3]
+    ]
+    if not statements["available"]:
+        lines.append(f"the slowest statements are not known: {statements['reason']}")
+    return lines
+
+
+class FilterModule:
+    """Filters over database sessions."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {
+            "identities": identities,
+            "not_denied": not_denied,
+            "slow_statement_advice": slow_statement_advice,
+        }

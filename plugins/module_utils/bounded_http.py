@@ -1,0 +1,317 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""GET over HTTP with one deadline and one size limit, whatever the other side does."""
+
+from __future__ import annotations
+
+import io
+import re
+
+from ansible_collections.oncall.runbooks.plugins.module_utils.deadline import (
+    Deadline,
+    DeadlineExceeded,
+    within,
+)
+from ansible_collections.oncall.runbooks.plugins.module_utils.text import one_line
+
+MAX_BYTES = 16 * 1024 * 1024
+_MAX_REDIRECTS = 3
+_CHUNK_BYTES = 65536
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_REDIRECTS = (301, 302, 303, 307, 308)
+_NOT_IN_A_URL = re.compile(r"[^\x21-\x7e]")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_NOT_IN_A_HEADER = re.compile(r"[^\x20-\x7e\xa0-\xff]")
+
+
+class FetchError(Exception):
+    """No answer that can be used; the message is one line and holds no secret."""
+
+
+class _Target:
+    """The parts of one URL."""
+
+    def __init__(self, url):
+        from urllib.parse import unquote, urlsplit
+
+        self.shown = public_url(url)
+        if not isinstance(url, str) or _NOT_IN_A_URL.search(url):
+            raise FetchError(f"{self.shown}: a URL may hold neither spaces nor control nor non-ASCII characters")
+        try:
+            parts = urlsplit(url)
+            self.scheme, self.host, port = parts.scheme.lower(), parts.hostname, parts.port
+        except ValueError:
+            raise FetchError(f"{self.shown} is not a valid URL") from None
+        if self.scheme not in _DEFAULT_PORTS:
+            raise FetchError(f"{self.shown}: only http and https are read, not {self.scheme or 'a URL without scheme'}")
+        if not self.host:
+            raise FetchError(f"{self.shown} names no host")
+        self.port = port or _DEFAULT_PORTS[self.scheme]
+        self.path = (parts.path or "/") + ("?" + parts.query if parts.query else "")
+        self.url = url
+        self.user, self.password = unquote(parts.username or ""), unquote(parts.password or "")
+
+    def origin(self):
+        return self.scheme, self.host, self.port
+
+
+class _TimedReader(io.RawIOBase):
+    """What HTTPResponse reads from: every single receive gets only the time that is left.
+
+    A socket's own timeout starts anew with every byte, so a server that drips would never run into it.
+    """
+
+    def __init__(self, sock, deadline):
+        self._sock = sock
+        self._deadline = deadline
+
+    def makefile(self, mode):
+        return io.BufferedReader(self, _CHUNK_BYTES)
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        self._sock.settimeout(self._deadline.remaining_seconds())
+        return self._sock.recv_into(buffer)
+
+
+def public_url(url):
+    """``url`` fit to be shown: without user, password, query and fragment."""
+    from urllib.parse import urlsplit
+
+    # Cut only afterwards: a cut before the @ would make a password look like a host.
+    text = one_line(url, len(str(url)) + 1)
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return text.split(":", 1)[0][:10] + "://…" if "://" in text else "…"
+    if not parts.scheme or not parts.netloc:
+        # Without a host nothing says where a password would stand.
+        return text if re.fullmatch(r"[A-Za-z0-9+.:/_-]{0,200}", text) else "…"
+    # An @ this late is most likely a password with an unescaped slash before it.
+    path = "/…" if "@" in parts.path else parts.path
+    host = f"[{host}]" if ":" in host else host
+    return one_line(f"{parts.scheme}://{host}{'' if port is None else f':{port}'}{path}", 200)
+
+
+def fetch(url, timeout_seconds, max_bytes=MAX_BYTES, headers=None):
+    """Read one URL with GET.
+
+    The deadline covers everything: name resolution, every address, TLS, redirects, the last byte of the body.
+    At most three redirects are followed, only within the same scheme, host and port. Proxy settings of the
+    environment are not used.
+
+    Args:
+        url: http or https; ``user:password@`` in it becomes basic authentication.
+        timeout_seconds: for the whole answer.
+        max_bytes: limit of the body, as transferred and as unpacked.
+        headers: dict of more request headers.
+
+    Returns:
+        ``(status, headers, body)``: the status as int, whatever it is; the answer's headers with lower-case
+        names; the unpacked body as bytes.
+
+    Raises:
+        FetchError: no usable answer.
+    """
+    deadline = Deadline(timeout_seconds)
+    target = first = _Target(url)
+    request_headers = _request_headers(first, headers or {})
+    for _ in range(_MAX_REDIRECTS + 1):
+        status, answer_headers, body, location = _get(target, request_headers, deadline, max_bytes)
+        if location is None:
+            return status, answer_headers, body
+        target = _redirected(target, location)
+    raise FetchError(f"{first.shown}: more than {_MAX_REDIRECTS} redirects")
+
+
+def _request_headers(target, extra):
+    sent = {"accept": "*/*", "user-agent": "oncall.runbooks"}
+    if target.user or target.password:
+        from base64 import b64encode
+
+        credentials = f"{target.user}:{target.password}".encode()
+        sent["authorization"] = "Basic " + b64encode(credentials).decode("ascii")
+    for name, value in extra.items():
+        if not _HEADER_NAME.fullmatch(str(name)):
+            raise FetchError(f"{target.shown}: a request header has an invalid name")
+        if _NOT_IN_A_HEADER.search(str(value)):
+            raise FetchError(f"{target.shown}: the request header {name} holds characters that cannot be sent")
+        sent[str(name).lower()] = str(value)
+    # Not for the caller to change: what is understood here is one answer, packed with gzip at most.
+    host = f"[{target.host}]" if ":" in target.host else target.host
+    default_port = target.port == _DEFAULT_PORTS[target.scheme]
+    sent["host"] = host if default_port else f"{host}:{target.port}"
+    sent["accept-encoding"] = "gzip"
+    sent["connection"] = "close"
+    return sent
+
+
+def _redirected(target, location):
+    from urllib.parse import urljoin
+
+    if _NOT_IN_A_URL.search(location):
+        raise FetchError(f"{target.shown} redirects to something that is no URL")
+    try:
+        new = _Target(urljoin(target.url, location))
+    except ValueError:
+        raise FetchError(f"{target.shown} redirects to something that is no URL") from None
+    if new.origin() == target.origin():
+        return new
+    if (target.scheme, new.scheme) == ("http", "https") and new.host == target.host:
+        raise FetchError(f"{target.shown} redirects to https: write {new.shown} instead")
+    raise FetchError(f"{target.shown} redirects to another place, {new.scheme}://{new.host}:{new.port}; not followed")
+
+
+def _get(target, headers, deadline, max_bytes):
+    """One request. Returns ``(status, headers, body, location)``; with a location there is no body."""
+    import http.client
+
+    progress = {"doing": "resolving the name"}
+    sock = None
+    try:
+        sock = _connect(target, deadline, progress)
+        progress["doing"] = "waiting for the answer"
+        connection = http.client.HTTPConnection(target.host, target.port)
+        connection.sock = sock
+        sock.settimeout(deadline.remaining_seconds())
+        connection.request("GET", target.path, headers=headers)
+        with http.client.HTTPResponse(_TimedReader(sock, deadline), method="GET") as response:
+            response.begin()
+            answer_headers = {name.lower(): value for name, value in response.getheaders()}
+            location = answer_headers.get("location") if response.status in _REDIRECTS else None
+            if location is not None:
+                return response.status, answer_headers, b"", location
+            progress["doing"] = "reading the body"
+            return response.status, answer_headers, _body(response, answer_headers, max_bytes), None
+    except Exception as error:
+        raise FetchError(one_line(_explain(error, target, deadline, progress["doing"]))) from None
+    finally:
+        if sock is not None:
+            sock.close()
+
+
+def _connect(target, deadline, progress):
+    import socket
+
+    # Nothing can interrupt the system's resolver; it may be left behind in its thread.
+    addresses = within(
+        deadline.remaining_seconds(), socket.getaddrinfo, target.host, target.port, 0, socket.SOCK_STREAM
+    )
+    progress["doing"] = "connecting"
+    problem = OSError("the name has no address")
+    for position, (family, kind, protocol, _, address) in enumerate(addresses):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            # A silent address must leave time for the ones after it.
+            sock.settimeout(deadline.remaining_seconds() / (len(addresses) - position))
+            sock.connect(address)
+            if target.scheme == "https":
+                progress["doing"] = "agreeing on TLS"
+                sock = _tls(sock, target.host, deadline)
+            return sock
+        except OSError as error:
+            sock.close()
+            problem = error
+            if progress["doing"] != "connecting":
+                break
+        except BaseException:
+            sock.close()
+            raise
+    raise problem
+
+
+def _tls(sock, host, deadline):
+    import ssl
+
+    context = ssl.create_default_context()
+    sock.settimeout(deadline.remaining_seconds())
+    return context.wrap_socket(sock, server_hostname=host)
+
+
+def _body(response, headers, max_bytes):
+    encoding = headers.get("content-encoding", "").strip().lower()
+    if encoding not in ("", "identity", "gzip", "x-gzip"):
+        raise FetchError(f"the body is packed with {one_line(encoding, 40)}, which was not asked for")
+    transfer = headers.get("transfer-encoding", "").strip().lower()
+    if transfer not in ("", "identity", "chunked"):
+        raise FetchError(f"the transfer encoding {one_line(transfer, 40)} is not understood")
+    too_large = FetchError(f"the body is larger than {max_bytes} bytes")
+    if response.length is not None and response.length > max_bytes:
+        raise too_large
+    gunzip = _Gunzip() if encoding.endswith("gzip") else None
+    parts = []
+    raw_bytes = body_bytes = 0
+    while True:
+        raw = response.read(_CHUNK_BYTES)
+        if not raw:
+            break
+        raw_bytes += len(raw)
+        for part in gunzip.unpack(raw) if gunzip else (raw,):
+            body_bytes += len(part)
+            if body_bytes > max_bytes:
+                raise too_large
+            parts.append(part)
+        if raw_bytes > max_bytes:
+            raise too_large
+    if response.length:
+        raise FetchError(f"the body ended {response.length} bytes before its Content-Length")
+    if gunzip and raw_bytes and not gunzip.complete():
+        raise FetchError("the gzip body is cut off")
+    return b"".join(parts)
+
+
+class _Gunzip:
+    """Unpacks in small pieces, so that a bomb is noticed while it is small."""
+
+    def __init__(self):
+        self._member = None
+
+    def unpack(self, raw):
+        import zlib
+
+        while raw:
+            if self._member is None or self._member.eof:
+                self._member = zlib.decompressobj(wbits=31)
+            part = self._member.decompress(raw, _CHUNK_BYTES)
+            raw = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
+            if part:
+                yield part
+
+    def complete(self):
+        return self._member is not None and self._member.eof
+
+
+def _explain(error, target, deadline, doing):
+    import http.client
+    import socket
+    import ssl
+    import zlib
+
+    place = target.shown
+    if isinstance(error, (DeadlineExceeded, socket.timeout)):
+        return f"GET {place}: no complete answer within {deadline.seconds:g} s, given up while {doing}"
+    if isinstance(error, FetchError):
+        return f"GET {place}: {error}"
+    if isinstance(error, socket.gaierror):
+        return f"GET {place}: the name {target.host} does not resolve ({error.strerror})"
+    if isinstance(error, ssl.SSLError):
+        detail = getattr(error, "verify_message", "") or error.reason or error
+        return f"GET {place}: TLS failed: {detail}"
+    if isinstance(error, ConnectionRefusedError):
+        where = f"{target.host}:{target.port}"
+        return f"GET {place}: connection refused by {where}; does the service run, on this port?"
+    if isinstance(error, http.client.RemoteDisconnected):
+        return f"GET {place}: the connection was closed without an answer"
+    if isinstance(error, http.client.IncompleteRead):
+        return f"GET {place}: the body was cut off"
+    if isinstance(error, http.client.HTTPException):
+        return f"GET {place}: not an HTTP answer ({type(error).__name__})"
+    if isinstance(error, zlib.error):
+        return f"GET {place}: the gzip body is damaged"
+    if isinstance(error, OSError):
+        return f"GET {place}: {error.strerror or type(error).__name__} while {doing}"
+    return f"GET {place}: {type(error).__name__} while {doing}"

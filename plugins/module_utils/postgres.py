@@ -1,0 +1,241 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One way to ask PostgreSQL, two transports: a driver, or psql inside a container.
+
+Every statement takes one parameter, a JSON document, and gives one back. Values therefore never become part of
+a statement's text, whichever transport carries them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+
+from ansible_collections.oncall.runbooks.plugins.module_utils.deadline import DeadlineExceeded, within
+from ansible_collections.oncall.runbooks.plugins.module_utils.text import one_line, without_secrets
+
+APPLICATION_NAME = "oncall.runbooks"
+
+# Where a statement takes its JSON parameter.
+PARAMETERS = "{parameters}"
+
+DATABASE_SPEC = {
+    "type": "dict",
+    "required": True,
+    "options": {
+        "transport": {"type": "str", "choices": ["psycopg", "docker"], "default": "psycopg"},
+        "host": {"type": "str"},
+        "port": {"type": "int"},
+        "name": {"type": "str", "required": True},
+        "user": {"type": "str"},
+        "password": {"type": "str", "no_log": True},
+        "sslmode": {
+            "type": "str",
+            "choices": ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"],
+        },
+        "sslrootcert": {"type": "path"},
+        "container": {"type": "str"},
+        "service": {"type": "str"},
+    },
+    "required_if": [("transport", "docker", ("container",))],
+}
+
+# What servers and drivers say at connect, where no SQLSTATE reaches the client.
+_KINDS = (
+    ("too_many_connections", r"too many clients|remaining connection slots|too many connections|53300"),
+    (
+        "starting_up",
+        r"starting up|shutting down|in recovery mode|not yet accepting connections|57P03",
+    ),
+    ("credentials", r"authentication failed|no password supplied|no pg_hba\.conf entry|28P01|28000"),
+    ("no_database", r"(database|role) \"[^\"]*\" does not exist|3D000"),
+    ("not_allowed", r"permission denied|must be superuser|42501"),
+    ("timeout", r"timeout expired|statement timeout|lock timeout|canceling statement|57014|55P03"),
+    ("refused", r"connection refused|no such file or directory|no route to host|could not connect"),
+    ("name_resolution", r"could not translate host name|name or service not known"),
+    ("no_engine", r"cannot connect to the docker daemon|no such container|is not running"),
+)
+
+_ADVICE = {
+    "too_many_connections": "every connection slot is taken; give the diagnosing role a reserved one "
+    "(GRANT pg_use_reserved_connections, PostgreSQL 16+)",
+    "starting_up": "wait for it to come up",
+    "credentials": "check system_database.user and its password",
+    "no_database": "check system_database.name and .user",
+    "not_allowed": "grant the role pg_monitor (to see) and pg_signal_backend (to act)",
+    "timeout": "the server is there but does not answer in time",
+    "refused": "nothing listens there: is the database running (runbook db_down)?",
+    "name_resolution": "check system_database.host",
+    "no_engine": "check the Docker engine and system_database.container",
+    "no_driver": "install psycopg2 or psycopg for that Python, or use transport docker",
+    "other": "see the message",
+}
+
+
+class DatabaseError(Exception):
+    """The database could not be asked.
+
+    Attributes:
+        kind: ``too_many_connections``, ``starting_up``, ``credentials``, ``no_database``, ``not_allowed``,
+            ``timeout``, ``refused``, ``name_resolution``, ``no_engine``, ``no_driver`` or ``other``.
+    """
+
+    def __init__(self, kind, message):
+        super().__init__(message)
+        self.kind = kind
+
+
+def kind_of(message):
+    """The kind of trouble a server's or driver's message tells of."""
+    for kind, pattern in _KINDS:
+        if re.search(pattern, message, re.IGNORECASE):
+            return kind
+    return "other"
+
+
+def where(database):
+    """What was asked, for messages: no user, no password."""
+    if database["transport"] == "docker":
+        return f"PostgreSQL {database['name']} in container {database['container']}"
+    place = database.get("host") or "local socket"
+    port = f":{database['port']}" if database.get("port") else ""
+    return f"PostgreSQL {database['name']} at {place}{port}"
+
+
+class Client:
+    """A database that can be asked.
+
+    Args:
+        database: as in :data:`DATABASE_SPEC`.
+        timeout_seconds: for one question with everything it needs: connecting, waiting, the answer.
+        read_only: open the session read-only.
+    """
+
+    def __init__(self, database, timeout_seconds=5.0, read_only=True):
+        self._database = database
+        self._timeout_seconds = float(timeout_seconds)
+        milliseconds = max(100, int(self._timeout_seconds * 900))
+        # lock_timeout: to wait behind the very lock that is looked for helps nobody.
+        self._options = f"-c statement_timeout={milliseconds} -c lock_timeout={min(1000, milliseconds)}"
+        if read_only:
+            self._options += " -c default_transaction_read_only=on"
+        self._connection = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exception):
+        if self._connection is not None:
+            self._connection.close()
+
+    def query(self, statement, parameters=None):
+        """Run a statement that returns one row of one JSON column, and return that as plain data.
+
+        Args:
+            statement: SQL with :data:`PARAMETERS` at most once, where the JSON parameter goes; no other ``%``
+                or ``:name`` that a driver could take for a placeholder.
+            parameters: plain data.
+
+        Raises:
+            DatabaseError: with one line that says what was asked, what came back and what to do.
+        """
+        text = self._run(statement, json.dumps(parameters if parameters is not None else {}))
+        try:
+            return json.loads(text)
+        except (TypeError, ValueError):
+            raise self._error("other", "the answer is not the JSON document asked for") from None
+
+    def execute(self, statement):
+        """Run a statement without parameters and without an answer, outside a transaction block."""
+        self._run(statement, None)
+
+    def _run(self, statement, parameters):
+        run = self._run_docker if self._database["transport"] == "docker" else self._run_psycopg
+        try:
+            return within(self._timeout_seconds, run, statement, parameters)
+        except DeadlineExceeded as error:
+            raise self._error("timeout", str(error)) from None
+
+    def _error(self, kind, message):
+        text = without_secrets(one_line(message), self._database.get("password"))
+        return DatabaseError(kind, f"{where(self._database)}: {text}; {_ADVICE[kind]}")
+
+    def _run_psycopg(self, statement, parameters):
+        try:
+            import psycopg2 as driver
+        except ImportError:
+            try:
+                import psycopg as driver
+            except ImportError:
+                raise self._error("no_driver", "no PostgreSQL driver for this Python") from None
+        try:
+            if self._connection is None:
+                self._connection = driver.connect(**self._connect_arguments())
+                self._connection.autocommit = True
+            with self._connection.cursor() as cursor:
+                if parameters is None:
+                    cursor.execute(statement)
+                    return None
+                cursor.execute(statement.replace(PARAMETERS, "%s"), (parameters,) if PARAMETERS in statement else None)
+                row = cursor.fetchone()
+                return row[0] if row else None
+        except driver.Error as error:
+            code = getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
+            raise self._error(kind_of(f"{code} {error}"), str(error)) from None
+
+    def _connect_arguments(self):
+        database = self._database
+        arguments = {
+            "dbname": database["name"],
+            "application_name": APPLICATION_NAME,
+            "connect_timeout": max(2, int(self._timeout_seconds)),
+            "options": self._options,
+        }
+        for key in ("host", "port", "user", "password", "sslmode", "sslrootcert"):
+            if database.get(key):
+                arguments[key] = database[key]
+        return arguments
+
+    def _run_docker(self, statement, parameters):
+        database = self._database
+        environment = dict(os.environ, PGOPTIONS=self._options, PGAPPNAME=APPLICATION_NAME)
+        environment["PGCONNECT_TIMEOUT"] = str(max(2, int(self._timeout_seconds)))
+        argv = ["docker", "exec", "-i", "-e", "PGOPTIONS", "-e", "PGAPPNAME", "-e", "PGCONNECT_TIMEOUT"]
+        if database.get("password"):
+            # Named only: docker takes the value from its environment, so that it is in no argument list.
+            environment["PGPASSWORD"] = database["password"]
+            argv += ["-e", "PGPASSWORD"]
+        argv += [database["container"], "psql", "-X", "-q", "-A", "-t", "-w"]
+        argv += ["-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=verbose", "-d", database["name"]]
+        for flag, key in (("-U", "user"), ("-h", "host"), ("-p", "port")):
+            if database.get(key):
+                argv += [flag, str(database[key])]
+        if parameters is not None:
+            argv += ["-v", f"parameters={parameters}"]
+        argv += ["-f", "-"]
+        script = statement.replace(PARAMETERS, ":'parameters'") + ";\n"
+        try:
+            process = subprocess.Popen(
+                argv,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=environment,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise self._error("no_engine", f"docker: {error.strerror}") from None
+        try:
+            output, errors = process.communicate(script.encode(), timeout=self._timeout_seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            raise self._error("timeout", f"no answer within {self._timeout_seconds:g} s") from None
+        if process.returncode != 0:
+            message = errors.decode(errors="replace")
+            raise self._error(kind_of(message), message)
+        return output.decode(errors="replace").strip()

@@ -1,0 +1,302 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a PostgreSQL server is busy with: one statement, one JSON document, judged here into lists.
+
+Source: pg_stat_activity, pg_locks through pg_blocking_pids(), pg_settings, pg_stat_user_tables and, where it is
+installed, pg_stat_statements.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.oncall.runbooks.plugins.module_utils.postgres import (
+    APPLICATION_NAME,
+    DATABASE_SPEC,
+    PARAMETERS,
+    Client,
+    DatabaseError,
+)
+from ansible_collections.oncall.runbooks.plugins.module_utils.text import one_line
+
+ARGUMENT_SPEC = {
+    "database": DATABASE_SPEC,
+    "idle_in_transaction_seconds": {"type": "float", "default": 300.0},
+    "idle_seconds": {"type": "float", "default": 600.0},
+    "unused_seconds": {"type": "float", "default": 30.0},
+    "long_query_seconds": {"type": "float", "default": 300.0},
+    "blocked_seconds": {"type": "float", "default": 30.0},
+    "ignore_applications": {"type": "list", "elements": "str", "default": []},
+    "query_length": {"type": "int", "default": 80},
+    "timeout_seconds": {"type": "float", "default": 5.0},
+}
+
+# Rows of one application can be thousands; the counts stay exact, the lists are cut here.
+ROW_LIMIT = 500
+LIST_LIMIT = 100
+
+# No percent sign and no colon before a name: both would be placeholders to a driver or to psql.
+ACTIVITY = (
+    """
+WITH asked AS (SELECT """
+    + PARAMETERS
+    + """::jsonb AS p),
+everyone AS (
+  SELECT a.*, coalesce(r.rolsuper, false) AS is_superuser,
+         a.query = '<insufficient privilege>' AS hidden,
+         extract(epoch FROM now() - a.state_change) AS state_seconds,
+         extract(epoch FROM now() - a.xact_start) AS transaction_seconds,
+         extract(epoch FROM now() - a.query_start) AS query_seconds
+  FROM pg_stat_activity a LEFT JOIN pg_roles r ON r.oid = a.usesysid
+  WHERE a.usesysid IS NOT NULL AND coalesce(a.backend_type, 'client backend') = 'client backend'
+),
+ours AS (
+  SELECT * FROM everyone WHERE datname = current_database() AND pid <> pg_backend_pid()
+),
+waiting AS (
+  SELECT pid, pg_blocking_pids(pid) AS blocked_by FROM ours WHERE wait_event_type = 'Lock'
+),
+listed AS (
+  SELECT o.pid, extract(epoch FROM o.backend_start)::text AS backend_start,
+         extract(epoch FROM o.query_start)::text AS query_start,
+         o.usename AS "user", o.application_name, coalesce(host(o.client_addr), 'local') AS client,
+         o.state, o.state_seconds, o.transaction_seconds, o.query_seconds,
+         o.wait_event_type, o.wait_event, o.is_superuser,
+         left(regexp_replace(o.query, '\\s+', ' ', 'g'), 2000) AS query, w.blocked_by
+  FROM ours o LEFT JOIN waiting w USING (pid), asked
+  WHERE NOT o.hidden AND (o.state <> 'idle' OR o.state_seconds >= (p->>'idle_seconds')::float8
+        OR o.pid IN (SELECT unnest(blocked_by) FROM waiting))
+  ORDER BY (w.blocked_by IS NULL), o.state = 'idle', o.query_start LIMIT """
+    + str(ROW_LIMIT + 1)
+    + """
+)
+SELECT json_build_object(
+  'server', json_build_object(
+    'version_num', current_setting('server_version_num')::int,
+    'in_recovery', pg_is_in_recovery(),
+    'user', current_user,
+    'database', current_database(),
+    'started_seconds', extract(epoch FROM now() - pg_postmaster_start_time()),
+    'max_connections', current_setting('max_connections')::int,
+    'superuser_reserved_connections', current_setting('superuser_reserved_connections')::int,
+    'reserved_connections', coalesce(current_setting('reserved_connections', true)::int, 0),
+    'is_superuser', current_setting('is_superuser') = 'on',
+    'sees_all', pg_has_role('pg_read_all_stats', 'USAGE') OR current_setting('is_superuser') = 'on',
+    'signals_all', pg_has_role('pg_signal_backend', 'USAGE') OR current_setting('is_superuser') = 'on',
+    'max_connections_by_alter_system', (
+      SELECT right(sourcefile, 20) = 'postgresql.auto.conf' FROM pg_settings WHERE name = 'max_connections'),
+    'statements', (SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname)
+      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE c.relname = 'pg_stat_statements' AND c.relkind = 'v' LIMIT 1),
+    'statements_loaded', current_setting('pg_stat_statements.max', true) IS NOT NULL),
+  'connections', json_build_object(
+    'used', (SELECT count(*) FROM everyone WHERE pid <> pg_backend_pid()),
+    'in_other_databases', (SELECT count(*) FROM everyone WHERE datname IS DISTINCT FROM current_database()),
+    'hidden', (SELECT count(*) FROM ours WHERE hidden)),
+  'applications', (SELECT coalesce(json_agg(row_to_json(t)), '[]') FROM (
+    SELECT application_name, usename AS "user", count(*) AS sessions,
+           count(*) FILTER (WHERE state = 'active') AS active,
+           count(*) FILTER (WHERE state = 'idle') AS idle,
+           count(*) FILTER (WHERE left(state, 19) = 'idle in transaction') AS idle_in_transaction,
+           count(*) FILTER (WHERE state = 'idle' AND state_seconds >= (p->>'unused_seconds')::float8) AS unused,
+           count(*) FILTER (WHERE state = 'idle' AND state_seconds >= (p->>'idle_seconds')::float8) AS idle_long
+    FROM ours, asked GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 50) t),
+  'sessions', (SELECT coalesce(json_agg(row_to_json(listed)), '[]') FROM listed),
+  'tables', (SELECT coalesce(json_agg(row_to_json(t)), '[]') FROM (
+    SELECT schemaname AS schema, relname AS "table", seq_scan AS sequential_scans,
+           seq_tup_read / seq_scan AS rows_per_scan, coalesce(idx_scan, 0) AS index_scans,
+           n_live_tup AS live_rows
+    FROM pg_stat_user_tables
+    WHERE seq_scan > 50 AND n_live_tup > 10000 AND seq_tup_read / seq_scan > 5000
+      AND seq_scan > coalesce(idx_scan, 0)
+      AND (SELECT reltuples FROM pg_class WHERE oid = 'pg_class'::regclass) < 100000
+    ORDER BY seq_tup_read DESC LIMIT 5) t)
+)::text
+"""
+)
+
+# The view's own name comes from the server, quoted by it; times are in milliseconds since version 8.
+STATEMENTS = """
+SELECT coalesce(json_agg(row_to_json(t)), '[]')::text FROM (
+  SELECT calls, {mean} AS mean_milliseconds, {maximum} AS max_milliseconds, query
+  FROM {view} ORDER BY {mean} DESC LIMIT 10) t
+"""
+
+_LITERAL = re.compile(r"(\$\w*\$).*?(?:\1|$)|[eE]?'(?:[^'\\]|''|\\.)*(?:'|$)", re.DOTALL)
+_REFRESH = re.compile(r"\s*refresh\s+materialized\s+view\b", re.IGNORECASE)
+
+
+def observe(params):
+    """Look at the sessions, locks and connections of one database.
+
+    Args:
+        params: as in :data:`ARGUMENT_SPEC`.
+
+    Returns:
+        ``available: true`` with the lists described in the module's documentation, or ``available: false``
+        with ``reason`` and ``error``, the :attr:`DatabaseError.kind`.
+    """
+    try:
+        with Client(params["database"], params["timeout_seconds"]) as client:
+            document = client.query(
+                ACTIVITY,
+                {"idle_seconds": params["idle_seconds"], "unused_seconds": params["unused_seconds"]},
+            )
+            statements = _statements(client, document["server"])
+    except DatabaseError as error:
+        return {"available": False, "reason": str(error), "error": error.kind}
+    return dict(summarize(document, params), available=True, statements=statements)
+
+
+def _statements(client, server):
+    """The slowest statements, or why they cannot be told."""
+    view = server.get("statements")
+    if not view or not server.get("statements_loaded"):
+        return {
+            "available": False,
+            "reason": "pg_stat_statements is not installed in this database"
+            if not view
+            else "pg_stat_statements is not in shared_preload_libraries",
+        }
+    mean, maximum = (
+        ("mean_exec_time", "max_exec_time") if server["version_num"] >= 130000 else ("mean_time", "max_time")
+    )
+    try:
+        rows = client.query(STATEMENTS.format(view=view, mean=mean, maximum=maximum))
+    except DatabaseError as error:
+        return {"available": False, "reason": str(error)}
+    return {"available": True, "slowest": [dict(row, query=redacted(row["query"], 300)) for row in rows]}
+
+
+def redacted(query, length):
+    """The start of a statement with every literal replaced: text in quotes can be a password or a person.
+
+    Args:
+        query: the statement.
+        length: the longest text returned, in characters.
+    """
+    return one_line(_LITERAL.sub("'?'", query or ""), length)
+
+
+def summarize(document, params):
+    """The document of :data:`ACTIVITY` as the lists that causes are judged by. Pure.
+
+    Args:
+        document: what the server answered.
+        params: the thresholds of :data:`ARGUMENT_SPEC`, in seconds.
+    """
+    ignored = {*params["ignore_applications"], APPLICATION_NAME}
+    rows = document["sessions"]
+    sessions = [_session(row, params["query_length"]) for row in rows[:ROW_LIMIT]]
+    _count_blocked(sessions)
+    acted_on = [one for one in sessions if one["application_name"] not in ignored]
+    server = document["server"]
+    used = document["connections"]["used"]
+    usable = server["max_connections"] - server["superuser_reserved_connections"] - server["reserved_connections"]
+    idle_in_transaction = [one for one in acted_on if one["state"].startswith("idle in transaction")]
+    active = [one for one in sessions if one["state"] == "active" and one["query_seconds"] is not None]
+    long_running = [one for one in active if one["query_seconds"] >= params["long_query_seconds"]]
+    hidden = document["connections"]["hidden"]
+    return {
+        "server": {
+            key: server[key]
+            for key in (
+                "version_num",
+                "in_recovery",
+                "user",
+                "database",
+                "started_seconds",
+                "is_superuser",
+                "sees_all",
+                "signals_all",
+                "max_connections_by_alter_system",
+            )
+        },
+        "connections": {
+            "used": used,
+            "max": server["max_connections"],
+            "usable": usable,
+            "free": max(0, usable - used),
+            "used_ratio": round(used / max(1, usable), 4),
+            "in_other_databases": document["connections"]["in_other_databases"],
+            "hidden": hidden,
+        },
+        "applications": document["applications"],
+        "idle_in_transaction": _cut(
+            one for one in idle_in_transaction if (one["state_seconds"] or 0) >= params["idle_in_transaction_seconds"]
+        ),
+        "idle": _cut(
+            one for one in acted_on if one["state"] == "idle" and (one["state_seconds"] or 0) >= params["idle_seconds"]
+        ),
+        "long_running": _cut(
+            one
+            for one in long_running
+            if one["application_name"] not in ignored and not one["blocked_by"] and not is_refresh(one)
+        ),
+        "blockers": _cut(
+            one
+            for one in sessions
+            if one["blocks"] and not one["blocked_by"] and one["blocked_seconds"] >= params["blocked_seconds"]
+        ),
+        "matview_refreshes": _cut(one for one in active if is_refresh(one)),
+        "longest": sorted(
+            (one for one in sessions if one["state"] != "idle"),
+            key=lambda one: -(one["query_seconds"] or 0),
+        )[:10],
+        "tables_without_index_use": document["tables"],
+        "complete": hidden == 0 and len(rows) <= ROW_LIMIT,
+        "limits": _limits(server, hidden, len(rows)),
+    }
+
+
+def is_refresh(session):
+    """Whether a session is running REFRESH MATERIALIZED VIEW."""
+    return bool(_REFRESH.match(session["query"]))
+
+
+def _session(row, query_length):
+    session = {key: value for key, value in row.items() if key not in ("wait_event_type", "wait_event")}
+    for key in ("state_seconds", "transaction_seconds", "query_seconds"):
+        session[key] = None if row[key] is None else round(max(0.0, float(row[key])), 1)
+    session["state"] = row["state"] or "unknown"
+    session["wait"] = ":".join(filter(None, (row["wait_event_type"], row["wait_event"])))
+    session["query"] = redacted(row["query"], query_length)
+    session["application_name"] = row["application_name"] or ""
+    session["blocked_by"] = sorted(set(row["blocked_by"] or ()))
+    return session
+
+
+def _count_blocked(sessions):
+    """Add to each session how many wait behind it, directly or not, and how long the longest has waited."""
+    behind = {}
+    for one in sessions:
+        for pid in one["blocked_by"]:
+            behind.setdefault(pid, []).append(one)
+    for one in sessions:
+        queue, seen = [one["pid"]], {one["pid"]}
+        one["blocked_seconds"] = 0.0
+        while queue:
+            for waiter in behind.get(queue.pop(), ()):
+                if waiter["pid"] not in seen:
+                    seen.add(waiter["pid"])
+                    queue.append(waiter["pid"])
+                    one["blocked_seconds"] = max(one["blocked_seconds"], waiter["query_seconds"] or 0.0)
+        one["blocks"] = len(seen) - 1
+
+
+def _cut(sessions):
+    return sorted(sessions, key=lambda one: (-one["blocks"], -(one["state_seconds"] or 0)))[:LIST_LIMIT]
+
+
+def _limits(server, hidden, row_count):
+    limits = []
+    if hidden:
+        limits.append(
+            f"state and query of {hidden} sessions of other roles are hidden from {server['user']}: grant it pg_monitor"
+        )
+    if not server["signals_all"]:
+        limits.append(f"{server['user']} cannot end sessions of other roles: grant it pg_signal_backend")
+    if row_count > ROW_LIMIT:
+        limits.append(f"only the first {ROW_LIMIT} sessions were looked at")
+    return limits

@@ -1,0 +1,195 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the programs of a supervisord are observed."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+
+from ansible_collections.oncall.runbooks.plugins.module_utils.deadline import Deadline
+from ansible_collections.oncall.runbooks.plugins.module_utils.log_lines import group_error_lines
+from ansible_collections.oncall.runbooks.plugins.module_utils.process_tree import read_processes, tree_usage
+from ansible_collections.oncall.runbooks.plugins.module_utils.supervisor import (
+    Supervisor,
+    SupervisorError,
+    server_from_config,
+)
+
+# STOPPING counts as stopped: nobody may take it for a service that will go on.
+_STATES = {
+    0: "stopped",
+    10: "starting",
+    20: "running",
+    30: "backoff",
+    40: "stopped",
+    100: "exited",
+    200: "fatal",
+}
+_BYTES_PER_LINE = 500
+_TAIL_LIMIT_BYTES = 256 * 1024
+_MAIN_LOG_BYTES = 64 * 1024
+
+
+def observations(services, log_lines, timeout_seconds):
+    """The observations of some services, one for each supervisord.
+
+    Args:
+        services: the services of this manager, by their keys in the inventory.
+        log_lines: how many of the last lines of each log to search for errors.
+        timeout_seconds: the time for each observation.
+
+    Returns:
+        A list of pairs: the keys of the services, and a function that returns what each of them does.
+    """
+    configs = {}
+    for key, service in services.items():
+        configs.setdefault(str(service["config"]), {})[key] = service
+
+    def observation(config, members):
+        return list(members), lambda: _observe(config, members, log_lines, timeout_seconds)
+
+    return [observation(config, members) for config, members in configs.items()]
+
+
+def _observe(config, services, log_lines, timeout_seconds):
+    try:
+        supervisor = Supervisor(server_from_config(config), config, Deadline(timeout_seconds))
+        programs, own_pid = supervisor.multicall(("supervisor.getAllProcessInfo",), ("supervisor.getPID",))
+        if not isinstance(programs, list):
+            raise SupervisorError(f"supervisord (config {config}) does not list its programs: see its log")
+        programs = {_full_name(program): program for program in programs}
+        wanted = {
+            service["name"]: programs[service["name"]] for service in services.values() if service["name"] in programs
+        }
+        main_log = _main_log(supervisor, wanted)
+        processes = read_processes() if supervisor.is_local and any(p["pid"] for p in wanted.values()) else {}
+        results = {}
+        for key, service in services.items():
+            name = service["name"]
+            if name not in wanted:
+                results[key] = _unknown_name(key, name, config, programs)
+                continue
+            results[key] = dict(
+                describe(wanted[name], main_log if _is_only_one(wanted[name], programs) else ""),
+                **tree_usage(processes, wanted[name]["pid"], own_pid),
+                **_log_errors(supervisor, name, wanted[name], log_lines),
+            )
+        return results
+    except SupervisorError as error:
+        return {key: {"available": False, "reason": str(error)} for key in services}
+
+
+def describe(program, main_log):
+    """The state of one program.
+
+    Args:
+        program: supervisord's ``getProcessInfo``.
+        main_log: the end of supervisord's own log, where this program's name stands for this program only.
+
+    Returns:
+        A dict ``available``, ``state``, ``pid``, ``exit_code``, ``signal``, ``started_at_seconds``,
+        ``uptime_seconds``, ``restarts`` and ``memory_limit_bytes``; None for what is not known.
+    """
+    state = _STATES.get(program["state"], "unknown")
+    lives = program["pid"] > 0
+    ended = {"exit_code": None, "signal": None}
+    if not lives and program["start"]:
+        ended = last_end(program["name"], main_log)
+        # A status of 0 can also mean that supervisord does not know, -1 that a signal ended the program.
+        if ended == {"exit_code": None, "signal": None} and state == "exited" and program["exitstatus"] >= 0:
+            ended["exit_code"] = program["exitstatus"]
+    return dict(
+        ended,
+        available=True,
+        state=state,
+        pid=program["pid"] or None,
+        started_at_seconds=program["start"] or None,
+        uptime_seconds=max(0, program["now"] - program["start"]) if lives else None,
+        restarts=None,
+        memory_limit_bytes=None,
+    )
+
+
+def last_end(name, main_log):
+    """The exit code or the signal (``SIGKILL``) of a program's last end, from the log of supervisord."""
+    pattern = re.compile(
+        r" (?:exited|stopped): "
+        + re.escape(name)
+        + r" \((?:exit status (?P<code>\d+)|terminated by (?P<signal>SIG\w+))"
+    )
+    ends = list(pattern.finditer(main_log))
+    code = ends[-1].group("code") if ends else None
+    return {"exit_code": int(code) if code else None, "signal": ends[-1].group("signal") if ends else None}
+
+
+def _full_name(program):
+    group, name = program["group"], program["name"]
+    return name if group == name else f"{group}:{name}"
+
+
+def _is_only_one(program, programs):
+    return sum(other["name"] == program["name"] for other in programs.values()) == 1
+
+
+def _main_log(supervisor, wanted):
+    # getProcessInfo reports 0 for a program that ended too quickly, -1 for any signal: its log knows more.
+    if all(program["pid"] or not program["start"] for program in wanted.values()):
+        return ""
+    return supervisor.multicall(("supervisor.readLog", -_MAIN_LOG_BYTES, 0))[0] or ""
+
+
+def _unknown_name(key, name, config, programs):
+    from difflib import get_close_matches
+
+    near = get_close_matches(str(name), programs, n=5, cutoff=0.4)
+    known = near + sorted(set(programs) - set(near))
+    listed = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "") if known else "none"
+    reason = f"service {key}: the supervisord of {config} has no program {name}; it has: {listed}"
+    return {"available": False, "reason": reason}
+
+
+def _log_errors(supervisor, name, program, log_lines):
+    """``log_tail_errors``, and ``log_reason`` where it is None because no log could be read."""
+    if log_lines < 1:
+        return {"log_tail_errors": None, "log_reason": "log_lines is 0"}
+    size = min(_TAIL_LIMIT_BYTES, log_lines * _BYTES_PER_LINE)
+    paths = {"Stdout": program.get("stdout_logfile"), "Stderr": program.get("stderr_logfile")}
+    if paths["Stdout"] == paths["Stderr"]:
+        del paths["Stderr"]
+    # What /dev/stdout is to supervisord is something else to this process, and reading a terminal blocks.
+    paths = {stream: path for stream, path in paths.items() if path and not path.startswith(("/dev/", "/proc/"))}
+    tails = [_tail(supervisor, name, stream, path, size) for stream, path in paths.items()]
+    read = [tail for tail in tails if tail is not None]
+    if not read:
+        reason = "supervisord keeps no log file of it" if not tails else "its log files cannot be read"
+        return {"log_tail_errors": None, "log_reason": f"{name}: {reason}"}
+    text = "\n".join("\n".join(tail.splitlines()[-log_lines:]) for tail in read)
+    return {"log_tail_errors": group_error_lines(text, log_lines * len(read))}
+
+
+def _tail(supervisor, name, stream, path, size):
+    # supervisord cannot hand out a log that is not UTF-8, or cut within a character; the file can be read.
+    if supervisor.is_local:
+        text = _tail_of_file(path, size)
+        if text is not None:
+            return text
+    answer = supervisor.multicall((f"supervisor.tailProcess{stream}Log", name, 0, size))[0]
+    return answer[0] if answer else None
+
+
+def _tail_of_file(path, size):
+    try:
+        if not stat.S_ISREG(Path(path).stat().st_mode):
+            return None
+        with open(path, "rb") as file:
+            length = file.seek(0, os.SEEK_END)
+            file.seek(max(0, length - size))
+            text = file.read(size).decode("utf-8", "replace")
+    except OSError:
+        return None
+    # The first line is cut anywhere.
+    return text.partition("\n")[2] if length > size else text

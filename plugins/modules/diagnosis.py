@@ -1,0 +1,66 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Judge a runbook's table of likely causes."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: diagnosis
+version_added: 0.1.0
+short_description: Judge a runbook's table of likely causes
+description:
+  - Evaluates the variable C(<role>_causes), and C(<role>_extra_causes) after it, in the controller. Each cause is templated
+    by itself, so that one that uses what could not be measured is C(unknown) and the others are judged all the same.
+  - A cause is C(problem), C(ok) or C(unknown). For the problems it makes the plan, which is the remedies with exactly what they would
+    touch, and a hash over it.
+  - The keys of a cause are C(when), C(summary), C(unless), C(conclusive), C(harmless), C(evidence), C(remedy), C(risk),
+    C(targets), C(undo), C(needs) and C(advice).
+  - It is used in a role's C(tasks/diagnose.yml) and takes the table of the role it stands in.
+author: oncall.runbooks maintainers (@oncall-runbooks)
+attributes:
+  action:
+    description: Runs in the controller. Nothing is sent to the managed host.
+    support: full
+  check_mode:
+    description: Runs the same in check mode, because it only reads.
+    support: full
+  diff_mode:
+    description: Nothing is changed, so there is nothing to compare.
+    support: none
+options:
+  observed:
+    description: What the observers returned, by observer. Their reasons are given where a cause is unknown.
+    type: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: diagnose | Judge the likely causes
+  oncall.runbooks.diagnosis:
+    observed: "{{ __db_pool_observed }}"
+  register: db_pool_diagnosis
+"""
+
+RETURN = r"""
+status:
+  description: C(problem) where a cause was found, else C(unknown) where something could not be told, else C(healthy).
+  type: str
+  returned: always
+findings:
+  description: For each cause C(cause), C(status), and C(summary) with C(evidence), or the C(reason) why it is unknown.
+  type: list
+  elements: dict
+  returned: always
+plan:
+  description: >-
+    C(steps), each with C(remedy), C(cause), C(risk), C(targets), C(undo), C(available) and C(why_not); the highest C(risk);
+    and the C(hash) that approves exactly this plan on this host.
+  type: dict
+  returned: always
+evidence:
+  description: The measurements of C(<role>_evidence) that could be made.
+  type: dict
+  returned: always
+"""

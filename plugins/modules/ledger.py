@@ -1,0 +1,422 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The remedy ledger of a host: claim, complete, hold, release, info."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: ledger
+short_description: Record remedies on a host and decide whether a runbook may act
+version_added: "0.1.0"
+description:
+  - Keeps one SQLite file on the managed host, where any number of controllers meet. It records which remedies
+    ran, when, and whether they helped; it holds locks, cooldowns, budgets and holds.
+  - O(state=claim) decides in one transaction whether the remedies of a run may start. The guards are asked in
+    this order. V(lock), another run is acting. V(interrupted), the last run never said how it ended. V(hold),
+    a person has stopped all remedies. V(cooldown), the same remedy was started a moment ago. V(budget), too
+    many remedies in the window. V(ineffective), the same remedy did not help against the same cause.
+  - A ledger that cannot be read or written refuses, with RV(guard) V(ledger). It is never repaired,
+    removed or replaced.
+  - Times are those of the managed host's clock. Records of the future (the clock was set back) count as now.
+author: "oncall.runbooks maintainers (@oncall-runbooks)"
+requirements:
+  - Python's sqlite3 with SQLite 3.7.17 or later on the managed host
+attributes:
+  check_mode:
+    support: full
+    description: Decides as always, on a copy in memory; writes nothing and creates no file.
+  diff_mode:
+    support: none
+    description: Returns no diff.
+options:
+  state:
+    description:
+      - V(claim) asks to start O(remedies) and takes the lock if granted.
+      - V(complete) records how the run ended and gives the lock back.
+      - V(hold) refuses all claims on the host until it is lifted.
+      - V(release) frees the claims of O(run_id), or lifts all holds when O(run_id) is left out.
+      - V(info) reads the ledger and changes nothing.
+    type: str
+    choices: [claim, complete, hold, release, info]
+    required: true
+  path:
+    description:
+      - Absolute path of the file, the same for all controllers.
+      - A missing file is made with mode 0600, missing folders with mode 0700. A symbolic link, a file of
+        another user than this one or root, and a file that others may write to are refused.
+    type: path
+    default: /var/lib/oncall/ledger.sqlite
+  timeout_seconds:
+    description: How long to wait for another process that is using the file, from 0 to 600 seconds.
+    type: float
+    default: 5.0
+  run_id:
+    description:
+      - Identifies the run. Required for O(state=claim) and O(state=complete).
+      - With O(state=release), the run to free; leave it out to lift the holds.
+    type: str
+  runbook:
+    description: Name of the runbook. Required for O(state=claim); with O(state=info), the one to judge.
+    type: str
+  remedies:
+    description:
+      - With O(state=claim), what is about to start; at least one.
+      - With O(state=complete), what became of each.
+      - With O(state=info), what RV(status) has to judge.
+    type: list
+    elements: dict
+    suboptions:
+      remedy:
+        description: Name of the remedy.
+        type: str
+        required: true
+      cause:
+        description: The cause it is meant for.
+        type: str
+        required: true
+      targets:
+        description: What exactly it acts on; any plain data. Kept with O(state=claim).
+        type: list
+        elements: raw
+        default: []
+      undo:
+        description: What somebody would need to undo it; any plain data. Kept with O(state=claim).
+        type: raw
+      state:
+        description:
+          - What became of it. Required with O(state=complete).
+          - One that is V(not_started) counts for no cooldown, budget or attempt.
+        type: str
+        choices: [done, failed, rolled_back, rollback_failed, not_started]
+      helped:
+        description:
+          - Whether the cause was gone afterwards; leave it out when nobody could tell.
+          - An attempt of unknown effect neither counts as ineffective nor excuses the others, except that one
+            that failed did not help.
+        type: bool
+      rolled_back:
+        description: Whether it was undone.
+        type: bool
+        default: false
+  plan_hash:
+    description: Hash of the plan that is carried out.
+    type: str
+    default: ""
+  owner:
+    description: Who runs it, for people to read, such as C(user@controller).
+    type: str
+    default: ""
+  lock_seconds:
+    description: How long the claim keeps other runs out, from 1 second to 90 days, if not completed before.
+    type: int
+    default: 1800
+  cooldown_seconds:
+    description: The same remedy of the same runbook rests for so long, from 0 (off) to 90 days.
+    type: int
+    default: 300
+  budget_count:
+    description: The most remedies, of all runbooks, that may start on the host in O(budget_window_seconds).
+    type: int
+    default: 6
+  budget_window_seconds:
+    description: The window of O(budget_count) in seconds, up to 90 days.
+    type: int
+    default: 3600
+  ineffective_limit:
+    description:
+      - So many finished attempts in a row, of the same remedy for the same cause, that all did not help
+        refuse the next. V(0) switches it off.
+    type: int
+    default: 2
+  ineffective_window_seconds:
+    description: The window of O(ineffective_limit) in seconds, up to 90 days.
+    type: int
+    default: 86400
+  override:
+    description:
+      - Why to act in spite of the guards. Recorded, together with the guards that were passed.
+      - It passes every guard except V(lock) and V(ledger).
+    type: str
+    default: ""
+  outcome:
+    description: How the run ended. Required for O(state=complete).
+    type: str
+    choices: [healthy, planned, resolved, unresolved, blocked, advised, unknown]
+  reason:
+    description: Why nothing may act. Required for O(state=hold).
+    type: str
+  by:
+    description: Who asks for the hold.
+    type: str
+    default: ""
+  until_seconds:
+    description:
+      - The hold ends by itself after so many seconds; without it, it lasts until it is lifted.
+      - The same hold asked for again is renewed, never shortened. An end that would move by less than a
+        tenth, and less than a minute, is left as it is.
+    type: int
+notes:
+  - Records of finished claims are kept for 90 days.
+  - O(state=claim), O(state=complete) and O(state=info) do not fail when the ledger is unusable; look at
+    RV(granted), RV(recorded) and RV(available). O(state=hold) and O(state=release) fail then.
+"""
+
+EXAMPLES = r"""
+- name: Ask whether the remedy may start
+  oncall.runbooks.ledger:
+    state: claim
+    run_id: 0b5c8c1e
+    runbook: db_pool
+    owner: alice@controller1
+    remedies:
+      - remedy: raise_pool_size
+        cause: pool_too_small
+        targets: [api]
+        undo: {DB_POOL_SIZE: 20}
+  register: claim
+
+- name: Record that it helped
+  oncall.runbooks.ledger:
+    state: complete
+    run_id: 0b5c8c1e
+    outcome: resolved
+    remedies:
+      - remedy: raise_pool_size
+        cause: pool_too_small
+        state: done
+        helped: true
+  when: claim.granted
+
+- name: Keep all runbooks off the host for two hours
+  oncall.runbooks.ledger:
+    state: hold
+    reason: restoring the database by hand
+    by: alice
+    until_seconds: 7200
+
+- name: Lift the hold
+  oncall.runbooks.ledger:
+    state: release
+
+- name: Free the lock of a run that is known to be dead
+  oncall.runbooks.ledger:
+    state: release
+    run_id: 0b5c8c1e
+
+- name: Read the ledger
+  oncall.runbooks.ledger:
+    state: info
+"""
+
+RETURN = r"""
+available:
+  description: Whether the ledger could be read, and written if there was something to write.
+  returned: always
+  type: bool
+  sample: true
+reason:
+  description: One line that says why something was refused or not possible and how to go on, or empty.
+  returned: always
+  type: str
+  sample: >-
+    run 0b5c8c1e (db_pool, alice@controller1) has been acting on this host since 2026-01-31T12:00:00Z and
+    holds the lock until 2026-01-31T12:30:00Z; wait for it, or if that run is known to be dead, free it with
+    state: release and run_id: 0b5c8c1e
+granted:
+  description: Whether the remedies may start.
+  returned: with O(state=claim)
+  type: bool
+  sample: true
+guard:
+  description:
+    - What refused, or empty when granted.
+    - One of V(lock), V(interrupted), V(hold), V(cooldown), V(budget), V(ineffective) and V(ledger).
+  returned: with O(state=claim)
+  type: str
+  sample: ""
+passed_guards:
+  description: The guards that would have refused without O(override).
+  returned: with O(state=claim)
+  type: list
+  elements: dict
+  contains:
+    guard:
+      description: Name of the guard.
+      type: str
+    reason:
+      description: Why it would have refused.
+      type: str
+  sample: []
+claim_id:
+  description: Number of the claim in this ledger; null when there is none, in check mode for example.
+  returned: with O(state=claim) and O(state=complete)
+  type: int
+  sample: 17
+recorded:
+  description: Whether the end of the run is in the ledger; not when there is no claim of O(run_id).
+  returned: with O(state=complete)
+  type: bool
+  sample: true
+warning:
+  description: V(lock_lost) when the claim had expired or been released before it was completed, or empty.
+  returned: with O(state=complete)
+  type: str
+  sample: ""
+not_claimed:
+  description: Names of remedies that were recorded just now although the claim did not hold them.
+  returned: with O(state=complete)
+  type: list
+  elements: str
+  sample: []
+released:
+  description: The claims that were freed, each as in RV(claims).
+  returned: with O(state=release)
+  type: list
+  elements: dict
+  sample: []
+lifted:
+  description: The holds that were lifted, each as in RV(holds).
+  returned: with O(state=release)
+  type: list
+  elements: dict
+  sample: []
+holds:
+  description: The active holds, newest first.
+  returned: with O(state=hold) and O(state=info)
+  type: list
+  elements: dict
+  contains:
+    reason:
+      description: Why nothing may act.
+      type: str
+    by:
+      description: Who asked for it.
+      type: str
+    since:
+      description: Since when, UTC.
+      type: str
+    until:
+      description: Until when, UTC, or null for no end.
+      type: str
+  sample: [{reason: restoring the database by hand, by: alice, since: "2026-01-31T12:00:00Z", until: null}]
+unfinished:
+  description: The last 20 claims that hold the lock or were interrupted, each as in RV(claims).
+  returned: with O(state=info)
+  type: list
+  elements: dict
+  sample: []
+claims:
+  description: The last 20 claims, newest first.
+  returned: with O(state=info)
+  type: list
+  elements: dict
+  contains:
+    claim_id:
+      description: Number of the claim in this ledger.
+      type: int
+    run_id:
+      description: The run that claimed.
+      type: str
+    runbook:
+      description: Its runbook.
+      type: str
+    owner:
+      description: Who ran it.
+      type: str
+    plan_hash:
+      description: Hash of its plan.
+      type: str
+    state:
+      description: V(claimed), V(completed), V(interrupted) or V(released).
+      type: str
+    outcome:
+      description: How it ended, empty before that.
+      type: str
+    override:
+      description: The reason to act in spite of the guards, or empty.
+      type: str
+    passed_guards:
+      description: What RV(passed_guards) was.
+      type: list
+      elements: dict
+    started_at:
+      description: When it was granted, UTC.
+      type: str
+    expires_at:
+      description: When its lock runs out, UTC.
+      type: str
+    finished_at:
+      description: When it was completed or released, UTC, or null.
+      type: str
+    lock_lost:
+      description: Whether it was completed after its lock had expired or been released.
+      type: bool
+    remedies:
+      description:
+        - Its remedies as in O(remedies).
+        - C(state) is V(claimed) until the run is completed; C(helped) is null where it is not known.
+      type: list
+      elements: dict
+  sample:
+    - claim_id: 17
+      run_id: 0b5c8c1e
+      runbook: db_pool
+      owner: alice@controller1
+      plan_hash: ""
+      state: completed
+      outcome: resolved
+      override: ""
+      passed_guards: []
+      started_at: "2026-01-31T12:00:00Z"
+      expires_at: "2026-01-31T12:30:00Z"
+      finished_at: "2026-01-31T12:00:41Z"
+      lock_lost: false
+      remedies:
+        - remedy: raise_pool_size
+          cause: pool_too_small
+          targets: [api]
+          undo: {DB_POOL_SIZE: 20}
+          state: done
+          helped: true
+          rolled_back: false
+status:
+  description:
+    - Whether a claim would be refused now.
+    - V(cooldown) and V(ineffective) are judged only for given O(runbook) and O(remedies); without them the
+      budget is judged for one remedy.
+  returned: with O(state=info)
+  type: dict
+  contains:
+    refused:
+      description: Whether it would be refused.
+      type: bool
+    guard:
+      description: What would refuse, as in RV(guard), or empty.
+      type: str
+    reason:
+      description: Why, in one line, or empty.
+      type: str
+  sample: {refused: false, guard: "", reason: ""}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.oncall.runbooks.plugins.module_utils.ledger import ARGUMENT_SPEC, REQUIRED_IF, apply
+
+
+def main():
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, required_if=REQUIRED_IF, supports_check_mode=True)
+    try:
+        result = apply(module.params, check_mode=module.check_mode)
+    except ValueError as error:
+        module.fail_json(msg=str(error))
+    # A claim that is refused is an answer; a hold that does not hold must not look like one.
+    if module.params["state"] in ("hold", "release") and not result["available"]:
+        module.fail_json(msg=result["reason"], **result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,151 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Read values, rates, ratios and quantiles from metrics endpoints."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: metrics_info
+version_added: 0.1.0
+short_description: Read values, rates, ratios and quantiles from metrics endpoints
+description:
+  - Reads endpoints that speak the Prometheus or OpenMetrics text format, without a Prometheus server, and
+    works out only what is asked for. Rates come from two samples of the same run.
+  - Fails only when the options make no sense.
+author: oncall.runbooks maintainers (@oncall-runbooks)
+extends_documentation_fragment:
+  - oncall.runbooks.observer
+  - oncall.runbooks.metrics
+"""
+
+EXAMPLES = r"""
+- name: Does the connection pool keep anybody waiting
+  oncall.runbooks.metrics_info:
+    endpoints:
+      server: http://127.0.0.1:8080/metrics
+    metrics:
+      pool_waiting: app_db_pool_waiting
+      pool_in_use: app_db_pool_in_use
+      pool_max: app_db_pool_max
+      pool_usage_ratio: {measure: ratio, of: pool_in_use, to: pool_max}
+  register: pool
+
+- name: Say so only if it could be measured
+  ansible.builtin.debug:
+    msg: "{{ pool.value.pool_waiting }} wait, {{ pool.value.pool_usage_ratio }} of the pool is in use"
+  when: pool.value.pool_waiting is defined
+
+- name: Share of answers that are errors, over two servers and five seconds, and the slowest routes
+  oncall.runbooks.metrics_info:
+    endpoints:
+      server_1: http://10.0.0.11:8080/metrics
+      server_2: http://10.0.0.12:8080/metrics
+    metrics:
+      errors_per_second: {family: app_response_status_total, measure: rate, labels: {status: "~5.."}}
+      answers_per_second: {family: app_response_status_total, measure: rate}
+      error_ratio: {measure: ratio, of: errors_per_second, to: answers_per_second}
+      p95_seconds: {family: app_request_duration_seconds, measure: quantile, quantile: 0.95, by: [route]}
+    window_seconds: 5
+  register: errors
+"""
+
+RETURN = r"""
+available:
+  description: Whether everything asked for could be measured, every endpoint and every metric.
+  type: bool
+  returned: always
+reason:
+  description: The first thing that could not be measured and why. RV(endpoints), RV(metric) say it of each.
+  type: str
+  returned: when not available
+  sample: "endpoint server: GET http://10.0.0.11:8080/metrics: answered 404 instead of 200"
+endpoints:
+  description: How each endpoint answered, by its name. Never holds the body.
+  type: dict
+  returned: always
+  contains:
+    available:
+      description: Whether it answered with metrics, to both samples if two were needed.
+      type: bool
+      returned: always
+    reason:
+      description: Why not, in one line.
+      type: str
+      returned: when not available
+    url:
+      description: Its URL without user, password and query.
+      type: str
+      returned: always
+    status:
+      description: HTTP status.
+      type: int
+      returned: when there was an answer
+    bytes:
+      description: Size of the unpacked body.
+      type: int
+      returned: when there was an answer
+    seconds:
+      description: Time to the last byte.
+      type: float
+      returned: when there was an answer
+metric:
+  description: How each metric was measured, by its name.
+  type: dict
+  returned: always
+  contains:
+    available:
+      description: Whether it has a value.
+      type: bool
+      returned: always
+    reason:
+      description:
+        - Why not, in one line. An endpoint did not answer, the family is not there (with the names most like
+          it), a label is not there, the value is NaN or infinite, nothing was observed, or the ratio has
+          nothing to divide by.
+      type: str
+      returned: when not available
+    family:
+      description: The family, of a ratio both.
+      type: str
+      returned: always
+    series:
+      description: Number of series that were selected.
+      type: int
+      returned: always
+    seconds:
+      description: The measured time between the two samples.
+      type: float
+      returned: when it took two samples
+    unmeasured:
+      description: Groups that have no number, with the reason. They are not in RV(value).
+      type: dict
+      returned: when there are such groups
+value:
+  description:
+    - The number of each metric that is available or, with C(by), a dict of label values to numbers. A name
+      that is missing here could not be measured, so that an expression on it is undefined, not wrong.
+    - An increase or rate, summed, of a family that is there but has no such series is 0, because a counter
+      with labels has no series before it first counts.
+  type: dict
+  returned: always
+  sample: {pool_waiting: 3.0, pool_in_use: 25.0, pool_max: 25.0, pool_usage_ratio: 1.0}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.oncall.runbooks.plugins.module_utils.metrics import ARGUMENT_SPEC, observe
+
+
+def main():
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    try:
+        result = observe(module.params)
+    except ValueError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, **result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run several observers at once."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: observe
+version_added: 0.1.0
+short_description: Run several observers at once
+description:
+  - Runs the functions behind this collection's C(_info) modules side by side in one module call, which is what a diagnosis
+    costs. One that cannot measure, fails or hangs does not stop the others.
+author: oncall.runbooks maintainers (@oncall-runbooks)
+extends_documentation_fragment:
+  - oncall.runbooks.observer
+  - oncall.runbooks.observe
+"""
+
+EXAMPLES = r"""
+- name: Look at the pool and at the database in one call
+  oncall.runbooks.observe:
+    metrics:
+      endpoints: {api: http://127.0.0.1:8080/metrics}
+      metrics: {waiting: app_db_pool_waiting}
+    postgres_activity:
+      database: {host: 127.0.0.1, name: labpics, user: oncall}
+  register: observed
+"""
+
+RETURN = r"""
+metrics:
+  description: What M(oncall.runbooks.metrics_info) returns.
+  type: dict
+  returned: when asked for
+postgres_activity:
+  description: What M(oncall.runbooks.postgres_activity_info) returns.
+  type: dict
+  returned: when asked for
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.oncall.runbooks.plugins.module_utils.observe import ARGUMENT_SPEC, observe
+
+
+def main():
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    try:
+        answers = observe(module.params)
+    except ValueError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, **answers)
+
+
+if __name__ == "__main__":
+    main()

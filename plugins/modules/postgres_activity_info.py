@@ -1,0 +1,138 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Look at the sessions, locks and connections of a PostgreSQL database."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: postgres_activity_info
+version_added: 0.1.0
+short_description: Look at the sessions, locks and connections of a PostgreSQL database
+description:
+  - Sessions that are idle, idle in transaction or long running, who blocks whom, materialized view refreshes, connections
+    against the limit, the slowest statements and the tables read without an index, from one statement and one JSON document.
+  - Its own session is read-only and has a statement and a lock timeout.
+author: oncall.runbooks maintainers (@oncall-runbooks)
+extends_documentation_fragment:
+  - oncall.runbooks.observer
+  - oncall.runbooks.postgres
+  - oncall.runbooks.postgres.activity
+options:
+  timeout_seconds:
+    description: Time for connecting and the whole answer.
+    type: float
+    default: 5
+requirements:
+  - psycopg2 or psycopg for O(database.transport=psycopg); the docker command for O(database.transport=docker)
+  - PostgreSQL 12 or later
+"""
+
+EXAMPLES = r"""
+- name: Who holds the database's connections
+  oncall.runbooks.postgres_activity_info:
+    database: {host: 10.0.0.5, name: labpics, user: oncall, password: "{{ vault_oncall_password }}"}
+    idle_in_transaction_seconds: 300
+  register: activity
+
+- name: The same through the container
+  oncall.runbooks.postgres_activity_info:
+    database: {transport: docker, container: labpics-db-1, name: labpics, user: app}
+"""
+
+RETURN = r"""
+available:
+  description: Whether the database answered. If not, only RV(reason) and RV(error) come with it.
+  type: bool
+  returned: always
+reason:
+  description: What was tried, on what, what came back and what to do next, in one line.
+  type: str
+  returned: when not available
+error:
+  description:
+    - One of C(too_many_connections), C(starting_up), C(credentials), C(no_database), C(not_allowed), C(timeout), C(refused),
+      C(name_resolution), C(no_engine), C(no_driver), C(other).
+  type: str
+  returned: when not available
+complete:
+  description: Whether every session could be seen. If not, RV(limits) says what could not.
+  type: bool
+  returned: when available
+limits:
+  description: What could not be seen or done, one line each.
+  type: list
+  elements: str
+  returned: when available
+server:
+  description: Version, role, whether it is a standby, and what the role may see and do.
+  type: dict
+  returned: when available
+connections:
+  description:
+    - C(used) client sessions of all databases without this one, C(max) the server's limit, C(usable) the limit without the
+      reserved ones, C(free), C(used_ratio) of the usable ones, C(in_other_databases) and C(hidden) sessions.
+  type: dict
+  returned: when available
+applications:
+  description: Sessions of this database by C(application_name) and C(user), with their states, most first.
+  type: list
+  elements: dict
+  returned: when available
+idle_in_transaction:
+  description:
+    - Sessions idle in transaction beyond the threshold. A session is C(pid), C(backend_start) and C(query_start) in epoch
+      seconds as text, C(user), C(application_name), C(client), C(state), C(state_seconds), C(transaction_seconds),
+      C(query_seconds), C(wait), C(query) without literals, C(is_superuser), C(blocked_by), C(blocks) and C(blocked_seconds).
+  type: list
+  elements: dict
+  returned: when available
+idle:
+  description: Sessions idle beyond the threshold.
+  type: list
+  elements: dict
+  returned: when available
+long_running:
+  description: Sessions whose statement runs beyond the threshold, is not waiting for a lock and is no refresh.
+  type: list
+  elements: dict
+  returned: when available
+blockers:
+  description: Sessions others wait for, that wait for nobody themselves, the longest queue first.
+  type: list
+  elements: dict
+  returned: when available
+matview_refreshes:
+  description: Sessions that run C(REFRESH MATERIALIZED VIEW).
+  type: list
+  elements: dict
+  returned: when available
+longest:
+  description: The ten sessions that are not idle whose statement started first.
+  type: list
+  elements: dict
+  returned: when available
+tables_without_index_use:
+  description: Large tables that are mostly read in full, at most five.
+  type: list
+  elements: dict
+  returned: when available
+statements:
+  description: The ten slowest statements of C(pg_stat_statements) with C(mean_milliseconds), or why they cannot be told.
+  type: dict
+  returned: when available
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_activity import ARGUMENT_SPEC, observe
+
+
+def main():
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    module.exit_json(changed=False, **observe(module.params))
+
+
+if __name__ == "__main__":
+    main()

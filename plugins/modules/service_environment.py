@@ -1,0 +1,188 @@
+#!/usr/bin/python
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One variable in the file from which a manager takes the environment of a service."""
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: service_environment
+short_description: Set one environment variable of a service in its configuration file
+version_added: "0.1.0"
+author: "oncall.runbooks maintainers (@oncall-runbooks)"
+description:
+  - Sets or removes one variable in the file from which a manager takes the environment of a service, in place.
+    Every other line, comment and variable stays as it is.
+  - What would be written is first read back by the rules of the manager. If anything but the one variable would
+    read differently, the module fails and writes nothing.
+  - The file is replaced in one step, with its mode and owner.
+  - The value of a variable is never returned, logged or shown in a diff. A running service does not notice the
+    change; see the role P(oncall.runbooks.service#role).
+extends_documentation_fragment:
+  - oncall.runbooks.service.attributes
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+    details: Shows the names of variables only.
+options:
+  path:
+    description: The configuration file. Of a link, the file it leads to is changed.
+    type: path
+    required: true
+  format:
+    description: The rules of the file. With V(supervisor), the variables are the C(environment) of a section.
+    type: str
+    choices: [supervisor]
+    default: supervisor
+  section:
+    description: The section without brackets, such as V(program:api).
+    type: str
+    required: true
+  name:
+    description: The variable. Letters, digits and underscores, not beginning with a digit.
+    type: str
+    required: true
+  value:
+    description:
+      - What to set, required with O(state=present).
+      - It holds no control characters. supervisor knows no escapes, so a value cannot hold both kinds of quotes,
+        begin or end with one, or hold a space followed by C(;) or C(#); the module fails on one that does.
+    type: str
+  url_parameter:
+    description:
+      - The variable holds a URL, such as C(postgres://user:password@host/db?connection_limit=5), and only this
+        parameter of its query is set or removed. The rest of the URL stays as it is, to the letter.
+    type: str
+  state:
+    description: Whether the variable, or the parameter, is to be there.
+    type: str
+    choices: [present, absent]
+    default: present
+"""
+
+EXAMPLES = r"""
+- name: Let the pool have 35 connections
+  oncall.runbooks.service_environment:
+    path: /etc/supervisor/conf.d/api.conf
+    section: program:api
+    name: PG_POOL_MAX
+    value: "35"
+
+- name: The same where the limit is part of the database URL
+  oncall.runbooks.service_environment:
+    path: /etc/supervisor/conf.d/api.conf
+    section: program:api
+    name: DATABASE_URL
+    url_parameter: connection_limit
+    value: "35"
+"""
+
+RETURN = r"""
+was_set:
+  description: Whether the variable, or the parameter of the URL in it, was there before.
+  returned: success
+  type: bool
+  sample: true
+"""
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.oncall.runbooks.plugins.module_utils.supervisor_environment import CannotChange, changed
+from ansible_collections.oncall.runbooks.plugins.module_utils.text import one_line
+
+ARGUMENT_SPEC = {
+    "path": {"type": "path", "required": True},
+    "format": {"type": "str", "choices": ["supervisor"], "default": "supervisor"},
+    "section": {"type": "str", "required": True},
+    "name": {"type": "str", "required": True},
+    "value": {"type": "str", "no_log": True},
+    "url_parameter": {"type": "str"},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+}
+
+
+def main():
+    """Run the module."""
+    module = AnsibleModule(
+        argument_spec=ARGUMENT_SPEC,
+        required_if=[("state", "present", ["value"])],
+        supports_check_mode=True,
+    )
+    params = module.params
+    if params["url_parameter"] == "":
+        module.fail_json(msg="url_parameter is empty: leave it out to set the whole variable")
+    path = os.path.realpath(params["path"])
+    try:
+        text = Path(path).read_bytes().decode("utf-8", "surrogateescape")
+        value = params["value"] if params["state"] == "present" else None
+        outcome = changed(text, params["section"], params["name"], value, params["url_parameter"])
+        is_changed = outcome["text"] != text
+        if is_changed and not module.check_mode:
+            replace_file(path, outcome["text"].encode("utf-8", "surrogateescape"))
+    except CannotChange as error:
+        module.fail_json(msg=one_line(f"cannot set {params['name']} in {params['path']}: {error}"))
+    except OSError as error:
+        reason = error.strerror or error
+        module.fail_json(msg=one_line(f"cannot set {params['name']} in {params['path']}: {reason}"))
+    result = {"changed": is_changed, "was_set": outcome["was_set"]}
+    if module._diff:
+        result["diff"] = _diff(params, outcome, is_changed)
+    module.exit_json(**result)
+
+
+def replace_file(path, content):
+    """Put new content in the place of a file in one step, with the mode, owner and attributes of the old one.
+
+    Raises:
+        OSError: it cannot be done; the file is as it was.
+    """
+    old = Path(path).stat()
+    descriptor, temporary = tempfile.mkstemp(prefix=".", suffix=".new", dir=str(Path(path).parent))
+    try:
+        with open(descriptor, "wb") as file:
+            if (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
+                os.fchown(descriptor, old.st_uid, old.st_gid)
+            os.fchmod(descriptor, old.st_mode & 0o7777)
+            for attribute in getattr(os, "listxattr", lambda _path: [])(path):
+                with contextlib.suppress(OSError):  # some belong to the system
+                    os.setxattr(temporary, attribute, os.getxattr(path, attribute))
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink()
+        raise
+    directory = os.open(str(Path(path).parent), os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _diff(params, outcome, is_changed):
+    def listed(names, is_after):
+        lines = [f"[{params['section']}] environment"]
+        for name in names:
+            is_it = is_changed and is_after and name == params["name"] and name in outcome["before"]
+            lines.append(f"  {name} (another value)" if is_it else f"  {name}")
+        return "\n".join(lines) + "\n"
+
+    return {
+        "before_header": params["path"],
+        "after_header": params["path"],
+        "before": listed(outcome["before"], is_after=False),
+        "after": listed(outcome["after"], is_after=True),
+    }
+
+
+if __name__ == "__main__":
+    main()

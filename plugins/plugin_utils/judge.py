@@ -1,0 +1,269 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The table of likely causes, judged; the findings, made into a plan.
+
+A cause is a dictionary. Its values are Ansible expressions and templates, evaluated one cause at a time, so that
+what could not be measured makes that one cause unknown and no other:
+
+``when``
+    The expression that is true where this is the cause.
+``summary``
+    One line that says what was measured.
+``unless``
+    Earlier causes that explain the same signal. If one of them is a problem, this one is not; if one is unknown,
+    so is this one.
+``conclusive``
+    An expression that must be true before a false ``when`` counts as ``ok``: whether everything could be seen.
+``harmless``
+    ``true``: explains the alert and needs no action.
+``evidence``
+    Rows that show it.
+``remedy``, ``risk``, ``targets``, ``undo``, ``needs``
+    The file under ``tasks/remedies/``; ``low``, ``medium`` or ``high``; exactly what would be touched (a list; empty
+    makes the remedy unavailable); the data its rollback needs; the service verbs it uses
+    (``{service: api, verbs: [restart]}``).
+``advice``
+    What a person should look at, a line or a list of lines.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ansible_collections.oncall.runbooks.plugins.module_utils.text import one_line
+
+RISKS = ("none", "low", "medium", "high")
+PROBLEM, OK, UNKNOWN = "problem", "ok", "unknown"
+HEALTHY = "healthy"
+
+KEYS = {
+    *("when", "summary", "unless", "conclusive", "harmless", "evidence"),
+    *("remedy", "risk", "targets", "undo", "needs", "advice"),
+}
+
+Evaluate = Callable[[Any], Any]
+
+
+class CannotTell(Exception):
+    """An expression uses something that was not measured."""
+
+
+class BadTable(Exception):
+    """The table of causes itself is wrong."""
+
+
+def check_table(causes: Mapping[str, Any], remedies: set[str]) -> None:
+    """Raise :class:`BadTable` with one line that names the cause and the key.
+
+    Args:
+        causes: the table, not templated.
+        remedies: names of the files under ``tasks/remedies/``.
+    """
+    earlier: set[str] = set()
+    for slug, cause in causes.items():
+        if not isinstance(cause, Mapping):
+            raise BadTable(f"cause {slug} is not a dictionary")
+        unknown = sorted(set(cause) - KEYS)
+        if unknown:
+            raise BadTable(f"cause {slug} has the unknown key {unknown[0]}; known are {', '.join(sorted(KEYS))}")
+        for key in ("when", "summary"):
+            if key not in cause:
+                raise BadTable(f"cause {slug} has no {key}")
+        later = [other for other in cause.get("unless", ()) if other not in earlier]
+        if later:
+            raise BadTable(f"cause {slug} names {later[0]} in unless, which is no earlier cause")
+        remedy = cause.get("remedy")
+        if remedy is not None and remedy not in remedies:
+            raise BadTable(
+                f"cause {slug} has the unknown remedy {remedy}; known are {', '.join(sorted(remedies)) or 'none'}"
+            )
+        if not any(key in cause for key in ("remedy", "advice", "harmless")):
+            raise BadTable(f"cause {slug} has neither remedy nor advice")
+        earlier.add(slug)
+
+
+def judge(causes: Mapping[str, Any], condition: Evaluate, template: Evaluate, reasons: list[str]) -> list[dict]:
+    """Judge every cause of the table, in its order.
+
+    Args:
+        causes: the table, as checked by :func:`check_table`.
+        condition: gives the truth of an expression, or raises :class:`CannotTell`.
+        template: gives the value of a template, or raises :class:`CannotTell`.
+        reasons: why something could not be measured; given as the reason of an unknown cause.
+
+    Returns:
+        One finding for each cause: ``cause``, ``status`` (``problem``, ``ok`` or ``unknown``), and with it
+        ``summary`` and ``evidence``, or ``reason``.
+    """
+    findings: list[dict] = []
+    status: dict[str, str] = {}
+    for slug, cause in causes.items():
+        finding = _judge_one(str(slug), cause, condition, template, reasons, status)
+        status[finding["cause"]] = finding["status"]
+        findings.append(finding)
+    return findings
+
+
+def _judge_one(
+    slug: str,
+    cause: Mapping[str, Any],
+    condition: Evaluate,
+    template: Evaluate,
+    reasons: list[str],
+    status: Mapping[str, str],
+) -> dict:
+    try:
+        if not condition(cause["when"]):
+            if "conclusive" in cause and not condition(cause["conclusive"]):
+                return {
+                    "cause": slug,
+                    "status": UNKNOWN,
+                    "reason": _why(reasons, "not everything could be seen"),
+                }
+            return {"cause": slug, "status": OK}
+    except CannotTell as error:
+        return {"cause": slug, "status": UNKNOWN, "reason": _why(reasons, one_line(error))}
+    others = [str(other) for other in cause.get("unless", ())]
+    explained = [other for other in others if status[other] == PROBLEM]
+    if explained:
+        return {"cause": slug, "status": OK, "summary": f"explained by {explained[0]}"}
+    unclear = [other for other in others if status[other] == UNKNOWN]
+    if unclear:
+        return {
+            "cause": slug,
+            "status": UNKNOWN,
+            "reason": _why(reasons, f"{unclear[0]} could not be ruled out"),
+        }
+    finding = {"cause": slug, "status": OK if cause.get("harmless") else PROBLEM}
+    for key in ("summary", "evidence", "advice"):
+        if key in cause:
+            try:
+                finding[key] = template(cause[key])
+            except CannotTell as error:
+                finding[key] = f"{slug} ({key} not available: {one_line(error)})"
+    return finding
+
+
+def _why(reasons: list[str], otherwise: str) -> str:
+    return "; ".join(dict.fromkeys(reasons)) or otherwise
+
+
+def plan(
+    causes: Mapping[str, Any],
+    findings: list[dict],
+    template: Evaluate,
+    missing: Callable[[str, str], str],
+    runbook: str,
+    host: str,
+) -> dict:
+    """The remedies for the problems found, in the table's order, with a hash over what they would touch.
+
+    Args:
+        causes: the table.
+        findings: of :func:`judge`.
+        template: gives the value of a template, or raises :class:`CannotTell`.
+        missing: for a service and a verb, why its manager cannot do that, or "".
+        runbook, host: part of the hash, so that a plan approved for one host fits no other.
+
+    Returns:
+        ``steps`` (``remedy``, ``cause``, ``risk``, ``targets``, ``undo``, ``available``, ``why_not``), ``risk`` (the
+        highest of the available ones) and ``hash``. The hash leaves out what changes by itself, such as
+        durations.
+    """
+    steps: list[dict] = []
+    for finding in findings:
+        cause = causes[finding["cause"]]
+        if finding["status"] == PROBLEM and "remedy" in cause:
+            step = _step(finding["cause"], cause, template, missing)
+            if not any(_what(step) == _what(other) for other in steps):
+                steps.append(step)
+    available = [step for step in steps if step["available"]]
+    identity = [
+        runbook,
+        host,
+        [finding["cause"] for finding in findings if finding["status"] == PROBLEM],
+        [[step["cause"], step["risk"], step["undo"], *_what(step)] for step in available],
+    ]
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    return {
+        "steps": steps,
+        "risk": max((step["risk"] for step in available), key=RISKS.index, default="none"),
+        # The letter keeps YAML and -e from reading a number into it.
+        "hash": f"p{digest[:15]}",
+    }
+
+
+def _what(step: Mapping[str, Any]) -> list:
+    return [step["remedy"], step["targets"]]
+
+
+def _step(
+    slug: str, cause: Mapping[str, Any], template: Evaluate, missing: Callable[[str, str], str]
+) -> dict[str, Any]:
+    step: dict[str, Any] = {
+        "remedy": str(cause["remedy"]),
+        "cause": slug,
+        "risk": "high",
+        "targets": [],
+        "undo": None,
+        "available": False,
+        "why_not": "",
+    }
+    try:
+        risk = template(cause.get("risk"))
+        if risk not in RISKS:
+            raise BadTable(f"cause {slug} has the risk {risk!r}; known are {', '.join(RISKS)}")
+        step["risk"] = risk
+        step["targets"] = template(cause["targets"]) if "targets" in cause else []
+        if "undo" in cause:
+            step["undo"] = template(cause["undo"])
+        needs = template(cause.get("needs", {}))
+    except CannotTell as error:
+        step["why_not"] = f"what it would touch could not be measured ({one_line(error)})"
+        return step
+    if "targets" in cause and not step["targets"]:
+        step["why_not"] = "there is nothing it may touch"
+        return step
+    why_not = [missing(needs["service"], verb) for verb in needs.get("verbs", ())]
+    step["why_not"] = "; ".join(filter(None, why_not))
+    step["available"] = not step["why_not"]
+    return step
+
+
+def status_of(findings: list[dict]) -> str:
+    """``problem`` where there is one, else ``unknown`` where something could not be told, else ``healthy``."""
+    found = {finding["status"] for finding in findings}
+    if PROBLEM in found:
+        return PROBLEM
+    return UNKNOWN if UNKNOWN in found else HEALTHY
+
+
+def reasons_in(observed: Mapping[str, Any]) -> list[str]:
+    """Why something could not be measured, and what could not be seen, over all observations."""
+    reasons: list[str] = []
+    for observation in observed.values():
+        if isinstance(observation, Mapping):
+            if observation.get("available") is False:
+                reasons.append(str(observation.get("reason") or "not available"))
+            reasons.extend(str(limit) for limit in observation.get("limits") or ())
+    return reasons
+
+
+def summary_line(status: str, findings: list[dict]) -> str:
+    """What was found, in one line."""
+    if status == PROBLEM:
+        return "; ".join(str(f.get("summary", f["cause"])) for f in findings if f["status"] == PROBLEM)
+    if status == UNKNOWN:
+        unknown = [finding for finding in findings if finding["status"] == UNKNOWN]
+        reasons = "; ".join(dict.fromkeys(finding["reason"] for finding in unknown))
+        return f"cannot tell about {', '.join(finding['cause'] for finding in unknown)}: {reasons}"
+    notes = [
+        finding["summary"]
+        for finding in findings
+        if finding.get("summary") and not finding["summary"].startswith("explained by")
+    ]
+    return "; ".join(notes) or "nothing found"

@@ -1,0 +1,290 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The decisions of one run, as pure functions from one state to the next.
+
+The state is plain data that the tasks of the role ``run`` carry along:
+
+``id``
+    Of the run. ``first`` and ``last`` are the diagnoses at its two ends.
+``outcome``
+    Empty while the run goes on.
+``guard``
+    What stopped it, ``{"name": ..., "reason": ...}``, or empty.
+``steps``
+    What is to be done; ``actions``: what was begun, each with its ``state``: ``running``, ``done``, ``failed``,
+    ``rolled_back`` or ``rollback_failed``, and with ``helped`` once that is known.
+``notes``
+    Lines for the report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.oncall.runbooks.plugins.module_utils.text import one_line
+from ansible_collections.oncall.runbooks.plugins.plugin_utils.judge import (
+    HEALTHY,
+    OK,
+    PROBLEM,
+    RISKS,
+    UNKNOWN,
+)
+
+PLANNED, RESOLVED, UNRESOLVED = "planned", "resolved", "unresolved"
+BLOCKED, ADVISED = "blocked", "advised"
+OUTCOMES = (HEALTHY, PLANNED, RESOLVED, UNRESOLVED, BLOCKED, ADVISED, UNKNOWN)
+NEEDS_A_PERSON = (UNRESOLVED, BLOCKED, ADVISED, UNKNOWN)
+
+State = dict[str, Any]
+
+
+def begin(diagnosis: Mapping[str, Any], options: Mapping[str, Any]) -> State:
+    """What to do about a first diagnosis.
+
+    Args:
+        diagnosis: as the action plugin ``diagnosis`` returns it.
+        options: ``check`` (bool), ``until``, ``max_risk``, ``plan`` (hashes approved, a list) and ``override``.
+    """
+    state: State = {
+        "id": diagnosis["id"],
+        "first": _kept(diagnosis),
+        "last": _kept(diagnosis),
+        "outcome": "",
+        "guard": {},
+        "steps": [],
+        "actions": [],
+        "override": str(options["override"]).strip(),
+        "passed_guards": [],
+        "claimed": False,
+        "verify": {},
+        "notes": [],
+    }
+    if diagnosis["status"] == UNKNOWN:
+        return _ended(state, UNKNOWN)
+    if options["check"] or options["until"] != "verify":
+        return _ended(state, PLANNED)
+    return _guarded(state, diagnosis, options)
+
+
+def confirm(state: State, diagnosis: Mapping[str, Any], options: Mapping[str, Any]) -> State:
+    """What to do after the second look, taken before anything is touched. Only what both show is acted on."""
+    state = dict(state, last=_kept(diagnosis), notes=list(state["notes"]))
+    if diagnosis["status"] == HEALTHY:
+        state["notes"].append(f"gone at the second look: {state['first']['msg']}")
+        return _ended(state, HEALTHY)
+    if diagnosis["status"] == UNKNOWN:
+        return _ended(state, UNKNOWN)
+    both = _problems(state["first"]) & _problems(diagnosis)
+    if not both:
+        state["notes"].append(f"the two looks differ; the first was: {state['first']['msg']}")
+        return _ended(state, UNKNOWN)
+    return _guarded(state, diagnosis, options, both)
+
+
+def _guarded(
+    state: State, diagnosis: Mapping[str, Any], options: Mapping[str, Any], causes: set[str] | None = None
+) -> State:
+    plan = diagnosis["plan"]
+    steps = [step for step in plan["steps"] if step["available"]]
+    if causes is not None:
+        steps = [step for step in steps if step["cause"] in causes]
+    if not steps:
+        return _ended(state, ADVISED)
+    approved = options["plan"]
+    if approved and plan["hash"] not in approved:
+        reason = f"the approved plan {', '.join(approved)} is not the plan now, which is {plan['hash']}"
+        return _blocked(state, "plan", f"{reason}; look at it and approve it")
+    if RISKS.index(plan["risk"]) > RISKS.index(options["max_risk"]):
+        reason = f"the plan's risk {plan['risk']} is above run_max_risk {options['max_risk']}"
+        if not state["override"]:
+            return _blocked(state, "risk", f"{reason}; allow it with -e run_max_risk={plan['risk']}")
+        state = dict(state, passed_guards=[{"guard": "risk", "reason": reason}])
+    return dict(state, steps=steps)
+
+
+def claimed(state: State, claim: Mapping[str, Any]) -> State:
+    """What the ledger's answer to a claim means."""
+    if not claim.get("granted"):
+        return _blocked(state, claim.get("guard", "ledger"), claim.get("reason", "the ledger gave no answer"))
+    passed = [*state["passed_guards"], *(claim.get("passed_guards") or [])]
+    return dict(state, claimed=True, passed_guards=passed)
+
+
+def step_begun(state: State, step: Mapping[str, Any], now: float) -> State:
+    """A remedy is about to run."""
+    action = {key: step[key] for key in ("remedy", "cause", "risk", "targets", "undo")}
+    action.update(state="running", helped=None, started_at=round(now, 3), seconds=None, details={}, reason="")
+    return dict(state, actions=[*state["actions"], action])
+
+
+def step_done(state: State, details: Any, now: float) -> State:
+    """The remedy that was running has ended. ``details``: what its last module said it did."""
+    kept = {
+        key: value
+        for key, value in (details if isinstance(details, Mapping) else {}).items()
+        if key not in _NO_DETAIL and not key.startswith(("_", "ansible_"))
+    }
+    return _last_action(state, {"state": "done", "details": kept, "seconds": _since(state, now)})
+
+
+_NO_DETAIL = {
+    *("changed", "failed", "diff", "invocation", "warnings", "deprecations", "attempts"),
+    *("stdout", "stderr", "stdout_lines", "stderr_lines", "exception"),
+}
+
+
+def step_failed(state: State, task: str, message: Any, now: float) -> State:
+    """Something went wrong on the way."""
+    reason = f"{task}: {one_line(message, 500)}"
+    running = bool(state["actions"]) and state["actions"][-1]["state"] == "running"
+    if running:
+        seconds = _since(state, now)
+        state = _last_action(state, {"state": "failed", "helped": False, "reason": reason, "seconds": seconds})
+    state = dict(state, notes=[*state["notes"], reason])
+    return _to_roll_back(state, {action["cause"] for action in state["actions"]})
+
+
+def _since(state: State, now: float) -> float:
+    return round(max(0.0, now - state["actions"][-1]["started_at"]), 3)
+
+
+def _last_action(state: State, changes: Mapping[str, Any]) -> State:
+    return dict(state, actions=[*state["actions"][:-1], {**state["actions"][-1], **changes}])
+
+
+def looked(state: State, diagnosis: Mapping[str, Any], options: Mapping[str, Any], now: float) -> State:
+    """What one look after the remedies proves.
+
+    The causes acted on must be gone, and stay gone for ``verify_seconds``, before ``verify_timeout_seconds`` are
+    over. A cause that cannot be told is not gone.
+    """
+    verify = dict(state["verify"] or {"started_at": now, "good_since": None, "looks": 0})
+    verify["looks"] += 1
+    status = {finding["cause"]: finding["status"] for finding in diagnosis["findings"]}
+    acted_on = {action["cause"] for action in state["actions"]}
+    left = {cause for cause in acted_on if status.get(cause) != OK}
+    state = dict(state, last=_kept(diagnosis), verify=verify)
+    if not left:
+        if verify["good_since"] is None:
+            verify["good_since"] = now
+        if now - verify["good_since"] < options["verify_seconds"]:
+            return state
+        state = _helped(state, set())
+        return _ended(state, _after_good_fix(diagnosis))
+    verify["good_since"] = None
+    if now - verify["started_at"] < options["verify_timeout_seconds"]:
+        return state
+    return _to_roll_back(_helped(state, left), left)
+
+
+def _after_good_fix(diagnosis: Mapping[str, Any]) -> str:
+    """The outcome where every cause acted on is gone; something else can still be wrong."""
+    if diagnosis["status"] == HEALTHY:
+        return RESOLVED
+    if diagnosis["status"] == UNKNOWN:
+        return UNKNOWN
+    return UNRESOLVED if any(step["available"] for step in diagnosis["plan"]["steps"]) else ADVISED
+
+
+def _helped(state: State, left: set[str]) -> State:
+    actions = [dict(action, helped=action["cause"] not in left) for action in state["actions"]]
+    return dict(state, actions=actions)
+
+
+def _to_roll_back(state: State, causes: set[str]) -> State:
+    """Unresolved; what was done about ``causes`` and can be undone is to be, the last first."""
+    undo = [
+        index
+        for index, action in enumerate(state["actions"])
+        if action["cause"] in causes and action["undo"] is not None
+    ]
+    state = dict(state, roll_back=undo[::-1])
+    return _ended(state, UNRESOLVED if state["actions"] else UNKNOWN)
+
+
+def rolled_back(state: State, index: int, failure: Any = "") -> State:
+    """One rollback has ended, well or (with ``failure``) not."""
+    actions = [dict(action) for action in state["actions"]]
+    actions[index]["state"] = "rollback_failed" if failure else "rolled_back"
+    notes = list(state["notes"])
+    if failure:
+        actions[index]["reason"] = one_line(failure, 500)
+        notes.append(f"rollback of {actions[index]['remedy']} failed: {one_line(failure, 300)}")
+    return dict(state, actions=actions, notes=notes)
+
+
+def escalated(state: State, failure: Any = "") -> State:
+    """The escalation hook has run, well or not. Its failure changes no outcome."""
+    note = f"escalation failed: {one_line(failure, 300)}" if failure else "escalated"
+    return dict(state, notes=[*state["notes"], note])
+
+
+def _kept(diagnosis: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: diagnosis[key] for key in ("id", "at", "status", "msg", "findings", "plan", "evidence")}
+
+
+def _problems(diagnosis: Mapping[str, Any]) -> set[str]:
+    return {finding["cause"] for finding in diagnosis["findings"] if finding["status"] == PROBLEM}
+
+
+def _ended(state: State, outcome: str) -> State:
+    return dict(state, outcome=outcome, steps=[])
+
+
+def _blocked(state: State, guard: str, reason: str) -> State:
+    return dict(_ended(state, BLOCKED), guard={"name": guard, "reason": reason})
+
+
+def result_of(state: State, diagnosis: Mapping[str, Any], options: Mapping[str, Any], now: float) -> dict[str, Any]:
+    """What is published and recorded about a run.
+
+    Args:
+        state: the state at the end, or an empty one where the first diagnosis was healthy.
+        diagnosis: the last diagnosis.
+        options: as for :func:`begin`.
+        now: epoch seconds.
+    """
+    if not state:
+        state = dict(begin(dict(diagnosis, status=UNKNOWN), options), outcome=HEALTHY)
+    first, last = state["first"], state["last"]
+    outcome = state["outcome"] or UNKNOWN
+    return {
+        "run_id": state["id"],
+        "runbook": diagnosis["runbook"],
+        "host": diagnosis["host"],
+        "outcome": outcome,
+        "summary": _summary(outcome, state),
+        "started_at": first["at"],
+        "finished_at": round(now, 3),
+        "seconds": round(max(0.0, now - first["at"]), 3),
+        "check_mode": bool(options["check"]),
+        "findings": first["findings"],
+        "findings_after": last["findings"] if last["id"] != first["id"] else [],
+        "plan": (first if outcome == PLANNED else last if not state["actions"] else first)["plan"],
+        "actions": state["actions"],
+        "guard": state["guard"],
+        "override": state["override"],
+        "passed_guards": state["passed_guards"],
+        "evidence": first["evidence"],
+        "evidence_after": last["evidence"] if last["id"] != first["id"] else {},
+        "notes": state["notes"],
+        "title": diagnosis.get("runbook_meta", {}).get("title", ""),
+        "severity": diagnosis.get("runbook_meta", {}).get("severity", ""),
+        "escalation": diagnosis.get("runbook_meta", {}).get("escalation", "") if outcome in NEEDS_A_PERSON else "",
+    }
+
+
+def _summary(outcome: str, state: State) -> str:
+    first, last = state["first"]["msg"], state["last"]["msg"]
+    done = ", ".join(action["remedy"] for action in state["actions"])
+    undone = ", ".join(action["remedy"] for action in state["actions"] if action["state"] == "rolled_back")
+    if outcome == BLOCKED:
+        return f"{state['guard']['reason']} (found: {last})"
+    if outcome == RESOLVED:
+        return f"{first}; {done} helped"
+    if state["actions"]:
+        undone = f", {undone} rolled back" if undone else ""
+        return f"{first}; after {done}{undone}: {'; '.join([last, *state['notes']])}"
+    return "; ".join([last, *state["notes"]])

@@ -1,0 +1,58 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One shared base for observers: on the managed host as a module, or here in the controller's worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.oncall.runbooks.plugins.plugin_utils.plain import plain
+
+PLACES = ("host", "controller")
+
+
+class ObserverAction(ActionBase):
+    """Runs the observer of a module where C(system_observe_from) says.
+
+    A subclass names the module, its argument spec and its function; the answer is the same from both places.
+    """
+
+    module_name: ClassVar[str]
+    argument_spec: ClassVar[dict[str, Any]]
+    observe: ClassVar[Callable[[dict[str, Any]], dict[str, Any]]]
+
+    # Modules are sent by _execute_module, which asks for a connection itself.
+    _requires_connection = False
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        result = super().run(tmp, task_vars)
+        place = plain(self._templar.template((task_vars or {}).get("system_observe_from", "host")))
+        if place not in PLACES:
+            raise AnsibleActionFail(f"system_observe_from is {place!r}; known are {', '.join(PLACES)}")
+        arguments = plain(self._task.args)
+        if place == "host" or self.needs_host(arguments):
+            result.update(
+                self._execute_module(module_name=self.module_name, module_args=self._task.args, task_vars=task_vars)
+            )
+            return result
+        validation = ArgumentSpecValidator(self.argument_spec).validate(arguments)
+        if validation.error_messages:
+            raise AnsibleActionFail("; ".join(validation.error_messages))
+        try:
+            answer = type(self).observe(validation.validated_parameters)
+        except ValueError as error:
+            raise AnsibleActionFail(str(error)) from None
+        result.update(answer, changed=False)
+        return result
+
+    @staticmethod
+    def needs_host(arguments: dict[str, Any]) -> bool:
+        """Whether these arguments can only be observed on the managed host."""
+        del arguments
+        return False
