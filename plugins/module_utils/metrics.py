@@ -230,8 +230,9 @@ def _groups(spec, readings, entry):
     """``(groups, unmeasured)`` of one entry: dicts of tuple of label values to number, and to reason."""
     everything, samples = _pooled(spec, readings, entry)
     entry["series"] = len(samples)
-    known = {label for labels, _ in everything for label in labels}
-    for label in [label for label, _ in spec["tests"]] + spec["by"]:
+    asked = [label for label, _ in spec["tests"]] + spec["by"]
+    known = {label for labels, _ in everything for label in labels} if asked else set()
+    for label in asked:
         if everything and label not in known:
             there = f"its labels are {listed(known)}" if known else "it has no labels"
             raise _Unmeasured(f"no series of {spec['family']} has the label {label}; {there}")

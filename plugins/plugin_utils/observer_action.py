@@ -37,9 +37,12 @@ class ObserverAction(ActionBase):
             raise AnsibleActionFail(f"system_observe_from is {place!r}; known are {', '.join(PLACES)}")
         arguments = plain(self._task.args)
         if place == "host" or self.needs_host(arguments):
-            result.update(
-                self._execute_module(module_name=self.module_name, module_args=self._task.args, task_vars=task_vars)
+            answer = self._execute_module(
+                module_name=self.module_name, module_args=self._task.args, task_vars=task_vars
             )
+            # A URL can hold a password, and the module's arguments are shown where it fails.
+            answer.pop("invocation", None)
+            result.update(answer)
             return result
         validation = ArgumentSpecValidator(self.argument_spec).validate(arguments)
         if validation.error_messages:

@@ -1,0 +1,332 @@
+"""What was measured -> what must be concluded, for every cause of the runbook db_pool."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_activity import ARGUMENT_SPEC, summarize
+
+THRESHOLDS = {key: value["default"] for key, value in ARGUMENT_SPEC.items() if "default" in value}
+SUPERVISED = {"manager": "supervisor", "name": "x", "config": "/etc/s.conf", "program_config": "/etc/x.conf"}
+SYSTEM = {
+    "system_services": {"api": SUPERVISED, "database": SUPERVISED},
+    "system_endpoints": {"api": "http://127.0.0.1:8080/metrics"},
+    "system_metrics": {"db_pool_waiting": "w", "db_pool_in_use": "u", "db_pool_max": "m"},
+    "system_database": {"name": "labpics", "service": "database"},
+}
+_pids = itertools.count(100)
+
+
+def session(state: str = "active", seconds: float = 1, query: str = "SELECT 1", **changes: Any) -> dict[str, Any]:
+    pid = changes.pop("pid", None) or next(_pids)
+    row = {
+        "pid": pid,
+        "backend_start": f"1763687000.{pid:06d}",
+        "query_start": f"1763687100.{pid:06d}",
+        "user": "app",
+        "application_name": "api",
+        "client": "127.0.0.1",
+        "state": state,
+        "state_seconds": seconds,
+        "transaction_seconds": seconds,
+        "query_seconds": seconds,
+        "wait_event_type": None,
+        "wait_event": None,
+        "is_superuser": False,
+        "query": query,
+        "blocked_by": None,
+    }
+    return {**row, **changes}
+
+
+def queue_behind(pid: int, count: int, seconds: float = 60) -> list[dict[str, Any]]:
+    return [session(seconds=seconds, blocked_by=[pid], wait_event_type="Lock") for _ in range(count)]
+
+
+def activity(sessions: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
+    """What postgres_activity_info tells of a server with these sessions."""
+    applications: dict[tuple, dict[str, Any]] = {}
+    for one in sessions:
+        entry = applications.setdefault(
+            (one["application_name"], one["user"]),
+            {"application_name": one["application_name"], "user": one["user"], "sessions": 0, "active": 0}
+            | {"idle": 0, "idle_in_transaction": 0, "unused": 0, "idle_long": 0},
+        )
+        entry["sessions"] += 1
+        state = one["state"] if one["state"] in ("active", "idle") else "idle_in_transaction"
+        entry[state] += 1
+        entry["unused"] += state == "idle" and one["state_seconds"] >= THRESHOLDS["unused_seconds"]
+        entry["idle_long"] += state == "idle" and one["state_seconds"] >= THRESHOLDS["idle_seconds"]
+    document = {
+        "server": {
+            "version_num": 160000,
+            "in_recovery": changes.pop("in_recovery", False),
+            "user": "oncall",
+            "database": "labpics",
+            "started_seconds": 1000,
+            "max_connections": changes.pop("max_connections", 100),
+            "superuser_reserved_connections": 3,
+            "reserved_connections": 0,
+            "is_superuser": False,
+            "sees_all": True,
+            "signals_all": True,
+            "max_connections_by_alter_system": False,
+        },
+        "connections": {
+            "used": changes.pop("used", len(sessions)),
+            "in_other_databases": changes.pop("in_other_databases", 0),
+            "hidden": changes.pop("hidden", 0),
+        },
+        "applications": list(applications.values()),
+        "sessions": [one for one in sessions if one["state"] != "idle" or one["state_seconds"] >= 600],
+        "tables": [],
+    }
+    assert not changes
+    statements = {"available": False, "reason": "pg_stat_statements is not installed in this database"}
+    return dict(summarize(document, THRESHOLDS), available=True, statements=statements)
+
+
+def pool(waiting: float, in_use: float, size: float = 25, replicas: int = 1) -> dict[str, Any]:
+    return {
+        "available": True,
+        "value": {"waiting": waiting, "in_use": in_use, "max": size},
+        "metric": {"max": {"available": True, "series": replicas}},
+    }
+
+
+NO_METRICS = {"available": False, "reason": "http://127.0.0.1:8080/metrics: connection refused", "value": {}, "metric": {}}
+NO_DATABASE = {"available": False, "reason": "PostgreSQL labpics at db: connection refused", "error": "refused"}
+FULL = {
+    "available": False,
+    "reason": "PostgreSQL labpics at db: FATAL: sorry, too many clients already",
+    "error": "too_many_connections",
+}
+BUSY = [session() for _ in range(25)]
+QUIET = pool(0, 3)
+PRESSED = pool(7, 25)
+ABORTED = "idle in transaction (aborted)"
+REFRESH = "REFRESH MATERIALIZED VIEW stats"
+
+
+def remedies(result: dict[str, Any]) -> list[str]:
+    return [step["remedy"] for step in result["plan"]["steps"] if step["available"]]
+
+
+MEASURED_CONCLUDED = {
+    # name: (pool, sessions or activity, problems, available remedies)
+    "nothing": (QUIET, [session() for _ in range(3)], [], []),
+    "high usage, nobody waits": (pool(0, 22), [session() for _ in range(22)], [], []),
+    "idle in transaction": (
+        PRESSED,
+        [session("idle in transaction", 400) for _ in range(25)],
+        ["idle_in_transaction"],
+        ["end_idle_in_transaction"],
+    ),
+    "aborted in transaction": (QUIET, [session(ABORTED, 301)], ["idle_in_transaction"], ["end_idle_in_transaction"]),
+    "idle in transaction, not long enough": (QUIET, [session("idle in transaction", 299)], [], []),
+    "a backup's leader idles in transaction": (
+        QUIET,
+        [session("idle in transaction", 4000, application_name="pg_dump")],
+        [],
+        [],
+    ),
+    "blocker with a queue": (
+        PRESSED,
+        [session(pid=7, seconds=90, application_name="migrate"), *queue_behind(7, 25)],
+        ["blocker"],
+        ["end_blocker"],
+    ),
+    "blocker idle in transaction, not long": (
+        PRESSED,
+        [session("idle in transaction", 90, pid=7), *queue_behind(7, 24)],
+        ["blocker"],
+        ["end_blocker"],
+    ),
+    "a chain has one root": (
+        PRESSED,
+        [session(pid=7, seconds=90), *queue_behind(7, 1, 80), session(pid=9, seconds=80, blocked_by=[7])]
+        + queue_behind(9, 3, 70),
+        ["blocker"],
+        ["end_blocker"],
+    ),
+    "two wait behind it: no queue": (QUIET, [session(pid=7, seconds=90), *queue_behind(7, 2)], [], []),
+    "the queue is young": (QUIET, [session(pid=7, seconds=90), *queue_behind(7, 9, seconds=29)], [], []),
+    "the blocker is a superuser": (
+        PRESSED,
+        [session(pid=7, seconds=90, is_superuser=True), *queue_behind(7, 25)],
+        ["blocker"],
+        [],
+    ),
+    "refresh with readers behind it": (
+        PRESSED,
+        [session(pid=7, seconds=90, query=REFRESH, application_name="cron"), *queue_behind(7, 25)],
+        ["matview_refresh"],
+        ["cancel_refresh"],
+    ),
+    "refresh that bothers nobody": (QUIET, [session(pid=7, seconds=900, query=REFRESH)], [], []),
+    "long queries hold the pool": (
+        PRESSED,
+        [session(seconds=400) for _ in range(20)],
+        ["long_queries"],
+        ["cancel_long_queries"],
+    ),
+    "long queries, nobody waits": (pool(0, 20), [session(seconds=400) for _ in range(20)], [], []),
+    "a few long queries are not the cause": (
+        PRESSED,
+        [session(seconds=400) for _ in range(3)] + [session() for _ in range(22)],
+        ["pool_too_small"],
+        ["raise_pool_size"],
+    ),
+    "another application leaks": (
+        pool(9, 12),
+        [session("idle", 700, application_name="reports") for _ in range(80)] + [session() for _ in range(12)],
+        ["leaked_sessions"],
+        ["end_leaked_sessions"],
+    ),
+    "idle sessions, the server has room": (
+        QUIET,
+        [session("idle", 700, application_name="reports") for _ in range(60)],
+        [],
+        [],
+    ),
+    "the pool lost its connections": (
+        PRESSED,
+        [session("idle", 40) for _ in range(25)],
+        ["pool_leak"],
+        ["restart_application"],
+    ),
+    "idle for a moment between statements": (
+        PRESSED,
+        [session("idle", 0.1) for _ in range(25)],
+        ["pool_too_small"],
+        ["raise_pool_size"],
+    ),
+    "max_connections reached": (
+        pool(9, 12),
+        [session(application_name=f"app-{number % 40}") for number in range(96)],
+        ["max_connections_reached"],
+        ["raise_max_connections"],
+    ),
+    "not even this diagnosis gets in": (PRESSED, FULL, ["max_connections_reached"], []),
+    "the pool is too small": (PRESSED, BUSY, ["pool_too_small"], ["raise_pool_size"]),
+    "already as large as it may be": (pool(7, 35, 35), BUSY, ["pool_too_small"], []),
+    "two replicas, each too small": (pool(7, 50, 50, 2), BUSY + BUSY, ["pool_too_small"], ["raise_pool_size"]),
+    "waiting without a known cause": (pool(3, 10), [session() for _ in range(10)], ["waiting_unexplained"], []),
+}
+
+
+@pytest.mark.parametrize("measured", MEASURED_CONCLUDED.values(), ids=MEASURED_CONCLUDED)
+def test_measured_concluded(diagnose, measured):
+    metrics, sessions, problems, expected = measured
+    database = sessions if isinstance(sessions, dict) else activity(sessions)
+    result = diagnose("db_pool", {"metrics": metrics, "postgres_activity": database}, **SYSTEM)
+    found = [finding["cause"] for finding in result["findings"] if finding["status"] == "problem"]
+    assert found == problems
+    assert remedies(result) == expected
+    assert result["status"] == ("problem" if problems else "healthy")
+    assert "not available:" not in result["msg"]
+
+
+MISSING = {
+    # name: (metrics, database, problems, unknown causes among)
+    "no metrics": (NO_METRICS, activity(BUSY), [], {"pool_too_small", "long_queries", "waiting_unexplained"}),
+    "no database": (QUIET, NO_DATABASE, [], {"idle_in_transaction", "blocker", "max_connections_reached"}),
+    "neither": (NO_METRICS, NO_DATABASE, [], {"idle_in_transaction", "pool_too_small", "high_usage"}),
+    "other roles' sessions are hidden": (QUIET, activity(BUSY[:3], hidden=4), [], {"idle_in_transaction", "blocker"}),
+    "waiting, and hidden sessions": (PRESSED, activity(BUSY, hidden=4), [], {"pool_too_small"}),
+    "waiting, and no database": (PRESSED, NO_DATABASE, [], {"pool_too_small", "waiting_unexplained"}),
+    "one family is missing": (
+        {"available": False, "reason": "family w is missing", "value": {"in_use": 25, "max": 25}, "metric": {}},
+        activity(BUSY),
+        [],
+        {"pool_too_small"},
+    ),
+}
+
+
+@pytest.mark.parametrize("measured", MISSING.values(), ids=MISSING)
+def test_what_could_not_be_measured_is_unknown_and_starts_nothing(diagnose, measured):
+    metrics, database, problems, unknown = measured
+    result = diagnose("db_pool", {"metrics": metrics, "postgres_activity": database}, **SYSTEM)
+    status = {finding["cause"]: finding["status"] for finding in result["findings"]}
+    assert [cause for cause, one in status.items() if one == "problem"] == problems
+    assert unknown <= {cause for cause, one in status.items() if one == "unknown"}
+    assert result["status"] == "unknown"
+    assert remedies(result) == []
+    reasons = [observed.get("reason") for observed in (metrics, database) if not observed["available"]]
+    assert all(reason in result["msg"] for reason in reasons)
+
+
+def test_what_is_found_is_found_although_the_metrics_are_missing(diagnose):
+    sessions = activity([session("idle in transaction", 400)])
+    result = diagnose("db_pool", {"metrics": NO_METRICS, "postgres_activity": sessions}, **SYSTEM)
+    assert remedies(result) == ["end_idle_in_transaction"]
+    assert result["status"] == "problem"
+
+
+@pytest.mark.parametrize(
+    ("changes", "risk", "available"),
+    [
+        ({}, "medium", True),
+        ({"in_other_databases": 3}, "high", True),
+        ({"in_recovery": True}, "medium", False),
+        ({"max_connections": 250, "used": 246}, "medium", False),
+    ],
+)
+def test_raising_max_connections(diagnose, changes, risk, available):
+    sessions = [session(application_name=f"app-{number % 40}") for number in range(96)]
+    observed = {"metrics": pool(9, 12), "postgres_activity": activity(sessions, **changes)}
+    (step,) = diagnose("db_pool", observed, **SYSTEM)["plan"]["steps"]
+    assert (step["risk"], step["available"]) == (risk, available)
+
+
+@pytest.mark.parametrize(
+    ("service", "why_not"),
+    [
+        ({"manager": "command", "commands": {"restart": ["x"]}}, "set_environment"),
+        ({"manager": "supervisor", "name": "x", "config": "/etc/s.conf"}, "program_config"),
+        ({"manager": "command", "commands": {"restart": ["x"], "set_environment": ["y"]}}, ""),
+    ],
+)
+def test_a_verb_the_manager_cannot_do_is_known_in_the_plan(diagnose, service, why_not):
+    system = {**SYSTEM, "system_services": {"api": service}}
+    result = diagnose("db_pool", {"metrics": PRESSED, "postgres_activity": activity(BUSY)}, **system)
+    (step,) = result["plan"]["steps"]
+    assert why_not in step["why_not"]
+    assert step["available"] is not bool(why_not)
+
+
+def test_the_plan_names_exactly_what_it_touches(diagnose):
+    result = diagnose("db_pool", {"metrics": pool(7, 50, 50, 2), "postgres_activity": activity(BUSY)}, **SYSTEM)
+    (step,) = result["plan"]["steps"]
+    assert step["targets"] == [{"service": "api", "variable": "PG_POOL_MAX", "from": 25, "to": 35}]
+    assert step["undo"] == {"size": 25}
+
+
+def test_the_hash_is_over_what_is_touched_and_not_over_what_passes(diagnose):
+    def plan_hash(seconds: float, pids: list[int], **variables: Any) -> str:
+        sessions = [session("idle in transaction", seconds, pid=pid) for pid in pids]
+        observed = {"metrics": PRESSED, "postgres_activity": activity(sessions)}
+        return diagnose("db_pool", observed, **SYSTEM, **variables)["plan"]["hash"]
+
+    first = plan_hash(400, [1, 2])
+    assert plan_hash(500, [2, 1]) == first
+    assert plan_hash(400, [1, 3]) != first
+    assert plan_hash(400, [1, 2], inventory_hostname="other") != first
+
+
+def test_a_cause_of_ones_own(diagnose):
+    observed = {"metrics": QUIET, "postgres_activity": activity([])}
+    mine = {"quiet": {"when": "true", "summary": "all quiet", "advice": "enjoy"}}
+    result = diagnose("db_pool", observed, **SYSTEM, db_pool_extra_causes=mine)
+    assert result["status"] == "unknown"  # this process gave it as untrusted text, which is never evaluated
+
+
+def test_text_from_the_database_is_never_a_template(diagnose):
+    evil = session("idle in transaction", 400, application_name="{{ lookup('pipe', 'id') }}", query="{{ 7*7 }}")
+    result = diagnose("db_pool", {"metrics": QUIET, "postgres_activity": activity([evil])}, **SYSTEM)
+    (finding,) = [one for one in result["findings"] if one["status"] == "problem"]
+    assert finding["evidence"][0]["application_name"] == "{{ lookup('pipe', 'id') }}"
+    assert finding["evidence"][0]["query"] == "{{ 7*7 }}"

@@ -1,0 +1,209 @@
+"""One run's decisions, from one state to the next."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+from ansible_collections.oncall.runbooks.plugins.plugin_utils import lifecycle
+
+OPTIONS = {
+    "check": False,
+    "until": "verify",
+    "max_risk": "medium",
+    "plan": [],
+    "override": "",
+    "verify_seconds": 10,
+    "verify_timeout_seconds": 60,
+}
+_ids = itertools.count(1)
+
+
+def step(cause: str, risk: str = "low", available: bool = True, undo: Any = None) -> dict[str, Any]:
+    return {
+        "remedy": f"fix_{cause}",
+        "cause": cause,
+        "risk": risk,
+        "targets": [{"pid": 1}],
+        "undo": undo,
+        "available": available,
+        "why_not": "" if available else "the manager cannot",
+    }
+
+
+def diagnosis(steps: list[dict] = (), problems: set[str] | None = None, unknown: set[str] = frozenset(), hash_="pa"):
+    problems = {one["cause"] for one in steps} if problems is None else problems
+    causes = sorted({"a", "b", *problems, *unknown})
+    findings = [
+        {"cause": cause, "status": "problem" if cause in problems else "unknown" if cause in unknown else "ok"}
+        for cause in causes
+    ]
+    risks = [one["risk"] for one in steps if one["available"]]
+    return {
+        "id": f"id{next(_ids)}",
+        "runbook": "r",
+        "host": "h",
+        "at": 1000.0,
+        "status": "problem" if problems else "unknown" if unknown else "healthy",
+        "msg": f"found {sorted(problems)}",
+        "findings": findings,
+        "plan": {"steps": list(steps), "hash": hash_, "risk": max(risks, key=lifecycle.RISKS.index, default="none")},
+        "evidence": {},
+    }
+
+
+A, B_HIGH = step("a", undo={"size": 25}), step("b", "high")
+HEALTHY, UNKNOWN = diagnosis(), diagnosis(unknown={"a"})
+FOUND = [
+    # diagnosis, options, outcome, guard
+    (diagnosis([A]), {}, "", ""),
+    (UNKNOWN, {}, "unknown", ""),
+    (UNKNOWN, {"check": True}, "unknown", ""),
+    (diagnosis([A]), {"check": True}, "planned", ""),
+    (diagnosis([A]), {"until": "diagnose"}, "planned", ""),
+    (diagnosis([A]), {"until": "plan"}, "planned", ""),
+    (diagnosis([A], unknown={"b"}), {}, "", ""),
+    (diagnosis(problems={"a"}), {}, "advised", ""),
+    (diagnosis([step("a", available=False)]), {}, "advised", ""),
+    (diagnosis([A, B_HIGH]), {}, "blocked", "risk"),
+    (diagnosis([A, B_HIGH]), {"max_risk": "high"}, "", ""),
+    (diagnosis([A, B_HIGH]), {"override": "incident 7"}, "", ""),
+    (diagnosis([A]), {"max_risk": "low"}, "", ""),
+    (diagnosis([step("a", "medium")]), {"max_risk": "low"}, "blocked", "risk"),
+    (diagnosis([A]), {"plan": ["pa"]}, "", ""),
+    (diagnosis([A]), {"plan": ["pb", "pa"]}, "", ""),
+    (diagnosis([A]), {"plan": ["pb"]}, "blocked", "plan"),
+    (diagnosis([A]), {"plan": ["pb"], "override": "incident 7"}, "blocked", "plan"),
+]
+
+
+@pytest.mark.parametrize(("found", "options", "outcome", "guard"), FOUND)
+def test_begin(found, options, outcome, guard):
+    state = lifecycle.begin(found, {**OPTIONS, **options})
+    assert (state["outcome"], state["guard"].get("name", "")) == (outcome, guard)
+    assert bool(state["steps"]) is not bool(outcome)
+
+
+SECOND_LOOKS = [
+    # first, second, outcome, causes acted on
+    (diagnosis([A]), diagnosis([A]), "", ["a"]),
+    (diagnosis([A]), HEALTHY, "healthy", []),
+    (diagnosis([A]), UNKNOWN, "unknown", []),
+    (diagnosis([A]), diagnosis([step("b")]), "unknown", []),
+    (diagnosis([A]), diagnosis([A, step("b")]), "", ["a"]),
+    (diagnosis([A, step("b")]), diagnosis([step("b")]), "", ["b"]),
+    (diagnosis(problems={"a"}), diagnosis(problems={"a"}), "advised", []),
+    (diagnosis([A]), diagnosis([step("a", "high")]), "blocked", []),
+]
+
+
+@pytest.mark.parametrize(("first", "second", "outcome", "causes"), SECOND_LOOKS)
+def test_only_what_both_looks_show_is_acted_on(first, second, outcome, causes):
+    state = lifecycle.confirm(lifecycle.begin(first, OPTIONS), second, OPTIONS)
+    assert state["outcome"] == outcome
+    assert [one["cause"] for one in state["steps"]] == causes
+
+
+def test_a_plan_that_changed_between_the_looks_is_blocked():
+    options = {**OPTIONS, "plan": ["pa"]}
+    state = lifecycle.confirm(lifecycle.begin(diagnosis([A]), options), diagnosis([A], hash_="pb"), options)
+    assert (state["outcome"], state["guard"]["name"]) == ("blocked", "plan")
+
+
+@pytest.mark.parametrize(
+    ("claim", "outcome"),
+    [
+        ({"granted": True, "passed_guards": [{"guard": "hold", "reason": "x"}]}, ""),
+        ({"granted": False, "guard": "cooldown", "reason": "too soon"}, "blocked"),
+        ({}, "blocked"),
+    ],
+)
+def test_the_ledger_has_the_word(claim, outcome):
+    state = lifecycle.claimed(lifecycle.begin(diagnosis([A]), OPTIONS), claim)
+    assert state["outcome"] == outcome
+    assert state["claimed"] is not bool(outcome)
+
+
+def acted(found: dict[str, Any]) -> lifecycle.State:
+    state = lifecycle.begin(found, {**OPTIONS, "max_risk": "high"})
+    for one in state["steps"]:
+        state = lifecycle.step_begun(state, one, 2000.0)
+        state = lifecycle.step_done(state, {"changed": True, "terminated": [1], "skipped": [{"pid": 2}]}, 2001.0)
+    return state
+
+
+BACK = HEALTHY
+LEFT = diagnosis([A])
+LOOKS = [
+    # looks (seconds after the first, diagnosis), outcome after the last, rolled back
+    ([(0, BACK)], "", []),
+    ([(0, BACK), (9, BACK)], "", []),
+    ([(0, BACK), (10, BACK)], "resolved", []),
+    ([(0, LEFT), (30, BACK), (40, BACK)], "resolved", []),
+    ([(0, BACK), (5, LEFT), (8, BACK), (12, BACK)], "", []),
+    ([(0, BACK), (5, LEFT), (8, BACK), (18, BACK)], "resolved", []),
+    ([(0, LEFT), (59, LEFT)], "", []),
+    ([(0, LEFT), (60, LEFT)], "unresolved", [0]),
+    ([(0, UNKNOWN), (60, UNKNOWN)], "unresolved", [0]),
+    ([(0, UNKNOWN), (20, BACK), (30, BACK)], "resolved", []),
+    ([(0, diagnosis(unknown={"b"})), (10, diagnosis(unknown={"b"}))], "unknown", []),
+    ([(0, diagnosis([step("b")])), (10, diagnosis([step("b")]))], "unresolved", []),
+    ([(0, diagnosis(problems={"b"})), (10, diagnosis(problems={"b"}))], "advised", []),
+]
+
+
+@pytest.mark.parametrize(("looks", "outcome", "undo"), LOOKS)
+def test_proof(looks, outcome, undo):
+    state = acted(diagnosis([A]))
+    for seconds, seen in looks:
+        assert state["outcome"] == ""
+        state = lifecycle.looked(state, seen, OPTIONS, 3000.0 + seconds)
+    assert state["outcome"] == outcome
+    assert state.get("roll_back", []) == undo
+
+
+def test_only_what_did_not_help_is_rolled_back_the_last_first():
+    steps = [step("a", undo=1), step("b", undo=2), step("c", undo=3), step("d")]
+    state = acted(diagnosis(steps))
+    left = diagnosis([steps[0], steps[2], steps[3]])
+    for now in (3000.0, 3060.0):
+        state = lifecycle.looked(state, left, OPTIONS, now)
+    assert state["roll_back"] == [2, 0]
+    assert [action["helped"] for action in state["actions"]] == [False, True, False, False]
+
+
+def test_a_remedy_that_fails_is_rolled_back():
+    state = lifecycle.begin(diagnosis([A]), OPTIONS)
+    state = lifecycle.step_failed(lifecycle.step_begun(state, A, 2000.0), "Restart", "no such\nprogram", 2001.5)
+    assert (state["outcome"], state["roll_back"]) == ("unresolved", [0])
+    assert state["actions"][0]["reason"] == "Restart: no such program"
+    assert state["actions"][0]["seconds"] == 1.5
+    state = lifecycle.rolled_back(state, 0, "it is gone")
+    assert state["actions"][0]["state"] == "rollback_failed"
+    assert "rollback of fix_a failed: it is gone" in state["notes"]
+
+
+def test_a_failure_before_anything_was_touched_is_unknown():
+    state = lifecycle.step_failed(lifecycle.begin(diagnosis([A]), OPTIONS), "Ask the ledger", "gone", 2000.0)
+    assert (state["outcome"], state["actions"], state["roll_back"]) == ("unknown", [], [])
+
+
+def test_what_a_remedy_did_is_kept_without_ansibles_own_keys():
+    (action,) = acted(diagnosis([A]))["actions"]
+    assert action["details"] == {"terminated": [1], "skipped": [{"pid": 2}]}
+
+
+def test_the_result_of_a_healthy_host():
+    result = lifecycle.result_of({}, HEALTHY, OPTIONS, 1001.0)
+    assert (result["outcome"], result["actions"], result["seconds"]) == ("healthy", [], 1.0)
+
+
+def test_a_run_that_did_not_come_to_an_end_is_unknown():
+    state = lifecycle.begin(diagnosis([A]), OPTIONS)
+    assert lifecycle.result_of(state, diagnosis([A]), OPTIONS, 1001.0)["outcome"] == "unknown"
+
+
+def test_failed_escalation_changes_no_outcome():
+    state = lifecycle.escalated(lifecycle.begin(UNKNOWN, OPTIONS), "pager is down")
+    assert (state["outcome"], state["notes"]) == ("unknown", ["escalation failed: pager is down"])

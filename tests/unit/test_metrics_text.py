@@ -1,0 +1,378 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is read out of a metrics text, and what is concluded from it."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as parse_text
+
+from ansible_collections.oncall.runbooks.plugins.module_utils import metrics_text
+from ansible_collections.oncall.runbooks.plugins.module_utils.metrics_text import scan
+
+DATA = Path(__file__).parent / "data"
+CAPTURED = [
+    ("metrics_prometheus_client.txt", parse_text),
+    ("metrics_openmetrics.txt", parse_openmetrics),
+    ("metrics_node_app.txt", parse_text),
+]
+nan, inf = math.nan, math.inf
+
+
+def canonical(samples):
+    """Samples in an order of their own, with NaN equal to NaN."""
+    return sorted((sorted(labels.items()), repr(float(value))) for labels, value in samples)
+
+
+@pytest.mark.parametrize(("name", "parse"), CAPTURED)
+def test_every_captured_sample_is_read_as_the_reference_parser_reads_it(name, parse):
+    body = (DATA / name).read_bytes()
+    expected = {}
+    for family in parse(body.decode()):
+        for sample in family.samples:
+            expected.setdefault(sample.name, []).append((sample.labels, sample.value))
+    assert len(expected) > 15
+    for sample_name, samples in expected.items():
+        assert canonical(scan(body, {sample_name}, ("",))[sample_name]) == canonical(samples), sample_name
+
+
+def test_all_captured_families_at_once_are_the_same_as_one_by_one():
+    body = (DATA / "metrics_prometheus_client.txt").read_bytes()
+    names = {
+        "app_db_pool_waiting",
+        "app_response_status",
+        "app_request_duration_seconds",
+        "app_payload_bytes",
+    }
+    together = scan(body, names)
+    assert sorted(together) == [
+        "app_db_pool_waiting",
+        "app_payload_bytes_count",
+        "app_payload_bytes_sum",
+        "app_request_duration_seconds_bucket",
+        "app_request_duration_seconds_count",
+        "app_request_duration_seconds_sum",
+        "app_response_status_total",
+    ]
+    assert together["app_db_pool_waiting"] == [({}, 3.0)]
+    assert len(together["app_request_duration_seconds_bucket"]) == 30
+
+
+@pytest.mark.parametrize(
+    ("line", "labels", "value"),
+    [
+        ("f 1", {}, 1.0),
+        ("f{} 1", {}, 1.0),
+        ("f\t\t1", {}, 1.0),
+        ("  f 1  ", {}, 1.0),
+        ("f 1 1700000000000", {}, 1.0),
+        ("f 1 -1700000000.5", {}, 1.0),
+        ("f 1e-3", {}, 0.001),
+        ("f -2.5E+2", {}, -250.0),
+        ("f NaN", {}, nan),
+        ("f Nan", {}, nan),
+        ("f +Inf", {}, inf),
+        ("f -Inf", {}, -inf),
+        ("f\r", None, None),
+        ("f 1\r", {}, 1.0),
+        ('f{a="b"}1', {"a": "b"}, 1.0),
+        ('f {a="b"} 1', {"a": "b"}, 1.0),
+        ('f{ a = "b" , c = "d" , } 1', {"a": "b", "c": "d"}, 1.0),
+        ('f{a=""} 1', {"a": ""}, 1.0),
+        ('f{a="x}y{z,w=\\"v"} 1', {"a": 'x}y{z,w="v'}, 1.0),
+        ('f{a="\\\\",b="\\n",c="\\""} 1', {"a": "\\", "b": "\n", "c": '"'}, 1.0),
+        ('f{a="\\\\n"} 1', {"a": "\\n"}, 1.0),
+        ('f{a="ü 数 … f 9"} 1', {"a": "ü 数 … f 9"}, 1.0),
+        ('f{"some.label"="b"} 1', {"some.label": "b"}, 1.0),
+        ('f{a="# {b}"} 1 1.5 # {trace_id="x # {"} 0.5 1.2', {"a": "# {b}"}, 1.0),
+        ("f 1 # {} 0.5", {}, 1.0),
+        ("f", None, None),
+        ("f one", None, None),
+        ("f 1_0", None, None),
+        ("f 1 2 3", None, None),
+        ("f 1 trailing", None, None),
+        ("f{ 1", None, None),
+        ('f{a="b} 1', None, None),
+        ("f{a=b} 1", None, None),
+        ('f{a="b"c="d"} 1', None, None),
+        ('f{a="b",a="c"} 1', None, None),
+        ("f{,} 1", None, None),
+        ('f{a="b"}', None, None),
+        ("f=1", None, None),
+    ],
+)
+def test_a_line_is_a_sample_or_names_its_number(line, labels, value):
+    body = f"# TYPE f gauge\nother 3\n{line}\n# EOF\n".encode()
+    if labels is None:
+        with pytest.raises(ValueError, match=r"^line 3 \(f\) is not valid: "):
+            scan(body, {"f"})
+        assert scan(body, {"other"}) == {"other": [({}, 3.0)]}
+    else:
+        assert canonical(scan(body, {"f"})["f"]) == canonical([(labels, value)])
+
+
+def test_labels_that_are_not_utf_8_name_their_line():
+    with pytest.raises(ValueError, match=r"^line 1 \(f\) is not valid: not UTF-8$"):
+        scan(b'f{a="\xff"} 1\n', {"f"})
+
+
+@pytest.mark.parametrize(
+    ("body", "family", "expected"),
+    [
+        # where the line stands
+        ("f 1", "f", {"f": [1]}),
+        ("x 0\r\nf 1\r\n# EOF\r\n", "f", {"f": [1]}),
+        ("f 1\nf 2", "f", {"f": [1, 2]}),
+        # what only looks like it
+        ("app_db_pool_waiting 1\napp_db_pool 2\n", "app_db_pool", {"app_db_pool": [2]}),
+        ("app_db_pool_waiting 1\napp_db_pool:rate 2\napp_db_pool.x 2\n", "app_db_pool", {}),
+        ("# HELP f f 9\\nf 8\n# f 7\nf 1\n", "f", {"f": [1]}),
+        ('x{a="f 9\\nf 8"} 0\nf 1\n', "f", {"f": [1]}),
+        ("xf 1\n", "f", {}),
+        ("a:b:c 1\na:b 2\n", "a:b", {"a:b": [2]}),
+        ("a_b 1\na.b 2\n", "a_b", {"a_b": [1]}),
+        # counters with and without _total, asked for either way
+        ("# TYPE c counter\nc_total 5\nc_created 1\n", "c", {"c_total": [5]}),
+        ("# TYPE c counter\nc_total 5\n", "c_total", {"c_total": [5]}),
+        ("# TYPE c counter\nc 5\n", "c_total", {"c": [5]}),
+        ("# TYPE c gauge\nc 5\n", "c_total", {}),
+        ("c 5\n", "c_total", {}),
+        # declared, but nothing in it yet
+        ("# TYPE c counter\n", "c", {"c": []}),
+        ("# TYPE c counter\n", "c_total", {"c_total": []}),
+        ("# TYPE c_total counter\nd 1\n", "c_total", {"c_total": []}),
+        ("# HELP x # TYPE c counter\n", "c", {}),
+        ("# EOF\n", "c", {}),
+        ("", "c", {}),
+    ],
+)
+def test_only_the_family_asked_for_is_read(body, family, expected):
+    found = scan(body.encode(), {family})
+    assert {name: [value for _, value in samples] for name, samples in found.items()} == expected
+
+
+@pytest.mark.parametrize("family", ["f", "f_total"])
+def test_a_counter_is_found_under_the_other_name(family):
+    for body in (b"# TYPE f counter\nf 5\n", b"# TYPE f counter\nf_total 5\n"):
+        assert metrics_text.samples_of(scan(body, {family}), family) == [({}, 5.0)]
+    assert metrics_text.samples_of({}, family) is None
+
+
+@given(st.lists(st.tuples(st.text(max_size=20), st.floats(), st.text(max_size=5)), max_size=5))
+@settings(max_examples=150, deadline=None, database=None)
+def test_whatever_a_label_holds_comes_back(rows):
+    registry = CollectorRegistry()
+    gauge = Gauge("f", "f 1", ["a", "b"], registry=registry)
+    Gauge("f_more", "f_more 1", registry=registry)
+    expected = {}
+    for first, value, second in rows:
+        if all(character < "\ud800" or character > "\udfff" for character in first + second):
+            gauge.labels(first, second).set(value)
+            expected[(first, second)] = value
+    found = scan(generate_latest(registry), {"f"})
+    labelled = [({"a": first, "b": second}, value) for (first, second), value in expected.items()]
+    assert canonical(found["f"]) == canonical(labelled)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"f{" + b'a="' * 30000,
+        b"f" + b" " * 60000 + b"?",
+        b'f{a="' + b"\\" * 60001,
+        b"f 1" + b" # " * 30000,
+        b"f{" + b"," * 60000,
+    ],
+)
+def test_no_line_takes_long_to_refuse(line):
+    with pytest.raises(ValueError, match="line 1"):
+        scan(line + b"\n", {"f"})
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "an empty body"),
+        (b" \r\n\n", "an empty body"),
+        (b"<!DOCTYPE html><html>f 1\n</html>", "an HTML or XML page, not metrics"),
+        (b'{"status": "ok"}', "JSON, not metrics"),
+        (b'[{"a": 1}]', "JSON, not metrics"),
+        (b"\x0a\x05gauge\x12\x00\x01", "binary data, not the text format"),
+        (b"Not found\n", "text without a single line of metrics"),
+        (b"# EOF\n", None),
+        (b"# HELP f text\n", None),
+        (b"f 1\n", None),
+        (b'\n  f{a="b"} NaN\n', None),
+        (b'{"some.name",a="b"} 1\n', None),
+    ],
+)
+def test_what_cannot_be_metrics_says_why(body, reason):
+    assert metrics_text.not_metrics_reason(body) == reason
+    assert metrics_text.looks_like_metrics(body) is (reason is None)
+
+
+@pytest.mark.parametrize("name", [name for name, _ in CAPTURED])
+def test_captured_texts_look_like_metrics(name):
+    assert metrics_text.looks_like_metrics((DATA / name).read_bytes())
+
+
+def test_near_names_are_those_of_the_body():
+    body = (DATA / "metrics_node_app.txt").read_bytes()
+    assert {"app_db_pool_waiting", "app_request_duration_seconds"} <= metrics_text.family_names(body)
+    assert metrics_text.near_names(body, "app_db_pool_wating")[0] == "app_db_pool_waiting"
+    assert metrics_text.near_names(body, "zzz") == []
+    many = b"".join(b"other_%d 1\n" % number for number in range(5000)) + body
+    assert metrics_text.near_names(many, "app_db_pool_wating")[0] == "app_db_pool_waiting"
+
+
+SERIES = [
+    ({"status": "200", "route": "/a"}, 90.0),
+    ({"status": "500", "route": "/a"}, 6.0),
+    ({"status": "503", "route": "/b"}, 4.0),
+    ({"route": "/c"}, 1.0),
+]
+
+
+@pytest.mark.parametrize(
+    ("labels", "values"),
+    [
+        ({}, [90, 6, 4, 1]),
+        ({"status": "500"}, [6]),
+        ({"status": "~5.."}, [6, 4]),
+        ({"status": "~5"}, []),
+        ({"status": "~5..", "route": "/b"}, [4]),
+        ({"status": ""}, [1]),
+        ({"status": "~.+"}, [90, 6, 4]),
+    ],
+)
+def test_series_are_selected_by_labels(labels, values):
+    selected = metrics_text.select(SERIES, metrics_text.label_tests(labels))
+    assert [value for _, value in selected] == values
+
+
+def test_an_expression_that_does_not_compile_is_named():
+    with pytest.raises(ValueError, match="label status: '\\(' is no regular expression"):
+        metrics_text.label_tests({"status": "~("})
+
+
+@pytest.mark.parametrize(
+    ("how", "by", "expected"),
+    [
+        ("sum", (), {(): 101}),
+        ("max", (), {(): 90}),
+        ("min", (), {(): 1}),
+        ("avg", (), {(): 25.25}),
+        ("count", (), {(): 4}),
+        ("sum", ("route",), {("/a",): 96, ("/b",): 4, ("/c",): 1}),
+        ("sum", ("status", "route"), {("200", "/a"): 90, ("500", "/a"): 6, ("503", "/b"): 4, ("", "/c"): 1}),
+    ],
+)
+def test_series_are_aggregated(how, by, expected):
+    assert metrics_text.aggregate(SERIES, how, by) == expected
+
+
+@pytest.mark.parametrize("how", ["sum", "max", "min", "avg"])
+@pytest.mark.parametrize("values", [(nan, 1.0), (1.0, nan), (inf, -inf, nan)])
+def test_a_nan_is_never_aggregated_away(how, values):
+    assert math.isnan(metrics_text.aggregate([({}, value) for value in values], how)[()])
+
+
+def test_no_series_give_no_group():
+    assert metrics_text.aggregate([], "sum") == {}
+    assert metrics_text.aggregate([({}, inf), ({}, 1.0)], "sum") == {(): inf}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        ({"a": 5}, {"a": 9}, {"a": 4}),
+        ({"a": 5}, {"a": 5}, {"a": 0}),
+        ({"a": 500}, {"a": 3}, {"a": 3}),  # reset
+        ({}, {"a": 7}, {"a": 7}),  # first counted during the window
+        ({"a": 5, "b": 1}, {"a": 6}, {"a": 1}),  # gone
+        ({"a": 500, "b": 1}, {"a": 3, "b": 2}, {"a": 3, "b": 1}),
+    ],
+)
+def test_counters_grow_also_over_a_reset(before, after, expected):
+    def samples(values):
+        return [({"s": name, "t": ""}, float(value)) for name, value in values.items()]
+
+    grown = metrics_text.increase(samples(before), samples(after))
+    assert {labels["s"]: value for labels, value in grown} == expected
+    assert metrics_text.per_second(grown, 2.0) == [(labels, value / 2) for labels, value in grown]
+
+
+@pytest.mark.parametrize(("of", "to", "expected"), [(1.0, 4.0, 0.25), (0.0, 4.0, 0.0), (4.0, 4.0, 1.0)])
+def test_ratio(of, to, expected):
+    assert metrics_text.ratio(of, to) == expected
+
+
+@pytest.mark.parametrize(("of", "message"), [(0.0, "0 / 0"), (3.0, "3 / 0")])
+def test_a_ratio_to_nothing_is_no_number(of, message):
+    with pytest.raises(ValueError, match=message):
+        metrics_text.ratio(of, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("quantile", "buckets", "expected"),
+    [
+        # rank 50 is the end of the first bucket, 75 the middle of the second
+        (0.5, {1: 50, 2: 100, inf: 100}, 1.0),
+        (0.75, {1: 50, 2: 100, inf: 100}, 1.5),
+        (0.25, {1: 50, 2: 100, inf: 100}, 0.5),
+        (1.0, {1: 50, 2: 100, inf: 100}, 2.0),
+        (0.0, {1: 50, 2: 100, inf: 100}, 0.0),
+        (0.0, {1: 0, 2: 100, inf: 100}, 0.0),
+        # in the +Inf bucket: the last finite bound
+        (0.95, {1: 50, 2: 60, inf: 100}, 2.0),
+        # an empty bucket is passed over
+        (0.9, {1: 50, 2: 50, 4: 100, inf: 100}, 3.6),
+        # a first bound that is not positive has no lower end
+        (0.1, {-1: 50, 2: 100, inf: 100}, -1.0),
+        (0.75, {-1: 50, 2: 100, inf: 100}, 0.5),
+        # a bucket below the one before it
+        (0.5, {1: 60, 2: 50, inf: 100}, 50 / 60),
+    ],
+)
+def test_quantiles_are_those_of_prometheus(quantile, buckets, expected):
+    assert metrics_text.histogram_quantile(quantile, buckets) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("buckets", "message"),
+    [
+        ({}, r"no \+Inf bucket"),
+        ({1: 50, 2: 100}, r"no \+Inf bucket"),
+        ({inf: 100}, r"only the \+Inf bucket"),
+        ({1: 0, 2: 0, inf: 0}, "no observations"),
+        ({1: 0, 2: 0, inf: nan}, "no observations"),
+    ],
+)
+def test_a_quantile_that_cannot_be_told_says_why(buckets, message):
+    with pytest.raises(ValueError, match=message):
+        metrics_text.histogram_quantile(0.95, buckets)
+
+
+def test_buckets_of_several_series_are_added_by_their_bound():
+    samples = [
+        ({"le": "1", "route": "/a"}, 1.0),
+        ({"le": "1.0", "route": "/b"}, 2.0),
+        ({"le": "+Inf", "route": "/a"}, 3.0),
+        ({"le": "+Inf", "route": "/b"}, 4.0),
+    ]
+    assert metrics_text.bucket_groups(samples) == {(): {1.0: 3.0, inf: 7.0}}
+    assert metrics_text.bucket_groups(samples, ["route"]) == {
+        ("/a",): {1.0: 1.0, inf: 3.0},
+        ("/b",): {1.0: 2.0, inf: 4.0},
+    }
+    for le in ("", "wide", "NaN"):
+        with pytest.raises(ValueError, match="a bucket with le="):
+            metrics_text.bucket_groups([({"le": le}, 1.0)])
