@@ -134,9 +134,14 @@ class CallbackModule(CallbackBase):
                 what = f"risk {step['risk']}" if step["available"] else f"not available: {step['why_not']}"
                 targets = one_line(json.dumps(step["targets"], ensure_ascii=False), 200)
                 self._display.display(f"{indent}remedy {step['remedy']} ({what}) on {targets}")
+            for finding in run.get("findings") or ():
+                advice = finding.get("advice") or ()
+                for line in [advice] if isinstance(advice, str) else advice:
+                    self._display.display(f"{indent}advice {one_line(line, 300)}")
+        if outcome == "planned" or (run.get("guard") or {}).get("name") == "plan":
             if any(step["available"] for step in plan.get("steps") or ()):
                 self._display.display(
-                    f"{indent}plan   {plan['hash']}; to act on exactly this: -e run_plan={plan['hash']}"
+                    f"{indent}plan   {plan['hash']}, acted on as it is with -e run_plan={plan['hash']}"
                 )
         if run.get("escalation"):
             self._display.display(f"{indent}tell   {run['escalation']}")
@@ -158,7 +163,8 @@ class CallbackModule(CallbackBase):
             _write_private(base.with_suffix(".md"), markdown(document))
         except OSError as error:
             self._display.warning(
-                f"no record of this run: {directory}: {error.strerror}; set ONCALL_RECORD_DIRECTORY to a folder of yours"
+                f"no record of this run: {directory}: {error.strerror}; "
+                "set ONCALL_RECORD_DIRECTORY to a folder of yours"
             )
             return
         self._display.display(f"record : {base.with_suffix('.md')}")

@@ -52,4 +52,4 @@ OPTIONS = r"""
 
 
 class ModuleDocFragment:
-    DOCUMENTATION = "options:" + OPTIONS
+    DOCUMENTATION: str = "options:" + OPTIONS

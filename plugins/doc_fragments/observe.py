@@ -25,7 +25,7 @@ def _nested(name: str, module: str, options: str) -> str:
 
 
 class ModuleDocFragment:
-    DOCUMENTATION = (
+    DOCUMENTATION: str = (
         "options:"
         + _nested("metrics", "metrics_info", metrics.OPTIONS)
         + _nested(

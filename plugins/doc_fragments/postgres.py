@@ -12,7 +12,7 @@ DATABASE = r"""
     required: true
     suboptions:
       transport:
-        description: V(psycopg) uses psycopg2 or psycopg, whichever is there; V(docker) runs C(psql) in O(database.container).
+        description: V(psycopg) uses psycopg2 or psycopg, whichever is there; V(docker) runs C(psql) in C(container).
         type: str
         choices: [psycopg, docker]
         default: psycopg
@@ -42,7 +42,7 @@ DATABASE = r"""
         description: File with the certificate authorities to trust.
         type: path
       container:
-        description: Container that has C(psql), for O(database.transport=docker).
+        description: Container that has C(psql), for C(transport=docker).
         type: str
       service:
         description: Name in C(system_services) of the service that runs the database. Not used by this module.
@@ -83,5 +83,5 @@ ACTIVITY = r"""
 
 
 class ModuleDocFragment:
-    DOCUMENTATION = "options:" + DATABASE
-    ACTIVITY = "options:" + ACTIVITY
+    DOCUMENTATION: str = "options:" + DATABASE
+    ACTIVITY: str = "options:" + ACTIVITY

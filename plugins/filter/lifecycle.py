@@ -49,5 +49,6 @@ class FilterModule:
             "looked": _now(lifecycle.looked),
             "rolled_back": _on_plain_data(lifecycle.rolled_back),
             "select_keys": _on_plain_data(select_keys),
+            "noted": _on_plain_data(lifecycle.noted),
             "escalated": _on_plain_data(lifecycle.escalated),
         }

@@ -120,7 +120,7 @@ def fetch(url, timeout_seconds, max_bytes=MAX_BYTES, headers=None):
     deadline = Deadline(timeout_seconds)
     target = first = _Target(url)
     request_headers = _request_headers(first, headers or {})
-    for _ in range(_MAX_REDIRECTS + 1):
+    for _attempt in range(_MAX_REDIRECTS + 1):
         status, answer_headers, body, location = _get(target, request_headers, deadline, max_bytes)
         if location is None:
             return status, answer_headers, body
@@ -203,7 +203,7 @@ def _connect(target, deadline, progress):
     )
     progress["doing"] = "connecting"
     problem = OSError("the name has no address")
-    for position, (family, kind, protocol, _, address) in enumerate(addresses):
+    for position, (family, kind, protocol, _canonical, address) in enumerate(addresses):
         sock = socket.socket(family, kind, protocol)
         try:
             # A silent address must leave time for the ones after it.

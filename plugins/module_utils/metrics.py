@@ -128,7 +128,7 @@ def _read_endpoint(url, wanted, timeout_seconds):
     started = time.monotonic()
     reading = {"available": False, "url": public_url(url)}
     try:
-        status, _, body = fetch(url, timeout_seconds, headers=_ACCEPT)
+        status, _headers, body = fetch(url, timeout_seconds, headers=_ACCEPT)
     except FetchError as error:
         reading["reason"] = str(error)
         return reading
@@ -230,8 +230,8 @@ def _groups(spec, readings, entry):
     """``(groups, unmeasured)`` of one entry: dicts of tuple of label values to number, and to reason."""
     everything, samples = _pooled(spec, readings, entry)
     entry["series"] = len(samples)
-    asked = [label for label, _ in spec["tests"]] + spec["by"]
-    known = {label for labels, _ in everything for label in labels} if asked else set()
+    asked = [label for label, _test in spec["tests"]] + spec["by"]
+    known = {label for labels, _number in everything for label in labels} if asked else set()
     for label in asked:
         if everything and label not in known:
             there = f"its labels are {listed(known)}" if known else "it has no labels"

@@ -63,6 +63,8 @@ listed AS (
          o.usename AS "user", o.application_name, coalesce(host(o.client_addr), 'local') AS client,
          o.state, o.state_seconds, o.transaction_seconds, o.query_seconds,
          o.wait_event_type, o.wait_event, o.is_superuser,
+         NOT o.is_superuser AND (pg_has_role(o.usesysid, 'USAGE') OR pg_has_role('pg_signal_backend', 'USAGE'))
+           AS may_end,
          left(regexp_replace(o.query, '\\s+', ' ', 'g'), 2000) AS query, w.blocked_by
   FROM ours o LEFT JOIN waiting w USING (pid), asked
   WHERE NOT o.hidden AND (o.state <> 'idle' OR o.state_seconds >= (p->>'idle_seconds')::float8

@@ -173,8 +173,9 @@ class Supervisor:
             connection.sock = sock
             connection.request("POST", "/RPC2", body, headers)
             sock.settimeout(self._remaining_seconds())
-            response = connection.getresponse()
-            return response.status, self._read(sock, response)
+            # The response keeps the connection open for as long as it is not closed itself.
+            with connection.getresponse() as response:
+                return response.status, self._read(sock, response)
 
     def _read(self, sock, response):
         chunks, size = [], 0

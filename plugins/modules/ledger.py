@@ -26,7 +26,7 @@ requirements:
 attributes:
   check_mode:
     support: full
-    description: Decides as always, on a copy in memory; writes nothing and creates no file.
+    description: Decides as always; writes nothing and creates no file.
   diff_mode:
     support: none
     description: Returns no diff.
@@ -44,10 +44,10 @@ options:
   path:
     description:
       - Absolute path of the file, the same for all controllers.
-      - A missing file is made with mode 0600, missing folders with mode 0700. A symbolic link, a file of
+      - A missing file is made with mode 0600, its missing folder with mode 0700. A symbolic link, a file of
         another user than this one or root, and a file that others may write to are refused.
     type: path
-    default: /var/lib/oncall/ledger.sqlite
+    default: /var/lib/oncall/ledger.sqlite3
   timeout_seconds:
     description: How long to wait for another process that is using the file, from 0 to 600 seconds.
     type: float
@@ -154,8 +154,7 @@ options:
   until_seconds:
     description:
       - The hold ends by itself after so many seconds; without it, it lasts until it is lifted.
-      - The same hold asked for again is renewed, never shortened. An end that would move by less than a
-        tenth, and less than a minute, is left as it is.
+      - The same hold (O(reason) and O(by)) asked for again gets the new end.
     type: int
 notes:
   - Records of finished claims are kept for 90 days.
@@ -403,7 +402,8 @@ status:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.ledger import ARGUMENT_SPEC, REQUIRED_IF, apply
+from ansible_collections.oncall.runbooks.plugins.module_utils.ledger import apply
+from ansible_collections.oncall.runbooks.plugins.module_utils.ledger_spec import ARGUMENT_SPEC, REQUIRED_IF
 
 
 def main():

@@ -111,12 +111,11 @@ ARGUMENT_SPEC = {
 
 def main():
     """Run the module."""
-    module = AnsibleModule(
-        argument_spec=ARGUMENT_SPEC,
-        required_if=[("state", "present", ["value"])],
-        supports_check_mode=True,
-    )
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     params = module.params
+    # required_if takes a value of null for one that is there, and null would remove the variable.
+    if params["state"] == "present" and params["value"] is None:
+        module.fail_json(msg="value is missing: with state=present it is required")
     if params["url_parameter"] == "":
         module.fail_json(msg="url_parameter is empty: leave it out to set the whole variable")
     path = os.path.realpath(params["path"])

@@ -64,7 +64,7 @@ available:
   type: bool
 reason:
   description: Why no service could be observed, in one line.
-  returned: when O(ignore:available) is false
+  returned: when available is false
   type: str
 services:
   description: What was observed, by the names in O(services). A value that is not known is null.
@@ -140,7 +140,7 @@ services:
           type: str
     log_reason:
       description: Why no log could be read.
-      returned: when RV(ignore:log_tail_errors) is null
+      returned: when log_tail_errors is null
       type: str
 """
 

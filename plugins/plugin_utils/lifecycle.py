@@ -217,8 +217,12 @@ def rolled_back(state: State, index: int, failure: Any = "") -> State:
 
 def escalated(state: State, failure: Any = "") -> State:
     """The escalation hook has run, well or not. Its failure changes no outcome."""
-    note = f"escalation failed: {one_line(failure, 300)}" if failure else "escalated"
-    return dict(state, notes=[*state["notes"], note])
+    return noted(state, f"escalation failed: {failure}" if failure else "escalated")
+
+
+def noted(state: State, line: Any) -> State:
+    """One more line for the report."""
+    return dict(state, notes=[*state["notes"], one_line(line, 300)])
 
 
 def _kept(diagnosis: Mapping[str, Any]) -> dict[str, Any]:

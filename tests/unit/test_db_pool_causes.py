@@ -35,6 +35,7 @@ def session(state: str = "active", seconds: float = 1, query: str = "SELECT 1", 
         "wait_event_type": None,
         "wait_event": None,
         "is_superuser": False,
+        "may_end": True,
         "query": query,
         "blocked_by": None,
     }
@@ -155,10 +156,11 @@ MEASURED_CONCLUDED = {
     "the queue is young": (QUIET, [session(pid=7, seconds=90), *queue_behind(7, 9, seconds=29)], [], []),
     "the blocker is a superuser": (
         PRESSED,
-        [session(pid=7, seconds=90, is_superuser=True), *queue_behind(7, 25)],
+        [session(pid=7, seconds=90, is_superuser=True, may_end=False), *queue_behind(7, 25)],
         ["blocker"],
         [],
     ),
+    "no right to end it": (QUIET, [session("idle in transaction", 400, may_end=False)], ["idle_in_transaction"], []),
     "refresh with readers behind it": (
         PRESSED,
         [session(pid=7, seconds=90, query=REFRESH, application_name="cron"), *queue_behind(7, 25)],

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.oncall.runbooks.plugins.module_utils import ledger
+from ansible_collections.oncall.runbooks.plugins.module_utils.ledger_spec import ARGUMENT_SPEC
 from ansible_collections.oncall.runbooks.plugins.modules import ledger as module
 
 COLLECTIONS = Path(__file__).parents[2] / "collections"
@@ -25,7 +25,7 @@ DONE = {"remedy": "restart_api", "cause": "api_down", "state": "done", "helped":
 
 @pytest.fixture
 def path(tmp_path):
-    return tmp_path / "oncall" / "ledger.sqlite"
+    return tmp_path / "oncall" / "ledger.sqlite3"
 
 
 def run(path, check_mode=False, **params):
@@ -177,7 +177,7 @@ def documented(options):
 
 
 def test_the_documentation_says_what_the_argument_spec_says():
-    assert documented(yaml.safe_load(module.DOCUMENTATION)["options"]) == documented(ledger.ARGUMENT_SPEC)
+    assert documented(yaml.safe_load(module.DOCUMENTATION)["options"]) == documented(ARGUMENT_SPEC)
 
 
 def test_every_returned_name_is_documented(path):
@@ -211,4 +211,4 @@ def test_the_examples_are_tasks_with_parameters_of_the_module():
         "info",
     }
     for task in tasks:
-        assert set(task["oncall.runbooks.ledger"]) <= set(ledger.ARGUMENT_SPEC)
+        assert set(task["oncall.runbooks.ledger"]) <= set(ARGUMENT_SPEC)

@@ -107,6 +107,12 @@ def answering(answer):
             thread.join()
 
 
+def read_request(connection):
+    request = b""
+    while b"</methodCall>" not in request:
+        request += connection.recv(65536)
+
+
 def hangs(_connection, stopped):
     stopped.wait(10)
 
@@ -119,14 +125,14 @@ def drips(connection, stopped):
 
 def says(*lines, body=b""):
     def answer(connection, _stopped):
-        connection.recv(65536)
+        read_request(connection)
         connection.sendall("\r\n".join([*lines, "", ""]).encode() + body)
 
     return answer
 
 
 def floods(connection, stopped):
-    connection.recv(65536)
+    read_request(connection)
     connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n")
     while not stopped.is_set():
         connection.sendall(b"x" * 65536)

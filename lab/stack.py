@@ -1,0 +1,291 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One lab: bring it up, break it, mend it, take it down."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from . import database, faults, measure, processes
+from .assemble import choose_ports, configure, service_program
+from .layout import SERVICES, LabError, Layout
+from .supervise import Supervisor, program
+
+READY_SECONDS = 40
+CONDITION_SECONDS = 45
+
+
+class GaveUp(LabError):
+    """Waiting longer does not help."""
+
+
+class Lab:
+    """A stack in a state folder of its own. Labs with different folders do not touch each other.
+
+    Args:
+        home: the state folder; default LAB_HOME, else ``.lab`` in the checkout.
+        say: called with one line for each step of what takes a while.
+
+    Every method raises LabError, with one line that says what to do next.
+    """
+
+    def __init__(self, home: str | Path | None = None, say: Callable[[str], None] = lambda line: None) -> None:
+        self.layout = Layout(home)
+        self.supervisor = Supervisor(self.layout)
+        self._say = say
+        self._target = faults.Target(self.layout, self.supervisor)
+
+    @property
+    def home(self) -> Path:
+        return self.layout.home
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.layout.ports['api']}"
+
+    # ------------------------------------------------------------------ up and down
+    def up(self) -> None:
+        """Start what does not run and wait until it works; leaves a running lab and its faults alone."""
+        with self.layout.locked():
+            if self.layout.exists() and self.supervisor.alive():
+                for name in set() if self.active() else SERVICES:
+                    self.supervisor.start(name)
+            else:
+                self._start()
+            if self.active():
+                self._say(f"already up; active faults: {', '.join(self.active())}")
+            else:
+                self._wait_ready()
+                self._say(f"ready: {self.url} ({self.home})")
+
+    def _start(self) -> None:
+        first = not self.layout.exists()
+        self._say(f"making a lab in {self.home}" if first else f"starting the lab in {self.home}")
+        if orphans := processes.of_lab(self.layout):
+            self._say(f"ending {len(orphans)} processes that an earlier run left behind")
+            processes.end(orphans)
+        self.layout.prepare()
+        choose_ports(self.layout)
+        if not self.layout.data.exists():
+            self._say("making the database")
+        database.initialise(self.layout)
+        configure(self.layout, self.supervisor)
+        self._say("starting supervisord with " + ", ".join(SERVICES))
+        self.supervisor.launch()
+
+    def _wait_ready(self) -> None:
+        def ready() -> tuple[bool, str]:
+            states = measure.states_of(self.supervisor.states(), SERVICES)
+            late = [self._excuse(name, state) for name, state in states.items() if state != "RUNNING"]
+            if "FATAL" in states.values():
+                raise GaveUp(f"supervisord gave up: {'; '.join(late)}; see {self.layout.logs}")
+            status, body = measure.request(self.layout, "/readyz")
+            if status != 200:
+                late.append(f"/readyz says {status} {body[:200]}")
+            return not late, "; ".join(late)
+
+        if problem := _wait(ready, READY_SECONDS):
+            raise LabError(f"not ready within {READY_SECONDS} s: {problem}; see {self.layout.logs}")
+
+    def _excuse(self, name: str, state: str) -> str:
+        """A program's state, with the last line of its log where it does not even start."""
+        file = self.layout.logs / f"{name}.log"
+        if state not in ("BACKOFF", "FATAL", "EXITED") or not file.exists():
+            return f"{name} is {state}"
+        with file.open("rb") as log:
+            log.seek(max(0, file.stat().st_size - 2000))
+            lines = log.read().decode(errors="replace").strip().splitlines()
+        return f"{name} is {state} ({lines[-1].strip()[:200] if lines else 'its log is empty'})"
+
+    def down(self, purge: bool = False) -> None:
+        """Stop everything; with ``purge`` also remove the lab's folders. Nothing to do is no error."""
+        if not self.home.is_dir():
+            self._say(f"no lab in {self.home}")
+            return
+        with self.layout.locked():
+            if not self.layout.exists():
+                self._say(f"no lab in {self.home}")
+                return
+            if "database_hang" in self.active():
+                for process in processes.database_processes(self.layout):
+                    process.resume()
+            if self.supervisor.alive():
+                self._say("stopping the lab")
+                self.supervisor.call("shutdown")
+                _wait(lambda: (not processes.of_lab(self.layout), ""), 20)
+            processes.end(processes.of_lab(self.layout))
+            for marker in self.layout.faults.glob("*.json"):
+                marker.unlink()
+            if purge:
+                self.layout.purge()
+                self._say(f"removed {self.home}")
+
+    # ------------------------------------------------------------------ looking
+    def pool(self) -> dict[str, int]:
+        """The API's pool: ``max``, ``size``, ``in_use``, ``idle`` and ``waiting``."""
+        return measure.pool(self.layout)
+
+    def measure(self) -> measure.Measured:
+        """The pool and the database's client sessions, seen as the superuser."""
+        return measure.measure(self.layout)
+
+    def request(self, path: str, method: str = "GET", seconds: float = 10) -> tuple[int, str]:
+        """Status and body of one request to the API; status 0 and the reason when there is no answer."""
+        return measure.request(self.layout, path, method, seconds)
+
+    def active(self) -> list[str]:
+        """The faults that were injected and not healed."""
+        return sorted(path.stem for path in self.layout.faults.glob("*.json"))
+
+    def status(self) -> dict[str, Any]:
+        """``{"up", "home", "services": {name: {"state", "pid", "port"}}, "faults": [name], "pool": {}}``."""
+        status: dict[str, Any] = {
+            "up": False,
+            "home": str(self.home),
+            "services": {},
+            "faults": [],
+            "pool": {},
+        }
+        if not self.layout.exists() or not self.supervisor.alive():
+            return status
+        ports = self.layout.ports
+        infos = self.supervisor.states()
+        for name, state in measure.states_of(infos, SERVICES).items():
+            pid = infos.get(name, {}).get("pid") or None
+            status["services"][name] = {"state": state, "pid": pid, "port": ports.get(name)}
+        try:
+            status["pool"] = self.pool()
+        except LabError as error:
+            status["pool_error"] = str(error)
+        return {**status, "up": True, "faults": self.active()}
+
+    # ------------------------------------------------------------------ breaking and mending
+    def inject(self, name: str) -> str:
+        """Make a fault and return when its condition was measured: the line that says what was measured."""
+        fault = faults.known(name)
+        with self.layout.locked():
+            self._require_up()
+            if name in self.active():
+                self._heal(name)
+            elif not self.active():
+                self._restore_settings()
+            if fault.small_pool and self.pool()["size"] > 4:
+                self._restart("api")
+            try:
+                return self._make(name, fault)
+            except BaseException:
+                self._heal(name)
+                raise
+
+    def _make(self, name: str, fault: faults.Fault) -> str:
+        (self.layout.faults / f"{name}.json").write_text(json.dumps({"injected": time.time()}))
+        if fault.program:
+            argv = [sys.executable, "-m", "lab.trouble", "--home", str(self.home), "--fault", name]
+            text = program(self.layout, f"fault-{name}", argv, autorestart="false", startsecs=0)
+            self.supervisor.program_file(f"fault-{name}").write_text(text)
+            self.supervisor.load(f"fault-{name}")
+        fault.make(self._target)
+        self._say(f"{name}: waiting until {fault.summary}")
+        seen = ""
+        in_a_row = 0
+
+        def there() -> tuple[bool, str]:
+            nonlocal seen, in_a_row
+            is_there, seen = fault.there(self._target)
+            in_a_row = in_a_row + 1 if is_there else 0
+            return in_a_row >= fault.samples, seen
+
+        if problem := _wait(there, CONDITION_SECONDS):
+            raise LabError(f"{name} is not there after {CONDITION_SECONDS} s; last measured {problem}; see "
+                           f"{self.layout.logs}")  # fmt: skip
+        return seen
+
+    def heal(self, name: str) -> bool:
+        """Remove every trace of a fault, changed settings included; False when it was not injected."""
+        faults.known(name)
+        with self.layout.locked():
+            if name not in self.active():
+                return False
+            self._require_up()
+            self._heal(name)
+            return True
+
+    def heal_all(self) -> list[str]:
+        """Heal every active fault and put every setting back; returns the healed ones."""
+        with self.layout.locked():
+            self._require_up()
+            active = self.active()
+            for name in sorted(active, key=lambda name: name not in faults.BLIND):
+                self._heal(name)
+            if not active:
+                self._settle()
+            return active
+
+    def _heal(self, name: str) -> None:
+        fault = faults.FAULTS[name]
+        others = set(self.active()) - {name}
+        if (first := others & set(faults.BLIND)) and name not in faults.BLIND:
+            raise LabError(
+                f"{name} cannot be undone while {', '.join(sorted(first))} lasts; run: python -m lab heal --all"
+            )
+        file = self.supervisor.program_file(f"fault-{name}")
+        if file.exists():
+            file.unlink()
+            self.supervisor.load(f"fault-{name}")
+        fault.undo(self._target)
+        (self.layout.faults / f"{name}.json").unlink(missing_ok=True)
+        if not others:
+            self._settle()
+
+    def _settle(self) -> None:
+        """As after `up`: everything runs, nothing that remedies change is changed, nobody waits."""
+        self._restore_settings()
+        if problem := _wait(self._calm, 20):
+            raise LabError(f"healed, but the lab is not calm again: {problem}; run: python -m lab down")
+
+    def _calm(self) -> tuple[bool, str]:
+        numbers = self.pool()
+        return numbers["waiting"] == 0 and numbers["in_use"] == 0, str(numbers)
+
+    def _restore_settings(self) -> None:
+        file = self.supervisor.program_file("api")
+        baseline = service_program(self.layout, "api")
+        if file.read_text() != baseline:
+            file.write_text(baseline)
+            self.supervisor.load("api")
+        for name in SERVICES:
+            self.supervisor.start(name)
+        self._wait_ready()
+        if database.reset_max_connections(self.layout):
+            self._restart("database")
+
+    def _restart(self, name: str) -> None:
+        self.supervisor.restart(name)
+        self._wait_ready()
+
+    def _require_up(self) -> None:
+        if not (self.layout.exists() and self.supervisor.alive()):
+            raise LabError(f"the lab in {self.home} is not up; run: python -m lab up")
+
+
+def _wait(condition: Callable[[], tuple[bool, str]], seconds: float) -> str:
+    """Ask until the condition holds; "" when it does, else what was seen last."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            holds, seen = condition()
+        except GaveUp:
+            raise
+        except LabError as error:
+            holds, seen = False, str(error)
+        if holds:
+            return ""
+        if time.monotonic() > end:
+            return seen or "no change"
+        time.sleep(0.1)

@@ -1,0 +1,52 @@
+"""The generated pages say what the roles say now."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from collection import ROLES, ROOT
+
+
+def generate(root, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(root / "docs" / "generate.py"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_fresh():
+    checked = generate(ROOT, "--check")
+    assert (checked.stdout, checked.stderr, checked.returncode) == ("", "", 0)
+
+
+def test_stale_is_told_and_written(tmp_path):
+    for name in ("roles", "docs", "tests", "plugins"):
+        (tmp_path / name).mkdir()
+    for part in ("roles", "docs", "plugins/filter", "tests/coverage.yml"):
+        subprocess.run(["cp", "-R", str(ROOT / part), str((tmp_path / part).parent)], check=True)
+    page = tmp_path / "roles" / "run" / "README.md"
+    fresh = page.read_text()
+    page.write_text(fresh + "more\n")
+    (tmp_path / "docs" / "runbooks.md").unlink()
+
+    checked = generate(tmp_path, "--check")
+    assert (checked.returncode, checked.stdout.splitlines()) == (
+        1,
+        ["roles/run/README.md is stale: run `make docs`", "docs/runbooks.md is stale: run `make docs`"],
+    )
+    assert page.read_text() != fresh, "a check writes nothing"
+
+    assert generate(tmp_path).returncode == 0
+    assert page.read_text() == fresh
+    assert generate(tmp_path).stdout == ""
+    assert generate(tmp_path, "--check").returncode == 0
+
+
+def test_tables_are_whole():
+    """Every row has as many cells as its head."""
+    pages = [ROOT / "docs" / "runbooks.md", *(ROOT / "roles" / role / "README.md" for role in ROLES)]
+    for page in pages:
+        width = 0
+        for line in page.read_text().splitlines():
+            cells = line.replace("\\|", "").count("|") if line.startswith("|") else 0
+            assert not (width and cells) or cells == width, f"{page.relative_to(ROOT)}: {line}"
+            width = cells

@@ -1,0 +1,136 @@
+"""What every module and plugin has to keep: documentation, tests, the Pythons of managed hosts."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from collection import MODULES, NAME, ROLES, ROOT, load
+
+PLUGINS = sorted(path for path in (ROOT / "plugins").rglob("*.py"))
+OLDEST_PYTHON = (3, 8)
+UNIT_TESTS = {path: path.read_text() for path in sorted((ROOT / "tests" / "unit").rglob("test_*.py"))}
+HEADER = (
+    "# Copyright: (c) ",
+    "# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)",
+    "# SPDX-License-Identifier: GPL-3.0-or-later",
+)
+
+
+def filters() -> list[str]:
+    """The names of all filters, as Ansible finds them."""
+    from ansible.plugins.loader import filter_loader
+
+    found = []
+    for path in sorted((ROOT / "plugins" / "filter").glob("*.py")):
+        plugin = filter_loader.get(f"{NAME}.{next(iter(names_in(path)))}")
+        assert plugin is not None
+        found += names_in(path)
+    return sorted(found)
+
+
+def names_in(path: Path) -> list[str]:
+    """The keys of the dictionary that ``FilterModule.filters`` returns."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef) and node.name == "filters":
+            (returned,) = (each.value for each in node.body if isinstance(each, ast.Return))
+            assert isinstance(returned, ast.Dict)
+            return [ast.literal_eval(key) for key in returned.keys if key is not None]
+    raise AssertionError(f"{path} has no filters")
+
+
+KINDS = {
+    "module": MODULES,
+    "role": ROLES,
+    "callback": sorted(path.stem for path in (ROOT / "plugins" / "callback").glob("*.py")),
+    "filter": filters(),
+}
+
+
+@pytest.fixture(scope="module")
+def documented():
+    """A function: kind of plugin -> what ansible-doc tells of each."""
+    told: dict[str, dict] = {}
+
+    def documentation(kind: str) -> dict:
+        if kind not in told:
+            wanted = [f"{NAME}.{name}" for name in KINDS[kind]]
+            command = [str(Path(sys.executable).with_name("ansible-doc")), "--json", "--type", kind, *wanted]
+            ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+            assert (ran.returncode, ran.stderr) == (0, "")
+            told[kind] = json.loads(ran.stdout)
+        return told[kind]
+
+    return documentation
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in KINDS for name in KINDS[kind]])
+def test_ansible_doc(documented, kind, name):
+    told = documented(kind)[f"{NAME}.{name}"]
+    if kind == "role":
+        assert all(entry["short_description"] for entry in told["entry_points"].values())
+        return
+    assert told["doc"]["short_description"]
+    assert told["doc"]["description"]
+    assert told["doc"].get("author")
+    for option, said in (told["doc"].get("options") or {}).items():
+        assert said["description"], option
+    if kind != "callback":
+        assert NAME in told["examples"]
+        assert told["return"]
+    if kind == "module":
+        assert {"check_mode", "diff_mode"} <= set(told["doc"]["attributes"])
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_module_has_a_unit_test(module):
+    assert [path for path, text in UNIT_TESTS.items() if re.search(rf"\b{module}\b", f"{path.stem} {text}")]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_module_keeps_the_documentation_strings(module):
+    text = (ROOT / "plugins" / "modules" / f"{module}.py").read_text()
+    assert text.startswith("#!/usr/bin/python\n")
+    assert [
+        name for name in ("DOCUMENTATION", "EXAMPLES", "RETURN") if not re.search(rf"^{name} = r", text, re.M)
+    ] == []
+    runs_on_the_host = "AnsibleModule" in text
+    assert runs_on_the_host or (ROOT / "plugins" / "action" / f"{module}.py").is_file()
+    assert not runs_on_the_host or "supports_check_mode=True" in text
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "plugins" / "action").glob("*.py")), ids=lambda path: path.stem)
+def test_action_has_a_module_of_its_name(path):
+    assert path.stem in MODULES
+
+
+@pytest.mark.parametrize("path", PLUGINS, ids=lambda path: path.relative_to(ROOT / "plugins").as_posix())
+def test_header_and_docstring(path):
+    lines = [line for line in path.read_text().splitlines() if not line.startswith("#!")]
+    assert [line for line, start in zip(lines, HEADER) if not line.startswith(start)] == []
+    assert ast.get_docstring(ast.parse(path.read_text()))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in PLUGINS if path.parent.name in ("modules", "module_utils")],
+    ids=lambda path: path.relative_to(ROOT / "plugins").as_posix(),
+)
+def test_syntax_of_the_oldest_python_on_a_managed_host(path):
+    ast.parse(path.read_text(), feature_version=OLDEST_PYTHON)
+
+
+def test_action_groups_name_existing_modules():
+    groups = load("meta", "runtime.yml")["action_groups"]
+    for group, members in groups.items():
+        assert [member for member in members if member not in MODULES] == [], group
+
+
+def test_action_group_postgres_is_complete():
+    group = load("meta", "runtime.yml")["action_groups"]["postgres"]
+    assert group == [module for module in MODULES if module.startswith("postgres_")]

@@ -1,0 +1,196 @@
+"""What every runbook has to keep: causes, remedies, rollbacks, and a diagnosis that changes nothing."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from ansible_collections.oncall.runbooks.plugins.plugin_utils.judge import RISKS, check_table
+from collection import MODULES, NAME, ROOT, RUNBOOKS, causes, entries, load, names, tasks
+from jinja2 import Environment, nodes
+
+CAUSES = [(runbook, slug) for runbook in RUNBOOKS for slug in causes(runbook)]
+REMEDIES = [
+    (runbook, remedy) for runbook in RUNBOOKS for remedy in sorted(names("roles", runbook, "tasks", "remedies"))
+]
+READ_ONLY = {f"{NAME}.{module}" for module in MODULES if module.endswith("_info")}
+READ_ONLY |= {f"{NAME}.observe", f"{NAME}.diagnosis"}
+SEVERITIES = ("low", "medium", "high", "critical")
+COVERAGE = {item["id"]: item for item in load("tests", "coverage.yml")["items"]}
+SERVICE = f"{NAME}.service"
+
+
+def meta(runbook: str) -> dict[str, Any]:
+    return load("roles", runbook, "meta", "runbook.yml")
+
+
+def rollbacks(runbook: str) -> set[str]:
+    return names("roles", runbook, "tasks", "rollbacks")
+
+
+@pytest.mark.parametrize("runbook", RUNBOOKS)
+def test_meta(runbook):
+    said = meta(runbook)
+    assert set(said) - {"rollbacks", "irreversible"} == {
+        *("title", "signal", "alerts", "severity", "escalation", "covers", "remedies"),
+    }
+    assert said["severity"] in SEVERITIES
+    assert all(said[key] for key in ("title", "signal", "alerts", "escalation"))
+
+
+def test_an_alert_belongs_to_one_runbook():
+    alerts = [alert for runbook in RUNBOOKS for alert in meta(runbook)["alerts"]]
+    assert sorted(alerts) == sorted(set(alerts))
+
+
+@pytest.mark.parametrize("runbook", RUNBOOKS)
+def test_options_are_the_same_for_every_entry_point(runbook):
+    options = {name: entry["options"] for name, entry in entries(runbook).items()}
+    assert options["diagnose"] == options["main"]
+    plan = options["remediate"].pop("run_plan")
+    assert plan["required"] is True, "it acts on what a person approved"
+    assert options["remediate"] == options["main"]
+
+
+@pytest.mark.parametrize("runbook", RUNBOOKS)
+def test_causes_of_ones_own_can_be_added(runbook):
+    assert load("roles", runbook, "defaults", "main.yml")[f"{runbook}_extra_causes"] == {}
+
+
+@pytest.mark.parametrize("runbook", RUNBOOKS)
+def test_the_table_is_accepted(runbook):
+    check_table(causes(runbook), names("roles", runbook, "tasks", "remedies"))
+
+
+@pytest.mark.parametrize(("runbook", "slug"), CAUSES)
+def test_cause_leads_somewhere(runbook, slug):
+    cause = causes(runbook)[slug]
+    if "remedy" in cause:
+        assert cause["remedy"] in names("roles", runbook, "tasks", "remedies")
+        assert "risk" in cause
+        assert "targets" in cause, "a plan says exactly what would be touched"
+        assert not cause.get("harmless")
+    else:
+        assert "advice" in cause or cause.get("harmless") is True
+        assert not set(cause) & {"risk", "targets", "undo", "needs"}
+
+
+@pytest.mark.parametrize(("runbook", "slug"), CAUSES)
+def test_cause_is_explained_by_earlier_ones_only(runbook, slug):
+    slugs = list(causes(runbook))
+    assert set(causes(runbook)[slug].get("unless", ())) <= set(slugs[: slugs.index(slug)])
+
+
+@pytest.mark.parametrize(("runbook", "slug"), CAUSES)
+def test_cause_has_undo_exactly_when_its_remedy_has_a_rollback(runbook, slug):
+    cause = causes(runbook)[slug]
+    assert ("undo" in cause) == (cause.get("remedy") in rollbacks(runbook))
+
+
+@pytest.mark.parametrize(("runbook", "slug"), [pair for pair in CAUSES if "risk" in causes(pair[0])[pair[1]]])
+def test_risk_is_known(runbook, slug):
+    risks = results(str(causes(runbook)[slug]["risk"]))
+    assert risks <= set(RISKS) - {"none"}
+    assert risks
+
+
+def results(template: str) -> set[str]:
+    """The literals that a template may come to."""
+
+    def ends(node: nodes.Node) -> set[str]:
+        if isinstance(node, nodes.CondExpr):
+            return ends(node.expr1) | ends(node.expr2 or nodes.Const("nothing"))
+        if isinstance(node, nodes.TemplateData):
+            return {node.data.strip()}
+        return {str(node.value) if isinstance(node, nodes.Const) else "not a literal"}
+
+    outputs = Environment(autoescape=True).parse(template).find_all(nodes.Output)
+    return set().union(*(ends(node) for output in outputs for node in output.nodes)) - {""}
+
+
+@pytest.mark.parametrize("runbook", RUNBOOKS)
+def test_every_remedy_is_used_and_described(runbook):
+    files = names("roles", runbook, "tasks", "remedies")
+    assert {cause["remedy"] for cause in causes(runbook).values() if "remedy" in cause} == files
+    assert set(meta(runbook)["remedies"]) == files
+
+
+@pytest.mark.parametrize("runbook", RUNBOOKS)
+def test_every_remedy_can_be_undone_or_says_why_not(runbook):
+    undone, kept = set(meta(runbook).get("rollbacks", {})), set(meta(runbook).get("irreversible", {}))
+    assert undone == rollbacks(runbook)
+    assert undone | kept == names("roles", runbook, "tasks", "remedies")
+    assert not undone & kept
+
+
+@pytest.mark.parametrize(("runbook", "remedy"), REMEDIES)
+def test_remedy_touches_the_targets_of_the_plan(runbook, remedy):
+    text = (ROOT / "roles" / runbook / "tasks" / "remedies" / f"{remedy}.yml").read_text()
+    only_a_service = f"name: {SERVICE}" in text
+    assert "run_step.targets" in text or only_a_service
+
+
+@pytest.mark.parametrize(("runbook", "remedy"), [pair for pair in REMEDIES if pair[1] in rollbacks(pair[0])])
+def test_rollback_reads_what_the_plan_kept(runbook, remedy):
+    text = (ROOT / "roles" / runbook / "tasks" / "rollbacks" / f"{remedy}.yml").read_text()
+    kept = {slug: set(cause["undo"]) for slug, cause in causes(runbook).items() if cause.get("remedy") == remedy}
+    read = set(re.findall(r"\brun_step\.undo\.(\w+)", text))
+    assert read
+    assert all(read == keys for keys in kept.values()), kept
+
+
+# A verb that the manager does not have makes a remedy unavailable in the plan, only where the cause names it.
+@pytest.mark.parametrize(("runbook", "slug"), CAUSES)
+def test_cause_needs_the_services_that_its_remedy_uses(runbook, slug):
+    cause = causes(runbook)[slug]
+    used = set()
+    for folder in ("remedies", "rollbacks"):
+        for task in tasks(load("roles", runbook, "tasks", folder, f"{cause.get('remedy')}.yml")):
+            if task.get("ansible.builtin.include_role", {}).get("name") == SERVICE:
+                used.add((task["vars"]["service_name"], task["vars"]["service_verb"]))
+    needs = cause.get("needs", {})
+    declared = {(needs["service"], verb) for verb in needs.get("verbs", ())} if needs else set()
+    assert used <= declared
+    assert bool(used) == bool(declared)
+
+
+@pytest.mark.parametrize("runbook", RUNBOOKS)
+def test_diagnosis_only_reads(runbook):
+    steps = load("roles", runbook, "tasks", "diagnose.yml")
+    used = [key for task in steps for key in task if key not in ("name", "register", "when", "vars")]
+    assert set(used) <= READ_ONLY, "blocks and includes are not looked into"
+    assert used[-1] == f"{NAME}.diagnosis"
+    assert len(used) <= 4, "each task costs every host"
+    assert [task["register"] for task in steps][-1] == f"{runbook}_diagnosis"
+
+
+@pytest.mark.parametrize("file", ["tasks/main.yml", "tasks/remediate.yml"])
+@pytest.mark.parametrize("runbook", RUNBOOKS)
+def test_nothing_of_the_lifecycle_is_in_a_runbook(runbook, file):
+    texts = [(ROOT / "roles" / role / file).read_text().replace(role, "<runbook>") for role in (runbook, RUNBOOKS[0])]
+    assert texts[0] == texts[1]
+
+
+@pytest.mark.parametrize("runbook", RUNBOOKS)
+def test_covers(runbook):
+    covered = meta(runbook)["covers"]
+    assert len(covered) == len(set(covered))
+    assert set(covered) == {key for key, item in COVERAGE.items() if item["runbook"] == runbook}
+
+
+@pytest.mark.parametrize("runbook", RUNBOOKS)
+def test_playbook_is_a_few_lines(runbook):
+    path = ROOT / "playbooks" / f"{runbook}.yml"
+    (play,) = load("playbooks", f"{runbook}.yml")
+    assert play["roles"] == [{"role": f"{NAME}.{runbook}"}]
+    assert play["gather_facts"] is False, "facts cost more than the whole diagnosis"
+    assert len(path.read_text().splitlines()) <= 10
+    assert all(alert in path.read_text() for alert in meta(runbook)["alerts"])
+
+
+@pytest.mark.parametrize("runbook", RUNBOOKS)
+def test_every_cause_and_remedy_is_in_the_table_of_what_is_concluded(runbook):
+    text = (ROOT / "tests" / "unit" / f"test_{runbook}_causes.py").read_text()
+    expected = {*causes(runbook), *meta(runbook)["remedies"]}
+    assert sorted(name for name in expected if f'"{name}"' not in text) == []

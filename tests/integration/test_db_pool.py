@@ -1,0 +1,228 @@
+"""The runbook db_pool on the real stack, for every cause: named, planned, fixed, proven, and not touched again."""
+
+from __future__ import annotations
+
+import json
+import stat
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab import Lab
+from lab.database import connect
+
+CAUSES = [
+    # fault, cause, remedy, services that may restart
+    ("idle_in_transaction", "idle_in_transaction", "end_idle_in_transaction", set()),
+    ("leaked_sessions", "leaked_sessions", "end_leaked_sessions", set()),
+    ("long_queries", "long_queries", "cancel_long_queries", set()),
+    ("blocker", "blocker", "end_blocker", set()),
+    ("matview_refresh", "matview_refresh", "cancel_refresh", set()),
+    ("pool_leak", "pool_leak", "restart_application", {"api"}),
+    ("pool_too_small", "pool_too_small", "raise_pool_size", {"api"}),
+    ("max_connections", "max_connections_reached", "raise_max_connections", {"database"}),
+]
+# Sessions count as idle, long running or unused after 3 to 6 s in the lab.
+LONG_ENOUGH_SECONDS = 7
+
+
+def state_of(lab: Lab) -> dict[str, Any]:
+    """What a look must not change: processes, settings, the ledger."""
+    with connect(lab.layout, "oncall") as connection:
+        settings = connection.execute("SELECT name, setting FROM pg_settings ORDER BY name").fetchall()
+    ledger = Path(lab.home) / "oncall"
+    return {
+        "pids": {name: service["pid"] for name, service in lab.status()["services"].items()},
+        "settings": settings,
+        "files": {str(path): path.read_bytes() for path in [*ledger.glob("*"), lab.supervisor.program_file("api")]},
+    }
+
+
+def test_healthy(healthy_lab, player):
+    before = state_of(healthy_lab)
+    play = player.play()
+    assert (play.code, play.outcome) == (0, "healthy"), play.output
+    assert play.causes() == play.causes("unknown") == []
+    assert state_of(healthy_lab) == before
+
+
+def test_high_usage_is_left_alone(healthy_lab, player):
+    healthy_lab.inject("high_usage")
+    before = state_of(healthy_lab)
+    play = player.play()
+    assert (play.code, play.outcome) == (0, "healthy"), play.output
+    assert "nobody waits: no action" in play.run["summary"]
+    assert state_of(healthy_lab) == before
+
+
+@pytest.mark.parametrize(("fault", "cause", "remedy", "restarted"), CAUSES, ids=[row[0] for row in CAUSES])
+def test_cause(healthy_lab, player, fault, cause, remedy, restarted):
+    lab = healthy_lab
+    lab.inject(fault)
+    time.sleep(LONG_ENOUGH_SECONDS)
+    before = state_of(lab)
+
+    diagnosed = player.play(run_until="diagnose")
+    assert (diagnosed.code, diagnosed.outcome) == (0, "planned"), diagnosed.output
+    assert diagnosed.causes() == [cause]
+
+    planned = player.play("--check", "--diff")
+    assert (planned.code, planned.outcome) == (0, "planned"), planned.output
+    assert [step["remedy"] for step in planned.run["plan"]["steps"]] == [remedy]
+    assert planned.run["plan"]["hash"] in planned.output
+    assert state_of(lab) == before
+
+    fixed = player.play()
+    assert (fixed.code, fixed.outcome) == (0, "resolved"), fixed.output
+    assert [(a["remedy"], a["state"], a["helped"]) for a in fixed.run["actions"]] == [(remedy, "done", True)]
+    after = state_of(lab)
+    assert {name for name, pid in after["pids"].items() if pid != before["pids"][name]} == restarted
+    assert lab.pool()["waiting"] == 0
+
+    again = player.play()
+    assert (again.code, again.outcome) == (0, "healthy"), again.output
+    assert state_of(lab)["files"] == after["files"]
+
+
+def test_a_fix_that_does_not_help_is_rolled_back(healthy_lab, player):
+    lab = healthy_lab
+    lab.inject("overload")
+    before = state_of(lab)
+    play = player.play(run_verify_timeout_seconds=5)
+    assert (play.code, play.outcome) == (2, "unresolved"), play.output
+    (action,) = play.run["actions"]
+    assert (action["remedy"], action["state"], action["helped"]) == ("raise_pool_size", "rolled_back", False)
+    program = str(lab.supervisor.program_file("api"))
+    assert state_of(lab)["files"][program] == before["files"][program]
+    assert lab.pool()["max"] == 25
+    assert play.run["escalation"]
+
+
+def hold_a_transaction(lab: Lab) -> Any:
+    session = connect(lab.layout, "app")
+    session.autocommit = False
+    session.execute("SELECT 1")
+    return session
+
+
+def wait_for(condition: Any, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not come to that in time"
+        time.sleep(0.1)
+
+
+def ended(lab: Lab, pid: int) -> bool:
+    with connect(lab.layout, "oncall") as connection:
+        return not connection.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", [pid]).fetchall()
+
+
+def test_while_one_run_acts_another_is_blocked(healthy_lab, player):
+    lab = healthy_lab
+    first_session = hold_a_transaction(lab)
+    time.sleep(LONG_ENOUGH_SECONDS)
+    first = player.start(run_verify_timeout_seconds=120)
+    wait_for(lambda: ended(lab, first_session.info.backend_pid))
+    second_session = hold_a_transaction(lab)
+    time.sleep(LONG_ENOUGH_SECONDS)
+    second = player.play(run_confirm_seconds=0, run_override="a live lock is not to be passed")
+    assert (second.code, second.outcome) == (2, "blocked"), second.output
+    assert second.run["guard"]["name"] == "lock"
+    assert not ended(lab, second_session.info.backend_pid)
+    second_session.close()
+    done = first.wait()
+    assert (done.code, done.outcome) == (0, "resolved"), done.output
+
+
+def test_of_two_runs_started_at_once_one_acts(healthy_lab, player):
+    session = hold_a_transaction(healthy_lab)
+    time.sleep(LONG_ENOUGH_SECONDS)
+    plays = [started.wait() for started in [player.start() for _ in range(2)]]
+    assert sum(len(play.run["actions"]) for play in plays) == 1, [play.output for play in plays]
+    assert "resolved" in {play.outcome for play in plays}
+    assert {play.outcome for play in plays} <= {"resolved", "blocked", "healthy"}
+    assert ended(healthy_lab, session.info.backend_pid)
+
+
+@pytest.fixture
+def old_transaction(healthy_lab):
+    """A session idle in transaction for long enough."""
+    session = hold_a_transaction(healthy_lab)
+    time.sleep(LONG_ENOUGH_SECONDS)
+    yield session.info.backend_pid
+    session.close()
+
+
+def test_only_the_approved_plan_is_acted_on(healthy_lab, player, old_transaction):
+    planned = player.play("--check")
+    blocked = player.play(run_plan="p0123456789abcde", run_override="no way around the approval")
+    assert (blocked.code, blocked.outcome, blocked.run["guard"]["name"]) == (2, "blocked", "plan"), blocked.output
+    assert not ended(healthy_lab, old_transaction)
+    acted = player.play(run_plan=planned.run["plan"]["hash"])
+    assert (acted.code, acted.outcome) == (0, "resolved"), acted.output
+    assert ended(healthy_lab, old_transaction)
+
+
+def test_above_the_allowed_risk(healthy_lab, player):
+    healthy_lab.inject("pool_too_small")
+    before = state_of(healthy_lab)
+    play = player.play(run_max_risk="low")
+    assert (play.code, play.outcome, play.run["guard"]["name"]) == (2, "blocked", "risk"), play.output
+    assert state_of(healthy_lab) == before
+
+
+def test_a_hold_blocks_and_an_override_with_a_reason_passes_it(healthy_lab, player, old_transaction, tmp_path):
+    play = tmp_path / "hold.yml"
+    ledger = {"path": "{{ run_ledger_path }}", "state": "{{ wanted }}", "reason": "database move", "by": "test"}
+    play.write_text(
+        json.dumps(
+            [
+                {
+                    "hosts": "all",
+                    "gather_facts": False,
+                    "vars": {"run_ledger_path": "{{ system_state_directory }}/ledger.sqlite3"},
+                    "tasks": [{"oncall.runbooks.ledger": {k: v for k, v in ledger.items()}}],
+                }
+            ]
+        )
+    )
+    assert player.play(playbook=str(play), wanted="hold").code == 0
+    blocked = player.play()
+    assert (blocked.code, blocked.outcome, blocked.run["guard"]["name"]) == (2, "blocked", "hold"), blocked.output
+    assert "database move" in blocked.run["summary"]
+    assert player.play(run_fail_on=["unknown"]).code == 0
+    passed = player.play(run_override="the move is over")
+    assert (passed.code, passed.outcome) == (0, "resolved"), passed.output
+    assert [one["guard"] for one in passed.run["passed_guards"]] == ["hold"]
+    assert passed.run["override"] == "the move is over"
+    released = player.play(playbook=str(play), wanted="release")
+    assert released.code == 0, released.output
+
+
+def test_what_is_published_and_recorded(healthy_lab, player, old_transaction):
+    play = player.play(run_escalation_tasks="", db_pool_idle_in_transaction_seconds=5)
+    assert play.outcome == "resolved"
+    stats = play.output.split("CUSTOM STATS")[1]
+    assert '"resolved"' in stats and '"lab"' in stats
+    for path in (play.record, play.record.with_suffix(".md")):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert play.run["actions"][0]["details"]["terminated"] == [old_transaction]
+    text = play.record.with_suffix(".md").read_text()
+    assert "end\\_idle\\_in\\_transaction" in text
+
+
+def test_a_person_is_told(healthy_lab, player, tmp_path):
+    told = tmp_path / "told"
+    hook = tmp_path / "hook.yml"
+    copy = {"content": "{{ run_state.outcome }} {{ run_state.guard.name }}", "dest": str(told), "mode": "0600"}
+    hook.write_text(json.dumps([{"name": "Tell", "ansible.builtin.copy": copy}]))
+    healthy_lab.inject("pool_too_small")
+    play = player.play(run_max_risk="low", run_escalation_tasks=str(hook))
+    assert play.outcome == "blocked", play.output
+    assert told.read_text() == "blocked risk"
+    assert "escalated" in play.run["notes"]
+    play = player.play(run_max_risk="low", run_escalation_tasks=str(tmp_path / "missing.yml"))
+    assert play.outcome == "blocked"
+    assert any("escalation failed" in note for note in play.run["notes"])

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# ansible-test sanity on what a user installs.
+#
+# ansible-test wants the collection in a folder ansible_collections/oncall/runbooks, and makes virtual environments whose
+# pip it downloads from a host that is not reachable everywhere. It looks into its cache first, so the pip that Python
+# itself ships is put there. Everything stays in .cache.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+home="$PWD/.cache/sanity"
+target="$home/ansible_collections/oncall/runbooks"
+rm -rf "$target"
+mkdir -p "$target" "$home/.ansible/test/cache"
+git ls-files --cached --others --exclude-standard -z -- \
+    galaxy.yml meta playbooks plugins roles README.md LICENSE requirements.yml tests/sanity changelogs |
+    while IFS= read -r -d '' file; do
+        if [ -e "$file" ]; then printf '%s\0' "$file"; fi
+    done | tar --create --null --files-from=- | tar --extract --directory "$target"
+
+pip_version=$(python -c 'import ansible_test._internal.python_requirements as r, types
+print(r.get_venv_packages(types.SimpleNamespace(version="3"))["pip"].replace(".", "_"))' 2>/dev/null) ||
+    pip_version=24_2
+cat >"$home/.ansible/test/cache/get_pip_$pip_version.py" <<'PYTHON'
+import ensurepip
+
+ensurepip.bootstrap(upgrade=True, default_pip=True)
+PYTHON
+
+cd "$target"
+# Without a repository of its own it would ask this checkout's, which ignores .cache.
+git init --quiet .
+git add --all
+# A version manager's shim is on PATH and ends with 127: only Pythons that run are offered.
+mkdir -p "$home/python"
+for version in 3.8 3.9 3.10 3.11 3.12 3.13; do
+    for candidate in $(type -ap "python$version") "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"$version".*/bin/"python$version"; do
+        if "$candidate" -c '' 2>/dev/null; then
+            ln -sf "$(readlink -f "$candidate")" "$home/python/python$version"
+            break
+        fi
+    done
+done
+PATH="$(dirname "$(type -p ansible-test)"):$home/python:/usr/bin:/bin" HOME="$home" \
+    exec ansible-test sanity --color no "$@"

@@ -1,0 +1,86 @@
+"""Plays run as a user runs them, and what they recorded."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SECONDS = 240
+
+
+@dataclass
+class Play:
+    """One ended play: return code, all it printed, and the runs in its record."""
+
+    code: int
+    output: str
+    runs: list[dict[str, Any]]
+    record: Path | None
+
+    @property
+    def run(self) -> dict[str, Any]:
+        (run,) = self.runs
+        return run
+
+    @property
+    def outcome(self) -> str:
+        return self.run["outcome"]
+
+    def causes(self, status: str = "problem") -> list[str]:
+        return [finding["cause"] for finding in self.run["findings"] if finding["status"] == status]
+
+
+class Player:
+    """Runs playbooks against a lab.
+
+    Args:
+        home: the lab's state folder.
+        folder: an empty folder for records and variables.
+    """
+
+    def __init__(self, home: Path, folder: Path) -> None:
+        self._home, self._folder, self._count = home, folder, 0
+
+    def start(self, *arguments: str, playbook: str = "playbooks/db_pool.yml", **variables: Any) -> Started:
+        """Start a play; ``variables`` go in through a file, as JSON."""
+        self._count += 1
+        folder = self._folder / f"play-{self._count}"
+        folder.mkdir()
+        (folder / "variables.json").write_text(json.dumps(variables))
+        (folder / "variables.json").chmod(0o600)
+        environment = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "PYTHON"))}
+        environment.update(
+            PATH=f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}",
+            LAB_HOME=str(self._home),
+            ONCALL_RECORD_DIRECTORY=str(folder / "records"),
+            ANSIBLE_CONFIG=str(REPOSITORY / "ansible.cfg"),
+            ANSIBLE_SHOW_CUSTOM_STATS="1",
+        )
+        argv = ["ansible-playbook", "-i", "inventories/lab", playbook, "-e", f"@{folder / 'variables.json'}", *arguments]
+        with open(folder / "output", "w") as output:
+            process = subprocess.Popen(argv, cwd=REPOSITORY, env=environment, stdout=output, stderr=subprocess.STDOUT)
+        return Started(process, folder)
+
+    def play(self, *arguments: str, **variables: Any) -> Play:
+        """Run a play to its end."""
+        return self.start(*arguments, **variables).wait()
+
+
+class Started:
+    """A play that may still be going on."""
+
+    def __init__(self, process: subprocess.Popen, folder: Path) -> None:
+        self.process, self._folder = process, folder
+
+    def wait(self) -> Play:
+        code = self.process.wait(SECONDS)
+        records = list((self._folder / "records").glob("*.json"))
+        runs = json.loads(records[0].read_text())["runs"] if records else []
+        output = (self._folder / "output").read_text(errors="replace")
+        return Play(code, output, runs, records[0] if records else None)
