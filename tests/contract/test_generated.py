@@ -23,6 +23,7 @@ def test_stale_is_told_and_written(tmp_path):
         (tmp_path / name).mkdir()
     for part in ("roles", "docs", "plugins/filter", "tests/coverage.yml"):
         subprocess.run(["cp", "-R", str(ROOT / part), str((tmp_path / part).parent)], check=True)
+    assert generate(tmp_path).returncode == 0
     page = tmp_path / "roles" / "run" / "README.md"
     fresh = page.read_text()
     page.write_text(fresh + "more\n")

@@ -69,7 +69,7 @@ def test_only_what_a_user_needs_is_packed(packed):
 
 
 def test_all_that_a_user_needs_is_packed(packed):
-    names = {path.relative_to(ROOT).as_posix() for path in tracked()}
+    names = {path.relative_to(ROOT).as_posix() for path in tracked()} - {"docs/generate.py"}
     assert sorted(name for name in names if name.startswith(SHIPPED) and name not in packed) == []
     assert load("galaxy.yml")["readme"] in packed
 
@@ -79,7 +79,7 @@ def test_installed_runbook_is_found(installed, runbook):
     path = str(installed / "collections")
     name = f"{NAME}.{runbook}"
     ran = run("ansible-playbook", name, "--syntax-check", "-i", "some,", cwd=installed, ANSIBLE_COLLECTIONS_PATH=path)
-    assert f"playbook: {name}" in ran.stdout
+    assert f"playbook: {installed}" in ran.stdout, "it was found elsewhere"
 
 
 def test_installed_documentation_is_found(installed):

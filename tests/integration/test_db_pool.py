@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from lab import Lab
@@ -24,8 +25,8 @@ CAUSES = [
     ("pool_too_small", "pool_too_small", "raise_pool_size", {"api"}),
     ("max_connections", "max_connections_reached", "raise_max_connections", {"database"}),
 ]
-# Sessions count as idle, long running or unused after 3 to 6 s in the lab.
-LONG_ENOUGH_SECONDS = 7
+# A session idle in transaction counts after 4 s in the lab.
+IDLE_SECONDS = 5
 
 
 def state_of(lab: Lab) -> dict[str, Any]:
@@ -61,7 +62,6 @@ def test_high_usage_is_left_alone(healthy_lab, player):
 def test_cause(healthy_lab, player, fault, cause, remedy, restarted):
     lab = healthy_lab
     lab.inject(fault)
-    time.sleep(LONG_ENOUGH_SECONDS)
     before = state_of(lab)
 
     diagnosed = player.play(run_until="diagnose")
@@ -101,9 +101,17 @@ def test_a_fix_that_does_not_help_is_rolled_back(healthy_lab, player):
 
 
 def hold_a_transaction(lab: Lab) -> Any:
-    session = connect(lab.layout, "app")
-    session.autocommit = False
+    """A session of the application, idle in transaction, for long enough to count."""
+    session = psycopg.connect(
+        host="127.0.0.1",
+        port=lab.layout.ports["database"],
+        dbname="labpics",
+        user="app",
+        password=lab.layout.secrets()["app"],
+        application_name="forgetful",
+    )
     session.execute("SELECT 1")
+    time.sleep(IDLE_SECONDS)
     return session
 
 
@@ -122,11 +130,9 @@ def ended(lab: Lab, pid: int) -> bool:
 def test_while_one_run_acts_another_is_blocked(healthy_lab, player):
     lab = healthy_lab
     first_session = hold_a_transaction(lab)
-    time.sleep(LONG_ENOUGH_SECONDS)
     first = player.start(run_verify_timeout_seconds=120)
     wait_for(lambda: ended(lab, first_session.info.backend_pid))
     second_session = hold_a_transaction(lab)
-    time.sleep(LONG_ENOUGH_SECONDS)
     second = player.play(run_confirm_seconds=0, run_override="a live lock is not to be passed")
     assert (second.code, second.outcome) == (2, "blocked"), second.output
     assert second.run["guard"]["name"] == "lock"
@@ -138,7 +144,6 @@ def test_while_one_run_acts_another_is_blocked(healthy_lab, player):
 
 def test_of_two_runs_started_at_once_one_acts(healthy_lab, player):
     session = hold_a_transaction(healthy_lab)
-    time.sleep(LONG_ENOUGH_SECONDS)
     plays = [started.wait() for started in [player.start() for _ in range(2)]]
     assert sum(len(play.run["actions"]) for play in plays) == 1, [play.output for play in plays]
     assert "resolved" in {play.outcome for play in plays}
@@ -150,7 +155,6 @@ def test_of_two_runs_started_at_once_one_acts(healthy_lab, player):
 def old_transaction(healthy_lab):
     """A session idle in transaction for long enough."""
     session = hold_a_transaction(healthy_lab)
-    time.sleep(LONG_ENOUGH_SECONDS)
     yield session.info.backend_pid
     session.close()
 
