@@ -46,7 +46,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: run | Conclude
+- name: conclude | Publish what came of it
   oncall.runbooks.conclude:
     diagnosis: "{{ run_diagnosis }}"
     state: "{{ run_state | default({}) }}"

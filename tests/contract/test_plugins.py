@@ -14,7 +14,7 @@ from collection import MODULES, NAME, ROLES, ROOT, load
 
 PLUGINS = sorted(path for path in (ROOT / "plugins").rglob("*.py"))
 OLDEST_PYTHON = (3, 8)
-UNIT_TESTS = {path: path.read_text() for path in sorted((ROOT / "tests" / "unit").rglob("test_*.py"))}
+TESTS = {path: path.read_text() for part in ("unit", "integration") for path in (ROOT / "tests" / part).rglob("test_*.py")}
 HEADER = (
     "# Copyright: (c) ",
     "# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)",
@@ -88,8 +88,8 @@ def test_ansible_doc(documented, kind, name):
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_module_has_a_unit_test(module):
-    assert [path for path, text in UNIT_TESTS.items() if re.search(rf"\b{module}\b", f"{path.stem} {text}")]
+def test_module_has_a_test(module):
+    assert [path for path, text in TESTS.items() if re.search(rf"\b{module}\b", f"{path.stem} {text}")]
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import stat
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -100,8 +102,9 @@ def test_a_fix_that_does_not_help_is_rolled_back(healthy_lab, player):
     assert play.run["escalation"]
 
 
-def hold_a_transaction(lab: Lab) -> Any:
-    """A session of the application, idle in transaction, for long enough to count."""
+@contextlib.contextmanager
+def a_transaction_held(lab: Lab) -> Iterator[int]:
+    """A session of the application, idle in transaction for long enough to count; gives its process id."""
     session = psycopg.connect(
         host="127.0.0.1",
         port=lab.layout.ports["database"],
@@ -110,9 +113,12 @@ def hold_a_transaction(lab: Lab) -> Any:
         password=lab.layout.secrets()["app"],
         application_name="forgetful",
     )
-    session.execute("SELECT 1")
-    time.sleep(IDLE_SECONDS)
-    return session
+    try:
+        session.execute("SELECT 1")
+        time.sleep(IDLE_SECONDS)
+        yield session.info.backend_pid
+    finally:
+        session.close()
 
 
 def wait_for(condition: Any, seconds: float = 60) -> None:
@@ -129,34 +135,31 @@ def ended(lab: Lab, pid: int) -> bool:
 
 def test_while_one_run_acts_another_is_blocked(healthy_lab, player):
     lab = healthy_lab
-    first_session = hold_a_transaction(lab)
-    first = player.start(run_verify_timeout_seconds=120)
-    wait_for(lambda: ended(lab, first_session.info.backend_pid))
-    second_session = hold_a_transaction(lab)
-    second = player.play(run_confirm_seconds=0, run_override="a live lock is not to be passed")
-    assert (second.code, second.outcome) == (2, "blocked"), second.output
-    assert second.run["guard"]["name"] == "lock"
-    assert not ended(lab, second_session.info.backend_pid)
-    second_session.close()
-    done = first.wait()
+    with a_transaction_held(lab) as first_pid:
+        first = player.start(run_verify_timeout_seconds=120)
+        wait_for(lambda: ended(lab, first_pid))
+        with a_transaction_held(lab) as second_pid:
+            second = player.play(run_confirm_seconds=0, run_override="a live lock is not to be passed")
+            assert (second.code, second.outcome) == (2, "blocked"), second.output
+            assert second.run["guard"]["name"] == "lock"
+            assert not ended(lab, second_pid)
+        done = first.wait()
     assert (done.code, done.outcome) == (0, "resolved"), done.output
-
-
-def test_of_two_runs_started_at_once_one_acts(healthy_lab, player):
-    session = hold_a_transaction(healthy_lab)
-    plays = [started.wait() for started in [player.start() for _ in range(2)]]
-    assert sum(len(play.run["actions"]) for play in plays) == 1, [play.output for play in plays]
-    assert "resolved" in {play.outcome for play in plays}
-    assert {play.outcome for play in plays} <= {"resolved", "blocked", "healthy"}
-    assert ended(healthy_lab, session.info.backend_pid)
 
 
 @pytest.fixture
 def old_transaction(healthy_lab):
-    """A session idle in transaction for long enough."""
-    session = hold_a_transaction(healthy_lab)
-    yield session.info.backend_pid
-    session.close()
+    """The process id of a session idle in transaction for long enough."""
+    with a_transaction_held(healthy_lab) as pid:
+        yield pid
+
+
+def test_of_two_runs_started_at_once_one_acts(healthy_lab, player, old_transaction):
+    plays = [started.wait() for started in [player.start() for _ in range(2)]]
+    assert sum(len(play.run["actions"]) for play in plays) == 1, [play.output for play in plays]
+    assert "resolved" in {play.outcome for play in plays}
+    assert {play.outcome for play in plays} <= {"resolved", "blocked", "healthy"}
+    assert ended(healthy_lab, old_transaction)
 
 
 def test_only_the_approved_plan_is_acted_on(healthy_lab, player, old_transaction):

@@ -1,0 +1,73 @@
+"""What the action conclude publishes."""
+
+from __future__ import annotations
+
+import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.playbook.play_context import PlayContext
+from ansible.playbook.task import Task
+from ansible.plugins.loader import connection_loader
+from ansible.template import Templar
+from ansible_collections.oncall.runbooks.plugins.action.conclude import ActionModule
+from ansible_collections.oncall.runbooks.plugins.module_utils.text import inert
+from ansible_collections.oncall.runbooks.plugins.plugin_utils import lifecycle
+
+OPTIONS = {"check": False, "until": "verify", "max_risk": "medium", "plan": [], "override": ""}
+EVIL = "{{ lookup('pipe', 'touch /tmp/x') }}{% raw %}{# x #}\x1b[2J"
+
+
+def diagnosis(id_: str, status: str, text: str = "") -> dict:
+    return {
+        "id": id_,
+        "runbook": "r",
+        "host": "h",
+        "at": 1.0,
+        "status": status,
+        "msg": f"found {text}",
+        "findings": [{"cause": "a", "status": "problem" if status == "problem" else "ok", "evidence": [text]}],
+        "plan": {"steps": [], "hash": "pa", "risk": "none"},
+        "evidence": {text: text},
+    }
+
+
+def conclude(**arguments):
+    task = Task()
+    task.args = {"options": OPTIONS, "concluded": "", **arguments}
+    loader = DataLoader()
+    action = ActionModule(
+        task=task,
+        connection=connection_loader.get("ansible.builtin.local", PlayContext()),
+        play_context=None,
+        loader=loader,
+        templar=Templar(loader=loader, variables={}),
+        shared_loader_obj=None,
+    )
+    return action.run(task_vars={})
+
+
+def test_text_from_outside_is_no_template_in_what_is_published():
+    found = diagnosis("one", "problem", EVIL)
+    state = lifecycle.begin(found, OPTIONS)
+    result = conclude(diagnosis=found, state=dict(state, outcome="advised"))
+    text = str(result["ansible_stats"])
+    assert "lookup" in text
+    assert not any(start in text for start in ("{{", "{%", "{#", "\x1b"))
+
+
+@pytest.mark.parametrize("text", ["{{{ a", "{{% b", "{{{{{", "{#{{", "{", "a {b} c"])
+def test_inert_leaves_no_template_start(text):
+    assert not any(start in inert(text) for start in ("{{", "{%", "{#"))
+
+
+def test_published_by_host_and_runbook():
+    result = conclude(diagnosis=diagnosis("one", "healthy"), state={})
+    assert result["ansible_stats"]["data"]["oncall"]["h"]["r"]["outcome"] == "healthy"
+    assert result["ansible_stats"]["aggregate"] is True
+
+
+def test_a_state_concluded_before_belongs_to_an_earlier_runbook_of_the_play():
+    state = dict(lifecycle.begin(diagnosis("one", "problem"), OPTIONS), outcome="advised")
+    first = conclude(diagnosis=diagnosis("one", "problem"), state=state)
+    assert (first["run"]["outcome"], first["state_id"]) == ("advised", "one")
+    second = conclude(diagnosis=diagnosis("two", "healthy"), state=state, concluded="one")
+    assert second["run"]["outcome"] == "healthy"

@@ -1,0 +1,93 @@
+"""What postgres_session chooses, and what postgres_activity_info makes of rows, without a server."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.oncall.runbooks.plugins.module_utils import postgres, postgres_activity, postgres_sessions
+
+
+def row(**changes):
+    return {
+        "pid": 7,
+        "backend_start": "1.5",
+        "query_start": "2.5",
+        "user": "app",
+        "application_name": "api",
+        "client": "local",
+        "state": "idle",
+        "state_seconds": 10.0,
+        "query": "SELECT 1",
+        "is_superuser": False,
+        "may_signal": True,
+        **changes,
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "allow", "deny", "why"),
+    [
+        ({}, [], [], ""),
+        ({"is_superuser": True}, [], [], "session of a superuser"),
+        ({"may_signal": False}, [], [], "pg_signal_backend"),
+        ({"application_name": postgres.APPLICATION_NAME}, [], [], "these runbooks"),
+        ({"application_name": "pg_dump"}, [], ["pg_dump*"], "deny list"),
+        ({"application_name": "pg_dumpall"}, ["*"], ["pg_dump*"], "deny list"),
+        ({"application_name": "API"}, ["api"], [], "not on the allow list"),
+        ({"application_name": None}, ["api"], [], "not on the allow list"),
+        ({"application_name": "api-7"}, ["api-*"], [], ""),
+    ],
+)
+def test_who_may_be_ended(changes, allow, deny, why):
+    chosen, skipped = postgres_sessions.sort_out([row(**changes)], allow, deny, 10)
+    assert (len(chosen), len(skipped)) == ((0, 1) if why else (1, 0))
+    if why:
+        assert why in skipped[0]["why"]
+
+
+def test_the_cap_leaves_the_rest_and_says_so():
+    chosen, skipped = postgres_sessions.sort_out([row(pid=pid) for pid in range(5)], [], [], 2)
+    assert [one["pid"] for one in chosen] == [0, 1]
+    assert {one["why"] for one in skipped} == {"above the limit of 2 sessions for one run"}
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ("SELECT * FROM t WHERE name = 'Ada' AND n = 5", "SELECT * FROM t WHERE name = '?' AND n = 5"),
+        ("ALTER ROLE app PASSWORD 'geheim'", "ALTER ROLE app PASSWORD '?'"),
+        ("SELECT 'it''s', E'a\\'b', 'x'", "SELECT '?', '?', '?'"),
+        ("SELECT $$geheim$$, $tag$ge'heim$tag$ FROM t", "SELECT '?', '?' FROM t"),
+        ("ALTER ROLE app PASSWORD 'cut off in the mid", "ALTER ROLE app PASSWORD '?'"),
+        ("SELECT\n\t1\x1b[31m", "SELECT 1 [31m"),
+        ("", ""),
+        (None, ""),
+        ("SELECT " + "x" * 100, "SELECT " + "x" * 72 + "…"),
+    ],
+)
+def test_statements_are_shown_without_what_is_in_quotes(query, shown):
+    assert postgres_activity.redacted(query, 80) == shown
+
+
+@pytest.mark.parametrize(
+    ("message", "kind"),
+    [
+        ("FATAL:  sorry, too many clients already", "too_many_connections"),
+        (
+            "FATAL:  remaining connection slots are reserved for roles with the SUPERUSER attribute",
+            "too_many_connections",
+        ),
+        ("FATAL:  the database system is starting up", "starting_up"),
+        ('FATAL:  password authentication failed for user "app"', "credentials"),
+        ('FATAL:  database "x" does not exist', "no_database"),
+        ("57014 canceling statement due to statement timeout", "timeout"),
+        ('connection to server at "127.0.0.1", port 1 failed: Connection refused', "refused"),
+        ('could not translate host name "nope" to address: Name or service not known', "name_resolution"),
+        ("42501 permission denied for view pg_file_settings", "not_allowed"),
+        ("Error response from daemon: No such container: db", "no_engine"),
+        ("psql: ERROR:  42501: permission denied", "not_allowed"),
+        ("something else", "other"),
+    ],
+)
+def test_kinds_of_trouble(message, kind):
+    assert postgres.kind_of(message) == kind
+    assert kind == "other" or postgres._ADVICE[kind]
