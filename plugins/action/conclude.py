@@ -22,19 +22,12 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result = super().run(tmp, task_vars)
-        _validation, arguments = self.validate_argument_spec(
-            {
-                "diagnosis": {"type": "dict", "required": True},
-                "state": {"type": "dict", "required": True},
-                "options": {"type": "dict", "required": True},
-                "concluded": {"type": "str", "required": True},
-            }
-        )
-        arguments = plain(arguments)
-        diagnosis = arguments["diagnosis"]
+        arguments = plain(self._task.args)
+        diagnosis, state = arguments["diagnosis"], arguments["state"]
         # Facts outlive a role: a state that was concluded before belongs to an earlier runbook of this play.
-        state = arguments["state"] if arguments["state"].get("id") != arguments["concluded"] else {}
-        run = inert(lifecycle.result_of(state, diagnosis, arguments["options"], time.time()))
+        if state.get("id") == arguments["concluded"]:
+            state = {}
+        run = inert(lifecycle.result_of(state, diagnosis, bool(self._task.check_mode), time.time()))
         result.update(
             changed=any(action["state"] != "failed" for action in run["actions"]),
             msg=f"{run['outcome']}: {run['summary']}",

@@ -35,10 +35,6 @@ options:
     description: The state of the run, empty where the first diagnosis was healthy.
     type: dict
     required: true
-  options:
-    description: The options of the run.
-    type: dict
-    required: true
   concluded:
     description: Id of the state concluded before on this host.
     type: str
@@ -50,7 +46,6 @@ EXAMPLES = r"""
   oncall.runbooks.conclude:
     diagnosis: "{{ run_diagnosis }}"
     state: "{{ run_state | default({}) }}"
-    options: "{{ __run_options }}"
     concluded: ""
 """
 

@@ -47,7 +47,16 @@ def begin(diagnosis: Mapping[str, Any], options: Mapping[str, Any]) -> State:
         diagnosis: as the action plugin ``diagnosis`` returns it.
         options: ``check`` (bool), ``until``, ``max_risk``, ``plan`` (hashes approved, a list) and ``override``.
     """
-    state: State = {
+    state = dict(_fresh(diagnosis), override=str(options["override"]).strip())
+    if diagnosis["status"] == UNKNOWN:
+        return _ended(state, UNKNOWN)
+    if options["check"] or options["until"] != "verify":
+        return _ended(state, PLANNED)
+    return _guarded(state, diagnosis, options)
+
+
+def _fresh(diagnosis: Mapping[str, Any]) -> State:
+    return {
         "id": diagnosis["id"],
         "first": _kept(diagnosis),
         "last": _kept(diagnosis),
@@ -55,17 +64,12 @@ def begin(diagnosis: Mapping[str, Any], options: Mapping[str, Any]) -> State:
         "guard": {},
         "steps": [],
         "actions": [],
-        "override": str(options["override"]).strip(),
+        "override": "",
         "passed_guards": [],
         "claimed": False,
         "verify": {},
         "notes": [],
     }
-    if diagnosis["status"] == UNKNOWN:
-        return _ended(state, UNKNOWN)
-    if options["check"] or options["until"] != "verify":
-        return _ended(state, PLANNED)
-    return _guarded(state, diagnosis, options)
 
 
 def confirm(state: State, diagnosis: Mapping[str, Any], options: Mapping[str, Any]) -> State:
@@ -241,17 +245,17 @@ def _blocked(state: State, guard: str, reason: str) -> State:
     return dict(_ended(state, BLOCKED), guard={"name": guard, "reason": reason})
 
 
-def result_of(state: State, diagnosis: Mapping[str, Any], options: Mapping[str, Any], now: float) -> dict[str, Any]:
+def result_of(state: State, diagnosis: Mapping[str, Any], check_mode: bool, now: float) -> dict[str, Any]:
     """What is published and recorded about a run.
 
     Args:
         state: the state at the end, or an empty one where the first diagnosis was healthy.
         diagnosis: the last diagnosis.
-        options: as for :func:`begin`.
+        check_mode: whether nothing was to be changed.
         now: epoch seconds.
     """
     if not state:
-        state = dict(begin(dict(diagnosis, status=UNKNOWN), options), outcome=HEALTHY)
+        state = dict(_fresh(diagnosis), outcome=HEALTHY)
     first, last = state["first"], state["last"]
     outcome = state["outcome"] or UNKNOWN
     return {
@@ -263,7 +267,7 @@ def result_of(state: State, diagnosis: Mapping[str, Any], options: Mapping[str, 
         "started_at": first["at"],
         "finished_at": round(now, 3),
         "seconds": round(max(0.0, now - first["at"]), 3),
-        "check_mode": bool(options["check"]),
+        "check_mode": check_mode,
         "findings": first["findings"],
         "findings_after": last["findings"] if last["id"] != first["id"] else [],
         "plan": (first if outcome == PLANNED else last if not state["actions"] else first)["plan"],

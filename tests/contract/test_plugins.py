@@ -14,7 +14,9 @@ from collection import MODULES, NAME, ROLES, ROOT, load
 
 PLUGINS = sorted(path for path in (ROOT / "plugins").rglob("*.py"))
 OLDEST_PYTHON = (3, 8)
-TESTS = {path: path.read_text() for part in ("unit", "integration") for path in (ROOT / "tests" / part).rglob("test_*.py")}
+TESTS = {
+    path: path.read_text() for part in ("unit", "integration") for path in (ROOT / "tests" / part).rglob("test_*.py")
+}
 HEADER = (
     "# Copyright: (c) ",
     "# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)",

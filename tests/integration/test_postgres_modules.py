@@ -147,7 +147,11 @@ def test_the_ladder_cancels_first_and_that_is_enough(healthy_lab, tmp_path):
     with session(healthy_lab) as victim:
         running(healthy_lab, victim, "SELECT pg_sleep(60)")
         code, result = run_module(
-            "postgres_session", tmp_path, database=database(healthy_lab), states=["active"], allow_applications=["victim"]
+            "postgres_session",
+            tmp_path,
+            database=database(healthy_lab),
+            states=["active"],
+            allow_applications=["victim"],
         )
         assert (code, result["cancelled"], result["terminated"]) == (0, [victim.info.backend_pid], [])
 
@@ -196,9 +200,7 @@ def test_a_database_that_cannot_be_asked(healthy_lab, tmp_path, changes, error, 
 def test_a_database_that_hangs_is_given_up_in_time(healthy_lab, tmp_path):
     healthy_lab.inject("database_hang")
     began = time.monotonic()
-    code, result = run_module(
-        "postgres_activity_info", tmp_path, database=database(healthy_lab), timeout_seconds=2
-    )
+    code, result = run_module("postgres_activity_info", tmp_path, database=database(healthy_lab), timeout_seconds=2)
     took = time.monotonic() - began
     healthy_lab.heal_all()
     assert (code, result["available"], result["error"]) == (0, False, "timeout")
@@ -242,7 +244,7 @@ def docker(tmp_path, monkeypatch):
 
 
 def test_both_transports_give_the_same(healthy_lab, tmp_path, docker):
-    with session(healthy_lab, "app", "it's \"%s\" :x {{ 1 }}", "SELECT ':y', 1") as victim:
+    with session(healthy_lab, "app", 'it\'s "%s" :x {{ 1 }}', "SELECT ':y', 1") as victim:
         answers = [
             run_module("postgres_activity_info", tmp_path, database=database(healthy_lab, **transport))[1]
             for transport in ({}, docker)

@@ -62,7 +62,15 @@ class Player:
             ANSIBLE_CONFIG=str(REPOSITORY / "ansible.cfg"),
             ANSIBLE_SHOW_CUSTOM_STATS="1",
         )
-        argv = ["ansible-playbook", "-i", "inventories/lab", playbook, "-e", f"@{folder / 'variables.json'}", *arguments]
+        argv = [
+            "ansible-playbook",
+            "-i",
+            "inventories/lab",
+            playbook,
+            "-e",
+            f"@{folder / 'variables.json'}",
+            *arguments,
+        ]
         with open(folder / "output", "w") as output:
             process = subprocess.Popen(argv, cwd=REPOSITORY, env=environment, stdout=output, stderr=subprocess.STDOUT)
         return Started(process, folder)

@@ -8,6 +8,7 @@ from ansible.playbook.play_context import PlayContext
 from ansible.playbook.task import Task
 from ansible.plugins.loader import connection_loader
 from ansible.template import Templar
+
 from ansible_collections.oncall.runbooks.plugins.action.conclude import ActionModule
 from ansible_collections.oncall.runbooks.plugins.module_utils.text import inert
 from ansible_collections.oncall.runbooks.plugins.plugin_utils import lifecycle
@@ -32,7 +33,7 @@ def diagnosis(id_: str, status: str, text: str = "") -> dict:
 
 def conclude(**arguments):
     task = Task()
-    task.args = {"options": OPTIONS, "concluded": "", **arguments}
+    task.args = {"concluded": "", **arguments}
     loader = DataLoader()
     action = ActionModule(
         task=task,

@@ -6,6 +6,7 @@ import itertools
 from typing import Any
 
 import pytest
+
 from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_activity import ARGUMENT_SPEC, summarize
 
 THRESHOLDS = {key: value["default"] for key, value in ARGUMENT_SPEC.items() if "default" in value}
@@ -97,7 +98,12 @@ def pool(waiting: float, in_use: float, size: float = 25, replicas: int = 1) -> 
     }
 
 
-NO_METRICS = {"available": False, "reason": "http://127.0.0.1:8080/metrics: connection refused", "value": {}, "metric": {}}
+NO_METRICS = {
+    "available": False,
+    "reason": "http://127.0.0.1:8080/metrics: connection refused",
+    "value": {},
+    "metric": {},
+}
 NO_DATABASE = {"available": False, "reason": "PostgreSQL labpics at db: connection refused", "error": "refused"}
 FULL = {
     "available": False,

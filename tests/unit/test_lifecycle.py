@@ -6,6 +6,7 @@ import itertools
 from typing import Any
 
 import pytest
+
 from ansible_collections.oncall.runbooks.plugins.plugin_utils import lifecycle
 
 OPTIONS = {
@@ -195,13 +196,13 @@ def test_what_a_remedy_did_is_kept_without_ansibles_own_keys():
 
 
 def test_the_result_of_a_healthy_host():
-    result = lifecycle.result_of({}, HEALTHY, OPTIONS, 1001.0)
+    result = lifecycle.result_of({}, HEALTHY, False, 1001.0)
     assert (result["outcome"], result["actions"], result["seconds"]) == ("healthy", [], 1.0)
 
 
 def test_a_run_that_did_not_come_to_an_end_is_unknown():
     state = lifecycle.begin(diagnosis([A]), OPTIONS)
-    assert lifecycle.result_of(state, diagnosis([A]), OPTIONS, 1001.0)["outcome"] == "unknown"
+    assert lifecycle.result_of(state, diagnosis([A]), False, 1001.0)["outcome"] == "unknown"
 
 
 def test_failed_escalation_changes_no_outcome():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from ansible_collections.oncall.runbooks.plugins.module_utils import postgres, postgres_activity, postgres_sessions
 
 
