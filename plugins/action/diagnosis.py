@@ -11,18 +11,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from ansible.errors import AnsibleActionFail, AnsibleError
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.service_verbs import missing_for
 from ansible_collections.oncall.runbooks.plugins.plugin_utils import judge
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.plain import plain
+from ansible_collections.oncall.runbooks.plugins.plugin_utils.role_contract import read_yaml
 
-# Safe both, and one of them ten times as fast.
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_RUN_OPTIONS = Path(__file__).parents[2] / "roles" / "run" / "meta" / "argument_specs.yml"
 _MANAGERS = Path(__file__).parents[2] / "roles" / "service" / "managers"
 
 
@@ -40,7 +36,6 @@ class ActionModule(ActionBase):
         runbook = role_path.name
         host = plain(variables["inventory_hostname"])
         observed = plain(self._task.args["observed"])
-        self._check_run_options(variables)
         if f"{runbook}_causes" not in variables:
             # No table would find nothing, and nothing found reads as healthy.
             raise AnsibleActionFail(f"there is no {runbook}_causes; diagnosis stands in the role of its runbook")
@@ -77,17 +72,9 @@ class ActionModule(ActionBase):
             plan=plan,
             # Where all is well nobody reads them, and each costs a template.
             evidence={} if status == judge.HEALTHY else self._evidence(variables.get(f"{runbook}_evidence", {})),
-            runbook_meta={} if status == judge.HEALTHY else _yaml(role_path / "meta" / "runbook.yml"),
+            runbook_meta={} if status == judge.HEALTHY else read_yaml(role_path / "meta" / "runbook.yml"),
         )
         return result
-
-    def _check_run_options(self, variables: Mapping[str, Any]) -> None:
-        """Check what is given of the options of the role ``run``, so that a wrong one shows on a healthy day."""
-        options = _yaml(_RUN_OPTIONS)["argument_specs"]["main"]["options"]
-        given = {name: self._template(variables[name]) for name in options if name in variables}
-        validation = ArgumentSpecValidator({name: options[name] for name in given}).validate(given)
-        if validation.error_messages:
-            raise AnsibleActionFail("; ".join(validation.error_messages))
 
     def _table(self, variables: Mapping[str, Any], name: str) -> Mapping[str, Any]:
         table = variables.get(name, {})
@@ -126,7 +113,3 @@ def _cause_of(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     return str(getattr(error, "message", error))
-
-
-def _yaml(path: Path) -> dict[str, Any]:
-    return yaml.load(path.read_bytes(), Loader=_Loader) if path.is_file() else {}  # noqa: S506

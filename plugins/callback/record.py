@@ -12,8 +12,8 @@ short_description: Closing summary and record of each run of a runbook
 version_added: 0.1.0
 author: oncall.runbooks maintainers (@oncall-runbooks)
 description:
-  - At the end of a play that ran a runbook of this collection, prints one line a host with the outcome and what to do, and
-    writes what happened as JSON and as Markdown, readable by the user alone. Other plays are left alone.
+  - At the end of a play that ran a runbook of this collection, prints one line a host with the outcome and what to do,
+    and writes what happened as JSON and as Markdown, readable by the user alone. Other plays are left alone.
   - Hosts that failed or could not be reached before a runbook came to an end are in it as C(unknown), with the reason.
 requirements:
   - enable in configuration
@@ -138,11 +138,9 @@ class CallbackModule(CallbackBase):
                 advice = finding.get("advice") or ()
                 for line in [advice] if isinstance(advice, str) else advice:
                     self._display.display(f"{indent}advice {one_line(line, 300)}")
-        if outcome == "planned" or (run.get("guard") or {}).get("name") == "plan":
-            if any(step["available"] for step in plan.get("steps") or ()):
-                self._display.display(
-                    f"{indent}plan   {plan['hash']}, acted on as it is with -e run_plan={plan['hash']}"
-                )
+        approvable = outcome == "planned" or (run.get("guard") or {}).get("name") == "plan"
+        if approvable and any(step["available"] for step in plan.get("steps") or ()):
+            self._display.display(f"{indent}plan   {plan['hash']}, acted on as it is with -e run_plan={plan['hash']}")
         if run.get("escalation"):
             self._display.display(f"{indent}tell   {run['escalation']}")
 

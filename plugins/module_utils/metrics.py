@@ -55,7 +55,9 @@ def observe(params):
     readings = _read(endpoints, specs, window_seconds, timeout_seconds)
     metric, value = _measure_all(specs, readings)
     reasons = [f"endpoint {name}: {reading['reason']}" for name, reading in readings.items() if "reason" in reading]
-    reasons += [f"metric {name}: {entry['reason']}" for name, entry in metric.items() if "reason" in entry]
+    reasons += [
+        f"metric {name} ({entry['family']}): {entry['reason']}" for name, entry in metric.items() if "reason" in entry
+    ]
     shown = ("available", "reason", "url", "status", "bytes", "seconds")
     result = {"available": not reasons}
     if reasons:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail
@@ -25,13 +24,14 @@ class ObserverAction(ActionBase):
 
     module_name: ClassVar[str]
     argument_spec: ClassVar[dict[str, Any]]
-    observe: ClassVar[Callable[[dict[str, Any]], dict[str, Any]]]
+    observe: ClassVar[Any]
 
     # Modules are sent by _execute_module, which asks for a connection itself.
     _requires_connection = False
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result = super().run(tmp, task_vars)
+        self.check_contract(task_vars or {})
         place = plain(self._templar.template((task_vars or {}).get("system_observe_from", "host")))
         if place not in PLACES:
             raise AnsibleActionFail(f"system_observe_from is {place!r}; known are {', '.join(PLACES)}")
@@ -53,6 +53,9 @@ class ObserverAction(ActionBase):
             raise AnsibleActionFail(str(error)) from None
         result.update(answer, changed=False)
         return result
+
+    def check_contract(self, task_vars: dict[str, Any]) -> None:
+        """Refuse to look where the play is not what it should be."""
 
     @staticmethod
     def needs_host(arguments: dict[str, Any]) -> bool:

@@ -12,7 +12,7 @@ import pytest
 from collection import NAME, ROOT, RUNBOOKS, load, tracked
 
 BELONGS = {
-    *("MANIFEST.json", "FILES.json", "LICENSE", "README.md", "CHANGELOG.rst", "requirements.yml"),
+    *("MANIFEST.json", "FILES.json", "LICENSE", "README.md", "CHANGELOG.md", "requirements.yml"),
     *("changelogs", "docs", "extensions", "meta", "playbooks", "plugins", "roles"),
 }
 SHIPPED = ("plugins/", "roles/", "playbooks/", "docs/", "meta/", "LICENSE", "README.md", "requirements.yml")

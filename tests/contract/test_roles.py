@@ -133,8 +133,7 @@ def test_meta(role):
     meta = load("roles", role, "meta", "main.yml")
     assert meta["galaxy_info"]["license"] == "GPL-3.0-or-later"
     assert meta["galaxy_info"]["description"]
-    # What an inventory says is checked before a runbook looks at anything.
-    assert meta["dependencies"] == ([{"role": "oncall.runbooks.system"}] if role in RUNBOOKS else [])
+    assert meta["dependencies"] == []
 
 
 def test_the_ledger_is_one_file_for_the_role_and_for_a_person():

@@ -103,7 +103,8 @@ def test_metrics(healthy_lab, player, serve, name, place):
         system_endpoints={"api": url}, db_pool_timeout_seconds=2, system_observe_from=place, run_until="diagnose"
     )
     assert (play.code, play.outcome) == (2, "unknown"), play.output
-    assert word in one_line_of(play) and url in one_line_of(play)
+    assert word in one_line_of(play)
+    assert url in one_line_of(play) or "app_db_pool_waiting" in one_line_of(play)
     assert "Traceback" not in play.output
     # The database was looked at all the same.
     assert "idle_in_transaction" not in play.causes("unknown")
@@ -243,6 +244,9 @@ def test_the_same_answer_from_host_and_controller(healthy_lab, player):
             for key in list(session):
                 if key.endswith("_seconds") or key == "query_start":
                     del session[key]
+        for application in one["applications"]:
+            # Time goes by between the two.
+            del application["unused"], application["idle_long"]
     assert evidence[0] == evidence[1]
 
 

@@ -190,7 +190,7 @@ def test_a_hold_blocks_and_an_override_with_a_reason_passes_it(healthy_lab, play
                     "hosts": "all",
                     "gather_facts": False,
                     "vars": {"run_ledger_path": "{{ system_state_directory }}/ledger.sqlite3"},
-                    "tasks": [{"oncall.runbooks.ledger": {k: v for k, v in ledger.items()}}],
+                    "tasks": [{"oncall.runbooks.ledger": dict(ledger.items())}],
                 }
             ]
         )

@@ -153,8 +153,12 @@ MEASURED_CONCLUDED = {
     ),
     "a chain has one root": (
         PRESSED,
-        [session(pid=7, seconds=90), *queue_behind(7, 1, 80), session(pid=9, seconds=80, blocked_by=[7])]
-        + queue_behind(9, 3, 70),
+        [
+            session(pid=7, seconds=90),
+            *queue_behind(7, 1, 80),
+            session(pid=9, seconds=80, blocked_by=[7]),
+            *queue_behind(9, 3, 70),
+        ],
         ["blocker"],
         ["end_blocker"],
     ),
