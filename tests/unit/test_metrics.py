@@ -684,7 +684,7 @@ def test_what_is_shown_now_needs_one_sample(serve, spec, expected, series):
 def test_what_could_not_be_measured_has_a_reason_and_no_value(serve, spec, reason):
     result = observe(serve(NODE).url(), {"x": spec, "max": "app_db_pool_max"}, window_seconds=0.05)
     assert result["available"] is False
-    assert result["reason"] == f"metric x: {result['metric']['x']['reason']}"
+    assert result["reason"] == f"metric x ({result['metric']['x']['family']}): {result['metric']['x']['reason']}"
     assert re.fullmatch(rf"(endpoint server: GET http://\S+: )?{reason}", result["metric"]["x"]["reason"])
     assert result["value"] == {"max": 25.0}
 
