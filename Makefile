@@ -62,7 +62,7 @@ sanity: .venv/test.stamp ## ansible-test sanity
 	tests/sanity.sh
 
 bench: .venv/test.stamp ## ours, stock modules, by hand, an empty play
-	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python benchmarks/bench.py --json benchmarks/last.json --page README.md
 
 docs: .venv/test.stamp ## write the generated pages again
 	$(BIN)/python docs/generate.py

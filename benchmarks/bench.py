@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a diagnosis of db_pool costs: ours, stock modules, by hand in bash, an empty play; on a lab of its own.
 
-Usage: python benchmarks/bench.py [--quick] [--json benchmarks/last.json]
+Usage: python benchmarks/bench.py [--quick] [--json benchmarks/last.json] [--page README.md]
 
 Contestants take turns, so that noise on the machine hits all of them; the first turn only warms up. Trust the
 ratios, not the milliseconds.
@@ -248,10 +248,18 @@ def measure(quick: bool) -> dict[str, Any]:
     }
 
 
+def put_into(page: Path, text: str) -> None:
+    """Replace what stands between the markers of a Markdown page."""
+    before, rest = page.read_text().split("<!-- bench -->")
+    after = rest.split("<!-- /bench -->")[1]
+    page.write_text(f"{before}<!-- bench -->\n{text}\n<!-- /bench -->{after}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="What a diagnosis of db_pool costs.")
     parser.add_argument("--quick", action="store_true", help="fewer turns, and no 200 hosts")
     parser.add_argument("--json", type=Path, help="write the result there")
+    parser.add_argument("--page", type=Path, help="put the table between this page's markers")
     options = parser.parse_args()
     try:
         result = measure(options.quick)
@@ -260,6 +268,8 @@ def main() -> None:
     print(table(result))
     if options.json:
         options.json.write_text(json.dumps(result, indent=2) + "\n")
+    if options.page:
+        put_into(options.page, table(result))
 
 
 if __name__ == "__main__":

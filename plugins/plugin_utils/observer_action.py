@@ -26,9 +26,6 @@ class ObserverAction(ActionBase):
     argument_spec: ClassVar[dict[str, Any]]
     observe: ClassVar[Any]
 
-    # Modules are sent by _execute_module, which asks for a connection itself.
-    _requires_connection = False
-
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result = super().run(tmp, task_vars)
         self.check_contract(task_vars or {})
