@@ -25,13 +25,18 @@ class ActionModule(ActionBase):
         arguments = plain(self._task.args)
         diagnosis, state = arguments["diagnosis"], arguments["state"]
         # Facts outlive a role: a state that was concluded before belongs to an earlier runbook of this play.
-        if state.get("id") == arguments["concluded"]:
+        state_id = state.get("id", "")
+        if state_id == arguments["concluded"]:
             state = {}
-        run = inert(lifecycle.result_of(state, diagnosis, bool(self._task.check_mode), time.time()))
+        run = inert(
+            lifecycle.result_of(
+                state, diagnosis, bool(self._task.check_mode or diagnosis.get("check_mode")), time.time()
+            )
+        )
         result.update(
             changed=any(action["state"] != "failed" for action in run["actions"]),
             msg=f"{run['outcome']}: {run['summary']}",
-            state_id=state.get("id", ""),
+            state_id=state_id,
             run=run,
             ansible_stats={
                 "data": {"oncall": {run["host"]: {run["runbook"]: run}}},

@@ -46,20 +46,27 @@ class ActionModule(ActionBase):
         remedies = {path.stem for path in (role_path / "tasks" / "remedies").glob("*.yml")}
         managed: dict[str, Any] = {}
 
-        def missing(service: str, verb: str) -> str:
+        def services() -> dict[str, Any]:
             if not managed:
                 managed.update(self._template(variables["system_services"]))
-            return missing_for(_MANAGERS, managed, service, verb)
+            return managed
+
+        def missing(service: str, verb: str) -> str:
+            return missing_for(_MANAGERS, services(), service, verb)
 
         try:
             judge.check_table(causes, remedies)
             findings = judge.judge(causes, self._condition, self._template, judge.reasons_in(observed))
-            plan = judge.plan(causes, findings, self._template, missing, runbook, host)
+            plan = judge.plan(
+                causes, findings, self._template, missing, lambda name: services().get(name), runbook, host
+            )
         except judge.BadTable as error:
             raise AnsibleActionFail(f"{runbook}_causes: {error}") from None
         status = judge.status_of(findings)
         result.update(
             changed=False,
+            # A play or a task can be in check mode where ansible_check_mode does not say so.
+            check_mode=bool(self._task.check_mode),
             id=uuid.uuid4().hex[:12],
             runbook=runbook,
             host=host,

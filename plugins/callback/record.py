@@ -39,6 +39,7 @@ from typing import Any
 from ansible.plugins.callback import CallbackBase
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.text import inert, one_line
+from ansible_collections.oncall.runbooks.plugins.plugin_utils import lifecycle
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.plain import plain
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.record_markdown import markdown
 
@@ -58,6 +59,7 @@ class CallbackModule(CallbackBase):
         super().__init__(*arguments, **named)
         self._runs: list[dict[str, Any]] = []
         self._trouble: dict[str, str] = {}
+        self._states: dict[str, dict[str, Any]] = {}
         self._ours = False
         self._playbook = ""
         self._started_at = time.time()
@@ -72,6 +74,10 @@ class CallbackModule(CallbackBase):
             self._ours = str(task.action).startswith(COLLECTION) or role.startswith(COLLECTION)
 
     def v2_runner_on_ok(self, result: Any) -> None:
+        facts = result._result.get("ansible_facts")
+        if isinstance(facts, dict) and isinstance(facts.get("run_state"), dict):
+            # All that is left of a run whose host is lost on the way.
+            self._states[result._host.get_name()] = plain(facts["run_state"])
         self._collect(result)
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
@@ -95,6 +101,7 @@ class CallbackModule(CallbackBase):
         self._runs.append(plain(run))
         # What failed on the way and was dealt with is part of the run's own story.
         self._trouble.pop(result._host.get_name(), None)
+        self._states.pop(result._host.get_name(), None)
         return True
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
@@ -113,10 +120,14 @@ class CallbackModule(CallbackBase):
 
     def _unfinished(self, host: str, reason: str) -> dict[str, Any]:
         now = time.time()
+        state = self._states.get(host)
+        if state:
+            run = lifecycle.result_of(dict(lifecycle.noted(state, reason), outcome=lifecycle.UNKNOWN), {}, False, now)
+            return plain(inert(run))
         return {
             "host": host,
             "runbook": self._playbook,
-            "outcome": "unknown",
+            "outcome": lifecycle.UNKNOWN,
             "summary": reason,
             "started_at": round(self._started_at, 3),
             "finished_at": round(now, 3),

@@ -30,11 +30,6 @@ def _now(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def select_keys(rows: list[dict[str, Any]], keys: list[str]) -> list[dict[str, Any]]:
-    """Each row with only the given keys."""
-    return [{key: row[key] for key in keys} for row in rows]
-
-
 class FilterModule:
     """Filters of the lifecycle; each takes plain data and returns the next state."""
 
@@ -48,7 +43,8 @@ class FilterModule:
             "step_failed": _now(lifecycle.step_failed),
             "looked": _now(lifecycle.looked),
             "rolled_back": _on_plain_data(lifecycle.rolled_back),
-            "select_keys": _on_plain_data(select_keys),
+            "to_claim": _on_plain_data(lifecycle.to_claim),
+            "for_ledger": _on_plain_data(lifecycle.for_ledger),
             "noted": _on_plain_data(lifecycle.noted),
             "escalated": _on_plain_data(lifecycle.escalated),
         }

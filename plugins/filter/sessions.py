@@ -31,6 +31,19 @@ def not_denied(rows: Iterable[Mapping[str, Any]], patterns: list[str]) -> list[M
     ]
 
 
+def endable(sessions: Iterable[Mapping[str, Any]], denied: list[str]) -> list[Mapping[str, Any]]:
+    """The sessions that M(oncall.runbooks.postgres_session) would end: allowed to, and not on the deny list."""
+    return [session for session in not_denied(sessions, denied) if session["may_end"]]
+
+
+def sessions_of(
+    sessions: Iterable[Mapping[str, Any]], applications: Iterable[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """The sessions of these applications, told by name and role. No name is no application: it can be anyone's."""
+    wanted = {(one["application_name"], one["user"]) for one in applications if one["application_name"]}
+    return [session for session in sessions if (session["application_name"], session["user"]) in wanted]
+
+
 def slow_statement_advice(activity: Mapping[str, Any]) -> list[str]:
     """What the database's own statistics say about slow statements and missing indexes, one line each."""
     lines = [
@@ -55,5 +68,7 @@ class FilterModule:
         return {
             "identities": identities,
             "not_denied": not_denied,
+            "endable": endable,
+            "sessions_of": sessions_of,
             "slow_statement_advice": slow_statement_advice,
         }

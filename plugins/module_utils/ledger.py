@@ -25,12 +25,12 @@ def apply(params, check_mode=False, now=time.time):
     """Do what the module parameters say, decided and written in one transaction.
 
     Args:
-        params: all parameters of ledger_spec.ARGUMENT_SPEC.
+        params: all parameters of ledger_spec.ARGUMENT_SPEC, or those of INFO_SPEC and ``state`` info.
         check_mode: decide as always and write nothing.
         now: a function giving the time as seconds since the epoch, by default this host's clock.
 
     Returns:
-        What the module documents for this ``state``. An unusable ledger has ``available`` False and refuses.
+        What the modules ledger and ledger_info document. An unusable ledger has ``available`` False and refuses.
 
     Raises:
         ValueError: a parameter is out of range. Nothing else is raised.
@@ -79,7 +79,7 @@ def _claim(records, params):
 def _complete(records, params):
     claim = next((claim for claim in records.claims if claim["run_id"] == params["run_id"]), None)
     if claim is None:
-        return {"reason": f"{_unknown(params)}: nothing recorded; see state: info"}
+        return {"reason": f"{_unknown(params)}: nothing recorded; look with oncall.runbooks.ledger_info"}
     remedies, not_claimed = _ended(claim["remedies"], params["remedies"] or [])
     lost = claim["lock_lost"] or claim["state"] in ("interrupted", "released")
     ended = dict(claim, state="completed", outcome=params["outcome"], lock_lost=lost, remedies=remedies)

@@ -14,18 +14,35 @@ KEEP_SECONDS = 90 * DAY_SECONDS
 OUTCOMES = ["healthy", "planned", "resolved", "unresolved", "blocked", "advised", "unknown"]
 REMEDY_STATES = ["done", "failed", "rolled_back", "rollback_failed", "not_started"]
 
-ARGUMENT_SPEC: dict = {
-    "state": {"type": "str", "choices": ["claim", "complete", "hold", "release", "info"], "required": True},
+_FILE: dict = {
     "path": {"type": "path", "default": "/var/lib/oncall/ledger.sqlite3"},
     "timeout_seconds": {"type": "float", "default": 5.0},
+}
+_LIMITS: dict = {
+    "cooldown_seconds": {"type": "int", "default": 300},
+    "budget_count": {"type": "int", "default": 6},
+    "budget_window_seconds": {"type": "int", "default": 3600},
+    "ineffective_limit": {"type": "int", "default": 2},
+    "ineffective_window_seconds": {"type": "int", "default": 86400},
+}
+_REMEDY: dict = {"remedy": {"type": "str", "required": True}, "cause": {"type": "str", "required": True}}
+
+INFO_SPEC: dict = {
+    **_FILE,
+    "runbook": {"type": "str"},
+    "remedies": {"type": "list", "elements": "dict", "options": _REMEDY},
+    **_LIMITS,
+}
+ARGUMENT_SPEC: dict = {
+    "state": {"type": "str", "choices": ["claim", "complete", "hold", "release"], "required": True},
+    **_FILE,
     "run_id": {"type": "str"},
     "runbook": {"type": "str"},
     "remedies": {
         "type": "list",
         "elements": "dict",
         "options": {
-            "remedy": {"type": "str", "required": True},
-            "cause": {"type": "str", "required": True},
+            **_REMEDY,
             "targets": {"type": "list", "elements": "raw", "default": []},
             "undo": {"type": "raw"},
             "state": {"type": "str", "choices": REMEDY_STATES},
@@ -36,11 +53,7 @@ ARGUMENT_SPEC: dict = {
     "plan_hash": {"type": "str", "default": ""},
     "owner": {"type": "str", "default": ""},
     "lock_seconds": {"type": "int", "default": 1800},
-    "cooldown_seconds": {"type": "int", "default": 300},
-    "budget_count": {"type": "int", "default": 6},
-    "budget_window_seconds": {"type": "int", "default": 3600},
-    "ineffective_limit": {"type": "int", "default": 2},
-    "ineffective_window_seconds": {"type": "int", "default": 86400},
+    **_LIMITS,
     "override": {"type": "str", "default": ""},
     "outcome": {"type": "str", "choices": OUTCOMES},
     "reason": {"type": "str"},
@@ -63,16 +76,16 @@ _RANGE = (0, KEEP_SECONDS)
 
 
 def check(params):
-    """Raise ValueError for module parameters that keep to ARGUMENT_SPEC and still make no sense."""
+    """Raise ValueError for parameters that keep to ARGUMENT_SPEC or INFO_SPEC and still make no sense."""
     # A relative path would be another ledger, with no locks in it, for every working directory.
     if not Path(params["path"]).is_absolute():
         raise ValueError(f"path must be absolute, not {one_line(repr(params['path']))}")
     for name in [name for name, option in ARGUMENT_SPEC.items() if option["type"] in ("int", "float")]:
-        (low, high), value = _RANGES.get(name, _RANGE), params[name]
+        (low, high), value = _RANGES.get(name, _RANGE), params.get(name)
         if value is not None and not low <= value <= high:
             raise ValueError(f"{name} must be from {low} to {high}, not {value}")
     remedies = params["remedies"] or []
-    texts = [(name, params[name]) for name in ("run_id", "runbook", "reason")]
+    texts = [(name, params.get(name)) for name in ("run_id", "runbook", "reason")]
     texts += [(name, entry[name]) for entry in remedies for name in ("remedy", "cause")]
     for name, text in texts:
         # An empty run_id is a template gone wrong; to release it would lift the holds.

@@ -158,6 +158,8 @@ class Client:
         try:
             return within(self._timeout_seconds, run, statement, parameters)
         except DeadlineExceeded as error:
+            # The thread left behind holds the connection's lock: to close it here would wait for the server after all.
+            self._connection = None
             raise self._error("timeout", str(error)) from None
 
     def _error(self, kind, message):

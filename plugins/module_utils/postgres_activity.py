@@ -55,7 +55,11 @@ ours AS (
   SELECT * FROM everyone WHERE datname = current_database() AND pid <> pg_backend_pid()
 ),
 waiting AS (
-  SELECT pid, pg_blocking_pids(pid) AS blocked_by FROM ours WHERE wait_event_type = 'Lock'
+  -- pg_locks tells since when from PostgreSQL 14 on; as JSON the question is right for older ones too.
+  SELECT pid, pg_blocking_pids(pid) AS blocked_by, (
+    SELECT extract(epoch FROM now() - max((to_jsonb(l)->>'waitstart')::timestamptz)) FROM pg_locks l
+    WHERE l.pid = ours.pid AND NOT l.granted) AS wait_seconds
+  FROM ours WHERE wait_event_type = 'Lock'
 ),
 listed AS (
   SELECT o.pid, extract(epoch FROM o.backend_start)::text AS backend_start,
@@ -65,7 +69,7 @@ listed AS (
          o.wait_event_type, o.wait_event, o.is_superuser,
          NOT o.is_superuser AND (pg_has_role(o.usesysid, 'USAGE') OR pg_has_role('pg_signal_backend', 'USAGE'))
            AS may_end,
-         left(regexp_replace(o.query, '\\s+', ' ', 'g'), 2000) AS query, w.blocked_by
+         left(regexp_replace(o.query, '\\s+', ' ', 'g'), 2000) AS query, w.blocked_by, w.wait_seconds
   FROM ours o LEFT JOIN waiting w USING (pid), asked
   WHERE NOT o.hidden AND (o.state <> 'idle' OR o.state_seconds >= (p->>'idle_seconds')::float8
         OR o.pid IN (SELECT unnest(blocked_by) FROM waiting))
@@ -88,6 +92,8 @@ SELECT json_build_object(
     'signals_all', pg_has_role('pg_signal_backend', 'USAGE') OR current_setting('is_superuser') = 'on',
     'max_connections_by_alter_system', (
       SELECT right(sourcefile, 20) = 'postgresql.auto.conf' FROM pg_settings WHERE name = 'max_connections'),
+    'max_connections_source', (SELECT source FROM pg_settings WHERE name = 'max_connections'),
+    'standbys', (SELECT count(*) FROM pg_stat_replication),
     'statements', (SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname)
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
       WHERE c.relname = 'pg_stat_statements' AND c.relkind = 'v' LIMIT 1),
@@ -125,7 +131,8 @@ SELECT coalesce(json_agg(row_to_json(t)), '[]')::text FROM (
   FROM {view} ORDER BY {mean} DESC LIMIT 10) t
 """
 
-_LITERAL = re.compile(r"(\$\w*\$).*?(?:\1|$)|[eE]?'(?:[^'\\]|''|\\.)*(?:'|$)", re.DOTALL)
+# A backslash escapes in E'' only.
+_LITERAL = re.compile(r"(\$\w*\$).*?(?:\1|$)|[eE]'(?:[^'\\]|''|\\.)*(?:'|$)|'(?:[^']|'')*(?:'|$)", re.DOTALL)
 _REFRESH = re.compile(r"\s*refresh\s+materialized\s+view\b", re.IGNORECASE)
 
 
@@ -190,7 +197,8 @@ def summarize(document, params):
     """
     ignored = {*params["ignore_applications"], APPLICATION_NAME}
     rows = document["sessions"]
-    sessions = [_session(row, params["query_length"]) for row in rows[:ROW_LIMIT]]
+    tells_waits = document["server"]["version_num"] >= 140000
+    sessions = [_session(row, params["query_length"], tells_waits) for row in rows[:ROW_LIMIT]]
     _count_blocked(sessions)
     acted_on = [one for one in sessions if one["application_name"] not in ignored]
     server = document["server"]
@@ -213,6 +221,8 @@ def summarize(document, params):
                 "sees_all",
                 "signals_all",
                 "max_connections_by_alter_system",
+                "max_connections_source",
+                "standbys",
             )
         },
         "connections": {
@@ -257,8 +267,10 @@ def is_refresh(session):
     return bool(_REFRESH.match(session["query"]))
 
 
-def _session(row, query_length):
+def _session(row, query_length, tells_waits):
     session = {key: value for key, value in row.items() if key not in ("wait_event_type", "wait_event")}
+    waited = row["wait_seconds"] if tells_waits else row["query_seconds"]
+    session["wait_seconds"] = round(max(0.0, float(waited or 0)), 1)
     for key in ("state_seconds", "transaction_seconds", "query_seconds"):
         session[key] = None if row[key] is None else round(max(0.0, float(row[key])), 1)
     session["state"] = row["state"] or "unknown"
@@ -283,7 +295,7 @@ def _count_blocked(sessions):
                 if waiter["pid"] not in seen:
                     seen.add(waiter["pid"])
                     queue.append(waiter["pid"])
-                    one["blocked_seconds"] = max(one["blocked_seconds"], waiter["query_seconds"] or 0.0)
+                    one["blocked_seconds"] = max(one["blocked_seconds"], waiter["wait_seconds"])
         one["blocks"] = len(seen) - 1
 
 

@@ -2,7 +2,7 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The remedy ledger of a host: claim, complete, hold, release, info."""
+"""The remedy ledger of a host: claim, complete, hold, release."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ description:
     many remedies in the window. V(ineffective), the same remedy did not help against the same cause.
   - A ledger that cannot be read or written refuses, with RV(guard) V(ledger). It is never repaired,
     removed or replaced.
+  - O(state=claim) and O(state=hold) make a missing file with mode 0600, and its missing folder with mode 0700.
   - Times are those of the managed host's clock. Records of the future (the clock was set back) count as now.
 author: "oncall.runbooks maintainers (@oncall-runbooks)"
-requirements:
-  - Python's sqlite3 with SQLite 3.7.17 or later on the managed host
+extends_documentation_fragment: [oncall.runbooks.ledger]
 attributes:
   check_mode:
     support: full
@@ -37,34 +37,21 @@ options:
       - V(complete) records how the run ended and gives the lock back.
       - V(hold) refuses all claims on the host until it is lifted.
       - V(release) frees the claims of O(run_id), or lifts all holds when O(run_id) is left out.
-      - V(info) reads the ledger and changes nothing.
     type: str
-    choices: [claim, complete, hold, release, info]
+    choices: [claim, complete, hold, release]
     required: true
-  path:
-    description:
-      - Absolute path of the file, the same for all controllers.
-      - A missing file is made with mode 0600, its missing folder with mode 0700. A symbolic link, a file of
-        another user than this one or root, and a file that others may write to are refused.
-    type: path
-    default: /var/lib/oncall/ledger.sqlite3
-  timeout_seconds:
-    description: How long to wait for another process that is using the file, from 0 to 600 seconds.
-    type: float
-    default: 5.0
   run_id:
     description:
       - Identifies the run. Required for O(state=claim) and O(state=complete).
       - With O(state=release), the run to free; leave it out to lift the holds.
     type: str
   runbook:
-    description: Name of the runbook. Required for O(state=claim); with O(state=info), the one to judge.
+    description: Name of the runbook. Required for O(state=claim).
     type: str
   remedies:
     description:
       - With O(state=claim), what is about to start; at least one.
       - With O(state=complete), what became of each.
-      - With O(state=info), what RV(status) has to judge.
     type: list
     elements: dict
     suboptions:
@@ -112,28 +99,6 @@ options:
     description: How long the claim keeps other runs out, from 1 second to 90 days, if not completed before.
     type: int
     default: 1800
-  cooldown_seconds:
-    description: The same remedy of the same runbook rests for so long, from 0 (off) to 90 days.
-    type: int
-    default: 300
-  budget_count:
-    description: The most remedies, of all runbooks, that may start on the host in O(budget_window_seconds).
-    type: int
-    default: 6
-  budget_window_seconds:
-    description: The window of O(budget_count) in seconds, up to 90 days.
-    type: int
-    default: 3600
-  ineffective_limit:
-    description:
-      - So many finished attempts in a row, of the same remedy for the same cause, that all did not help
-        refuse the next. V(0) switches it off.
-    type: int
-    default: 2
-  ineffective_window_seconds:
-    description: The window of O(ineffective_limit) in seconds, up to 90 days.
-    type: int
-    default: 86400
   override:
     description:
       - Why to act in spite of the guards. Recorded, together with the guards that were passed.
@@ -158,8 +123,10 @@ options:
     type: int
 notes:
   - Records of finished claims are kept for 90 days.
-  - O(state=claim), O(state=complete) and O(state=info) do not fail when the ledger is unusable; look at
-    RV(granted), RV(recorded) and RV(available). O(state=hold) and O(state=release) fail then.
+  - O(state=claim) and O(state=complete) do not fail when the ledger is unusable; look at RV(granted),
+    RV(recorded) and RV(available). O(state=hold) and O(state=release) fail then.
+seealso:
+  - module: oncall.runbooks.ledger_info
 """
 
 EXAMPLES = r"""
@@ -203,10 +170,6 @@ EXAMPLES = r"""
   oncall.runbooks.ledger:
     state: release
     run_id: 0b5c8c1e
-
-- name: Read the ledger
-  oncall.runbooks.ledger:
-    state: info
 """
 
 RETURN = r"""
@@ -270,134 +233,23 @@ not_claimed:
   elements: str
   sample: []
 released:
-  description: The claims that were freed, each as in RV(claims).
+  description: The claims that were freed, each as in RV(oncall.runbooks.ledger_info#module:claims).
   returned: with O(state=release)
   type: list
   elements: dict
   sample: []
 lifted:
-  description: The holds that were lifted, each as in RV(holds).
+  description: The holds that were lifted, each as in RV(oncall.runbooks.ledger_info#module:holds).
   returned: with O(state=release)
   type: list
   elements: dict
   sample: []
 holds:
-  description: The active holds, newest first.
-  returned: with O(state=hold) and O(state=info)
+  description: The active holds, newest first, each as in RV(oncall.runbooks.ledger_info#module:holds).
+  returned: with O(state=hold)
   type: list
   elements: dict
-  contains:
-    reason:
-      description: Why nothing may act.
-      type: str
-    by:
-      description: Who asked for it.
-      type: str
-    since:
-      description: Since when, UTC.
-      type: str
-    until:
-      description: Until when, UTC, or null for no end.
-      type: str
   sample: [{reason: restoring the database by hand, by: alice, since: "2026-01-31T12:00:00Z", until: null}]
-unfinished:
-  description: The last 20 claims that hold the lock or were interrupted, each as in RV(claims).
-  returned: with O(state=info)
-  type: list
-  elements: dict
-  sample: []
-claims:
-  description: The last 20 claims, newest first.
-  returned: with O(state=info)
-  type: list
-  elements: dict
-  contains:
-    claim_id:
-      description: Number of the claim in this ledger.
-      type: int
-    run_id:
-      description: The run that claimed.
-      type: str
-    runbook:
-      description: Its runbook.
-      type: str
-    owner:
-      description: Who ran it.
-      type: str
-    plan_hash:
-      description: Hash of its plan.
-      type: str
-    state:
-      description: V(claimed), V(completed), V(interrupted) or V(released).
-      type: str
-    outcome:
-      description: How it ended, empty before that.
-      type: str
-    override:
-      description: The reason to act in spite of the guards, or empty.
-      type: str
-    passed_guards:
-      description: What RV(passed_guards) was.
-      type: list
-      elements: dict
-    started_at:
-      description: When it was granted, UTC.
-      type: str
-    expires_at:
-      description: When its lock runs out, UTC.
-      type: str
-    finished_at:
-      description: When it was completed or released, UTC, or null.
-      type: str
-    lock_lost:
-      description: Whether it was completed after its lock had expired or been released.
-      type: bool
-    remedies:
-      description:
-        - Its remedies as in O(remedies).
-        - C(state) is V(claimed) until the run is completed; C(helped) is null where it is not known.
-      type: list
-      elements: dict
-  sample:
-    - claim_id: 17
-      run_id: 0b5c8c1e
-      runbook: db_pool
-      owner: alice@controller1
-      plan_hash: ""
-      state: completed
-      outcome: resolved
-      override: ""
-      passed_guards: []
-      started_at: "2026-01-31T12:00:00Z"
-      expires_at: "2026-01-31T12:30:00Z"
-      finished_at: "2026-01-31T12:00:41Z"
-      lock_lost: false
-      remedies:
-        - remedy: raise_pool_size
-          cause: pool_too_small
-          targets: [api]
-          undo: {DB_POOL_SIZE: 20}
-          state: done
-          helped: true
-          rolled_back: false
-status:
-  description:
-    - Whether a claim would be refused now.
-    - V(cooldown) and V(ineffective) are judged only for given O(runbook) and O(remedies); without them the
-      budget is judged for one remedy.
-  returned: with O(state=info)
-  type: dict
-  contains:
-    refused:
-      description: Whether it would be refused.
-      type: bool
-    guard:
-      description: What would refuse, as in RV(guard), or empty.
-      type: str
-    reason:
-      description: Why, in one line, or empty.
-      type: str
-  sample: {refused: false, guard: "", reason: ""}
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -84,7 +84,7 @@ idle_in_transaction:
   description:
     - Sessions idle in transaction beyond the threshold. A session is C(pid), C(backend_start) and C(query_start) in epoch
       seconds as text, C(user), C(application_name), C(client), C(state), C(state_seconds), C(transaction_seconds),
-      C(query_seconds), C(wait), C(query) without literals, C(is_superuser), C(may_end), C(blocked_by), C(blocks) and C(blocked_seconds).
+      C(query_seconds), C(wait), C(wait_seconds), C(query) without literals, C(is_superuser), C(may_end), C(blocked_by), C(blocks) and C(blocked_seconds).
   type: list
   elements: dict
   returned: when available

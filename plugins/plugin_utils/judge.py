@@ -81,6 +81,12 @@ def check_table(causes: Mapping[str, Any], remedies: set[str]) -> None:
             raise BadTable(
                 f"cause {slug} has the unknown remedy {remedy}; known are {', '.join(sorted(remedies)) or 'none'}"
             )
+        risk = cause.get("risk")
+        if remedy is not None and (not isinstance(risk, str) or ("{{" not in risk and risk not in RISKS)):
+            raise BadTable(f"cause {slug} has the risk {risk!r}; known are {', '.join(RISKS)}")
+        needs = cause.get("needs", {})
+        if needs and not (isinstance(needs, Mapping) and {"service", "verbs"} == set(needs)):
+            raise BadTable(f"cause {slug} has needs without exactly service and verbs")
         if not any(key in cause for key in ("remedy", "advice", "harmless")):
             raise BadTable(f"cause {slug} has neither remedy nor advice")
         earlier.add(slug)
@@ -130,7 +136,8 @@ def _judge_one(
     others = [str(other) for other in cause.get("unless", ())]
     explained = [other for other in others if status[other] == PROBLEM]
     if explained:
-        return {"cause": slug, "status": OK, "summary": f"explained by {explained[0]}"}
+        summary = f"explained by {explained[0]}"
+        return {"cause": slug, "status": OK, "summary": summary, "explained_by": explained[0]}
     unclear = [other for other in others if status[other] == UNKNOWN]
     if unclear:
         return {
@@ -157,6 +164,7 @@ def plan(
     findings: list[dict],
     template: Evaluate,
     missing: Callable[[str, str], str],
+    definition: Callable[[str], Any],
     runbook: str,
     host: str,
 ) -> dict:
@@ -167,6 +175,7 @@ def plan(
         findings: of :func:`judge`.
         template: gives the value of a template, or raises :class:`CannotTell`.
         missing: for a service and a verb, why its manager cannot do that, or "".
+        definition: what the inventory says about a service; part of the hash, because it says what is run.
         runbook, host: part of the hash, so that a plan approved for one host fits no other.
 
     Returns:
@@ -187,8 +196,11 @@ def plan(
         host,
         [finding["cause"] for finding in findings if finding["status"] == PROBLEM],
         [[step["cause"], step["risk"], step["undo"], *_what(step)] for step in available],
+        [definition(service) for step in available for service in step.pop("services")],
     ]
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    for step in steps:
+        step.pop("services", None)
     return {
         "steps": steps,
         "risk": max((step["risk"] for step in available), key=RISKS.index, default="none"),
@@ -212,6 +224,7 @@ def _step(
         "undo": None,
         "available": False,
         "why_not": "",
+        "services": [],
     }
     try:
         risk = template(cause.get("risk"))
@@ -228,6 +241,7 @@ def _step(
     if "targets" in cause and not step["targets"]:
         step["why_not"] = "there is nothing it may touch"
         return step
+    step["services"] = [needs["service"]] if needs else []
     why_not = [missing(needs["service"], verb) for verb in needs.get("verbs", ())]
     step["why_not"] = "; ".join(filter(None, why_not))
     step["available"] = not step["why_not"]
@@ -261,9 +275,5 @@ def summary_line(status: str, findings: list[dict]) -> str:
         unknown = [finding for finding in findings if finding["status"] == UNKNOWN]
         reasons = "; ".join(dict.fromkeys(finding["reason"] for finding in unknown))
         return f"cannot tell about {', '.join(finding['cause'] for finding in unknown)}: {reasons}"
-    notes = [
-        finding["summary"]
-        for finding in findings
-        if finding.get("summary") and not finding["summary"].startswith("explained by")
-    ]
+    notes = [finding["summary"] for finding in findings if finding.get("summary") and not finding.get("explained_by")]
     return "; ".join(notes) or "nothing found"

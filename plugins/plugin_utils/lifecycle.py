@@ -45,9 +45,10 @@ def begin(diagnosis: Mapping[str, Any], options: Mapping[str, Any]) -> State:
 
     Args:
         diagnosis: as the action plugin ``diagnosis`` returns it.
-        options: ``check`` (bool), ``until``, ``max_risk``, ``plan`` (hashes approved, a list) and ``override``.
+        options: ``check`` (bool), ``until``, ``max_risk``, ``plan`` (hashes approved, a list), ``needs_plan`` (bool:
+            act on an approved plan only) and ``override``.
     """
-    state = dict(_fresh(diagnosis), override=str(options["override"]).strip())
+    state = dict(_fresh(diagnosis), override=override_of(options["override"]))
     if diagnosis["status"] == UNKNOWN:
         return _ended(state, UNKNOWN)
     if options["check"] or options["until"] != "verify":
@@ -55,9 +56,17 @@ def begin(diagnosis: Mapping[str, Any], options: Mapping[str, Any]) -> State:
     return _guarded(state, diagnosis, options)
 
 
+def override_of(value: Any) -> str:
+    """The reason of an override, or "": what merely says no, or nothing, is not one."""
+    text = value.strip() if isinstance(value, str) else ""
+    return "" if text.lower() in ("false", "no", "none", "null", "off", "0") else text
+
+
 def _fresh(diagnosis: Mapping[str, Any]) -> State:
     return {
         "id": diagnosis["id"],
+        # A later diagnosis that fails leaves nothing behind that says what this run is about.
+        "about": {key: diagnosis.get(key, "") for key in ("runbook", "host", "role", "verify", "runbook_meta")},
         "first": _kept(diagnosis),
         "last": _kept(diagnosis),
         "outcome": "",
@@ -66,7 +75,7 @@ def _fresh(diagnosis: Mapping[str, Any]) -> State:
         "actions": [],
         "override": "",
         "passed_guards": [],
-        "claimed": False,
+        "claimed": [],
         "verify": {},
         "notes": [],
     }
@@ -74,7 +83,7 @@ def _fresh(diagnosis: Mapping[str, Any]) -> State:
 
 def confirm(state: State, diagnosis: Mapping[str, Any], options: Mapping[str, Any]) -> State:
     """What to do after the second look, taken before anything is touched. Only what both show is acted on."""
-    state = dict(state, last=_kept(diagnosis), notes=list(state["notes"]))
+    state = dict(state, outcome="", last=_kept(diagnosis), notes=list(state["notes"]))
     if diagnosis["status"] == HEALTHY:
         state["notes"].append(f"gone at the second look: {state['first']['msg']}")
         return _ended(state, HEALTHY)
@@ -97,6 +106,8 @@ def _guarded(
     if not steps:
         return _ended(state, ADVISED)
     approved = options["plan"]
+    if options["needs_plan"] and not approved:
+        return _blocked(state, "plan", f"no approved plan was given; the plan now is {plan['hash']}")
     if approved and plan["hash"] not in approved:
         reason = f"the approved plan {', '.join(approved)} is not the plan now, which is {plan['hash']}"
         return _blocked(state, "plan", f"{reason}; look at it and approve it")
@@ -113,7 +124,22 @@ def claimed(state: State, claim: Mapping[str, Any]) -> State:
     if not claim.get("granted"):
         return _blocked(state, claim.get("guard", "ledger"), claim.get("reason", "the ledger gave no answer"))
     passed = [*state["passed_guards"], *(claim.get("passed_guards") or [])]
-    return dict(state, claimed=True, passed_guards=passed)
+    return dict(state, claimed=state["steps"], passed_guards=passed)
+
+
+def to_claim(state: State) -> list[dict[str, Any]]:
+    """The remedies as the ledger takes a claim for them."""
+    return [{key: step[key] for key in ("remedy", "cause", "targets", "undo")} for step in state["steps"]]
+
+
+def for_ledger(state: State) -> list[dict[str, Any]]:
+    """What became of each remedy claimed, as the ledger takes it."""
+    begun = [
+        {**{key: action[key] for key in ("remedy", "cause", "helped")}, "state": action["state"]}
+        for action in state["actions"]
+    ]
+    left = state["claimed"][len(begun) :]
+    return begun + [{"remedy": step["remedy"], "cause": step["cause"], "state": "not_started"} for step in left]
 
 
 def step_begun(state: State, step: Mapping[str, Any], now: float) -> State:
@@ -142,6 +168,8 @@ _NO_DETAIL = {
 def step_failed(state: State, task: str, message: Any, now: float) -> State:
     """Something went wrong on the way."""
     reason = f"{task}: {one_line(message, 500)}"
+    if not state or state["outcome"]:
+        return noted(state, reason) if state else state
     running = bool(state["actions"]) and state["actions"][-1]["state"] == "running"
     if running:
         seconds = _since(state, now)
@@ -166,9 +194,9 @@ def looked(state: State, diagnosis: Mapping[str, Any], options: Mapping[str, Any
     """
     verify = dict(state["verify"] or {"started_at": now, "good_since": None, "looks": 0})
     verify["looks"] += 1
-    status = {finding["cause"]: finding["status"] for finding in diagnosis["findings"]}
-    acted_on = {action["cause"] for action in state["actions"]}
-    left = {cause for cause in acted_on if status.get(cause) != OK}
+    # A signal that something else explains now is still there.
+    gone = {one["cause"] for one in diagnosis["findings"] if one["status"] == OK and not one.get("explained_by")}
+    left = {action["cause"] for action in state["actions"]} - gone
     state = dict(state, last=_kept(diagnosis), verify=verify)
     if not left:
         if verify["good_since"] is None:
@@ -185,11 +213,7 @@ def looked(state: State, diagnosis: Mapping[str, Any], options: Mapping[str, Any
 
 def _after_good_fix(diagnosis: Mapping[str, Any]) -> str:
     """The outcome where every cause acted on is gone; something else can still be wrong."""
-    if diagnosis["status"] == HEALTHY:
-        return RESOLVED
-    if diagnosis["status"] == UNKNOWN:
-        return UNKNOWN
-    return UNRESOLVED if any(step["available"] for step in diagnosis["plan"]["steps"]) else ADVISED
+    return {HEALTHY: RESOLVED, UNKNOWN: UNKNOWN}.get(diagnosis["status"], UNRESOLVED)
 
 
 def _helped(state: State, left: set[str]) -> State:
@@ -255,13 +279,14 @@ def result_of(state: State, diagnosis: Mapping[str, Any], check_mode: bool, now:
         now: epoch seconds.
     """
     if not state:
-        state = dict(_fresh(diagnosis), outcome=HEALTHY)
+        state = dict(_fresh(diagnosis), outcome=HEALTHY if diagnosis["status"] == HEALTHY else UNKNOWN)
+    about = state["about"]
     first, last = state["first"], state["last"]
     outcome = state["outcome"] or UNKNOWN
     return {
         "run_id": state["id"],
-        "runbook": diagnosis["runbook"],
-        "host": diagnosis["host"],
+        "runbook": about["runbook"],
+        "host": about["host"],
         "outcome": outcome,
         "summary": _summary(outcome, state),
         "started_at": first["at"],
@@ -270,17 +295,18 @@ def result_of(state: State, diagnosis: Mapping[str, Any], check_mode: bool, now:
         "check_mode": check_mode,
         "findings": first["findings"],
         "findings_after": last["findings"] if last["id"] != first["id"] else [],
-        "plan": (first if outcome == PLANNED else last if not state["actions"] else first)["plan"],
+        "plan": (first if state["actions"] or outcome == PLANNED else last)["plan"],
         "actions": state["actions"],
-        "guard": state["guard"],
+        # None and not {}: set_stats merges the dictionaries of two runs.
+        "guard": state["guard"] or None,
         "override": state["override"],
         "passed_guards": state["passed_guards"],
-        "evidence": first["evidence"],
-        "evidence_after": last["evidence"] if last["id"] != first["id"] else {},
+        "evidence": first["evidence"] or None,
+        "evidence_after": (last["evidence"] or None) if last["id"] != first["id"] else None,
         "notes": state["notes"],
-        "title": diagnosis.get("runbook_meta", {}).get("title", ""),
-        "severity": diagnosis.get("runbook_meta", {}).get("severity", ""),
-        "escalation": diagnosis.get("runbook_meta", {}).get("escalation", "") if outcome in NEEDS_A_PERSON else "",
+        "title": (about["runbook_meta"] or {}).get("title", ""),
+        "severity": (about["runbook_meta"] or {}).get("severity", ""),
+        "escalation": (about["runbook_meta"] or {}).get("escalation", "") if outcome in NEEDS_A_PERSON else "",
     }
 
 

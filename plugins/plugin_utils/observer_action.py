@@ -12,8 +12,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.plain import plain
-
-PLACES = ("host", "controller")
+from ansible_collections.oncall.runbooks.plugins.plugin_utils.role_contract import trouble_with
 
 
 class ObserverAction(ActionBase):
@@ -28,10 +27,8 @@ class ObserverAction(ActionBase):
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result = super().run(tmp, task_vars)
-        self.check_contract(task_vars or {})
+        self._check_contract(task_vars or {})
         place = plain(self._templar.template((task_vars or {}).get("system_observe_from", "host")))
-        if place not in PLACES:
-            raise AnsibleActionFail(f"system_observe_from is {place!r}; known are {', '.join(PLACES)}")
         arguments = plain(self._task.args)
         if place == "host" or self.needs_host(arguments):
             answer = self._execute_module(
@@ -51,8 +48,19 @@ class ObserverAction(ActionBase):
         result.update(answer, changed=False)
         return result
 
-    def check_contract(self, task_vars: dict[str, Any]) -> None:
-        """Refuse to look where the play is not what it should be."""
+    def _check_contract(self, variables: dict[str, Any]) -> None:
+        """Refuse to look where system_* or run_* are not what they should be.
+
+        Here, and not in a validation task for each role, because every task costs every host. A wrong run_* then
+        shows on a healthy day and not in the incident.
+        """
+
+        def template(value: Any) -> Any:
+            return plain(self._templar.template(value))
+
+        lines = [line for role in ("system", "run") for line in trouble_with(role, variables, template)]
+        if lines:
+            raise AnsibleActionFail("; ".join(lines))
 
     @staticmethod
     def needs_host(arguments: dict[str, Any]) -> bool:

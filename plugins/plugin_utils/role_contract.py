@@ -39,4 +39,11 @@ def trouble_with(role: str, variables: Mapping[str, Any], template: Callable[[An
     """
     options = _OPTIONS[role]
     given = {name: template(variables[name]) for name in options if name in variables and name != "run_diagnosis"}
-    return ArgumentSpecValidator({name: options[name] for name in given}).validate(given).error_messages
+    # A null would count as no time at all, or as no plan at all.
+    lines = [f"{name} is null; give it a value or leave it out" for name, value in given.items() if value is None]
+    given = {name: value for name, value in given.items() if value is not None}
+    validation = ArgumentSpecValidator({name: options[name] for name in given}).validate(given)
+    numbers = {name: value for name, value in validation.validated_parameters.items() if type(value) in (int, float)}
+    # Not below 0, and no NaN, which is not above it either.
+    lines += [f"{name} is {value}; it must be 0 or more" for name, value in numbers.items() if not value >= 0]
+    return [*lines, *validation.error_messages]

@@ -84,7 +84,7 @@ def test_public_and_private_names(role):
     for path in task_files(role):
         for task in tasks(load(path.relative_to(ROOT).as_posix())):
             for name in names_set_by(task):
-                allowed = (f"{role}_", f"__{role}_", "{{ run_diagnosis.runbook }}_", *prefix_of_included(task))
+                allowed = (f"{role}_", f"__{role}_", "{{ run_state.about.runbook }}_", *prefix_of_included(task))
                 assert name.startswith(allowed), f"{path.relative_to(ROOT)}: {task['name']}: {name}"
 
 

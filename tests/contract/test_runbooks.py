@@ -34,8 +34,17 @@ SAME_IN_EVERY_RUNBOOK = {
     run_diagnosis: "{{ <runbook>_diagnosis }}"
 """,
     "remediate.yml": """---
-- name: Diagnose again, then act on the approved plan
-  ansible.builtin.import_tasks: main.yml
+- name: Diagnose again
+  ansible.builtin.import_tasks: diagnose.yml
+
+- name: Act on the approved plan, and on no other
+  ansible.builtin.import_role:
+    name: oncall.runbooks.run
+    # observe has checked run_*, before it looked; a task more costs every host.
+    rolespec_validate: false
+  vars:
+    run_diagnosis: "{{ <runbook>_diagnosis }}"
+    run_needs_plan: true
 """,
 }
 

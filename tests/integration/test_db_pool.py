@@ -233,3 +233,67 @@ def test_a_person_is_told(healthy_lab, player, tmp_path):
     play = player.play(run_max_risk="low", run_escalation_tasks=str(tmp_path / "missing.yml"))
     assert play.outcome == "blocked"
     assert any("escalation failed" in note for note in play.run["notes"])
+
+
+def a_play(tmp_path: Path, **play: Any) -> str:
+    path = tmp_path / "play.yml"
+    path.write_text(json.dumps([{"hosts": "all", "gather_facts": False, **play}]))
+    return str(path)
+
+
+def test_the_entry_point_remediate_acts_on_an_approved_plan_only(healthy_lab, player, old_transaction, tmp_path):
+    include = {"ansible.builtin.include_role": {"name": "oncall.runbooks.db_pool", "tasks_from": "remediate"}}
+    playbook = a_play(tmp_path, tasks=[include])
+    for nothing in ([], "", [""]):
+        blocked = player.play(playbook=playbook, run_plan=nothing)
+        assert (blocked.code, blocked.outcome, blocked.run["guard"]["name"]) == (2, "blocked", "plan"), blocked.output
+    assert not ended(healthy_lab, old_transaction)
+    plan = player.play(run_until="plan").run["plan"]["hash"]
+    acted = player.play("-e", f"run_plan={plan}", playbook=playbook)
+    assert (acted.code, acted.outcome) == (0, "resolved"), acted.output
+
+
+def test_check_mode_of_the_play_alone_changes_nothing(healthy_lab, player, old_transaction, tmp_path):
+    playbook = a_play(tmp_path, check_mode=True, roles=["oncall.runbooks.db_pool"])
+    play = player.play(playbook=playbook)
+    assert (play.code, play.outcome) == (0, "planned"), play.output
+    assert not ended(healthy_lab, old_transaction)
+
+
+def test_the_strategy_free(healthy_lab, player, old_transaction, tmp_path):
+    playbook = a_play(tmp_path, strategy="free", roles=["oncall.runbooks.db_pool"])
+    play = player.play(playbook=playbook)
+    assert (play.code, play.outcome) == (0, "resolved"), play.output
+
+
+def test_the_same_runbook_twice_in_one_play(healthy_lab, player, old_transaction, tmp_path):
+    include = {"ansible.builtin.include_role": {"name": "oncall.runbooks.db_pool"}}
+    play = player.play(playbook=a_play(tmp_path, tasks=[include] * 3))
+    assert [run["outcome"] for run in play.runs] == ["resolved", "healthy", "healthy"], play.output
+
+
+def test_a_diagnosis_that_fails_after_the_remedy_loses_neither_rollback_nor_outcome(healthy_lab, player):
+    lab = healthy_lab
+    lab.inject("pool_too_small")
+    broken = {
+        "when": "__db_pool_capacity | float > 30",
+        "summary": "larger now",
+        "remedy": "restart_application",
+        "risk": "{{ 'no such risk' }}",
+    }
+    # As from an inventory: what comes in with -e as JSON is trusted as well.
+    play = player.play(db_pool_extra_causes={"broken": broken})
+    assert (play.code, play.outcome) == (2, "unresolved"), play.output
+    (action,) = play.run["actions"]
+    assert (action["remedy"], action["state"]) == ("raise_pool_size", "rolled_back")
+    assert lab.pool()["max"] == 25
+
+
+def test_a_variable_on_the_command_line_does_not_turn_a_remedy_elsewhere(healthy_lab, player):
+    lab = healthy_lab
+    lab.inject("pool_leak")
+    before = state_of(lab)
+    play = player.play(service_name="database", run_verify_timeout_seconds=3)
+    assert (play.code, play.outcome) == (2, "unresolved"), play.output
+    assert "service_name is database" in play.run["summary"]
+    assert state_of(lab)["pids"] == before["pids"]

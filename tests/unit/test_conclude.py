@@ -13,7 +13,7 @@ from ansible_collections.oncall.runbooks.plugins.action.conclude import ActionMo
 from ansible_collections.oncall.runbooks.plugins.module_utils.text import inert
 from ansible_collections.oncall.runbooks.plugins.plugin_utils import lifecycle
 
-OPTIONS = {"check": False, "until": "verify", "max_risk": "medium", "plan": [], "override": ""}
+OPTIONS = {"check": False, "until": "verify", "max_risk": "medium", "plan": [], "override": "", "needs_plan": False}
 EVIL = "{{ lookup('pipe', 'touch /tmp/x') }}{% raw %}{# x #}\x1b[2J"
 
 
@@ -72,3 +72,5 @@ def test_a_state_concluded_before_belongs_to_an_earlier_runbook_of_the_play():
     assert (first["run"]["outcome"], first["state_id"]) == ("advised", "one")
     second = conclude(diagnosis=diagnosis("two", "healthy"), state=state, concluded="one")
     assert second["run"]["outcome"] == "healthy"
+    third = conclude(diagnosis=diagnosis("three", "healthy"), state=state, concluded=second["state_id"])
+    assert third["run"]["outcome"] == "healthy"

@@ -39,12 +39,15 @@ def session(state: str = "active", seconds: float = 1, query: str = "SELECT 1", 
         "may_end": True,
         "query": query,
         "blocked_by": None,
+        "wait_seconds": None,
     }
     return {**row, **changes}
 
 
 def queue_behind(pid: int, count: int, seconds: float = 60) -> list[dict[str, Any]]:
-    return [session(seconds=seconds, blocked_by=[pid], wait_event_type="Lock") for _ in range(count)]
+    return [
+        session(seconds=seconds, wait_seconds=seconds, blocked_by=[pid], wait_event_type="Lock") for _ in range(count)
+    ]
 
 
 def activity(sessions: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
@@ -75,6 +78,8 @@ def activity(sessions: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
             "sees_all": True,
             "signals_all": True,
             "max_connections_by_alter_system": False,
+            "max_connections_source": changes.pop("source", "configuration file"),
+            "standbys": changes.pop("standbys", 0),
         },
         "connections": {
             "used": changes.pop("used", len(sessions)),
@@ -156,7 +161,7 @@ MEASURED_CONCLUDED = {
         [
             session(pid=7, seconds=90),
             *queue_behind(7, 1, 80),
-            session(pid=9, seconds=80, blocked_by=[7]),
+            session(pid=9, seconds=80, wait_seconds=80, blocked_by=[7]),
             *queue_behind(9, 3, 70),
         ],
         ["blocker"],
@@ -221,7 +226,44 @@ MEASURED_CONCLUDED = {
         ["max_connections_reached"],
         ["raise_max_connections"],
     ),
-    "not even this diagnosis gets in": (PRESSED, FULL, ["max_connections_reached"], []),
+    "not even this diagnosis gets in": (PRESSED, FULL, ["connections_refused"], []),
+    "idle transactions fill the server": (
+        pool(9, 12),
+        [session("idle in transaction", 400) for _ in range(96)],
+        ["idle_in_transaction"],
+        ["end_idle_in_transaction"],
+    ),
+    "a queue fills the server": (
+        pool(9, 25),
+        [session(pid=7, seconds=90, application_name="migrate"), *queue_behind(7, 96)],
+        ["blocker"],
+        ["end_blocker"],
+    ),
+    "busy pool beside another's idle sessions": (
+        PRESSED,
+        [*BUSY, *(session("idle", 100, application_name="worker") for _ in range(40))],
+        ["pool_too_small"],
+        ["raise_pool_size"],
+    ),
+    "the waiters run long, but wait only now": (
+        QUIET,
+        [session(pid=7, seconds=90)]
+        + [session(seconds=90, wait_seconds=1, blocked_by=[7], wait_event_type="Lock") for _ in range(9)],
+        [],
+        [],
+    ),
+    "the blocker is a backup": (
+        PRESSED,
+        [session(pid=7, seconds=90, application_name="pg_dump"), *queue_behind(7, 25)],
+        ["blocker"],
+        [],
+    ),
+    "the leak has no name": (
+        pool(9, 12),
+        [session("idle", 700, application_name="") for _ in range(80)] + [session() for _ in range(12)],
+        ["leaked_sessions"],
+        [],
+    ),
     "the pool is too small": (PRESSED, BUSY, ["pool_too_small"], ["raise_pool_size"]),
     "already as large as it may be": (pool(7, 35, 35), BUSY, ["pool_too_small"], []),
     "two replicas, each too small": (pool(7, 50, 50, 2), BUSY + BUSY, ["pool_too_small"], ["raise_pool_size"]),
@@ -284,6 +326,8 @@ def test_what_is_found_is_found_although_the_metrics_are_missing(diagnose):
         ({}, "medium", True),
         ({"in_other_databases": 3}, "high", True),
         ({"in_recovery": True}, "medium", False),
+        ({"standbys": 1}, "high", True),
+        ({"source": "command line"}, "medium", False),
         ({"max_connections": 250, "used": 246}, "medium", False),
     ],
 )
@@ -313,7 +357,8 @@ def test_a_verb_the_manager_cannot_do_is_known_in_the_plan(diagnose, service, wh
 def test_the_plan_names_exactly_what_it_touches(diagnose):
     result = diagnose("db_pool", {"metrics": pool(7, 50, 50, 2), "postgres_activity": activity(BUSY)}, **SYSTEM)
     (step,) = result["plan"]["steps"]
-    assert step["targets"] == [{"service": "api", "variable": "PG_POOL_MAX", "from": 25, "to": 35}]
+    change = {"service": "api", "variable": "PG_POOL_MAX", "url_parameter": "", "from": 25, "to": 35}
+    assert step["targets"] == [change]
     assert step["undo"] == {"size": 25}
 
 
@@ -327,6 +372,28 @@ def test_the_hash_is_over_what_is_touched_and_not_over_what_passes(diagnose):
     assert plan_hash(500, [2, 1]) == first
     assert plan_hash(400, [1, 3]) != first
     assert plan_hash(400, [1, 2], inventory_hostname="other") != first
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"db_pool_size_url_parameter": "connection_limit"},
+        {"db_pool_raise_to": 40},
+        {"system_services": {**SYSTEM["system_services"], "api": {**SUPERVISED, "name": "other"}}},
+    ],
+)
+def test_the_hash_knows_how_it_is_done(diagnose, changes):
+    observed = {"metrics": PRESSED, "postgres_activity": activity(BUSY)}
+    hashes = [diagnose("db_pool", observed, **{**SYSTEM, **more})["plan"]["hash"] for more in ({}, changes)]
+    assert hashes[0] != hashes[1]
+
+
+def test_a_leak_is_told_by_name_and_role(diagnose):
+    leaked = [session("idle", 700, application_name="reports", user="a", pid=pid) for pid in range(1, 90)]
+    other = session("idle", 700, application_name="reports", user="b", pid=999)
+    observed = {"metrics": QUIET, "postgres_activity": activity([*leaked, other])}
+    (step,) = diagnose("db_pool", observed, **SYSTEM)["plan"]["steps"]
+    assert [target["pid"] for target in step["targets"]] == list(range(1, 90))
 
 
 def test_a_cause_of_ones_own(diagnose):

@@ -22,7 +22,7 @@ import pytest
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.ledger import apply
 from ansible_collections.oncall.runbooks.plugins.module_utils.ledger_file import objection
-from ansible_collections.oncall.runbooks.plugins.module_utils.ledger_spec import ARGUMENT_SPEC
+from ansible_collections.oncall.runbooks.plugins.module_utils.ledger_spec import ARGUMENT_SPEC, INFO_SPEC
 
 COLLECTIONS = Path(__file__).parents[2] / "collections"
 START = 1_800_000_000  # 2027-01-15T08:00:00Z
@@ -31,7 +31,7 @@ KEEP = 90 * 86400
 
 
 class Ledger:
-    """The module without Ansible: every state a method, every other parameter at its default."""
+    """The modules without Ansible: every state a method, every other parameter at its default."""
 
     def __init__(self, path, now=time.time, check_mode=False, **params):
         self.path = path
@@ -59,8 +59,9 @@ class Ledger:
         return self._apply("info", runbook=runbook, remedies=remedies, **limits)
 
 
-def all_params(**params):
-    return dict({name: option.get("default") for name, option in ARGUMENT_SPEC.items()}, **params)
+def all_params(state, **params):
+    spec = INFO_SPEC if state == "info" else ARGUMENT_SPEC
+    return dict({name: option.get("default") for name, option in spec.items()}, state=state, **params)
 
 
 class Clock:

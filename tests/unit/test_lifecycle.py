@@ -15,6 +15,7 @@ OPTIONS = {
     "max_risk": "medium",
     "plan": [],
     "override": "",
+    "needs_plan": False,
     "verify_seconds": 10,
     "verify_timeout_seconds": 60,
 }
@@ -76,6 +77,9 @@ FOUND = [
     (diagnosis([A]), {"plan": ["pb", "pa"]}, "", ""),
     (diagnosis([A]), {"plan": ["pb"]}, "blocked", "plan"),
     (diagnosis([A]), {"plan": ["pb"], "override": "incident 7"}, "blocked", "plan"),
+    (diagnosis([A]), {"needs_plan": True}, "blocked", "plan"),
+    (diagnosis([A]), {"needs_plan": True, "plan": ["pa"]}, "", ""),
+    *((diagnosis([A, B_HIGH]), {"override": no}, "blocked", "risk") for no in (False, None, 0, " ", "False", "none")),
 ]
 
 
@@ -95,6 +99,7 @@ SECOND_LOOKS = [
     (diagnosis([A]), diagnosis([A, step("b")]), "", ["a"]),
     (diagnosis([A, step("b")]), diagnosis([step("b")]), "", ["b"]),
     (diagnosis(problems={"a"}), diagnosis(problems={"a"}), "advised", []),
+    (diagnosis([step("a", available=False)]), diagnosis([A]), "", ["a"]),
     (diagnosis([A]), diagnosis([step("a", "high")]), "blocked", []),
 ]
 
@@ -123,7 +128,7 @@ def test_a_plan_that_changed_between_the_looks_is_blocked():
 def test_the_ledger_has_the_word(claim, outcome):
     state = lifecycle.claimed(lifecycle.begin(diagnosis([A]), OPTIONS), claim)
     assert state["outcome"] == outcome
-    assert state["claimed"] is not bool(outcome)
+    assert bool(state["claimed"]) is not bool(outcome)
 
 
 def acted(found: dict[str, Any]) -> lifecycle.State:
@@ -136,6 +141,8 @@ def acted(found: dict[str, Any]) -> lifecycle.State:
 
 BACK = HEALTHY
 LEFT = diagnosis([A])
+EXPLAINED = diagnosis(problems={"b"})
+EXPLAINED["findings"][0]["explained_by"] = "b"
 LOOKS = [
     # looks (seconds after the first, diagnosis), outcome after the last, rolled back
     ([(0, BACK)], "", []),
@@ -150,7 +157,8 @@ LOOKS = [
     ([(0, UNKNOWN), (20, BACK), (30, BACK)], "resolved", []),
     ([(0, diagnosis(unknown={"b"})), (10, diagnosis(unknown={"b"}))], "unknown", []),
     ([(0, diagnosis([step("b")])), (10, diagnosis([step("b")]))], "unresolved", []),
-    ([(0, diagnosis(problems={"b"})), (10, diagnosis(problems={"b"}))], "advised", []),
+    ([(0, diagnosis(problems={"b"})), (10, diagnosis(problems={"b"}))], "unresolved", []),
+    ([(0, EXPLAINED), (60, EXPLAINED)], "unresolved", [0]),
 ]
 
 
@@ -183,6 +191,29 @@ def test_a_remedy_that_fails_is_rolled_back():
     state = lifecycle.rolled_back(state, 0, "it is gone")
     assert state["actions"][0]["state"] == "rollback_failed"
     assert "rollback of fix_a failed: it is gone" in state["notes"]
+
+
+def test_the_ledger_is_told_what_was_never_begun():
+    state = lifecycle.claimed(lifecycle.begin(diagnosis([A, step("b")]), OPTIONS), {"granted": True})
+    state = lifecycle.step_failed(lifecycle.step_begun(state, A, 2000.0), "Restart", "no", 2001.0)
+    assert [one["state"] for one in lifecycle.for_ledger(state)] == ["failed", "not_started"]
+
+
+def test_a_failure_after_the_outcome_is_a_note():
+    state = dict(acted(diagnosis([A])), outcome="resolved")
+    state = lifecycle.step_failed(state, "Write the end", "disk full", 2000.0)
+    assert (state["outcome"], state["notes"], "roll_back" in state) == ("resolved", ["Write the end: disk full"], False)
+
+
+def test_without_a_state_only_a_healthy_diagnosis_is_healthy():
+    assert lifecycle.result_of({}, diagnosis([A]), False, 1001.0)["outcome"] == "unknown"
+    assert lifecycle.step_failed({}, "x", "y", 1.0) == {}
+
+
+def test_what_a_run_is_about_outlives_a_diagnosis_that_failed():
+    state = dict(lifecycle.begin(diagnosis([A]), OPTIONS), outcome="unresolved")
+    result = lifecycle.result_of(state, {"failed": True, "msg": "boom"}, False, 1001.0)
+    assert (result["runbook"], result["host"], result["outcome"]) == ("r", "h", "unresolved")
 
 
 def test_a_failure_before_anything_was_touched_is_unknown():

@@ -60,6 +60,7 @@ def test_the_cap_leaves_the_rest_and_says_so():
         ("SELECT $$geheim$$, $tag$ge'heim$tag$ FROM t", "SELECT '?', '?' FROM t"),
         ("ALTER ROLE app PASSWORD 'cut off in the mid", "ALTER ROLE app PASSWORD '?'"),
         ("SELECT\n\t1\x1b[31m", "SELECT 1 [31m"),
+        ("SELECT 'C:\\', 'geheim'", "SELECT '?', '?'"),
         ("", ""),
         (None, ""),
         ("SELECT " + "x" * 100, "SELECT " + "x" * 72 + "…"),
