@@ -155,6 +155,8 @@ class Runbook:
         steps = []
         for task in load("roles", self.role, "tasks", "diagnose.yml"):
             module = next(key for key in task if "." in key)
+            if module.endswith(".import_role"):
+                continue  # only for defaults
             asked = ", ".join(map(code, task[module])) if module.endswith(".observe") else ""
             steps.append(task["name"].rpartition(" | ")[2] + f" ({code(module)}{': ' + asked if asked else ''}).")
         shown = ", ".join(name.replace("_", " ") for name in self.vars.get(f"{self.role}_evidence", {}))

@@ -265,6 +265,7 @@ MEASURED_CONCLUDED = {
         [],
     ),
     "the pool is too small": (PRESSED, BUSY, ["pool_too_small"], ["raise_pool_size"]),
+    "one of them just changes hands": (pool(7, 24), BUSY[:24], ["pool_too_small"], ["raise_pool_size"]),
     "already as large as it may be": (pool(7, 35, 35), BUSY, ["pool_too_small"], []),
     "two replicas, each too small": (pool(7, 50, 50, 2), BUSY + BUSY, ["pool_too_small"], ["raise_pool_size"]),
     "waiting without a known cause": (pool(3, 10), [session() for _ in range(10)], ["waiting_unexplained"], []),
