@@ -48,7 +48,8 @@ class Measured:
         ]
 
     def blocked(self, seconds: float) -> int:
-        return sum(session.waits_for_lock and session.query_seconds >= seconds for session in self.sessions)
+        # A session that waits for nothing has no kind of wait: NULL, not false.
+        return sum(bool(session.waits_for_lock and session.query_seconds >= seconds) for session in self.sessions)
 
     def __str__(self) -> str:
         states: dict[str, int] = {}
