@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.metrics import ARGUMENT_SPEC, observe
+from ansible_collections.oncall.runbooks.plugins.module_utils.metrics import observe
+from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import METRICS
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.observer_action import ObserverAction
 
 
 class ActionModule(ObserverAction):
     module_name = "oncall.runbooks.metrics_info"
-    argument_spec = ARGUMENT_SPEC
+    observer = "metrics"
+    argument_spec = METRICS
     observe = staticmethod(observe)

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+# Loaded here, once, and not in the worker of every host.
+from ansible_collections.oncall.runbooks.plugins.module_utils import metrics, postgres_activity  # noqa: F401
 from ansible_collections.oncall.runbooks.plugins.module_utils.observe import ARGUMENT_SPEC, observe
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.observer_action import ObserverAction
 
@@ -13,9 +15,3 @@ class ActionModule(ObserverAction):
     module_name = "oncall.runbooks.observe"
     argument_spec = ARGUMENT_SPEC
     observe = staticmethod(observe)
-
-    @staticmethod
-    def needs_host(arguments):
-        # The container is on the managed host.
-        asked = arguments.get("postgres_activity") or {}
-        return asked.get("database", {}).get("transport") == "docker"

@@ -5,16 +5,13 @@
 
 from __future__ import annotations
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_activity import ARGUMENT_SPEC, observe
+from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import POSTGRES_ACTIVITY
+from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_activity import observe
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.observer_action import ObserverAction
 
 
 class ActionModule(ObserverAction):
     module_name = "oncall.runbooks.postgres_activity_info"
-    argument_spec = ARGUMENT_SPEC
+    observer = "postgres_activity"
+    argument_spec = POSTGRES_ACTIVITY
     observe = staticmethod(observe)
-
-    @staticmethod
-    def needs_host(arguments):
-        # The container is on the managed host.
-        return arguments.get("database", {}).get("transport") == "docker"

@@ -5,17 +5,13 @@
 
 from __future__ import annotations
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.service import ARGUMENT_SPEC, observe
+from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import SERVICE
+from ansible_collections.oncall.runbooks.plugins.module_utils.service import observe
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.observer_action import ObserverAction
 
 
 class ActionModule(ObserverAction):
     module_name = "oncall.runbooks.service_info"
-    argument_spec = ARGUMENT_SPEC
+    observer = "service"
+    argument_spec = SERVICE
     observe = staticmethod(observe)
-
-    @staticmethod
-    def needs_host(arguments):
-        # A process manager answers on its own host; a hosted platform's command line runs anywhere.
-        services = arguments.get("services") or {}
-        return any(service.get("manager") != "command" for service in services.values())

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import textwrap
 
-from ansible_collections.oncall.runbooks.plugins.doc_fragments import metrics, postgres
+from ansible_collections.oncall.runbooks.plugins.doc_fragments import metrics, postgres, service
 
 _TIMEOUT = """
   timeout_seconds:
@@ -33,4 +33,5 @@ class ModuleDocFragment:
             "postgres_activity_info",
             postgres.DATABASE + postgres.ACTIVITY + _TIMEOUT,
         )
+        + _nested("service", "service_info", service.SERVICES + service.OBSERVED)
     )

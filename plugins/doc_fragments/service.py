@@ -5,12 +5,7 @@
 
 from __future__ import annotations
 
-
-class ModuleDocFragment:
-    """What they observe, and what may stand there."""
-
-    DOCUMENTATION = r"""
-options:
+SERVICES = r"""
   services:
     description:
       - The services to observe by name, as the variable C(system_services) of the inventory describes them.
@@ -23,6 +18,27 @@ options:
     type: dict
     required: true
 """
+
+OBSERVED = r"""
+  log_lines:
+    description:
+      - How many of the last lines of each log to search for errors.
+      - With V(0) no log is read.
+    type: int
+    default: 200
+  timeout_seconds:
+    description: The time in seconds for all of it; services are asked at the same time.
+    type: float
+    default: 5
+"""
+
+
+class ModuleDocFragment:
+    """What they observe, and what may stand there."""
+
+    DOCUMENTATION: str = "options:" + SERVICES
+
+    OBSERVED: str = "options:" + OBSERVED
 
     ATTRIBUTES = r"""
 options: {}

@@ -16,14 +16,8 @@ from ansible_collections.oncall.runbooks.plugins.module_utils.bounded_http impor
 )
 from ansible_collections.oncall.runbooks.plugins.module_utils.deadline import all_within
 from ansible_collections.oncall.runbooks.plugins.module_utils.metrics_spec import listed, parse_specs
+from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import METRICS
 from ansible_collections.oncall.runbooks.plugins.module_utils.text import one_line
-
-ARGUMENT_SPEC = {
-    "endpoints": {"type": "dict", "required": True},
-    "metrics": {"type": "dict", "default": {}},
-    "window_seconds": {"type": "float", "default": 1.0},
-    "timeout_seconds": {"type": "float", "default": 5.0},
-}
 
 _ACCEPT = {"accept": "text/plain;version=0.0.4, */*;q=0.1"}
 # fetch keeps its own deadline and says more; this one is for what hangs outside of it.
@@ -39,7 +33,7 @@ def observe(params):
     """Read the endpoints and work out the metrics asked for.
 
     Args:
-        params: what ``ARGUMENT_SPEC`` describes.
+        params: what ``observer_specs.METRICS`` describes.
 
     Returns:
         A dict of ``available``, ``reason`` (if not), ``endpoints``, ``metric`` and ``value``, as the module
@@ -81,7 +75,7 @@ def _endpoints(urls):
 
 def _positive(params, key):
     value = params.get(key)
-    value = ARGUMENT_SPEC[key]["default"] if value is None else float(value)
+    value = METRICS[key]["default"] if value is None else float(value)
     if not 0 < value < math.inf:
         raise ValueError(f"{key}: must be above 0, not {value:g}")
     return value

@@ -5,13 +5,38 @@
 
 from __future__ import annotations
 
-from ansible_collections.oncall.runbooks.plugins.module_utils import metrics, postgres_activity
 from ansible_collections.oncall.runbooks.plugins.module_utils.deadline import all_within
+from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import OBSERVERS
 from ansible_collections.oncall.runbooks.plugins.module_utils.text import one_line
 
-OBSERVERS = {"metrics": metrics, "postgres_activity": postgres_activity}
+ARGUMENT_SPEC = {name: {"type": "dict", "options": spec} for name, spec in OBSERVERS.items()}
 
-ARGUMENT_SPEC = {name: {"type": "dict", "options": observer.ARGUMENT_SPEC} for name, observer in OBSERVERS.items()}
+
+def _observer(name):
+    # Written out, so that each module's zip holds them, and loaded only where asked for: each costs milliseconds.
+    if name == "metrics":
+        from ansible_collections.oncall.runbooks.plugins.module_utils import metrics as observer
+    elif name == "postgres_activity":
+        from ansible_collections.oncall.runbooks.plugins.module_utils import postgres_activity as observer
+    else:
+        from ansible_collections.oncall.runbooks.plugins.module_utils import service as observer
+    return observer.observe
+
+
+def needs_host(params):
+    """Whether any of the observers asked for can only look from the managed host."""
+    return any(_needs_host(name, params[name]) for name in OBSERVERS if params.get(name))
+
+
+def _needs_host(name, params):
+    if name == "postgres_activity":
+        # The container is on the managed host.
+        return (params.get("database") or {}).get("transport") == "docker"
+    if name == "service":
+        # A process manager answers on its own host; a hosted platform's command line runs anywhere.
+        services = (params.get("services") or {}).values()
+        return any(not isinstance(service, dict) or service.get("manager") != "command" for service in services)
+    return False
 
 
 def observe(params):
@@ -28,7 +53,9 @@ def observe(params):
     """
     names = [name for name in OBSERVERS if params.get(name) is not None]
     longest_seconds = sum(_seconds(params[name]) for name in names) + 5
-    answers = all_within(longest_seconds, [lambda name=name: OBSERVERS[name].observe(params[name]) for name in names])
+    # Imported before the threads start, which would wait for each other's imports on the clock of the observers.
+    calls = [(_observer(name), params[name]) for name in names]
+    answers = all_within(longest_seconds, [lambda call=call: call[0](call[1]) for call in calls])
     return {name: _settled(name, answer) for name, answer in zip(names, answers)}
 
 

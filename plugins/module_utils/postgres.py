@@ -23,27 +23,6 @@ APPLICATION_NAME = "oncall.runbooks"
 # Where a statement takes its JSON parameter.
 PARAMETERS = "{parameters}"
 
-DATABASE_SPEC = {
-    "type": "dict",
-    "required": True,
-    "options": {
-        "transport": {"type": "str", "choices": ["psycopg", "docker"], "default": "psycopg"},
-        "host": {"type": "str"},
-        "port": {"type": "int"},
-        "name": {"type": "str", "required": True},
-        "user": {"type": "str"},
-        "password": {"type": "str", "no_log": True},
-        "sslmode": {
-            "type": "str",
-            "choices": ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"],
-        },
-        "sslrootcert": {"type": "path"},
-        "container": {"type": "str"},
-        "service": {"type": "str"},
-    },
-    "required_if": [("transport", "docker", ("container",))],
-}
-
 # What servers and drivers say at connect, where no SQLSTATE reaches the client.
 _KINDS = (
     ("too_many_connections", r"too many clients|remaining connection slots|too many connections|53300"),
@@ -110,7 +89,7 @@ class Client:
     """A database that can be asked.
 
     Args:
-        database: as in :data:`DATABASE_SPEC`.
+        database: as in :data:`observer_specs.DATABASE`.
         timeout_seconds: for one question with everything it needs: connecting, waiting, the answer.
         read_only: open the session read-only.
     """

@@ -13,24 +13,11 @@ import re
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.postgres import (
     APPLICATION_NAME,
-    DATABASE_SPEC,
     PARAMETERS,
     Client,
     DatabaseError,
 )
 from ansible_collections.oncall.runbooks.plugins.module_utils.text import one_line
-
-ARGUMENT_SPEC = {
-    "database": DATABASE_SPEC,
-    "idle_in_transaction_seconds": {"type": "float", "default": 300.0},
-    "idle_seconds": {"type": "float", "default": 600.0},
-    "unused_seconds": {"type": "float", "default": 30.0},
-    "long_query_seconds": {"type": "float", "default": 300.0},
-    "blocked_seconds": {"type": "float", "default": 30.0},
-    "ignore_applications": {"type": "list", "elements": "str", "default": []},
-    "query_length": {"type": "int", "default": 80},
-    "timeout_seconds": {"type": "float", "default": 5.0},
-}
 
 # Rows of one application can be thousands; the counts stay exact, the lists are cut here.
 ROW_LIMIT = 500
@@ -140,7 +127,7 @@ def observe(params):
     """Look at the sessions, locks and connections of one database.
 
     Args:
-        params: as in :data:`ARGUMENT_SPEC`.
+        params: as in :data:`observer_specs.POSTGRES_ACTIVITY`.
 
     Returns:
         ``available: true`` with the lists described in the module's documentation, or ``available: false``
@@ -193,7 +180,7 @@ def summarize(document, params):
 
     Args:
         document: what the server answered.
-        params: the thresholds of :data:`ARGUMENT_SPEC`, in seconds.
+        params: the thresholds of :data:`observer_specs.POSTGRES_ACTIVITY`, in seconds.
     """
     ignored = {*params["ignore_applications"], APPLICATION_NAME}
     rows = document["sessions"]

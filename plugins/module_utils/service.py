@@ -8,12 +8,6 @@ from __future__ import annotations
 from ansible_collections.oncall.runbooks.plugins.module_utils.deadline import all_within
 from ansible_collections.oncall.runbooks.plugins.module_utils.text import one_line
 
-ARGUMENT_SPEC = {
-    "services": {"type": "dict", "required": True},
-    "log_lines": {"type": "int", "default": 200},
-    "timeout_seconds": {"type": "float", "default": 5},
-}
-
 # The keys without which a manager cannot find a service. A new manager is a line here and in _observations,
 # a file service_<manager>.py beside this one, and a folder in roles/service/managers.
 MANAGERS = {
@@ -26,7 +20,7 @@ def observe(params):
     """Observe services.
 
     Args:
-        params: see ``ARGUMENT_SPEC``; ``services`` is the ``system_services`` of an inventory.
+        params: see ``observer_specs.SERVICE``; ``services`` is the ``system_services`` of an inventory.
 
     Returns:
         A dict ``available`` (whether at least one service could be observed), ``reason`` where none could,

@@ -135,11 +135,12 @@ value:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.metrics import ARGUMENT_SPEC, observe
+from ansible_collections.oncall.runbooks.plugins.module_utils.metrics import observe
+from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import METRICS
 
 
 def main():
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=METRICS, supports_check_mode=True)
     try:
         result = observe(module.params)
     except ValueError as error:

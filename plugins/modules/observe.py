@@ -39,6 +39,10 @@ postgres_activity:
   description: What M(oncall.runbooks.postgres_activity_info) returns.
   type: dict
   returned: when asked for
+service:
+  description: What M(oncall.runbooks.service_info) returns.
+  type: dict
+  returned: when asked for
 """
 
 from ansible.module_utils.basic import AnsibleModule

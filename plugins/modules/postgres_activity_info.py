@@ -126,11 +126,12 @@ statements:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_activity import ARGUMENT_SPEC, observe
+from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import POSTGRES_ACTIVITY
+from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_activity import observe
 
 
 def main():
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=POSTGRES_ACTIVITY, supports_check_mode=True)
     module.exit_json(changed=False, **observe(module.params))
 
 

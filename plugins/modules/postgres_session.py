@@ -137,8 +137,8 @@ gone:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import DATABASE
 from ansible_collections.oncall.runbooks.plugins.module_utils.postgres import (
-    DATABASE_SPEC,
     Client,
     DatabaseError,
 )
@@ -151,7 +151,7 @@ from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_sessions 
 )
 
 ARGUMENT_SPEC = {
-    "database": DATABASE_SPEC,
+    "database": DATABASE,
     "sessions": {
         "type": "list",
         "elements": "dict",

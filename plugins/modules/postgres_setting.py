@@ -65,8 +65,8 @@ needs_restart:
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import DATABASE
 from ansible_collections.oncall.runbooks.plugins.module_utils.postgres import (
-    DATABASE_SPEC,
     Client,
     DatabaseError,
 )
@@ -76,7 +76,7 @@ from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_settings 
 def main():
     module = AnsibleModule(
         argument_spec={
-            "database": DATABASE_SPEC,
+            "database": DATABASE,
             "name": {"type": "str", "required": True},
             "value": {"type": "str"},
             "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},

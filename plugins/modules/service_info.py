@@ -18,6 +18,7 @@ description:
     on services that are not described in a usable way.
 extends_documentation_fragment:
   - oncall.runbooks.service
+  - oncall.runbooks.service.observed
   - oncall.runbooks.service.attributes
 attributes:
   check_mode:
@@ -25,17 +26,6 @@ attributes:
     details: It changes nothing.
   diff_mode:
     support: none
-options:
-  log_lines:
-    description:
-      - How many of the last lines of each log to search for errors.
-      - With V(0) no log is read.
-    type: int
-    default: 200
-  timeout_seconds:
-    description: The time in seconds for all of it; services are asked at the same time.
-    type: float
-    default: 5
 """
 
 EXAMPLES = r"""
@@ -146,12 +136,13 @@ services:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.service import ARGUMENT_SPEC, observe
+from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import SERVICE
+from ansible_collections.oncall.runbooks.plugins.module_utils.service import observe
 
 
 def main():
     """Run the module."""
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    module = AnsibleModule(argument_spec=SERVICE, supports_check_mode=True)
     try:
         result = observe(module.params)
     except ValueError as error:

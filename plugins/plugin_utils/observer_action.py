@@ -11,6 +11,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
+from ansible_collections.oncall.runbooks.plugins.module_utils.observe import needs_host
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.plain import plain
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.role_contract import trouble_with
 
@@ -18,10 +19,12 @@ from ansible_collections.oncall.runbooks.plugins.plugin_utils.role_contract impo
 class ObserverAction(ActionBase):
     """Runs the observer of a module where C(system_observe_from) says.
 
-    A subclass names the module, its argument spec and its function; the answer is the same from both places.
+    A subclass names the module, its argument spec and its function; the answer is the same from both places. ``observer`` is
+    its name in :data:`observer_specs.OBSERVERS`, or nothing for the module that takes them all.
     """
 
     module_name: ClassVar[str]
+    observer: ClassVar[str] = ""
     argument_spec: ClassVar[dict[str, Any]]
     observe: ClassVar[Any]
 
@@ -30,7 +33,8 @@ class ObserverAction(ActionBase):
         self._check_contract(task_vars or {})
         place = plain(self._templar.template((task_vars or {}).get("system_observe_from", "host")))
         arguments = plain(self._task.args)
-        if place == "host" or self.needs_host(arguments):
+        asked = {self.observer: arguments} if self.observer else arguments
+        if place == "host" or needs_host(asked):
             answer = self._execute_module(
                 module_name=self.module_name, module_args=self._task.args, task_vars=task_vars
             )
@@ -61,9 +65,3 @@ class ObserverAction(ActionBase):
         lines = [line for role in ("system", "run") for line in trouble_with(role, variables, template)]
         if lines:
             raise AnsibleActionFail("; ".join(lines))
-
-    @staticmethod
-    def needs_host(arguments: dict[str, Any]) -> bool:
-        """Whether these arguments can only be observed on the managed host."""
-        del arguments
-        return False

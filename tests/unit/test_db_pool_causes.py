@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_activity import ARGUMENT_SPEC, summarize
+from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import POSTGRES_ACTIVITY
+from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_activity import summarize
 
-THRESHOLDS = {key: value["default"] for key, value in ARGUMENT_SPEC.items() if "default" in value}
+THRESHOLDS = {key: value["default"] for key, value in POSTGRES_ACTIVITY.items() if "default" in value}
 SUPERVISED = {"manager": "supervisor", "name": "x", "config": "/etc/s.conf", "program_config": "/etc/x.conf"}
 SYSTEM = {
     "system_services": {"api": SUPERVISED, "database": SUPERVISED},
