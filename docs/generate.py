@@ -21,6 +21,7 @@ from jinja2 import Environment, nodes
 ROOT = Path(__file__).resolve().parents[1]
 NOTE = "<!-- Written by docs/generate.py. Change what it is made from, then run `make docs`. -->"
 NOT_KNOWN_HERE = "…"
+SEVERITIES = ("low", "medium", "high", "critical")
 _PARSER = Environment(autoescape=True)  # nothing is rendered with it
 
 
@@ -176,9 +177,7 @@ class Runbook:
             seen = f"{prose(readable(cause['summary'], self.values))}<br>{code(condition(cause['when'], self.role))}"
             if cause.get("unless"):
                 seen += f"<br>unless one of these explains it: {', '.join(map(code, cause['unless']))}"
-            remedy = (
-                code(cause["remedy"]) if "remedy" in cause else "no action" if cause.get("harmless") else "a person"
-            )
+            remedy = who_acts(cause, "../{}/README.md")
             advice = cause.get("advice", "")
             advice = "; ".join(
                 prose(readable(line, self.values)) for line in (advice if isinstance(advice, list) else [advice])
@@ -275,25 +274,41 @@ def role_page(role: str) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def who_acts(cause: dict[str, Any], link: str) -> str:
+    """The remedy of a cause, or who else sees to it."""
+    if "remedy" in cause:
+        return code(cause["remedy"])
+    if "hand_over" in cause:
+        return f"hands over to [{cause['hand_over']}]({link.format(cause['hand_over'])})"
+    return "no action" if cause.get("harmless") else "a person"
+
+
 def overview(runbooks: list[Runbook]) -> str:
-    rows = [("runbook", "alerts", "severity", "causes", "remedies", "risks")]
-    for runbook in runbooks:
-        risks = {part for cause in runbook.causes.values() for part in runbook.risk(cause).split(" or ")}
+    """The index by severity, and for each runbook what it knows and does."""
+    rows = [("severity", "runbook", "signal", "alerts")]
+    for runbook in sorted(runbooks, key=lambda one: -SEVERITIES.index(one.meta["severity"])):
         rows.append(
             (
-                f"[{runbook.role}](../roles/{runbook.role}/README.md)<br>{runbook.meta['title']}",
-                "<br>".join(map(code, runbook.meta["alerts"])),
                 runbook.meta["severity"],
-                "<br>".join(map(code, runbook.causes)),
-                "<br>".join(map(code, runbook.meta["remedies"])),
-                ", ".join(risk for risk in ("low", "medium", "high") if risk in risks),
+                f"[{runbook.role}](#{runbook.role})",
+                prose(runbook.meta["signal"]),
+                "<br>".join(map(code, runbook.meta["alerts"])),
             )
         )
     text = (
         "Each runs with `ansible-playbook playbooks/<runbook>.yml`, or where the collection is installed with"
         " `ansible-playbook oncall.runbooks.<runbook>`."
     )
-    return "\n\n".join([NOTE, "# Runbooks", text, table(*rows)]) + "\n"
+    parts = [NOTE, "# Runbooks", text, table(*rows)]
+    for runbook in runbooks:
+        page = f"../roles/{runbook.role}/README.md"
+        parts += [f"## {runbook.role}", f"{runbook.meta['title']}. [More]({page})"]
+        causes = [
+            (code(slug), who_acts(cause, "../roles/{}/README.md"), runbook.risk(cause))
+            for slug, cause in runbook.causes.items()
+        ]
+        parts.append(table(("cause", "remedy", "risk"), *causes))
+    return "\n\n".join(parts) + "\n"
 
 
 def pages() -> dict[Path, str]:

@@ -25,6 +25,8 @@ what could not be measured makes that one cause unknown and no other:
     (``{service: api, verbs: [restart]}``).
 ``advice``
     What a person should look at, a line or a list of lines.
+``hand_over``
+    The runbook that owns this cause, and is run for it on the same host when this one has come to its end.
 """
 
 from __future__ import annotations
@@ -42,7 +44,7 @@ HEALTHY = "healthy"
 
 KEYS = {
     *("when", "summary", "unless", "conclusive", "harmless", "evidence"),
-    *("remedy", "risk", "targets", "undo", "needs", "advice"),
+    *("remedy", "risk", "targets", "undo", "needs", "advice", "hand_over"),
 }
 
 Evaluate = Callable[[Any], Any]
@@ -87,8 +89,10 @@ def check_table(causes: Mapping[str, Any], remedies: set[str]) -> None:
         needs = cause.get("needs", {})
         if needs and not (isinstance(needs, Mapping) and {"service", "verbs"} == set(needs)):
             raise BadTable(f"cause {slug} has needs without exactly service and verbs")
-        if not any(key in cause for key in ("remedy", "advice", "harmless")):
+        if not any(key in cause for key in ("remedy", "advice", "harmless", "hand_over")):
             raise BadTable(f"cause {slug} has neither remedy nor advice")
+        if "hand_over" in cause and ("remedy" in cause or not isinstance(cause["hand_over"], str)):
+            raise BadTable(f"cause {slug} has a hand_over that is not the name of a runbook, or a remedy beside it")
         earlier.add(slug)
 
 
@@ -152,6 +156,8 @@ def _judge_one(
                 finding[key] = template(cause[key])
             except CannotTell as error:
                 finding[key] = f"{slug} ({key} not available: {one_line(error)})"
+    if "hand_over" in cause:
+        finding["hand_over"] = str(cause["hand_over"])
     return finding
 
 

@@ -16,6 +16,9 @@ The state is plain data that the tasks of the role ``run`` carry along:
     ``rolled_back`` or ``rollback_failed``, and with ``helped`` once that is known.
 ``notes``
     Lines for the report.
+``hand_over``
+    The runbooks that own what is left; ``handed_over``: whether they own all of it; ``above``: those that handed over to
+    this one.
 """
 
 from __future__ import annotations
@@ -46,9 +49,9 @@ def begin(diagnosis: Mapping[str, Any], options: Mapping[str, Any]) -> State:
     Args:
         diagnosis: as the action plugin ``diagnosis`` returns it.
         options: ``check`` (bool), ``until``, ``max_risk``, ``plan`` (hashes approved, a list), ``needs_plan`` (bool:
-            act on an approved plan only) and ``override``.
+            act on an approved plan only), ``override`` and ``above`` (the runbooks that handed over to this one).
     """
-    state = dict(_fresh(diagnosis), override=override_of(options["override"]))
+    state = dict(_fresh(diagnosis), override=override_of(options["override"]), above=list(options["above"]))
     if diagnosis["status"] == UNKNOWN:
         return _ended(state, UNKNOWN)
     if options["check"] or options["until"] != "verify":
@@ -78,6 +81,9 @@ def _fresh(diagnosis: Mapping[str, Any]) -> State:
         "claimed": [],
         "verify": {},
         "notes": [],
+        "above": [],
+        "hand_over": [],
+        "handed_over": False,
     }
 
 
@@ -204,16 +210,30 @@ def looked(state: State, diagnosis: Mapping[str, Any], options: Mapping[str, Any
         if now - verify["good_since"] < options["verify_seconds"]:
             return state
         state = _helped(state, set())
-        return _ended(state, _after_good_fix(diagnosis))
+        return _ended(state, _after_good_fix(state))
     verify["good_since"] = None
     if now - verify["started_at"] < options["verify_timeout_seconds"]:
         return state
     return _to_roll_back(_helped(state, left), left)
 
 
-def _after_good_fix(diagnosis: Mapping[str, Any]) -> str:
+def _after_good_fix(state: State) -> str:
     """The outcome where every cause acted on is gone; something else can still be wrong."""
-    return {HEALTHY: RESOLVED, UNKNOWN: UNKNOWN}.get(diagnosis["status"], UNRESOLVED)
+    status = state["last"]["status"]
+    if status == PROBLEM:
+        return ADVISED if _owned_elsewhere(state)[1] else UNRESOLVED
+    return RESOLVED if status == HEALTHY else UNKNOWN
+
+
+def _owned_elsewhere(state: State) -> tuple[list[str], bool]:
+    """The runbooks that own the problems found last, and whether every problem has one.
+
+    One that handed over to this runbook owns nothing: they would hand it to each other for ever.
+    """
+    problems = [finding for finding in state["last"]["findings"] if finding["status"] == PROBLEM]
+    owners = [finding.get("hand_over", "") for finding in problems]
+    owners = ["" if owner in state["above"] else owner for owner in owners]
+    return list(dict.fromkeys(filter(None, owners))), bool(owners) and all(owners)
 
 
 def _helped(state: State, left: set[str]) -> State:
@@ -262,7 +282,10 @@ def _problems(diagnosis: Mapping[str, Any]) -> set[str]:
 
 
 def _ended(state: State, outcome: str) -> State:
-    return dict(state, outcome=outcome, steps=[])
+    state = dict(state, outcome=outcome, steps=[])
+    if outcome in (ADVISED, PLANNED):
+        state["hand_over"], state["handed_over"] = _owned_elsewhere(state)
+    return state
 
 
 def _blocked(state: State, guard: str, reason: str) -> State:
@@ -306,7 +329,11 @@ def result_of(state: State, diagnosis: Mapping[str, Any], check_mode: bool, now:
         "notes": state["notes"],
         "title": (about["runbook_meta"] or {}).get("title", ""),
         "severity": (about["runbook_meta"] or {}).get("severity", ""),
-        "escalation": (about["runbook_meta"] or {}).get("escalation", "") if outcome in NEEDS_A_PERSON else "",
+        # The runbook that takes over calls a person where one is needed.
+        "escalation": (about["runbook_meta"] or {}).get("escalation", "")
+        if outcome in NEEDS_A_PERSON and not state["handed_over"]
+        else "",
+        "hand_over": state["hand_over"],
     }
 
 
@@ -321,4 +348,5 @@ def _summary(outcome: str, state: State) -> str:
     if state["actions"]:
         undone = f", {undone} rolled back" if undone else ""
         return f"{first}; after {done}{undone}: {'; '.join([last, *state['notes']])}"
-    return "; ".join([last, *state["notes"]])
+    handed = [f"handed over to {', '.join(state['hand_over'])}"] if state["hand_over"] else []
+    return "; ".join([last, *state["notes"], *handed])

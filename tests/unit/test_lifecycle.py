@@ -16,6 +16,7 @@ OPTIONS = {
     "plan": [],
     "override": "",
     "needs_plan": False,
+    "above": [],
     "verify_seconds": 10,
     "verify_timeout_seconds": 60,
 }
@@ -234,6 +235,52 @@ def test_the_result_of_a_healthy_host():
 def test_a_run_that_did_not_come_to_an_end_is_unknown():
     state = lifecycle.begin(diagnosis([A]), OPTIONS)
     assert lifecycle.result_of(state, diagnosis([A]), False, 1001.0)["outcome"] == "unknown"
+
+
+def owned(steps: list[dict] = (), problems: set[str] | None = None, **owners: str) -> dict[str, Any]:
+    """A diagnosis some of whose problems other runbooks own: cause -> runbook."""
+    found = diagnosis(steps, problems)
+    for finding in found["findings"]:
+        if finding["cause"] in owners:
+            finding["hand_over"] = owners[finding["cause"]]
+    return found
+
+
+OWNED = [
+    # found, options, outcome, handed over to, whether that is all of it
+    (owned(problems={"a"}, a="x"), {}, "advised", ["x"], True),
+    (owned(problems={"a", "b"}, a="x", b="x"), {}, "advised", ["x"], True),
+    (owned(problems={"a", "b"}, a="x", b="y"), {}, "advised", ["x", "y"], True),
+    (owned(problems={"a", "b"}, a="x"), {}, "advised", ["x"], False),
+    (owned(problems={"a"}, a="x"), {"check": True}, "planned", ["x"], True),
+    (owned(problems={"a"}, a="x"), {"above": ["x"]}, "advised", [], False),
+    (owned(problems=set(), a="x", b="y"), {}, "", [], False),
+    (owned([A], problems={"a", "b"}, b="x"), {}, "", [], False),
+    (diagnosis(problems={"a"}), {}, "advised", [], False),
+]
+
+
+@pytest.mark.parametrize(("found", "options", "outcome", "to", "everything"), OWNED)
+def test_what_another_runbook_owns_is_handed_over(found, options, outcome, to, everything):
+    if not outcome and found["status"] == "healthy":
+        state = lifecycle.confirm(lifecycle.begin(diagnosis(problems={"a"}), OPTIONS), found, OPTIONS)
+        assert (state["outcome"], state["hand_over"]) == ("healthy", [])
+        return
+    state = lifecycle.begin(dict(found, runbook_meta={"escalation": "lead"}), {**OPTIONS, **options})
+    assert (state["outcome"], state["hand_over"], state["handed_over"]) == (outcome, to, everything)
+    result = lifecycle.result_of(state, found, False, 1001.0)
+    assert result["hand_over"] == to
+    # Whoever takes over calls a person where one is needed; what nobody owns is told here.
+    assert bool(result["escalation"]) is not (everything or outcome == "planned")
+
+
+def test_what_is_left_after_a_good_fix_is_handed_over():
+    state = acted(owned([A], problems={"a", "b"}, b="x"))
+    left = owned(problems={"b"}, b="x")
+    for now in (3000.0, 3010.0):
+        state = lifecycle.looked(state, left, OPTIONS, now)
+    assert (state["outcome"], state["hand_over"]) == ("advised", ["x"])
+    assert state["actions"][0]["helped"] is True
 
 
 def test_failed_escalation_changes_no_outcome():
