@@ -12,44 +12,65 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from .faults import FAULTS
-from .layout import DATABASE, LabError
+from . import engine
+from .compose_lab import ComposeLab
+from .layout import LabError
 from .stack import Lab
 
+AnyLab = Lab | ComposeLab
+# How `engine` ends where there is no Docker and REQUIRE_DOCKER does not ask for it.
+WITHOUT_DOCKER = 3
 
-def _up(lab: Lab, options: argparse.Namespace) -> int:
+
+def _lab(compose: bool) -> AnyLab:
+    """The lab of LAB_HOME, of the kind it was made as; a new one of the kind that is wanted."""
+    lab = Lab(say=_say)
+    if lab.layout.exists():
+        if compose and lab.layout.kind != "compose":
+            raise LabError(f"{lab.home} is an embedded lab; run `python -m lab down --purge` or set another LAB_HOME")
+        compose = lab.layout.kind == "compose"
+    return ComposeLab(say=_say) if compose else lab
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _up(lab: AnyLab, options: argparse.Namespace) -> int:
     lab.up()
     return 0
 
 
-def _down(lab: Lab, options: argparse.Namespace) -> int:
+def _down(lab: AnyLab, options: argparse.Namespace) -> int:
     lab.down(purge=options.purge)
     return 0
 
 
-def _status(lab: Lab, options: argparse.Namespace) -> int:
+def _status(lab: AnyLab, options: argparse.Namespace) -> int:
     status = lab.status()
     if options.json:
         print(json.dumps(status, indent=2))
         return 0 if status["up"] else 1
     print(f"{'up' if status['up'] else 'not up'}: {status['home']}")
     for name, service in status["services"].items():
-        print(f"  {name:<10}{service['state']:<10}port {service['port'] or '-':<8}pid {service['pid'] or '-'}")
+        where = f"container {service['container']}" if service.get("container") else f"pid {service['pid'] or '-'}"
+        print(f"  {name:<10}{service['state']:<10}port {service['port'] or '-':<8}{where}")
     if status["up"]:
-        numbers = ", ".join(f"{name} {value}" for name, value in status["pool"].items())
-        print(f"  pool      {numbers or status.get('pool_error')}")
+        if "pool" in status:
+            numbers = ", ".join(f"{name} {value}" for name, value in status["pool"].items())
+            print(f"  pool      {numbers or status.get('pool_error')}")
         print(f"  faults    {', '.join(status['faults']) or 'none'}")
     return 0 if status["up"] else 1
 
 
-def _inject(lab: Lab, options: argparse.Namespace) -> int:
+def _inject(lab: AnyLab, options: argparse.Namespace) -> int:
     print(f"{options.fault} is there; {lab.inject(options.fault)}")
     return 0
 
 
-def _heal(lab: Lab, options: argparse.Namespace) -> int:
+def _heal(lab: AnyLab, options: argparse.Namespace) -> int:
     if options.all == bool(options.fault):
-        raise LabError(f"heal what? Name a fault or give --all; the known ones are {', '.join(FAULTS)}")
+        raise LabError(f"heal what? Name a fault or give --all; the known ones are {', '.join(lab.faults())}")
     if options.all:
         print(f"healed: {', '.join(lab.heal_all()) or 'nothing was injected'}")
     else:
@@ -57,24 +78,14 @@ def _heal(lab: Lab, options: argparse.Namespace) -> int:
     return 0
 
 
-def _faults(lab: Lab, options: argparse.Namespace) -> int:
-    for name, fault in FAULTS.items():
+def _faults(lab: AnyLab, options: argparse.Namespace) -> int:
+    for name, fault in lab.faults().items():
         print(f"{name:<22}{fault.summary}")
     return 0
 
 
-def _env(lab: Lab, options: argparse.Namespace) -> int:
-    ports = lab.layout.ports
-    values = {
-        "LAB_HOME": str(lab.home),
-        "LAB_API_URL": lab.url,
-        "LAB_SUPERVISOR_CONFIG": str(lab.layout.config),
-        "LAB_REDIS_PORT": str(ports["redis"]),
-        "PGHOST": "127.0.0.1",
-        "PGPORT": str(ports["database"]),
-        "PGDATABASE": DATABASE,
-        "PGUSER": "oncall",
-    }
+def _env(lab: AnyLab, options: argparse.Namespace) -> int:
+    values = lab.environment()
     if options.json:
         print(json.dumps(values, indent=2))
     else:
@@ -82,7 +93,19 @@ def _env(lab: Lab, options: argparse.Namespace) -> int:
     return 0
 
 
-COMMANDS: dict[str, tuple[str, Callable[[Lab, argparse.Namespace], int]]] = {
+def _engine(lab: AnyLab, options: argparse.Namespace) -> int:
+    try:
+        found = engine.ensure(_say)
+    except engine.NoDocker as error:
+        if engine.required():
+            raise
+        _say(f"lab: {error}")
+        return WITHOUT_DOCKER
+    _say(f"Docker {found.engine} answers, with Compose {found.compose}")
+    return 0
+
+
+COMMANDS: dict[str, tuple[str, Callable[[AnyLab, argparse.Namespace], int]]] = {
     "up": ("start the stack and wait until it works", _up),
     "status": ("show services, pool and active faults; ends with 1 when the lab is not up", _status),
     "inject": ("break it, and return when that was measured", _inject),
@@ -90,6 +113,7 @@ COMMANDS: dict[str, tuple[str, Callable[[Lab, argparse.Namespace], int]]] = {
     "faults": ("list the faults", _faults),
     "env": ("print ports and paths for a shell", _env),
     "down": ("stop everything", _down),
+    "engine": ("find Docker, or install it where that may be done; ends with 3 without", _engine),
 }
 
 
@@ -99,13 +123,15 @@ def main(argv: list[str] | None = None) -> int:
     parsers = {name: commands.add_parser(name, help=text) for name, (text, _) in COMMANDS.items()}
     for name in ("status", "env"):
         parsers[name].add_argument("--json", action="store_true")
+    for name in ("up", "faults"):
+        parsers[name].add_argument("--compose", action="store_true", help="in containers, with Docker Compose")
     parsers["inject"].add_argument("fault")
     parsers["heal"].add_argument("fault", nargs="?")
     parsers["heal"].add_argument("--all", action="store_true")
     parsers["down"].add_argument("--purge", action="store_true", help="remove the state folder as well")
     options = parser.parse_args(argv)
     try:
-        return COMMANDS[options.command][1](Lab(say=lambda line: print(line, flush=True)), options)
+        return COMMANDS[options.command][1](_lab(getattr(options, "compose", False)), options)
     except (LabError, OSError, subprocess.SubprocessError) as error:
         print(f"lab: {error}", file=sys.stderr)
     except KeyboardInterrupt:

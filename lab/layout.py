@@ -73,6 +73,7 @@ class Layout:
         self.programs = self.home / "supervisor.d"
         self.logs = self.home / "log"
         self.faults = self.home / "faults"
+        self.app_password = self.home / "app_password"
         self.redis_config = self.home / "redis.conf"
         self.short_hash = hashlib.sha256(f"{os.geteuid()}:{self.home}".encode()).hexdigest()[:10]
         self.cluster = f"lab-{self.short_hash}"
@@ -80,7 +81,7 @@ class Layout:
 
     # The choices made at the first `up`, read anew where another process may have changed them.
     def record(self) -> dict[str, Any]:
-        """``{"base": str, "postgres": str, "ports": {"api": int, ...}}``; LabError without a lab here."""
+        """``{"kind": str, "ports": {"api": int, ...}, ...}``; LabError without a lab here."""
         return self._read("lab.json")
 
     def secrets(self) -> dict[str, str]:
@@ -97,6 +98,11 @@ class Layout:
 
     def exists(self) -> bool:
         return (self.home / "lab.json").exists()
+
+    @property
+    def kind(self) -> str:
+        """``embedded`` or ``compose``."""
+        return self.record().get("kind", "embedded")
 
     @property
     def ports(self) -> dict[str, int]:
@@ -132,25 +138,27 @@ class Layout:
         if re.search(r"""[;#"'%\\\n]""", f"{self.home}{REPOSITORY}"):
             raise LabError(f"{self.home} or {REPOSITORY} has a quote or one of ; # % \\ in it; use another folder")
         if not self.exists():
-            self._begin()
+            self.begin()
+            self.save({"kind": "embedded", "base": str(self._choose_base()), "ports": {}})
         record = self.record()
         # Also where it was cleaned away: a folder for temporary files may be.
         if not Path(record["base"]).is_dir():
             record["base"] = str(self._choose_base())
         record["postgres"] = str(self._reachable_postgres(Path(record["base"])))
         self.save(record)
+        write_private(self.app_password, self.secrets()["app"])
         for folder in (self.programs, self.logs, self.faults, self.home / "oncall"):
             folder.mkdir(mode=0o700, exist_ok=True)
         self.sockets.mkdir(mode=0o711, exist_ok=True)
         self.postgres_sockets.mkdir(mode=0o700, exist_ok=True)
         self.give_away(self.postgres_sockets)
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """Take an empty folder for a new lab, with new passwords."""
         if {path.name for path in self.home.iterdir()} - {"lock", "secrets.json"}:
             raise LabError(f"{self.home} is not empty and no lab; empty it or set LAB_HOME to another folder")
         passwords = {role: secrets.token_urlsafe(24) for role in ROLES}
         write_private(self.home / "secrets.json", json.dumps(passwords))
-        self.save({"base": str(self._choose_base()), "ports": {}})
 
     def save(self, record: dict[str, Any]) -> None:
         write_private(self.home / "lab.json", json.dumps(record, indent=2) + "\n")

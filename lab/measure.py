@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import http.client
 import socket
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -117,3 +119,24 @@ def redis_answers(port: int) -> bool:
 
 def states_of(infos: dict[str, dict[str, Any]], names: tuple[str, ...]) -> dict[str, str]:
     return {name: infos[name]["statename"] if name in infos else "UNKNOWN" for name in names}
+
+
+class GaveUp(LabError):
+    """Waiting longer does not help."""
+
+
+def wait(condition: Callable[[], tuple[bool, str]], seconds: float) -> str:
+    """Ask until the condition holds; "" when it does, else what was seen last."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            holds, seen = condition()
+        except GaveUp:
+            raise
+        except LabError as error:
+            holds, seen = False, str(error)
+        if holds:
+            return ""
+        if time.monotonic() > end:
+            return seen or "no change"
+        time.sleep(0.1)

@@ -14,15 +14,13 @@ from typing import Any
 
 from . import database, faults, measure, processes
 from .assemble import choose_ports, configure, service_program
-from .layout import SERVICES, LabError, Layout
+from .faults import FAULTS, Fault
+from .layout import DATABASE, SERVICES, LabError, Layout
+from .measure import GaveUp, wait
 from .supervise import Supervisor, program
 
 READY_SECONDS = 40
 CONDITION_SECONDS = 45
-
-
-class GaveUp(LabError):
-    """Waiting longer does not help."""
 
 
 class Lab:
@@ -90,7 +88,7 @@ class Lab:
                 late.append(f"/readyz says {status} {body[:200]}")
             return not late, "; ".join(late)
 
-        if problem := _wait(ready, READY_SECONDS):
+        if problem := wait(ready, READY_SECONDS):
             raise LabError(f"not ready within {READY_SECONDS} s: {problem}; see {self.layout.logs}")
 
     def _excuse(self, name: str, state: str) -> str:
@@ -118,7 +116,7 @@ class Lab:
             if self.supervisor.alive():
                 self._say("stopping the lab")
                 self.supervisor.call("shutdown")
-                _wait(lambda: (not processes.of_lab(self.layout), ""), 20)
+                wait(lambda: (not processes.of_lab(self.layout), ""), 20)
             processes.end(processes.of_lab(self.layout))
             for marker in self.layout.faults.glob("*.json"):
                 marker.unlink()
@@ -144,10 +142,11 @@ class Lab:
         return sorted(path.stem for path in self.layout.faults.glob("*.json"))
 
     def status(self) -> dict[str, Any]:
-        """``{"up", "home", "services": {name: {"state", "pid", "port"}}, "faults": [name], "pool": {}}``."""
+        """``{"up", "home", "kind", "services": {name: {"state", "pid", "port"}}, "faults": [name], "pool": {}}``."""
         status: dict[str, Any] = {
             "up": False,
             "home": str(self.home),
+            "kind": "embedded",
             "services": {},
             "faults": [],
             "pool": {},
@@ -165,7 +164,24 @@ class Lab:
             status["pool_error"] = str(error)
         return {**status, "up": True, "faults": self.active()}
 
+    def environment(self) -> dict[str, str]:
+        """What a shell needs to work with this lab."""
+        ports = self.layout.ports
+        return {
+            "LAB_HOME": str(self.home),
+            "LAB_API_URL": self.url,
+            "LAB_SUPERVISOR_CONFIG": str(self.layout.config),
+            "LAB_REDIS_PORT": str(ports["redis"]),
+            "PGHOST": "127.0.0.1",
+            "PGPORT": str(ports["database"]),
+            "PGDATABASE": DATABASE,
+            "PGUSER": "oncall",
+        }
+
     # ------------------------------------------------------------------ breaking and mending
+    def faults(self) -> dict[str, Fault]:
+        return FAULTS
+
     def inject(self, name: str) -> str:
         """Make a fault and return when its condition was measured: the line that says what was measured."""
         fault = faults.known(name)
@@ -183,7 +199,7 @@ class Lab:
                 self._heal(name)
                 raise
 
-    def _make(self, name: str, fault: faults.Fault) -> str:
+    def _make(self, name: str, fault: Fault) -> str:
         (self.layout.faults / f"{name}.json").write_text(json.dumps({"injected": time.time()}))
         if fault.program:
             argv = [sys.executable, "-m", "lab.trouble", "--home", str(self.home), "--fault", name]
@@ -201,7 +217,7 @@ class Lab:
             in_a_row = in_a_row + 1 if is_there else 0
             return in_a_row >= fault.samples, seen
 
-        if problem := _wait(there, CONDITION_SECONDS):
+        if problem := wait(there, CONDITION_SECONDS):
             raise LabError(f"{name} is not there after {CONDITION_SECONDS} s; last measured {problem}; see "
                            f"{self.layout.logs}")  # fmt: skip
         return seen
@@ -228,7 +244,7 @@ class Lab:
             return active
 
     def _heal(self, name: str) -> None:
-        fault = faults.FAULTS[name]
+        fault = FAULTS[name]
         others = set(self.active()) - {name}
         if (first := others & set(faults.BLIND)) and name not in faults.BLIND:
             raise LabError(
@@ -246,7 +262,7 @@ class Lab:
     def _settle(self) -> None:
         """As after `up`: everything runs, nothing that remedies change is changed, nobody waits."""
         self._restore_settings()
-        if problem := _wait(self._calm, 20):
+        if problem := wait(self._calm, 20):
             raise LabError(f"healed, but the lab is not calm again: {problem}; run: python -m lab down")
 
     def _calm(self) -> tuple[bool, str]:
@@ -272,20 +288,3 @@ class Lab:
     def _require_up(self) -> None:
         if not (self.layout.exists() and self.supervisor.alive()):
             raise LabError(f"the lab in {self.home} is not up; run: python -m lab up")
-
-
-def _wait(condition: Callable[[], tuple[bool, str]], seconds: float) -> str:
-    """Ask until the condition holds; "" when it does, else what was seen last."""
-    end = time.monotonic() + seconds
-    while True:
-        try:
-            holds, seen = condition()
-        except GaveUp:
-            raise
-        except LabError as error:
-            holds, seen = False, str(error)
-        if holds:
-            return ""
-        if time.monotonic() > end:
-            return seen or "no change"
-        time.sleep(0.1)

@@ -1,10 +1,11 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A threaded HTTP server over a connection pool, with its metrics: the API without its routes."""
+"""A threaded HTTP server with its metrics: what all the lab's programs answer with."""
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -19,76 +20,23 @@ from urllib.parse import parse_qsl, urlsplit
 
 import psycopg
 import redis
-from prometheus_client import (
-    CONTENT_TYPE_LATEST,
-    REGISTRY,
-    Counter,
-    Histogram,
-    disable_created_metrics,
-    generate_latest,
-)
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, disable_created_metrics, generate_latest
 from psycopg_pool import PoolTimeout
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
-from .layout import DATABASE, Layout
-from .pool import Pool
+from .programs import give_up
 
 # Above the 150 requests the lab's load makes at most; what exceeds it is refused at once, not queued.
 MAX_REQUESTS = 160
 MAX_THREADS = 200
 
-log = logging.getLogger("lab.api")
+log = logging.getLogger("lab.web")
 disable_created_metrics()
 RESPONSES = Counter("app_response_status_total", "Answers by status", ["status", "route", "method"])
-DURATION = Histogram("api_request_duration_seconds", "Time from request to answer", ["route"])
-CACHE = {
-    event: Counter(f"app_cache_{event}_total", f"Cache {event}")
-    for event in ("hits", "misses", "errors", "invalidations")
-}
+DURATION = Histogram("app_request_duration_seconds", "Time from request to answer", ["route", "method"])
 
 
 class Refused(Exception):
-    """An answer other than 200, with the status as first and the reason as second argument."""
-
-
-class Api:
-    """What the routes share: the pool, the cache, and the connections a fault holds back."""
-
-    def __init__(self, layout: Layout) -> None:
-        self.ports = layout.ports
-        self.metrics_off = layout.faults / "metrics_missing.json"
-        self.pool = Pool(
-            max_size=int(os.environ.get("PG_POOL_MAX", "25")),
-            host="127.0.0.1", port=self.ports["database"], dbname=DATABASE, user="app",
-            password=layout.secrets()["app"], application_name="lab-api", connect_timeout=5,
-        )  # fmt: skip
-        REGISTRY.register(self.pool)
-        self.cache = redis.Redis(
-            host="127.0.0.1", port=self.ports["redis"], socket_timeout=1, socket_connect_timeout=1,
-            decode_responses=True, retry=Retry(NoBackoff(), 0),
-        )  # fmt: skip
-        self.admitted = threading.BoundedSemaphore(MAX_REQUESTS)
-        self.leaked: list[psycopg.Connection[Any]] = []
-
-    def rows(self, statement: str, *values: Any) -> list[dict[str, Any]]:
-        with self.pool.connection() as connection:
-            cursor = connection.execute(statement, values)
-            names = [column.name for column in cursor.description or ()]
-            return [dict(zip(names, row, strict=True)) for row in cursor]
-
-    def cached(self, key: str, seconds: int, produce: Callable[[], Any]) -> Any:
-        try:
-            if (known := self.cache.get(key)) is not None:
-                CACHE["hits"].inc()
-                return json.loads(str(known))
-            CACHE["misses"].inc()
-        except redis.RedisError:
-            CACHE["errors"].inc()
-        value = produce()
-        with suppress(redis.RedisError):
-            self.cache.set(key, json.dumps(value), ex=seconds)
-        return value
+    """An answer other than 200: the status as first and the reason, or the whole body, as second argument."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -116,11 +64,11 @@ class Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         self.query = dict(parse_qsl(url.query))
         route = self.server.routes.get((self.command, url.path))
-        name = url.path if route else "unknown"
+        self.route = url.path if route else "unknown"
         began = time.monotonic()
         status, body, kind = self._result(route)
-        DURATION.labels(name).observe(time.monotonic() - began)
-        RESPONSES.labels(str(status), name, self.command).inc()
+        DURATION.labels(self.route, self.command).observe(time.monotonic() - began)
+        RESPONSES.labels(str(status), self.route, self.command).inc()
         if status >= 500:
             log.error("%s %s %s %s", self.command, url.path, status, body.decode()[:200])
         with suppress(OSError):
@@ -131,7 +79,6 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def _result(self, route: Route | None) -> tuple[int, bytes, str]:
-        kind = "application/json"
         try:
             if route is None:
                 raise Refused(404, "no such route")
@@ -142,51 +89,64 @@ class Handler(BaseHTTPRequestHandler):
             status, reason = 503, f"no database connection: {error}"
         except (psycopg.Error, redis.RedisError, OSError) as error:
             status, reason = 500, " ".join(f"{type(error).__name__}: {error}".split())
+        except Exception as error:
+            # A mistake in the code of a route: the whole trace, as any framework logs it.
+            log.exception("unhandled exception in %s %s", self.command, self.route)
+            status, reason = 500, f"{type(error).__name__}: {error}"
         else:
             if isinstance(result, bytes):
                 return 200, result, CONTENT_TYPE_LATEST
-            return 200, json.dumps(result, default=str).encode(), kind
-        return status, json.dumps({"error": reason}).encode(), kind
+            return 200, json.dumps(result, default=str).encode(), "application/json"
+        body = reason if isinstance(reason, dict) else {"error": reason}
+        return status, json.dumps(body).encode(), "application/json"
 
     def log_message(self, format: str, *args: Any) -> None:
         """No line per request."""
 
 
-Route = Callable[[Api, Handler], Any]
+Route = Callable[[Any, Handler], Any]
 
 
-def health(api: Api, request: Handler) -> Any:
-    return {"status": "ok"}
-
-
-def metrics(api: Api, request: Handler) -> Any:
-    if api.metrics_off.exists():
+def metrics(program: Any, request: Handler) -> Any:
+    if program.metrics_off is not None and program.metrics_off.exists():
         raise Refused(404, "no such route")
     return generate_latest()
 
 
 class Server(ThreadingHTTPServer):
-    """As many threads as there is work for, and no more."""
+    """As many threads as there is work for, and no more.
+
+    Args:
+        program: what every route gets as its first argument.
+        routes: by method and path.
+        port: where it listens, on BIND_ADDRESS or else on loopback alone. Ends the program where it is taken.
+    """
 
     request_queue_size = 256
     daemon_threads = True
 
-    def __init__(self, api: Api, routes: dict[tuple[str, str], Route]) -> None:
-        self.api = api
+    def __init__(self, program: Any, routes: dict[tuple[str, str], Route], port: int) -> None:
+        self.program = program
         self.routes = routes
+        self.always = {routes.get(("GET", path)) for path in ("/health", "/healthz", "/metrics")}
+        self._admitted = threading.BoundedSemaphore(MAX_REQUESTS)
         self._places = threading.BoundedSemaphore(MAX_THREADS)
-        super().__init__(("127.0.0.1", api.ports["api"]), Handler)
+        address = os.environ.get("BIND_ADDRESS", "127.0.0.1")
+        try:
+            super().__init__((address, port), Handler)
+        except OSError as error:
+            give_up(f"listen {errno.errorcode.get(error.errno or 0, '')}: {error.strerror} {address}:{port}")
 
     def run(self, route: Route, request: Handler) -> Any:
         # These tell what is wrong when everything else waits: they are never refused and never wait.
-        if route in (health, metrics):
-            return route(self.api, request)
-        if not self.api.admitted.acquire(blocking=False):
+        if route in self.always:
+            return route(self.program, request)
+        if not self._admitted.acquire(blocking=False):
             raise Refused(503, f"more than {MAX_REQUESTS} requests at once")
         try:
-            return route(self.api, request)
+            return route(self.program, request)
         finally:
-            self.api.admitted.release()
+            self._admitted.release()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         if self._places.acquire(blocking=False):

@@ -12,8 +12,32 @@ OPTIONS = r"""
       - C(user:password@) in a URL becomes basic authentication. It is never shown, but Ansible returns a
         module's arguments to whoever registers the result; put C(no_log) on the task then.
       - At most 16 MiB are read of each. Redirects are followed only within the same scheme, host and port.
+      - Required without a Prometheus server. With one, only their names count.
     type: dict
-    required: true
+  prometheus:
+    description:
+      - A Prometheus server, which is asked instead of the endpoints. The same metrics give the same answers.
+      - Where a target is down and had series of a metric within the last hour, that metric is not available.
+    type: dict
+    suboptions:
+      url:
+        description: Its URL, http or https, up to the path before C(/api/v1), with C(user:password@) as in endpoints.
+        type: str
+        required: true
+      labels:
+        description: Labels that select what belongs to this stack, such as C(job), as in C(labels) of a metric.
+        type: dict
+        default: {}
+      endpoints:
+        description: Name of an endpoint to the labels that its series have there, besides the others.
+        type: dict
+        default: {}
+      window_seconds:
+        description:
+          - The range of increases, rates, quantiles and slopes. Take at least four scrape intervals.
+          - A series that is new within it counts from 0, if its target was scraped before.
+        type: float
+        default: 300.0
   metrics:
     description:
       - Name of each result to what it is. A plain string is the name of a family, the sum of whose series is
@@ -21,8 +45,9 @@ OPTIONS = r"""
       - Otherwise a dict with the keys below. Which of them C(measure) takes is checked.
       - C(family) is the name of a metric family. A counter is found with and without C(_total).
       - C(measure) is V(value), the default, what is shown now; V(increase), of a counter during the window;
-        V(rate), that per second; V(quantile), of a histogram during the window; or V(ratio), of two other
-        entries.
+        V(rate), that per second; V(quantile), of a histogram during the window; V(slope), of a gauge per second
+        during the window, by least squares of each series; V(ratio), of two other entries; V(seconds_to) a limit;
+        or V(promql).
       - C(labels) selects series. A value is the exact one or C(~) and a regular expression for all of it,
         such as C(~5..).
       - C(by) is a list of labels. The value is then a dict of their values, joined by commas, to a number; a
@@ -33,19 +58,30 @@ OPTIONS = r"""
         sample.
       - C(of) and C(to), for a ratio, are names of entries that are no ratio. C(to) has the same C(by) as
         C(of), or none.
+      - C(of), C(slope) and C(limit), for C(seconds_to), are the name of an entry, the name of one that is its slope,
+        and a number or the name of an entry. It is 0 at and above the limit, and null where it is not on its way
+        there.
+      - C(promql), for that measure, is an expression of your own for a Prometheus server that gives an instant
+        vector, with one number for each combination of C(by). It is sent as it stands.
       - C(endpoints) is a list of the endpoints that expose the family, by default all. All of them must
         answer and expose it, because the sum over some of them would look like the sum over all.
     type: dict
     default: {}
   window_seconds:
     description:
-      - Time between the two samples that increases, rates and quantiles need. Where none is asked for, there
+      - Time from the first to the last sample that increases, rates, quantiles and slopes need. Where none is asked for, there
         is one sample.
       - A counter that is lower in the second sample was reset and is taken to have grown by what it shows.
     type: float
     default: 1.0
+  samples:
+    description: So many samples a slope is made from, evenly over the window, at least 2.
+    type: int
+    default: 2
   timeout_seconds:
-    description: Time for each sample of all endpoints, from resolving the name to the last byte.
+    description:
+      - Time for each sample of all endpoints, from resolving the name to the last byte, and for all questions to a
+        Prometheus server.
     type: float
     default: 5.0
 """

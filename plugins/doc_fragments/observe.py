@@ -7,7 +7,17 @@ from __future__ import annotations
 
 import textwrap
 
-from ansible_collections.oncall.runbooks.plugins.doc_fragments import metrics, postgres, service
+from ansible_collections.oncall.runbooks.plugins.doc_fragments import (
+    deployment,
+    filesystem,
+    host,
+    http_probe,
+    metrics,
+    port,
+    postgres,
+    redis,
+    service,
+)
 
 _TIMEOUT = """
   timeout_seconds:
@@ -33,5 +43,12 @@ class ModuleDocFragment:
             "postgres_activity_info",
             postgres.DATABASE + postgres.ACTIVITY + _TIMEOUT,
         )
+        + _nested("redis", "redis_info", redis.OPTIONS)
         + _nested("service", "service_info", service.SERVICES + service.OBSERVED)
+        + _nested("host", "host_info", host.OPTIONS)
+        + _nested("http_probe", "http_probe_info", http_probe.OPTIONS)
+        + _nested("port", "port_info", port.OPTIONS)
+        + _nested("filesystem", "filesystem_info", filesystem.OPTIONS)
+        + _nested("postgres_wal", "postgres_wal_info", postgres.DATABASE + _TIMEOUT)
+        + _nested("deployment", "deployment_info", deployment.OPTIONS)
     )

@@ -79,6 +79,20 @@ ACTIVITY = r"""
     description: Characters of each statement that are returned. Literals are replaced before the cut.
     type: int
     default: 80
+  window_seconds:
+    description: Time between two looks at C(pg_stat_statements), which tell what ran meanwhile. With V(0) there is one.
+    type: float
+    default: 0
+  explain:
+    description:
+      - With a window, whether the three statements that took the most time in it are explained. Only a single C(SELECT) is,
+        and by a superuser only its own.
+      - V(plan) runs none of them. A statement that takes values needs PostgreSQL 16.
+      - V(analyze) runs those that take no values and call only functions known to change nothing, in a read-only session with a
+        statement timeout.
+    type: str
+    choices: [none, plan, analyze]
+    default: none
 """
 
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""GET over HTTP with one deadline and one size limit, whatever the other side does."""
+"""GET, HEAD and POST over HTTP with one deadline and one size limit, whatever the other side does."""
 
 from __future__ import annotations
 
@@ -26,7 +26,16 @@ _NOT_IN_A_HEADER = re.compile(r"[^\x20-\x7e\xa0-\xff]")
 
 
 class FetchError(Exception):
-    """No answer that can be used; the message is one line and holds no secret."""
+    """No answer that can be used; the message is one line and holds no secret.
+
+    ``kind`` says what it was: ``dns``, ``refused``, ``unreachable``, ``timeout``, ``tls``, ``reset``, ``redirect``, ``too_large`` or
+    ``protocol``; ``connected`` whether somebody was there to answer.
+    """
+
+    def __init__(self, message, kind="protocol", connected=False):
+        super().__init__(message)
+        self.kind = kind
+        self.connected = connected
 
 
 class _Target:
@@ -56,7 +65,7 @@ class _Target:
         return self.scheme, self.host, self.port
 
 
-class _TimedReader(io.RawIOBase):
+class TimedReader(io.RawIOBase):
     """What HTTPResponse reads from: every single receive gets only the time that is left.
 
     A socket's own timeout starts anew with every byte, so a server that drips would never run into it.
@@ -97,18 +106,22 @@ def public_url(url):
     return one_line(f"{parts.scheme}://{host}{'' if port is None else f':{port}'}{path}", 200)
 
 
-def fetch(url, timeout_seconds, max_bytes=MAX_BYTES, headers=None):
-    """Read one URL with GET.
+def fetch(url, timeout_seconds, max_bytes=MAX_BYTES, headers=None, body=None, method="", noted=None, redirects=True):
+    """Read one URL with GET or, with a body, POST.
 
     The deadline covers everything: name resolution, every address, TLS, redirects, the last byte of the body.
-    At most three redirects are followed, only within the same scheme, host and port. Proxy settings of the
-    environment are not used.
+    At most three redirects of a GET are followed, only within the same scheme, host and port. Proxy settings of
+    the environment are not used.
 
     Args:
         url: http or https; ``user:password@`` in it becomes basic authentication.
         timeout_seconds: for the whole answer.
         max_bytes: limit of the body, as transferred and as unpacked.
         headers: dict of more request headers.
+        body: bytes to send, whose type the headers say.
+        method: HEAD, for instance; by default as said above.
+        noted: a dict that gets the ``certificate`` of https, as ``ssl.SSLSocket.getpeercert`` gives it.
+        redirects: False where one is the answer wanted.
 
     Returns:
         ``(status, headers, body)``: the status as int, whatever it is; the answer's headers with lower-case
@@ -121,11 +134,16 @@ def fetch(url, timeout_seconds, max_bytes=MAX_BYTES, headers=None):
     target = first = _Target(url)
     request_headers = _request_headers(first, headers or {})
     for _attempt in range(_MAX_REDIRECTS + 1):
-        status, answer_headers, body, location = _get(target, request_headers, deadline, max_bytes)
-        if location is None:
-            return status, answer_headers, body
+        status, answer_headers, answer, location = _ask(
+            target, request_headers, body, deadline, max_bytes, method or ("GET" if body is None else "POST"), noted
+        )
+        if location is None or not redirects:
+            return status, answer_headers, answer
+        if body is not None:
+            message = f"POST {first.shown} is redirected ({status}), which is not followed; is it a login?"
+            raise FetchError(message, "redirect", connected=True)
         target = _redirected(target, location)
-    raise FetchError(f"{first.shown}: more than {_MAX_REDIRECTS} redirects")
+    raise FetchError(f"{first.shown}: more than {_MAX_REDIRECTS} redirects", "redirect", connected=True)
 
 
 def _request_headers(target, extra):
@@ -153,20 +171,22 @@ def _request_headers(target, extra):
 def _redirected(target, location):
     from urllib.parse import urljoin
 
-    if _NOT_IN_A_URL.search(location):
-        raise FetchError(f"{target.shown} redirects to something that is no URL")
     try:
+        if _NOT_IN_A_URL.search(location):
+            raise ValueError
         new = _Target(urljoin(target.url, location))
-    except ValueError:
-        raise FetchError(f"{target.shown} redirects to something that is no URL") from None
+    except (ValueError, FetchError):
+        message = f"{target.shown} redirects to something that is no URL"
+        raise FetchError(message, "redirect", connected=True) from None
     if new.origin() == target.origin():
         return new
+    message = f"{target.shown} redirects to another place, {new.scheme}://{new.host}:{new.port}; not followed"
     if (target.scheme, new.scheme) == ("http", "https") and new.host == target.host:
-        raise FetchError(f"{target.shown} redirects to https: write {new.shown} instead")
-    raise FetchError(f"{target.shown} redirects to another place, {new.scheme}://{new.host}:{new.port}; not followed")
+        message = f"{target.shown} redirects to https: write {new.shown} instead"
+    raise FetchError(message, "redirect", connected=True)
 
 
-def _get(target, headers, deadline, max_bytes):
+def _ask(target, headers, body, deadline, max_bytes, method, noted):
     """One request. Returns ``(status, headers, body, location)``; with a location there is no body."""
     import http.client
 
@@ -174,12 +194,14 @@ def _get(target, headers, deadline, max_bytes):
     sock = None
     try:
         sock = _connect(target, deadline, progress)
+        if noted is not None and target.scheme == "https":
+            noted["certificate"] = sock.getpeercert()
         progress["doing"] = "waiting for the answer"
         connection = http.client.HTTPConnection(target.host, target.port)
         connection.sock = sock
         sock.settimeout(deadline.remaining_seconds())
-        connection.request("GET", target.path, headers=headers)
-        with http.client.HTTPResponse(_TimedReader(sock, deadline), method="GET") as response:
+        connection.request(method, target.path, body, headers)
+        with http.client.HTTPResponse(TimedReader(sock, deadline), method=method) as response:
             response.begin()
             answer_headers = {name.lower(): value for name, value in response.getheaders()}
             location = answer_headers.get("location") if response.status in _REDIRECTS else None
@@ -188,7 +210,9 @@ def _get(target, headers, deadline, max_bytes):
             progress["doing"] = "reading the body"
             return response.status, answer_headers, _body(response, answer_headers, max_bytes), None
     except Exception as error:
-        raise FetchError(one_line(_explain(error, target, deadline, progress["doing"]))) from None
+        message = one_line(_explain(error, target, method, deadline, progress["doing"]))
+        is_connected = progress["doing"] not in ("resolving the name", "connecting")
+        raise FetchError(message, _kind(error), is_connected) from None
     finally:
         if sock is not None:
             sock.close()
@@ -239,7 +263,7 @@ def _body(response, headers, max_bytes):
     transfer = headers.get("transfer-encoding", "").strip().lower()
     if transfer not in ("", "identity", "chunked"):
         raise FetchError(f"the transfer encoding {one_line(transfer, 40)} is not understood")
-    too_large = FetchError(f"the body is larger than {max_bytes} bytes")
+    too_large = FetchError(f"the body is larger than {max_bytes} bytes", "too_large")
     if response.length is not None and response.length > max_bytes:
         raise too_large
     gunzip = _Gunzip() if encoding.endswith("gzip") else None
@@ -285,33 +309,57 @@ class _Gunzip:
         return self._member is not None and self._member.eof
 
 
-def _explain(error, target, deadline, doing):
+def _kind(error):
+    import errno
+    import http.client
+    import socket
+    import ssl
+
+    if isinstance(error, FetchError):
+        return error.kind
+    if isinstance(error, http.client.HTTPException) and not isinstance(error, ConnectionError):
+        return "reset" if isinstance(error, http.client.IncompleteRead) else "protocol"
+    kinds = (
+        ((DeadlineExceeded, socket.timeout), "timeout"),
+        (socket.gaierror, "dns"),
+        (ssl.SSLError, "tls"),
+        (ConnectionRefusedError, "refused"),
+        (ConnectionError, "reset"),
+    )
+    for classes, kind in kinds:
+        if isinstance(error, classes):
+            return kind
+    is_unreachable = getattr(error, "errno", None) in (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT)
+    return "unreachable" if is_unreachable else "protocol"
+
+
+def _explain(error, target, method, deadline, doing):
     import http.client
     import socket
     import ssl
     import zlib
 
-    place = target.shown
+    asked = f"{method} {target.shown}"
     if isinstance(error, (DeadlineExceeded, socket.timeout)):
-        return f"GET {place}: no complete answer within {deadline.seconds:g} s, given up while {doing}"
+        return f"{asked}: no complete answer within {deadline.seconds:g} s, given up while {doing}"
     if isinstance(error, FetchError):
-        return f"GET {place}: {error}"
+        return f"{asked}: {error}"
     if isinstance(error, socket.gaierror):
-        return f"GET {place}: the name {target.host} does not resolve ({error.strerror})"
+        return f"{asked}: the name {target.host} does not resolve ({error.strerror})"
     if isinstance(error, ssl.SSLError):
         detail = getattr(error, "verify_message", "") or error.reason or error
-        return f"GET {place}: TLS failed: {detail}"
+        return f"{asked}: TLS failed: {detail}"
     if isinstance(error, ConnectionRefusedError):
         where = f"{target.host}:{target.port}"
-        return f"GET {place}: connection refused by {where}; does the service run, on this port?"
+        return f"{asked}: connection refused by {where}; does the service run, on this port?"
     if isinstance(error, http.client.RemoteDisconnected):
-        return f"GET {place}: the connection was closed without an answer"
+        return f"{asked}: the connection was closed without an answer"
     if isinstance(error, http.client.IncompleteRead):
-        return f"GET {place}: the body was cut off"
+        return f"{asked}: the body was cut off"
     if isinstance(error, http.client.HTTPException):
-        return f"GET {place}: not an HTTP answer ({type(error).__name__})"
+        return f"{asked}: not an HTTP answer ({type(error).__name__})"
     if isinstance(error, zlib.error):
-        return f"GET {place}: the gzip body is damaged"
+        return f"{asked}: the gzip body is damaged"
     if isinstance(error, OSError):
-        return f"GET {place}: {error.strerror or type(error).__name__} while {doing}"
-    return f"GET {place}: {type(error).__name__} while {doing}"
+        return f"{asked}: {error.strerror or type(error).__name__} while {doing}"
+    return f"{asked}: {type(error).__name__} while {doing}"

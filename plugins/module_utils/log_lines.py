@@ -69,7 +69,7 @@ def group_error_lines(text, lines):
     for position, line in enumerate(text.splitlines()[-lines:] if lines > 0 else []):
         if not is_error_line(line):
             continue
-        last = _without_secrets(one_line(line, limit=2000))
+        last = mask_secrets(one_line(line, limit=2000))
         group = groups.setdefault(_pattern(last), {"count": 0})
         group.update(count=group["count"] + 1, last=one_line(last), position=position)
     ordered = sorted(groups.items(), key=lambda item: (-item[1]["count"], -item[1]["position"]))
@@ -95,7 +95,14 @@ def is_error_line(line):
     return bool(_LEVEL_IN_BRACKETS.search(line) or _EXCEPTION.search(line) or _PLAIN.search(line))
 
 
-def _without_secrets(line):
+def masked(line):
+    """A line from outside, fit to be shown: on one line, without secrets, not too long."""
+    # Masked before it is cut: of half a URL nothing says which part is the password.
+    return one_line(mask_secrets(one_line(line, limit=2000)))
+
+
+def mask_secrets(line):
+    """A line without the passwords in its URLs and the values that follow a word such as ``password=``."""
     line = _URL_PASSWORD.sub(r"\g<scheme>********@", line)
     return _NAMED_SECRET.sub(r"\g<name>********", line)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 from ansible_collections.oncall.runbooks.plugins.module_utils import metrics_text
+from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import METRICS
 
 _OF_FAMILY = {"measure", "family", "labels", "by", "endpoints"}
 _KEYS = {
@@ -15,24 +16,49 @@ _KEYS = {
     "increase": _OF_FAMILY | {"aggregate", "lifetime"},
     "rate": _OF_FAMILY | {"aggregate"},
     "quantile": _OF_FAMILY | {"quantile", "lifetime"},
+    "slope": _OF_FAMILY | {"aggregate"},
+    "promql": {"measure", "promql", "by"},
     "ratio": {"measure", "of", "to"},
+    "seconds_to": {"measure", "of", "slope", "limit"},
 }
+# Made from other entries, named under these keys.
+OF_OTHERS = {"ratio": ("of", "to"), "seconds_to": ("of", "slope", "limit")}
+# Of these, summed, no series means that nothing was counted.
+COUNTED = ("increase", "rate")
 
 
-def parse_specs(metrics, endpoints):
+class Unmeasured(Exception):
+    """Why a metric has no value, in one line."""
+
+
+def positive(params, key, least=0):
+    """A parameter as a number above 0, or its default; ValueError where it is not, or below ``least``."""
+    value = params.get(key)
+    value = METRICS[key]["default"] if value is None else value
+    if not max(0, least) <= float(value) < math.inf or not float(value) > 0:
+        raise ValueError(f"{key}: must be {f'at least {least}' if least else 'above 0'}, not {value:g}")
+    return value
+
+
+def parse_specs(metrics, endpoints, has_server):
     """The metrics asked for, checked and with every key filled in.
+
+    Args:
+        metrics: name -> what is asked for.
+        endpoints: the names that may be named.
+        has_server: whether a Prometheus server is asked, which alone understands ``promql``.
 
     Raises:
         ValueError: names the metric, the key and what is known.
     """
-    specs = {str(name): _parse_spec(str(name), spec, endpoints) for name, spec in metrics.items()}
+    specs = {str(name): _parse_spec(str(name), spec, endpoints, has_server) for name, spec in metrics.items()}
     for name, spec in specs.items():
-        if spec["measure"] == "ratio":
-            _check_ratio(name, spec, specs)
+        if spec["measure"] in OF_OTHERS:
+            _check_others(name, spec, specs)
     return specs
 
 
-def _parse_spec(name, spec, endpoints):
+def _parse_spec(name, spec, endpoints, has_server):
     if isinstance(spec, str):
         spec = {"family": spec}
     if not isinstance(spec, dict):
@@ -45,17 +71,20 @@ def _parse_spec(name, spec, endpoints):
             raise ValueError(
                 f"metric {name}: {key!r} is not known for measure {measure}; known: {listed(_KEYS[measure])}"
             )
-    if measure == "ratio":
-        return {"measure": measure, "of": spec.get("of"), "to": spec.get("to")}
+    if measure in OF_OTHERS:
+        return {"measure": measure, **{key: spec.get(key) for key in OF_OTHERS[measure]}}
+    if measure == "promql":
+        return _promql(name, spec, has_server)
     family = spec.get("family")
     if not isinstance(family, str) or not family.strip() or not family.isprintable():
         raise ValueError(f"metric {name}: family must be the name of a metric family, not {family!r}")
     if measure == "quantile" and family.endswith("_bucket"):
         family = family[: -len("_bucket")]
     parsed = {
+        "name": name,
         "measure": measure,
         "family": family,
-        "tests": _tests(name, spec.get("labels")),
+        "labels": _labels(name, spec.get("labels")),
         "by": _names(name, "by", spec.get("by")),
         "aggregate": spec.get("aggregate", "sum"),
         "lifetime": spec.get("lifetime", False),
@@ -70,27 +99,48 @@ def _parse_spec(name, spec, endpoints):
     if measure == "quantile" and "le" in parsed["by"]:
         raise ValueError(f"metric {name}: by cannot hold le, which the quantile is made from")
     parsed["quantile"] = _quantile(name, parsed["quantile"])
+    try:
+        parsed["tests"] = metrics_text.label_tests(parsed["labels"])
+    except ValueError as error:
+        raise ValueError(f"metric {name}: labels: {error}") from None
     for endpoint in parsed["endpoints"]:
         if endpoint not in endpoints:
             raise ValueError(f"metric {name}: endpoints: {endpoint!r} is not known; known: {listed(endpoints)}")
     # Buckets are by far the most lines; they are read only for a quantile.
     parsed["wanted"] = (family, ("_bucket",)) if measure == "quantile" else (family, ("", "_total"))
-    parsed["windowed"] = measure in ("increase", "rate", "quantile") and not parsed["lifetime"]
+    parsed["windowed"] = measure in (*COUNTED, "quantile", "slope") and not parsed["lifetime"]
     return parsed
 
 
-def _check_ratio(name, spec, specs):
-    for key in ("of", "to"):
+def _promql(name, spec, has_server):
+    expression = spec.get("promql")
+    if not isinstance(expression, str) or not expression.strip():
+        raise ValueError(f"metric {name}: promql must be an expression, not {expression!r}")
+    if not has_server:
+        raise ValueError(f"metric {name}: promql needs a Prometheus server, and none is given")
+    return {"name": name, "measure": "promql", "family": expression, "by": _names(name, "by", spec.get("by"))}
+
+
+def _check_others(name, spec, specs):
+    for key in OF_OTHERS[spec["measure"]]:
+        if key == "limit" and isinstance(spec[key], (int, float)) and not isinstance(spec[key], bool):
+            continue
         other = specs.get(str(spec[key]))
-        if other is None or other["measure"] == "ratio":
-            known = listed(entry for entry in specs if specs[entry]["measure"] != "ratio") or "none"
-            raise ValueError(
-                f"metric {name}: {key} must name an entry that is no ratio, not {spec[key]!r}; known: {known}"
+        if other is None or other["measure"] in OF_OTHERS or (key == "slope") != (other["measure"] == "slope"):
+            kind = "an entry that is a slope" if key == "slope" else "an entry that is no ratio"
+            known = listed(
+                entry
+                for entry in specs
+                if specs[entry]["measure"] not in OF_OTHERS and (key == "slope") == (specs[entry]["measure"] == "slope")
             )
+            raise ValueError(f"metric {name}: {key} must name {kind}, not {spec[key]!r}; known: {known or 'none'}")
         spec[key] = str(spec[key])
-    of_by, to_by = specs[spec["of"]]["by"], specs[spec["to"]]["by"]
-    if to_by and of_by != to_by:
-        raise ValueError(f"metric {name}: of is by {of_by or 'nothing'} but to is by {to_by}; write the same for both")
+        of_by, other_by = specs[spec["of"]]["by"], other["by"]
+        if of_by != other_by and (other_by or key == "slope"):
+            raise ValueError(
+                f"metric {name}: of is by {of_by or 'nothing'} but {key} is by {other_by or 'nothing'}; "
+                "write the same for both"
+            )
 
 
 def _quantile(name, value):
@@ -103,18 +153,18 @@ def _quantile(name, value):
     return quantile
 
 
-def _tests(name, labels):
+def _labels(name, labels):
     if not isinstance(labels or {}, dict):
         raise ValueError(f"metric {name}: labels must be a dict of label name to value, not {labels!r}")
-    # YAML reads 500 and true as what they look like; in a metrics text they are text.
-    plain = {
+    return plain_labels(labels)
+
+
+def plain_labels(labels):
+    """Labels as text: YAML reads 500 and true as what they look like, in metrics they are text."""
+    return {
         str(label): str(value).lower() if isinstance(value, bool) else str(value)
         for label, value in (labels or {}).items()
     }
-    try:
-        return metrics_text.label_tests(plain)
-    except ValueError as error:
-        raise ValueError(f"metric {name}: labels: {error}") from None
 
 
 def _names(name, key, value):

@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 import re
 
+from ansible_collections.oncall.runbooks.plugins.module_utils.usage_window import slope_of
+
 SUFFIXES = ("", "_total", "_bucket", "_sum", "_count")
 AGGREGATES = ("sum", "max", "min", "avg", "count")
 
@@ -248,6 +250,21 @@ def _series(labels):
 def per_second(samples, seconds):
     """The samples divided by an interval of ``seconds``."""
     return [(labels, value / seconds) for labels, value in samples]
+
+
+def slopes(times, scans):
+    """How fast each series changes per second, by least squares: those that are in every scan, as samples.
+
+    Args:
+        times: when each scan was made, in seconds.
+        scans: two or more of them.
+    """
+    by_series = [{_series(labels): value for labels, value in scan} for scan in scans]
+    return [
+        (labels, slope_of([(at, values[_series(labels)]) for at, values in zip(times, by_series)]))
+        for labels, _value in scans[-1]
+        if all(_series(labels) in values for values in by_series)
+    ]
 
 
 def aggregate(samples, how="sum", by=()):

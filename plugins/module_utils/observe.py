@@ -18,6 +18,20 @@ def _observer(name):
         from ansible_collections.oncall.runbooks.plugins.module_utils import metrics as observer
     elif name == "postgres_activity":
         from ansible_collections.oncall.runbooks.plugins.module_utils import postgres_activity as observer
+    elif name == "filesystem":
+        from ansible_collections.oncall.runbooks.plugins.module_utils import filesystem as observer
+    elif name == "postgres_wal":
+        from ansible_collections.oncall.runbooks.plugins.module_utils import postgres_wal as observer
+    elif name == "redis":
+        from ansible_collections.oncall.runbooks.plugins.module_utils import redis_server as observer
+    elif name == "deployment":
+        from ansible_collections.oncall.runbooks.plugins.module_utils import deployment as observer
+    elif name == "host":
+        from ansible_collections.oncall.runbooks.plugins.module_utils import host_usage as observer
+    elif name == "http_probe":
+        from ansible_collections.oncall.runbooks.plugins.module_utils import http_probe as observer
+    elif name == "port":
+        from ansible_collections.oncall.runbooks.plugins.module_utils import port as observer
     else:
         from ansible_collections.oncall.runbooks.plugins.module_utils import service as observer
     return observer.observe
@@ -29,9 +43,17 @@ def needs_host(params):
 
 
 def _needs_host(name, params):
-    if name == "postgres_activity":
+    if name in ("host", "port"):
+        return True
+    if name == "filesystem":
+        return True
+    if name == "deployment":
+        return True
+    if name in ("postgres_activity", "postgres_wal"):
         # The container is on the managed host.
         return (params.get("database") or {}).get("transport") == "docker"
+    if name == "redis":
+        return (params.get("server") or {}).get("transport") == "docker"
     if name == "service":
         # A process manager answers on its own host; a hosted platform's command line runs anywhere.
         services = (params.get("services") or {}).values()
@@ -61,7 +83,7 @@ def observe(params):
 
 def _seconds(params):
     # Each observer keeps its own deadline; this one only catches what slips past it.
-    return 2 * params["timeout_seconds"] + params.get("window_seconds", 0)
+    return max(2, params.get("samples", 2)) * params["timeout_seconds"] + params.get("window_seconds", 0)
 
 
 def _settled(name, answer):

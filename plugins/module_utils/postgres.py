@@ -28,15 +28,17 @@ _KINDS = (
     ("too_many_connections", r"too many clients|remaining connection slots|too many connections|53300"),
     (
         "starting_up",
-        r"starting up|shutting down|in recovery mode|not yet accepting connections|57P03",
+        r"starting up|shutting down|in recovery mode|not (yet )?accepting connections|57P03",
     ),
     ("credentials", r"authentication failed|no password supplied|no pg_hba\.conf entry|28P01|28000"),
     ("no_database", r"(database|role) \"[^\"]*\" does not exist|3D000"),
     ("not_allowed", r"permission denied|must be superuser|42501"),
-    ("timeout", r"timeout expired|statement timeout|lock timeout|canceling statement|57014|55P03"),
+    ("disk_full", r"no space left on device|53100"),
+    ("statement_timeout", r"statement timeout|lock timeout|canceling statement|57014|55P03"),
+    ("timeout", r"timeout expired"),
     ("refused", r"connection refused|no such file or directory|no route to host|could not connect"),
     ("name_resolution", r"could not translate host name|name or service not known"),
-    ("no_engine", r"cannot connect to the docker daemon|no such container|is not running"),
+    ("no_engine", r"cannot connect to the docker daemon|no such container|container \S+ is (not running|paused|restarting)"),
 )
 
 _ADVICE = {
@@ -46,6 +48,8 @@ _ADVICE = {
     "credentials": "check system_database.user and its password",
     "no_database": "check system_database.name and .user",
     "not_allowed": "grant the role pg_monitor (to see) and pg_signal_backend (to act)",
+    "disk_full": "its disk is full (runbook disk_full)",
+    "statement_timeout": "the server answers, and has too much to do to answer this in time",
     "timeout": "the server is there but does not answer in time",
     "refused": "nothing listens there: is the database running (runbook db_down)?",
     "name_resolution": "check system_database.host",
@@ -60,7 +64,8 @@ class DatabaseError(Exception):
 
     Attributes:
         kind: ``too_many_connections``, ``starting_up``, ``credentials``, ``no_database``, ``not_allowed``,
-            ``timeout``, ``refused``, ``name_resolution``, ``no_engine``, ``no_driver`` or ``other``.
+            ``disk_full``, ``statement_timeout`` (it answers), ``timeout`` (it does not), ``refused``, ``name_resolution``,
+            ``no_engine``, ``no_driver`` or ``other``.
     """
 
     def __init__(self, kind, message):
@@ -124,7 +129,8 @@ class Client:
         """
         text = self._run(statement, json.dumps(parameters if parameters is not None else {}))
         try:
-            return json.loads(text)
+            # A driver has read a column of the type json already, such as that of EXPLAIN.
+            return text if isinstance(text, (dict, list)) else json.loads(text)
         except (TypeError, ValueError):
             raise self._error("other", "the answer is not the JSON document asked for") from None
 

@@ -17,7 +17,7 @@ from ansible_collections.oncall.runbooks.plugins.module_utils.postgres import (
     Client,
     DatabaseError,
 )
-from ansible_collections.oncall.runbooks.plugins.module_utils.text import one_line
+from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_statements import redacted, statements
 
 # Rows of one application can be thousands; the counts stay exact, the lists are cut here.
 ROW_LIMIT = 500
@@ -111,15 +111,6 @@ SELECT json_build_object(
 """
 )
 
-# The view's own name comes from the server, quoted by it; times are in milliseconds since version 8.
-STATEMENTS = """
-SELECT coalesce(json_agg(row_to_json(t)), '[]')::text FROM (
-  SELECT calls, {mean} AS mean_milliseconds, {maximum} AS max_milliseconds, query
-  FROM {view} ORDER BY {mean} DESC LIMIT 10) t
-"""
-
-# A backslash escapes in E'' only.
-_LITERAL = re.compile(r"(\$\w*\$).*?(?:\1|$)|[eE]'(?:[^'\\]|''|\\.)*(?:'|$)|'(?:[^']|'')*(?:'|$)", re.DOTALL)
 _REFRESH = re.compile(r"\s*refresh\s+materialized\s+view\b", re.IGNORECASE)
 
 
@@ -139,40 +130,10 @@ def observe(params):
                 ACTIVITY,
                 {"idle_seconds": params["idle_seconds"], "unused_seconds": params["unused_seconds"]},
             )
-            statements = _statements(client, document["server"])
+            found = statements(client, document["server"], params["window_seconds"], params["explain"])
     except DatabaseError as error:
         return {"available": False, "reason": str(error), "error": error.kind}
-    return dict(summarize(document, params), available=True, statements=statements)
-
-
-def _statements(client, server):
-    """The slowest statements, or why they cannot be told."""
-    view = server.get("statements")
-    if not view or not server.get("statements_loaded"):
-        return {
-            "available": False,
-            "reason": "pg_stat_statements is not installed in this database"
-            if not view
-            else "pg_stat_statements is not in shared_preload_libraries",
-        }
-    mean, maximum = (
-        ("mean_exec_time", "max_exec_time") if server["version_num"] >= 130000 else ("mean_time", "max_time")
-    )
-    try:
-        rows = client.query(STATEMENTS.format(view=view, mean=mean, maximum=maximum))
-    except DatabaseError as error:
-        return {"available": False, "reason": str(error)}
-    return {"available": True, "slowest": [dict(row, query=redacted(row["query"], 300)) for row in rows]}
-
-
-def redacted(query, length):
-    """The start of a statement with every literal replaced: text in quotes can be a password or a person.
-
-    Args:
-        query: the statement.
-        length: the longest text returned, in characters.
-    """
-    return one_line(_LITERAL.sub("'?'", query or ""), length)
+    return dict(summarize(document, params), available=True, statements=found)
 
 
 def summarize(document, params):

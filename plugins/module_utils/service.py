@@ -5,15 +5,30 @@
 
 from __future__ import annotations
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.deadline import all_within
+from ansible_collections.oncall.runbooks.plugins.module_utils.deadline import DeadlineExceeded, all_within, within
 from ansible_collections.oncall.runbooks.plugins.module_utils.text import one_line
 
-# The keys without which a manager cannot find a service. A new manager is a line here and in _observations,
+# The keys without which a manager cannot find a service. A new manager is a line here and in _module,
 # a file service_<manager>.py beside this one, and a folder in roles/service/managers.
 MANAGERS = {
     "command": ("commands",),
+    "compose": ("project",),
+    "docker": ("name",),
     "supervisor": ("name", "config"),
+    "systemd": ("name",),
 }
+
+# What is null where a manager does not know it.
+KEYS = (
+    *("state", "health", "health_output", "health_failing_streak", "exit_code", "signal", "exit_meaning", "error"),
+    *("oom_killed", "oom_kills", "restarts", "restarts_per_hour", "restart_times", "restart_policy"),
+    *("started_at_seconds", "finished_at_seconds", "uptime_seconds", "stopped_by_person"),
+    *("pid", "image", "container", "project_name", "containers", "replicas", "replicas_running"),
+    *("memory_limit_bytes", "memory_swap_limit_bytes", "memory_used_bytes", "memory_ratio", "rss_bytes"),
+    *("cpu_seconds", "cpu_limit_cores", "cpu_cores", "cpu_ratio", "window_seconds"),
+    *("memory_slope_bytes_per_second", "growth", "seconds_to_limit", "top_processes"),
+    *("ports", "depends_on", "log_path", "log_bytes", "log_tail_errors", "log_tail"),
+)
 
 
 def observe(params):
@@ -33,20 +48,49 @@ def observe(params):
     check(params["services"])
     if params["timeout_seconds"] <= 0:
         raise ValueError("timeout_seconds must be above 0")
+    if params["window_seconds"] < 0 or params["samples"] < 2:
+        raise ValueError("window_seconds must not be below 0, and samples not below 2")
     by_manager = {}
     for key, service in params["services"].items():
         by_manager.setdefault(service["manager"], {})[key] = service
     pairs = []
     for manager, services in by_manager.items():
-        pairs.extend(_observations(manager)(services, params["log_lines"], params["timeout_seconds"]))
+        pairs.extend(_module(manager).observations(services, params))
     # Each observation keeps the deadline itself and says what it waited for; this is for those that cannot.
-    outcomes = all_within(params["timeout_seconds"] + 0.5, [observation for _keys, observation in pairs])
+    seconds = params["timeout_seconds"] + params["window_seconds"] + 0.5
+    outcomes = all_within(seconds, [observation for _keys, observation in pairs])
     found = {}
     for (keys, _observation), outcome in zip(pairs, outcomes):
         for key in keys:
             found[key] = _failed(key, outcome) if isinstance(outcome, Exception) else outcome[key]
-    services = {key: dict(found[key], manager=service["manager"]) for key, service in params["services"].items()}
+    services = {key: _whole(found[key], service["manager"]) for key, service in params["services"].items()}
     return _summary(services)
+
+
+def read_log(key, service, lines, max_bytes, timeout_seconds):
+    """The end of a service's log.
+
+    Args:
+        key: its name in the inventory.
+        service: as in ``system_services``.
+        lines: how many of the last lines of each log.
+        max_bytes: the most of them, for each log.
+        timeout_seconds: for all of it.
+
+    Returns:
+        A list of pairs (what wrote it, the text), and why it is empty where it is.
+
+    Raises:
+        ValueError: the service is not described in a way that can be used.
+    """
+    check({key: service})
+    if service["manager"] == "command":
+        return [], f"service {key}: a status command shows no log"
+    logs = _module(service["manager"]).logs
+    try:
+        return within(timeout_seconds + 0.5, logs, key, service, lines, max_bytes, timeout_seconds)
+    except DeadlineExceeded as error:
+        return [], f"service {key}: its log cannot be read: {error}"
 
 
 def check(services):
@@ -80,12 +124,21 @@ def _check_commands(key, commands):
             )
 
 
-def _observations(manager):
+def _module(manager):
     if manager == "command":
         from ansible_collections.oncall.runbooks.plugins.module_utils import service_command as module
+    elif manager in ("compose", "docker"):
+        from ansible_collections.oncall.runbooks.plugins.module_utils import service_docker as module
+    elif manager == "systemd":
+        from ansible_collections.oncall.runbooks.plugins.module_utils import service_systemd as module
     else:
         from ansible_collections.oncall.runbooks.plugins.module_utils import service_supervisor as module
-    return module.observations
+    return module
+
+
+def _whole(found, manager):
+    known = dict.fromkeys(KEYS) if found["available"] else {}
+    return {**known, **found, "manager": manager}
 
 
 def _failed(key, error):

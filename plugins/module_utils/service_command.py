@@ -13,20 +13,19 @@ from ansible_collections.oncall.runbooks.plugins.module_utils.text import one_li
 OUTPUT_LIMIT_BYTES = 64 * 1024
 
 
-def observations(services, log_lines, timeout_seconds):
+def observations(services, params):
     """The observations of some services, each by its own status command.
 
     Args:
         services: the services of this manager, by their keys in the inventory.
-        log_lines: not used: a status command shows no log.
-        timeout_seconds: the time for each observation.
+        params: as given to the observer.
 
     Returns:
         A list of pairs: the key of a service as a list, and a function that returns what it does.
     """
 
     def observation(key, service):
-        return [key], lambda: {key: _observe(key, service, timeout_seconds)}
+        return [key], lambda: {key: _observe(key, service, params["timeout_seconds"])}
 
     return [observation(key, service) for key, service in services.items()]
 
@@ -48,16 +47,7 @@ def _observe(key, service, timeout_seconds):
     return {
         "available": True,
         "state": "running" if ended["exit_code"] == 0 else "stopped",
-        "pid": None,
         "exit_code": ended["exit_code"],
-        "signal": None,
-        "started_at_seconds": None,
-        "uptime_seconds": None,
-        "restarts": None,
-        "rss_bytes": None,
-        "memory_limit_bytes": None,
-        "cpu_seconds": None,
-        "log_tail_errors": None,
         "log_reason": "a status command shows no log",
     }
 
@@ -97,12 +87,14 @@ def last_line(text):
     return one_line(lines[-1]) if lines else ""
 
 
-def run(argv, timeout_seconds):
+def run(argv, timeout_seconds, environment=None, directory=None):
     """Run a program without a shell, in a process group of its own that does not outlive the time given.
 
     Args:
         argv: the program and its arguments.
         timeout_seconds: after this time the whole process group is killed.
+        environment: its environment; this process' own where not given.
+        directory: the folder it runs in; this process' own where not given.
 
     Returns:
         A dict ``exit_code`` and ``signal`` (None or one of them), ``stdout`` and ``stderr`` (the last 64 KiB
@@ -118,6 +110,8 @@ def run(argv, timeout_seconds):
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            env=environment,
+            cwd=directory,
             start_new_session=True,
         )
     except (OSError, ValueError) as error:

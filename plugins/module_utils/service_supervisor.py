@@ -11,13 +11,20 @@ import stat
 from pathlib import Path
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.deadline import Deadline
-from ansible_collections.oncall.runbooks.plugins.module_utils.log_lines import group_error_lines
-from ansible_collections.oncall.runbooks.plugins.module_utils.process_tree import read_processes, tree_usage
+from ansible_collections.oncall.runbooks.plugins.module_utils.exit_code import meaning
+from ansible_collections.oncall.runbooks.plugins.module_utils.log_lines import group_error_lines, masked
+from ansible_collections.oncall.runbooks.plugins.module_utils.process_tree import (
+    biggest,
+    read_processes,
+    tree_of,
+    tree_usage,
+)
 from ansible_collections.oncall.runbooks.plugins.module_utils.supervisor import (
     Supervisor,
     SupervisorError,
     server_from_config,
 )
+from ansible_collections.oncall.runbooks.plugins.module_utils.usage_window import over_window, readings_over
 
 # STOPPING counts as stopped: nobody may take it for a service that will go on.
 _STATES = {
@@ -34,13 +41,12 @@ _TAIL_LIMIT_BYTES = 256 * 1024
 _MAIN_LOG_BYTES = 64 * 1024
 
 
-def observations(services, log_lines, timeout_seconds):
+def observations(services, params):
     """The observations of some services, one for each supervisord.
 
     Args:
         services: the services of this manager, by their keys in the inventory.
-        log_lines: how many of the last lines of each log to search for errors.
-        timeout_seconds: the time for each observation.
+        params: as given to the observer.
 
     Returns:
         A list of pairs: the keys of the services, and a function that returns what each of them does.
@@ -50,14 +56,15 @@ def observations(services, log_lines, timeout_seconds):
         configs.setdefault(str(service["config"]), {})[key] = service
 
     def observation(config, members):
-        return list(members), lambda: _observe(config, members, log_lines, timeout_seconds)
+        return list(members), lambda: _observe(config, members, params)
 
     return [observation(config, members) for config, members in configs.items()]
 
 
-def _observe(config, services, log_lines, timeout_seconds):
+def _observe(config, services, params):
     try:
-        supervisor = Supervisor(server_from_config(config), config, Deadline(timeout_seconds))
+        deadline = Deadline(params["timeout_seconds"] + params["window_seconds"])
+        supervisor = Supervisor(server_from_config(config), config, deadline)
         programs, own_pid = supervisor.multicall(("supervisor.getAllProcessInfo",), ("supervisor.getPID",))
         if not isinstance(programs, list):
             raise SupervisorError(f"supervisord (config {config}) does not list its programs: see its log")
@@ -66,7 +73,7 @@ def _observe(config, services, log_lines, timeout_seconds):
             service["name"]: programs[service["name"]] for service in services.values() if service["name"] in programs
         }
         main_log = _main_log(supervisor, wanted)
-        processes = read_processes() if supervisor.is_local and any(p["pid"] for p in wanted.values()) else {}
+        readings = _readings(wanted, own_pid, params) if supervisor.is_local else []
         results = {}
         for key, service in services.items():
             name = service["name"]
@@ -75,12 +82,47 @@ def _observe(config, services, log_lines, timeout_seconds):
                 continue
             results[key] = dict(
                 describe(wanted[name], main_log if _is_only_one(wanted[name], programs) else ""),
-                **tree_usage(processes, wanted[name]["pid"], own_pid),
-                **_log_errors(supervisor, name, wanted[name], log_lines),
+                **_usage(readings, wanted[name]["pid"], own_pid, service.get("memory_limit_bytes"), params),
+                **_log_errors(supervisor, name, wanted[name], params),
             )
         return results
     except SupervisorError as error:
         return {key: {"available": False, "reason": str(error)} for key in services}
+
+
+def logs(key, service, lines, max_bytes, timeout_seconds):
+    """The end of what a program wrote; see ``service.read_log``."""
+    name, config = service["name"], str(service["config"])
+    try:
+        supervisor = Supervisor(server_from_config(config), config, Deadline(timeout_seconds))
+        programs = {
+            _full_name(program): program for program in supervisor.multicall(("supervisor.getAllProcessInfo",))[0]
+        }
+        if name not in programs:
+            return [], _unknown_name(key, name, config, programs)["reason"]
+        texts, reason = read_log(supervisor, name, programs[name], lines)
+    except SupervisorError as error:
+        return [], str(error)
+    return [(name, text[-max_bytes:]) for text in texts], f"service {key}: {reason}"
+
+
+def _readings(wanted, own_pid, params):
+    """The processes of this host at some times, where any of the programs lives."""
+    pids = [program["pid"] for program in wanted.values() if program["pid"]]
+    return readings_over(read_processes, params["window_seconds"], params["samples"]) if pids else []
+
+
+def _usage(readings, pid, own_pid, memory_limit_bytes, params):
+    own = []
+    for at, processes in readings or [(0, {})]:
+        used = tree_usage(processes, pid, own_pid)
+        own.append((at, dict(used, memory_used_bytes=used["rss_bytes"])))
+    limit = int(memory_limit_bytes) if memory_limit_bytes else None
+    found = dict(over_window(own, limit, None), memory_limit_bytes=limit)
+    if params["top_processes"] > 0 and readings:
+        processes = readings[-1][1]
+        found["top_processes"] = biggest(processes, tree_of(processes, pid, own_pid), params["top_processes"])
+    return found
 
 
 def describe(program, main_log):
@@ -91,8 +133,9 @@ def describe(program, main_log):
         main_log: the end of supervisord's own log, where this program's name stands for this program only.
 
     Returns:
-        A dict ``available``, ``state``, ``pid``, ``exit_code``, ``signal``, ``started_at_seconds``,
-        ``uptime_seconds``, ``restarts`` and ``memory_limit_bytes``; None for what is not known.
+        A dict ``available``, ``state``, ``pid``, ``exit_code``, ``signal``, ``exit_meaning``,
+        ``started_at_seconds``, ``finished_at_seconds``, ``uptime_seconds`` and ``stopped_by_person``; None for what
+        is not known.
     """
     state = _STATES.get(program["state"], "unknown")
     lives = program["pid"] > 0
@@ -107,10 +150,12 @@ def describe(program, main_log):
         available=True,
         state=state,
         pid=program["pid"] or None,
+        exit_meaning=meaning(ended["exit_code"], ended["signal"]),
         started_at_seconds=program["start"] or None,
+        finished_at_seconds=program["stop"] or None,
         uptime_seconds=max(0, program["now"] - program["start"]) if lives else None,
-        restarts=None,
-        memory_limit_bytes=None,
+        # One that never ran may just not be started with supervisord.
+        stopped_by_person=None if program["state"] == 0 and not program["start"] else program["state"] in (0, 40),
     )
 
 
@@ -152,10 +197,25 @@ def _unknown_name(key, name, config, programs):
     return {"available": False, "reason": reason}
 
 
-def _log_errors(supervisor, name, program, log_lines):
-    """``log_tail_errors``, and ``log_reason`` where it is None because no log could be read."""
-    if log_lines < 1:
+def _log_errors(supervisor, name, program, params):
+    """``log_tail_errors``, and ``log_reason`` where it is None because no log could be read; and ``log_tail``."""
+    log_lines, tail_lines = params["log_lines"], params["log_tail_lines"]
+    if max(log_lines, tail_lines) < 1:
         return {"log_tail_errors": None, "log_reason": "log_lines is 0"}
+    texts, reason = read_log(supervisor, name, program, max(log_lines, tail_lines))
+    if not texts:
+        return {"log_tail_errors": None, "log_reason": reason}
+    ends = ["\n".join(text.splitlines()[-log_lines:]) if log_lines > 0 else "" for text in texts]
+    return {
+        "log_tail_errors": group_error_lines("\n".join(ends), log_lines * len(ends)),
+        "log_tail": [masked(line) for text in texts for line in text.splitlines()[-tail_lines:]]
+        if tail_lines > 0
+        else None,
+    }
+
+
+def read_log(supervisor, name, program, log_lines):
+    """The last lines of a program's log files as texts, and why there is none where the list is empty."""
     size = min(_TAIL_LIMIT_BYTES, log_lines * _BYTES_PER_LINE)
     paths = {"Stdout": program.get("stdout_logfile"), "Stderr": program.get("stderr_logfile")}
     if paths["Stdout"] == paths["Stderr"]:
@@ -166,9 +226,8 @@ def _log_errors(supervisor, name, program, log_lines):
     read = [tail for tail in tails if tail is not None]
     if not read:
         reason = "supervisord keeps no log file of it" if not tails else "its log files cannot be read"
-        return {"log_tail_errors": None, "log_reason": f"{name}: {reason}"}
-    text = "\n".join("\n".join(tail.splitlines()[-log_lines:]) for tail in read)
-    return {"log_tail_errors": group_error_lines(text, log_lines * len(read))}
+        return [], f"{name}: {reason}"
+    return ["\n".join(tail.splitlines()[-log_lines:]) for tail in read], ""
 
 
 def _tail(supervisor, name, stream, path, size):

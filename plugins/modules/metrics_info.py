@@ -11,8 +11,8 @@ module: metrics_info
 version_added: 0.1.0
 short_description: Read values, rates, ratios and quantiles from metrics endpoints
 description:
-  - Reads endpoints that speak the Prometheus or OpenMetrics text format, without a Prometheus server, and
-    works out only what is asked for. Rates come from two samples of the same run.
+  - Reads endpoints that speak the Prometheus or OpenMetrics text format, or asks a Prometheus server, and works
+    out only what is asked for. Without a server, rates come from two samples of the same run.
   - Fails only when the options make no sense.
 author: oncall.runbooks maintainers (@oncall-runbooks)
 extends_documentation_fragment:
@@ -49,6 +49,18 @@ EXAMPLES = r"""
       p95_seconds: {family: app_request_duration_seconds, measure: quantile, quantile: 0.95, by: [route]}
     window_seconds: 5
   register: errors
+
+- name: The same from a Prometheus server, over its last five minutes, and how long the memory will last
+  oncall.runbooks.metrics_info:
+    prometheus:
+      url: http://10.0.0.20:9090
+      labels: {job: api}
+    metrics:
+      errors_per_second: {family: app_response_status_total, measure: rate, labels: {status: "~5.."}}
+      memory: process_resident_memory_bytes
+      memory_slope: {family: process_resident_memory_bytes, measure: slope}
+      memory_seconds_left: {measure: seconds_to, of: memory, slope: memory_slope, limit: 536870912}
+      p95_of_recording_rule: {measure: promql, promql: 'max(job:request_seconds:p95{job="api"})'}
 """
 
 RETURN = r"""
@@ -62,7 +74,9 @@ reason:
   returned: when not available
   sample: "endpoint server: GET http://10.0.0.11:8080/metrics: answered 404 instead of 200"
 endpoints:
-  description: How each endpoint answered, by its name. Never holds the body.
+  description:
+    - How each endpoint answered, by its name. Never holds the body. A Prometheus server is one endpoint,
+      C(prometheus).
   type: dict
   returned: always
   contains:
@@ -81,15 +95,15 @@ endpoints:
     status:
       description: HTTP status.
       type: int
-      returned: when there was an answer
+      returned: when an endpoint answered
     bytes:
       description: Size of the unpacked body.
       type: int
-      returned: when there was an answer
+      returned: when an endpoint answered
     seconds:
       description: Time to the last byte.
       type: float
-      returned: when there was an answer
+      returned: when an endpoint answered
 metric:
   description: How each metric was measured, by its name.
   type: dict
@@ -107,7 +121,7 @@ metric:
       type: str
       returned: when not available
     family:
-      description: The family, of a ratio both.
+      description: The family, of a ratio both, or the expression.
       type: str
       returned: always
     series:
@@ -115,9 +129,9 @@ metric:
       type: int
       returned: always
     seconds:
-      description: The measured time between the two samples.
+      description: The measured time from the first to the last sample, or the range on a Prometheus server.
       type: float
-      returned: when it took two samples
+      returned: when it took a window
     unmeasured:
       description: Groups that have no number, with the reason. They are not in RV(value).
       type: dict

@@ -39,8 +39,36 @@ postgres_activity:
   description: What M(oncall.runbooks.postgres_activity_info) returns.
   type: dict
   returned: when asked for
+redis:
+  description: What M(oncall.runbooks.redis_info) returns.
+  type: dict
+  returned: when asked for
 service:
   description: What M(oncall.runbooks.service_info) returns.
+  type: dict
+  returned: when asked for
+host:
+  description: What M(oncall.runbooks.host_info) returns.
+  type: dict
+  returned: when asked for
+http_probe:
+  description: What M(oncall.runbooks.http_probe_info) returns.
+  type: dict
+  returned: when asked for
+port:
+  description: What M(oncall.runbooks.port_info) returns.
+  type: dict
+  returned: when asked for
+filesystem:
+  description: What M(oncall.runbooks.filesystem_info) returns.
+  type: dict
+  returned: when asked for
+postgres_wal:
+  description: What M(oncall.runbooks.postgres_wal_info) returns.
+  type: dict
+  returned: when asked for
+deployment:
+  description: What M(oncall.runbooks.deployment_info) returns.
   type: dict
   returned: when asked for
 """

@@ -52,8 +52,9 @@ reason:
   returned: when not available
 error:
   description:
-    - One of C(too_many_connections), C(starting_up), C(credentials), C(no_database), C(not_allowed), C(timeout), C(refused),
-      C(name_resolution), C(no_engine), C(no_driver), C(other).
+    - One of C(too_many_connections), C(starting_up), C(credentials), C(no_database), C(not_allowed), C(disk_full),
+      C(statement_timeout) (it answers, too slowly), C(timeout) (it does not answer), C(refused), C(name_resolution),
+      C(no_engine), C(no_driver), C(other).
   type: str
   returned: when not available
 complete:
@@ -119,7 +120,13 @@ tables_without_index_use:
   elements: dict
   returned: when available
 statements:
-  description: The ten slowest statements of C(pg_stat_statements) with C(mean_milliseconds), or why they cannot be told.
+  description:
+    - C(slowest), the ten slowest statements of C(pg_stat_statements) with C(calls), C(mean_milliseconds) and
+      C(max_milliseconds), or why they cannot be told.
+    - With O(window_seconds), C(window) has its C(seconds), C(complete), and C(statements), those that took the most time and
+      those that ran most often, with C(calls), C(calls_per_second), C(total_milliseconds) and C(mean_milliseconds).
+    - With O(explain), three of them have C(plan), with C(lines) and the tables C(read_in_full), or why it cannot be told, and
+      the C(indexes) of their tables.
   type: dict
   returned: when available
 """

@@ -33,14 +33,15 @@ options:
     type: path
     required: true
   format:
-    description: The rules of the file. With V(supervisor), the variables are the C(environment) of a section.
+    description:
+      - The rules of the file. With V(supervisor), the variables are the C(environment) of a section.
+      - With V(dotenv), each line is C(NAME=value), as in a C(.env) or an C(env_file) of Docker Compose.
     type: str
-    choices: [supervisor]
+    choices: [supervisor, dotenv]
     default: supervisor
   section:
-    description: The section without brackets, such as V(program:api).
+    description: The section without brackets, such as V(program:api). Required with O(format=supervisor).
     type: str
-    required: true
   name:
     description: The variable. Letters, digits and underscores, not beginning with a digit.
     type: str
@@ -50,6 +51,8 @@ options:
       - What to set, required with O(state=present).
       - It holds no control characters. supervisor knows no escapes, so a value cannot hold both kinds of quotes,
         begin or end with one, or hold a space followed by C(;) or C(#); the module fails on one that does.
+      - In a dotenv file it is written bare or in single quotes, so that nothing in it is replaced. The module fails on
+        a value with a single quote or a backslash, which such files write in different ways.
     type: str
   url_parameter:
     description:
@@ -78,6 +81,13 @@ EXAMPLES = r"""
     name: DATABASE_URL
     url_parameter: connection_limit
     value: "35"
+
+- name: And in a file that Docker Compose reads
+  oncall.runbooks.service_environment:
+    path: /srv/shop/api.env
+    format: dotenv
+    name: PG_POOL_MAX
+    value: "35"
 """
 
 RETURN = r"""
@@ -95,13 +105,14 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.supervisor_environment import CannotChange, changed
+from ansible_collections.oncall.runbooks.plugins.module_utils import dotenv_environment, supervisor_environment
+from ansible_collections.oncall.runbooks.plugins.module_utils.supervisor_ini import CannotChange
 from ansible_collections.oncall.runbooks.plugins.module_utils.text import one_line
 
 ARGUMENT_SPEC = {
     "path": {"type": "path", "required": True},
-    "format": {"type": "str", "choices": ["supervisor"], "default": "supervisor"},
-    "section": {"type": "str", "required": True},
+    "format": {"type": "str", "choices": ["supervisor", "dotenv"], "default": "supervisor"},
+    "section": {"type": "str"},
     "name": {"type": "str", "required": True},
     "value": {"type": "str", "no_log": True},
     "url_parameter": {"type": "str"},
@@ -111,7 +122,11 @@ ARGUMENT_SPEC = {
 
 def main():
     """Run the module."""
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec=ARGUMENT_SPEC,
+        required_if=[("format", "supervisor", ("section",))],
+        supports_check_mode=True,
+    )
     params = module.params
     # required_if takes a value of null for one that is there, and null would remove the variable.
     if params["state"] == "present" and params["value"] is None:
@@ -122,7 +137,11 @@ def main():
     try:
         text = Path(path).read_bytes().decode("utf-8", "surrogateescape")
         value = params["value"] if params["state"] == "present" else None
-        outcome = changed(text, params["section"], params["name"], value, params["url_parameter"])
+        what = (params["name"], value, params["url_parameter"])
+        if params["format"] == "dotenv":
+            outcome = dotenv_environment.changed(text, *what)
+        else:
+            outcome = supervisor_environment.changed(text, params["section"], *what)
         is_changed = outcome["text"] != text
         if is_changed and not module.check_mode:
             replace_file(path, outcome["text"].encode("utf-8", "surrogateescape"))
@@ -169,7 +188,7 @@ def replace_file(path, content):
 
 def _diff(params, outcome, is_changed):
     def listed(names, is_after):
-        lines = [f"[{params['section']}] environment"]
+        lines = ["variables" if params["format"] == "dotenv" else f"[{params['section']}] environment"]
         for name in names:
             is_it = is_changed and is_after and name == params["name"] and name in outcome["before"]
             lines.append(f"  {name} (another value)" if is_it else f"  {name}")

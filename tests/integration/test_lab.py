@@ -185,7 +185,7 @@ def test_metrics_have_the_families_the_runbooks_read(lab):
     for family in (
         "app_db_pool_max", "app_db_pool_size", "app_db_pool_in_use", "app_db_pool_idle", "app_db_pool_waiting",
         'app_response_status_total{method="GET",route="/customers",status="200"}',
-        'api_request_duration_seconds_bucket{le="0.5",route="/customers"}',
+        'app_request_duration_seconds_bucket{le="0.5",method="GET",route="/customers"}',
         "app_cache_hits_total", "process_resident_memory_bytes",
     ):  # fmt: skip
         assert f"\n{family} " in text

@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import urllib.request
 from pathlib import Path
 
 import pytest
 
+from ansible_collections.oncall.runbooks.tests.support.service_role import play, step
 from ansible_collections.oncall.runbooks.tests.support.supervisord import Supervisord, free_port
 
 REPOSITORY = Path(__file__).parents[2]
@@ -33,69 +32,6 @@ def supervisord():
         yield running
     finally:
         running.stop()
-
-
-def play(folder, services, steps, *options):
-    """Include the role once for each step, in one play.
-
-    Args:
-        folder: where the playbook is written.
-        services: ``system_services``.
-        steps: the role's variables, for each time.
-        options: of ansible-playbook.
-
-    Returns:
-        What each step failed with (None where it did not), and whether it changed something.
-    """
-    tasks = []
-    for number, step in enumerate(steps):
-        include = {"ansible.builtin.include_role": {"name": "oncall.runbooks.service"}, "vars": step}
-        rescue = {"ansible.builtin.set_fact": {f"failed_{number}": "{{ ansible_failed_result.msg }}"}}
-        marker = {"name": f"step {number}", "ansible.builtin.meta": "noop"}
-        tasks += [marker, {"block": [{"name": f"step {number}", **include}], "rescue": [rescue]}]
-    book = {
-        "hosts": "localhost",
-        "connection": "local",
-        "gather_facts": False,
-        "vars": {"ansible_python_interpreter": sys.executable, "system_services": services},
-        "tasks": tasks,
-    }
-    path = Path(folder, "play.yml")
-    path.write_text(json.dumps([book]))
-    config = Path(folder, "ansible.cfg")
-    config.write_text(f"[defaults]\ncollections_path = {REPOSITORY}/collections\n[connection]\npipelining = True\n")
-    done = subprocess.run(
-        [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "localhost,", str(path), *options],
-        cwd=REPOSITORY,
-        env=dict(
-            os.environ,
-            ANSIBLE_CONFIG=str(config),
-            ANSIBLE_STDOUT_CALLBACK="ansible.posix.json",
-            ANSIBLE_FORCE_COLOR="0",
-        ),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
-    tasks = json.loads(done.stdout[done.stdout.index("{") :])["plays"][0]["tasks"]
-    return outcomes(tasks, len(steps)), done.stdout
-
-
-def outcomes(tasks, count):
-    found, number = [{"failed": None, "changed": False} for _ in range(count)], 0
-    for task in tasks:
-        result = task["hosts"].get("localhost", {})
-        if task["task"]["name"].startswith("step "):
-            number = int(task["task"]["name"].split()[1])
-        facts = result.get("ansible_facts", {})
-        found[number]["changed"] = found[number]["changed"] or bool(result.get("changed"))
-        found[number]["failed"] = facts.get(f"failed_{number}", found[number]["failed"])
-    return found
-
-
-def step(verb, name="api", **more):
-    return {"service_name": name, "service_verb": verb, "service_wait_seconds": 15, **more}
 
 
 def answer(supervisord):
@@ -223,7 +159,7 @@ def test_what_cannot_be_done_is_one_line_and_changes_nothing(supervisord, tmp_pa
     assert failed[:4] == [
         "service api: the manager supervisor has no scale; it can: restart, set_environment, start, stop",
         "service apy is not in system_services; it has: api, bare, broken, deaf, gone, odd, sick, typo",
-        "service odd: unknown manager systemed; known managers: command, supervisor",
+        "service odd: unknown manager systemed; known managers: command, compose, docker, supervisor, systemd",
         "service bare: set_environment under the manager supervisor needs system_services.bare.program_config",
     ]
     assert failed[4] == "set_environment of service api needs service_value"

@@ -884,7 +884,7 @@ def test_a_ratio_by_label_to_one_total(serve):
         ({"x": ""}, "metric x: family must be the name of a metric family, not ''"),
         ({"x": "a\nb"}, "metric x: family must be"),
         ({"x": {"familly": "f"}}, "metric x: 'familly' is not known for measure value; known: aggregate, by, "),
-        ({"x": {"family": "f", "measure": "slope"}}, "metric x: measure 'slope' is not known; known: increase, "),
+        ({"x": {"family": "f", "measure": "derivative"}}, "metric x: measure 'derivative' is not known; known: increase, "),
         ({"x": {"family": "f", "measure": ["rate"]}}, "metric x: measure \\['rate'\\] is not known"),
         ({"x": {"family": "f", "aggregate": "median"}}, "metric x: aggregate 'median' is not known; known: sum, max"),
         ({"x": {"family": "f", "quantile": 0.5}}, "metric x: 'quantile' is not known for measure value"),
@@ -959,6 +959,6 @@ def test_the_module_returns_what_the_observer_returns(serve):
 
 
 def test_the_module_fails_on_parameters_that_make_no_sense():
-    result = run_module(endpoints={"server": "http://127.0.0.1:1/"}, metrics={"x": {"family": "f", "measure": "slope"}})
+    result = run_module(endpoints={"server": "http://127.0.0.1:1/"}, metrics={"x": {"family": "f", "measure": "derivative"}})
     assert result["failed"] is True
-    assert result["msg"].startswith("metric x: measure 'slope' is not known; known: ")
+    assert result["msg"].startswith("metric x: measure 'derivative' is not known; known: ")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import socket
@@ -43,7 +44,18 @@ def supervisord():
 
 
 def look(services, **params):
-    return observe({"services": services, "log_lines": 200, "timeout_seconds": 5, **params})
+    return observe(
+        {
+            "services": services,
+            "log_lines": 200,
+            "timeout_seconds": 5,
+            "log_tail_lines": 0,
+            "window_seconds": 0,
+            "samples": 5,
+            "top_processes": 0,
+            **params,
+        }
+    )
 
 
 @pytest.mark.parametrize(
@@ -240,8 +252,11 @@ def test_a_slow_one_does_not_stop_the_others(supervisord):
     ("services", "message"),
     [
         ({"it": None}, "service it must be a dict with at least the key manager"),
-        ({"it": {}}, "service it: unknown manager None; known managers: command, supervisor"),
-        ({"it": {"manager": "systemed"}}, "unknown manager systemed; known managers: command, supervisor"),
+        ({"it": {}}, "service it: unknown manager None; known managers: command, compose, docker, supervisor, systemd"),
+        (
+            {"it": {"manager": "systemed"}},
+            "unknown manager systemed; known managers: command, compose, docker, supervisor, systemd",
+        ),
         ({"it": {"manager": "supervisor"}}, "service it: the manager supervisor also needs name, config"),
         ({"it": {"manager": "supervisor", "name": "a", "config": ""}}, "also needs config"),
         ({"it": {"manager": "command"}}, "service it: the manager command also needs commands"),
@@ -287,6 +302,43 @@ def test_the_module_fails_on_bad_parameters(tmp_path, params, message):
     code, result = run_module("service_info", tmp_path, **params)
     assert (code, result["failed"]) == (1, True)
     assert message in result["msg"]
+
+
+def test_service_log_saves_what_a_program_wrote(supervisord, tmp_path):
+    folder = tmp_path / "evidence"
+    params = {"name": "api", "directory": str(folder)}
+    code, result = run_module("service_log", tmp_path, service=supervisord.service(), **params)
+    assert (code, result["saved"], result["lines"]) == (0, True, 4)
+    lines = Path(result["path"]).read_text().splitlines()
+    assert lines[:2] == ["==> api <==", "2026-01-01 00:00:01 ERROR pool exhausted after 31 ms"]
+    assert Path(result["path"]).stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    ("service", "reason"),
+    [
+        ({"manager": "command", "commands": {"status": ["true"]}}, "service api: a status command shows no log"),
+        ({"manager": "supervisor", "name": "api", "config": "/none"}, "cannot read the supervisor configuration /none"),
+    ],
+)
+def test_service_log_without_a_log_is_no_failure(tmp_path, service, reason):
+    code, result = run_module("service_log", tmp_path, name="api", directory=str(tmp_path / "e"), service=service)
+    assert (code, result["saved"], result["changed"]) == (0, False, False)
+    assert result["reason"].startswith(reason)
+    assert not (tmp_path / "e").exists()
+
+
+@pytest.mark.parametrize("option", ["lines", "max_bytes", "keep_files", "timeout_seconds"])
+def test_service_log_fails_on_bad_parameters(tmp_path, option):
+    params = {"name": "api", "directory": "/none", "service": {"manager": "x"}}
+    code, result = run_module("service_log", tmp_path, **params, **{option: 0})
+    assert (code, result["msg"]) == (1, f"{option} must be above 0")
+
+
+@pytest.mark.parametrize("name", ["service_log", "service_environment"])
+def test_documented_options_of_the_other_modules(name):
+    module = importlib.import_module(f"ansible_collections.oncall.runbooks.plugins.modules.{name}")
+    assert yaml.safe_load(module.DOCUMENTATION)["options"].keys() == module.ARGUMENT_SPEC.keys()
 
 
 def test_documented_options_are_the_options():
@@ -395,7 +447,11 @@ SERVICES = {
             "service hosted: scale under the manager command needs system_services.hosted.commands.scale",
         ),
         ("apy", "restart", "service apy is not in system_services; it has: api, hosted, none, odd, worker"),
-        ("odd", "restart", "service odd: unknown manager ../../secrets; known managers: command, supervisor"),
+        (
+            "odd",
+            "restart",
+            "service odd: unknown manager ../../secrets; known managers: command, compose, docker, supervisor, systemd",
+        ),
         ("none", "restart", "system_services.none must be a dict with at least the key manager"),
     ],
 )

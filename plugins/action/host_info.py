@@ -1,0 +1,17 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs M(oncall.runbooks.host_info) on the host it is about."""
+
+from __future__ import annotations
+
+from ansible_collections.oncall.runbooks.plugins.module_utils.host_usage import observe
+from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import HOST
+from ansible_collections.oncall.runbooks.plugins.plugin_utils.observer_action import ObserverAction
+
+
+class ActionModule(ObserverAction):
+    module_name = "oncall.runbooks.host_info"
+    observer = "host"
+    argument_spec = HOST
+    observe = staticmethod(observe)

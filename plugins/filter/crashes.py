@@ -1,0 +1,215 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Filters over what M(oncall.runbooks.service_info) tells of services that end by themselves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+_AGAIN_AND_AGAIN = ("restarting", "backoff")
+_ENDED = ("exited", "dead", "fatal", "created")
+_UP = ("running", "starting", "paused")
+_GAPS_TO_BE_SURE = 3
+# An engine waits up to a minute before it starts a container again.
+_LATE_SECONDS = 180
+_TIME = re.compile(r"\b(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)")
+
+_PORT = re.compile(
+    r"EADDRINUSE|address already in use|port is already allocated|bind: .*in use|Only one usage of each socket", re.I
+)
+_PORT_NUMBER = re.compile(r"(?::|\bport[ =:]*)(\d{2,5})\b", re.I)
+_VARIABLES = (
+    re.compile(r"KeyError: '([A-Z][A-Z0-9_]{2,})'"),
+    re.compile(
+        r"(?:environment|env)\b[^A-Z]{0,40}\b([A-Z][A-Z0-9_]{2,})\b[^A-Z]{0,30}(?:not set|missing|required|unset)"
+    ),
+    re.compile(r"(?:missing|required|undefined|unset)\b[^A-Z]{0,40}\b([A-Z][A-Z0-9]*_[A-Z0-9_]+)\b"),
+    re.compile(
+        r"\b([A-Z][A-Z0-9]*_[A-Z0-9_]+)\b[\"'`]?:? (?:must be set|(?:is |was )?(?:not set|missing|required|undefined|unset))\b"
+    ),
+    re.compile(r"Environment variable not found: ([A-Z][A-Z0-9_]{2,})"),
+    re.compile(r"\b([A-Z][A-Z0-9_]{2,}): (?:parameter (?:null or )?not set|unbound variable)"),
+)
+_MIGRATION = re.compile(
+    r"\bmigrat(?:ion|ions|e)\b.*\b(?:fail|failed|error|cannot|could not|conflict|dirty)"
+    r"|\b(?:fail|failed|error)\b.*\bmigrat(?:ion|ions|e)\b|Can't locate revision|\bP30(?:05|06|09|18)\b|Dirty database version",
+    re.I,
+)
+_IMAGE = re.compile(
+    r"no such image|pull access denied|manifest .*(?:unknown|not found)|failed to (?:build|solve)|exec format error"
+    r"|executable file not found|no such file or directory: unknown",
+    re.I,
+)
+
+
+def crash_loops(
+    observed: Mapping[str, Mapping[str, Any]],
+    services: Mapping[str, Mapping[str, Any]],
+    restarts: float,
+    settled_seconds: float,
+) -> dict[str, Any]:
+    """Which services end by themselves again and again, and what each says about it.
+
+    Args:
+        observed: what is told of each service, by its name in the inventory.
+        services: what the inventory says about each.
+        restarts: so many automatic restarts within an hour are a loop.
+        settled_seconds: one that has run for so long since is over it, unless it ran for as long between its restarts.
+
+    Returns:
+        ``looping``: a list, one that another one needs before that one; ``recent``: a line for each that was started again just
+        now, but not often; ``unclear``: why nothing follows about a service.
+    """
+    names = {str(one.get("name") or name): name for name, one in services.items()}
+    looping, recent, unclear = [], [], []
+    for name, one in observed.items():
+        told = _loops(one, restarts, settled_seconds)
+        if told is True:
+            looping.append(_described(name, one, services, observed, names))
+        elif told:
+            unclear.append(f"{name}: {told}")
+        elif _was_started_again(one, settled_seconds):
+            recent.append(f"{name} was started again by itself {one['uptime_seconds']:.0f} s ago")
+    ends = {one["service"] for one in looping}
+    looping.sort(key=lambda one: (len(ends & set(one["needs"])), -(one["restarts"] or 0), one["service"]))
+    return {"looping": looping, "recent": recent, "unclear": unclear}
+
+
+def _loops(one: Mapping[str, Any], restarts: float, settled_seconds: float) -> bool | str:
+    """True, False, or why it cannot be told."""
+    if not one.get("available"):
+        return str(one.get("reason") or "it could not be observed")
+    state, count = one["state"], one.get("restarts") or 0
+    if state in _AGAIN_AND_AGAIN:
+        return True
+    if state in _ENDED:
+        return _ended(one)
+    if state not in _UP or not count or one.get("uptime_seconds") is None:
+        return False
+    times = sorted(one.get("restart_times") or [])[-(_GAPS_TO_BE_SURE + 1) :]
+    longest = max((later - earlier for earlier, later in zip(times, times[1:])), default=0)
+    is_over = one["uptime_seconds"] >= max(settled_seconds, _GAPS_TO_BE_SURE * longest)
+    if is_over:
+        return False
+    rate = one.get("restarts_per_hour")
+    return count >= restarts and (rate is None or rate >= restarts)
+
+
+def _was_started_again(one: Mapping[str, Any], settled_seconds: float) -> bool:
+    uptime = one.get("uptime_seconds")
+    return one["state"] in _UP and bool(one.get("restarts")) and uptime is not None and uptime < settled_seconds
+
+
+def _ended(one: Mapping[str, Any]) -> bool | str:
+    if one["state"] == "fatal" or one.get("error") or one.get("oom_killed"):
+        return True
+    if one["state"] == "created" or one.get("stopped_by_person") is True or one.get("exit_code") in (None, 0):
+        return False
+    if one.get("stopped_by_person") is None:
+        return "it ended, and whether a person stopped it cannot be told"
+    return True
+
+
+def _described(
+    name: str,
+    one: Mapping[str, Any],
+    services: Mapping[str, Mapping[str, Any]],
+    observed: Mapping[str, Mapping[str, Any]],
+    names: Mapping[str, str],
+) -> dict[str, Any]:
+    needs = [str(other) for other in services.get(name, {}).get("depends_on") or []]
+    waits = [
+        entry for entry in one.get("depends_on") or [] if entry.get("condition") != "service_completed_successfully"
+    ]
+    needs += [names.get(str(entry["service"]), str(entry["service"])) for entry in waits]
+    needs = list(dict.fromkeys(needs))
+    states = {names.get(str(entry["service"]), str(entry["service"])): entry for entry in waits}
+    states.update({other: observed[other] for other in needs if other in observed})
+    log = [str(line) for line in one.get("log_tail") or []]
+    late = _of_late(log)
+    lines = [*late, str(one.get("error") or "")]
+    port = _last(lines, _PORT)
+    migration = _last(late, _MIGRATION)
+    variable, variable_line = _variable(late)
+    return {
+        "service": name,
+        "state": one["state"],
+        "restarts": one.get("restarts"),
+        "restarts_per_hour": one.get("restarts_per_hour"),
+        "exit": one.get("exit_meaning")
+        or (f"exit code {one['exit_code']}" if one.get("exit_code") is not None else ""),
+        "oom_killed": bool(one.get("oom_killed")),
+        "port_line": port,
+        "port": _number(port),
+        "variable": variable,
+        "variable_line": variable_line,
+        "migration_line": migration,
+        "image_line": _last(lines, _IMAGE),
+        "needs": needs,
+        "unmet": [
+            f"{other} ({_words(states[other])})" for other in needs if other in states and _is_down(states[other])
+        ],
+        "unmet_services": [other for other in needs if other in states and _is_down(states[other])],
+        "log_seen": one.get("log_tail") is not None,
+        "errors": one.get("log_tail_errors") or [],
+        "log": log,
+    }
+
+
+def _is_down(one: Mapping[str, Any]) -> bool:
+    if one.get("available") is False:
+        return False
+    return one.get("state") not in (None, "running") or one.get("health") == "unhealthy"
+
+
+def _words(one: Mapping[str, Any]) -> str:
+    return "unhealthy" if one.get("state") == "running" else str(one.get("state"))
+
+
+def _of_late(lines: Sequence[str]) -> list[str]:
+    """The lines written shortly before the newest one: what a life of long ago ended with is no reason of today.
+
+    Without times in the lines, all of them.
+    """
+    late: list[str] = []
+    newest: datetime | None = None
+    for line in reversed(lines):
+        found = _TIME.search(line)
+        try:
+            at = datetime.strptime(f"{found[1]} {found[2]}", "%Y-%m-%d %H:%M:%S") if found else None
+        except ValueError:
+            at = None
+        newest = newest or at
+        if at and newest and (newest - at).total_seconds() > _LATE_SECONDS:
+            break
+        late.append(line)
+    return late[::-1]
+
+
+def _last(lines: Sequence[str], pattern: re.Pattern[str]) -> str:
+    return next((line for line in reversed(lines) if pattern.search(line)), "")
+
+
+def _number(line: str) -> int | None:
+    found = _PORT_NUMBER.findall(line)
+    return int(found[-1]) if found else None
+
+
+def _variable(lines: Sequence[str]) -> tuple[str, str]:
+    for line in reversed(lines):
+        for pattern in _VARIABLES:
+            if found := pattern.search(line):
+                return found.group(1), line
+    return "", ""
+
+
+class FilterModule:
+    """Ansible's way to find filters."""
+
+    def filters(self) -> dict[str, Any]:
+        """The filters of this file, by name."""
+        return {"crash_loops": crash_loops}

@@ -1,0 +1,51 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The runbook crash_loop on services that really end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.oncall.runbooks.tests.support.compose_plays import Runbook
+
+FAULTS_CAUSES = {
+    "crash_missing_variable": ("missing_variable", "PROVIDER_URL", []),
+    "crash_migration": ("migration_failed", "migration", []),
+    "crash_dependency": ("dependency_down", "redis (exited)", []),
+    "crash_out_of_memory": ("out_of_memory", "killed by the kernel", ["resource_usage"]),
+}
+
+
+@pytest.fixture
+def runbook(compose_lab, compose_player):
+    return Runbook(compose_lab, compose_player, "crash_loop", crash_loop_settled_seconds=5)
+
+
+@pytest.mark.parametrize("fault", FAULTS_CAUSES)
+def test_named(runbook, fault):
+    cause, words, hand_over = FAULTS_CAUSES[fault]
+    with runbook.broken(fault):
+        play = runbook.play(run_until="plan")
+        first = play.runs[0]
+        problems = [finding["cause"] for finding in first["findings"] if finding["status"] == "problem"]
+        assert (first["runbook"], first["outcome"], problems) == ("crash_loop", "planned", [cause]), play.output
+        assert words in first["summary"]
+        assert first["hand_over"] == hand_over
+
+
+def test_fixed_and_the_log_saved_before(runbook):
+    runbook.fixed("crash_unexplained", "unexplained", "clean_restart", "api")
+    saved = sorted(Path(runbook.lab.home, "oncall", "evidence").glob("api-*.log"))
+    assert saved
+    assert "revision" in saved[-1].read_text()
+
+
+def test_stopped_by_a_person(runbook):
+    with runbook.broken("api_stopped_by_person") as before:
+        play = runbook.play()
+        assert (play.code, play.outcome) == (0, "healthy"), play.output
+        assert "A person stopped api" in play.run["summary"]
+        assert runbook.started() == before

@@ -1,0 +1,39 @@
+"""Every runbook has a scenario, and all scenarios share one configuration."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+from collection import ROOT, RUNBOOKS, causes, load, names
+
+from lab.compose_faults import FAULTS
+
+SCENARIOS = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
+WITHOUT_RUNBOOK = {"default", "healthy"}
+OUTCOMES = {"resolved", "advised", "blocked", "unresolved"}
+
+
+def test_every_runbook_has_a_scenario_and_every_scenario_a_runbook():
+    assert set(SCENARIOS) == {*RUNBOOKS, *WITHOUT_RUNBOOK}
+
+
+@pytest.mark.parametrize("scenario", sorted(set(SCENARIOS) - WITHOUT_RUNBOOK))
+def test_a_scenario_is_its_fault_and_what_has_to_come_of_it(scenario):
+    expected = load("molecule", scenario, "expected.yml")
+    assert sorted(path.name for path in (ROOT / "molecule" / scenario).iterdir()) == ["expected.yml", "molecule.yml"]
+    assert not load("molecule", scenario, "molecule.yml"), "the configuration is shared"
+    assert expected["expected_fault"] in FAULTS
+    assert expected["expected_cause"] in causes(scenario)
+    outcomes = expected["expected_outcomes"]
+    assert set(outcomes) <= set(RUNBOOKS)
+    assert set(outcomes.values()) <= OUTCOMES
+    assert next(iter(outcomes)) == scenario
+    remedies = {remedy for runbook in outcomes for remedy in names("roles", runbook, "tasks", "remedies")}
+    assert set(expected["expected_remedies"]) <= remedies
+
+
+def test_every_runbook_is_run_against_the_sound_stack():
+    plays = yaml.safe_load((ROOT / "molecule" / "healthy" / "converge.yml").read_text())
+    assert [play["ansible.builtin.import_playbook"] for play in plays] == [
+        f"../../playbooks/{runbook}.yml" for runbook in RUNBOOKS
+    ]

@@ -1,0 +1,160 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The runbook cache on the real stack: what is named, what is restarted, and that the API never is."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+
+from lab import Lab
+
+PLAYBOOK = "playbooks/cache.yml"
+
+
+def pids(lab: Lab) -> dict[str, int]:
+    return {name: service["pid"] for name, service in lab.status()["services"].items()}
+
+
+@contextlib.contextmanager
+def redis_of(lab: Lab, **more: Any) -> Iterator[redis.Redis]:
+    with contextlib.closing(redis.Redis(port=lab.layout.ports["redis"], **more)) as client:
+        yield client
+
+
+@contextlib.contextmanager
+def users(lab: Lab, path: str = "/customers") -> Iterator[None]:
+    """Somebody asks the API for what it caches, some twenty times a second."""
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.wait(0.03):
+            lab.request(path)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_healthy(healthy_lab, player):
+    before = pids(healthy_lab)
+    with users(healthy_lab):
+        play = player.play(playbook=PLAYBOOK)
+    assert (play.code, play.outcome) == (0, "healthy"), play.output
+    assert play.causes() == play.causes("unknown") == []
+    assert pids(healthy_lab) == before
+
+
+@pytest.mark.parametrize(("fault", "cause"), [("stopped", "redis_down"), ("frozen", "hangs")])
+def test_redis_is_restarted_and_the_api_is_not(healthy_lab, player, fault, cause):
+    lab = healthy_lab
+    before = pids(lab)
+    if fault == "stopped":
+        lab.inject("redis_down")
+    else:
+        os.kill(before["redis"], signal.SIGSTOP)
+    planned = player.play("--check", playbook=PLAYBOOK, cache_timeout_seconds=1)
+    assert (planned.code, planned.outcome) == (0, "planned"), planned.output
+    assert planned.causes() == [cause]
+    assert [step["remedy"] for step in planned.run["plan"]["steps"]] == ["restart_redis"]
+    assert pids(lab)["redis"] in (None, before["redis"])
+
+    with users(lab):
+        fixed = player.play(playbook=PLAYBOOK, cache_timeout_seconds=1)
+        assert (fixed.code, fixed.outcome) == (0, "resolved"), fixed.output
+        assert [(a["remedy"], a["helped"]) for a in fixed.run["actions"]] == [("restart_redis", True)]
+        assert {name for name, pid in pids(lab).items() if pid != before[name]} == {"redis"}
+        assert lab.request("/readyz")[0] == 200
+
+        again = player.play(playbook=PLAYBOOK)
+    assert (again.code, again.outcome) == (0, "healthy"), again.output
+
+
+def advised(lab: Lab, player: Any, cause: str, **variables: Any) -> Any:
+    """The play that names a cause, gives advice and touches nothing."""
+    before = pids(lab)
+    play = player.play(playbook=PLAYBOOK, **variables)
+    assert (play.code, play.outcome) == (0, "advised"), play.output
+    assert play.causes() == [cause]
+    assert pids(lab) == before
+    return play
+
+
+def test_full(healthy_lab, player):
+    with redis_of(healthy_lab) as client:
+        client.config_set("maxmemory-policy", "noeviction")
+        client.config_set("maxmemory", "2mb")
+        try:
+            with pytest.raises(redis.exceptions.OutOfMemoryError):
+                for number in range(10_000):
+                    client.set(f"filler-{number}", "x" * 1000)
+            advised(healthy_lab, player, "out_of_memory")
+        finally:
+            client.config_set("maxmemory", "32mb")
+            client.flushall()
+
+
+def test_it_cannot_save(healthy_lab, player):
+    blocked = healthy_lab.home / "blocked.rdb"
+    blocked.mkdir()
+    with redis_of(healthy_lab) as client:
+        client.config_set("dbfilename", blocked.name)
+        client.config_set("save", "900 1")
+        try:
+            client.bgsave()
+            while client.info()["rdb_bgsave_in_progress"] or client.info()["rdb_last_bgsave_status"] != "err":
+                time.sleep(0.05)
+            advised(healthy_lab, player, "persistence_failing")
+        finally:
+            client.config_set("save", "")
+            client.config_set("dbfilename", "dump.rdb")
+            blocked.rmdir()
+            client.bgsave()
+
+
+def test_the_application_has_the_wrong_password(healthy_lab, player):
+    lab = healthy_lab
+    reach = {"host": "127.0.0.1", "port": lab.layout.ports["redis"], "service": "redis", "password": "s3cret"}
+    with redis_of(lab) as client:
+        time.sleep(max(0.0, 3 - client.info()["uptime_in_seconds"]))
+        client.config_set("requirepass", "s3cret")
+        try:
+            client.client_kill_filter(_type="normal", skipme=True)
+            with users(lab):
+                play = advised(lab, player, "unreachable_from_app", system_redis=reach)
+            assert "s3cret" not in play.output + str(play.run)
+            refused = player.play(playbook=PLAYBOOK, run_until="plan", system_redis={**reach, "password": "old"})
+            assert refused.causes() == ["credentials"], refused.output
+        finally:
+            client.config_set("requirepass", "")
+
+
+def test_switched_off_in_the_application(healthy_lab, player):
+    lab = healthy_lab
+    assert lab.request("/debug/cache_off", "POST")[0] == 200
+    try:
+        advised(lab, player, "disabled_in_app")
+    finally:
+        assert lab.request("/debug/cache_off", "DELETE")[0] == 200
+
+
+def test_something_else_answers_there(healthy_lab, player):
+    reach = {"host": "127.0.0.1", "port": healthy_lab.layout.ports["api"], "service": "redis"}
+    before = pids(healthy_lab)
+    play = player.play(playbook=PLAYBOOK, system_redis=reach)
+    assert (play.code, play.outcome) == (2, "unknown"), play.output
+    assert "it takes connections and closes them" in play.run["summary"]
+    assert pids(healthy_lab) == before

@@ -1,0 +1,120 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The runbook db_down on the real stack: what is named, what is restarted, and what is left alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+import pytest
+
+from lab import Lab
+
+PLAYBOOK = "playbooks/db_down.yml"
+
+
+def pids(lab: Lab) -> dict[str, int]:
+    return {name: service["pid"] for name, service in lab.status()["services"].items()}
+
+
+@pytest.fixture
+def down(healthy_lab, player):
+    """A function: plays the runbook, with what needs the database named."""
+
+    def play(*arguments: str, **variables: Any) -> Any:
+        dependants = {"api": f"{healthy_lab.url}/readyz"}
+        return player.play(*arguments, playbook=PLAYBOOK, **{"db_down_dependants": dependants, **variables})
+
+    return play
+
+
+def test_healthy(healthy_lab, down):
+    before = pids(healthy_lab)
+    play = down()
+    assert (play.code, play.outcome) == (0, "healthy"), play.output
+    assert play.causes() == play.causes("unknown") == []
+    assert pids(healthy_lab) == before
+
+
+def test_one_that_a_person_stopped_is_started_only_when_a_person_says_so(healthy_lab, down):
+    lab = healthy_lab
+    before = pids(lab)
+    lab.inject("database_down")
+    left_alone = down()
+    assert (left_alone.code, left_alone.outcome) == (2, "blocked"), left_alone.output
+    assert left_alone.causes() == ["stopped_by_person"]
+    assert left_alone.run["guard"]["name"] == "risk"
+    assert pids(lab)["database"] is None
+
+    started = down(run_max_risk="high")
+    assert (started.code, started.outcome) == (0, "resolved"), started.output
+    assert {name for name, pid in pids(lab).items() if pid != before[name]} == {"database"}
+    assert lab.request("/readyz")[0] == 200
+    assert down().outcome == "healthy"
+
+
+def test_one_that_hangs_is_restarted_and_what_does_not_connect_again_with_it(healthy_lab, down):
+    lab = healthy_lab
+    before = pids(lab)
+    # It takes no session any more, and those that are open go on.
+    os.kill(before["database"], signal.SIGSTOP)
+    planned = down("--check")
+    assert (planned.code, planned.outcome, planned.causes()) == (0, "planned", ["hangs"]), planned.output
+    assert pids(lab) == before
+
+    # Of two that need it, one never says that it has it again.
+    fixed = down(db_down_dependants={"worker": f"{lab.url}/none", "api": f"{lab.url}/readyz"})
+    assert (fixed.code, fixed.outcome) == (0, "resolved"), fixed.output
+    assert [(a["remedy"], a["helped"]) for a in fixed.run["actions"]] == [("restart_database", True)]
+    assert {name for name, pid in pids(lab).items() if pid != before[name]} == {"database", "worker"}
+    assert lab.request("/readyz")[0] == 200
+
+
+def test_a_wrong_password(healthy_lab, down):
+    lab = healthy_lab
+    before = pids(lab)
+    reach = {"host": "127.0.0.1", "port": lab.layout.ports["database"], "name": "labpics", "user": "oncall"}
+    play = down(system_database={**reach, "password": "s3cret", "service": "database"})
+    assert (play.code, play.outcome, play.causes()) == (0, "advised", ["credentials"]), play.output
+    assert "s3cret" not in play.output + str(play.run)
+    missing = down(
+        system_database={**reach, "name": "none", "password": lab.layout.secrets()["oncall"], "service": "database"}
+    )
+    assert (missing.outcome, missing.causes()) == ("advised", ["not_there"]), missing.output
+    assert pids(lab) == before
+
+
+def test_a_used_up_server_is_handed_over(healthy_lab, down):
+    lab = healthy_lab
+    lab.inject("max_connections")
+    before = pids(lab)
+    play = down(run_until="plan")
+    assert [run["runbook"] for run in play.runs] == ["db_down", "db_pool"], play.output
+    first, second = play.runs
+    assert [finding["cause"] for finding in first["findings"] if finding["status"] == "problem"] == [
+        "too_many_connections"
+    ]
+    assert "max_connections_reached" in [one["cause"] for one in second["findings"] if one["status"] == "problem"]
+    assert pids(lab) == before
+
+
+def test_a_hosted_database_fails_over_only_when_a_person_says_so(healthy_lab, down, tmp_path):
+    lab = healthy_lab
+    marker = tmp_path / "promoted"
+    services = {"api": {"manager": "command", "commands": {"restart": ["true"]}}}
+    hosted = {
+        "system_services": services,
+        "system_database": {"host": "127.0.0.1", "port": 1, "name": "labpics", "user": "oncall"},
+        "db_down_failover_command": ["touch", str(marker)],
+        "run_verify_timeout_seconds": 1,
+    }
+    blocked = down(**hosted)
+    assert (blocked.code, blocked.outcome, blocked.causes()) == (2, "blocked", ["unresponsive"]), blocked.output
+    assert not marker.exists()
+    acted = down(**hosted, run_max_risk="high")
+    # The command was run, and the database is still not there.
+    assert (acted.code, acted.outcome, marker.exists()) == (2, "unresolved", True), acted.output
+    assert lab.request("/readyz")[0] == 200

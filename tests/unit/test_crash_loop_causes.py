@@ -1,0 +1,229 @@
+"""What was measured -> what must be concluded, for every cause of the runbook crash_loop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.oncall.runbooks.plugins.filter.crashes import crash_loops
+from ansible_collections.oncall.runbooks.tests.support.observed_services import (
+    concluded,
+    crashing,
+    observed,
+    running,
+    unseen,
+)
+
+COMPOSE = {"manager": "compose", "project": "/srv/app"}
+SYSTEM = {
+    "system_services": {"api": COMPOSE, "database": {**COMPOSE, "name": "db"}, "redis": COMPOSE},
+    "system_database": {"name": "app", "service": "database"},
+    "system_redis": {"service": "redis"},
+}
+WELL = {"api": running(), "database": running(), "redis": running()}
+ENDED = {"state": "exited", "restarts": 0, "restarts_per_hour": 0, "restart_policy": "no"}
+NEEDS = [{"service": "db", "condition": "service_healthy", "state": "running", "health": "healthy"}]
+
+
+def again(seconds: float, restarts: int, uptime: float, **changes: Any) -> dict[str, Any]:
+    """One that runs at the moment, and was started again every so many seconds."""
+    times = [1000.0 + seconds * number for number in range(restarts)]
+    more = {"restarts": restarts, "restarts_per_hour": restarts, "restart_times": times, "uptime_seconds": uptime}
+    return running(**{**more, **changes})
+
+
+MEASURED_CONCLUDED = {
+    # name: (services that differ, status, problems, available remedies, handed over to)
+    "nothing": ({}, "healthy", [], [], []),
+    "restarted again and again, no reason named": (
+        {"api": crashing("starting", "bye")}, "problem", ["unexplained"], ["clean_restart"], [],
+    ),
+    "a segmentation fault": (
+        {"api": crashing(exit_code=139, exit_meaning="139 = 128 + 11, SIGSEGV: a segmentation fault")},
+        "problem", ["unexplained"], ["clean_restart"], [],
+    ),
+    "killed for want of memory": (
+        {"api": crashing(exit_code=137, oom_killed=True)}, "problem", ["out_of_memory"], [], ["resource_usage"],
+    ),
+    "killed for want of memory, and nothing starts it": (
+        {"api": crashing(exit_code=137, oom_killed=True, **ENDED)},
+        "problem", ["out_of_memory"], [], ["resource_usage"],
+    ),
+    "memory counts for more than a line in the log": (
+        {"api": crashing("missing required environment variable DATABASE_URL", oom_killed=True)},
+        "problem", ["out_of_memory"], [], ["resource_usage"],
+    ),
+    "port in use": (
+        {"api": crashing("CRITICAL cannot start: listen EADDRINUSE: Address already in use 0.0.0.0:8080")},
+        "problem", ["port_in_use"], [], ["port_conflict"],
+    ),
+    "port in use outside of the container": (
+        {"api": crashing(state="created", error="driver failed: Bind for 0.0.0.0:8080 failed: port is already allocated")},
+        "problem", ["port_in_use"], [], ["port_conflict"],
+    ),
+    "missing variable": (
+        {"api": crashing("CRITICAL cannot start: missing required environment variable DATABASE_URL")},
+        "problem", ["missing_variable"], [], [],
+    ),
+    "missing variable, while a dependency is down": (
+        {"api": crashing("KeyError: 'REDIS_URL'"), "redis": running(state="exited", stopped_by_person=True)},
+        "problem", ["missing_variable"], [], [],
+    ),
+    "failing migration": (
+        {"api": crashing("CRITICAL migration failed, cannot start", "psycopg.errors.UndefinedTable: no table")},
+        "problem", ["migration_failed"], [], [],
+    ),
+    "a migration that failed in another life": (
+        {"api": crashing("2026-01-01T10:00:00Z migration failed", "2026-01-01 10:30:00,123 INFO started")},
+        "problem", ["unexplained"], ["clean_restart"], [],
+    ),
+    "a migration that failed just now": (
+        {"api": crashing("2026-01-01T10:29:10Z migration failed", "no time", "2026-01-01 10:30:00,123 INFO started")},
+        "problem", ["migration_failed"], [], [],
+    ),
+    "program not found": (
+        {"api": crashing(state="created", exit_code=127, error='exec: "run": executable file not found in $PATH')},
+        "problem", ["image_broken"], [], [],
+    ),
+    "its database is stopped": (
+        {
+            "api": crashing("could not connect to server", depends_on=NEEDS),
+            "database": running(state="exited", exit_code=0, stopped_by_person=True, health=None),
+        },
+        "problem", ["dependency_down"], [], [],
+    ),
+    "its database is unhealthy": (
+        {"api": crashing(depends_on=NEEDS), "database": running(health="unhealthy")},
+        "problem", ["dependency_down"], [], [],
+    ),
+    "its database crashes too: that comes first": (
+        {"api": crashing(depends_on=NEEDS), "database": crashing("PANIC: could not locate a valid checkpoint record")},
+        "problem", ["unexplained"], ["clean_restart"], [],
+    ),
+    "a supervised program that its manager gave up on": (
+        {"api": crashing(state="fatal", restarts=None, restarts_per_hour=None)},
+        "problem", ["unexplained"], ["clean_restart"], [],
+    ),
+    "runs at the moment, and crashes every 20 s": (
+        {"api": again(20, 6, 12)}, "problem", ["unexplained"], ["clean_restart"], [],
+    ),
+    "runs for a minute, and crashes every two": (
+        {"api": again(120, 6, 60)}, "problem", ["unexplained"], ["clean_restart"], [],
+    ),
+    "crashed often, and runs for long since": ({"api": again(20, 6, 1200)}, "healthy", [], [], []),
+    "crashed often, and runs for three times as long as it did": ({"api": again(20, 6, 61)}, "healthy", [], [], []),
+    "many restarts, but not lately": (
+        {"api": again(20, 6, 40, restarts_per_hour=1, restart_times=[])}, "healthy", [], [], [],
+    ),
+    "crashed once, long ago": ({"api": again(0, 1, 9000)}, "healthy", [], [], []),
+    "crashed once, just now: too early": ({"api": again(0, 1, 5)}, "problem", ["restarted_lately"], [], []),
+    "stopped by a person": (
+        {"api": running(state="exited", exit_code=143, stopped_by_person=True)}, "healthy", [], [], [],
+    ),
+    "done: a job that ended well": ({"api": running(state="exited", exit_code=0, stopped_by_person=None)}, "healthy", [], [], []),
+    "ended, by whom cannot be told": (
+        {"api": running(state="exited", exit_code=143, stopped_by_person=None)}, "unknown", [], [], [],
+    ),
+    "something else: slow, not crashing": ({"api": running(health="unhealthy", cpu_ratio=0.99)}, "healthy", [], [], []),
+    "one cannot be seen": ({"redis": unseen()}, "unknown", [], [], []),
+    "none can be seen": (dict.fromkeys(WELL, unseen()), "unknown", [], [], []),
+    "its log cannot be read": ({"api": crashing(log_tail=None)}, "unknown", [], [], []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("measured", MEASURED_CONCLUDED)
+def test_concluded(diagnose, measured):
+    changes, *expected = MEASURED_CONCLUDED[measured]
+    result = diagnose("crash_loop", {"service": observed({**WELL, **changes})}, **SYSTEM)
+    assert list(concluded(result)) == expected
+
+
+def finding(result: dict[str, Any], cause: str) -> dict[str, Any]:
+    return next(one for one in result["findings"] if one["cause"] == cause)
+
+
+def test_the_missing_variable_is_named(diagnose):
+    api = crashing("cannot start: missing required environment variable DATABASE_URL")
+    result = diagnose("crash_loop", {"service": observed({**WELL, "api": api})}, **SYSTEM)
+    told = finding(result, "missing_variable")
+    assert "DATABASE_URL" in told["summary"]
+    assert "api is restarting, 7 automatic restarts" in told["summary"]
+    assert "1: ended with an error of its own" in told["summary"]
+
+
+def test_the_port_is_named(diagnose):
+    api = crashing("listen EADDRINUSE: Address already in use 0.0.0.0:8080")
+    result = diagnose("crash_loop", {"service": observed({**WELL, "api": api})}, **SYSTEM)
+    assert "port 8080" in finding(result, "port_in_use")["summary"]
+
+
+def test_the_dependency_is_named_with_the_runbook_that_owns_it(diagnose):
+    api = crashing(depends_on=NEEDS)
+    down = running(state="exited", exit_code=0, stopped_by_person=True)
+    result = diagnose("crash_loop", {"service": observed({**WELL, "api": api, "database": down})}, **SYSTEM)
+    told = finding(result, "dependency_down")
+    assert "database (exited)" in told["summary"]
+    assert told["advice"][0] == "Run the runbook db_down first."
+
+
+def test_what_the_inventory_says_about_dependencies_counts(diagnose):
+    system = {**SYSTEM, "system_services": {**SYSTEM["system_services"], "api": {**COMPOSE, "depends_on": ["redis"]}}}
+    down = running(state="exited", exit_code=0, stopped_by_person=True)
+    result = diagnose("crash_loop", {"service": observed({**WELL, "api": crashing(), "redis": down})}, **system)
+    assert finding(result, "dependency_down")["advice"][0] == "Run the runbook cache first."
+
+
+def test_of_two_that_crash_the_one_that_is_needed_comes_first(diagnose):
+    api, database = crashing(depends_on=NEEDS, restarts=50), crashing("PANIC")
+    result = diagnose("crash_loop", {"service": observed({**WELL, "api": api, "database": database})}, **SYSTEM)
+    assert [step["targets"] for step in result["plan"]["steps"]] == [[{"service": "database"}]]
+    assert "(and api)" in result["msg"]
+
+
+def test_what_a_person_stopped_is_told(diagnose):
+    stopped = running(state="exited", exit_code=0, stopped_by_person=True)
+    result = diagnose("crash_loop", {"service": observed({**WELL, "redis": stopped})}, **SYSTEM)
+    assert finding(result, "stopped_by_person")["summary"] == "A person stopped redis: left alone"
+
+
+def test_evidence_has_the_log_before_the_crash(diagnose):
+    result = diagnose("crash_loop", {"service": observed({**WELL, "api": crashing("one", "two")})}, **SYSTEM)
+    assert result["evidence"]["log_before_the_crash"] == ["one", "two"]
+    assert result["evidence"]["services"]["api"]["restarts"] == 7
+
+
+LINES_VARIABLES = {
+    "KeyError: 'DATABASE_URL'": "DATABASE_URL",
+    "Error: environment variable SECRET_KEY_BASE is not set": "SECRET_KEY_BASE",
+    "FATAL missing required environment variable: STRIPE_API_KEY": "STRIPE_API_KEY",
+    "ValueError: DATABASE_URL must be set": "DATABASE_URL",
+    "error: Environment variable not found: DATABASE_URL.": "DATABASE_URL",
+    "entrypoint.sh: line 3: DATABASE_URL: unbound variable": "DATABASE_URL",
+    "entrypoint.sh: 3: API_TOKEN: parameter not set": "API_TOKEN",
+    "INFO DATABASE_URL set to its default": "",
+    "INFO GET /orders 200": "",
+    "KeyError: 'discount_percent'": "",
+    "ERROR relation ORDERS is missing": "",
+}
+
+
+@pytest.mark.parametrize("line", LINES_VARIABLES)
+def test_variable_in_a_line(line):
+    (found,) = crash_loops({"api": crashing(line)}, {}, 3, 30)["looping"]
+    assert found["variable"] == LINES_VARIABLES[line]
+
+
+LINES_MIGRATIONS = {
+    "CRITICAL migration failed, cannot start": True,
+    "Error: P3009 migrate found failed migrations in the target database": True,
+    "FAILED: Can't locate revision identified by 'abc123'": True,
+    "error: Dirty database version 16. Fix and force version.": True,
+    "INFO applied migration 12": False,
+}
+
+
+@pytest.mark.parametrize("line", LINES_MIGRATIONS)
+def test_migration_in_a_line(line):
+    (found,) = crash_loops({"api": crashing(line)}, {}, 3, 30)["looping"]
+    assert bool(found["migration_line"]) is LINES_MIGRATIONS[line]

@@ -1,0 +1,285 @@
+"""What was measured -> what must be concluded, for every cause of the runbook db_down."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+SYSTEM = {
+    "system_services": {
+        "db": {"manager": "compose", "project": "/srv/app"},
+        "api": {
+            "manager": "compose",
+            "project": "/srv/app",
+            "health_url": "http://127.0.0.1:8080/readyz",
+            "depends_on": ["db", "redis"],
+        },
+        "frontend": {"manager": "compose", "project": "/srv/app", "depends_on": ["api"]},
+    },
+    "system_endpoints": {"api": "http://127.0.0.1:8080/metrics"},
+    "system_metrics": {"db_connected": "app_db_connected"},
+    "system_database": {"host": "db", "name": "app", "user": "oncall", "password": "s3cret", "service": "db"},
+}
+RESTARTED = [{"service": "db"}, {"service": "api", "ready_url": "http://127.0.0.1:8080/readyz"}]
+
+
+def answers(free: int = 60, started: float = 90_000) -> dict[str, Any]:
+    """What postgres_activity_info tells of a server that answers."""
+    return {
+        "available": True,
+        "server": {"started_seconds": started, "in_recovery": False},
+        "connections": {"used": 97 - free, "max": 100, "usable": 97, "free": free},
+        "applications": [],
+        "blockers": [],
+        "longest": [],
+    }
+
+
+def gone(error: str) -> dict[str, Any]:
+    return {"available": False, "error": error, "reason": f"PostgreSQL app at db: {error}"}
+
+
+def service(state: str = "running", health: str | None = "healthy", **changes: Any) -> dict[str, Any]:
+    one = {"available": True, "state": state, "health": health if state == "running" else None}
+    one.update({"log_tail": ["LOG:  database system is ready"], "stopped_by_person": False})
+    one.update({"uptime_seconds": 90_000.0 if state == "running" else None}, **changes)
+    return {"available": True, "services": {"db": one}}
+
+
+def app(connected: float = 1) -> dict[str, Any]:
+    return {"available": True, "value": {"connected": connected}}
+
+
+NO_METRICS = {"available": False, "reason": "http://127.0.0.1:8080/metrics: connection refused", "value": {}}
+NO_SERVICE = {
+    "available": False,
+    "reason": "the Docker engine does not answer",
+    "services": {"db": {"available": False, "reason": "the Docker engine does not answer"}},
+}
+NO_SPACE = ['PANIC:  could not write to file "pg_wal/xlogtemp.29": No space left on device']
+
+
+def conclude(diagnose, metrics, database, state, **variables):
+    observed = {"metrics": metrics, "postgres_activity": database, "service": state}
+    return diagnose("db_down", observed, **{**SYSTEM, **variables})
+
+
+def remedies(result: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(step["remedy"], step["risk"]) for step in result["plan"]["steps"] if step["available"]]
+
+
+def names(result: dict[str, Any], status: str) -> list[str]:
+    return [finding["cause"] for finding in result["findings"] if finding["status"] == status]
+
+
+RESTART = [("restart_database", "medium")]
+WAIT = [("wait_until_ready", "low")]
+MEASURED_CONCLUDED = {
+    # name: (application, database, service, problems, available remedies with their risk, words of the message)
+    "nothing": (app(), answers(), service(), [], [], ""),
+    "no health check": (app(), answers(), service(health="none"), [], [], ""),
+    "unhealthy, and it answers": (app(), answers(), service(health="unhealthy"), [], [], ""),
+    "exited": (app(0), gone("refused"), service("exited"), ["database_down"], RESTART, "exited"),
+    "exited, seen through its container": (
+        app(0),
+        gone("no_engine"),
+        service("exited"),
+        ["database_down"],
+        RESTART,
+        "",
+    ),
+    "exited, and its name with it": (app(0), gone("name_resolution"), service("dead"), ["database_down"], RESTART, ""),
+    "exited, and the application with it": (
+        NO_METRICS,
+        gone("refused"),
+        service("exited", exit_meaning="ended by SIGKILL", oom_killed=True, log_tail=None),
+        ["database_down"],
+        RESTART,
+        "want of memory",
+    ),
+    "given up by its manager": (app(0), gone("refused"), service("fatal"), ["database_down"], RESTART, ""),
+    "the container is gone": (app(0), gone("no_engine"), service("absent"), ["database_down"], RESTART, ""),
+    "nobody knows whether a person did it": (
+        app(0),
+        gone("refused"),
+        service("exited", stopped_by_person=None),
+        ["database_down"],
+        RESTART,
+        "",
+    ),
+    "a person stopped it": (
+        app(0),
+        gone("refused"),
+        service("exited", stopped_by_person=True),
+        ["stopped_by_person"],
+        [("restart_database", "high")],
+        "",
+    ),
+    "a person killed it": (
+        app(0),
+        gone("refused"),
+        service("exited", stopped_by_person=True, exit_code=137, signal="SIGKILL"),
+        ["database_down"],
+        RESTART,
+        "",
+    ),
+    "started again and again": (app(0), gone("refused"), service("restarting"), ["crash_loop"], [], ""),
+    "no room to write": (app(0), gone("refused"), service("exited", log_tail=NO_SPACE), ["disk_full"], [], ""),
+    "no room, again and again": (
+        app(0),
+        gone("refused"),
+        service("restarting", log_tail=NO_SPACE),
+        ["disk_full"],
+        [],
+        "",
+    ),
+    "no room, as it says itself": (app(0), gone("disk_full"), service(), ["disk_full"], [], ""),
+    "no room, a while ago": (app(), answers(), service(log_tail=NO_SPACE), [], [], ""),
+    "paused": (app(0), gone("timeout"), service("paused"), ["paused"], [], ""),
+    "every connection is taken": (app(0), gone("too_many_connections"), service(), ["too_many_connections"], [], ""),
+    "only reserved ones are left": (app(), answers(free=0), service(), ["too_many_connections"], [], "97 of 97"),
+    "recovery": (app(0), gone("starting_up"), service(), ["starting_up"], WAIT, ""),
+    "recovery, and its health check fails": (
+        app(0),
+        gone("starting_up"),
+        service(health="unhealthy"),
+        ["starting_up"],
+        WAIT,
+        "",
+    ),
+    "the container just started": (app(0), gone("refused"), service(health="starting"), ["starting_up"], WAIT, ""),
+    "the process just started": (app(0), gone("refused"), service("starting"), ["starting_up"], WAIT, ""),
+    "started a moment ago, without a health check": (
+        app(0),
+        gone("refused"),
+        service(health="none", uptime_seconds=0.5),
+        ["starting_up"],
+        WAIT,
+        "",
+    ),
+    "hangs": (app(0), gone("timeout"), service(health="unhealthy"), ["hangs"], RESTART, "its health check fails"),
+    "hangs, without a health check": (app(0), gone("timeout"), service(health="none"), ["hangs"], RESTART, ""),
+    "hangs, under another manager": (app(0), gone("timeout"), service(health=None), ["hangs"], RESTART, ""),
+    "does not listen, unhealthy": (app(0), gone("refused"), service(health="unhealthy"), ["hangs"], RESTART, ""),
+    "healthy, but not reached": (app(0), gone("timeout"), service(), ["not_reached_from_here"], [], ""),
+    "no answer here, but the application has it": (
+        app(),
+        gone("timeout"),
+        service(health=None),
+        ["not_reached_from_here"],
+        [],
+        "",
+    ),
+    "another port": (app(0), gone("refused"), service(health=None), ["not_reached_from_here"], [], ""),
+    "wrong password": (app(0), gone("credentials"), service(), ["credentials"], [], "the role oncall"),
+    "dropped": (app(0), gone("no_database"), service(), ["not_there"], [], ""),
+    "no right to see": (app(), gone("not_allowed"), service(), ["not_there"], [], ""),
+    "slow": (app(), gone("statement_timeout"), service(), ["too_busy"], [], ""),
+    "back for a moment": (app(0), answers(started=3), service(), [], [], "connects again by itself"),
+    "back, and the application is not": (
+        app(0),
+        answers(started=60),
+        service(),
+        ["application_not_reconnected"],
+        [("restart_dependant", "medium")],
+        "",
+    ),
+    "every connection is taken from the application": (
+        app(0),
+        answers(free=0),
+        service(),
+        ["too_many_connections"],
+        [],
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("measured", MEASURED_CONCLUDED.values(), ids=MEASURED_CONCLUDED)
+def test_measured_concluded(diagnose, measured):
+    metrics, database, state, problems, expected, words = measured
+    result = conclude(diagnose, metrics, database, state)
+    assert names(result, "problem") == problems, result["findings"]
+    assert remedies(result) == expected
+    assert result["status"] == ("problem" if problems else "healthy")
+    assert words in result["msg"]
+    assert "not available:" not in result["msg"]
+    assert "s3cret" not in str(result)
+
+
+def test_a_harmless_cause_says_so(diagnose):
+    result = conclude(diagnose, app(0), answers(started=3), service())
+    assert [one["cause"] for one in result["findings"] if one.get("summary")] == ["reconnecting"]
+
+
+MISSING = {
+    # name: (application, database, service, unknown causes among)
+    "no application": (NO_METRICS, answers(), service(), {"application_not_reconnected"}),
+    "no driver": (app(), gone("no_driver"), service(), {"hangs", "starting_up", "credentials"}),
+    "no such host": (app(0), gone("name_resolution"), service(), {"hangs", "starting_up"}),
+    "an odd answer": (app(0), gone("other"), service(), {"hangs", "starting_up"}),
+    "refused, and nobody knows the service": (app(0), gone("refused"), NO_SERVICE, {"database_down", "hangs"}),
+    "a hang, and nobody knows the service": (app(0), gone("timeout"), NO_SERVICE, {"database_down", "hangs"}),
+    "nothing at all": (NO_METRICS, gone("no_engine"), NO_SERVICE, {"database_down", "hangs"}),
+}
+
+
+@pytest.mark.parametrize("measured", MISSING.values(), ids=MISSING)
+def test_what_could_not_be_measured_is_unknown_and_starts_nothing(diagnose, measured):
+    metrics, database, state, unknown = measured
+    result = conclude(diagnose, metrics, database, state)
+    assert names(result, "problem") == []
+    assert unknown <= set(names(result, "unknown"))
+    assert (result["status"], remedies(result)) == ("unknown", [])
+
+
+def test_the_plan_names_all_that_may_be_restarted(diagnose):
+    (step,) = conclude(diagnose, app(0), gone("refused"), service("exited"))["plan"]["steps"]
+    assert step["targets"] == RESTARTED
+    named = {"worker": "http://127.0.0.1:9/ready"}
+    (step,) = conclude(diagnose, app(0), gone("refused"), service("exited"), db_down_dependants=named)["plan"]["steps"]
+    assert step["targets"] == [{"service": "db"}, {"service": "worker", "ready_url": "http://127.0.0.1:9/ready"}]
+
+
+HOSTED = {**SYSTEM, "system_services": {"api": SYSTEM["system_services"]["api"]}}
+NOTHING_TO_OBSERVE = {"available": False, "reason": "no service to observe: add one to system_services", "services": {}}
+
+
+@pytest.mark.parametrize(
+    ("command", "error", "problems", "remedies_"),
+    [
+        ([], "timeout", ["unresponsive"], []),
+        (["promote", "replica-1"], "timeout", ["unresponsive"], [("fail_over", "high")]),
+        (["promote", "replica-1"], "refused", ["unresponsive"], [("fail_over", "high")]),
+        (["promote", "replica-1"], "starting_up", ["starting_up"], WAIT),
+        (["promote", "replica-1"], "credentials", ["credentials"], []),
+        (["promote", "replica-1"], "name_resolution", [], []),
+    ],
+)
+def test_a_hosted_database(diagnose, command, error, problems, remedies_):
+    more = {"db_down_failover_command": command, "db_down_status_page": "https://status.example.com"}
+    result = conclude(diagnose, app(0), gone(error), NOTHING_TO_OBSERVE, **HOSTED, **more)
+    assert names(result, "problem") == problems
+    assert remedies(result) == remedies_
+    if problems == ["unresponsive"]:
+        (finding,) = [one for one in result["findings"] if one["status"] == "problem"]
+        assert "https://status.example.com" in str(finding["advice"])
+        assert ("No replica is configured" in str(finding["advice"])) is (not command)
+
+
+def test_a_healthy_hosted_database(diagnose):
+    result = conclude(diagnose, app(), answers(), NOTHING_TO_OBSERVE, **HOSTED)
+    assert result["status"] == "healthy"
+
+
+def test_a_stack_that_tells_nothing_about_its_database(diagnose):
+    observed = {"postgres_activity": answers(), "service": service()}
+    result = diagnose("db_down", observed, **{**SYSTEM, "system_metrics": {}, "system_endpoints": {}})
+    assert result["status"] == "healthy"
+
+
+def test_the_connection_is_shown_without_its_password(diagnose):
+    result = conclude(diagnose, app(0), gone("refused"), service("exited"))
+    assert result["evidence"]["connection"] == "postgresql://oncall@db:5432/app"
+    assert result["evidence"]["answers"] is False

@@ -1,0 +1,364 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What was measured -> what must be concluded, for every cause of the runbook error_rate."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.parsing.dataloader import DataLoader
+
+from ansible_collections.oncall.runbooks.plugins.filter.errors_around import errors_around
+
+NOW = time.time()
+OLD, NEW = "a" * 40, "b" * 40
+COMMAND = ["./deploy"]
+API = {"manager": "compose", "project": "/srv/shop", "environment_file": "/srv/shop/.env"}
+SYSTEM: dict[str, Any] = {
+    "system_services": {"api": API, "database": API, "worker": API},
+    "system_endpoints": {"api": "http://127.0.0.1:8080/metrics"},
+    "system_metrics": {
+        "responses": "app_response_status_total",
+        "db_pool_waiting": "app_db_pool_waiting",
+        "provider_errors": "app_provider_errors_total",
+    },
+    "system_database": {"name": "shop"},
+    "system_redis": {"host": "redis"},
+    "system_deployment": {"path": "/srv/shop", "deploy_command": COMMAND, "services": ["api", "worker"]},
+    "error_rate_integrations": {"crm": {"variable": "CRM_ENABLED", "enabled": "1", "disabled": "0"}},
+}
+SERVER = {"system_prometheus": {"url": "http://prometheus:9090"}}
+
+
+def metrics(errors: float, answers: float = 200, waiting: float = 0, providers: Any = None, **routes: float):
+    routes = routes or {"/orders": errors / 2, "/stats": errors / 2}
+    value = {
+        "answers": answers,
+        "errors": errors,
+        "answers_by_status": {"200": answers - errors, "500": errors},
+        "answers_by_route": {"/health": 1.0, **routes},
+        "errors_by_route": {name: number for name, number in routes.items() if number},
+        "pool_waiting": waiting,
+        "provider_errors": providers or {},
+    }
+    return {"available": True, "value": value, "metric": {"answers": {"available": True, "seconds": 10.0}}}
+
+
+def down(observer_error: str) -> dict[str, Any]:
+    return {"available": False, "error": observer_error, "reason": f"it is {observer_error}"}
+
+
+DATABASE = {"available": True, "connections": {"used": 5}, "longest": []}
+REDIS = {"available": True, "error": "", "reason": ""}
+REDIS_FULL = {"available": True, "error": "out_of_memory", "reason": "OOM command not allowed"}
+NO_METRICS = {"available": False, "reason": "GET http://127.0.0.1:8080/metrics: refused", "value": {}, "metric": {}}
+TRACE = [{"count": 40, "line": "KeyError: <id>", "last": "KeyError: 'total'"}]
+
+
+def deployment(minutes: float | None = 20, **changes: Any) -> dict[str, Any]:
+    return {
+        "available": True,
+        "revision": NEW,
+        "commits": [{"revision": NEW, "committed_at_seconds": 1, "subject": "Totals"}],
+        "deployed_at_seconds": None if minutes is None else int(NOW - 60 * minutes),
+        "previous": {"revision": OLD, "is_ancestor": True, "subject": "Before"},
+        "changed_files_count": 0,
+        "unfinished": "",
+        **changes,
+    }
+
+
+def services(minutes: float = 19, worker_minutes: float | None = None) -> dict[str, Any]:
+    worker_minutes = minutes if worker_minutes is None else worker_minutes
+    return {
+        "available": True,
+        "services": {
+            "api": {"available": True, "started_at_seconds": NOW - 60 * minutes, "log_tail_errors": TRACE},
+            "worker": {"available": True, "started_at_seconds": NOW - 60 * worker_minutes, "log_tail_errors": []},
+        },
+    }
+
+
+def history(before: float, after: float, answers_before: float = 500, answers_after: float = 500) -> dict[str, Any]:
+    names = ("before_errors", "before_answers", "after_errors", "after_answers")
+    numbers = (before * answers_before, answers_before, after * answers_after, answers_after)
+    return {"available": True, "value": dict(zip(names, numbers, strict=True))}
+
+
+LONG_AGO = {"deployment": deployment(600), "service": services(590)}
+RECENT = {"deployment": deployment(20), "service": services(19)}
+WITH = {**RECENT, "history": history(0.001, 0.2)}
+# name: what was observed, variables -> the status, the problems
+TABLE: dict[str, tuple[dict[str, Any], dict[str, Any], str, list[str]]] = {
+    "healthy": ({}, {}, "healthy", []),
+    "at the limit": ({"metrics": metrics(10)}, {}, "healthy", []),
+    "healthy while the database cannot be asked": ({"postgres_activity": down("credentials")}, {}, "healthy", []),
+    "healthy right after a deployment": ({**RECENT}, SERVER, "healthy", []),
+    "four answers, none an error": ({"metrics": metrics(0, 4)}, {}, "healthy", []),
+    "four answers, one an error": ({"metrics": metrics(1, 4)}, {}, "unknown", []),
+    "no answers at all": ({"metrics": metrics(0, 0)}, {}, "unknown", []),
+    "no metrics": ({"metrics": NO_METRICS}, {}, "unknown", []),
+    "no metrics, right after a deployment": ({"metrics": NO_METRICS, **WITH}, SERVER, "unknown", []),
+    "database down": (
+        *({"metrics": metrics(100), "postgres_activity": down("refused")}, {}),
+        *("problem", ["database_down"]),
+    ),
+    "every connection taken": (
+        *({"metrics": metrics(100), "postgres_activity": down("too_many_connections")}, {}),
+        *("problem", ["database_connections"]),
+    ),
+    "pool used up": ({"metrics": metrics(100, waiting=7)}, {}, "problem", ["database_connections"]),
+    "Redis down": ({"metrics": metrics(100), "redis": down("refused")}, {}, "problem", ["cache_down"]),
+    "Redis out of memory": ({"metrics": metrics(100), "redis": REDIS_FULL}, {}, "problem", ["cache_down"]),
+    "integration fails": (
+        *({"metrics": metrics(100, providers={"crm": 99.0, "pay": 1.0})}, {}),
+        *("problem", ["integration_failing"]),
+    ),
+    "critical provider fails": (
+        *({"metrics": metrics(100, providers={"crm": 1.0, "pay": 99.0})}, {}),
+        *("problem", ["provider_failing"]),
+    ),
+    "a provider fails a little": (
+        *({"metrics": metrics(100, providers={"crm": 4.0})}, {}),
+        *("problem", ["errors_unexplained"]),
+    ),
+    "a provider fails and nobody notices": ({"metrics": metrics(0, providers={"crm": 50.0})}, {}, "healthy", []),
+    "deployment": ({"metrics": metrics(100), **WITH}, SERVER, "problem", ["recent_deployment"]),
+    "deployment, of one route": (
+        *({"metrics": metrics(100, a=99, b=1), **WITH}, SERVER),
+        *("problem", ["recent_deployment", "route_failing"]),
+    ),
+    "deployment, but nobody remembers": (
+        {"metrics": metrics(100), **RECENT},
+        {},
+        "problem",
+        ["deployment_suspected"],
+    ),
+    "deployment, and the server did not answer": (
+        {"metrics": metrics(100), **RECENT, "history": NO_METRICS},
+        SERVER,
+        "problem",
+        ["deployment_suspected"],
+    ),
+    "deployment, and no traffic before it": (
+        *({"metrics": metrics(100), **RECENT, "history": history(0, 0.2, answers_before=3)}, SERVER),
+        *("problem", ["deployment_suspected"]),
+    ),
+    "deployment, and not enough seen since": (
+        *({"metrics": metrics(100), **RECENT, "history": history(0, 1, answers_after=3)}, SERVER),
+        *("problem", ["deployment_suspected"]),
+    ),
+    "errors before the deployment": (
+        *({"metrics": metrics(100), **RECENT, "history": history(0.2, 0.2)}, SERVER),
+        *("problem", ["errors_unexplained"]),
+    ),
+    "some errors before the deployment": (
+        *({"metrics": metrics(100), **RECENT, "history": history(0.02, 0.2)}, SERVER),
+        *("problem", ["errors_unexplained"]),
+    ),
+    "errors long after the deployment": (
+        *({"metrics": metrics(100), **RECENT, "history": history(0, 0.01)}, SERVER),
+        *("problem", ["errors_unexplained"]),
+    ),
+    "deployment of last week": (
+        *({"metrics": metrics(100), **LONG_AGO, "history": history(0, 0.2)}, SERVER),
+        *("problem", ["errors_unexplained"]),
+    ),
+    "checked out and not deployed": (
+        *({"metrics": metrics(100), **WITH, "service": services(300)}, SERVER),
+        *("problem", ["deployment_suspected"]),
+    ),
+    "restarted long after the deployment": (
+        *({"metrics": metrics(100), **WITH, "service": services(2)}, SERVER),
+        *("problem", ["deployment_suspected"]),
+    ),
+    "another service was deployed": (
+        *({"metrics": metrics(100), **WITH},),
+        {**SERVER, "system_deployment": {**SYSTEM["system_deployment"], "services": ["worker"]}},
+        *("problem", ["deployment_suspected"]),
+    ),
+    "deployment, while the database is down": (
+        *({"metrics": metrics(100), **WITH, "postgres_activity": down("timeout")}, SERVER),
+        *("problem", ["database_down"]),
+    ),
+    "deployment, while the pool is used up": (
+        *({"metrics": metrics(100, waiting=9), **WITH}, SERVER),
+        *("problem", ["database_connections"]),
+    ),
+    "deployment, while Redis is down": (
+        *({"metrics": metrics(100), **WITH, "redis": down("timeout")}, SERVER),
+        *("problem", ["cache_down"]),
+    ),
+    "deployment, while a provider fails": (
+        *({"metrics": metrics(100, providers={"pay": 90.0}), **WITH}, SERVER),
+        *("problem", ["provider_failing"]),
+    ),
+    "deployment, while nobody can ask the database": (
+        {"metrics": metrics(100), **WITH, "postgres_activity": down("credentials")},
+        SERVER,
+        "unknown",
+        [],
+    ),
+    "deployment, while nobody can ask Redis": (
+        {"metrics": metrics(100), **WITH, "redis": down("no_driver")},
+        SERVER,
+        "unknown",
+        [],
+    ),
+    "the checkout cannot be read": (
+        *({"metrics": metrics(100), "deployment": {"available": False, "reason": "no git"}}, SERVER),
+        *("unknown", []),
+    ),
+    "job engine": (
+        *({"metrics": metrics(100), "http_probe": {"endpoints": {"job_engine": {"ok": False, "reason": "503"}}}},),
+        *({"error_rate_job_engine_url": "http://jobs/health"}, "problem", ["job_engine_failing"]),
+    ),
+    "one route": ({"metrics": metrics(100, a=95, b=5)}, {}, "problem", ["route_failing"]),
+    "unexplained": ({"metrics": metrics(100)}, {}, "problem", ["errors_unexplained"]),
+}
+HEALTHY = {"metrics": metrics(0), "postgres_activity": DATABASE, "redis": REDIS, **LONG_AGO}
+
+
+def judged(diagnose: Any, changes: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
+    observed = {**HEALTHY, **changes}
+    past = observed.pop("history", {"skipped": True, "changed": False})
+    return diagnose("error_rate", observed, __error_rate_history=past, **{**SYSTEM, **variables})
+
+
+def problems(concluded: dict[str, Any]) -> list[str]:
+    return [one["cause"] for one in concluded["findings"] if one["status"] == "problem"]
+
+
+@pytest.mark.parametrize("case", TABLE)
+def test_concluded(diagnose, case):
+    changes, variables, status, causes = TABLE[case]
+    concluded = judged(diagnose, changes, variables)
+    assert problems(concluded) == causes, concluded["findings"]
+    assert concluded["status"] == status
+
+
+def test_few_answers_are_said_to_be_few(diagnose):
+    concluded = judged(diagnose, *TABLE["four answers, none an error"][:2])
+    (finding,) = [one for one in concluded["findings"] if one["cause"] == "few_answers"]
+    assert (finding["status"], finding["summary"]) == ("ok", "4 answers within 10 s, none of them an error")
+    assert "only 4 answers within 10 s" in judged(diagnose, *TABLE["four answers, one an error"][:2])["msg"]
+
+
+ACTS = {"integration fails", "deployment", "deployment, of one route"}
+
+
+@pytest.mark.parametrize("case", sorted(set(TABLE) - ACTS))
+def test_nothing_else_acts(diagnose, case):
+    assert judged(diagnose, *TABLE[case][:2])["plan"]["steps"] == []
+
+
+def test_the_deployment_is_taken_back_by_one_exact_move(diagnose):
+    (step,) = judged(diagnose, *TABLE["deployment"][:2])["plan"]["steps"]
+    assert (step["remedy"], step["risk"], step["available"]) == ("roll_back_deployment", "high", True)
+    assert step["targets"] == [{"path": "/srv/shop", "from": NEW, "to": OLD, "command": COMMAND}]
+    assert step["undo"] == {"revision": NEW}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"previous": None},
+        {"previous": {"revision": OLD, "is_ancestor": False, "subject": "x"}},
+        {"previous": {"revision": OLD, "is_ancestor": None, "subject": "x"}},
+        {"changed_files_count": 1},
+        {"unfinished": "a merge"},
+    ],
+    ids=str,
+)
+def test_no_way_back_is_guessed(diagnose, changes):
+    measured = {"metrics": metrics(100), **WITH, "deployment": deployment(20, **changes)}
+    concluded = judged(diagnose, measured, SERVER)
+    assert problems(concluded) == ["recent_deployment"]
+    assert [step["available"] for step in concluded["plan"]["steps"]] == [False]
+
+
+def test_the_integration_is_turned_off(diagnose):
+    (step,) = judged(diagnose, *TABLE["integration fails"][:2])["plan"]["steps"]
+    assert (step["remedy"], step["risk"], step["available"]) == ("disable_integration", "medium", True)
+    assert step["targets"] == [{"service": "api", "variable": "CRM_ENABLED", "to": "0"}]
+    assert step["undo"] == {"value": "1"}
+
+
+@pytest.mark.parametrize(
+    ("case", "owner"),
+    [
+        ("database down", "db_down"),
+        ("every connection taken", "db_pool"),
+        ("pool used up", "db_pool"),
+        ("Redis down", "cache"),
+    ],
+)
+def test_what_another_runbook_owns_is_handed_over(diagnose, case, owner):
+    findings = judged(diagnose, *TABLE[case][:2])["findings"]
+    assert [one["hand_over"] for one in findings if one["status"] == "problem"] == [owner]
+
+
+def test_a_stack_without_the_parts_is_judged_without_them(diagnose):
+    variables = {key: value for key, value in SYSTEM.items() if key in ("system_services", "system_endpoints")}
+    variables["system_metrics"] = {"responses": "http_responses"}
+    for errors, causes in ((0, []), (100, ["errors_unexplained"])):
+        measured = metrics(errors)
+        del measured["value"]["pool_waiting"], measured["value"]["provider_errors"]
+        observed = {"metrics": measured, "service": services()}
+        assert problems(diagnose("error_rate", observed, __error_rate_history={}, **variables)) == causes
+
+
+class TestProof:
+    """What tasks/verify.yml says in the place of vars/main.yml."""
+
+    @pytest.fixture
+    def proven(self, diagnose):
+        path = Path(__file__).parents[2] / "roles" / "error_rate" / "tasks" / "verify.yml"
+        (task,) = DataLoader().load_from_file(str(path), trusted_as_template=True)
+
+        def run(cause: str, changes: dict[str, Any], **variables: Any) -> dict[str, Any]:
+            said = {**task["vars"], "run_state": {"actions": [{"cause": cause}]}, **SERVER, **variables}
+            findings = judged(diagnose, changes, said)["findings"]
+            return next(one for one in findings if one["cause"] == cause)
+
+        return run
+
+    @pytest.mark.parametrize("cause", ["recent_deployment", "integration_failing"])
+    @pytest.mark.parametrize(
+        ("errors", "status"), [(0, "ok"), (1, "ok"), (2, "problem"), (8, "problem"), (100, "problem")]
+    )
+    def test_it_is_over_below_one_percent(self, proven, cause, errors, status):
+        # The deployment is another one now, and errors came before it: that proves nothing.
+        now = {"deployment": deployment(1), "service": services(0), "history": history(0.2, 0)}
+        assert proven(cause, {"metrics": metrics(errors), **now})["status"] == status
+
+    @pytest.mark.parametrize("answers", [0, 4])
+    def test_silence_proves_nothing(self, proven, answers):
+        assert proven("recent_deployment", {"metrics": metrics(0, answers)})["status"] == "unknown"
+
+    def test_what_another_cause_explains_now_is_not_gone(self, proven):
+        seen = proven("recent_deployment", {"metrics": metrics(100), "postgres_activity": down("refused")})
+        assert seen["explained_by"] == "database_down"
+
+
+def test_the_server_is_asked_about_both_sides_of_the_deployment():
+    asked = errors_around(
+        {"family": "f_total", "labels": {"app": 'a"b'}}, {"status": "~5.."}, {"labels": {"job": "api"}},
+        1000, 1040, 300, 2000,
+    )  # fmt: skip
+    before, after = asked["before_errors"]["promql"], asked["after_answers"]["promql"]
+    series = 'f_total{job="api",app="a\\"b",status=~"5.."}'
+    assert f"({series} @ 1000.000 unless {series} @ 700.000) or increase({series}[300000ms] @ 1000.000)" in before
+    assert before.endswith(" or vector(0)")
+    assert 'f_total{job="api",app="a\\"b"}[300000ms] @ 1340.000' in after
+    # No answers are not zero answers.
+    assert "vector" not in after
+
+
+def test_the_time_after_the_deployment_ends_now():
+    asked = errors_around({"family": "f"}, {"status": "~5.."}, {}, 1000, 1040, 300, 1100)
+    assert "[60000ms] @ 1100.000" in asked["after_errors"]["promql"]
