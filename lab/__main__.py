@@ -23,13 +23,11 @@ WITHOUT_DOCKER = 3
 
 
 def _lab(compose: bool) -> AnyLab:
-    """The lab of LAB_HOME, of the kind it was made as; a new one of the kind that is wanted."""
+    """The lab of LAB_HOME, of the kind it was made as; otherwise of the kind that is wanted."""
     lab = Lab(say=_say)
-    if lab.layout.exists():
-        if compose and lab.layout.kind != "compose":
-            raise LabError(f"{lab.home} is an embedded lab; run `python -m lab down --purge` or set another LAB_HOME")
-        compose = lab.layout.kind == "compose"
-    return ComposeLab(say=_say) if compose else lab
+    if compose or (lab.layout.exists() and lab.layout.kind == "compose"):
+        return ComposeLab(say=_say)
+    return lab
 
 
 def _say(line: str) -> None:
@@ -78,6 +76,12 @@ def _heal(lab: AnyLab, options: argparse.Namespace) -> int:
     return 0
 
 
+def _there(lab: AnyLab, options: argparse.Namespace) -> int:
+    is_there, seen = lab.there(options.fault)
+    print(json.dumps({"there": is_there, "seen": seen}) if options.json else seen)
+    return 0 if options.json or is_there else 1
+
+
 def _faults(lab: AnyLab, options: argparse.Namespace) -> int:
     for name, fault in lab.faults().items():
         print(f"{name:<22}{fault.summary}")
@@ -109,6 +113,7 @@ COMMANDS: dict[str, tuple[str, Callable[[AnyLab, argparse.Namespace], int]]] = {
     "up": ("start the stack and wait until it works", _up),
     "status": ("show services, pool and active faults; ends with 1 when the lab is not up", _status),
     "inject": ("break it, and return when that was measured", _inject),
+    "there": ("measure whether a fault is there now; ends with 1 when it is not", _there),
     "heal": ("mend it", _heal),
     "faults": ("list the faults", _faults),
     "env": ("print ports and paths for a shell", _env),
@@ -121,11 +126,12 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m lab", description="A real stack that can be broken for real.")
     commands = parser.add_subparsers(dest="command", required=True)
     parsers = {name: commands.add_parser(name, help=text) for name, (text, _) in COMMANDS.items()}
-    for name in ("status", "env"):
+    for name in ("status", "env", "there"):
         parsers[name].add_argument("--json", action="store_true")
     for name in ("up", "faults"):
         parsers[name].add_argument("--compose", action="store_true", help="in containers, with Docker Compose")
-    parsers["inject"].add_argument("fault")
+    for name in ("inject", "there"):
+        parsers[name].add_argument("fault")
     parsers["heal"].add_argument("fault", nargs="?")
     parsers["heal"].add_argument("--all", action="store_true")
     parsers["down"].add_argument("--purge", action="store_true", help="remove the state folder as well")

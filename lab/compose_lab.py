@@ -52,6 +52,7 @@ class ComposeLab:
     # ------------------------------------------------------------------ up and down
     def up(self) -> None:
         """Start what does not run and wait until it works; leaves a running lab and its faults alone."""
+        self.layout.require_kind("compose")
         with self.layout.locked():
             if self.layout.exists() and self.active() and self.project.containers():
                 return self._say(f"already up; active faults: {', '.join(self.active())}")
@@ -202,6 +203,11 @@ class ComposeLab:
         if problem := wait(there, CONDITION_SECONDS):
             raise LabError(f"{name} is not there after {CONDITION_SECONDS} s; last measured {problem}")
         return seen
+
+    def there(self, name: str) -> tuple[bool, str]:
+        """Whether a fault is measurably there now, injected or not, and what was measured."""
+        self._require_up()
+        return self._known(name).there(self.target)
 
     def heal(self, name: str) -> bool:
         """Remove every trace of a fault, changed settings included; False when it was not injected."""

@@ -79,7 +79,8 @@ class Project:
             "postgresql.conf": POSTGRES,
             "schema.sql": f"CREATE EXTENSION pg_stat_statements;\n\n{database.SCHEMA}",
             "secrets/app_password": passwords["app"],
-            "secrets/roles.sql": database.ROLES.format(database=DATABASE, **passwords),
+            "secrets/roles.sql": f"ALTER ROLE postgres PASSWORD '{passwords['postgres']}';\n\n"
+            + database.ROLES.format(database=DATABASE, **passwords),
         }
 
     def write(self, files: dict[str, str]) -> bool:

@@ -196,21 +196,27 @@ def _install_engine() -> None:
 
 
 def _start() -> None:
-    """Start dockerd, detached from us, and wait until it answers."""
+    """Start the engine, detached from us, and wait until it answers."""
     log = cache_folder() / "dockerd.log"
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            ["dockerd"], stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/"
-        )
+    process = None
+    # Its package may have started it.
+    if not find().engine:
+        if Path("/run/systemd/system").is_dir():
+            run(["systemctl", "start", "docker"])
+        else:
+            with log.open("ab") as output:
+                process = subprocess.Popen(
+                    ["dockerd"], stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/"
+                )
     end = time.monotonic() + START_SECONDS
     while time.monotonic() < end:
         if find().engine:
             return
-        if process.poll() is not None:
-            break
+        if process is not None and process.poll() is not None:
+            lines = log.read_text(errors="replace").strip().splitlines() or ["its log is empty"]
+            raise LabError(f"dockerd ends with {process.returncode}: {lines[-1][:300]}; see {log}")
         time.sleep(0.3)
-    lines = log.read_text(errors="replace").strip().splitlines() or ["its log is empty"]
-    raise LabError(f"dockerd does not start: {lines[-1][:300]}; see {log}")
+    raise LabError(f"it does not answer within {START_SECONDS} s")
 
 
 def _install_compose() -> None:

@@ -133,6 +133,13 @@ class Layout:
     def postgres_sockets(self) -> Path:
         return self.sockets / "pg"
 
+    def require_kind(self, kind: str) -> None:
+        """LabError where there is a lab of the other kind."""
+        if self.exists() and self.kind != kind:
+            raise LabError(
+                f"{self.home} has a lab of the kind {self.kind}; run `python -m lab down --purge` or set another LAB_HOME"
+            )
+
     def prepare(self) -> None:
         """Make the folders, and choose what is chosen once. What is there already stays."""
         if re.search(r"""[;#"'%\\\n]""", f"{self.home}{REPOSITORY}"):

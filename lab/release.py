@@ -45,6 +45,7 @@ class Release:
         (self.path / "deploy").chmod(0o755)
         for hours, subject in ((48, "First release"), (24, "Say hello to the users")):
             self.commit(subject, at=time.time() - 3600 * hours)
+        self.git("tag", "sound")
 
     def commit(self, subject: str, faults: str = "", at: float = 0) -> str:
         """One more commit, checked out and not deployed; its full name.

@@ -50,6 +50,7 @@ class Lab:
     # ------------------------------------------------------------------ up and down
     def up(self) -> None:
         """Start what does not run and wait until it works; leaves a running lab and its faults alone."""
+        self.layout.require_kind("embedded")
         with self.layout.locked():
             if self.layout.exists() and self.supervisor.alive():
                 for name in set() if self.active() else SERVICES:
@@ -221,6 +222,11 @@ class Lab:
             raise LabError(f"{name} is not there after {CONDITION_SECONDS} s; last measured {problem}; see "
                            f"{self.layout.logs}")  # fmt: skip
         return seen
+
+    def there(self, name: str) -> tuple[bool, str]:
+        """Whether a fault is measurably there now, injected or not, and what was measured."""
+        self._require_up()
+        return faults.known(name).there(self._target)
 
     def heal(self, name: str) -> bool:
         """Remove every trace of a fault, changed settings included; False when it was not injected."""

@@ -11,16 +11,23 @@ from lab.layout import LabError
 
 def _stopped(service: str) -> Fault:
     def make(target: Target) -> None:
-        # The main process dies of SIGKILL, without a word: exit code 137, as after any crash or the kernel's OOM
-        # killer, and not the 0 or 143 that `docker stop` by a person leaves. The engine takes its own kill for
-        # meant, so that the restart policy leaves the container as it is.
-        target.docker("kill", "--signal=KILL", target.container(service)["Id"])
+        container = target.container(service)
+        # Its policy would bring it back.
+        target.docker("update", "--restart=no", container["Id"])
+        # The engine remembers its own kill and stop as a person's; a crash comes from elsewhere. Behind an init the
+        # program dies of a segmentation fault, which no `docker stop` leaves behind. As the first process of its
+        # container only SIGKILL ends it: exit code 137, as of the kernel's OOM killer.
+        crash = "-SEGV $(cat /proc/$1/task/$1/children)" if container["HostConfig"]["Init"] else "-KILL $1"
+        target.docker(
+            "run", "--rm", "--pid=host", "--network=none", "--user=0", "--entrypoint=/bin/sh", container["Image"],
+            "-c", f"kill {crash}", "sh", str(container["State"]["Pid"]),
+        )  # fmt: skip
 
     def there(target: Target) -> tuple[bool, str]:
         state = target.container(service)["State"]
         return state["Status"] == "exited", f"{service} is {state['Status']} with exit code {state['ExitCode']}"
 
-    return Fault(f"the container of {service} was killed and stays down", make, there)
+    return Fault(f"the container of {service} crashed and stays down", make, there)
 
 
 def _database_hangs(target: Target) -> tuple[bool, str]:

@@ -175,7 +175,9 @@ def _redirected(target, location):
         if _NOT_IN_A_URL.search(location):
             raise ValueError
         new = _Target(urljoin(target.url, location))
-    except (ValueError, FetchError):
+    except FetchError as error:
+        raise FetchError(f"{target.shown} redirects: {error}", "redirect", connected=True) from None
+    except ValueError:
         message = f"{target.shown} redirects to something that is no URL"
         raise FetchError(message, "redirect", connected=True) from None
     if new.origin() == target.origin():

@@ -210,14 +210,9 @@ def test_a_filesystem_that_is_unmounted_midway(disk, tmp_path):
     assert found["unreachable"][0]["reason"] == "it is not there (any more)"
 
 
-@pytest.fixture(scope="module")
-def image() -> str:
-    return "scratch-base:1"
-
-
 @pytest.fixture
-def containers(image) -> Iterator[Containers]:
-    some = Containers(image)
+def containers() -> Iterator[Containers]:
+    some = Containers()
     yield some
     some.remove()
 
@@ -356,8 +351,8 @@ print(json.dumps([reclaim.reclaimed, reclaim.skipped, reclaim.errors]))
 """
 
 
-def test_a_real_journal_is_vacuumed(image):
-    host = SystemdHost(image, {})
+def test_a_real_journal_is_vacuumed():
+    host = SystemdHost({})
     try:
         flood = "head -c 9000000 /dev/urandom | base64 -w 2000 | systemd-cat; journalctl --rotate"
         host.run(f"mkdir -p /var/log/journal && systemctl restart systemd-journald; {'; '.join([flood] * 3)}")

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from ansible_collections.oncall.runbooks.lab.images import images
 from ansible_collections.oncall.runbooks.tests.support.containers import Containers, docker
 from ansible_collections.oncall.runbooks.tests.support.modules import run_module
 from ansible_collections.oncall.runbooks.tests.support.plays import REPOSITORY, Player
@@ -31,7 +30,7 @@ print(json.dumps(observe(asked)))
 
 @pytest.fixture(scope="module")
 def containers() -> Iterator[Containers]:
-    some = Containers(images(print)["python"])
+    some = Containers()
     try:
         yield some
     finally:

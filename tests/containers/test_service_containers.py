@@ -61,13 +61,8 @@ STARTED = {
 
 
 @pytest.fixture(scope="module")
-def image():
-    return "scratch-base:1"
-
-
-@pytest.fixture(scope="module")
-def containers(image):
-    some = Containers(image)
+def containers():
+    some = Containers()
     try:
         some.run_all(STARTED)
         docker("pause", some.prefix + "paused")

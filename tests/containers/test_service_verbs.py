@@ -100,7 +100,7 @@ class Project:
 
 @pytest.fixture(scope="module")
 def containers():
-    some = Containers("scratch-base:1")
+    some = Containers()
     try:
         some.run("plain", "import time; time.sleep(1000)", "--init", "-m", "64m")
         some.run("other", "import time; time.sleep(1000)", "--init")

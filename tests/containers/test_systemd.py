@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.oncall.runbooks.lab.images import images
 from ansible_collections.oncall.runbooks.tests.support.service_role import play, step
 from ansible_collections.oncall.runbooks.tests.support.systemd_host import SystemdHost
 
@@ -50,7 +49,7 @@ SERVICES["api"]["environment_file"] = "/etc/api.env"
 
 @pytest.fixture(scope="module")
 def host() -> Iterator[SystemdHost]:
-    running = SystemdHost(images(print)["python"], UNITS)
+    running = SystemdHost(UNITS)
     try:
         running.run("touch /run/trouble; echo 'OTHER=kept' > /etc/api.env")
         running.run("systemctl start --no-block api bystander broken greedy flaky again once left stopped")

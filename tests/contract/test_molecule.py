@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 import yaml
 from collection import ROOT, RUNBOOKS, causes, load, names
 
-from lab.compose_faults import FAULTS
+sys.path[:0] = [str(ROOT)]
+
+from lab.compose_target import load_faults  # noqa: E402
 
 SCENARIOS = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
 WITHOUT_RUNBOOK = {"default", "healthy"}
@@ -22,7 +26,7 @@ def test_a_scenario_is_its_fault_and_what_has_to_come_of_it(scenario):
     expected = load("molecule", scenario, "expected.yml")
     assert sorted(path.name for path in (ROOT / "molecule" / scenario).iterdir()) == ["expected.yml", "molecule.yml"]
     assert not load("molecule", scenario, "molecule.yml"), "the configuration is shared"
-    assert expected["expected_fault"] in FAULTS
+    assert expected["expected_fault"] in load_faults()
     assert expected["expected_cause"] in causes(scenario)
     outcomes = expected["expected_outcomes"]
     assert set(outcomes) <= set(RUNBOOKS)

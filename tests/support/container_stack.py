@@ -38,7 +38,7 @@ class ContainerStack:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         chosen = images(print)
-        self._containers = Containers(chosen["redis"])
+        self._containers = Containers()
         self._label = self._containers.label
         self._run("redis", chosen["redis"], "redis-server", "--requirepass", PASSWORD, "--save", "")
         self._run("db", chosen["database"], "/bin/sh", "-c", POSTGRES, "--stop-signal", "SIGINT")

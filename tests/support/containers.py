@@ -9,7 +9,16 @@ import json
 import subprocess
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any
+
+from ansible_collections.oncall.runbooks.lab.images import images
+
+
+@cache
+def base_image() -> str:
+    """The image with Python that the lab's programs run in; it is Debian's."""
+    return images(print)["python"]
 
 
 def docker(*arguments: str, check: bool = True) -> str:
@@ -20,14 +29,10 @@ def docker(*arguments: str, check: bool = True) -> str:
 
 
 class Containers:
-    """Containers whose names begin alike, and that carry a label of their own.
+    """Containers whose names begin alike, and that carry a label of their own."""
 
-    Args:
-        image: an image with Python.
-    """
-
-    def __init__(self, image: str) -> None:
-        self.image = image
+    def __init__(self) -> None:
+        self.image = base_image()
         self.prefix = f"svc{uuid.uuid4().hex[:8]}-"
         self.label = f"oncall.runbooks.test={self.prefix}"
 

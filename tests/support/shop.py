@@ -99,7 +99,7 @@ class Shop:
 
     def _write_project(self) -> None:
         (self.folder / "state").mkdir()
-        service = {"image": images(print)["python"], "pull_policy": "never", "init": True, "network_mode": "host"}
+        service = {"image": base_image(), "pull_policy": "never", "init": True, "network_mode": "host"}
         service |= {"stop_grace_period": "1s", "labels": {"oncall.runbooks.test": self.name}}
         api = {
             **service,

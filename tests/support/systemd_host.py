@@ -14,7 +14,7 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.oncall.runbooks.tests.support.containers import docker
+from ansible_collections.oncall.runbooks.tests.support.containers import base_image, docker
 from ansible_collections.oncall.runbooks.tests.support.plays import REPOSITORY
 from ansible_collections.oncall.runbooks.tests.support.supervisord import until
 
@@ -22,14 +22,32 @@ INSTALL = (
     "apt-get -qq update && DEBIAN_FRONTEND=noninteractive "
     "apt-get -qq install --no-install-recommends systemd systemd-sysv dbus python3 && rm -rf /var/lib/apt/lists"
 )
+GROUPS = Path("/sys/fs/cgroup")
+# systemd mounts, makes folders and remounts there; in a container with the host's folder it would do so to the host.
+OWN_GROUPS = {
+    # It mounts each hierarchy by itself and sees, with a namespace of its own, no group above the container's.
+    "1": (["--tmpfs", str(GROUPS)], "exec /sbin/init"),
+    # The engine has mounted the container's own group, and only for reading; "bind" changes this one mount alone.
+    "2": ([], f"mount -o remount,bind,rw {GROUPS} && exec /sbin/init"),
+}
 
 
-def image(base: str) -> str:
-    """An image with systemd, made once and kept: its tag is the recipe's hash.
+def host_groups() -> list[str]:
+    """How this machine's control groups are mounted, and which there are; a container has to leave it as it is."""
+    mounts = [line.split(" ", 4)[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    hierarchies = [line.split() for line in Path("/proc/cgroups").read_text().splitlines()]
+    # With version 2 these are groups, which come and go.
+    folders = [] if (GROUPS / "cgroup.controllers").exists() else [path.name for path in GROUPS.iterdir()]
+    return sorted(
+        [mount for mount in mounts if mount.startswith(str(GROUPS))]
+        + [f"{name} in hierarchy {number}" for name, number, *_ in hierarchies]
+        + folders
+    )
 
-    Args:
-        base: an image of Debian.
-    """
+
+def image() -> str:
+    """An image with systemd, made once and kept: its tag is the recipe's hash."""
+    base = base_image()
     recipe = f"{docker('image', 'inspect', '--format', '{{.Id}}', base)} {INSTALL}"
     tag = f"oncall-test-systemd:{hashlib.sha256(recipe.encode()).hexdigest()[:12]}"
     if docker("images", "--quiet", tag):
@@ -38,7 +56,7 @@ def image(base: str) -> str:
     try:
         # The engine's own network may have no name server that answers.
         docker("run", "--name", name, "--network", "host", "--user", "root", base, "sh", "-c", INSTALL)
-        docker("commit", "--change", 'CMD ["/sbin/init"]', name, tag)
+        docker("commit", name, tag)
     finally:
         docker("rm", "--force", name)
     return tag
@@ -48,17 +66,23 @@ class SystemdHost:
     """A running container whose process 1 is systemd.
 
     Args:
-        base: an image of Debian.
         units: the text of each unit by its name.
     """
 
-    def __init__(self, base: str, units: dict[str, str]) -> None:
+    def __init__(self, units: dict[str, str]) -> None:
         self.name = f"oncall-test-{uuid.uuid4().hex[:8]}"
-        rights = ["--cap-add", "SYS_ADMIN", "--security-opt", "seccomp=unconfined", "--cgroupns", "host"]
-        places = ["--volume", "/sys/fs/cgroup:/sys/fs/cgroup:rw", "--tmpfs", "/run", "--tmpfs", "/tmp"]
+        own, command = OWN_GROUPS[docker("info", "--format", "{{.CgroupVersion}}")]
+        rights = ["--cap-add", "SYS_ADMIN", *(f"--security-opt={name}=unconfined" for name in ("seccomp", "apparmor"))]
+        places = ["--cgroupns", "private", *own, "--tmpfs", "/run", "--tmpfs", "/tmp"]
         label = ["--label", "oncall.test=systemd", "--memory", "512m", "--network", "none"]
-        docker("run", "--detach", "--name", self.name, *rights, *places, *label, image(base))
-        until(lambda: self.run("systemctl is-system-running || true") in ("running", "degraded"))
+        chosen = image()
+        self._groups = host_groups()
+        docker("run", "--detach", "--name", self.name, *rights, *places, *label, chosen, "sh", "-c", command)
+        try:
+            until(lambda: self.run("systemctl is-system-running || true") in ("running", "degraded"))
+        except BaseException:
+            self.remove()
+            raise
         for name, text in units.items():
             self.run(f"cat > /etc/systemd/system/{name}.service", text)
         self.run("systemctl daemon-reload")
@@ -104,5 +128,7 @@ class SystemdHost:
         return json.loads(done.stdout)["plays"][0]["tasks"][0]["hosts"]["localhost"]
 
     def remove(self) -> None:
-        """Take it down with all that runs in it."""
+        """Take it down with all that runs in it; this machine's own control groups are what they were."""
+        booted = host_groups()
         docker("rm", "--force", "--volumes", self.name)
+        assert booted == host_groups() == self._groups

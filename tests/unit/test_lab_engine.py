@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import pytest
+
 from ansible_collections.oncall.runbooks.lab.engine import Found, NoDocker, major, plan
 
 ROOT = {"root": True, "system": "debian"}

@@ -234,6 +234,6 @@ def test_last_end(name, exit_code, signal):
     ],
 )
 def test_describe(program, main_log, expected):
-    found = describe({"name": "api", "group": "api", "exitstatus": 0, **program}, main_log)
+    found = describe({"name": "api", "group": "api", "exitstatus": 0, "stop": 0, **program}, main_log)
     names = ("state", "pid", "exit_code", "signal", "uptime_seconds")
     assert tuple(found[name] for name in names) == expected
