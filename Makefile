@@ -24,7 +24,7 @@ help: ## this list
 demo: .venv/lab.stamp ## start a real stack, break it, run the runbook, show the result
 	@$(BIN)/python -m lab.demo
 
-test: lint types unit contract integration containers molecule sanity ## everything that checks this project
+test: lint types unit contract integration sanity ## everything that checks this project
 	@echo "make test: all good"
 
 setup: .venv/test.stamp ## only make .venv
@@ -34,7 +34,7 @@ setup: .venv/test.stamp ## only make .venv
 	@echo "making .venv with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "make: $(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 
-.venv/%.stamp: requirements/%.txt requirements/run.txt requirements/lab.txt requirements/constraints.txt | .venv/bin/python
+.venv/%.stamp: requirements/%.txt requirements/run.txt requirements/lab.txt requirements/programs.txt requirements/constraints.txt | .venv/bin/python
 	@echo "installing requirements/$*.txt into .venv (a minute, once)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements/$*.txt \
 		|| { echo "make: pip could not install requirements/$*.txt; see its message above (is PyPI reachable?)"; exit 1; }

@@ -173,6 +173,12 @@ def apt_install(*packages: str) -> None:
         run([*INSTALL, *packages])
 
 
+def debian_mirror() -> str:
+    """Where this machine gets Debian from; "" where it does not, or has no lists yet."""
+    output, _ = _ask(["apt-get", "indextargets", "--format", "$(REPO_URI)", "Origin: Debian", "Label: Debian"])
+    return next(iter(output.split()), "")
+
+
 def _os_release() -> dict[str, str]:
     with suppress(OSError):
         lines = Path("/etc/os-release").read_text().splitlines()
@@ -241,10 +247,15 @@ def _compose_of_a_later_debian() -> None:
     """
     if not Path(KEYRING).exists():
         raise LabError(f"this release has no Docker Compose v2, and {KEYRING}, to check a package with, is missing")
+    if not debian_mirror():
+        run(["apt-get", "update"])
+    mirror = debian_mirror()
+    if not mirror:
+        raise LabError("this release has no Docker Compose v2, and apt knows no mirror of Debian to get it from")
     folder = cache_folder() / "apt"
     (folder / "lists" / "partial").mkdir(parents=True, exist_ok=True)
     sources = folder / "compose.list"
-    sources.write_text(f"deb [signed-by={KEYRING}] http://deb.debian.org/debian {COMPOSE_PLUGIN_SUITE} main\n")
+    sources.write_text(f"deb [signed-by={KEYRING}] {mirror} {COMPOSE_PLUGIN_SUITE} main\n")
     apart = [
         "-o", f"Dir::Etc::SourceList={sources}", "-o", "Dir::Etc::SourceParts=-",
         "-o", f"Dir::State::Lists={folder / 'lists'}",

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .engine import apt_install, cache_folder, run
+from .engine import apt_install, cache_folder, debian_mirror, run
 from .layout import REPOSITORY, LabError
 
 OFFICIAL = {"python": "python:3.11-slim-bookworm", "database": "postgres:16-bookworm", "redis": "redis:7-bookworm"}
@@ -24,7 +24,6 @@ PULL_SECONDS = 300
 # A registry that is there answers well before that.
 FIRST_PULL_SECONDS = 60
 SUITE = "bookworm"
-MIRROR = "http://deb.debian.org/debian"
 PACKAGES = ("python3", "postgresql-15", "redis-server", "ca-certificates", "procps", "git")
 # The lab's PostgreSQL compiles no expressions (jit = off), and nobody reads manuals in there.
 LEFT_OUT = (
@@ -95,7 +94,9 @@ def _build(image: str, say: Callable[[str], None]) -> None:
     # Beside the cache: /tmp may be small, or forbid devices and programs.
     with tempfile.TemporaryDirectory(dir=cache_folder(), prefix="image-") as folder:
         root = Path(folder) / "root"
-        run(["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, str(root), MIRROR])
+        # debootstrap knows a mirror itself where this machine has none.
+        mirror = [found] if (found := debian_mirror()) else []
+        run(["debootstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", SUITE, str(root), *mirror])
         argv = ["tar", "--directory", str(root), *(f"--exclude={path}" for path in LEFT_OUT), "--create", "."]
         with subprocess.Popen(argv, stdout=subprocess.PIPE) as tar:
             run(["docker", "import", "--change", "LABEL oncall.lab.image=base", "-", image], stdin=tar.stdout)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
 import socket
@@ -31,11 +32,19 @@ def ensure_prometheus(cache: Path) -> str:
     if found := shutil.which("prometheus"):
         return found
     unpacked = cache / "root" / "usr" / "bin" / "prometheus"
-    if not unpacked.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        _run(cache, "apt-get", "download", "prometheus")
-        newest = max(cache.glob("prometheus_*.deb"), key=lambda path: path.stat().st_mtime)
-        _run(cache, "dpkg-deb", "-x", str(newest), str(cache / "root"))
+    cache.mkdir(parents=True, exist_ok=True)
+    # Tests that start at the same moment fetch it once, and nobody starts a program that is half unpacked.
+    with (cache / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not unpacked.exists():
+            try:
+                _run(cache, "apt-get", "download", "prometheus")
+            except NoPrometheus:
+                # Lists that are missing or too old; only root can have them fetched.
+                _run(cache, "apt-get", "update")
+                _run(cache, "apt-get", "download", "prometheus")
+            newest = max(cache.glob("prometheus_*.deb"), key=lambda path: path.stat().st_mtime)
+            _run(cache, "dpkg-deb", "-x", str(newest), str(cache / "root"))
     return str(unpacked)
 
 

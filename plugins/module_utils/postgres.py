@@ -38,7 +38,10 @@ _KINDS = (
     ("timeout", r"timeout expired"),
     ("refused", r"connection refused|no such file or directory|no route to host|could not connect"),
     ("name_resolution", r"could not translate host name|name or service not known"),
-    ("no_engine", r"cannot connect to the docker daemon|no such container|container \S+ is (not running|paused|restarting)"),
+    (
+        "no_engine",
+        r"cannot connect to the docker daemon|no such container|container \S+ is (not running|paused|restarting)",
+    ),
 )
 
 _ADVICE = {

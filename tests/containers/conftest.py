@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import sys
 from functools import cache
 from pathlib import Path
@@ -21,7 +22,10 @@ from lab import ComposeLab, engine  # noqa: E402
 def without_docker() -> str:
     """Why there is no Docker, and none can be installed; "" where there is."""
     try:
-        engine.ensure(lambda line: print("lab:", line))
+        # Several of pytest's workers install it once.
+        with (engine.cache_folder() / "docker.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            engine.ensure(lambda line: print("lab:", line))
     except engine.NoDocker as error:
         return str(error)
     return ""

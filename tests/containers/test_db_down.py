@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The runbook db_down where PostgreSQL is a container that is reached from inside."""
+"""The runbook db_down: on the compose lab, and where PostgreSQL is reached from inside its container."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.oncall.runbooks.tests.support.compose_plays import Runbook
 from ansible_collections.oncall.runbooks.tests.support.container_stack import ContainerStack
 from ansible_collections.oncall.runbooks.tests.support.containers import docker
 from ansible_collections.oncall.runbooks.tests.support.plays import Player
@@ -19,47 +20,62 @@ from ansible_collections.oncall.runbooks.tests.support.supervisord import until
 PROMOTE = 'PATH="$(echo /usr/lib/postgresql/*/bin):$PATH"; pg_ctl promote --no-wait -D /var/lib/postgresql/cluster'
 
 
+def test_one_that_hangs_is_named_and_what_needs_it_too(compose_lab, compose_player):
+    runbook = Runbook(compose_lab, compose_player, "db_down")
+    with runbook.broken("db_hangs"):
+        play = runbook.play(run_until="plan")
+        assert (play.outcome, play.causes()) == ("planned", ["hangs"]), play.output
+        (step,) = play.run["plan"]["steps"]
+        assert (step["remedy"], step["risk"]) == ("restart_database", "medium")
+        # Its health route answers whether it has its database or not.
+        assert step["targets"] == [{"service": "db"}, {"service": "api", "ready_url": f"{compose_lab.url}/readyz"}]
+
+
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory) -> Iterator[ContainerStack]:
-    running = ContainerStack(tmp_path_factory.mktemp("stack"))
+def running(tmp_path_factory) -> Iterator[ContainerStack]:
+    stack = ContainerStack(tmp_path_factory.mktemp("stack"), "db")
     try:
-        yield running
+        yield stack
     finally:
-        running.remove()
+        stack.remove()
+
+
+@pytest.fixture
+def stack(running) -> ContainerStack:
+    running.heal()
+    return running
 
 
 @pytest.fixture
 def play(stack, tmp_path):
-    """A function: plays the runbook on the healed stack."""
-    stack.heal()
-    player = Player(stack.folder, tmp_path)
+    """A function: plays the runbook on the stack."""
 
     def run(**variables: Any) -> Any:
         arguments = ("-i", str(stack.inventory))
+        player = Player(stack.folder, tmp_path)
         return player.play(*arguments, playbook="playbooks/db_down.yml", run_hosts="stack", **variables)
 
     return run
 
 
-def test_killed(stack, play):
-    before = stack.started()
-    healthy = play()
-    assert (healthy.code, healthy.outcome) == (0, "healthy"), healthy.output
-    docker("kill", stack.name("db"))
-    named = play(run_until="plan")
-    assert (named.outcome, named.causes()) == ("planned", ["database_down"]), named.output
+def test_crashed(stack, play):
+    stack.crash()
     fixed = play()
-    assert (fixed.code, fixed.outcome) == (0, "resolved"), fixed.output
-    after = stack.started()
-    assert (after["redis"], after["db"] != before["db"]) == (before["redis"], True)
+    assert (fixed.code, fixed.outcome, fixed.causes()) == (0, "resolved", ["database_down"]), fixed.output
+    assert [(action["remedy"], action["helped"]) for action in fixed.run["actions"]] == [("restart_database", True)]
     assert stack.answers()
 
 
 @pytest.mark.parametrize(
-    ("verb", "cause", "outcome"), [("stop", "stopped_by_person", "blocked"), ("pause", "paused", "advised")]
+    ("verb", "cause", "outcome"),
+    [
+        ("stop", "stopped_by_person", "blocked"),
+        ("kill", "stopped_by_person", "blocked"),
+        ("pause", "paused", "advised"),
+    ],
 )
 def test_what_a_person_did_is_left_alone(stack, play, verb, cause, outcome):
-    docker(verb, stack.name("db"))
+    docker(verb, stack.name)
     before = stack.started()
     left = play()
     assert (left.outcome, left.causes()) == (outcome, [cause]), left.output
@@ -68,17 +84,16 @@ def test_what_a_person_did_is_left_alone(stack, play, verb, cause, outcome):
 
 def test_one_that_recovers_is_waited_for(stack, play):
     # A standby that is no hot one takes nobody until it is made the primary, as a server does that replays its log.
-    docker("exec", "--user", "postgres", stack.name("db"), "touch", "/var/lib/postgresql/cluster/standby.signal")
-    docker("restart", stack.name("db"))
-    until(lambda: "rejecting" in docker("exec", stack.name("db"), "pg_isready", check=False))
+    docker("exec", "--user", "postgres", stack.name, "touch", "/var/lib/postgresql/cluster/standby.signal")
+    docker("restart", stack.name)
+    until(lambda: "rejecting" in docker("exec", stack.name, "pg_isready", check=False))
     before = stack.started()
-    promote = threading.Timer(8, docker, ("exec", "--user", "postgres", stack.name("db"), "/bin/sh", "-c", PROMOTE))
+    promote = threading.Timer(6, docker, ("exec", "--user", "postgres", stack.name, "/bin/sh", "-c", PROMOTE))
     promote.start()
     try:
         fixed = play(db_down_ready_seconds=60)
     finally:
         promote.join()
-    assert (fixed.code, fixed.outcome) == (0, "resolved"), fixed.output
-    assert fixed.causes() == ["starting_up"]
+    assert (fixed.code, fixed.outcome, fixed.causes()) == (0, "resolved", ["starting_up"]), fixed.output
     assert [(action["remedy"], action["helped"]) for action in fixed.run["actions"]] == [("wait_until_ready", True)]
     assert stack.started() == before

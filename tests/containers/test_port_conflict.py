@@ -78,7 +78,12 @@ def test_another_container(services, containers, tmp_path):
     # It does not help: api still fails, now because it is not to be had at all.
     services.write_inventory(health_url=f"{services.health_url}/none")
     again = player.play(
-        *options, playbook="playbooks/port_conflict.yml", run_hosts="stack", run_max_risk="high", service_wait_seconds=2
+        *options,
+        playbook="playbooks/port_conflict.yml",
+        run_hosts="stack",
+        run_max_risk="high",
+        run_verify_timeout_seconds=3,
+        service_wait_seconds=2,
     )
     assert (again.code, again.outcome) == (2, "unresolved"), again.output
     assert [(one["remedy"], one["state"]) for one in again.run["actions"]] == [("stop_container", "rollback_failed")]

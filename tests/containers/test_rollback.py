@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The runbook rollback, on an application that is deployed from a real checkout."""
+"""The runbook rollback, on the compose lab and on a small application that is deployed from a real checkout."""
 
 from __future__ import annotations
 
@@ -10,8 +10,21 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.oncall.runbooks.tests.support.compose_plays import Runbook
 from ansible_collections.oncall.runbooks.tests.support.plays import Player
 from ansible_collections.oncall.runbooks.tests.support.shop import Shop
+from lab.release import Release
+
+
+def test_what_is_not_healthy_after_a_deployment_is_a_matter_for_a_person(compose_lab, compose_player):
+    runbook = Runbook(compose_lab, compose_player, "rollback")
+    release = Release(compose_lab.project.folder)
+    before = release.head()
+    with runbook.broken("unhealthy_deployment"):
+        named = runbook.play(run_until="plan")
+        assert (named.outcome, named.causes()) == ("planned", ["bad_deployment"]), named.output
+        assert named.run["plan"]["steps"] == []
+        assert f"rollback_to={before}" in str(named.run["findings"])
 
 
 @pytest.fixture(scope="module")
@@ -38,18 +51,13 @@ def play(shop, tmp_path):
 def test_there_and_no_further(shop, play):
     old, new = shop.begin()
     before = shop.started("worker")
-    shown = play()
-    assert (shown.code, shown.outcome) == (0, "healthy"), shown.output
-    assert f"{new[:12]} (Second) is checked out" in shown.run["summary"]
-    # Its risk is high: nothing happens before somebody says so.
-    blocked = play(rollback_to=old)
-    assert (blocked.outcome, blocked.causes(), shop.head()) == ("blocked", ["rollback_requested"], new), blocked.output
-    done = play(rollback_to=old, run_plan=[blocked.run["plan"]["hash"]], run_max_risk="high")
-    assert (done.code, done.outcome) == (0, "resolved"), done.output
+    done = play(rollback_to=old, run_max_risk="high")
+    assert (done.code, done.outcome, done.causes()) == (0, "resolved", ["rollback_requested"]), done.output
     assert (shop.head(), shop.git("rev-parse", "main@{1}"), shop.status("/health")) == (old, new, 200)
     assert shop.started("worker") == before
     again = play(rollback_to=old, run_max_risk="high")
     assert (again.outcome, again.run["actions"]) == ("healthy", []), again.output
+    assert f"{old[:12]} (First) is checked out" in again.run["summary"]
 
 
 def test_forward_again_where_it_does_not_help(shop, play):
@@ -75,20 +83,9 @@ def test_what_is_not_clean_or_not_there_is_left_alone(shop, play):
     old, new = shop.begin()
     started = shop.started("api")
     (shop.release / "app.py").write_text("# edited on the host")
-    dirty = play(rollback_to=old, run_max_risk="high")
-    assert (dirty.outcome, dirty.causes()) == ("advised", ["checkout_not_clean"]), dirty.output
+    dirty = play(rollback_to=old, run_until="plan")
+    assert (dirty.causes(), dirty.run["plan"]["steps"]) == (["checkout_not_clean"], []), dirty.output
     assert (shop.release / "app.py").read_text() == "# edited on the host"
-    for name in ("--hard", "HEAD~1"):
-        refused = play(rollback_to=name, run_max_risk="high")
-        assert (refused.outcome, refused.causes()) == ("advised", ["revision_not_found"]), refused.output
+    refused = play(rollback_to="--hard", run_until="plan")
+    assert (refused.causes(), refused.run["plan"]["steps"]) == (["revision_not_found"], []), refused.output
     assert (shop.head(), shop.started("api")) == (new, started)
-
-
-def test_what_is_not_healthy_after_a_deployment_is_a_matter_for_a_person(shop, play):
-    _first, before = shop.begin()
-    shop.commit("Health is wrong", "/health")
-    shop.deploy()
-    named = play(run_until="plan")
-    assert named.causes() == ["bad_deployment"], named.output
-    assert named.run["plan"]["steps"] == []
-    assert f"rollback_to={before}" in str(named.run["findings"])

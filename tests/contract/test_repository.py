@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from collection import ROOT, load, tracked
 
-REQUIREMENTS = ("run", "lab", "test")
+REQUIREMENTS = ("run", "programs", "lab", "test")
 # Hosts that a text may name. Examples use names that exist nowhere.
 HOSTS = {"pypi.org", "www.gnu.org", "fsf.org", "docs.ansible.com", "galaxy.ansible.com", "github.com", "prometheus.io"}
 RESERVED = (".invalid", ".example", ".test", ".localhost", "example.com", "example.org", "example.net")

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Redis and PostgreSQL in plain containers, with an inventory of their own, and nothing that they are used by."""
+"""Redis or PostgreSQL in a plain container, with an inventory of its own, and nothing that it is used by."""
 
 from __future__ import annotations
 
@@ -26,73 +26,77 @@ chown postgres:postgres /var/run/postgresql /var/lib/postgresql
 rm -f "$data/postmaster.pid"
 exec $as_postgres postgres -D "$data" -c fsync=off -c hot_standby=off -c max_connections=10
 """
+# Options of `docker run`, entrypoint, arguments.
+OPTIONS = {"redis": (), "db": ("--stop-signal", "SIGINT")}
+COMMANDS = {
+    "redis": ("redis-server", "--requirepass", PASSWORD, "--save", ""),
+    "db": ("/bin/sh", "-c", POSTGRES),
+}
 
 
 class ContainerStack:
-    """The containers ``redis`` and ``db``.
+    """One container, which nothing brings back by itself.
 
     Args:
         folder: an empty folder, for the ledger and the inventory.
+        service: ``redis``, which wants PASSWORD, or ``db``.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, service: str) -> None:
         self.folder = folder
-        chosen = images(print)
+        self._service = service
         self._containers = Containers()
-        self._label = self._containers.label
-        self._run("redis", chosen["redis"], "redis-server", "--requirepass", PASSWORD, "--save", "")
-        self._run("db", chosen["database"], "/bin/sh", "-c", POSTGRES, "--stop-signal", "SIGINT")
+        self.name = f"{self._containers.prefix}{service}"
+        image = images(print)["redis" if service == "redis" else "database"]
+        docker(
+            *("run", "--detach", "--name", self.name, "--label", self._containers.label, "--network", "none", "--init"),
+            *("--stop-timeout", "1", *OPTIONS[service], "--entrypoint", COMMANDS[service][0], image),
+            *COMMANDS[service][1:],
+        )
         self.inventory = folder / "inventory.json"
         self.inventory.write_text(json.dumps({"all": {"hosts": {"stack": self._variables()}}}))
 
-    def _run(self, name: str, image: str, entrypoint: str, *rest: str) -> None:
-        signal = rest[-2:] if "--stop-signal" in rest else ()
-        command = rest[: len(rest) - len(signal)]
-        docker(
-            *("run", "--detach", "--name", self.name(name), "--label", self._label, "--network", "none"),
-            *("--restart", "unless-stopped", "--stop-timeout", "5", *signal),
-            *("--entrypoint", entrypoint, image, *command),
-        )
-
     def _variables(self) -> dict[str, Any]:
-        redis = {"transport": "docker", "container": self.name("redis"), "password": PASSWORD, "service": "redis"}
-        database = {"transport": "docker", "container": self.name("db"), "name": "postgres", "user": "postgres"}
+        reach = {"transport": "docker", "container": self.name, "service": self._service}
         return {
             "ansible_connection": "local",
             "ansible_python_interpreter": sys.executable,
             "system_state_directory": str(self.folder / "oncall"),
-            "system_services": {name: self._containers.service(name) for name in ("redis", "db")},
-            "system_redis": redis,
-            "system_database": {**database, "service": "db"},
+            "system_services": {self._service: self._containers.service(self._service)},
+            "system_redis": {**reach, "password": PASSWORD},
+            "system_database": {**reach, "name": "postgres", "user": "postgres"},
             "cache_window_seconds": 1,
-            "cache_timeout_seconds": 3,
-            "db_down_timeout_seconds": 3,
-            "run_verify_seconds": 2,
+            "cache_timeout_seconds": 4,
+            "db_down_timeout_seconds": 4,
+            "run_verify_seconds": 1,
             "run_verify_timeout_seconds": 20,
             "run_verify_every_seconds": 1,
-            "run_confirm_seconds": 1,
-            "run_cooldown_seconds": 1,
+            "run_confirm_seconds": 0.5,
+            "run_cooldown_seconds": 0,
             "run_budget_count": 100,
         }
 
-    def name(self, service: str) -> str:
-        return self._containers.prefix + service
-
-    def started(self) -> dict[str, str]:
-        """When each container was started last."""
-        return {name: self._containers.state(name)["StartedAt"] for name in ("redis", "db")}
+    def started(self) -> str:
+        """When it was started last."""
+        return str(self._containers.state(self._service)["StartedAt"])
 
     def answers(self) -> bool:
-        ping = docker("exec", "-e", f"REDISCLI_AUTH={PASSWORD}", self.name("redis"), "redis-cli", "PING", check=False)
-        select = docker("exec", self.name("db"), "psql", "-U", "postgres", "-Atc", "SELECT 1", check=False)
-        return (ping, select) == ("PONG", "1")
+        if self._service == "redis":
+            return (
+                docker("exec", "-e", f"REDISCLI_AUTH={PASSWORD}", self.name, "redis-cli", "PING", check=False) == "PONG"
+            )
+        return docker("exec", self.name, "psql", "-U", "postgres", "-Atc", "SELECT 1", check=False) == "1"
+
+    def crash(self) -> None:
+        """Kill its program from inside, which the engine does not take for a person's doing."""
+        docker("exec", self.name, "/bin/sh", "-c", "kill -KILL $(cat /proc/1/task/1/children)")
+        docker("wait", self.name)
 
     def heal(self) -> None:
-        """Have both run, and answer."""
-        for name in ("redis", "db"):
-            if self._containers.state(name)["Status"] == "paused":
-                docker("unpause", self.name(name))
-            docker("start", self.name(name))
+        """Have it run, and answer."""
+        if self._containers.state(self._service)["Status"] == "paused":
+            docker("unpause", self.name)
+        docker("start", self.name)
         until(self.answers, 60)
 
     def remove(self) -> None:

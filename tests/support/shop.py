@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -19,8 +18,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.oncall.runbooks.lab.images import images
-from ansible_collections.oncall.runbooks.tests.support.supervisord import until
+from ansible_collections.oncall.runbooks.tests.support.containers import base_image
+from ansible_collections.oncall.runbooks.tests.support.supervisord import free_port, until
 
 ROUTES = ("/orders", "/stats", "/items", "/rates")
 APP = """
@@ -75,11 +74,6 @@ http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler)
 COMMAND = ["docker", "compose", "--project-directory", "..", "up", "--detach", "--force-recreate", "--no-deps", "api"]
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
-
-
 class Shop:
     """The application ``api``, a bystander ``worker``, a provider, users, and an inventory.
 
@@ -129,8 +123,8 @@ class Shop:
                 "provider_errors": "app_provider_errors_total",
             },
             "system_deployment": {"path": str(self.release), "deploy_command": COMMAND, "services": ["api"]},
-            "error_rate_window_seconds": 1,
-            "error_rate_min_answers": 10,
+            "error_rate_window_seconds": 2,
+            "error_rate_min_answers": 8,
             "run_verify_seconds": 1,
             "run_verify_timeout_seconds": 8,
             "run_verify_every_seconds": 1,

@@ -13,7 +13,15 @@ from ansible_collections.oncall.runbooks.plugins.action.conclude import ActionMo
 from ansible_collections.oncall.runbooks.plugins.module_utils.text import inert
 from ansible_collections.oncall.runbooks.plugins.plugin_utils import lifecycle
 
-OPTIONS = {"check": False, "until": "verify", "max_risk": "medium", "plan": [], "override": "", "needs_plan": False, "above": []}
+OPTIONS = {
+    "check": False,
+    "until": "verify",
+    "max_risk": "medium",
+    "plan": [],
+    "override": "",
+    "needs_plan": False,
+    "above": [],
+}
 EVIL = "{{ lookup('pipe', 'touch /tmp/x') }}{% raw %}{# x #}\x1b[2J"
 
 

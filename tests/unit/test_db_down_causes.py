@@ -116,10 +116,10 @@ MEASURED_CONCLUDED = {
         [("restart_database", "high")],
         "",
     ),
-    "a person killed it": (
+    "killed, and by nobody that the engine knows of": (
         app(0),
         gone("refused"),
-        service("exited", stopped_by_person=True, exit_code=137, signal="SIGKILL"),
+        service("exited", stopped_by_person=False, exit_code=137, signal="SIGKILL"),
         ["database_down"],
         RESTART,
         "",

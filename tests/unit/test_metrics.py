@@ -959,6 +959,8 @@ def test_the_module_returns_what_the_observer_returns(serve):
 
 
 def test_the_module_fails_on_parameters_that_make_no_sense():
-    result = run_module(endpoints={"server": "http://127.0.0.1:1/"}, metrics={"x": {"family": "f", "measure": "derivative"}})
+    result = run_module(
+        endpoints={"server": "http://127.0.0.1:1/"}, metrics={"x": {"family": "f", "measure": "derivative"}}
+    )
     assert result["failed"] is True
     assert result["msg"].startswith("metric x: measure 'derivative' is not known; known: ")
