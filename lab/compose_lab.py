@@ -21,7 +21,7 @@ from .layout import DATABASE, LabError, Layout, write_private
 from .measure import wait
 from .release import Release
 
-READY_SECONDS = 60
+READY_SECONDS = 120
 CONDITION_SECONDS = 45
 
 

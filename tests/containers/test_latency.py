@@ -14,7 +14,7 @@ from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs imp
 
 PLAYBOOK = "playbooks/latency.yml"
 NAMED = [
-    ("latency_slow_provider", "slow_provider", "provider takes 0."),
+    ("latency_slow_provider", "slow_provider", "provider takes "),
     ("latency_n_plus_one", "n_plus_one", "SELECT name FROM customers WHERE id = $1"),
     ("latency_slow_statement", "slow_statement", "FROM orders ORDER BY id DESC LIMIT $1"),
     ("latency_busy", "saturation", "of the processor time it may"),
