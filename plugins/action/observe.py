@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
-# Loaded here, once, and not in the worker of every host.
-from ansible_collections.oncall.runbooks.plugins.module_utils import metrics, postgres_activity  # noqa: F401
+from ansible_collections.oncall.runbooks.plugins.module_utils import metrics, postgres_activity
 from ansible_collections.oncall.runbooks.plugins.module_utils.observe import ARGUMENT_SPEC, observe
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.observer_action import ObserverAction
+
+# Loaded here, once, and not in the worker of every host.
+LOADED_BEFORE_THE_FORK = (metrics, postgres_activity)
 
 
 class ActionModule(ObserverAction):

@@ -29,7 +29,7 @@ def out_of_memory_kills():
     booted = time.time() - time.monotonic()
     kills, since = [], None
     try:
-        for _ in range(_RECORDS_LIMIT):
+        for _number in range(_RECORDS_LIMIT):
             try:
                 text = os.read(descriptor, _RECORD_BYTES).decode("utf-8", "replace")
             except BlockingIOError:

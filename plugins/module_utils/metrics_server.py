@@ -175,6 +175,7 @@ def rows_of(status, body):
     """
     if status in (401, 403):
         raise ValueError(f"answered {status}: it wants other credentials than those in the URL")
+    kind = result = None
     try:
         document = json.loads(body.decode("utf-8"))
         said = document["status"]

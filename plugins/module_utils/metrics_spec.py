@@ -35,7 +35,7 @@ def positive(params, key, least=0):
     """A parameter as a number above 0, or its default; ValueError where it is not, or below ``least``."""
     value = params.get(key)
     value = METRICS[key]["default"] if value is None else value
-    if not max(0, least) <= float(value) < math.inf or not float(value) > 0:
+    if not max(0, least) <= float(value) < math.inf or float(value) <= 0:
         raise ValueError(f"{key}: must be {f'at least {least}' if least else 'above 0'}, not {value:g}")
     return value
 
