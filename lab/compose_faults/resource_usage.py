@@ -51,8 +51,9 @@ def _burn(target: Target) -> None:
 
 
 FAULTS = {
+    # A restart brings it back to 55 %.
     "memory_leak": Fault(
-        "the API keeps what it should let go, 1 MB a second, and is above half of its limit", _leak, _at_least(0.5)
+        "the API keeps what it should let go, 1 MB a second, and is above 60 % of its limit", _leak, _at_least(0.6)
     ),
     "memory_plateau": Fault(
         "the API needs almost all of its memory limit, and no more",
