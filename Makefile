@@ -1,5 +1,5 @@
 # make demo   a real stack, broken and fixed before your eyes
-# make test   everything that checks this project
+# make test   everything that checks this project without Docker; make containers and make molecule are apart
 # make bench  what it costs, in ratios
 # Everything goes into .venv; nothing outside this folder is touched.
 
@@ -24,7 +24,7 @@ help: ## this list
 demo: .venv/lab.stamp ## start a real stack, break it, run the runbook, show the result
 	@$(BIN)/python -m lab.demo
 
-test: lint types unit contract integration sanity ## everything that checks this project
+test: lint types unit contract integration sanity ## everything that checks this project without Docker
 	@echo "make test: all good"
 
 setup: .venv/test.stamp ## only make .venv
