@@ -10,7 +10,7 @@ from typing import Any
 from .compose_target import Target
 from .measure import wait
 
-LIMITS = ("Memory", "MemorySwap", "NanoCpus", "CpuQuota", "CpuShares", "PidsLimit", "RestartPolicy")
+LIMITS = ("Memory", "MemorySwap", "NanoCpus", "CpuPeriod", "CpuQuota", "CpuShares", "PidsLimit", "RestartPolicy")
 OWN_SESSIONS = "application_name IN ('lab-api', 'lab-worker')"
 
 

@@ -69,7 +69,7 @@ def _check_urls(endpoints):
         raise ValueError("endpoints: name at least one, or a Prometheus server")
     for name, url in endpoints.items():
         if not isinstance(url, str) or not url:
-            raise ValueError(f"endpoints: {name} must be a URL, not {type(url).__name__}")
+            raise ValueError(f"endpoints: {name} must be a URL, not {'empty' if url == '' else type(url).__name__}")
 
 
 def _measure_all(specs, groups_of):

@@ -14,11 +14,17 @@ import time
 from ansible_collections.oncall.runbooks.plugins.module_utils.postgres import PARAMETERS, DatabaseError
 from ansible_collections.oncall.runbooks.plugins.module_utils.text import one_line
 
+# What works on data, and is not how somebody looks at the server. Read by Python and by the server.
+_DATA_TEXT = r"^\s*(/\*.*?\*/\s*)*(select|with|insert|update|delete|merge|copy|call|refresh)(?![a-z_])"
+_OURS_TEXT = r"pg_stat_(activity|statements)"
 # The view's own name comes from the server, quoted by it; times are in milliseconds since version 8.
 SLOWEST = """
 SELECT coalesce(json_agg(row_to_json(t)), '[]')::text FROM (
   SELECT calls, {mean} AS mean_milliseconds, {maximum} AS max_milliseconds, query
-  FROM {view} ORDER BY {mean} DESC LIMIT 10) t
+  FROM {view}
+  WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND query ~* '{data}' AND query !~* '{ours}'
+  ORDER BY {mean} DESC LIMIT 10) t
 """
 # Without the texts, which the server keeps in a file.
 COUNTS = """
@@ -53,11 +59,11 @@ PLAN_LIMIT = 3
 _PLAN_LINES = 30
 # A backslash escapes in E'' only.
 _LITERAL = re.compile(r"(\$\w*\$).*?(?:\1|$)|[eE]'(?:[^'\\]|''|\\.)*(?:'|$)|'(?:[^']|'')*(?:'|$)", re.DOTALL)
-_DATA = re.compile(r"\s*(?:/\*.*?\*/\s*)*(select|with|insert|update|delete|merge)\b", re.IGNORECASE | re.DOTALL)
+_DATA = re.compile(_DATA_TEXT, re.IGNORECASE | re.DOTALL)
+_OURS = re.compile(_OURS_TEXT, re.IGNORECASE)
 _READS = re.compile(r"\s*(?:/\*[^*]*\*/\s*)*(select|with)\b", re.IGNORECASE)
 _TABLE = re.compile(r"\b(?:from|join|update|into)\s+(?:only\s+)?([\w.\"]+)", re.IGNORECASE)
 _PARAMETER = re.compile(r"\$\d")
-_OURS = re.compile(r"\bpg_stat_(activity|statements)\b")
 # More than one statement, a command of psql, or a placeholder of our own: never part of what is explained.
 _UNSAFE = re.compile(r"[;\\\x00]|" + re.escape(PARAMETERS))
 _CALL = re.compile(r"([\w.\"]+)\s*\(")
@@ -102,6 +108,7 @@ def statements(client, server, window_seconds=0, explain="none"):
     if server["version_num"] < 130000:
         times = ("mean_time", "max_time", "total_time")
     names = dict(zip(("mean", "maximum", "total"), times), view=view, parameters=PARAMETERS)
+    names.update(data=_DATA_TEXT, ours=_OURS_TEXT)
     try:
         began, before = time.monotonic(), client.query(COUNTS.format(**names)) if window_seconds else None
         rows = client.query(SLOWEST.format(**names))

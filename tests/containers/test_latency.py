@@ -36,7 +36,7 @@ def test_a_sound_stack_is_normal(compose_lab, compose_player):
 def test_it_is_named(compose_lab, compose_player, fault, cause, said):
     compose_lab.inject(fault)
     try:
-        play = compose_player.play(playbook=PLAYBOOK, run_until="plan", latency_p95_seconds=0.1)
+        play = compose_player.play(playbook=PLAYBOOK, run_until="plan")
     finally:
         compose_lab.heal(fault)
     assert play.causes() == [cause], play.output
@@ -46,7 +46,7 @@ def test_it_is_named(compose_lab, compose_player, fault, cause, said):
 def test_what_cannot_be_scaled_because_of_its_port_is_left_alone(compose_lab, compose_player):
     compose_lab.inject("latency_busy")
     try:
-        play = compose_player.play(playbook=PLAYBOOK, run_until="plan", latency_p95_seconds=0.1)
+        play = compose_player.play(playbook=PLAYBOOK, run_until="plan")
     finally:
         compose_lab.heal("latency_busy")
     (step,) = play.run["plan"]["steps"]

@@ -5,8 +5,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
+from contextlib import suppress
 from typing import Any
 
+import psutil
 import pytest
 
 from lab import Lab
@@ -36,6 +41,29 @@ def test_one_that_a_person_stopped_is_left_alone(healthy_lab, down):
     assert left_alone.causes() == ["stopped_by_person"]
     assert left_alone.run["guard"]["name"] == "risk"
     assert pids(lab)["database"] is None
+
+
+def test_one_that_hangs_is_restarted_and_what_does_not_connect_again_with_it(healthy_lab, down):
+    lab = healthy_lab
+    before = pids(lab)
+    # One that has just been started would count as starting up.
+    while time.time() - psutil.Process(before["database"]).create_time() < 6:
+        time.sleep(0.1)
+    # It takes no session any more, and those that are open go on.
+    os.kill(before["database"], signal.SIGSTOP)
+    try:
+        # Of two that need it, one never says that it has it again.
+        fixed = down(db_down_dependants={"worker": f"{lab.url}/none", "api": f"{lab.url}/readyz"})
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(before["database"], signal.SIGCONT)
+    assert (fixed.code, fixed.outcome, fixed.causes()) == (0, "resolved", ["hangs"]), fixed.output
+    assert [(a["remedy"], a["helped"]) for a in fixed.run["actions"]] == [("restart_database", True)]
+    assert {name for name, pid in pids(lab).items() if pid != before[name]} == {"database", "worker"}
+    assert lab.request("/readyz")[0] == 200
+    again = down()
+    assert (again.code, again.outcome) == (0, "healthy"), again.output
+    assert again.causes() == again.causes("unknown") == []
 
 
 def test_a_wrong_password(healthy_lab, down):
