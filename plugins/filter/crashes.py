@@ -67,16 +67,27 @@ def crash_loops(
     names = {str(one.get("name") or name): name for name, one in services.items()}
     looping, recent, unclear = [], [], []
     for name, one in observed.items():
-        told = _loops(one, restarts, settled_seconds)
-        if told is True:
-            looping.append(_described(name, one, services, observed, names))
-        elif told:
-            unclear.append(f"{name}: {told}")
-        elif _was_started_again(one, settled_seconds):
-            recent.append(f"{name} was started again by itself {one['uptime_seconds']:.0f} s ago")
+        replicas = _replicas(one)
+        told = [_loops(replica, restarts, settled_seconds) for replica in replicas]
+        if True in told:
+            looping.append(_described(name, replicas[told.index(True)], services, observed, names))
+        elif any(told):
+            unclear.append(f"{name}: {next(filter(None, told))}")
+        else:
+            uptimes = [each["uptime_seconds"] for each in replicas if _was_started_again(each, settled_seconds)]
+            recent += [f"{name} was started again by itself {min(uptimes):.0f} s ago"] if uptimes else []
     ends = {one["service"] for one in looping}
     looping.sort(key=lambda one: (len(ends & set(one["needs"])), -(one["restarts"] or 0), one["service"]))
     return {"looping": looping, "recent": recent, "unclear": unclear}
+
+
+def _replicas(one: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Each container of a service, the one that was restarted most often first: the worst off may be another one.
+
+    A service that is no container is one by itself.
+    """
+    containers = sorted(one.get("containers") or [], key=lambda container: -(container.get("restarts") or 0))
+    return [{**one, **container} for container in containers] or [one]
 
 
 def _loops(one: Mapping[str, Any], restarts: float, settled_seconds: float) -> bool | str:
@@ -88,6 +99,8 @@ def _loops(one: Mapping[str, Any], restarts: float, settled_seconds: float) -> b
         return True
     if state in _ENDED:
         return _ended(one)
+    if state == "unknown":
+        return "what it does is not known"
     if state not in _UP or not count or one.get("uptime_seconds") is None:
         return False
     times = sorted(one.get("restart_times") or [])[-(_GAPS_TO_BE_SURE + 1) :]
@@ -105,13 +118,20 @@ def _was_started_again(one: Mapping[str, Any], settled_seconds: float) -> bool:
 
 
 def _ended(one: Mapping[str, Any]) -> bool | str:
-    if one["state"] == "fatal" or one.get("error") or one.get("oom_killed"):
+    # An error of its start is newer than the stop that a person may have begun with.
+    if one.get("error"):
         return True
-    if one["state"] == "created" or one.get("stopped_by_person") is True or one.get("exit_code") in (None, 0):
+    if one.get("stopped_by_person") is True:
+        return False
+    if one.get("oom_killed"):
+        return True
+    if one["state"] == "created" or (one.get("exit_code") == 0 and one["state"] != "fatal"):
         return False
     if one.get("stopped_by_person") is None:
         return "it ended, and whether a person stopped it cannot be told"
-    return True
+    if one["state"] == "fatal" or one.get("exit_code") is not None or one.get("signal"):
+        return True
+    return "it ended, and how is not known"
 
 
 def _described(

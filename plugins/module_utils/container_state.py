@@ -65,7 +65,8 @@ def described(inspected, events, kernel, now):
         started_at_seconds=started,
         finished_at_seconds=finished,
         uptime_seconds=round(max(0, now - started), 3) if lives and started else None,
-        stopped_by_person=False if oom_killed else person,
+        # One whose child was once killed counts as killed at its end, whoever stopped it.
+        stopped_by_person=person is True if oom_killed else person,
         image=config.get("Image"),
         memory_limit_bytes=host.get("Memory") or None,
         memory_swap_limit_bytes=host.get("MemorySwap") or None,

@@ -135,6 +135,13 @@ def move(checkout, current, wanted, check_mode):
         raise GitError(f"{wanted} is not the full name of a commit")
     if checkout.submodules_differ(current, wanted):
         raise GitError(f"{checkout.path}: {wanted} wants other commits of its submodules; deploy it by hand")
+    # git refuses those that are only untracked, and writes over the ignored ones: a file of settings, of all things.
+    lost = checkout.in_the_way(current, wanted)
+    if lost:
+        raise GitError(
+            f"{checkout.path} has files of its own where {wanted} has some too ({', '.join(lost[:5])}), which would be "
+            "lost; move them away, or deploy it by hand"
+        )
     if check_mode:
         return True
     checkout.reset(wanted)

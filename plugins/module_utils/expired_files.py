@@ -19,6 +19,8 @@ LISTED = 1000
 _DATABASE = "PG_VERSION"
 # What engines keep there is theirs to remove: volumes above all.
 _ENGINES = ("/var/lib/docker", "/var/lib/containerd", "/var/lib/containers")
+# The server alone removes what is there.
+_WRITE_AHEAD_LOGS = {"pg_wal", "pg_xlog"}
 
 
 @contextmanager
@@ -46,6 +48,8 @@ def check_rule(rule):
         raise ValueError(f"{rule['path']} is no absolute path of a folder below the first level")
     if any(path == engine or path.startswith(engine + "/") for engine in _ENGINES):
         raise ValueError(f"{rule['path']} belongs to a container engine, which alone removes what is there")
+    if _WRITE_AHEAD_LOGS & set(path.split("/")):
+        raise ValueError(f"{rule['path']} is PostgreSQL's write-ahead log, which the server alone removes")
     if not rule["patterns"] or any(set(pattern) <= {"*"} or "/" in pattern for pattern in rule["patterns"]):
         raise ValueError(f"the patterns for {rule['path']} have to say more than * and hold no /")
     if not rule["older_than_days"] > 0:
@@ -64,7 +68,8 @@ def expired(rule, deadline, now=None):
 
     Returns:
         Dicts ``path``, ``device``, ``inode``, ``modified`` (nanoseconds since 1970 as text) and ``bytes``, the oldest first. Only
-        regular files with one name, on the folder's own filesystem.
+        regular files with one name, on the folder's own mount: what is mounted below it, a folder of the same filesystem too, is
+        somewhere else.
 
     Raises:
         OSError: the folder cannot be opened.
@@ -82,10 +87,12 @@ def expired(rule, deadline, now=None):
 
 
 def _matching(rule, descriptor, deadline):
-    device = os.fstat(descriptor).st_dev
+    mount = _mount_of(descriptor)
     for folder, folders, names, inside in os.fwalk(".", dir_fd=descriptor, follow_symlinks=False):
         deadline.remaining_seconds()
-        if _DATABASE in names or os.fstat(inside).st_dev != device:
+        path = os.path.normpath(f"{rule['path']}/{folder}")
+        is_kept = path in _ENGINES or path.rpartition("/")[2] in _WRITE_AHEAD_LOGS
+        if is_kept or _DATABASE in names or _mount_of(inside) != mount:
             folders[:] = []
             continue
         if rule.get("keep") is not None:
@@ -99,7 +106,14 @@ def _matching(rule, descriptor, deadline):
                 except (OSError, UnicodeEncodeError):
                     continue
                 if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
-                    yield identity(os.path.normpath(f"{rule['path']}/{folder}/{name}"), status)
+                    yield identity(f"{path}/{name}", status)
+
+
+def _mount_of(descriptor):
+    """The device and the mount of an open folder: a bind mount has the device of what it shows."""
+    with open(f"/proc/self/fdinfo/{descriptor}", encoding="ascii") as file:
+        lines = dict(line.split(":", 1) for line in file if ":" in line)
+    return os.fstat(descriptor).st_dev, lines["mnt_id"].strip()
 
 
 def identity(path, status):

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -141,13 +142,22 @@ def journal(deadline):
     folders = []
     for top in JOURNALS:
         size, device = 0, None
-        for folder, _folders, names in os.walk(top):
+        for folder, _folders, names in os.walk(top, onerror=_denied):
             deadline.remaining_seconds()
-            device = device or Path(folder).stat().st_dev
-            size += sum(os.lstat(f"{folder}/{name}").st_blocks * 512 for name in names)
+            for name in names:
+                # journald takes its oldest files away at any time.
+                with contextlib.suppress(FileNotFoundError):
+                    status = os.lstat(f"{folder}/{name}")
+                    device, size = status.st_dev, size + status.st_blocks * 512
         if size:
             folders.append({"path": top, "bytes": size, "device": device})
     return {"folders": folders}
+
+
+def _denied(error):
+    # A folder that is not there has nothing; one that cannot be read may have anything.
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def _expired(rules, deadline):

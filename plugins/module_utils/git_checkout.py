@@ -172,7 +172,8 @@ class Checkout:
         """The last commits, the newest first: ``revision``, ``committed_at_seconds`` and ``subject``."""
         listed = self.git("log", f"-{count}", "--no-show-signature", "--format=%H %ct %<(200,trunc)%s", *revision, "--")
         commits = []
-        for line in listed.splitlines():
+        # By what git ends a line with alone: a subject may hold whatever else Python takes for the end of one.
+        for line in filter(None, listed.split("\n")):
             name, seconds, subject = [*line.split(" ", 2), ""][:3]
             entry = {"revision": name, "committed_at_seconds": int(seconds), "subject": masked(subject.strip())}
             commits.append(entry)
@@ -188,8 +189,25 @@ class Checkout:
 
     def submodules_differ(self, one, other):
         """Whether two commits want different commits of a submodule."""
-        listed = self.git("diff-tree", "-r", "--raw", "--no-renames", "--ignore-submodules=none", one, other)
-        return any("160000" in line.split("\t", 1)[0] for line in listed.splitlines())
+        # Counted with them and without: of a long list only the end would be kept.
+        options = ("-r", "--shortstat", "--no-renames", "--no-ext-diff", "--no-textconv")
+        with_them, without = (
+            self.git("diff-tree", *options, f"--ignore-submodules={which}", one, other) for which in ("none", "all")
+        )
+        return with_them != without
+
+    def in_the_way(self, one, other):
+        """The files that the other commit adds to the first and that are there already, tracked by nobody.
+
+        Raises:
+            GitError: there are too many to tell.
+        """
+        options = ("-r", "-z", "--name-only", "--diff-filter=A", "--no-renames", "--ignore-submodules=all")
+        listed = self.git("diff-tree", *options, one, other)
+        if len(listed.encode()) >= service_command.OUTPUT_LIMIT_BYTES:
+            raise GitError(f"{other} has too many files that {one} has not; deploy it by hand")
+        names = [name for name in listed.split("\0") if name]
+        return [one_line(name, 200) for name in names if os.path.lexists(f"{self.path}/{name}")]
 
     def reset(self, commit):
         """Check out a commit; the branch goes along.

@@ -233,14 +233,20 @@ def select(samples, tests):
 def increase(before, after):
     """How much each counter grew between two scans, as samples.
 
-    A counter that is now lower was reset and has since grown by what it shows; so has one that is new.
+    A counter that is now lower was reset and has since grown by what it shows; so has one that is new. The buckets of one
+    histogram are reset together, also those that have passed what they showed by now.
     """
     earlier = {_series(labels): value for labels, value in before}
+    reset = {_histogram(labels) for labels, value in after if value < earlier.get(_series(labels), 0.0)}
     grown = []
     for labels, value in after:
-        start = earlier.get(_series(labels), 0.0)
-        grown.append((labels, value - start if value >= start else value))
+        start = 0.0 if reset and _histogram(labels) in reset else earlier.get(_series(labels), 0.0)
+        grown.append((labels, value - start))
     return grown
+
+
+def _histogram(labels):
+    return tuple(sorted((name, value) for name, value in labels.items() if name != "le"))
 
 
 def _series(labels):

@@ -30,13 +30,22 @@ _KINDS = (
         "starting_up",
         r"starting up|shutting down|in recovery mode|not (yet )?accepting connections|57P03",
     ),
-    ("credentials", r"authentication failed|no password supplied|no pg_hba\.conf entry|28P01|28000"),
+    (
+        "credentials",
+        r"authentication failed|no password supplied|no pg_hba\.conf entry|pg_hba\.conf rejects|not permitted to log in"
+        r"|28P01|28000",
+    ),
     ("no_database", r"(database|role) \"[^\"]*\" does not exist|3D000"),
-    ("not_allowed", r"permission denied|must be superuser|42501"),
+    ("not_allowed", r"permission denied|must be superuser|not currently accepting connections|42501"),
     ("disk_full", r"no space left on device|53100"),
     ("statement_timeout", r"statement timeout|lock timeout|canceling statement|57014|55P03"),
-    ("timeout", r"timeout expired"),
-    ("refused", r"connection refused|no such file or directory|no route to host|could not connect"),
+    ("timeout", r"timeout expired|connection timed out"),
+    # What forwards a port, as the engine does for containers, takes the connection and closes it where nothing listens.
+    (
+        "refused",
+        r"connection refused|no such file or directory|no route to host|network is unreachable|could not connect"
+        r"|failed: server closed the connection unexpectedly|failed: [^\n]*connection reset by peer",
+    ),
     ("name_resolution", r"could not translate host name|name or service not known"),
     (
         "no_engine",

@@ -102,21 +102,30 @@ def summarize(info, server, trouble, ping_seconds):
         pair.split("=", 1) for pair in info.get(f"db{server.get('database') or 0}", "").split(",") if "=" in pair
     )
     found["keys"] = int(keyspace.get("keys", 0))
-    error, reason = (trouble.kind, str(trouble)) if trouble else _unspoken(found)
+    error, reason = (trouble.kind, str(trouble)) if trouble else _unspoken(found, _evicts(info))
     found.update(available=True, error=error, ping_seconds=ping_seconds)
     if reason:
         found["reason"] = reason
     return found
 
 
-def _unspoken(found):
+def _evicts(info):
+    """Whether its policy finds anything to evict: those named volatile take only keys that expire."""
+    policy = info.get("maxmemory_policy", "")
+    if policy.startswith("volatile-"):
+        databases = [value for name, value in info.items() if name.startswith("db") and name[2:].isdigit()]
+        return any("expires=" in value and ",expires=0" not in value for value in databases)
+    return policy != "noeviction"
+
+
+def _unspoken(found, evicts):
     """What makes writes fail, though PING is answered."""
     if found["loading"]:
         return "loading", "it reads its data and answers when it is done"
-    if found["maxmemory_policy"] == "noeviction" and (found["memory_ratio"] or 0) >= FULL_RATIO:
+    if not evicts and (found["memory_ratio"] or 0) >= FULL_RATIO:
         return "out_of_memory", (
-            f"{found['used_memory_bytes']} of {found['maxmemory_bytes']} bytes are used, and with the policy noeviction it "
-            "refuses writes"
+            f"{found['used_memory_bytes']} of {found['maxmemory_bytes']} bytes are used, and with the policy "
+            f"{found['maxmemory_policy']} it has nothing to evict and refuses writes"
         )
     if found["aof_enabled"] and found["aof_last_write_status"] == "err":
         return "misconf", "it cannot write its append-only file and refuses writes"

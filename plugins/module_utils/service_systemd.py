@@ -154,7 +154,7 @@ def describe(unit, now, now_monotonic):
         started_at_seconds=started,
         finished_at_seconds=None if pid else at("ExecMainExitTimestampMonotonic"),
         uptime_seconds=round(now - started, 1) if pid and started else None,
-        stopped_by_person=_stopped_by_person(unit, state, ended["signal"]),
+        stopped_by_person=_stopped_by_person(state, ended),
     )
 
 
@@ -176,11 +176,14 @@ def _oom_killed(unit, signal_name):
     return None if signal_name == "SIGKILL" and unit["Result"] == "signal" else False
 
 
-def _stopped_by_person(unit, state, signal_name):
+def _stopped_by_person(state, ended):
+    # What Java and many shells end with when they are told to, which systemd counts as a failure.
+    if state == "fatal" and ended["exit_code"] in (130, 143):
+        return None
     if state != "stopped":
         return False
     # One that ended well by itself looks like one that was stopped and ended well.
-    return True if signal_name == "SIGTERM" else None
+    return True if ended["signal"] == "SIGTERM" else None
 
 
 def _error(unit):

@@ -99,6 +99,16 @@ MEASURED_CONCLUDED = {
     "no container": (all_("refused"), running(**GONE), DATABASE, 0, "problem", ["not_running"], ["start_service"], []),
     "ended once": (all_("refused"), running(**EXITED), DATABASE, 0, "problem", ["not_running"], ["start_service"], []),
     "starting": (all_("refused"), running(health="starting", uptime_seconds=3), DATABASE, 0, "problem", ["starting"], [], []),
+    "starting, without a health check": (
+        all_("refused"), running(health="none", uptime_seconds=3), DATABASE, 0, "problem", ["starting"], [], [],
+    ),
+    "just started, and silent": (
+        all_("timeout"), running(health="none", uptime_seconds=3), DATABASE, 0, "problem", ["hangs"], ["restart_service"], [],
+    ),
+    "started a while ago, and refuses": (
+        all_("refused"), running(health="none", uptime_seconds=300), DATABASE, 0,
+        "problem", ["hangs"], ["restart_service"], [],
+    ),
     "unhealthy by its own check": (
         probe(), running(health="unhealthy", health_output="503"), DATABASE, 0,
         "problem", ["hangs"], ["restart_service"], [],

@@ -23,7 +23,14 @@ SYSTEM = {
 }
 
 
-def redis(error: str = "", *, ratio: float | None = 0.9, evicted: float = 0, rejected: float = 0, **changes: Any):
+def redis(
+    error: str = "",
+    *,
+    ratio: float | None = 0.9,
+    evicted: float | None = 0,
+    rejected: float | None = 0,
+    **changes: Any,
+):
     """What redis_info tells of a server that answers."""
     return {
         "available": True,
@@ -108,10 +115,19 @@ MEASURED_CONCLUDED = {
         app(0),
         gone("refused"),
         service("stopped", stopped_by_person=True),
-        ["redis_down"],
+        ["stopped_by_person"],
         ["restart_redis"],
-        "a person stopped it",
+        "A person stopped Redis",
     ),
+    "unhealthy, and it answers": (
+        app(),
+        redis(),
+        service(health="unhealthy", health_output="NOAUTH Authentication required."),
+        ["health_check_fails"],
+        [],
+        "NOAUTH",
+    ),
+    "its service cannot be seen, and it answers": (app(), redis(), NO_SERVICE, [], [], ""),
     "the container is gone": (app(0), gone("no_engine"), service("absent"), ["redis_down"], ["restart_redis"], ""),
     "down, and the application does not answer": (
         NO_METRICS,
@@ -132,6 +148,14 @@ MEASURED_CONCLUDED = {
         app(0),
         gone("refused"),
         service(uptime_seconds=0.0),
+        ["loading"],
+        ["wait_until_ready"],
+        "",
+    ),
+    "started behind a proxy": (
+        app(0),
+        gone("closed"),
+        service(uptime_seconds=0.5),
         ["loading"],
         ["wait_until_ready"],
         "",
@@ -209,6 +233,12 @@ MISSING = {
     "refused, and nobody knows the service": (app(0), gone("refused"), NO_SERVICE, {"redis_down", "not_listening"}),
     "a hang, and nobody knows the service": (app(0), gone("timeout"), NO_SERVICE, {"redis_down", "hangs"}),
     "nothing at all": (NO_METRICS, gone("no_engine"), NO_SERVICE, {"redis_down", "hangs", "disabled_in_app"}),
+    "its counters went back meanwhile": (
+        COLD,
+        redis(ratio=None, evicted=None, rejected=None),
+        service(),
+        {"too_many_clients", "evicting", "low_hit_rate"},
+    ),
 }
 
 
@@ -234,6 +264,46 @@ def test_a_stack_that_tells_nothing_about_its_cache(diagnose):
         **{**SYSTEM, "system_metrics": {}, "system_endpoints": {}},
     )
     assert names(low, "problem") == ["low_hit_rate"]
+
+
+ELSEWHERE = {"host": "10.0.0.5", "service": "redis"}
+RISKS = {
+    # name: (application, Redis, service, how it is reached, risk)
+    "a person stopped it": (app(0), gone("refused"), service("exited", stopped_by_person=True), ELSEWHERE, "high"),
+    "ended well, by whom is forgotten": (
+        app(0),
+        gone("refused"),
+        service("exited", stopped_by_person=None, exit_code=0),
+        ELSEWHERE,
+        "high",
+    ),
+    "it crashed": (
+        app(0),
+        gone("refused"),
+        service("exited", stopped_by_person=False, exit_code=139),
+        ELSEWHERE,
+        "medium",
+    ),
+    "only this look says that it hangs": (app(), gone("timeout"), service(), ELSEWHERE, "high"),
+    "it hangs, and nobody asks the application": (NO_METRICS, gone("timeout"), service(), ELSEWHERE, "high"),
+    "it hangs beside us": (NO_METRICS, gone("timeout"), service(), {"host": "127.0.0.1", "service": "redis"}, "medium"),
+    "beside us, and its health check is fine": (
+        app(),
+        gone("timeout"),
+        service(health="healthy"),
+        {"host": "127.0.0.1", "service": "redis"},
+        "high",
+    ),
+    "the application has errors too": (app(errors=3), gone("timeout"), service(), ELSEWHERE, "medium"),
+    "its health check fails too": (app(), gone("timeout"), service(health="unhealthy"), ELSEWHERE, "medium"),
+}
+
+
+@pytest.mark.parametrize("measured", RISKS.values(), ids=RISKS)
+def test_the_risk_of_a_restart(diagnose, measured):
+    metrics, server, state, reach, risk = measured
+    (step,) = conclude(diagnose, metrics, server, state, system_redis=reach)["plan"]["steps"]
+    assert (step["remedy"], step["available"], step["risk"]) == ("restart_redis", True, risk)
 
 
 def test_only_redis_is_ever_touched(diagnose):

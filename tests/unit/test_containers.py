@@ -17,6 +17,7 @@ import pytest
 from ansible_collections.oncall.runbooks.plugins.module_utils import compose_project, container_usage
 from ansible_collections.oncall.runbooks.plugins.module_utils.container_log import end_of_log
 from ansible_collections.oncall.runbooks.plugins.module_utils.container_state import (
+    described,
     out_of_memory,
     remembered,
     seconds_of,
@@ -134,6 +135,33 @@ def test_a_record_of_the_kernel():
 
 def container(**more):
     return {"state": "running", "health": "none", "restarts": 0, **more}
+
+
+def inspected(**state):
+    """What the engine of Debian 12 says about a container that ended, in part."""
+    return {
+        "Id": ID,
+        "Name": "/app-api-1",
+        "Created": "2026-11-21T04:00:00Z",
+        "RestartCount": 0,
+        "State": {"Status": "exited", "Pid": 0, "ExitCode": 137, "OOMKilled": True, "Error": "", **state},
+        "HostConfig": {"RestartPolicy": {"Name": "unless-stopped"}, "Memory": 512 * MIB},
+        "Config": {"Image": "api"},
+        "NetworkSettings": {},
+    }
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        # The kernel had killed a child of it before; the engine keeps that for the end of its life.
+        ([event("kill", signal="15"), event("die", exitCode="143"), event("stop")], (True, True)),
+        ([event("oom"), event("die", exitCode="137")], (True, False)),
+    ],
+)
+def test_out_of_memory_and_stopped_by_a_person(events, expected):
+    found = described(inspected(), events, None, 2000.0)
+    assert (found["oom_killed"], found["stopped_by_person"]) == expected
 
 
 @pytest.mark.parametrize(

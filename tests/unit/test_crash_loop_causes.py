@@ -121,6 +121,36 @@ MEASURED_CONCLUDED = {
     "stopped by a person": (
         {"api": running(state="exited", exit_code=143, stopped_by_person=True)}, "healthy", [], [], [],
     ),
+    "stopped by a person, after a child of it was killed for want of memory": (
+        {"api": running(state="exited", exit_code=0, stopped_by_person=True, oom_killed=True)}, "healthy", [], [], [],
+    ),
+    "a person stopped it and could not start it again": (
+        {"api": crashing(state="exited", stopped_by_person=True, error="Bind for 0.0.0.0:8080 failed: port is already allocated")},
+        "problem", ["port_in_use"], [], ["port_conflict"],
+    ),
+    "one replica crashes, and a person stopped the other": (
+        {
+            "api": running(
+                state="exited", exit_code=0, stopped_by_person=True,
+                containers=[
+                    running(state="exited", exit_code=0, stopped_by_person=True, restarts=0),
+                    again(20, 6, 12, log_tail=["missing required environment variable DATABASE_URL"]),
+                ],
+            )
+        },
+        "problem", ["missing_variable"], [], [],
+    ),
+    "a signal ended it, and its manager leaves it so": (
+        {"api": crashing(state="exited", exit_code=None, signal="SIGSEGV", restarts=None)},
+        "problem", ["unexplained"], ["clean_restart"], [],
+    ),
+    "ended, and how is not known": (
+        {"api": crashing(state="exited", exit_code=None, signal=None, restarts=None)}, "unknown", [], [], [],
+    ),
+    "failed with what a program ends with that was told to": (
+        {"api": crashing(state="fatal", exit_code=143, stopped_by_person=None)}, "unknown", [], [], [],
+    ),
+    "what it does is not known": ({"api": running(state="unknown")}, "unknown", [], [], []),
     "done: a job that ended well": ({"api": running(state="exited", exit_code=0, stopped_by_person=None)}, "healthy", [], [], []),
     "ended, by whom cannot be told": (
         {"api": running(state="exited", exit_code=143, stopped_by_person=None)}, "unknown", [], [], [],

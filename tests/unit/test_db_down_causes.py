@@ -24,11 +24,11 @@ SYSTEM = {
 RESTARTED = [{"service": "db"}, {"service": "api", "ready_url": "http://127.0.0.1:8080/readyz"}]
 
 
-def answers(free: int = 60, started: float = 90_000) -> dict[str, Any]:
+def answers(free: int = 60, started: float = 90_000, in_recovery: bool = False) -> dict[str, Any]:
     """What postgres_activity_info tells of a server that answers."""
     return {
         "available": True,
-        "server": {"started_seconds": started, "in_recovery": False},
+        "server": {"started_seconds": started, "in_recovery": in_recovery},
         "connections": {"used": 97 - free, "max": 100, "usable": 97, "free": free},
         "applications": [],
         "blockers": [],
@@ -79,7 +79,17 @@ MEASURED_CONCLUDED = {
     # name: (application, database, service, problems, available remedies with their risk, words of the message)
     "nothing": (app(), answers(), service(), [], [], ""),
     "no health check": (app(), answers(), service(health="none"), [], [], ""),
-    "unhealthy, and it answers": (app(), answers(), service(health="unhealthy"), [], [], ""),
+    "unhealthy, and it answers": (
+        app(),
+        answers(),
+        service(health="unhealthy", health_output="no pg_isready"),
+        ["health_check_fails"],
+        [],
+        "no pg_isready",
+    ),
+    "its service cannot be seen, and it answers": (app(), answers(), NO_SERVICE, [], [], ""),
+    "a standby": (app(), answers(in_recovery=True), service(), ["standby"], [], "takes no writes"),
+    "a standby, and the application gave up": (app(0), answers(in_recovery=True), service(), ["standby"], [], ""),
     "exited": (app(0), gone("refused"), service("exited"), ["database_down"], RESTART, "exited"),
     "exited, seen through its container": (
         app(0),
@@ -108,6 +118,15 @@ MEASURED_CONCLUDED = {
         RESTART,
         "",
     ),
+    "it ended as one does that was told to, and the engine has forgotten by whom": (
+        app(0),
+        gone("refused"),
+        service("stopped", stopped_by_person=None, exit_code=0),
+        ["database_down"],
+        [("restart_database", "high")],
+        "",
+    ),
+    "it is being stopped": (app(0), gone("starting_up"), service("stopped"), ["starting_up"], WAIT, ""),
     "a person stopped it": (
         app(0),
         gone("refused"),
@@ -161,6 +180,14 @@ MEASURED_CONCLUDED = {
     "hangs": (app(0), gone("timeout"), service(health="unhealthy"), ["hangs"], RESTART, "its health check fails"),
     "hangs, without a health check": (app(0), gone("timeout"), service(health="none"), ["hangs"], RESTART, ""),
     "hangs, under another manager": (app(0), gone("timeout"), service(health=None), ["hangs"], RESTART, ""),
+    "no answer, and nobody else says so": (
+        NO_METRICS,
+        gone("timeout"),
+        service(health=None),
+        ["hangs"],
+        [("restart_database", "high")],
+        "",
+    ),
     "does not listen, unhealthy": (app(0), gone("refused"), service(health="unhealthy"), ["hangs"], RESTART, ""),
     "healthy, but not reached": (app(0), gone("timeout"), service(), ["not_reached_from_here"], [], ""),
     "no answer here, but the application has it": (
@@ -266,6 +293,36 @@ def test_a_hosted_database(diagnose, command, error, problems, remedies_):
         (finding,) = [one for one in result["findings"] if one["status"] == "problem"]
         assert "https://status.example.com" in str(finding["advice"])
         assert ("No replica is configured" in str(finding["advice"])) is (not command)
+
+
+def test_a_hosted_database_that_only_these_runbooks_cannot_reach_is_not_failed_over(diagnose):
+    more = {"db_down_failover_command": ["promote", "replica-1"]}
+    result = conclude(diagnose, app(), gone("timeout"), NOTHING_TO_OBSERVE, **HOSTED, **more)
+    assert (names(result, "problem"), remedies(result)) == (["unresponsive"], [])
+    assert "while api has it" in result["msg"]
+
+
+@pytest.mark.parametrize(
+    ("reach", "risk"),
+    [
+        ({"host": "127.0.0.1", "name": "app", "service": "db"}, "medium"),
+        ({"name": "app", "service": "db"}, "medium"),
+        ({"transport": "docker", "container": "db", "name": "app", "service": "db"}, "medium"),
+        ({"host": "10.0.0.5", "name": "app", "service": "db"}, "high"),
+    ],
+)
+def test_no_network_is_between_that_could_be_the_reason(diagnose, reach, risk):
+    result = conclude(diagnose, NO_METRICS, gone("timeout"), service(health=None), system_database=reach)
+    assert remedies(result) == [("restart_database", risk)]
+    told = conclude(
+        diagnose,
+        NO_METRICS,
+        gone("timeout"),
+        service(health=None),
+        system_database=reach,
+        system_observe_from="controller",
+    )
+    assert remedies(told) == [("restart_database", "medium" if "transport" in reach else "high")]
 
 
 def test_a_healthy_hosted_database(diagnose):

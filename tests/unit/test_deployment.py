@@ -127,6 +127,11 @@ class TestObserve:
         repository.git("checkout", "--quiet", "--detach")
         assert look(repository)["branch"] is None
 
+    def test_a_subject_with_what_others_end_a_line_with(self, repository):
+        revision = repository.commit("two\u2028three\rfour\x0bfive\x85")
+        (commit,) = look(repository)["commits"]
+        assert (commit["revision"], commit["subject"]) == (revision, "two three four five")
+
     def test_dirty_and_untracked_are_told_apart(self, repository):
         repository.commit()
         (repository.path / "app").write_text("edited here")
@@ -370,17 +375,20 @@ class TestMove:
         new = repository.commit()
         assert "write the full name" in self.refused(repository, tmp_path, new, name)
 
-    def test_refuses_to_touch_an_untracked_file_in_the_way(self, repository, tmp_path):
+    @pytest.mark.parametrize("ignored", [[], [".gitignore"]], ids=["untracked", "ignored"])
+    def test_refuses_to_touch_a_file_of_the_host_in_the_way(self, repository, tmp_path, ignored):
         (repository.path / "settings").write_text("of the old revision")
         repository.git("add", "settings")
         old = repository.commit()
         repository.git("rm", "--quiet", "settings")
+        for name in ignored:
+            (repository.path / name).write_text("settings\n")
+            repository.git("add", name)
         new = repository.commit()
         (repository.path / "settings").write_text("written on the host")
-        code, result = move(repository, tmp_path, new, old)
-        assert (code, "git reset" in result["msg"]) == (1, True)
+        message = self.refused(repository, tmp_path, new, old)
+        assert "(settings), which would be lost" in message
         assert (repository.path / "settings").read_text() == "written on the host"
-        assert repository.git("rev-parse", "HEAD") == new
         assert repository.git("status", "--porcelain", "-uno") == ""
 
     def test_refuses_other_commits_of_a_submodule(self, repository, tmp_path):
@@ -388,6 +396,19 @@ class TestMove:
         part.commit()
         old = repository.commit()
         repository.git("submodule", "--quiet", "add", str(part.path), "part")
+        new = repository.commit()
+        assert "submodules" in self.refused(repository, tmp_path, new, old)
+
+    def test_refuses_a_submodule_before_a_thousand_other_files(self, repository, tmp_path):
+        part = Repository(tmp_path / "part")
+        part.commit()
+        repository.git("submodule", "--quiet", "add", str(part.path), "a-part")
+        old = repository.commit()
+        part.commit()
+        repository.git("-C", "a-part", "pull", "--quiet", str(part.path))
+        for number in range(1000):
+            (repository.path / f"file-{number:04}-{'x' * 60}").touch()
+        repository.git("add", ".")
         new = repository.commit()
         assert "submodules" in self.refused(repository, tmp_path, new, old)
 

@@ -411,6 +411,26 @@ def test_the_archiver_s_own_words_are_passed_on(diagnose):
     assert "archive command failed with exit code 1" in finding["advice"][0]
 
 
+@pytest.mark.parametrize(
+    ("database", "server", "reason"),
+    [
+        (wal(), postgres(20), "no slot and no archiver keeps it"),
+        (
+            wal(settings={"archive_mode": "on"}),
+            postgres(20),
+            "hangs if the log is far beyond what it archived last (nothing)",
+        ),
+        (wal(slots=[slot(active=True)]), postgres(20), "the replication slot old_standby is in use, and its reader is"),
+        (wal(slots=[slot(active=True)]), postgres(20, identifier="1"), "nobody was asked why"),
+        (wal(slots=[slot(active=True, size=0.1)]), postgres(20), "no slot and no archiver keeps it"),
+    ],
+)
+def test_nobody_is_cleared_who_keeps_the_log(diagnose, database, server, reason):
+    result = concluded(diagnose, disks(FULL, postgres=server), database)
+    (finding,) = [one for one in result["findings"] if one["cause"] == "wal_growth"]
+    assert reason in finding["summary"]
+
+
 def test_what_fills_it_is_named(diagnose):
     result = concluded(diagnose, disks(FULL), wal())
     assert "/ is 93% full" in result["msg"]

@@ -89,6 +89,10 @@ def history(before: float, after: float, answers_before: float = 500, answers_af
     return {"available": True, "value": dict(zip(names, numbers, strict=True))}
 
 
+def job_engine(**told: Any) -> dict[str, Any]:
+    return {"endpoints": {"job_engine": told}}
+
+
 LONG_AGO = {"deployment": deployment(600), "service": services(590)}
 RECENT = {"deployment": deployment(20), "service": services(19)}
 WITH = {**RECENT, "history": history(0.001, 0.2)}
@@ -214,8 +218,16 @@ TABLE: dict[str, tuple[dict[str, Any], dict[str, Any], str, list[str]]] = {
         *("unknown", []),
     ),
     "job engine": (
-        *({"metrics": metrics(100), "http_probe": {"endpoints": {"job_engine": {"ok": False, "reason": "503"}}}},),
+        *({"metrics": metrics(100), "http_probe": job_engine(available=True, ok=False, reason="503")},),
         *({"error_rate_job_engine_url": "http://jobs/health"}, "problem", ["job_engine_failing"]),
+    ),
+    "the job engine cannot be asked": (
+        *({"metrics": metrics(100), "http_probe": job_engine(available=False, ok=None, reason="no such name")},),
+        *({"error_rate_job_engine_url": "http://jobs/health"}, "unknown", []),
+    ),
+    "the job engine cannot be asked, and all is well": (
+        *({"http_probe": job_engine(available=False, ok=None, reason="no such name")},),
+        *({"error_rate_job_engine_url": "http://jobs/health"}, "healthy", []),
     ),
     "one route": ({"metrics": metrics(100, a=95, b=5)}, {}, "problem", ["route_failing"]),
     "unexplained": ({"metrics": metrics(100)}, {}, "problem", ["errors_unexplained"]),

@@ -283,9 +283,26 @@ def test_only_old_regular_files_that_fit_and_lie_in_the_folder(tmp_path):
     os.link(old(folder, "twice.gz"), folder / "again.gz")
     old(folder, "database/PG_VERSION")
     old(folder, "database/base/16384.1")
+    old(folder, "pg_wal/000000010000000000000001.gz")
     found = expired_files.expired(rule(folder), Deadline(5))
     assert sorted(names(folder, found)) == sorted(path.relative_to(folder).as_posix() for path in wanted)
     assert all(one["bytes"] > 0 for one in found)
+
+
+def test_what_is_mounted_below_the_folder_or_is_an_engine_s_is_somewhere_else(tmp_path, monkeypatch):
+    folder = tmp_path / "log"
+    kept, mounted, engine = (old(folder / name, "a.gz").parent for name in ("kept", "mounted", "docker"))
+    real = expired_files._mount_of
+
+    def mount_of(descriptor):
+        device, mount = real(descriptor)
+        # As a bind mount shows: the same device, another mount.
+        return device, "another" if os.fstat(descriptor).st_ino == mounted.stat().st_ino else mount
+
+    monkeypatch.setattr(expired_files, "_mount_of", mount_of)
+    monkeypatch.setattr(expired_files, "_ENGINES", (str(engine),))
+    found = expired_files.expired(rule(folder), Deadline(5))
+    assert [Path(one["path"]).parent for one in found] == [kept]
 
 
 def test_a_folder_reached_through_a_symbolic_link_is_refused(tmp_path):
@@ -296,6 +313,19 @@ def test_a_folder_reached_through_a_symbolic_link_is_refused(tmp_path):
     found = observe(paths=[str(tmp_path)], used_ratio=0, rotated_logs=[rule(tmp_path / "link")], timeout_seconds=1)
     assert found["use"]["rotated_logs"]["complete"] is False
     assert any(str(tmp_path / "link") in limit for limit in found["limits"])
+
+
+def test_a_journal_that_cannot_be_read_is_not_an_empty_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(filesystem, "JOURNALS", (str(tmp_path / "none"),))
+    assert observe(paths=[str(tmp_path)], used_ratio=0, timeout_seconds=1)["use"]["journal"] == {
+        "available": True,
+        "folders": [],
+    }
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(filesystem, "JOURNALS", (str(tmp_path / "file" / "journal"),))
+    found = observe(paths=[str(tmp_path)], used_ratio=0, timeout_seconds=1)
+    assert found["use"]["journal"]["available"] is False
+    assert any(limit.startswith("journal: ") for limit in found["limits"])
 
 
 @pytest.mark.parametrize(
@@ -328,6 +358,8 @@ def test_the_newest_whole_backups_stay(tmp_path, sizes, expected):
         ({"path": "/var/log/../../etc"}, "no absolute path"),
         ({"path": "/var/lib/docker/volumes/x/_data"}, "container engine"),
         ({"path": "/srv/../var/lib/docker"}, "container engine"),
+        ({"path": "/srv/db/pg_wal"}, "write-ahead log"),
+        ({"path": "/srv/db/pg_wal/archive_status"}, "write-ahead log"),
         ({"patterns": ["*"]}, "more than"),
         ({"patterns": ["**"]}, "more than"),
         ({"patterns": []}, "more than"),

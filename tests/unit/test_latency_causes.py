@@ -42,6 +42,7 @@ def requests(p95: dict[str, float], count: float = 100, waiting: float = 0, **pr
         "p95": p95,
         "p99": p95,
         "p95_of_all": max(p95.values()),
+        "buckets": {"0.1": 90.0, "1.0": 100.0, "5.0": 100.0, "+Inf": 100.0},
         "requests": dict.fromkeys(p95, count),
         "requests_per_second": count * len(p95) / 5,
         "requests_ever": 100000.0,
@@ -88,11 +89,17 @@ FAST = requests({"/a": 0.05, "/b": 0.1})
 SLOWLY = requests({"/a": 0.05, "/b": 1.2})
 RARELY_SLOW = requests({"/a": 0.1, "/b": 3.0})
 RARELY_SLOW["value"].update(p95_of_all=0.1, requests={"/a": 198.0, "/b": 2.0})
+SHORT_BUCKETS, SHORT_BUT_FAST = requests({"/a": 0.05, "/b": 0.25}), requests({"/a": 0.05, "/b": 0.2})
+for told in (SHORT_BUCKETS, SHORT_BUT_FAST):
+    told["value"]["buckets"] = {"0.1": 90.0, "0.25": 92.0, "+Inf": 100.0}
 NO_STATEMENTS = {"available": False, "reason": "pg_stat_statements is not installed in this database"}
 
 CONCLUDED = [
     ("fast", FAST, database(), service(), [], "healthy"),
     ("busy, yet fast", FAST, database(N_PLUS_ONE, SLOW), service(0.99), [], "healthy"),
+    ("fast, and the buckets end early", SHORT_BUT_FAST, database(), service(), [], "healthy"),
+    ("beyond the last bucket", SHORT_BUCKETS, database(), service(0.95), [], "unknown"),
+    ("locks, and beyond the last bucket", SHORT_BUCKETS, database(blockers=3), service(), ["blocker"], "problem"),
     ("slow, but of a route few ask", RARELY_SLOW, database(), service(), [], "healthy"),
     ("locks", FAST, database(blockers=3), service(), ["blocker"], "problem"),
     ("locks that nobody comes back from", requests({"/a": 0.1}, 1), database(blockers=3), service(), ["blocker"], "problem"),

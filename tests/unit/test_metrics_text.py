@@ -310,6 +310,20 @@ def test_counters_grow_also_over_a_reset(before, after, expected):
     assert metrics_text.per_second(grown, 2.0) == [(labels, value / 2) for labels, value in grown]
 
 
+def test_the_buckets_of_one_histogram_are_reset_together():
+    def buckets(route, *counts):
+        return [
+            ({"route": route, "le": le}, float(count)) for le, count in zip(("0.1", "1", "+Inf"), counts, strict=True)
+        ]
+
+    # /a was fast for 5 of 100 and, since a restart, is for 20 of 21; /b was not restarted.
+    before, after = (
+        buckets("/a", 5, 90, 100) + buckets("/b", 1, 2, 2),
+        buckets("/a", 20, 20, 21) + buckets("/b", 3, 5, 5),
+    )
+    assert metrics_text.increase(before, after) == buckets("/a", 20, 20, 21) + buckets("/b", 2, 3, 3)
+
+
 @pytest.mark.parametrize(("of", "to", "expected"), [(1.0, 4.0, 0.25), (0.0, 4.0, 0.0), (4.0, 4.0, 1.0)])
 def test_ratio(of, to, expected):
     assert metrics_text.ratio(of, to) == expected

@@ -109,6 +109,10 @@ CONCLUDED = {
         service("created", "compose", error="Bind for 0.0.0.0:8080 failed: port is already allocated"),
         port(), "port_free_but_service_down", "start_service", "low",
     ),
+    "free again, or stopped by a person since": (
+        service("exited", "compose", exit_code=0, stopped_by_person=None, log_tail_errors=IN_USE),
+        port(), "port_free_but_service_down", "start_service", "high",
+    ),
     "does not listen": (service("running"), port(), "not_listening", None, "none"),
     "stopped by a person": (
         service("exited", "compose", stopped_by_person=True, log_tail_errors=IN_USE), port(), "stopped", None, "none"

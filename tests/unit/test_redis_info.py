@@ -147,14 +147,25 @@ def test_a_password_where_none_is_set(start):
     assert look(start().reach(password=PASSWORD))["error"] == "credentials"
 
 
-def test_full_and_no_eviction(start):
-    server = start("maxmemory 2mb", "maxmemory-policy noeviction")
+# The second may evict only what expires, and there is nothing of that.
+@pytest.mark.parametrize("policy", ["noeviction", "volatile-lru"])
+def test_full_and_no_eviction(start, policy):
+    server = start("maxmemory 2mb", f"maxmemory-policy {policy}")
     with server.client() as client, pytest.raises(redis.exceptions.OutOfMemoryError):
         for number in range(100_000):
             client.set(f"key-{number}", "x" * 1000)
     found = look(server.reach())
     assert (found["available"], found["error"]) == (True, "out_of_memory")
-    assert "noeviction" in found["reason"]
+    assert policy in found["reason"]
+
+
+def test_full_and_something_expires(start):
+    server = start("maxmemory 2mb", "maxmemory-policy volatile-lru")
+    with server.client() as client:
+        for number in range(3000):
+            client.set(f"key-{number}", "x" * 1000, ex=600)
+    found = look(server.reach())
+    assert (found["available"], found["error"], found["memory_ratio"] > 0.9) == (True, "", True)
 
 
 def test_it_cannot_save(start, tmp_path):

@@ -79,6 +79,28 @@ MEASURED_CONCLUDED = {
     "busy": ({"api": running(cpu_ratio=0.93, cpu_cores=1.86)}, "problem", ["cpu_saturated"], ["restart_service"], []),
     "busy, but below": ({"api": running(cpu_ratio=0.79)}, "healthy", [], [], []),
     "processor time was not seen": ({"api": running(cpu_ratio=None)}, "unknown", [], [], []),
+    "its processor time cannot be read": (
+        {"api": running(cpu_ratio=None, cpu_seconds=None)}, "unknown", [], [], [],
+    ),
+    "its memory cannot be read": (
+        {"api": running(memory_used_bytes=None, memory_ratio=None, growth="unknown")}, "unknown", [], [], [],
+    ),
+    "half full, and too few looks to tell a leak": ({"api": full(0.6, "unknown")}, "unknown", [], [], []),
+    "killed, and nobody knows by whom": (
+        {"api": crashing(state="exited", signal="SIGKILL", oom_killed=None, stopped_by_person=None)},
+        "unknown", [], [], [],
+    ),
+    "killed by a person": (
+        {"api": crashing(state="exited", signal="SIGKILL", oom_killed=None, stopped_by_person=True)},
+        "healthy", [], [], [],
+    ),
+    "stopped by a person, after a child of it was killed": (
+        {"api": crashing(state="exited", exit_code=0, oom_killed=True, stopped_by_person=True)}, "healthy", [], [], [],
+    ),
+    "a leak and a plateau": (
+        {"api": growing(0.9, 60), "worker": full(0.9)},
+        "problem", ["memory_leak", "memory_plateau"], ["restart_service", "raise_memory_limit"], [],
+    ),
     "Redis is full and refuses": ({"redis": {"memory_ratio": 0.9}}, "problem", ["redis_full"], [], []),
     "Redis is full and evicts": (
         {"redis": {"memory_ratio": 0.99, "maxmemory_policy": "allkeys-lru"}}, "healthy", [], [], [],
@@ -125,7 +147,7 @@ def test_targets_and_undo_of_a_raised_limit(diagnose):
     for api, restart in ((full(0.9), False), (crashing(oom_killed=True), True)):
         (step,) = diagnose("resource_usage", measure({"api": api}), **SYSTEM)["plan"]["steps"]
         assert step["targets"] == [{"service": "api", "from": 512 * MIB, "to": 1024 * MIB, "restart": restart}]
-        assert step["undo"] == {"memory_limit_bytes": 512 * MIB}
+        assert step["undo"] == {"memory_limit_bytes": {"api": 512 * MIB}}
         assert step["risk"] == "medium"
 
 
@@ -134,10 +156,77 @@ def test_a_restart_for_load_needs_a_person(diagnose):
     assert (step["risk"], step["targets"]) == ("high", [{"service": "api"}])
 
 
-def test_the_fullest_comes_first(diagnose):
-    services = {"api": full(0.88), "worker": full(0.97)}
-    (step,) = diagnose("resource_usage", measure(services), **SYSTEM)["plan"]["steps"]
-    assert step["targets"][0]["service"] == "worker"
+def test_all_that_show_the_same_signal_are_seen_to(diagnose):
+    raised = [{"service": name, "from": 512 * MIB, "to": 1024 * MIB, "restart": False} for name in ("api", "worker")]
+    result = diagnose("resource_usage", measure({"api": full(0.88), "worker": full(0.97)}), **SYSTEM)
+    (step,) = result["plan"]["steps"]
+    assert (step["available"], step["targets"]) == (True, raised)
+    assert step["undo"] == {"memory_limit_bytes": {"api": 512 * MIB, "worker": 512 * MIB}}
+    assert "worker and api use up to 97.0 %" in result["msg"]
+    services = {"api": growing(0.9, 60), "worker": growing(0.8, 60)}
+    result = diagnose("resource_usage", measure(services), **SYSTEM)
+    (step,) = result["plan"]["steps"]
+    assert (step["remedy"], step["targets"]) == ("restart_service", [{"service": "api"}, {"service": "worker"}])
+    assert "so does that of worker" in result["msg"]
+
+
+def test_what_helps_one_only_is_not_done(diagnose):
+    high = {"memory_limit_bytes": 1024 * MIB}
+    for changes, words in (
+        ({"api": full(0.88), "worker": full(0.97, **high)}, "The limit of worker is not below"),
+        (
+            {"api": full(0.88), "worker": full(0.97), "host": {"memory_available_bytes": 1200 * MIB}},
+            "only 1200 MiB left",
+        ),
+    ):
+        result = diagnose("resource_usage", measure(changes), **SYSTEM)
+        (step,) = result["plan"]["steps"]
+        assert (step["available"], step["why_not"]) == (False, "there is nothing it may touch")
+        assert words in str(result["findings"])
+
+
+def test_each_replica_takes_what_a_limit_is_raised_by(diagnose):
+    for replicas, available in ((1, True), (3, False)):
+        changes = {"api": full(0.9, replicas=replicas), "host": {"memory_available_bytes": 1024 * MIB}}
+        (step,) = diagnose("resource_usage", measure(changes), **SYSTEM)["plan"]["steps"]
+        assert step["available"] is available
+
+
+def test_each_remedy_asks_what_its_own_service_can_do(diagnose):
+    hosted = {"manager": "command", "commands": {"status": ["true"]}}
+    system = {**SYSTEM, "system_services": {"api": COMPOSE, "worker": hosted}}
+    services = {"api": growing(0.9, 60), "worker": running(manager="command", cpu_ratio=0.99)}
+    leak, load = diagnose("resource_usage", measure(services), **system)["plan"]["steps"]
+    assert (leak["targets"], leak["available"]) == ([{"service": "api"}], True)
+    assert (load["targets"], load["available"]) == ([{"service": "worker"}], False)
+    services = {"api": full(0.9), "worker": full(0.9, manager="command")}
+    (step,) = diagnose("resource_usage", measure(services), **system)["plan"]["steps"]
+    assert (step["available"], "worker" in step["why_not"]) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("api", "risk"),
+    [
+        (growing(0.6, 600), "high"),
+        (running(oom_killed=True, restarts=1), "high"),
+        (crashing(oom_killed=True), "medium"),
+        (full(0.9), "medium"),
+    ],
+)
+def test_a_database_that_runs_is_not_restarted_without_a_person(diagnose, api, risk):
+    (step,) = diagnose("resource_usage", measure({"api": api}), **SYSTEM, system_database={"service": "api"})["plan"][
+        "steps"
+    ]
+    assert (step["available"], step["risk"]) == (True, risk)
+
+
+def test_a_host_that_others_keep_busy_is_told(diagnose):
+    busy = {"host": {"cpu_ratio": 0.97, "load_1_minute": 5.2, "cores": 2}}
+    result = diagnose("resource_usage", measure(busy), **SYSTEM)
+    assert (result["status"], "97.0 % busy" in result["msg"]) == ("healthy", True)
+    services = {**busy, "api": running(cpu_ratio=0.9, cpu_cores=1.8)}
+    result = diagnose("resource_usage", measure(services), **SYSTEM)
+    assert next(one for one in result["findings"] if one["cause"] == "host_busy")["explained_by"] == "cpu_saturated"
 
 
 def test_the_plan_does_not_change_by_itself(diagnose):

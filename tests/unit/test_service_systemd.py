@@ -76,6 +76,14 @@ def test_a_unit_that_runs():
             {"Result": "exit-code", "ExecMainCode": "1", "ExecMainStatus": "203"},
             {"exit_code": 203, "signal": None, "oom_killed": False},
         ),
+        (
+            {"Result": "exit-code", "ExecMainCode": "1", "ExecMainStatus": "143"},
+            {"state": "fatal", "stopped_by_person": None},
+        ),
+        (
+            {"Result": "exit-code", "ExecMainCode": "1", "ExecMainStatus": "1"},
+            {"state": "fatal", "stopped_by_person": False},
+        ),
         ({"Result": "start-limit-hit"}, {"error": "systemd gave it up: start-limit-hit"}),
         ({"Result": "success", "LoadState": "masked"}, {"error": "the unit is masked"}),
         (
