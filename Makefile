@@ -1,5 +1,5 @@
 # make demo   a real stack, broken and fixed before your eyes
-# make test   everything that checks this project without Docker; make containers and make molecule are apart
+# make test   everything that checks this project
 # make bench  what it costs, in ratios
 # Everything goes into .venv; nothing outside this folder is touched.
 
@@ -12,6 +12,8 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Most tests wait for what they broke.
+SIDE_BY_SIDE := --numprocesses 2
 # Unbuffered output makes every pipelined module 1.4 times slower.
 unexport PYTHONUNBUFFERED
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
@@ -24,8 +26,17 @@ help: ## this list
 demo: .venv/lab.stamp ## start a real stack, break it, run the runbook, show the result
 	@$(BIN)/python -m lab.demo
 
-test: lint types unit contract integration sanity ## everything that checks this project without Docker
+# Molecule mostly waits, and what only computes gets what time it leaves. What each of them says comes when it has ended.
+test: lint types ## everything that checks this project
+	@echo "molecule, and beside it unit, contract and sanity (minutes; what they say follows)"
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target molecule computed
+	@$(MAKE) --no-print-directory integration
+	@$(MAKE) --no-print-directory containers
 	@echo "make test: all good"
+
+.PHONY: computed
+computed: .venv/test.stamp
+	@nice $(MAKE) --no-print-directory --jobs=1 unit contract sanity
 
 setup: .venv/test.stamp ## only make .venv
 
@@ -56,12 +67,12 @@ contract: .venv/test.stamp ## what every role and module has to keep
 	pytest tests/contract
 
 integration: .venv/test.stamp ## every cause, on the real stack
-	pytest tests/integration
+	pytest $(SIDE_BY_SIDE) --dist worksteal tests/integration
 
 # An engine that answers is used; as root on Debian or Ubuntu one is installed. Without one, `lab engine` says so in one line
 # and ends with 3, which REQUIRE_DOCKER=1 makes a failure.
 containers: .venv/test.stamp ## every cause in containers
-	pytest tests/containers
+	pytest $(SIDE_BY_SIDE) --dist loadfile tests/containers
 
 molecule: .venv/test.stamp ## every runbook against a broken Compose project, as molecule scenarios
 	@$(BIN)/python -m lab engine; case $$? in 0) molecule test --all;; 3) ;; *) exit 1;; esac

@@ -12,10 +12,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from . import engine
-from .compose_lab import ComposeLab
-from .layout import LabError
-from .stack import Lab
+try:
+    from . import engine
+    from .compose_lab import ComposeLab
+    from .layout import LabError
+    from .stack import Lab
+except ModuleNotFoundError as error:
+    sys.exit(f"python -m lab: {sys.executable} has no {error.name}; make setup, then: source .venv/bin/activate")
 
 AnyLab = Lab | ComposeLab
 # How `engine` ends where there is no Docker and REQUIRE_DOCKER does not ask for it.
