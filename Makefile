@@ -1,7 +1,7 @@
 # make demo   a real stack, broken and fixed before your eyes
 # make test   everything that checks this project
 # make bench  what it costs, in ratios
-# Everything goes into .venv; nothing outside this folder is touched.
+# Everything goes into this folder, but for what Docker needs: see README.md, "The lab".
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help

@@ -14,18 +14,18 @@ from collections.abc import Callable
 
 try:
     from . import engine
+    from .base import BaseLab
     from .compose_lab import ComposeLab
     from .layout import LabError
     from .stack import Lab
 except ModuleNotFoundError as error:
     sys.exit(f"python -m lab: {sys.executable} has no {error.name}; make setup, then: source .venv/bin/activate")
 
-AnyLab = Lab | ComposeLab
 # How `engine` ends where there is no Docker and REQUIRE_DOCKER does not ask for it.
 WITHOUT_DOCKER = 3
 
 
-def _lab(compose: bool) -> AnyLab:
+def _lab(compose: bool) -> BaseLab:
     """The lab of LAB_HOME, of the kind it was made as; otherwise of the kind that is wanted."""
     lab = Lab(say=_say)
     if compose or (lab.layout.exists() and lab.layout.kind == "compose"):
@@ -37,17 +37,17 @@ def _say(line: str) -> None:
     print(line, flush=True)
 
 
-def _up(lab: AnyLab, options: argparse.Namespace) -> int:
+def _up(lab: BaseLab, options: argparse.Namespace) -> int:
     lab.up()
     return 0
 
 
-def _down(lab: AnyLab, options: argparse.Namespace) -> int:
+def _down(lab: BaseLab, options: argparse.Namespace) -> int:
     lab.down(purge=options.purge)
     return 0
 
 
-def _status(lab: AnyLab, options: argparse.Namespace) -> int:
+def _status(lab: BaseLab, options: argparse.Namespace) -> int:
     status = lab.status()
     if options.json:
         print(json.dumps(status, indent=2))
@@ -64,12 +64,12 @@ def _status(lab: AnyLab, options: argparse.Namespace) -> int:
     return 0 if status["up"] else 1
 
 
-def _inject(lab: AnyLab, options: argparse.Namespace) -> int:
+def _inject(lab: BaseLab, options: argparse.Namespace) -> int:
     print(f"{options.fault} is there; {lab.inject(options.fault)}")
     return 0
 
 
-def _heal(lab: AnyLab, options: argparse.Namespace) -> int:
+def _heal(lab: BaseLab, options: argparse.Namespace) -> int:
     if options.all == bool(options.fault):
         raise LabError(f"heal what? Name a fault or give --all; the known ones are {', '.join(lab.faults())}")
     if options.all:
@@ -79,19 +79,19 @@ def _heal(lab: AnyLab, options: argparse.Namespace) -> int:
     return 0
 
 
-def _there(lab: AnyLab, options: argparse.Namespace) -> int:
+def _there(lab: BaseLab, options: argparse.Namespace) -> int:
     is_there, seen = lab.there(options.fault)
     print(json.dumps({"there": is_there, "seen": seen}) if options.json else seen)
     return 0 if options.json or is_there else 1
 
 
-def _faults(lab: AnyLab, options: argparse.Namespace) -> int:
+def _faults(lab: BaseLab, options: argparse.Namespace) -> int:
     for name, fault in lab.faults().items():
         print(f"{name:<22}{fault.summary}")
     return 0
 
 
-def _env(lab: AnyLab, options: argparse.Namespace) -> int:
+def _env(lab: BaseLab, options: argparse.Namespace) -> int:
     values = lab.environment()
     if options.json:
         print(json.dumps(values, indent=2))
@@ -100,7 +100,7 @@ def _env(lab: AnyLab, options: argparse.Namespace) -> int:
     return 0
 
 
-def _engine(lab: AnyLab, options: argparse.Namespace) -> int:
+def _engine(lab: BaseLab, options: argparse.Namespace) -> int:
     try:
         found = engine.ensure(_say)
     except engine.NoDocker as error:
@@ -112,7 +112,7 @@ def _engine(lab: AnyLab, options: argparse.Namespace) -> int:
     return 0
 
 
-COMMANDS: dict[str, tuple[str, Callable[[AnyLab, argparse.Namespace], int]]] = {
+COMMANDS: dict[str, tuple[str, Callable[[BaseLab, argparse.Namespace], int]]] = {
     "up": ("start the stack and wait until it works", _up),
     "status": ("show services, pool and active faults; ends with 1 when the lab is not up", _status),
     "inject": ("break it, and return when that was measured", _inject),

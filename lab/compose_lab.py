@@ -13,11 +13,12 @@ from typing import Any
 
 from . import engine, inventory
 from .assemble import choose_ports
+from .base import BaseLab
 from .compose_baseline import restore_state, snapshot, strays
 from .compose_project import PORTS, SERVICES, Project
 from .compose_target import Fault, Target, load_faults
 from .images import images, packages
-from .layout import DATABASE, LabError, Layout, write_private
+from .layout import DATABASE, LabError, write_private
 from .measure import wait
 from .release import Release
 
@@ -25,33 +26,16 @@ READY_SECONDS = 120
 CONDITION_SECONDS = 45
 
 
-class ComposeLab:
-    """A stack in containers of its own. Labs with different folders do not touch each other.
-
-    Args:
-        home: the state folder; default LAB_HOME, else ``.lab`` in the checkout.
-        say: called with one line for each step of what takes a while.
-
-    Every method raises LabError, with one line that says what to do next.
-    """
+class ComposeLab(BaseLab):
+    """A stack in containers of its own."""
 
     def __init__(self, home: str | Path | None = None, say: Callable[[str], None] = lambda line: None) -> None:
-        self.layout = Layout(home)
+        super().__init__(home, say)
         self.project = Project(self.layout)
         self.target = Target(self.project)
-        self._say = say
-
-    @property
-    def home(self) -> Path:
-        return self.layout.home
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.layout.ports['api']}"
 
     # ------------------------------------------------------------------ up and down
     def up(self) -> None:
-        """Start what does not run and wait until it works; leaves a running lab and its faults alone."""
         self.layout.require_kind("compose")
         with self.layout.locked():
             if self.layout.exists() and self.active() and self.project.containers():
@@ -68,8 +52,7 @@ class ComposeLab:
     def _start(self) -> None:
         for folder in (self.layout.faults, self.home / "oncall"):
             folder.mkdir(mode=0o755, exist_ok=True)
-        for marker in self.layout.faults.glob("*.json"):
-            marker.unlink()
+        self._forget_faults()
         record = self.layout.record()
         if "baseline" not in record:
             # Nothing is worth keeping of a start that never came to its end.
@@ -113,8 +96,7 @@ class ComposeLab:
         with self.layout.locked():
             self._say("removing the lab's containers")
             self.project.remove()
-            for marker in self.layout.faults.glob("*.json"):
-                marker.unlink()
+            self._forget_faults()
             if purge:
                 self.layout.purge()
                 self._say(f"removed {self.home}")
@@ -122,12 +104,7 @@ class ComposeLab:
 
     # ------------------------------------------------------------------ looking
     def request(self, path: str, method: str = "GET", seconds: float = 10) -> tuple[int, str]:
-        """Status and body of one request to the API; status 0 and the reason when there is no answer."""
         return self.target.api(path, method, seconds)
-
-    def active(self) -> list[str]:
-        """The faults that were injected and not healed."""
-        return sorted(path.stem for path in self.layout.faults.glob("*.json"))
 
     def status(self) -> dict[str, Any]:
         """``{"up", "home", "kind", "project", "services": {name: {"state", "container", ...}}, "faults": [name]}``."""
@@ -153,7 +130,6 @@ class ComposeLab:
         return {**status, "up": True, "faults": self.active()}
 
     def environment(self) -> dict[str, str]:
-        """What a shell needs to work with this lab."""
         ports = self.layout.ports
         containers = {
             f"LAB_{name.upper()}_CONTAINER": service["container"] or ""
@@ -177,16 +153,15 @@ class ComposeLab:
         return load_faults()
 
     def inject(self, name: str) -> str:
-        """Make a fault and return when its condition was measured: the line that says what was measured."""
         fault = self._known(name)
         with self.layout.locked():
             self._require_up()
             if name in self.active():
-                self._heal([name])
+                self._heal(name)
             try:
                 return self._make(name, fault)
             except BaseException:
-                self._heal([name])
+                self._heal(name)
                 raise
 
     def _make(self, name: str, fault: Fault) -> str:
@@ -204,30 +179,14 @@ class ComposeLab:
             raise LabError(f"{name} is not there after {CONDITION_SECONDS} s; last measured {problem}")
         return seen
 
-    def there(self, name: str) -> tuple[bool, str]:
-        """Whether a fault is measurably there now, injected or not, and what was measured."""
-        self._require_up()
-        return self._known(name).there(self.target)
-
-    def heal(self, name: str) -> bool:
-        """Remove every trace of a fault, changed settings included; False when it was not injected."""
-        self._known(name)
-        with self.layout.locked():
-            if name not in self.active():
-                return False
-            self._require_up()
-            self._heal([name])
-            return True
-
     def heal_all(self) -> list[str]:
-        """Heal every active fault and put everything back; returns the healed ones."""
         with self.layout.locked():
             self._require_up()
             active = self.active()
-            self._heal(active)
+            self._heal(*active)
             return active
 
-    def _heal(self, names: list[str]) -> None:
+    def _heal(self, *names: str) -> None:
         known = self.faults()
         # A database that is frozen, and whatever else nothing works without, comes back before the rest is undone.
         self._settle_containers()
@@ -252,6 +211,9 @@ class ComposeLab:
             self.project.docker("rm", "--force", *gone)
         if gone or files_changed or any(name not in found for name in SERVICES):
             self._compose_up()
+
+    def _measured(self, name: str) -> tuple[bool, str]:
+        return self._known(name).there(self.target)
 
     def _known(self, name: str) -> Fault:
         faults = self.faults()

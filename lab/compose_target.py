@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import http.client
 import re
 import time
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from typing import Any
 from .compose_project import Project
 from .database import connect
 from .layout import LabError
+from .measure import ask
 
 
 class Target:
@@ -31,15 +31,7 @@ class Target:
 
     def request(self, service: str, path: str, method: str = "GET", seconds: float = 3) -> tuple[int, str]:
         """Status and body of a request to a service's published port; status 0 and why when there is no answer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.project.port(service), timeout=seconds)
-        try:
-            connection.request(method, path)
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode(errors="replace")
-        except (OSError, http.client.HTTPException) as error:
-            return 0, str(error) or type(error).__name__
-        finally:
-            connection.close()
+        return ask(self.project.port(service), path, method, seconds)
 
     def api(self, path: str, method: str = "GET", seconds: float = 3) -> tuple[int, str]:
         return self.request("api", path, method, seconds)

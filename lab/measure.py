@@ -64,9 +64,9 @@ class Measured:
         return f"pool: {pool}" + (f"; sessions: {sessions}" if sessions else "")
 
 
-def request(layout: Layout, path: str, method: str = "GET", seconds: float = 3) -> tuple[int, str]:
-    """Status and body of one request to the API; status 0 and the reason when there is no answer."""
-    connection = http.client.HTTPConnection("127.0.0.1", layout.ports["api"], timeout=seconds)
+def ask(port: int, path: str, method: str = "GET", seconds: float = 3) -> tuple[int, str]:
+    """Status and body of one request to a port on loopback; status 0 and the reason when there is no answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=seconds)
     try:
         connection.request(method, path)
         answer = connection.getresponse()
@@ -75,6 +75,11 @@ def request(layout: Layout, path: str, method: str = "GET", seconds: float = 3) 
         return 0, str(error) or type(error).__name__
     finally:
         connection.close()
+
+
+def request(layout: Layout, path: str, method: str = "GET", seconds: float = 3) -> tuple[int, str]:
+    """The same of a request to the API."""
+    return ask(layout.ports["api"], path, method, seconds)
 
 
 def pool(layout: Layout) -> dict[str, int]:

@@ -14,8 +14,9 @@ from typing import Any
 
 from . import database, faults, measure, processes
 from .assemble import choose_ports, configure, service_program
+from .base import BaseLab
 from .faults import FAULTS, Fault
-from .layout import DATABASE, SERVICES, LabError, Layout
+from .layout import DATABASE, SERVICES, LabError
 from .measure import GaveUp, wait
 from .supervise import Supervisor, program
 
@@ -23,33 +24,16 @@ READY_SECONDS = 40
 CONDITION_SECONDS = 45
 
 
-class Lab:
-    """A stack in a state folder of its own. Labs with different folders do not touch each other.
-
-    Args:
-        home: the state folder; default LAB_HOME, else ``.lab`` in the checkout.
-        say: called with one line for each step of what takes a while.
-
-    Every method raises LabError, with one line that says what to do next.
-    """
+class Lab(BaseLab):
+    """A stack under supervisord: processes of this user, on loopback."""
 
     def __init__(self, home: str | Path | None = None, say: Callable[[str], None] = lambda line: None) -> None:
-        self.layout = Layout(home)
+        super().__init__(home, say)
         self.supervisor = Supervisor(self.layout)
-        self._say = say
         self._target = faults.Target(self.layout, self.supervisor)
-
-    @property
-    def home(self) -> Path:
-        return self.layout.home
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.layout.ports['api']}"
 
     # ------------------------------------------------------------------ up and down
     def up(self) -> None:
-        """Start what does not run and wait until it works; leaves a running lab and its faults alone."""
         self.layout.require_kind("embedded")
         with self.layout.locked():
             if self.layout.exists() and self.supervisor.alive():
@@ -103,7 +87,6 @@ class Lab:
         return f"{name} is {state} ({lines[-1].strip()[:200] if lines else 'its log is empty'})"
 
     def down(self, purge: bool = False) -> None:
-        """Stop everything; with ``purge`` also remove the lab's folders. Nothing to do is no error."""
         if not self.home.is_dir():
             self._say(f"no lab in {self.home}")
             return
@@ -119,8 +102,7 @@ class Lab:
                 self.supervisor.call("shutdown")
                 wait(lambda: (not processes.of_lab(self.layout), ""), 20)
             processes.end(processes.of_lab(self.layout))
-            for marker in self.layout.faults.glob("*.json"):
-                marker.unlink()
+            self._forget_faults()
             if purge:
                 self.layout.purge()
                 self._say(f"removed {self.home}")
@@ -135,12 +117,7 @@ class Lab:
         return measure.measure(self.layout)
 
     def request(self, path: str, method: str = "GET", seconds: float = 10) -> tuple[int, str]:
-        """Status and body of one request to the API; status 0 and the reason when there is no answer."""
         return measure.request(self.layout, path, method, seconds)
-
-    def active(self) -> list[str]:
-        """The faults that were injected and not healed."""
-        return sorted(path.stem for path in self.layout.faults.glob("*.json"))
 
     def status(self) -> dict[str, Any]:
         """``{"up", "home", "kind", "services": {name: {"state", "pid", "port"}}, "faults": [name], "pool": {}}``."""
@@ -166,7 +143,6 @@ class Lab:
         return {**status, "up": True, "faults": self.active()}
 
     def environment(self) -> dict[str, str]:
-        """What a shell needs to work with this lab."""
         ports = self.layout.ports
         return {
             "LAB_HOME": str(self.home),
@@ -184,8 +160,7 @@ class Lab:
         return FAULTS
 
     def inject(self, name: str) -> str:
-        """Make a fault and return when its condition was measured: the line that says what was measured."""
-        fault = faults.known(name)
+        fault = self._known(name)
         with self.layout.locked():
             self._require_up()
             if name in self.active():
@@ -223,23 +198,7 @@ class Lab:
                            f"{self.layout.logs}")  # fmt: skip
         return seen
 
-    def there(self, name: str) -> tuple[bool, str]:
-        """Whether a fault is measurably there now, injected or not, and what was measured."""
-        self._require_up()
-        return faults.known(name).there(self._target)
-
-    def heal(self, name: str) -> bool:
-        """Remove every trace of a fault, changed settings included; False when it was not injected."""
-        faults.known(name)
-        with self.layout.locked():
-            if name not in self.active():
-                return False
-            self._require_up()
-            self._heal(name)
-            return True
-
     def heal_all(self) -> list[str]:
-        """Heal every active fault and put every setting back; returns the healed ones."""
         with self.layout.locked():
             self._require_up()
             active = self.active()
@@ -248,6 +207,12 @@ class Lab:
             if not active:
                 self._settle()
             return active
+
+    def _known(self, name: str) -> Fault:
+        return faults.known(name)
+
+    def _measured(self, name: str) -> tuple[bool, str]:
+        return self._known(name).there(self._target)
 
     def _heal(self, name: str) -> None:
         fault = FAULTS[name]

@@ -43,11 +43,7 @@ def needs_host(params):
 
 
 def _needs_host(name, params):
-    if name in ("host", "port"):
-        return True
-    if name == "filesystem":
-        return True
-    if name == "deployment":
+    if name in ("host", "port", "filesystem", "deployment"):
         return True
     if name in ("postgres_activity", "postgres_wal"):
         # The container is on the managed host.

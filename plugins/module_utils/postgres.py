@@ -14,12 +14,15 @@ import os
 import re
 import signal
 import subprocess
+import time
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.deadline import DeadlineExceeded, within
 from ansible_collections.oncall.runbooks.plugins.module_utils.text import one_line, without_secrets
 
 APPLICATION_NAME = "oncall.runbooks"
 
+# Before it is asked once more where every connection is taken.
+_PAUSES_SECONDS = (0.2, 0.3)
 # Where a statement takes its JSON parameter.
 PARAMETERS = "{parameters}"
 
@@ -153,11 +156,22 @@ class Client:
     def _run(self, statement, parameters):
         run = self._run_docker if self._database["transport"] == "docker" else self._run_psycopg
         try:
-            return within(self._timeout_seconds, run, statement, parameters)
+            return within(self._timeout_seconds, self._insisting, run, statement, parameters)
         except DeadlineExceeded as error:
             # The thread left behind holds the connection's lock: to close it here would wait for the server after all.
             self._connection = None
             raise self._error("timeout", str(error)) from None
+
+    def _insisting(self, run, statement, parameters):
+        # In a storm of clients even those that are about to be refused hold the reserved connections for a moment.
+        for pause_seconds in _PAUSES_SECONDS:
+            try:
+                return run(statement, parameters)
+            except DatabaseError as error:
+                if error.kind != "too_many_connections":
+                    raise
+            time.sleep(pause_seconds)
+        return run(statement, parameters)
 
     def _error(self, kind, message):
         text = without_secrets(one_line(message), self._database.get("password"))

@@ -101,19 +101,14 @@ use:
       type: dict
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ansible_collections.oncall.runbooks.plugins.module_utils import observer_module
 from ansible_collections.oncall.runbooks.plugins.module_utils.filesystem import observe
 from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import FILESYSTEM
 
 
 def main():
-    module = AnsibleModule(argument_spec=FILESYSTEM, supports_check_mode=True)
-    try:
-        answer = observe(module.params)
-    except ValueError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(changed=False, **answer)
+    """Run the module."""
+    observer_module.run(FILESYSTEM, observe)
 
 
 if __name__ == "__main__":

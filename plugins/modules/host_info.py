@@ -85,19 +85,14 @@ oom_kills:
   returned: when available
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ansible_collections.oncall.runbooks.plugins.module_utils import observer_module
 from ansible_collections.oncall.runbooks.plugins.module_utils.host_usage import observe
 from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import HOST
 
 
 def main():
-    module = AnsibleModule(argument_spec=HOST, supports_check_mode=True)
-    try:
-        result = observe(module.params)
-    except ValueError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(changed=False, **result)
+    """Run the module."""
+    observer_module.run(HOST, observe)
 
 
 if __name__ == "__main__":

@@ -102,19 +102,14 @@ endpoints:
       type: float
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ansible_collections.oncall.runbooks.plugins.module_utils import observer_module
 from ansible_collections.oncall.runbooks.plugins.module_utils.http_probe import observe
 from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import HTTP_PROBE
 
 
 def main():
-    module = AnsibleModule(argument_spec=HTTP_PROBE, supports_check_mode=True)
-    try:
-        result = observe(module.params)
-    except ValueError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(changed=False, **result)
+    """Run the module."""
+    observer_module.run(HTTP_PROBE, observe)
 
 
 if __name__ == "__main__":

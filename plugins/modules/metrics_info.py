@@ -147,19 +147,14 @@ value:
   sample: {pool_waiting: 3.0, pool_in_use: 25.0, pool_max: 25.0, pool_usage_ratio: 1.0}
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ansible_collections.oncall.runbooks.plugins.module_utils import observer_module
 from ansible_collections.oncall.runbooks.plugins.module_utils.metrics import observe
 from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import METRICS
 
 
 def main():
-    module = AnsibleModule(argument_spec=METRICS, supports_check_mode=True)
-    try:
-        result = observe(module.params)
-    except ValueError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(changed=False, **result)
+    """Run the module."""
+    observer_module.run(METRICS, observe)
 
 
 if __name__ == "__main__":

@@ -73,18 +73,13 @@ deployment:
   returned: when asked for
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ansible_collections.oncall.runbooks.plugins.module_utils import observer_module
 from ansible_collections.oncall.runbooks.plugins.module_utils.observe import ARGUMENT_SPEC, observe
 
 
 def main():
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    try:
-        answers = observe(module.params)
-    except ValueError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(changed=False, **answers)
+    """Run the module."""
+    observer_module.run(ARGUMENT_SPEC, observe)
 
 
 if __name__ == "__main__":

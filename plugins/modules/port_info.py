@@ -135,20 +135,14 @@ ports:
           type: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ansible_collections.oncall.runbooks.plugins.module_utils import observer_module
 from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import PORT
 from ansible_collections.oncall.runbooks.plugins.module_utils.port import observe
 
 
 def main():
     """Run the module."""
-    module = AnsibleModule(argument_spec=PORT, supports_check_mode=True)
-    try:
-        result = observe(module.params)
-    except ValueError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(changed=False, **result)
+    observer_module.run(PORT, observe)
 
 
 if __name__ == "__main__":

@@ -131,15 +131,14 @@ statements:
   returned: when available
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ansible_collections.oncall.runbooks.plugins.module_utils import observer_module
 from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import POSTGRES_ACTIVITY
 from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_activity import observe
 
 
 def main():
-    module = AnsibleModule(argument_spec=POSTGRES_ACTIVITY, supports_check_mode=True)
-    module.exit_json(changed=False, **observe(module.params))
+    """Run the module."""
+    observer_module.run(POSTGRES_ACTIVITY, observe)
 
 
 if __name__ == "__main__":

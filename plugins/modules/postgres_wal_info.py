@@ -90,15 +90,14 @@ limits:
   returned: when available
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ansible_collections.oncall.runbooks.plugins.module_utils import observer_module
 from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import POSTGRES_WAL
 from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_wal import observe
 
 
 def main():
-    module = AnsibleModule(argument_spec=POSTGRES_WAL, supports_check_mode=True)
-    module.exit_json(changed=False, **observe(module.params))
+    """Run the module."""
+    observer_module.run(POSTGRES_WAL, observe)
 
 
 if __name__ == "__main__":

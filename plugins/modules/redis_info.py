@@ -176,19 +176,14 @@ window:
   returned: when available and O(window_seconds) is above 0
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ansible_collections.oncall.runbooks.plugins.module_utils import observer_module
 from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import REDIS
 from ansible_collections.oncall.runbooks.plugins.module_utils.redis_server import observe
 
 
 def main():
-    module = AnsibleModule(argument_spec=REDIS, supports_check_mode=True)
-    try:
-        result = observe(module.params)
-    except ValueError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(changed=False, **result)
+    """Run the module."""
+    observer_module.run(REDIS, observe)
 
 
 if __name__ == "__main__":

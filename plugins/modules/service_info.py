@@ -327,20 +327,14 @@ services:
       type: str
 """
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ansible_collections.oncall.runbooks.plugins.module_utils import observer_module
 from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import SERVICE
 from ansible_collections.oncall.runbooks.plugins.module_utils.service import observe
 
 
 def main():
     """Run the module."""
-    module = AnsibleModule(argument_spec=SERVICE, supports_check_mode=True)
-    try:
-        result = observe(module.params)
-    except ValueError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(changed=False, **result)
+    observer_module.run(SERVICE, observe)
 
 
 if __name__ == "__main__":

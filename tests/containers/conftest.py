@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import fcntl
+import signal
 import sys
 from functools import cache
 from pathlib import Path
@@ -16,6 +17,11 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPOSITORY)]
 
 from lab import ComposeLab, engine  # noqa: E402
+
+
+def pytest_configure(config):
+    # A run that is told to end takes its containers with it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @cache
@@ -57,3 +63,49 @@ def compose_player(compose_lab, tmp_path):
     from ansible_collections.oncall.runbooks.tests.support.plays import Player
 
     return Player(compose_lab.home, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def running_stack(request, tmp_path_factory):
+    """A ContainerStack with the service that the module's STACK names."""
+    from ansible_collections.oncall.runbooks.tests.support.container_stack import ContainerStack
+
+    stack = ContainerStack(tmp_path_factory.mktemp("stack"), request.module.STACK)
+    try:
+        yield stack
+    finally:
+        stack.remove()
+
+
+@pytest.fixture
+def stack(running_stack):
+    """The same, sound."""
+    running_stack.heal()
+    return running_stack
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    """A deployed shop."""
+    from ansible_collections.oncall.runbooks.tests.support.shop import Shop
+
+    running = Shop(tmp_path_factory.mktemp("shop"))
+    try:
+        yield running
+    finally:
+        running.remove()
+
+
+@pytest.fixture
+def play(request, tmp_path):
+    """A function: plays the module's PLAYBOOK on its ``stack`` or ``shop``."""
+    from ansible_collections.oncall.runbooks.tests.support.plays import Player
+
+    hosts = "shop" if "shop" in request.fixturenames else "stack"
+    target = request.getfixturevalue(hosts)
+    player = Player(target.folder, tmp_path)
+
+    def run(**variables):
+        return player.play("-i", str(target.inventory), playbook=request.module.PLAYBOOK, run_hosts=hosts, **variables)
+
+    return run

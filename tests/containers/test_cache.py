@@ -5,16 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from ansible_collections.oncall.runbooks.plugins.module_utils import redis_server
 from ansible_collections.oncall.runbooks.tests.support.compose_plays import Runbook
-from ansible_collections.oncall.runbooks.tests.support.container_stack import PASSWORD, ContainerStack
+from ansible_collections.oncall.runbooks.tests.support.container_stack import PASSWORD
 from ansible_collections.oncall.runbooks.tests.support.containers import docker
-from ansible_collections.oncall.runbooks.tests.support.plays import Player
 
+PLAYBOOK = "playbooks/cache.yml"
+STACK = "redis"
 FAULTS_CAUSES = {
     "redis_full": "out_of_memory",
     "cache_disabled": "disabled_in_app",
@@ -29,34 +28,6 @@ def test_named(compose_lab, compose_player, fault):
         play = runbook.play(run_until="plan")
         assert (play.outcome, play.causes()) == ("planned", [FAULTS_CAUSES[fault]]), play.output
         assert play.run["plan"]["steps"] == []
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory) -> Iterator[ContainerStack]:
-    stack = ContainerStack(tmp_path_factory.mktemp("stack"), "redis")
-    try:
-        yield stack
-    finally:
-        stack.remove()
-
-
-@pytest.fixture
-def stack(running) -> ContainerStack:
-    running.heal()
-    return running
-
-
-@pytest.fixture
-def play(stack, tmp_path):
-    """A function: plays the runbook on the stack."""
-
-    def run():
-        arguments = ("-i", str(stack.inventory))
-        found = Player(stack.folder, tmp_path).play(*arguments, playbook="playbooks/cache.yml", run_hosts="stack")
-        assert PASSWORD not in found.output + str(found.runs)
-        return found
-
-    return run
 
 
 def look(stack, **changes):
@@ -86,6 +57,7 @@ def test_crashed(stack, play):
     assert (fixed.code, fixed.outcome, fixed.causes()) == (0, "resolved", ["redis_down"]), fixed.output
     assert [(action["remedy"], action["helped"]) for action in fixed.run["actions"]] == [("restart_redis", True)]
     assert stack.answers()
+    assert PASSWORD not in fixed.output + str(fixed.runs)
 
 
 def test_frozen_by_a_person(stack, play):

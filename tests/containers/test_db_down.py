@@ -6,17 +6,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from ansible_collections.oncall.runbooks.tests.support.compose_plays import Runbook
-from ansible_collections.oncall.runbooks.tests.support.container_stack import ContainerStack
 from ansible_collections.oncall.runbooks.tests.support.containers import docker
-from ansible_collections.oncall.runbooks.tests.support.plays import Player
 from ansible_collections.oncall.runbooks.tests.support.supervisord import until
 
+PLAYBOOK = "playbooks/db_down.yml"
+STACK = "db"
 PROMOTE = 'PATH="$(echo /usr/lib/postgresql/*/bin):$PATH"; pg_ctl promote --no-wait -D /var/lib/postgresql/cluster'
 
 
@@ -29,33 +27,6 @@ def test_one_that_hangs_is_named_and_what_needs_it_too(compose_lab, compose_play
         assert (step["remedy"], step["risk"]) == ("restart_database", "medium")
         # Its health route answers whether it has its database or not.
         assert step["targets"] == [{"service": "db"}, {"service": "api", "ready_url": f"{compose_lab.url}/readyz"}]
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory) -> Iterator[ContainerStack]:
-    stack = ContainerStack(tmp_path_factory.mktemp("stack"), "db")
-    try:
-        yield stack
-    finally:
-        stack.remove()
-
-
-@pytest.fixture
-def stack(running) -> ContainerStack:
-    running.heal()
-    return running
-
-
-@pytest.fixture
-def play(stack, tmp_path):
-    """A function: plays the runbook on the stack."""
-
-    def run(**variables: Any) -> Any:
-        arguments = ("-i", str(stack.inventory))
-        player = Player(stack.folder, tmp_path)
-        return player.play(*arguments, playbook="playbooks/db_down.yml", run_hosts="stack", **variables)
-
-    return run
 
 
 def test_crashed(stack, play):

@@ -13,9 +13,10 @@ import pytest
 
 from ansible_collections.oncall.runbooks.lab.prometheus import Prometheus, ensure_prometheus
 from ansible_collections.oncall.runbooks.tests.support.compose_plays import Runbook
-from ansible_collections.oncall.runbooks.tests.support.plays import REPOSITORY, Player
+from ansible_collections.oncall.runbooks.tests.support.plays import REPOSITORY
 from ansible_collections.oncall.runbooks.tests.support.shop import Shop
 
+PLAYBOOK = "playbooks/error_rate.yml"
 ONSET_SECONDS = 4
 CRM = {"crm": {"variable": "CRM_ENABLED", "enabled": "1", "disabled": "0"}}
 
@@ -36,15 +37,6 @@ def test_named(compose_lab, compose_player, fault):
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory) -> Iterator[Shop]:
-    running = Shop(tmp_path_factory.mktemp("shop"))
-    try:
-        yield running
-    finally:
-        running.remove()
-
-
-@pytest.fixture(scope="module")
 def server(shop, tmp_path_factory) -> Iterator[Prometheus]:
     program = ensure_prometheus(REPOSITORY / ".cache" / "prometheus")
     running = Prometheus(program, tmp_path_factory.mktemp("prometheus"), {"api": [f"127.0.0.1:{shop.port}"]})
@@ -53,18 +45,6 @@ def server(shop, tmp_path_factory) -> Iterator[Prometheus]:
         yield running
     finally:
         running.stop()
-
-
-@pytest.fixture
-def play(shop, tmp_path):
-    """A function: plays the runbook."""
-    player = Player(shop.folder, tmp_path)
-
-    def run(**variables: Any) -> Any:
-        arguments = ("-i", str(shop.inventory))
-        return player.play(*arguments, playbook="playbooks/error_rate.yml", run_hosts="shop", **variables)
-
-    return run
 
 
 def remembered(server: Prometheus) -> dict[str, Any]:

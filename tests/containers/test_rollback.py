@@ -5,15 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
-import pytest
-
 from ansible_collections.oncall.runbooks.tests.support.compose_plays import Runbook
-from ansible_collections.oncall.runbooks.tests.support.plays import Player
-from ansible_collections.oncall.runbooks.tests.support.shop import Shop
 from lab.release import Release
+
+PLAYBOOK = "playbooks/rollback.yml"
 
 
 def test_what_is_not_healthy_after_a_deployment_is_a_matter_for_a_person(compose_lab, compose_player):
@@ -25,27 +20,6 @@ def test_what_is_not_healthy_after_a_deployment_is_a_matter_for_a_person(compose
         assert (named.outcome, named.causes()) == ("planned", ["bad_deployment"]), named.output
         assert named.run["plan"]["steps"] == []
         assert f"rollback_to={before}" in str(named.run["findings"])
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory) -> Iterator[Shop]:
-    running = Shop(tmp_path_factory.mktemp("shop"))
-    try:
-        yield running
-    finally:
-        running.remove()
-
-
-@pytest.fixture
-def play(shop, tmp_path):
-    """A function: plays the runbook."""
-    player = Player(shop.folder, tmp_path)
-
-    def run(**variables: Any) -> Any:
-        arguments = ("-i", str(shop.inventory))
-        return player.play(*arguments, playbook="playbooks/rollback.yml", run_hosts="shop", **variables)
-
-    return run
 
 
 def test_there_and_no_further(shop, play):

@@ -106,3 +106,29 @@ def test_statements_are_shown_without_what_is_in_quotes(query, shown):
 def test_kinds_of_trouble(message, kind):
     assert postgres.kind_of(message) == kind
     assert kind == "other" or postgres._ADVICE[kind]
+
+
+def test_a_reserved_connection_that_others_hold_for_a_moment_is_asked_for_again(monkeypatch):
+    monkeypatch.setattr(postgres, "_PAUSES_SECONDS", (0, 0))
+    client = postgres.Client({"transport": "psycopg", "name": "shop"})
+    asked = []
+
+    def run(statement, parameters):
+        asked.append(statement)
+        if len(asked) < answered_at:
+            raise postgres.DatabaseError(kind, "no")
+        return '{"answer": 42}'
+
+    monkeypatch.setattr(client, "_run_psycopg", run)
+    for kind, answered_at, attempts in (
+        ("too_many_connections", 3, 3),
+        ("too_many_connections", 9, 3),
+        ("credentials", 2, 1),
+    ):
+        asked.clear()
+        if answered_at <= 3 and attempts == 3:
+            assert client.query("SELECT 1") == {"answer": 42}
+        else:
+            with pytest.raises(postgres.DatabaseError, match="no"):
+                client.query("SELECT 1")
+        assert len(asked) == attempts

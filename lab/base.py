@@ -1,0 +1,103 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What both kinds of lab have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from .layout import Layout
+
+
+class BaseLab(ABC):
+    """A stack in a state folder of its own. Labs with different folders do not touch each other.
+
+    Args:
+        home: the state folder; default LAB_HOME, else ``.lab`` in the checkout.
+        say: called with one line for each step of what takes a while.
+
+    Every method raises LabError, with one line that says what to do next.
+    """
+
+    def __init__(self, home: str | Path | None = None, say: Callable[[str], None] = lambda line: None) -> None:
+        self.layout = Layout(home)
+        self._say = say
+
+    @property
+    def home(self) -> Path:
+        return self.layout.home
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.layout.ports['api']}"
+
+    def active(self) -> list[str]:
+        """The faults that were injected and not healed."""
+        return sorted(path.stem for path in self.layout.faults.glob("*.json"))
+
+    def there(self, name: str) -> tuple[bool, str]:
+        """Whether a fault is measurably there now, injected or not, and what was measured."""
+        self._require_up()
+        return self._measured(name)
+
+    def heal(self, name: str) -> bool:
+        """Remove every trace of a fault, changed settings included; False when it was not injected."""
+        self._known(name)
+        with self.layout.locked():
+            if name not in self.active():
+                return False
+            self._require_up()
+            self._heal(name)
+            return True
+
+    def _forget_faults(self) -> None:
+        for marker in self.layout.faults.glob("*.json"):
+            marker.unlink()
+
+    @abstractmethod
+    def up(self) -> None:
+        """Start what does not run and wait until it works; leaves a running lab and its faults alone."""
+
+    @abstractmethod
+    def down(self, purge: bool = False) -> None:
+        """Stop everything; with ``purge`` also remove the lab's folders. Nothing to do is no error."""
+
+    @abstractmethod
+    def request(self, path: str, method: str = "GET", seconds: float = 10) -> tuple[int, str]:
+        """Status and body of one request to the API; status 0 and the reason when there is no answer."""
+
+    @abstractmethod
+    def status(self) -> dict[str, Any]:
+        """``{"up", "home", "kind", "services": {name: {"state", "pid", "port", ...}}, "faults": [name], ...}``."""
+
+    @abstractmethod
+    def environment(self) -> dict[str, str]:
+        """What a shell needs to work with this lab."""
+
+    @abstractmethod
+    def faults(self) -> Mapping[str, Any]:
+        """The faults it knows by name, each with its ``summary``."""
+
+    @abstractmethod
+    def inject(self, name: str) -> str:
+        """Make a fault and return when its condition was measured: the line that says what was measured."""
+
+    @abstractmethod
+    def heal_all(self) -> list[str]:
+        """Heal every active fault and put everything back; returns the healed ones."""
+
+    @abstractmethod
+    def _measured(self, name: str) -> tuple[bool, str]: ...
+
+    @abstractmethod
+    def _known(self, name: str) -> Any: ...
+
+    @abstractmethod
+    def _heal(self, name: str) -> None: ...
+
+    @abstractmethod
+    def _require_up(self) -> None: ...
