@@ -12,8 +12,6 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-# Most tests wait for what they broke.
-SIDE_BY_SIDE := --numprocesses 2
 # Unbuffered output makes every pipelined module 1.4 times slower.
 unexport PYTHONUNBUFFERED
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
@@ -66,13 +64,14 @@ unit: .venv/test.stamp ## pure functions and modules
 contract: .venv/test.stamp ## what every role and module has to keep
 	pytest tests/contract
 
+# These wait more than they compute, the more the fewer containers are in it.
 integration: .venv/test.stamp ## every cause, on the real stack
-	pytest $(SIDE_BY_SIDE) --dist worksteal tests/integration
+	pytest --numprocesses 3 --dist worksteal tests/integration
 
 # An engine that answers is used; as root on Debian or Ubuntu one is installed. Without one, `lab engine` says so in one line
 # and ends with 3, which REQUIRE_DOCKER=1 makes a failure.
 containers: .venv/test.stamp ## every cause in containers
-	pytest $(SIDE_BY_SIDE) --dist loadfile tests/containers
+	pytest --numprocesses 2 --dist loadfile tests/containers
 
 molecule: .venv/test.stamp ## every runbook against a broken Compose project, as molecule scenarios
 	@$(BIN)/python -m lab engine; case $$? in 0) molecule test --all;; 3) ;; *) exit 1;; esac

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import fcntl
-import signal
 import sys
 from functools import cache
 from pathlib import Path
@@ -17,11 +16,6 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(REPOSITORY)]
 
 from lab import ComposeLab, engine  # noqa: E402
-
-
-def pytest_configure(config):
-    # A run that is told to end takes its containers with it.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @cache
@@ -49,7 +43,10 @@ def pytest_runtest_setup(item):
 @pytest.fixture(scope="session")
 def compose_lab(tmp_path_factory):
     """A running compose lab. Heal what you inject."""
+    from ansible_collections.oncall.runbooks.tests.support.reaper import reap
+
     lab = ComposeLab(tmp_path_factory.mktemp("lab") / "home", say=lambda line: print("lab:", line))
+    reap(lab.project.label)
     try:
         lab.up()
         yield lab

@@ -40,10 +40,6 @@ def test_named_and_handed_over(runbook, fault):
         assert owners[0] in [run["runbook"] for run in play.runs[1:]]
 
 
-def test_a_container_that_is_gone_is_made_again(runbook):
-    runbook.fixed("api_removed", "not_running", "start_service", "api")
-
-
 def test_an_unhealthy_one_is_restarted(runbook):
     runbook.fixed("api_unhealthy", "hangs", "restart_service", "api")
 

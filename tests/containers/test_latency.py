@@ -55,17 +55,6 @@ def test_a_busy_one_that_cannot_be_scaled_because_of_its_port_is_left_alone(comp
     assert any("The host port" in line for line in finding(play, "saturation")["advice"])
 
 
-def test_a_lock_is_handed_over(compose_lab, compose_player):
-    compose_lab.inject("latency_locked")
-    try:
-        play = compose_player.play(playbook=PLAYBOOK, run_until="plan")
-    finally:
-        compose_lab.heal("latency_locked")
-    first = play.runs[0]
-    assert [found["cause"] for found in first["findings"] if found["status"] == "problem"] == ["blocker"], play.output
-    assert [run["runbook"] for run in play.runs] == ["latency", "db_pool"]
-
-
 def test_statements_of_a_window_with_plan_and_indexes(compose_lab):
     compose_lab.target.load(20, "/customers")
     compose_lab.target.begin("cache_off")

@@ -24,11 +24,6 @@ def limit(runbook) -> int:
     return runbook.lab.project.container("api")["HostConfig"]["Memory"]
 
 
-def test_a_leak_is_restarted(runbook):
-    play = runbook.fixed("memory_leak", "memory_leak", "restart_service", "api")
-    assert "MiB per second" in play.run["summary"]
-
-
 def test_a_plateau_gets_a_higher_limit_without_a_restart(runbook):
     with runbook.broken("memory_plateau") as before:
         play = runbook.play()

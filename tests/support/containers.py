@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 from ansible_collections.oncall.runbooks.lab.images import images
+from ansible_collections.oncall.runbooks.tests.support.reaper import reap
 
 
 @cache
@@ -35,6 +36,7 @@ class Containers:
         self.image = base_image()
         self.prefix = f"svc{uuid.uuid4().hex[:8]}-"
         self.label = f"oncall.runbooks.test={self.prefix}"
+        reap(self.label)
 
     def run(self, name: str, code: str, *options: str) -> None:
         """Start one that runs some Python, with the options of ``docker run``."""

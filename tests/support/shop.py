@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.oncall.runbooks.tests.support.containers import base_image
+from ansible_collections.oncall.runbooks.tests.support.reaper import reap
 from ansible_collections.oncall.runbooks.tests.support.supervisord import free_port, until
 
 ROUTES = ("/orders", "/stats", "/items", "/rates")
@@ -86,6 +87,7 @@ class Shop:
         self.release = folder / "release"
         self.port, self.crm_port = free_port(), free_port()
         self.name = f"shop{uuid.uuid4().hex[:8]}"
+        reap(f"oncall.runbooks.test={self.name}")
         self._crm: ThreadingHTTPServer | None = None
         self._closed = threading.Event()
         self._write_project()

@@ -16,6 +16,7 @@ from typing import Any
 
 from ansible_collections.oncall.runbooks.tests.support.containers import base_image, docker
 from ansible_collections.oncall.runbooks.tests.support.plays import REPOSITORY
+from ansible_collections.oncall.runbooks.tests.support.reaper import reap
 from ansible_collections.oncall.runbooks.tests.support.supervisord import until
 
 INSTALL = (
@@ -74,7 +75,8 @@ class SystemdHost:
         own, command = OWN_GROUPS[docker("info", "--format", "{{.CgroupVersion}}")]
         rights = ["--cap-add", "SYS_ADMIN", *(f"--security-opt={name}=unconfined" for name in ("seccomp", "apparmor"))]
         places = ["--cgroupns", "private", *own, "--tmpfs", "/run", "--tmpfs", "/tmp"]
-        label = ["--label", "oncall.test=systemd", "--memory", "512m", "--network", "none"]
+        reap(mine := f"oncall.runbooks.test={self.name}")
+        label = ["--label", mine, "--memory", "512m", "--network", "none"]
         chosen = image()
         self._groups = host_groups()
         docker("run", "--detach", "--name", self.name, *rights, *places, *label, chosen, "sh", "-c", command)
