@@ -20,4 +20,4 @@ def run(argument_spec, observe):
         answer = observe(module.params)
     except ValueError as error:
         module.fail_json(msg=str(error))
-    module.exit_json(changed=False, **answer)
+    module.exit_json(**dict(answer, changed=False))

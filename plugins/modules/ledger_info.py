@@ -189,14 +189,19 @@ status:
   sample: {refused: false, guard: "", reason: ""}
 """
 
-from ansible_collections.oncall.runbooks.plugins.module_utils import observer_module
+from ansible.module_utils.basic import AnsibleModule
+
 from ansible_collections.oncall.runbooks.plugins.module_utils.ledger import apply
 from ansible_collections.oncall.runbooks.plugins.module_utils.ledger_spec import INFO_SPEC
 
 
 def main():
-    """Run the module."""
-    observer_module.run(INFO_SPEC, lambda params: apply(dict(params, state="info")))
+    module = AnsibleModule(argument_spec=INFO_SPEC, supports_check_mode=True)
+    try:
+        result = apply(dict(module.params, state="info"))
+    except ValueError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from functools import cache
 from pathlib import Path
 
@@ -38,10 +39,14 @@ def _docker(*arguments: str) -> str:
 
 
 def main() -> None:
-    for label in sys.stdin.read().split():
-        for listed, removed in OBJECTS:
-            if ids := _docker(*listed, "--quiet", "--filter", f"label={label}").split():
-                _docker(*removed, *ids)
+    labels = sys.stdin.read().split()
+    # Commands that were on their way when the run was killed may still make containers.
+    for pause_seconds in (0, 3, 10):
+        time.sleep(pause_seconds)
+        for label in labels:
+            for listed, removed in OBJECTS:
+                if ids := _docker(*listed, "--quiet", "--filter", f"label={label}").split():
+                    _docker(*removed, *ids)
 
 
 if __name__ == "__main__":
