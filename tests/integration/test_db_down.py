@@ -46,8 +46,8 @@ def test_one_that_a_person_stopped_is_left_alone(healthy_lab, down):
 def test_one_that_hangs_is_restarted_and_what_does_not_connect_again_with_it(healthy_lab, down):
     lab = healthy_lab
     before = pids(lab)
-    # One that has just been started would count as starting up.
-    while time.time() - psutil.Process(before["database"]).create_time() < 6:
+    # One that has just been started would count as starting up, for db_down_reconnect_seconds.
+    while time.time() - psutil.Process(before["database"]).create_time() < 11:
         time.sleep(0.1)
     # It takes no session any more, and those that are open go on.
     os.kill(before["database"], signal.SIGSTOP)
