@@ -43,7 +43,7 @@ setup: .venv/test.stamp ## only make .venv
 	@echo "making .venv with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "make: $(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 
-.venv/%.stamp: requirements/%.txt requirements/run.txt requirements/lab.txt requirements/programs.txt requirements/constraints.txt | .venv/bin/python
+.venv/%.stamp: requirements/%.txt requirements/run.txt requirements/oncall.txt requirements/lab.txt requirements/programs.txt requirements/constraints.txt | .venv/bin/python
 	@echo "installing requirements/$*.txt into .venv (a minute, once)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements/$*.txt \
 		|| { echo "make: pip could not install requirements/$*.txt; see its message above (is PyPI reachable?)"; exit 1; }

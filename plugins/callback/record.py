@@ -27,6 +27,12 @@ options:
     ini:
       - section: callback_record
         key: directory
+  ident:
+    description: The end of the records' names. Random where none is given.
+    type: str
+    default: ""
+    env:
+      - name: ONCALL_RECORD_ID
 """
 
 import json
@@ -158,7 +164,7 @@ class CallbackModule(CallbackBase):
     def _write(self) -> None:
         directory = Path(self.get_option("directory")).expanduser()
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._started_at))
-        base = directory / f"{stamp}-{self._playbook or 'run'}-{uuid.uuid4().hex[:8]}"
+        base = directory / f"{stamp}-{self._playbook or 'run'}-{self.get_option('ident') or uuid.uuid4().hex[:8]}"
         document = {
             "schema": 1,
             "playbook": self._playbook,

@@ -6,9 +6,11 @@ import os
 import subprocess
 import sys
 import tarfile
+import zipfile
 from pathlib import Path
 
 import pytest
+import tomllib
 from collection import NAME, ROOT, RUNBOOKS, load, tracked
 
 BELONGS = {
@@ -87,3 +89,38 @@ def test_installed_documentation_is_found(installed):
     for kind, name in (("module", "ledger"), ("role", RUNBOOKS[0]), ("callback", "record"), ("filter", "identities")):
         ran = run("ansible-doc", "-t", kind, f"{NAME}.{name}", cwd=installed, ANSIBLE_COLLECTIONS_PATH=path)
         assert str(installed) in ran.stdout, "it was found elsewhere"
+
+
+def test_the_python_package_has_the_version_of_the_collection():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == load("galaxy.yml")["version"]
+
+
+def test_the_wheel_carries_the_collection(tmp_path):
+    argv = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--wheel-dir",
+        str(tmp_path),
+        str(ROOT),
+    ]
+    subprocess.run(argv, check=True, capture_output=True, timeout=120)
+    (wheel,) = tmp_path.glob("*.whl")
+    inside = "oncall/collections/ansible_collections/oncall/runbooks/"
+    with zipfile.ZipFile(wheel) as archive:
+        packed = {name.removeprefix(inside) for name in archive.namelist() if name.startswith(inside)}
+        archive.extractall(tmp_path / "installed")
+    names = {path.relative_to(ROOT).as_posix() for path in tracked()}
+    wanted = {name for name in names if name.startswith(("meta/", "playbooks/", "plugins/", "roles/"))}
+    assert packed == wanted | {"galaxy.yml"}
+    # As installed: nothing of the checkout is on its path.
+    listed = subprocess.run(
+        [sys.executable, "-c", "from oncall.cli import main; main(['list'])"],
+        capture_output=True, text=True, cwd=tmp_path / "installed", check=True,
+    )  # fmt: skip
+    assert [line.split("\t")[0] for line in listed.stdout.splitlines()] == RUNBOOKS

@@ -12,9 +12,18 @@ from urllib.parse import urlsplit
 import pytest
 from collection import ROOT, load, tracked
 
-REQUIREMENTS = ("run", "programs", "lab", "test")
+REQUIREMENTS = ("run", "oncall", "programs", "lab", "test")
 # Hosts that a text may name. Examples use names that exist nowhere.
-HOSTS = {"pypi.org", "www.gnu.org", "fsf.org", "docs.ansible.com", "galaxy.ansible.com", "github.com", "prometheus.io"}
+HOSTS = {
+    "pypi.org",
+    "www.gnu.org",
+    "fsf.org",
+    "docs.ansible.com",
+    "galaxy.ansible.com",
+    "github.com",
+    "prometheus.io",
+    "json-schema.org",
+}
 RESERVED = (".invalid", ".example", ".test", ".localhost", "example.com", "example.org", "example.net")
 
 

@@ -1,0 +1,142 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The runbooks, for a program."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from . import catalog, records
+from .catalog import Runbook
+from .errors import OncallError
+from .execution import Ended, Job, execute
+from .results import Outcome, Result, host_result
+
+MODES = ("act", "diagnose", "check")
+_HASH = re.compile(r"p[0-9a-f]{15}")
+
+
+class Runbooks:
+    """Runs runbooks on the hosts of an inventory. Any number of threads may use one at once.
+
+    Args:
+        inventory: a file, a folder, a list of hosts that ends with a comma, or several of them.
+        keep_environment: names of environment variables that plays may see beside the few they need.
+    """
+
+    def __init__(self, inventory: str | Path | Iterable[str | Path], keep_environment: Iterable[str] = ()) -> None:
+        several = [inventory] if isinstance(inventory, (str, Path)) else list(inventory)
+        self._inventories = tuple(_inventory(str(one)) for one in several)
+        if not self._inventories:
+            raise OncallError("no inventory is given; name one")
+        self._keep_environment = tuple(keep_environment)
+
+    @staticmethod
+    def list() -> list[Runbook]:
+        """All runbooks, by name."""
+        return [*catalog.runbooks().values()]
+
+    def run(
+        self,
+        runbook: str,
+        *,
+        limit: str = "",
+        mode: str = "act",
+        approve: Iterable[str] = (),
+        variables: Mapping[str, Any] | None = None,
+        timeout_seconds: float | None = None,
+        on_progress: Callable[[str, str], None] = lambda host, task: None,
+        cancel: threading.Event | None = None,
+    ) -> Result:
+        """Run a runbook to its end.
+
+        Args:
+            runbook: its name.
+            limit: a pattern of hosts, as ``--limit``.
+            mode: ``act`` within the limits of the role ``run``; ``diagnose`` and ``check`` change nothing.
+            approve: hashes of plans. If given, only a plan that is the same again is acted on.
+            variables: extra vars, which Ansible trusts as templates: nothing from outside belongs here.
+            timeout_seconds: after which the run is killed.
+            on_progress: called with ``(host, what was said)``; host is "" where a task begins.
+            cancel: kills the run when it is set.
+
+        Raises:
+            OncallError: nothing was begun; one line that says what to do next.
+        """
+        found = catalog.find(runbook)
+        hashes = [*approve]
+        if mode not in MODES:
+            raise OncallError(f"no mode {mode!r}; there are {', '.join(MODES)}")
+        if wrong := [one for one in hashes if not _HASH.fullmatch(one)]:
+            raise OncallError(f"{wrong[0]!r} is no hash of a plan; run with --check to see it")
+        if hashes and mode != "act":
+            raise OncallError(f"an approved plan is acted on, and mode {mode} does not act; leave one of them out")
+        if timeout_seconds is not None and not timeout_seconds > 0:
+            raise OncallError(f"timeout_seconds is {timeout_seconds:g}; it has to be above 0")
+        asked: dict[str, Any] = {**(variables or {})}
+        if mode == "diagnose":
+            asked["run_until"] = "diagnose"
+        if hashes:
+            asked["run_plan"] = hashes
+        run_id, began = uuid.uuid4().hex[:12], time.time()
+        job = Job(
+            run_id=run_id,
+            playbook=found.playbook,
+            inventories=self._inventories,
+            limit=limit,
+            variables=asked,
+            check=mode == "check",
+            timeout_seconds=timeout_seconds,
+            keep_environment=self._keep_environment,
+            on_progress=on_progress,
+            cancel=cancel or threading.Event(),
+        )
+        return _result(job, found.name, mode, began, execute(job))
+
+    async def run_async(self, runbook: str, **options: Any) -> Result:
+        """The same, in a thread of its own. Cancelling the task kills the run."""
+        cancel = options.setdefault("cancel", threading.Event())
+        running = asyncio.ensure_future(asyncio.to_thread(self.run, runbook, **options))
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            cancel.set()
+            await asyncio.wait([running])
+            raise
+
+
+def _inventory(name: str) -> str:
+    if name.endswith(","):
+        return name
+    if not Path(name).exists():
+        raise OncallError(f"there is no inventory {name}; name a file, a folder, or hosts with a comma at the end")
+    return str(Path(name).resolve())
+
+
+def _result(job: Job, runbook: str, mode: str, began: float, ended: Ended) -> Result:
+    names = sorted({*ended.published, *ended.trouble})
+    if not names and ended.status == "ended":
+        raise OncallError(f"{runbook} ran on no host: {ended.said or 'the inventory has none that --limit allows'}")
+    hosts = {
+        name: host_result(name, ended.published.get(name, {}), runbook, ended.trouble.get(name, "")) for name in names
+    }
+    return Result(
+        runbook=runbook,
+        mode=mode,
+        status=ended.status,
+        started_at=round(began, 3),
+        seconds=round(time.time() - began, 3),
+        hosts=hosts,
+        record=records.file_of(job.run_id),
+    )
+
+
+__all__ = ["MODES", "Outcome", "Runbooks"]

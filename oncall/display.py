@@ -1,0 +1,156 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the command shows: tables for people at a terminal, plain lines in a pipe."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from .catalog import Runbook
+from .results import HostResult, Outcome, Result, RunbookRun
+
+STYLES = {
+    Outcome.HEALTHY: "green",
+    Outcome.RESOLVED: "green",
+    Outcome.PLANNED: "cyan",
+    Outcome.ADVISED: "yellow",
+    Outcome.BLOCKED: "red",
+    Outcome.UNRESOLVED: "red",
+    Outcome.UNKNOWN: "red",
+}
+
+
+def console() -> Console:
+    return Console(highlight=False, markup=False, soft_wrap=True)
+
+
+def document(told: Any) -> None:
+    """Print JSON."""
+    json.dump(told, sys.stdout, indent=2, ensure_ascii=False, default=str)
+    sys.stdout.write("\n")
+
+
+def shown(text: object, length: int = 0) -> str:
+    """Text from outside as one line, without anything a terminal would act on."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
+    return line if not length or len(line) <= length else line[: length - 1] + "…"
+
+
+def rows(heads: Sequence[str], lines: Iterable[Sequence[object]]) -> None:
+    """A table at a terminal; in a pipe, one line a row with tabs between."""
+    out = console()
+    if not out.is_terminal:
+        for line in lines:
+            print("\t".join(shown(cell) for cell in line))
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    for line in lines:
+        table.add_row(*(cell if isinstance(cell, Text) else Text(shown(cell)) for cell in line))
+    Console(highlight=False).print(table)
+
+
+def runbooks(found: Iterable[Runbook]) -> None:
+    rows(
+        ("RUNBOOK", "SEVERITY", "FOR", "ALERTS"),
+        [(one.name, one.severity, one.title, ", ".join(one.alerts)) for one in found],
+    )
+
+
+def runbook(one: Runbook) -> None:
+    """All that is known of one."""
+    print(f"{one.name}: {one.title}")
+    print(f"  signal     {one.signal}")
+    print(f"  alerts     {', '.join(one.alerts) or 'none'}")
+    print(f"  severity   {one.severity}")
+    print(f"  tell       {one.escalation}")
+    print(f"  causes     {', '.join(one.causes)}")
+    for name, words in one.remedies.items():
+        undone = one.rollbacks.get(name)
+        print(f"  remedy     {name}: {words}{f' Undone: {undone}' if undone else ''}")
+    for name, option in one.options.items():
+        default = json.dumps(option["default"]) if "default" in option else "required"
+        print(f"  variable   {name} ({option.get('type', 'str')}, {default}): {shown(option['description'])}")
+
+
+class Progress:
+    """Lines about what goes on, on standard error: at a terminal one that changes, in a pipe one for each host."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._quiet = quiet
+        self._terminal = sys.stderr.isatty()
+        self._began = time.monotonic()
+
+    def __call__(self, host: str, said: str) -> None:
+        if self._quiet:
+            return
+        if host:
+            self.clear()
+            print(f"{host}: {shown(said, 200)}", file=sys.stderr)
+        elif self._terminal:
+            line = f"{time.monotonic() - self._began:5.0f} s  {shown(said, 90)}"
+            sys.stderr.write(f"\r\x1b[2K{line}")
+            sys.stderr.flush()
+
+    def clear(self) -> None:
+        if self._terminal and not self._quiet:
+            sys.stderr.write("\r\x1b[2K")
+            sys.stderr.flush()
+
+
+def result(told: Result) -> None:
+    """What came of a run, the hosts that need a person last."""
+    out = console()
+    order = list(Outcome)
+    width = max((len(name) for name in told.hosts), default=0)
+    for host in sorted(told.hosts.values(), key=lambda one: (order.index(one.outcome), one.host)):
+        line = Text(f"{host.host:<{width}}  ")
+        line.append(f"{host.outcome.value:<10}", STYLES[host.outcome])
+        line.append(f"  {shown(host.summary, 400)}")
+        out.print(line)
+        for more in _of_host(host, told):
+            out.print(f"{'':<{width}}  {more}")
+    if told.status != "ended":
+        out.print(
+            f"the run was {told.status.replace('_', ' ')} after {told.seconds:.0f} s; hosts that are not named came to no end"
+        )
+    if told.record:
+        out.print(f"record: {told.record}")
+
+
+def _of_host(host: HostResult, told: Result) -> list[str]:
+    lines: list[str] = []
+    for run in host.runs:
+        lines += _of_run(run)
+    hashes = [plan.hash for plan in host.plans]
+    if told.mode != "act" and hashes:
+        approved = " ".join(f"--approve {one}" for one in hashes)
+        lines.append(f"to act on exactly this: oncall run {told.runbook} --limit {host.host} {approved}")
+    return lines
+
+
+def _of_run(run: RunbookRun) -> list[str]:
+    lines = []
+    for action in run.actions:
+        helped = action.state if action.helped is None else "helped" if action.helped else "did not help"
+        lines.append(f"{run.runbook}: {action.remedy} ({action.risk}) {helped}")
+    if run.outcome in (Outcome.PLANNED, Outcome.BLOCKED, Outcome.ADVISED):
+        for step in run.plan.steps:
+            what = f"risk {step.risk}" if step.available else f"not available: {shown(step.why_not)}"
+            targets = json.dumps(step.targets, ensure_ascii=False, default=str)
+            lines.append(f"remedy {step.remedy} ({what}) on {shown(targets, 200)}")
+        for finding in run.findings:
+            lines += [f"advice {shown(line, 300)}" for line in finding.advice]
+    if run.escalation:
+        lines.append(f"tell   {shown(run.escalation)}")
+    return lines

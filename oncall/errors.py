@@ -1,0 +1,22 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What goes wrong before there is a result. Each message is one line that says what to do next."""
+
+from __future__ import annotations
+
+
+class OncallError(Exception):
+    """The run was not begun."""
+
+
+class UnknownRunbook(OncallError):
+    """There is no runbook of this name.
+
+    Attributes:
+        near: the names that are like it.
+    """
+
+    def __init__(self, message: str, near: list[str]) -> None:
+        super().__init__(message)
+        self.near = near

@@ -1,0 +1,284 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One playbook, run by ansible-runner: with a clean environment, in folders of its own, and nothing left of it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import re
+import shlex
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from configparser import ConfigParser
+from configparser import Error as ConfigError
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+from ansible_runner import Runner, RunnerConfig
+
+from .catalog import collections_path
+from .errors import OncallError
+
+# What a play may see of the environment. Everything else, tokens above all, stays outside.
+KEPT = {
+    "HOME",
+    "LANG",
+    "LANGUAGE",
+    "LOGNAME",
+    "PATH",
+    "SSH_AUTH_SOCK",
+    "TMPDIR",
+    "TZ",
+    "USER",
+    "ONCALL_RECORD_DIRECTORY",
+}
+KEPT_PREFIXES = ("ANSIBLE_", "LC_", "XDG_")
+LEFT_OUT = ("ANSIBLE_GALAXY_", "ANSIBLE_STDOUT_CALLBACK", "ANSIBLE_CALLBACKS_ENABLED", "ANSIBLE_COLLECTIONS_PATH")
+RUN_ID = "ONCALL_RUN_ID"
+RECORD_ID = "ONCALL_RECORD_ID"
+LOOK_EVERY_SECONDS = 0.5
+_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_ERROR = re.compile(r"^(\[ERROR\]:|ERROR!)\s*")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be run.
+
+    Attributes:
+        run_id: names the run and its record.
+        playbook: the file.
+        inventories: files, folders, or lists of hosts that end with a comma.
+        limit: as ``--limit``; "" for all hosts.
+        variables: extra vars. Ansible trusts them as templates: nothing from outside belongs here.
+        check: whether in check mode.
+        timeout_seconds: after which the run and all its processes are killed; None for no end.
+        keep_environment: names of environment variables that the play may see as well.
+        on_progress: called in the thread of the run with ``(host, task)``; host is "" where a task begins.
+        cancel: kills the run and all its processes when it is set.
+    """
+
+    run_id: str
+    playbook: Path
+    inventories: tuple[str, ...]
+    limit: str = ""
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    check: bool = False
+    timeout_seconds: float | None = None
+    keep_environment: tuple[str, ...] = ()
+    on_progress: Callable[[str, str], None] = lambda host, task: None
+    cancel: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass
+class Ended:
+    """How it ended.
+
+    Attributes:
+        status: ``ended``, ``timed_out`` or ``canceled``.
+        published: host -> runbook -> what was published with ``set_stats``.
+        trouble: host -> why it came to no end.
+        said: what Ansible said, where it did not even begin.
+    """
+
+    status: str = "ended"
+    published: dict[str, dict[str, Any]] = field(default_factory=dict)
+    trouble: dict[str, str] = field(default_factory=dict)
+    said: str = ""
+
+
+def execute(job: Job) -> Ended:
+    """Run it to its end. OncallError where it cannot be begun."""
+    with _private_folder(job.run_id) as folder:
+        variables = folder / "variables.json"
+        variables.touch(mode=0o600)
+        # In a file: every user of this machine can read the arguments of a process.
+        variables.write_text(json.dumps(dict(job.variables)), encoding="utf-8")
+        config = RunnerConfig(
+            private_data_dir=str(folder),
+            playbook=str(job.playbook),
+            inventory=list(job.inventories),
+            limit=job.limit or None,
+            cmdline=shlex.join(["--extra-vars", f"@{variables}", *(["--check"] if job.check else [])]),
+            suppress_env_files=True,
+        )
+        config.prepare()
+        # Set here, as prepare() puts them back to what a file of settings says.
+        config.suppress_ansible_output = True
+        config.suppress_output_file = True
+        config.env = _environment(job, config.env)
+        config.command[0] = _beside_python(config.command[0])
+        config.pexpect_timeout = LOOK_EVERY_SECONDS
+        watch = _Watch(job)
+        runner = Runner(config, event_handler=watch.event, cancel_callback=watch.is_over)
+        runner.run()
+        return watch.ended(runner.rc)
+
+
+class _Watch:
+    """Follows one run."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._end = Ended()
+        self._lines: list[str] = []
+        self._deadline = time.monotonic() + job.timeout_seconds if job.timeout_seconds else None
+
+    def event(self, event: dict[str, Any]) -> bool:
+        """Take in what happened; False, so that it is not written to a file."""
+        data = event.get("event_data") or {}
+        kind, host, result = str(event.get("event")), str(data.get("host") or ""), data.get("res") or {}
+        if kind == "playbook_on_task_start":
+            self._job.on_progress("", str(data.get("name") or data.get("task") or ""))
+        elif kind == "runner_on_ok":
+            for name, runs in _published(result).items():
+                self._end.published.setdefault(name, {}).update(runs)
+                self._end.trouble.pop(name, None)
+                self._job.on_progress(name, next((f"{run['outcome']}: {run['summary']}" for run in runs.values()), ""))
+        elif kind == "runner_on_unreachable":
+            self._end.trouble[host] = f"host unreachable: {_line(result.get('msg'))}"
+        elif kind == "runner_on_failed" and not data.get("ignore_errors") and not _is_the_end(data):
+            self._end.trouble[host] = f"{data.get('task')}: {_line(result.get('msg'))}"
+        elif kind in ("verbose", "error", "warning", "system_warning"):
+            self._lines = [*self._lines[-50:], *_ANSI.sub("", str(event.get("stdout") or "")).splitlines()]
+        return False
+
+    def is_over(self) -> bool:
+        """Whether it is to be killed; if so, every process of it has been."""
+        if self._job.cancel.is_set():
+            self._end.status = "canceled"
+        elif self._deadline is not None and time.monotonic() > self._deadline:
+            self._end.status = "timed_out"
+        else:
+            return False
+        kill(self._job.run_id)
+        return True
+
+    def ended(self, code: int) -> Ended:
+        if code != 0:
+            errors = [_ERROR.sub("", line) for line in self._lines if _ERROR.match(line)]
+            last = [line.strip() for line in self._lines if line.strip()][-1:]
+            self._end.said = _line(next(iter(errors or last), f"ansible-playbook ended with exit code {code}"))
+        return self._end
+
+
+def _published(result: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    stats = result.get("ansible_stats")
+    data = stats.get("data") if isinstance(stats, dict) else None
+    found = data.get("oncall") if isinstance(data, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _is_the_end(data: Mapping[str, Any]) -> bool:
+    """Whether this is only the return code of a run that was concluded."""
+    return str(data.get("role", "")).endswith("run") and data.get("resolved_action") == "ansible.builtin.fail"
+
+
+def _line(text: Any) -> str:
+    return " ".join(str(text or "no message").split())[:500]
+
+
+def kill(run_id: str) -> None:
+    """Kill every process of a run: each has its id in its environment, also where it left the group.
+
+    The shared connection that ssh keeps open is spared: other runs may use it.
+    """
+    mine = f"{RUN_ID}={run_id}".encode()
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            has_id = mine in Path(f"/proc/{process.pid}/environ").read_bytes().split(b"\0")
+            if has_id and process.pid != os.getpid() and "[mux]" not in " ".join(process.cmdline()):
+                process.kill()
+
+
+def _environment(job: Job, prepared: Mapping[str, str]) -> dict[str, str]:
+    """What the play sees: what is kept of ours, what ansible-runner needs, and where the collection is."""
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if (name in KEPT or name.startswith(KEPT_PREFIXES) or name in job.keep_environment)
+        and not name.startswith(LEFT_OUT)
+    }
+    # Not what it would rather have: unchecked host keys.
+    runners = {
+        name: str(value)
+        for name, value in prepared.items()
+        if os.environ.get(name) != value and name != "ANSIBLE_HOST_KEY_CHECKING"
+    }
+    environment = {"LANG": "C.UTF-8", **inherited, **runners}
+    if "ANSIBLE_CONFIG" not in environment and Path("ansible.cfg").is_file():
+        # It runs in another folder.
+        environment["ANSIBLE_CONFIG"] = str(Path("ansible.cfg").resolve())
+    environment.update(
+        ANSIBLE_COLLECTIONS_PATH=os.pathsep.join([str(collections_path()), *_collection_paths(environment)]),
+        ANSIBLE_CALLBACKS_ENABLED="oncall.runbooks.record",
+        ANSIBLE_PIPELINING=environment.get("ANSIBLE_PIPELINING", "true"),
+        **{RUN_ID: job.run_id, RECORD_ID: job.run_id},
+    )
+    return environment
+
+
+def _collection_paths(environment: Mapping[str, str]) -> list[str]:
+    """Where else this user keeps collections."""
+    if named := os.environ.get("ANSIBLE_COLLECTIONS_PATH"):
+        return named.split(os.pathsep)
+    config = ConfigParser(interpolation=None, strict=False)
+    if "ANSIBLE_CONFIG" in environment:
+        file = Path(environment["ANSIBLE_CONFIG"])
+        with suppress(OSError, ConfigError, UnicodeDecodeError):
+            config.read_string(file.read_text(encoding="utf-8"))
+            if named := config.get("defaults", "collections_path", fallback=""):
+                return [str(file.parent / Path(path).expanduser()) for path in named.split(os.pathsep)]
+    return [str(Path("~/.ansible/collections").expanduser()), "/usr/share/ansible/collections"]
+
+
+def _beside_python(program: str) -> str:
+    """The program of the environment that this runs in, which need not be on PATH."""
+    beside = Path(sys.executable).parent / program
+    found = str(beside) if beside.is_file() else shutil.which(program)
+    if not found:
+        raise OncallError(f"there is no {program} beside {sys.executable} or on PATH; install ansible-core there")
+    return found
+
+
+def runtime_folder() -> Path:
+    """Where running plays have their folders, for this user alone."""
+    base = os.environ.get("XDG_RUNTIME_DIR") or f"{Path('~/.local/state').expanduser()}"
+    folder = Path(base) / "oncall" / "runs-in-progress"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise OncallError(f"cannot make {folder}: {error.strerror}; set XDG_RUNTIME_DIR to a folder of yours") from None
+    return folder
+
+
+@contextmanager
+def _private_folder(run_id: str) -> Iterator[Path]:
+    """A folder for one run, 0700; locked while the run lives, and removed with all that ansible-runner wrote."""
+    base = runtime_folder()
+    _sweep(base.iterdir())
+    folder = Path(tempfile.mkdtemp(prefix=f"{run_id}-", dir=base))
+    try:
+        with (folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(folders: Iterable[Path]) -> None:
+    """Remove what runs left behind that were killed: nobody holds their lock any more."""
+    for folder in folders:
+        with suppress(OSError), (folder / "lock").open("r") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)

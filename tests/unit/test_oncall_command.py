@@ -1,0 +1,141 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command as far as it needs no play: what it lists, what it refuses, and in which words."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT)]
+
+from oncall import catalog, display, execution, records  # noqa: E402
+from oncall.cli import main  # noqa: E402
+
+RUNBOOKS = sorted(path.parents[1].name for path in (ROOT / "roles").glob("*/meta/runbook.yml"))
+
+
+def command(*arguments):
+    done = CliRunner().invoke(main, [*arguments], prog_name="oncall")
+    return done.exit_code, done.stdout, done.stderr
+
+
+def test_list_names_every_runbook_one_a_line_in_a_pipe():
+    code, out, _ = command("list")
+    assert code == 0
+    assert [line.split("\t")[0] for line in out.splitlines()] == RUNBOOKS
+    assert [one["name"] for one in json.loads(command("list", "--json")[1])] == RUNBOOKS
+
+
+def test_describe_tells_what_a_runbook_may_do():
+    code, out, _ = command("describe", "db_pool")
+    assert code == 0
+    assert "remedy     raise_pool_size: " in out and " Undone: " in out
+    assert "variable   db_pool_idle_seconds (float, 600): " in out
+    assert json.loads(command("describe", "db_pool", "--json")[1])["causes"][0] == "idle_in_transaction"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["describe", "db_pol"], "no runbook 'db_pol'; did you mean db_pool"),
+        (["describe", "DB-Pool"], "did you mean db_pool"),
+        (["describe", "../etc"], "there are api_down, cache,"),
+        (["run", "db_pool"], "Missing option '-i'"),
+        (["run", "db_pol", "-i", "h,"], "no runbook 'db_pol'"),
+        (["run", "db_pool", "-i", "nope"], "there is no inventory nope;"),
+        (["run", "db_pool", "-i", "h,", "--check", "--diagnose"], "exclude each other"),
+        (["run", "db_pool", "-i", "h,", "--check", "--approve", "p0123456789abcde"], "exclude each other"),
+        (["run", "db_pool", "-i", "h,", "--approve", "{{ 7 }}"], "is no hash of a plan"),
+        (["run", "db_pool", "-i", "h,", "-e", "no"], "neither name=value nor a JSON object"),
+        (["run", "db_pool", "-i", "h,", "-e", "{"], "is no JSON object"),
+        (["run", "db_pool", "-i", "h,", "--timeout", "0"], "0"),
+        (["run", "db_pool", "-i", "h,", "--plan-file", "nope.json"], "nope.json"),
+        (["show", ""], "no run ''"),
+        (["show", "*"], "no run '*'"),
+        (["nonsense"], "No such command 'nonsense'"),
+    ],
+)
+def test_what_is_refused(arguments, says, tmp_path, monkeypatch):
+    monkeypatch.setenv("ONCALL_RECORD_DIRECTORY", str(tmp_path))
+    code, out, errors = command(*arguments)
+    assert (code, out) == (64, "")
+    assert says in errors.splitlines()[-1]
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"hosts": 3}', "not json", '{"hosts": []}'])
+def test_a_plan_file_that_is_none(text, tmp_path):
+    (tmp_path / "plan.json").write_text(text)
+    code, _, errors = command("run", "db_pool", "-i", "h,", "--plan-file", str(tmp_path / "plan.json"))
+    assert code == 64 and "plan" in errors
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        (["a=1e3", "b=None", "c=0x10", "d="], {"a": "1e3", "b": "None", "c": "0x10", "d": ""}),
+        (["a=x=y", '{"n": 3, "l": [1]}'], {"a": "x=y", "n": 3, "l": [1]}),
+    ],
+)
+def test_variables_stay_what_was_typed(given, found):
+    from oncall.cli import _variables
+
+    assert _variables(tuple(given)) == found
+
+
+def test_the_play_sees_no_secret_of_the_environment(monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "planted")
+    monkeypatch.setenv("ANSIBLE_GALAXY_TOKEN", "planted")
+    monkeypatch.setenv("KEPT_BY_NAME", "wanted")
+    monkeypatch.setenv("ANSIBLE_SSH_RETRIES", "3")
+    monkeypatch.setenv("PYTHONUNBUFFERED", "1")
+    job = execution.Job("abc", ROOT / "playbooks" / "db_pool.yml", ("h,",), keep_environment=("KEPT_BY_NAME",))
+    prepared = {"ANSIBLE_HOST_KEY_CHECKING": "False", "RUNNER_OMIT_EVENTS": "False", "AWS_SECRET_ACCESS_KEY": "planted"}
+    seen = execution._environment(job, prepared)
+    assert "planted" not in str(seen)
+    assert "PYTHONUNBUFFERED" not in seen
+    assert (seen["KEPT_BY_NAME"], seen["ANSIBLE_SSH_RETRIES"], seen["RUNNER_OMIT_EVENTS"]) == ("wanted", "3", "False")
+    # Host keys are checked unless its user has said otherwise.
+    assert "ANSIBLE_HOST_KEY_CHECKING" not in seen
+    assert seen["ANSIBLE_COLLECTIONS_PATH"].startswith(str(catalog.collections_path()))
+
+
+def test_folders_of_runs_that_were_killed_are_swept_and_those_of_others_are_not(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    with execution._private_folder("first") as living:
+        dead = living.parent / "dead"
+        dead.mkdir()
+        (dead / "lock").touch()
+        (dead / "variables.json").write_text("secret")
+        with execution._private_folder("second") as second:
+            assert living.exists() and second.exists() and not dead.exists()
+            assert oct(second.stat().st_mode & 0o777) == "0o700"
+    assert not living.exists() and not second.exists()
+
+
+def test_records_newest_first_and_one_that_is_broken_says_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("ONCALL_RECORD_DIRECTORY", str(tmp_path))
+    run = {"runbook": "cache", "host": "shop", "outcome": "healthy", "summary": "fine\x1b[31m\nred", "started_at": 1.0}
+    (tmp_path / "20260101T000000Z-cache-aaaa1111.json").write_text(json.dumps({"runs": [run]}))
+    (tmp_path / "20260102T000000Z-cache-aaaa2222.json").write_text("{")
+    lines = command("runs")[1].splitlines()
+    assert [line.split("\t")[0] for line in lines] == ["aaaa2222", "aaaa1111"]
+    assert "cannot be read" in lines[0]
+    # Nothing a terminal would act on.
+    assert lines[1].endswith("healthy: fine [31m red")
+    assert records.find("aaaa1")["id"] == "aaaa1111"
+    for name, says in (("aaaa", "is the beginning of 2 runs"), ("aaaa2", "cannot be read"), ("zz", "no run 'zz'")):
+        code, _, errors = command("show", name)
+        assert code == 64 and says in errors
+
+
+def test_text_from_outside_is_one_line():
+    assert display.shown("a\x1b]0;title\x07\r\n\u202eb  c") == "a ]0;title b c"
+    assert display.shown("x" * 20, 5) == "xxxx…"
