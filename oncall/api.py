@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from . import catalog, records
+from . import catalog, inventory, records
 from .catalog import Runbook
 from .errors import OncallError
-from .execution import Ended, Job, execute
+from .execution import Ended, Job, environment_of, execute
 from .results import Outcome, Result, host_result
 
 MODES = ("act", "diagnose", "check")
@@ -28,12 +28,12 @@ class Runbooks:
     """Runs runbooks on the hosts of an inventory. Any number of threads may use one at once.
 
     Args:
-        inventory: a file, a folder, a list of hosts that ends with a comma, or several of them.
+        inventories: a file, a folder, a list of hosts that ends with a comma, or several of them.
         keep_environment: names of environment variables that plays may see beside the few they need.
     """
 
-    def __init__(self, inventory: str | Path | Iterable[str | Path], keep_environment: Iterable[str] = ()) -> None:
-        several = [inventory] if isinstance(inventory, (str, Path)) else list(inventory)
+    def __init__(self, inventories: str | Path | Iterable[str | Path], keep_environment: Iterable[str] = ()) -> None:
+        several = [inventories] if isinstance(inventories, (str, Path)) else [*inventories]
         self._inventories = tuple(_inventory(str(one)) for one in several)
         if not self._inventories:
             raise OncallError("no inventory is given; name one")
@@ -111,6 +111,30 @@ class Runbooks:
             cancel.set()
             await asyncio.wait([running])
             raise
+
+    def hold(self, host: str, reason: str) -> None:
+        """Have the host's ledger refuse every remedy, for a reason, until it is released."""
+        if not reason.strip():
+            raise OncallError("a hold needs a reason, for whoever finds it")
+        self._on_one(host, "hold", {"run_hold_reason": reason})
+
+    def release(self, host: str, run_id: str = "") -> None:
+        """Lift the host's holds or, with a run's id, what this run never gave back."""
+        self._on_one(host, "release", {"run_release_run_id": run_id} if run_id else {})
+
+    def _on_one(self, host: str, playbook: str, texts: Mapping[str, str]) -> None:
+        job = Job(
+            run_id=uuid.uuid4().hex[:12],
+            playbook=catalog.collection() / "playbooks" / f"{playbook}.yml",
+            inventories=self._inventories,
+            limit=host,
+            texts=texts,
+            keep_environment=self._keep_environment,
+        )
+        inventory.exact(host, inventory.names(self._inventories, environment_of(job, {})))
+        ended = execute(job)
+        if host in ended.trouble or ended.hosts != {host}:
+            raise OncallError(f"{playbook} of {host}: {ended.trouble.get(host) or ended.said or 'it came to no end'}")
 
 
 def _inventory(name: str) -> str:

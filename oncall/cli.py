@@ -58,6 +58,22 @@ def _complete_runbook(context: click.Context, parameter: click.Parameter, incomp
 
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 RUNBOOK = click.argument("runbook", shell_complete=_complete_runbook)
+HOST = click.argument("host")
+INVENTORY = click.option(
+    "-i",
+    "--inventory",
+    "inventories",
+    multiple=True,
+    required=True,
+    help="A file, a folder, or hosts with a comma at the end.",
+)
+KEEP = click.option(
+    "--keep-env",
+    "keep_environment",
+    multiple=True,
+    metavar="NAME",
+    help="An environment variable that the play may see.",
+)
 
 
 @click.group(cls=_Command, context_settings={"help_option_names": ["-h", "--help"]})
@@ -102,14 +118,7 @@ def describe(runbook: str, as_json: bool) -> None:
 
 @main.command(epilog=EXIT_CODES_HELP)
 @RUNBOOK
-@click.option(
-    "-i",
-    "--inventory",
-    "inventories",
-    multiple=True,
-    required=True,
-    help="A file, a folder, or hosts with a comma at the end.",
-)
+@INVENTORY
 @click.option("-l", "--limit", default="", help="Only these hosts, a pattern as for ansible-playbook.")
 @click.option("--diagnose", "modes", flag_value="diagnose", multiple=True, help="Only look.")
 @click.option(
@@ -128,13 +137,7 @@ def describe(runbook: str, as_json: bool) -> None:
     help="Act only on the plans of this file, which --check --json wrote.",
 )
 @click.option("-e", "--extra-vars", "variables", multiple=True, metavar="K=V", help="A variable; also a JSON object.")
-@click.option(
-    "--keep-env",
-    "keep_environment",
-    multiple=True,
-    metavar="NAME",
-    help="An environment variable that the play may see.",
-)
+@KEEP
 @click.option(
     "--timeout",
     "timeout_seconds",
@@ -212,6 +215,36 @@ def show(run_id: str, as_json: bool) -> None:
         return
     with open(record["file"].removesuffix(".json") + ".md", encoding="utf-8") as file:
         click.echo(file.read())
+
+
+@main.command()
+@HOST
+@INVENTORY
+@KEEP
+@click.option("--reason", required=True, help="For whoever finds the hold.")
+@_one_line
+def hold(host: str, inventories: tuple[str, ...], keep_environment: tuple[str, ...], reason: str) -> None:
+    """Keep all remedies away from HOST until it is released."""
+    Runbooks(inventories, keep_environment).hold(host, reason)
+    click.echo(f"{host} is held: {display.shown(reason)}")
+
+
+@main.command()
+@HOST
+@INVENTORY
+@KEEP
+@click.option(
+    "--run",
+    "run_id",
+    default="",
+    metavar="RUN",
+    help="Free what this run, which never ended, holds; else lift the holds.",
+)
+@_one_line
+def release(host: str, inventories: tuple[str, ...], keep_environment: tuple[str, ...], run_id: str) -> None:
+    """Let remedies back to HOST."""
+    Runbooks(inventories, keep_environment).release(host, run_id)
+    click.echo(f"{host} is released")
 
 
 def _as_document(one: catalog.Runbook) -> dict[str, Any]:

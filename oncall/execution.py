@@ -61,6 +61,7 @@ class Job:
         inventories: files, folders, or lists of hosts that end with a comma.
         limit: as ``--limit``; "" for all hosts.
         variables: extra vars. Ansible trusts them as templates: nothing from outside belongs here.
+        texts: extra vars that are data and never templated.
         check: whether in check mode.
         timeout_seconds: after which the run and all its processes are killed; None for no end.
         keep_environment: names of environment variables that the play may see as well.
@@ -73,6 +74,7 @@ class Job:
     inventories: tuple[str, ...]
     limit: str = ""
     variables: Mapping[str, Any] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
     check: bool = False
     timeout_seconds: float | None = None
     keep_environment: tuple[str, ...] = ()
@@ -88,41 +90,52 @@ class Ended:
         status: ``ended``, ``timed_out`` or ``canceled``.
         published: host -> runbook -> what was published with ``set_stats``.
         trouble: host -> why it came to no end.
+        hosts: those it has to do with.
         said: what Ansible said, where it did not even begin.
     """
 
     status: str = "ended"
     published: dict[str, dict[str, Any]] = field(default_factory=dict)
     trouble: dict[str, str] = field(default_factory=dict)
+    hosts: set[str] = field(default_factory=set)
     said: str = ""
 
 
 def execute(job: Job) -> Ended:
     """Run it to its end. OncallError where it cannot be begun."""
     with _private_folder(job.run_id) as folder:
-        variables = folder / "variables.json"
-        variables.touch(mode=0o600)
-        # In a file: every user of this machine can read the arguments of a process.
-        variables.write_text(json.dumps(dict(job.variables)), encoding="utf-8")
+        # In files: every user of this machine can read the arguments of a process.
+        texts = "".join(f"{name}: !unsafe {_quoted(text)}\n" for name, text in job.texts.items())
+        files = {"variables.json": json.dumps(dict(job.variables)), "texts.yml": texts or "{}\n"}
+        for name, content in files.items():
+            (folder / name).touch(mode=0o600)
+            (folder / name).write_text(content, encoding="utf-8")
+        options = [part for name in files for part in ("--extra-vars", f"@{folder / name}")]
         config = RunnerConfig(
             private_data_dir=str(folder),
             playbook=str(job.playbook),
             inventory=list(job.inventories),
             limit=job.limit or None,
-            cmdline=shlex.join(["--extra-vars", f"@{variables}", *(["--check"] if job.check else [])]),
+            cmdline=shlex.join([*options, *(["--check"] if job.check else [])]),
             suppress_env_files=True,
         )
         config.prepare()
         # Set here, as prepare() puts them back to what a file of settings says.
         config.suppress_ansible_output = True
         config.suppress_output_file = True
-        config.env = _environment(job, config.env)
-        config.command[0] = _beside_python(config.command[0])
+        config.env = environment_of(job, config.env)
+        config.command[0] = beside_python(config.command[0])
         config.pexpect_timeout = LOOK_EVERY_SECONDS
         watch = _Watch(job)
         runner = Runner(config, event_handler=watch.event, cancel_callback=watch.is_over)
         runner.run()
         return watch.ended(runner.rc)
+
+
+def _quoted(text: str) -> str:
+    """A text as YAML that says nothing but this text."""
+    whole = text.encode("utf-8", "replace").decode()
+    return '"' + "".join(one if one.isascii() and one.isalnum() else f"\\U{ord(one):08x}" for one in whole) + '"'
 
 
 class _Watch:
@@ -138,7 +151,9 @@ class _Watch:
         """Take in what happened; False, so that it is not written to a file."""
         data = event.get("event_data") or {}
         kind, host, result = str(event.get("event")), str(data.get("host") or ""), data.get("res") or {}
-        if kind == "playbook_on_task_start":
+        if kind == "playbook_on_stats":
+            self._end.hosts.update(data.get("processed") or ())
+        elif kind == "playbook_on_task_start":
             self._job.on_progress("", str(data.get("name") or data.get("task") or ""))
         elif kind == "runner_on_ok":
             for name, runs in _published(result).items():
@@ -201,7 +216,7 @@ def kill(run_id: str) -> None:
                 process.kill()
 
 
-def _environment(job: Job, prepared: Mapping[str, str]) -> dict[str, str]:
+def environment_of(job: Job, prepared: Mapping[str, str]) -> dict[str, str]:
     """What the play sees: what is kept of ours, what ansible-runner needs, and where the collection is."""
     inherited = {
         name: value
@@ -242,7 +257,7 @@ def _collection_paths(environment: Mapping[str, str]) -> list[str]:
     return [str(Path("~/.ansible/collections").expanduser()), "/usr/share/ansible/collections"]
 
 
-def _beside_python(program: str) -> str:
+def beside_python(program: str) -> str:
     """The program of the environment that this runs in, which need not be on PATH."""
     beside = Path(sys.executable).parent / program
     found = str(beside) if beside.is_file() else shutil.which(program)

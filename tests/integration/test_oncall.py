@@ -42,11 +42,13 @@ def runbooks(healthy_lab, places):
     return Runbooks(INVENTORY, keep_environment=["LAB_HOME"])
 
 
-def processes_of_runs() -> list[str]:
+def processes_of_runs(places: Path) -> list[str]:
+    """What runs of this test's runs: others test beside it."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if f"\0{RUN_ID}=".encode() in b"\0" + (process / "environ").read_bytes():
+            environment = (process / "environ").read_bytes()
+            if RUN_ID.encode() in environment and str(places).encode() in environment:
                 found.append((process / "cmdline").read_text())
         except OSError:
             continue
@@ -125,7 +127,7 @@ def test_one_that_is_killed_leaves_nothing_running(healthy_lab, runbooks, places
         with ThreadPoolExecutor(1) as pool:
             running = pool.submit(runbooks.run, "db_pool", **options)
             assert looked.wait(30)
-            assert processes_of_runs()
+            assert processes_of_runs(places)
             cancel.set()
             ended = running.result(10)
         assert (ended.status, ended.exit_code) == ("canceled", 130)
@@ -140,7 +142,7 @@ def test_one_that_is_killed_leaves_nothing_running(healthy_lab, runbooks, places
                 await task
 
         asyncio.run(asyncio.wait_for(cut_off(), 60))
-    assert processes_of_runs() == []
+    assert processes_of_runs(places) == []
     assert left_over(places) == []
 
 
@@ -207,3 +209,24 @@ def test_what_never_begins_is_one_line(places, inventory, limit, says):
     assert "\n" not in str(raised.value)
     assert time.monotonic() - began < 30
     assert left_over(places) == []
+
+
+def test_a_hold_keeps_remedies_away_and_its_reason_is_text(healthy_lab, runbooks, places):
+    canary = places / "canary"
+    reason = f"{{{{ lookup('ansible.builtin.pipe', 'touch {canary}') }}}} until 4 \U0001f600 \u2028 \"quoted\" # \\n"
+    healthy_lab.inject("idle_in_transaction")
+    runbooks.hold("lab", reason)
+    try:
+        held = runbooks.run("db_pool")
+        assert (held.outcome, held.hosts["lab"].runs[0].guard) == (Outcome.BLOCKED, "hold")
+        assert "until 4 \U0001f600" in held.hosts["lab"].summary + str(held.hosts["lab"].runs)
+    finally:
+        runbooks.release("lab")
+    assert runbooks.run("db_pool").outcome is Outcome.RESOLVED
+    assert not canary.exists()
+
+
+@pytest.mark.parametrize("host", ["all", "ungrouped", "la", "l*", "!lab", "@hosts", "~l.b", "lab,other", ""])
+def test_a_hold_is_for_one_host_by_its_exact_name(lab, places, host):
+    with pytest.raises(OncallError, match="no host"):
+        Runbooks(INVENTORY, keep_environment=["LAB_HOME"]).hold(host, "none")

@@ -98,7 +98,7 @@ def test_the_play_sees_no_secret_of_the_environment(monkeypatch):
     monkeypatch.setenv("PYTHONUNBUFFERED", "1")
     job = execution.Job("abc", ROOT / "playbooks" / "db_pool.yml", ("h,",), keep_environment=("KEPT_BY_NAME",))
     prepared = {"ANSIBLE_HOST_KEY_CHECKING": "False", "RUNNER_OMIT_EVENTS": "False", "AWS_SECRET_ACCESS_KEY": "planted"}
-    seen = execution._environment(job, prepared)
+    seen = execution.environment_of(job, prepared)
     assert "planted" not in str(seen)
     assert "PYTHONUNBUFFERED" not in seen
     assert (seen["KEPT_BY_NAME"], seen["ANSIBLE_SSH_RETRIES"], seen["RUNNER_OMIT_EVENTS"]) == ("wanted", "3", "False")

@@ -1,0 +1,65 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The hosts of an inventory by their exact names: never a pattern, never a group."""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import json
+import re
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from .errors import OncallError
+from .execution import beside_python
+
+SECONDS = 60
+# Ansible takes these for a pattern.
+_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+
+
+@dataclass(frozen=True)
+class Names:
+    """The names of the hosts and of the groups of an inventory."""
+
+    hosts: frozenset[str]
+    groups: frozenset[str]
+
+
+def names(inventories: Sequence[str], environment: Mapping[str, str]) -> Names:
+    """What an inventory names. What else ansible-inventory tells, secrets among it, is dropped at once."""
+    argv = [beside_python("ansible-inventory"), "--list", *(part for one in inventories for part in ("-i", one))]
+    try:
+        told = subprocess.run(argv, capture_output=True, text=True, timeout=SECONDS, env=dict(environment), check=True)
+        groups = json.loads(told.stdout)
+        described = groups.pop("_meta", {}).get("hostvars", {})
+        members = {host for group in groups.values() for host in group.get("hosts", ())}
+        return Names(frozenset({*members, *described}), frozenset({"all", "ungrouped", *groups}))
+    except subprocess.CalledProcessError as error:
+        said = [line.strip() for line in error.stderr.splitlines() if line.strip()] or ["it said nothing"]
+        raise OncallError(f"cannot read the inventory {', '.join(inventories)}: {said[0][:300]}") from None
+    except (OSError, ValueError, AttributeError, subprocess.TimeoutExpired) as error:
+        raise OncallError(f"cannot read the inventory {', '.join(inventories)}: {type(error).__name__}") from None
+
+
+def exact(host: str, known: Names) -> str:
+    """The host, which is one of the known ones; OncallError where it is not, or where Ansible would take it for more."""
+    if host not in known.hosts:
+        near = difflib.get_close_matches(host, sorted(known.hosts), n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else "list them with: ansible-inventory --graph"
+        raise OncallError(f"no host {host[:100]!r} in the inventory; {hint}")
+    if host in known.groups or not (_PLAIN.fullmatch(host) or _is_address(host)):
+        what = "a group" if host in known.groups else "a pattern"
+        raise OncallError(f"Ansible takes the name of the host {host[:100]!r} for that of {what}; give it another one")
+    return host
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
