@@ -281,19 +281,23 @@ def runtime_folder() -> Path:
 def _private_folder(run_id: str) -> Iterator[Path]:
     """A folder for one run, 0700; locked while the run lives, and removed with all that ansible-runner wrote."""
     base = runtime_folder()
-    _sweep(base.iterdir())
-    folder = Path(tempfile.mkdtemp(prefix=f"{run_id}-", dir=base))
+    with base.with_suffix(".lock").open("w") as gate:
+        # One at a time: a folder that is not locked yet would look like one that somebody left behind.
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        _sweep(base.iterdir())
+        folder = Path(tempfile.mkdtemp(prefix=f"{run_id}-", dir=base))
+        lock = (folder / "lock").open("w")
+        fcntl.flock(lock, fcntl.LOCK_EX)
     try:
-        with (folder / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield folder
+        yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        lock.close()
 
 
 def _sweep(folders: Iterable[Path]) -> None:
     """Remove what runs left behind that were killed: nobody holds their lock any more."""
     for folder in folders:
-        with suppress(OSError), (folder / "lock").open("r") as lock:
+        with suppress(OSError), (folder / "lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(folder, ignore_errors=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,18 @@ def test_folders_of_runs_that_were_killed_are_swept_and_those_of_others_are_not(
             assert living.exists() and second.exists() and not dead.exists()
             assert oct(second.stat().st_mode & 0o777) == "0o700"
     assert not living.exists() and not second.exists()
+
+
+def test_runs_that_begin_at_the_same_moment_do_not_sweep_each_other(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+
+    def begin(number):
+        with execution._private_folder(f"run{number}") as folder:
+            (folder / "variables.json").write_text("{}")
+            return (folder / "variables.json").exists()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(begin, range(400)))
 
 
 def test_records_newest_first_and_one_that_is_broken_says_so(tmp_path, monkeypatch):
