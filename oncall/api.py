@@ -55,6 +55,7 @@ class Runbooks:
         timeout_seconds: float | None = None,
         on_progress: Callable[[str, str], None] = lambda host, task: None,
         cancel: threading.Event | None = None,
+        run_id: str = "",
     ) -> Result:
         """Run a runbook to its end.
 
@@ -67,6 +68,7 @@ class Runbooks:
             timeout_seconds: after which the run is killed.
             on_progress: called with ``(host, what was said)``; host is "" where a task begins.
             cancel: kills the run when it is set.
+            run_id: names the run and its record, in letters and digits; made up where it is "".
 
         Raises:
             OncallError: nothing was begun; one line that says what to do next.
@@ -86,9 +88,11 @@ class Runbooks:
             asked["run_until"] = "diagnose"
         if hashes:
             asked["run_plan"] = hashes
-        run_id, began = uuid.uuid4().hex[:12], time.time()
+        if run_id and not (run_id.isascii() and run_id.isalnum()):
+            raise OncallError(f"the run_id {run_id!r} has to be of letters and digits")
+        began = time.time()
         job = Job(
-            run_id=run_id,
+            run_id=run_id or uuid.uuid4().hex[:12],
             playbook=found.playbook,
             inventories=self._inventories,
             limit=limit,

@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 
-from . import catalog, display, records
+from . import catalog, cli_serve, display, records
 from .api import Runbooks
 from .errors import OncallError
 from .results import EXIT_CODES, NOT_BEGUN
@@ -280,3 +280,7 @@ def _hashes_of(file: str) -> list[str]:
     if not found:
         raise OncallError(f"{file} holds no plan that can be acted on")
     return found
+
+
+for command in cli_serve.commands(_one_line, AS_JSON):
+    main.add_command(command)

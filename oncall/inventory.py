@@ -10,8 +10,9 @@ import ipaddress
 import json
 import re
 import subprocess
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from .errors import OncallError
 from .execution import beside_python
@@ -23,10 +24,15 @@ _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 @dataclass(frozen=True)
 class Names:
-    """The names of the hosts and of the groups of an inventory."""
+    """The names of the hosts and of the groups of an inventory.
+
+    Attributes:
+        members: group -> its hosts, with those of the groups in it.
+    """
 
     hosts: frozenset[str]
     groups: frozenset[str]
+    members: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 def names(inventories: Sequence[str], environment: Mapping[str, str]) -> Names:
@@ -36,13 +42,21 @@ def names(inventories: Sequence[str], environment: Mapping[str, str]) -> Names:
         told = subprocess.run(argv, capture_output=True, text=True, timeout=SECONDS, env=dict(environment), check=True)
         groups = json.loads(told.stdout)
         described = groups.pop("_meta", {}).get("hostvars", {})
-        members = {host for group in groups.values() for host in group.get("hosts", ())}
-        return Names(frozenset({*members, *described}), frozenset({"all", "ungrouped", *groups}))
+        hosts = frozenset({*described, *(host for group in groups.values() for host in group.get("hosts", ()))})
+        members = {"all": hosts, **{group: frozenset(_members(group, groups)) for group in groups if group != "all"}}
+        return Names(hosts, frozenset({"all", "ungrouped", *groups}), members)
     except subprocess.CalledProcessError as error:
         said = [line.strip() for line in error.stderr.splitlines() if line.strip()] or ["it said nothing"]
         raise OncallError(f"cannot read the inventory {', '.join(inventories)}: {said[0][:300]}") from None
     except (OSError, ValueError, AttributeError, subprocess.TimeoutExpired) as error:
         raise OncallError(f"cannot read the inventory {', '.join(inventories)}: {type(error).__name__}") from None
+
+
+def _members(group: str, groups: Mapping[str, Any]) -> Iterator[str]:
+    told = groups.get(group, {})
+    yield from told.get("hosts", ())
+    for child in told.get("children", ()):
+        yield from _members(child, groups)
 
 
 def exact(host: str, known: Names) -> str:

@@ -1,0 +1,191 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The commands that have to do with alerts. They work on the database of the service, whether it runs or not."""
+
+from __future__ import annotations
+
+import getpass
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from . import display
+from .errors import OncallError
+
+if TYPE_CHECKING:
+    from .serve.store import Store
+
+CONFIG = click.option(
+    "-c",
+    "--config",
+    "config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="ONCALL_CONFIG",
+    default="/etc/oncall/serve.yml",
+    show_default=True,
+    show_envvar=True,
+    help="The settings of the service.",
+)
+EPISODE = click.argument("episode", metavar="EPISODE")
+COUNT = click.option("-n", "--count", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many.")
+STATES = ("queued", "running", "waiting", "ended")
+
+
+@contextmanager
+def _store(config: Path) -> Iterator[Store]:
+    from .serve.settings import load
+    from .serve.store import Store, url_of
+
+    settings = load(config)
+    store = Store(url_of(settings.database, settings.state_directory))
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def commands(one_line: Callable[..., Any], as_json: Callable[..., Any]) -> list[click.Command]:
+    """The commands, for the group they belong to."""
+
+    @click.command()
+    @CONFIG
+    @click.option("--check", "only_check", is_flag=True, help="Only check the settings and the inventory.")
+    @one_line
+    def serve(config: Path, only_check: bool) -> None:
+        """Take alerts from Alertmanager and run their runbooks.
+
+        \b
+        oncall serve -c serve.yml --check
+        oncall serve -c serve.yml
+
+        SIGHUP reads the settings again; SIGTERM lets runs in progress end first.
+        """
+        from .serve.service import Inventory, Service
+        from .serve.settings import load
+
+        if only_check:
+            settings = load(config)
+            names = Inventory(settings).names(False)
+            click.echo(f"{config}: {len(settings.runbooks)} runbooks, {len(names.hosts)} hosts")
+            return
+        Service(config).run()
+
+    @click.command()
+    @click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="Only those in this state.")
+    @COUNT
+    @CONFIG
+    @as_json
+    @one_line
+    def episodes(config: Path, states: tuple[str, ...], count: int, as_json: bool) -> None:
+        """What alerts led to, the newest first."""
+        with _store(config) as store:
+            found = store.episodes(states, count)
+        if as_json:
+            display.document(found)
+            return
+        lines = [
+            (one["id"][:12], _when(one["received_at"]), one["runbook"], one["host"], one["state"], _said(one))
+            for one in found
+        ]
+        display.rows(("EPISODE", "RECEIVED", "RUNBOOK", "HOST", "STATE", ""), lines)
+
+    @click.command()
+    @EPISODE
+    @CONFIG
+    @one_line
+    def approve(episode: str, config: Path) -> None:
+        """Agree to the plan of EPISODE, which is acted on if a fresh diagnosis gives the same plan."""
+        with _store(config) as store:
+            found = store.find(episode)
+            now = time.time()
+            agreed = {"state": "queued", "stage": "act", "queued_at": now, "until": None, "reason": ""}
+            if found["state"] != "waiting" or not store.change(found["id"], "waiting", agreed):
+                raise OncallError(f"episode {found['id'][:12]} does not wait for a person: {_said(found)}")
+            store.note(found["id"], f"agreed by {getpass.getuser()}")
+        click.echo(f"{found['runbook']} acts on {found['host']}: {display.shown(found['summary'])}")
+
+    @click.command()
+    @EPISODE
+    @CONFIG
+    @click.option("--reason", default="a person wanted it", help="For whoever reads it later.")
+    @one_line
+    def cancel(episode: str, config: Path, reason: str) -> None:
+        """End EPISODE: before its run, while it waits for a person, or by killing its run."""
+        with _store(config) as store:
+            found = store.find(episode)
+            why = f"canceled by {getpass.getuser()}: {reason}"
+            ended = {"state": "ended", "outcome": "canceled", "summary": why, "ended_at": time.time()}
+            if not (store.change(found["id"], "queued", ended) or store.change(found["id"], "waiting", ended)):
+                if not store.change(found["id"], "running", {"cancel": why}):
+                    raise OncallError(f"episode {found['id'][:12]} has ended already: {_said(found)}")
+                click.echo(f"{found['runbook']} on {found['host']} is being killed")
+                return
+        click.echo(f"{found['runbook']} on {found['host']} is canceled")
+
+    @click.command()
+    @CONFIG
+    @click.option("--reason", required=True, help="For whoever wonders why nothing is done.")
+    @one_line
+    def pause(config: Path, reason: str) -> None:
+        """Begin no run until `oncall resume`. Alerts are still taken."""
+        with _store(config) as store:
+            store.set("paused", f"{reason} ({getpass.getuser()})")
+        click.echo("paused")
+
+    @click.command()
+    @CONFIG
+    @one_line
+    def resume(config: Path) -> None:
+        """Begin runs again."""
+        with _store(config) as store:
+            if not store.unset("paused"):
+                raise OncallError("nothing is paused by command; if it is by a file, remove the file")
+        click.echo("resumed")
+
+    @click.command()
+    @CONFIG
+    @COUNT
+    @as_json
+    @one_line
+    def quarantine(config: Path, count: int, as_json: bool) -> None:
+        """Alerts that mean no runbook or no host, the newest first."""
+        with _store(config) as store:
+            found = store.quarantine(count)
+        if as_json:
+            display.document(found)
+            return
+        lines = [(_when(one["last_at"]), one["count"], one["reason"], one["alert"]) for one in found]
+        display.rows(("LAST", "COUNT", "REASON", "ALERT"), lines)
+
+    @click.command()
+    @CONFIG
+    @as_json
+    @one_line
+    def proven(config: Path, as_json: bool) -> None:
+        """How many remedies helped, per runbook and host."""
+        with _store(config) as store:
+            found = store.proven()
+        if as_json:
+            display.document(found)
+            return
+        lines = [
+            (one["runbook"], one["host"], f"{one['helped']} of {one['remedies']}", one["not_helped_in_a_row"])
+            for one in found
+        ]
+        display.rows(("RUNBOOK", "HOST", "HELPED", "NOT HELPED IN A ROW"), lines)
+
+    return [serve, episodes, approve, cancel, pause, resume, quarantine, proven]
+
+
+def _when(at: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+
+
+def _said(episode: dict[str, Any]) -> str:
+    words = [episode["outcome"] or episode["mode"], episode["reason"] or episode["summary"]]
+    return ": ".join(filter(None, words))

@@ -1,0 +1,124 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which episode may begin a run now, and why the others have to wait. Nothing here looks at anything but its arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from .settings import Settings, Window
+
+HOUR_SECONDS = 3600
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A queued episode.
+
+    Attributes:
+        stage: ``check``, or ``act`` once a person agreed to a plan.
+        mode: that of its runbook when it came, or what it fell back to.
+        resolved: whether the alert is over.
+        reason: why it waits, as it was said last.
+        runs: how many it had.
+    """
+
+    episode: str
+    runbook: str
+    host: str
+    stage: str
+    mode: str
+    fingerprint: str = ""
+    resolved: bool = False
+    reason: str = ""
+    runs: int = 0
+
+    @property
+    def acts(self) -> bool:
+        """Whether its next run may change something."""
+        return self.stage == "act"
+
+
+@dataclass(frozen=True)
+class Started:
+    """A run that runs, or that acted within the last hour."""
+
+    runbook: str
+    host: str
+    acts: bool
+    at: float
+    running: bool
+
+
+@dataclass(frozen=True)
+class Past:
+    """What was begun."""
+
+    started: tuple[Started, ...] = ()
+
+    def and_now(self, one: Waiting, now: float) -> Past:
+        """The same, with a run that begins now."""
+        return Past((*self.started, Started(one.runbook, one.host, one.acts, now, True)))
+
+
+def why_not(
+    one: Waiting, past: Past, settings: Settings, members: Mapping[str, frozenset[str]], now: float, paused: str
+) -> str:
+    """Why this episode has to wait; "" where it may begin.
+
+    Args:
+        one: the episode.
+        past: what was begun.
+        settings: with the limits.
+        members: group of the inventory -> its hosts.
+        now: epoch seconds.
+        paused: why everything is paused; "" where it is not.
+    """
+    if paused:
+        return f"paused: {paused}"
+    if window := _window(one, settings.maintenance, members, now):
+        return f"maintenance until {window.ends_at.isoformat(timespec='minutes')}: {window.reason}"
+    running = [run for run in past.started if run.running]
+    if any((run.runbook, run.host) == (one.runbook, one.host) for run in running):
+        return f"{one.runbook} runs on {one.host}"
+    if len(running) >= settings.limits.running:
+        return f"{len(running)} runs at once (limits.running)"
+    return _why_not_act(one, past, settings, members, now) if one.acts else ""
+
+
+def _why_not_act(
+    one: Waiting, past: Past, settings: Settings, members: Mapping[str, frozenset[str]], now: float
+) -> str:
+    acts = [run for run in past.started if run.acts]
+    # Two runbooks on one host would each take the other's work for the incident's.
+    if other := next((run for run in acts if run.running and run.host == one.host), None):
+        return f"{other.runbook} acts on {one.host}"
+    lately = [run for run in acts if run.at > now - HOUR_SECONDS]
+    if len(lately) >= settings.limits.remedies_per_hour:
+        return f"{len(lately)} remedies within an hour (limits.remedies_per_hour)"
+    for group, limit in settings.limits.groups.items():
+        hosts = members.get(group, frozenset())
+        if one.host not in hosts:
+            continue
+        hour = {run.host for run in lately if run.host in hosts}
+        if one.host not in hour and len(hour) >= limit.hosts_per_hour:
+            return f"{len(hour)} hosts of {group} within an hour (limits.groups.{group}.hosts_per_hour)"
+        at_once = {run.host for run in acts if run.running and run.host in hosts}
+        if len(at_once) + 1 > max(1.0, limit.share_at_once * len(hosts)):
+            return f"{len(at_once)} of {len(hosts)} hosts of {group} at once (limits.groups.{group}.share_at_once)"
+    return ""
+
+
+def _window(
+    one: Waiting, windows: Sequence[Window], members: Mapping[str, frozenset[str]], now: float
+) -> Window | None:
+    moment = datetime.fromtimestamp(now, UTC)
+    for window in windows:
+        host = not window.hosts or any(one.host == name or one.host in members.get(name, ()) for name in window.hosts)
+        runbook = not window.runbooks or one.runbook in window.runbooks
+        if host and runbook and window.begins_at <= moment < window.ends_at:
+            return window
+    return None

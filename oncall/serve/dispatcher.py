@@ -1,0 +1,240 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Turns notifications into episodes and episodes into runs, as the limits allow. Whatever it does, doing it twice is doing it once."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from .. import inventory
+from .admission import Past, Waiting, why_not
+from .alerts import Alert, Bad
+from .routing import sort
+from .settings import Settings
+from .silences import Silences
+from .store import Admitting, Store
+
+LOG = logging.getLogger("oncall.dispatcher")
+LOOK_EVERY_SECONDS = 1.0
+NOTIFICATIONS_AT_ONCE = 50
+EPISODES_AT_ONCE = 500
+DAY_SECONDS = 86_400
+# In the state directory: pauses everything, with its content as the reason.
+PAUSE_FILE = "pause"
+PAUSED = "paused"
+
+
+class Kept(msgspec.Struct):
+    """A notification as it is kept."""
+
+    alerts: list[Alert]
+    bad: list[Bad]
+
+
+_kept = msgspec.json.Decoder(Kept)
+
+
+class Workflows(Protocol):
+    """Begins runs that were admitted."""
+
+    def begin(self, run: str) -> None:
+        """Begin a run; nothing, where it was begun."""
+
+
+class Dispatcher:
+    """The one loop of a node.
+
+    Args:
+        store: the database.
+        settings: what is in force now.
+        names: what the inventory names now; its argument asks for a fresh look.
+        silences: asks Alertmanager.
+        node: what this node is called.
+        begin: begins a run that was admitted.
+        cancel: kills a run of this node.
+        every_minute: what else has to be done now and then.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Callable[[], Settings],
+        names: Callable[[bool], inventory.Names],
+        silences: Silences,
+        node: str,
+        begin: Callable[[str], None],
+        cancel: Callable[[str], None],
+        every_minute: Callable[[], None],
+    ) -> None:
+        self._store, self._settings, self._names, self._silences = store, settings, names, silences
+        self._node, self._begin, self._cancel, self._every_minute = node, begin, cancel, every_minute
+        self._wake = threading.Event()
+        self._over = threading.Event()
+        self._next_minute = 0.0
+        self._thread = threading.Thread(target=self._loop, name="dispatcher", daemon=True)
+        # When the loop came round last: a loop that hangs must be seen.
+        self.turned_at = time.monotonic()
+        self.trouble = ""
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There is something to do."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Begin nothing more."""
+        self._over.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=30)
+
+    def _loop(self) -> None:
+        while not self._over.is_set():
+            self._wake.clear()
+            try:
+                self.turn()
+                self.trouble = ""
+            except Exception as error:
+                # The database may be away for a while; what is kept there waits.
+                self.trouble = f"{type(error).__name__}: {str(error).splitlines()[0][:200]}"
+                LOG.error("the dispatcher could not do its work: %s", self.trouble)
+                self._over.wait(LOOK_EVERY_SECONDS)
+            self.turned_at = time.monotonic()
+            self._wake.wait(LOOK_EVERY_SECONDS)
+
+    def turn(self) -> None:
+        """Everything once."""
+        while self._sort_some() and not self._over.is_set():
+            pass
+        for run, reason in self._store.canceled(self._node):
+            LOG.info("run %s is canceled: %s", run, reason)
+            self._cancel(run)
+        now = time.time()
+        self._expire(now)
+        for run in self._admit(now):
+            self._begin(run)
+        if now >= self._next_minute:
+            self._next_minute = now + 60
+            self._store.forget(now - self._settings().keep_days * DAY_SECONDS)
+            self._every_minute()
+
+    # ------------------------------------------------------------------ notifications
+    def _sort_some(self) -> bool:
+        """Sort the oldest notifications; whether there may be more."""
+        rows = self._store.inbox(NOTIFICATIONS_AT_ONCE)
+        if not rows:
+            return False
+        settings = self._settings()
+        for again in (False, True):
+            known = self._names(again)
+            parts = []
+            for _id, received_at, body in rows:
+                kept = _kept.decode(body)
+                parts.append(sort(kept.alerts, kept.bad, settings, known, received_at))
+            # A host that is new in the inventory is no stranger.
+            if not any("no host" in row["reason"] for part in parts for row in part.aside):
+                break
+        firing = {row["id"]: row for part in reversed(parts) for row in part.firing}
+        aside: dict[str, dict[str, object]] = {}
+        for part in parts:
+            for row in part.aside:
+                aside[row["id"]] = row if row["id"] not in aside else {
+                    **row, "first_at": aside[row["id"]]["first_at"], "count": aside[row["id"]]["count"] + 1,  # type: ignore[operator]
+                }  # fmt: skip
+        new = self._store.sort(
+            [row[0] for row in rows],
+            [*firing.values()],
+            [pair for part in parts for pair in part.resolved],
+            [*aside.values()],
+            {name: at for part in parts for name, at in part.seen.items()},
+        )
+        LOG.info(
+            "%d notifications sorted: %d new episodes, %d put aside, %d of runbooks that are off",
+            len(rows), new, len(aside), sum(part.off for part in parts),
+        )  # fmt: skip
+        return len(rows) == NOTIFICATIONS_AT_ONCE
+
+    # ------------------------------------------------------------------ episodes
+    def _expire(self, now: float) -> None:
+        for episode in self._store.episodes(["waiting"], most=EPISODES_AT_ONCE):
+            ended = {"state": "ended", "ended_at": now}
+            if episode["resolved_at"] is not None:
+                ended |= {"outcome": "closed", "summary": "the alert was over before a person agreed"}
+            elif episode["until"] is not None and episode["until"] < now:
+                ended |= {"outcome": "expired", "summary": f"nobody agreed in time to: {episode['summary']}"}
+            else:
+                continue
+            if self._store.change(episode["id"], "waiting", ended):
+                LOG.warning("episode %s: %s", episode["id"], ended["summary"])
+
+    def paused(self, settings: Settings) -> str:
+        """Why everything is paused; "" where it is not."""
+        file = Path(settings.state_directory, PAUSE_FILE)
+        try:
+            return file.read_text(encoding="utf-8", errors="replace").strip()[:300] or f"the file {file} is there"
+        except FileNotFoundError:
+            return self._store.controls().get(PAUSED, ("", 0.0))[0]
+
+    def _admit(self, now: float) -> list[str]:
+        """Begin what may begin; the runs."""
+        # Not in the one decision: only a look whether there is anything to decide.
+        if not self._store.episodes(["queued"], most=1):
+            return []
+        settings, known = self._settings(), self._names(False)
+        paused = self.paused(settings)
+        silenced = {} if paused else self._silences.ask(settings)
+        runs = []
+        with self._store.admitting() as admitting:
+            past = admitting.past(now)
+            for one in admitting.waiting(EPISODES_AT_ONCE):
+                one = self._fallen_back(one, admitting, settings)
+                if one.resolved:
+                    admitting.end(one, "closed", "the alert was over before it was its turn", now)
+                    continue
+                reason = self._why_not(one, past, settings, known.members, now, paused, silenced)
+                if reason:
+                    admitting.wait(one, reason)
+                    continue
+                runs.append(admitting.admit(one, self._node, one.acts, now))
+                past = past.and_now(one, now)
+        return runs
+
+    def _why_not(
+        self,
+        one: Waiting,
+        past: Past,
+        settings: Settings,
+        members: Mapping[str, frozenset[str]],
+        now: float,
+        paused: str,
+        silenced: Mapping[str, str],
+    ) -> str:
+        reason = why_not(one, past, settings, members, now, paused)
+        if not reason and one.acts:
+            reason = silenced.get(one.fingerprint) or silenced.get("", "")
+        return reason
+
+    def _fallen_back(self, one: Waiting, admitting: Admitting, settings: Settings) -> Waiting:
+        """The same, or asking a person first where the last remedies did not help."""
+        route = settings.runbooks.get(one.runbook)
+        if one.mode != "auto" or not one.acts or route is None:
+            return one
+        if admitting.not_helped(one.runbook, one.host, route.max_not_helped) < route.max_not_helped:
+            return one
+        LOG.warning(
+            "%s on %s: %d remedies in a row did not help; a person is asked",
+            one.runbook,
+            one.host,
+            route.max_not_helped,
+        )
+        return admitting.ask_first(one)

@@ -1,0 +1,54 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plays runbooks on this machine, with ansible-runner."""
+
+from __future__ import annotations
+
+import threading
+
+from ..api import Runbooks
+from ..results import HostResult, Outcome, Result
+from .settings import Settings
+from .work import CANCELED, INTERRUPTED, Order, Told
+
+
+class Local:
+    """Plays with the settings it was made with."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def play(self, order: Order, cancel: threading.Event) -> Told:
+        """To its end; its host is known to be an exact name of the inventory."""
+        route = self._settings.runbooks.get(order.runbook)
+        result = Runbooks(self._settings.inventories, self._settings.keep_environment).run(
+            order.runbook,
+            limit=order.host,
+            mode="act" if order.acts else "check",
+            approve=order.plan_hashes,
+            variables=route.variables if route else {},
+            timeout_seconds=route.timeout_seconds if route else None,
+            cancel=cancel,
+            run_id=order.run,
+        )
+        return told(result, order)
+
+
+def told(result: Result, order: Order) -> Told:
+    """What a result says of the one host."""
+    host = result.hosts.get(order.host)
+    if result.status == "ended" and host is not None:
+        hashes = tuple(plan.hash for plan in host.plans)
+        return Told(host.outcome, host.summary, _helped(host), hashes, result.to_dict())
+    known = f": {host.summary}" if host else ""
+    if result.status == "canceled" and not order.acts:
+        return Told(CANCELED, f"canceled{known}", None, (), result.to_dict())
+    what = {"canceled": "canceled", "timed_out": "killed after its time"}.get(result.status, "it came to no end")
+    # Killed while it might have been acting: nobody knows what it left behind.
+    outcome = INTERRUPTED if order.acts else Outcome.UNKNOWN
+    return Told(outcome, f"{what}{known}", None, (), result.to_dict())
+
+
+def _helped(host: HostResult) -> bool | None:
+    return host.outcome == Outcome.RESOLVED if host.actions else None

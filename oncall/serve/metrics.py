@@ -1,0 +1,88 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the service tells Prometheus about itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+
+from .store import Store
+
+SECONDS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800)
+
+
+class Metrics:
+    """Counters of this node since it was started, and gauges of the database that all nodes share.
+
+    Args:
+        store: the database.
+        paused: why everything is paused; "" where it is not.
+    """
+
+    def __init__(self, store: Store, paused: Callable[[], str]) -> None:
+        self._store, self._paused = store, paused
+        self._registry = CollectorRegistry()
+        self.notifications = Counter(
+            "oncall_notifications", "Notifications by what became of them.", ["result"], registry=self._registry
+        )
+        self._runs = Counter("oncall_runs", "Runs that ended.", ["runbook", "outcome"], registry=self._registry)
+        self._seconds = Histogram(
+            "oncall_run_seconds", "How long runs took.", ["runbook"], buckets=SECONDS, registry=self._registry
+        )
+        for word in ("taken", "refused", "turned_away"):
+            self.notifications.labels(word)
+        self._registry.register(_Gauges(store, paused))
+
+    def ended(self, runbook: str, outcome: str, seconds: float) -> None:
+        """A run has ended."""
+        self._runs.labels(runbook, outcome).inc()
+        self._seconds.labels(runbook).observe(seconds)
+
+    def text(self) -> bytes:
+        """In the text format."""
+        return generate_latest(self._registry)
+
+
+class _Gauges:
+    def __init__(self, store: Store, paused: Callable[[], str]) -> None:
+        self._store, self._paused = store, paused
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        now = time.time()
+        counts, controls = self._store.counts(), self._store.controls()
+        episodes = GaugeMetricFamily("oncall_episodes", "Episodes by state.", labels=["state", "runbook"])
+        for (state, runbook), number in counts["episodes"].items():
+            episodes.add_metric([state, runbook], number)
+        yield episodes
+        outcomes = GaugeMetricFamily("oncall_ended", "Runs that are kept, by outcome.", labels=["runbook", "outcome"])
+        for (runbook, outcome), number in counts["runs"].items():
+            if outcome:
+                outcomes.add_metric([runbook, outcome], number)
+        yield outcomes
+        proven = GaugeMetricFamily(
+            "oncall_remedies_helped_ratio",
+            "The share of remedies that were proven to help.",
+            labels=["runbook", "host"],
+        )
+        for one in self._store.proven():
+            proven.add_metric([one["runbook"], one["host"]], one["helped"] / one["remedies"])
+        yield proven
+        ages = {
+            "oncall_inbox_age_seconds": ("inbox_oldest", "The oldest notification that is not sorted yet."),
+            "oncall_queue_age_seconds": ("queue_oldest", "The longest that an episode waits for its run."),
+        }
+        for name, (key, text) in ages.items():
+            yield GaugeMetricFamily(name, text, max(0.0, now - counts[key]) if counts[key] else 0.0)
+        yield GaugeMetricFamily("oncall_inbox_notifications", "Notifications not sorted yet.", counts["inbox"])
+        yield GaugeMetricFamily("oncall_quarantined_alerts", "Alerts that were put aside.", counts["quarantined"])
+        yield GaugeMetricFamily("oncall_paused", "1 where everything is paused.", float(bool(self._paused())))
+        if "watchdog" in controls:
+            name = "oncall_watchdog_age_seconds"
+            yield GaugeMetricFamily(
+                name, "Since the alert that always fires was seen last.", now - controls["watchdog"][1]
+            )

@@ -1,0 +1,261 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The service from its start to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import ssl
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from .. import inventory
+from ..errors import OncallError
+from ..execution import Job, environment_of
+from . import logs, workflows
+from .awx import AwxExecutor
+from .dispatcher import Dispatcher
+from .journal import Journal
+from .local import Local
+from .metrics import Metrics
+from .nodes import Nodes
+from .settings import Settings, describe_changes, load
+from .silences import Silences
+from .store import Store, url_of, workflows_url
+from .tokens import Tokens
+from .web import Patience, Web
+from .work import Executor, Work
+
+LOG = logging.getLogger("oncall.service")
+# A dispatcher that has not come round for so long hangs.
+HANGS_SECONDS = 60.0
+INVENTORY_SECONDS = 30.0
+
+
+class Inventory:
+    """What the inventory names, remembered.
+
+    Args:
+        settings: what is in force now.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.use(settings)
+
+    def use(self, settings: Settings) -> None:
+        """Read it now; OncallError where that is not possible, and the old names stay."""
+        job = Job("inventory", Path(), settings.inventories, keep_environment=settings.keep_environment)
+        names = inventory.names(settings.inventories, environment_of(job, {}))
+        self._settings, self._names, self._read_at = settings, names, time.monotonic()
+
+    def names(self, again: bool) -> inventory.Names:
+        """The names; ``again`` has it read once more, unless that was a moment ago."""
+        if again and time.monotonic() - self._read_at > INVENTORY_SECONDS:
+            try:
+                self.use(self._settings)
+            except OncallError as error:
+                LOG.error("the inventory stays what it was: %s", error)
+                self._read_at = time.monotonic()
+        return self._names
+
+
+class Service:
+    """Everything, wired.
+
+    Args:
+        file: the settings.
+
+    Raises:
+        OncallError: it cannot be started; one line that says what to do.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self.settings = load(file)
+        self._tokens = Tokens(self.settings.tokens_file) if self.settings.tokens_file else None
+        url = url_of(self.settings.database, self.settings.state_directory)
+        self._nodes = Nodes(url, self.settings.state_directory, self.settings.node)
+        self._inventory = Inventory(self.settings)
+        self._store = Store(url)
+        self._metrics = Metrics(self._store, lambda: self._dispatcher.paused(self.settings))
+        self._work = Work(self._store, self._executor, self.settings.node, self._approve_seconds, self._ended)
+        self._dispatcher = Dispatcher(
+            self._store,
+            lambda: self.settings,
+            self._inventory.names,
+            Silences(),
+            self.settings.node,
+            workflows.begin,
+            self._work.cancel,
+            self._every_minute,
+        )
+        self._inbox_size = (0, 0.0)
+        self._journal = Journal(self._store.keep, self._dispatcher.wake)
+        self._web = Web(
+            self._journal,
+            self._tokens,
+            self._crowded,
+            self._metrics.text,
+            self.trouble,
+            lambda word: self._metrics.notifications.labels(word).inc(),
+        )
+        self._draining = False
+        self._hurry = threading.Event()
+
+    # ------------------------------------------------------------------ what the parts ask
+    def _executor(self) -> Executor:
+        return AwxExecutor(self.settings) if self.settings.awx else Local(self.settings)
+
+    def _approve_seconds(self, runbook: str) -> float:
+        route = self.settings.runbooks.get(runbook)
+        return route.approve_seconds if route else 3600.0
+
+    def _ended(self, runbook: str, outcome: str, seconds: float) -> None:
+        self._metrics.ended(runbook, outcome, seconds)
+        LOG.info("a run of %s has ended after %.1f s: %s", runbook, seconds, outcome)
+        self._dispatcher.wake()
+
+    def _crowded(self) -> str:
+        """Why no more notifications are taken; looked at now and then, as it need not be exact."""
+        if self._draining:
+            return "the service is going down"
+        size, at = self._inbox_size
+        if time.monotonic() - at > 1.0:
+            size = self._store.inbox_size()
+            self._inbox_size = (size, time.monotonic())
+        most = self.settings.limits.queued_notifications
+        return f"{size} notifications are not sorted yet (limits.queued_notifications)" if size >= most else ""
+
+    def trouble(self) -> str:
+        """Why the service is not ready; "" where it is."""
+        if self._draining:
+            return "going down"
+        if time.monotonic() - self._dispatcher.turned_at > HANGS_SECONDS:
+            return "the dispatcher hangs"
+        return self._dispatcher.trouble
+
+    def _every_minute(self) -> None:
+        self._nodes.renew()
+        for node in self._nodes.gone(self._store.nodes()):
+            runs = self._store.open_runs(node)
+            LOG.warning("node %s is gone; its %d runs are taken over", node, len(runs))
+            workflows.take_over(runs)
+
+    # ------------------------------------------------------------------ its life
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT, and then until what runs has ended."""
+        logs.set_up()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._stop)
+        try:
+            asyncio.run(self._serve())
+        finally:
+            self._drain()
+
+    async def _serve(self) -> None:
+        settings = self.settings
+        host, port = settings.address
+        config = uvicorn.Config(
+            self._web.app,
+            host=host,
+            port=port,
+            http=Patience,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=500,
+            backlog=1024,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=15,
+            **_tls(settings),
+        )
+        self._server = _Server(config)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload)
+        workflows.launch(
+            workflows_url(settings.database, settings.state_directory),
+            settings.node,
+            self._work,
+            settings.limits.running,
+        )
+        # Admitted, but the workflow may not have been begun.
+        for run in self._store.open_runs(settings.node):
+            workflows.begin(run)
+        self._dispatcher.start()
+        LOG.info("listening on %s as node %s, process %d", settings.listen, settings.node, os.getpid())
+        await self._server.serve()
+
+    def _stop(self, _number: int, _frame: Any) -> None:
+        if self._draining:
+            self._hurry.set()
+        self._draining = True
+        if server := getattr(self, "_server", None):
+            server.should_exit = True
+        else:
+            raise SystemExit(0)
+
+    def _reload(self) -> None:
+        """Settings that are wrong change nothing."""
+        try:
+            new = load(self._file)
+            for name, stays in describe_changes(self.settings, new).items():
+                LOG.warning("%s stays %s until the service is started again", name, stays)
+            self._inventory.use(new)
+        except OncallError as error:
+            LOG.error("the settings stay what they were: %s", error)
+            return
+        self.settings = new
+        self._dispatcher.wake()
+        LOG.info("settings read again from %s", self._file)
+
+    def _drain(self) -> None:
+        """Let what runs end, for a while; kill what does not."""
+        self._draining = True
+        self._dispatcher.stop()
+        deadline = time.monotonic() + self.settings.drain_seconds
+        if self._work.running:
+            LOG.info("waiting for %d runs to end", len(self._work.running))
+        while self._work.running and time.monotonic() < deadline and not self._hurry.wait(0.1):
+            pass
+        self._work.going_down = True
+        for run in self._work.running:
+            LOG.warning("run %s is killed; after the next start it is looked at, and not begun again", run)
+            self._work.cancel(run)
+        while self._work.running and time.monotonic() < deadline + 15:
+            time.sleep(0.05)
+        workflows.stop()
+        self._journal.close()
+        self._store.close()
+        self._nodes.close()
+        LOG.info("ended")
+
+
+class _Server(uvicorn.Server):
+    """Whose signals are the service's own."""
+
+    def capture_signals(self) -> Any:
+        from contextlib import nullcontext
+
+        return nullcontext()
+
+
+def _tls(settings: Settings) -> dict[str, Any]:
+    if settings.tls is None:
+        return {}
+    given: dict[str, Any] = {"ssl_certfile": settings.tls.certificate, "ssl_keyfile": settings.tls.key}
+    if settings.tls.client_ca:
+        given |= {"ssl_ca_certs": settings.tls.client_ca, "ssl_cert_reqs": ssl.CERT_REQUIRED}
+    for name in (settings.tls.certificate, settings.tls.key, settings.tls.client_ca):
+        if name and not Path(name).is_file():
+            raise OncallError(f"there is no file {name}, which tls names")
+    return given

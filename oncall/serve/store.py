@@ -1,0 +1,467 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The database: notifications not yet sorted, episodes and their runs, what was put aside, what is paused.
+
+SQLite for one node, PostgreSQL for several. Values only ever travel as parameters.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from ..errors import OncallError
+from .admission import Past, Started, Waiting
+
+METADATA = sa.MetaData()
+# One writer at a time where several would decide at once; any number that is ours.
+LOCK = 0x6F6E63616C6C
+
+INBOX = sa.Table(
+    "oncall_inbox",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("received_at", sa.Float, nullable=False),
+    sa.Column("alerts", sa.LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)
+EPISODES = sa.Table(
+    "oncall_episodes",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("runbook", sa.Text, nullable=False),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("alert", sa.Text, nullable=False),
+    sa.Column("mode", sa.Text, nullable=False),
+    # queued, running, waiting (for a person), ended
+    sa.Column("state", sa.Text, nullable=False),
+    # check, or act on a plan
+    sa.Column("stage", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False, default=""),
+    sa.Column("outcome", sa.Text, nullable=False, default=""),
+    sa.Column("summary", sa.Text, nullable=False, default=""),
+    sa.Column("plan_hash", sa.Text, nullable=False, default=""),
+    sa.Column("result", sa.Text, nullable=False, default=""),
+    sa.Column("received_at", sa.Float, nullable=False),
+    sa.Column("seen_at", sa.Float, nullable=False),
+    sa.Column("queued_at", sa.Float, nullable=False),
+    sa.Column("resolved_at", sa.Float),
+    sa.Column("ended_at", sa.Float),
+    sa.Column("until", sa.Float),
+    sa.Column("cancel", sa.Text, nullable=False, default=""),
+    sa.Column("note", sa.Text, nullable=False, default=""),
+    sa.Column("runs", sa.Integer, nullable=False, default=0),
+)
+RUNS = sa.Table(
+    "oncall_runs",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("episode", sa.Text, nullable=False, index=True),
+    sa.Column("runbook", sa.Text, nullable=False),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("acts", sa.Boolean, nullable=False),
+    sa.Column("node", sa.Text, nullable=False),
+    sa.Column("admitted_at", sa.Float, nullable=False, index=True),
+    # Set right before the playbook is started: from here on it may have changed something.
+    sa.Column("began_at", sa.Float),
+    sa.Column("ended_at", sa.Float),
+    sa.Column("outcome", sa.Text, nullable=False, default=""),
+    # Whether a remedy was proven to have helped; NULL where none was applied.
+    sa.Column("helped", sa.Boolean),
+)
+QUARANTINE = sa.Table(
+    "oncall_quarantine",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("alert", sa.Text, nullable=False),
+    sa.Column("first_at", sa.Float, nullable=False),
+    sa.Column("last_at", sa.Float, nullable=False),
+    sa.Column("count", sa.Integer, nullable=False),
+)
+CONTROL = sa.Table(
+    "oncall_control",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+)
+sa.Index("oncall_episodes_state", EPISODES.c.state, EPISODES.c.queued_at)
+sa.Index("oncall_runs_open", RUNS.c.ended_at)
+
+
+class Store:
+    """Every statement there is. Any number of threads may use one at once."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = _engine(url)
+        self._reading = self._engine.execution_options(reads=True)
+        self._insert: Any = sqlite.insert if self._engine.dialect.name == "sqlite" else postgresql.insert
+        try:
+            with self._alone() as connection:
+                METADATA.create_all(connection)
+        except sa.exc.SQLAlchemyError as error:
+            raise OncallError(f"cannot open the database {shown(url)}: {_first_line(error)}") from None
+
+    @contextmanager
+    def _alone(self) -> Iterator[sa.Connection]:
+        """A transaction that no other of these runs beside: SQLite has but one writer anyway."""
+        with self._engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
+            yield connection
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    # ------------------------------------------------------------------ notifications
+    def keep(self, notifications: Sequence[bytes]) -> None:
+        """All of them or none, on the disk when this returns."""
+        now = time.time()
+        with self._engine.begin() as connection:
+            connection.execute(INBOX.insert(), [{"received_at": now, "alerts": one} for one in notifications])
+
+    def inbox(self, most: int) -> list[tuple[int, float, bytes]]:
+        """The oldest notifications that are not sorted yet."""
+        query = sa.select(INBOX.c.id, INBOX.c.received_at, INBOX.c.alerts).order_by(INBOX.c.id).limit(most)
+        with self._reading.connect() as connection:
+            return [(row.id, row.received_at, row.alerts) for row in connection.execute(query)]
+
+    def inbox_size(self) -> int:
+        with self._reading.connect() as connection:
+            return int(connection.scalar(sa.select(sa.func.count()).select_from(INBOX)) or 0)
+
+    def sort(self, taken: Iterable[int], firing: Sequence[dict[str, Any]], resolved: Sequence[tuple[str, float]],
+             aside: Sequence[dict[str, Any]], seen: dict[str, float]) -> int:  # fmt: skip
+        """What became of notifications, in one transaction; how many episodes are new."""
+        with self._alone() as connection:
+            new = 0
+            if firing:
+                statement = self._insert(EPISODES)
+                keep = statement.on_conflict_do_update(
+                    index_elements=["id"],
+                    set_={"seen_at": statement.excluded.seen_at},
+                )
+                before = connection.scalar(sa.select(sa.func.count()).select_from(EPISODES)) or 0
+                connection.execute(keep, firing)
+                new = (connection.scalar(sa.select(sa.func.count()).select_from(EPISODES)) or 0) - before
+            for episode, at in resolved:
+                connection.execute(
+                    EPISODES.update()
+                    .where(EPISODES.c.id == episode, EPISODES.c.resolved_at.is_(None))
+                    .values(resolved_at=at)
+                )
+            if aside:
+                statement = self._insert(QUARANTINE)
+                again = {"last_at": statement.excluded.last_at, "count": QUARANTINE.c.count + 1}
+                connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=again), aside)
+            for name, at in seen.items():
+                self._set(connection, name, "", at)
+            connection.execute(INBOX.delete().where(INBOX.c.id.in_([*taken])))
+        return new
+
+    # ------------------------------------------------------------------ who may begin
+    @contextmanager
+    def admitting(self) -> Iterator[Admitting]:
+        """One decision at a time over all nodes: what is seen in it stays true until it ends."""
+        with self._alone() as connection:
+            yield Admitting(connection)
+
+    # ------------------------------------------------------------------ runs
+    def begin(self, run: str, node: str, at: float) -> bool:
+        """Mark a run as begun on a node; False where it was begun before."""
+        with self._engine.begin() as connection:
+            done = connection.execute(
+                RUNS.update().where(RUNS.c.id == run, RUNS.c.began_at.is_(None)).values(began_at=at, node=node)
+            )
+            return done.rowcount == 1
+
+    def conclude(self, run: str, outcome: str, helped: bool | None, episode: str, values: dict[str, Any]) -> None:
+        """What came of a run, and what the episode is now. Doing it twice changes nothing."""
+        now = time.time()
+        with self._engine.begin() as connection:
+            done = connection.execute(
+                RUNS.update()
+                .where(RUNS.c.id == run, RUNS.c.ended_at.is_(None))
+                .values(ended_at=now, outcome=outcome, helped=helped)
+            )
+            if done.rowcount == 1:
+                connection.execute(EPISODES.update().where(EPISODES.c.id == episode).values(**values))
+
+    def run(self, run: str) -> sa.Row[Any] | None:
+        with self._reading.connect() as connection:
+            return connection.execute(sa.select(RUNS).where(RUNS.c.id == run)).first()
+
+    def open_runs(self, node: str) -> list[str]:
+        """The runs of a node that have not ended."""
+        query = sa.select(RUNS.c.id).where(RUNS.c.node == node, RUNS.c.ended_at.is_(None))
+        with self._reading.connect() as connection:
+            return [row.id for row in connection.execute(query)]
+
+    def nodes(self) -> list[str]:
+        """The nodes with runs that have not ended."""
+        with self._reading.connect() as connection:
+            return [*connection.scalars(sa.select(RUNS.c.node).where(RUNS.c.ended_at.is_(None)).distinct())]
+
+    def canceled(self, node: str) -> list[tuple[str, str]]:
+        """The runs of a node that are to be canceled, and why."""
+        query = (
+            sa.select(RUNS.c.id, EPISODES.c.cancel)
+            .join(EPISODES, EPISODES.c.id == RUNS.c.episode)
+            .where(RUNS.c.node == node, RUNS.c.ended_at.is_(None), EPISODES.c.cancel != "")
+        )
+        with self._reading.connect() as connection:
+            return [(row.id, row.cancel) for row in connection.execute(query)]
+
+    # ------------------------------------------------------------------ episodes
+    def episode(self, episode: str) -> dict[str, Any] | None:
+        with self._reading.connect() as connection:
+            row = connection.execute(sa.select(EPISODES).where(EPISODES.c.id == episode)).first()
+            return _plain(row) if row else None
+
+    def find(self, beginning: str) -> dict[str, Any]:
+        """The one episode whose id begins like this."""
+        known = beginning and all(one in "0123456789abcdef" for one in beginning)
+        query = sa.select(EPISODES).where(EPISODES.c.id.like(f"{beginning}%")).limit(3)
+        with self._reading.connect() as connection:
+            rows = connection.execute(query).all() if known else []
+        if len(rows) != 1:
+            what = "several episodes" if rows else "no episode"
+            raise OncallError(f"{what} with an id that begins with {beginning[:40]!r}; list them with: oncall episodes")
+        return _plain(rows[0])
+
+    def episodes(self, states: Sequence[str] = (), most: int = 50) -> list[dict[str, Any]]:
+        """The newest first."""
+        query = sa.select(EPISODES).order_by(EPISODES.c.received_at.desc()).limit(most)
+        if states:
+            query = query.where(EPISODES.c.state.in_(states))
+        with self._reading.connect() as connection:
+            return [_plain(row) for row in connection.execute(query)]
+
+    def change(self, episode: str, state: str, values: dict[str, Any]) -> bool:
+        """Change an episode that is in this state; False where it is in another one."""
+        with self._alone() as connection:
+            done = connection.execute(
+                EPISODES.update().where(EPISODES.c.id == episode, EPISODES.c.state == state).values(**values)
+            )
+            return done.rowcount == 1
+
+    def note(self, episode: str, note: str) -> None:
+        """Who had a hand in it."""
+        with self._engine.begin() as connection:
+            connection.execute(EPISODES.update().where(EPISODES.c.id == episode).values(note=note))
+
+    def quarantine(self, most: int = 50) -> list[dict[str, Any]]:
+        """The newest first."""
+        query = sa.select(QUARANTINE).order_by(QUARANTINE.c.last_at.desc()).limit(most)
+        with self._reading.connect() as connection:
+            return [_plain(row) for row in connection.execute(query)]
+
+    def proven(self) -> list[dict[str, Any]]:
+        """Per runbook and host: remedies, those that helped, and how many in a row did not since."""
+        query = (
+            sa.select(RUNS.c.runbook, RUNS.c.host, RUNS.c.helped)
+            .where(RUNS.c.helped.is_not(None))
+            .order_by(RUNS.c.admitted_at)
+        )
+        found: dict[tuple[str, str], dict[str, Any]] = {}
+        with self._reading.connect() as connection:
+            for row in connection.execute(query):
+                one = found.setdefault((row.runbook, row.host), {"remedies": 0, "helped": 0, "not_helped_in_a_row": 0})
+                one["remedies"] += 1
+                one["helped"] += int(row.helped)
+                one["not_helped_in_a_row"] = 0 if row.helped else one["not_helped_in_a_row"] + 1
+        return [{"runbook": runbook, "host": host, **one} for (runbook, host), one in sorted(found.items())]
+
+    def counts(self) -> dict[str, Any]:
+        """Numbers for the metrics and for people."""
+        with self._reading.connect() as connection:
+
+            def grouped(*columns: sa.Column[Any]) -> dict[tuple[Any, ...], int]:
+                query = sa.select(*columns, sa.func.count()).group_by(*columns)
+                return {tuple(row)[:-1]: row[-1] for row in connection.execute(query)}
+
+            oldest = sa.select(sa.func.min(EPISODES.c.queued_at)).where(EPISODES.c.state == "queued")
+            return {
+                "episodes": grouped(EPISODES.c.state, EPISODES.c.runbook),
+                "runs": grouped(RUNS.c.runbook, RUNS.c.outcome),
+                "quarantined": connection.scalar(sa.select(sa.func.count()).select_from(QUARANTINE)) or 0,
+                "inbox": connection.scalar(sa.select(sa.func.count()).select_from(INBOX)) or 0,
+                "inbox_oldest": connection.scalar(sa.select(sa.func.min(INBOX.c.received_at))),
+                "queue_oldest": connection.scalar(oldest),
+            }
+
+    # ------------------------------------------------------------------ control
+    def _set(self, connection: sa.Connection, name: str, value: str, at: float) -> None:
+        statement = self._insert(CONTROL).values(name=name, value=value, at=at)
+        connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": value, "at": at}))
+
+    def set(self, name: str, value: str) -> None:
+        with self._engine.begin() as connection:
+            self._set(connection, name, value, time.time())
+
+    def unset(self, name: str) -> bool:
+        with self._engine.begin() as connection:
+            return connection.execute(CONTROL.delete().where(CONTROL.c.name == name)).rowcount == 1
+
+    def controls(self) -> dict[str, tuple[str, float]]:
+        """name -> (value, when it was set)."""
+        with self._reading.connect() as connection:
+            return {row.name: (row.value, row.at) for row in connection.execute(sa.select(CONTROL))}
+
+    def forget(self, before: float) -> int:
+        """Drop what ended and was not heard of again since; how many episodes."""
+        with self._alone() as connection:
+            old = sa.select(EPISODES.c.id).where(EPISODES.c.state == "ended", EPISODES.c.seen_at < before)
+            connection.execute(RUNS.delete().where(RUNS.c.episode.in_(old), RUNS.c.helped.is_(None)))
+            connection.execute(QUARANTINE.delete().where(QUARANTINE.c.last_at < before))
+            return connection.execute(
+                EPISODES.delete().where(EPISODES.c.state == "ended", EPISODES.c.seen_at < before)
+            ).rowcount
+
+
+class Admitting:
+    """Inside of the one decision."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def waiting(self, most: int) -> list[Waiting]:
+        """The queued episodes, the oldest first."""
+        query = (
+            sa.select(EPISODES)
+            .where(EPISODES.c.state == "queued")
+            .order_by(EPISODES.c.queued_at, EPISODES.c.id)
+            .limit(most)
+        )
+        return [
+            Waiting(
+                row.id, row.runbook, row.host, row.stage, row.mode, row.fingerprint, row.resolved_at is not None,
+                row.reason, row.runs,
+            )
+            for row in self._connection.execute(query)
+        ]  # fmt: skip
+
+    def past(self, now: float) -> Past:
+        """What runs now and what acted within the last hour."""
+        query = sa.select(RUNS.c.runbook, RUNS.c.host, RUNS.c.acts, RUNS.c.admitted_at, RUNS.c.ended_at).where(
+            sa.or_(RUNS.c.ended_at.is_(None), sa.and_(RUNS.c.acts, RUNS.c.admitted_at > now - 3600))
+        )
+        started = [
+            Started(row.runbook, row.host, row.acts, row.admitted_at, row.ended_at is None)
+            for row in self._connection.execute(query)
+        ]
+        return Past(tuple(started))
+
+    def not_helped(self, runbook: str, host: str, most: int) -> int:
+        """How many remedies in a row did not help since one did."""
+        query = (
+            sa.select(RUNS.c.helped)
+            .where(RUNS.c.runbook == runbook, RUNS.c.host == host, RUNS.c.helped.is_not(None))
+            .order_by(RUNS.c.admitted_at.desc())
+            .limit(most)
+        )
+        count = 0
+        for row in self._connection.execute(query):
+            if row.helped:
+                break
+            count += 1
+        return count
+
+    def admit(self, one: Waiting, node: str, acts: bool, now: float) -> str:
+        """Begin a run of an episode; its id."""
+        run = f"{one.episode}r{one.runs + 1}"
+        self._connection.execute(
+            RUNS.insert().values(
+                id=run, episode=one.episode, runbook=one.runbook, host=one.host, acts=acts, node=node, admitted_at=now
+            )
+        )
+        self._connection.execute(
+            EPISODES.update().where(EPISODES.c.id == one.episode).values(state="running", reason="", runs=one.runs + 1)
+        )
+        return run
+
+    def ask_first(self, one: Waiting) -> Waiting:
+        """Have it only look, and then wait for a person."""
+        self._connection.execute(
+            EPISODES.update().where(EPISODES.c.id == one.episode).values(mode="approve", stage="check")
+        )
+        return replace(one, mode="approve", stage="check")
+
+    def wait(self, one: Waiting, reason: str) -> None:
+        """Say why it has to wait."""
+        if reason != one.reason:
+            self._connection.execute(EPISODES.update().where(EPISODES.c.id == one.episode).values(reason=reason))
+
+    def end(self, one: Waiting, outcome: str, summary: str, now: float) -> None:
+        """End an episode without a run."""
+        self._connection.execute(
+            EPISODES.update()
+            .where(EPISODES.c.id == one.episode)
+            .values(state="ended", outcome=outcome, summary=summary, reason="", ended_at=now)
+        )
+
+
+def _engine(url: str) -> sa.Engine:
+    if not url.startswith("sqlite"):
+        named = sa.make_url(url).set(drivername="postgresql+psycopg")
+        return sa.create_engine(named, pool_size=5, pool_pre_ping=True, connect_args={"connect_timeout": 5})
+    engine = sa.create_engine(url, pool_size=5, connect_args={"timeout": 10, "isolation_level": None})
+
+    @sa.event.listens_for(engine, "connect")
+    def _settings(connection: Any, _record: Any) -> None:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+
+    # sqlite3 itself begins too late: two that have read would then refuse to write.
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(
+            "BEGIN IMMEDIATE" if not connection.get_execution_options().get("reads") else "BEGIN"
+        )
+
+    return engine
+
+
+def _plain(row: sa.Row[Any]) -> dict[str, Any]:
+    values = dict(row._mapping)
+    for name in ("alert", "result"):
+        if values.get(name):
+            values[name] = json.loads(values[name])
+    return values
+
+
+def _first_line(error: Exception) -> str:
+    return str(getattr(error, "orig", None) or error).strip().splitlines()[0][:300]
+
+
+def shown(url: str) -> str:
+    """A URL without its password."""
+    return sa.make_url(url).render_as_string(hide_password=True)
+
+
+def url_of(database: str, state_directory: str) -> str:
+    """Where the data are; makes the folder of SQLite, for this user alone."""
+    if database:
+        return database
+    folder = Path(state_directory)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise OncallError(f"cannot make the state_directory {folder}: {error.strerror}") from None
+    return f"sqlite:///{folder / 'oncall.sqlite3'}"
+
+
+def workflows_url(database: str, state_directory: str) -> str:
+    """Where DBOS keeps its own: in a file of its own, so that an acknowledgement does not wait for it."""
+    return database or f"sqlite:///{Path(state_directory, 'workflows.sqlite3')}"
