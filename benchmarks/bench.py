@@ -86,7 +86,7 @@ def copies_of_the_lab(lab: Lab, folder: Path, count: int) -> Path:
     """
     variables = yaml.safe_load((ROOT / "inventories" / "lab" / "host_vars" / "lab.yml").read_text())
     variables = {name: value for name, value in variables.items() if not name.startswith("lab_")}
-    variables.update(json.loads((lab.home / "inventory.json").read_text()))
+    variables.update(json.loads((lab.home / "inventory.json").read_text()), lab_home=str(lab.home))
     hosts = "\n".join(f"lab-{number:03}" for number in range(1, count + 1))
     local = 'ansible_connection=local\nansible_python_interpreter="{{ ansible_playbook_python }}"'
     (folder / "group_vars").mkdir(parents=True)

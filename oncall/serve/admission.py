@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from .settings import Settings, Window
+from .settings import Route, Settings, Window
 
 HOUR_SECONDS = 3600
+# From nothing to everything.
+MODES = ("off", "suggest", "approve", "auto")
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class Waiting:
     Attributes:
         stage: ``check``, or ``act`` once a person agreed to a plan.
         mode: that of its runbook when it came, or what it fell back to.
+        agreed: whether a person agreed to its plan.
         resolved: whether the alert is over.
         reason: why it waits, as it was said last.
         runs: how many it had.
@@ -32,6 +35,7 @@ class Waiting:
     stage: str
     mode: str
     fingerprint: str = ""
+    agreed: bool = False
     resolved: bool = False
     reason: str = ""
     runs: int = 0
@@ -64,8 +68,22 @@ class Past:
         return Past((*self.started, Started(one.runbook, one.host, one.acts, now, True)))
 
 
+def mode_now(one: Waiting, route: Route | None, not_helped: int) -> str:
+    """The mode in which this episode may begin now: what it was when it came, or less.
+
+    Args:
+        one: the episode.
+        route: what the settings say of its runbook now; None where they say nothing any more.
+        not_helped: how many remedies in a row have not helped on its host.
+    """
+    allowed = route.mode if route else "off"
+    if allowed == "auto" and one.mode == "auto" and route and not_helped >= route.max_not_helped:
+        allowed = "approve"
+    return min(one.mode, allowed, key=MODES.index)
+
+
 def why_not(
-    one: Waiting, past: Past, settings: Settings, members: Mapping[str, frozenset[str]], now: float, paused: str
+    one: Waiting, past: Past, settings: Settings, members: Mapping[str, frozenset[str]], now: float
 ) -> str:
     """Why this episode has to wait; "" where it may begin.
 
@@ -75,10 +93,7 @@ def why_not(
         settings: with the limits.
         members: group of the inventory -> its hosts.
         now: epoch seconds.
-        paused: why everything is paused; "" where it is not.
     """
-    if paused:
-        return f"paused: {paused}"
     if window := _window(one, settings.maintenance, members, now):
         return f"maintenance until {window.ends_at.isoformat(timespec='minutes')}: {window.reason}"
     running = [run for run in past.started if run.running]
@@ -107,7 +122,8 @@ def _why_not_act(
         if one.host not in hour and len(hour) >= limit.hosts_per_hour:
             return f"{len(hour)} hosts of {group} within an hour (limits.groups.{group}.hosts_per_hour)"
         at_once = {run.host for run in acts if run.running and run.host in hosts}
-        if len(at_once) + 1 > max(1.0, limit.share_at_once * len(hosts)):
+        # 0.29 of 100 hosts are 28.999999999999996 of them.
+        if len(at_once) + 1 > max(1.0, round(limit.share_at_once * len(hosts), 6)):
             return f"{len(at_once)} of {len(hosts)} hosts of {group} at once (limits.groups.{group}.share_at_once)"
     return ""
 

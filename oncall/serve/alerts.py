@@ -17,11 +17,15 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 # Of Ansible, which would take such a label for a variable of its own.
-FORBIDDEN_LABELS = re.compile(r"(ansible_|__ansible_).*|meta")
+FORBIDDEN_LABELS = re.compile(r"(ansible_|__ansible_).*|meta", re.DOTALL)
 MOST_ALERTS = 10_000
+MOST_LABELS = 1000
 MOST_TEXT = 16_384
 
+# Not \d, which is every digit that any script has.
+TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})\Z"
 Text = Annotated[str, msgspec.Meta(max_length=MOST_TEXT)]
+Texts = Annotated[dict[Text, Text], msgspec.Meta(max_length=MOST_LABELS)]
 _HOST_PORT = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.%]+)\]|(?P<host>[^\[\]:]*))(?::(?P<port>[0-9]{1,5}))?")
 
 
@@ -38,10 +42,10 @@ class Alert(msgspec.Struct, frozen=True, rename="camel"):
     """
 
     status: Literal["firing", "resolved"]
-    labels: dict[Text, Text]
-    starts_at: Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)\Z")]
+    labels: Texts
+    starts_at: Annotated[str, msgspec.Meta(pattern=TIME)]
     fingerprint: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{1,64}\Z")]
-    annotations: dict[Text, Text] = {}
+    annotations: Texts = {}
 
 
 class _Notification(msgspec.Struct):
@@ -98,7 +102,10 @@ def _clean(alert: Alert) -> Alert:
 
 
 def _why(error: Exception) -> str:
-    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)[:300]
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    # What is wrong may be quoted, whatever it is; PostgreSQL keeps no NUL.
+    return str(error)[:300].encode("unicode_escape").decode()
 
 
 def host_of(instance: str) -> str:

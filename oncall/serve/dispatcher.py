@@ -8,14 +8,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
 from .. import inventory
-from .admission import Past, Waiting, why_not
+from .admission import Past, Waiting, mode_now, why_not
 from .alerts import Alert, Bad
 from .routing import sort
 from .settings import Settings
@@ -25,7 +25,7 @@ from .store import Admitting, Store
 LOG = logging.getLogger("oncall.dispatcher")
 LOOK_EVERY_SECONDS = 1.0
 NOTIFICATIONS_AT_ONCE = 50
-EPISODES_AT_ONCE = 500
+EPISODES_AT_ONCE = 5000
 DAY_SECONDS = 86_400
 # In the state directory: pauses everything, with its content as the reason.
 PAUSE_FILE = "pause"
@@ -42,13 +42,6 @@ class Kept(msgspec.Struct):
 _kept = msgspec.json.Decoder(Kept)
 
 
-class Workflows(Protocol):
-    """Begins runs that were admitted."""
-
-    def begin(self, run: str) -> None:
-        """Begin a run; nothing, where it was begun."""
-
-
 class Dispatcher:
     """The one loop of a node.
 
@@ -60,6 +53,7 @@ class Dispatcher:
         node: what this node is called.
         begin: begins a run that was admitted.
         cancel: kills a run of this node.
+        forget: drops what is kept elsewhere of runs.
         every_minute: what else has to be done now and then.
     """
 
@@ -72,10 +66,12 @@ class Dispatcher:
         node: str,
         begin: Callable[[str], None],
         cancel: Callable[[str], None],
+        forget: Callable[[Sequence[str]], None],
         every_minute: Callable[[], None],
     ) -> None:
         self._store, self._settings, self._names, self._silences = store, settings, names, silences
-        self._node, self._begin, self._cancel, self._every_minute = node, begin, cancel, every_minute
+        self._node, self._begin, self._cancel = node, begin, cancel
+        self._forget, self._every_minute = forget, every_minute
         self._wake = threading.Event()
         self._over = threading.Event()
         self._next_minute = 0.0
@@ -125,7 +121,8 @@ class Dispatcher:
             self._begin(run)
         if now >= self._next_minute:
             self._next_minute = now + 60
-            self._store.forget(now - self._settings().keep_days * DAY_SECONDS)
+            if runs := self._store.forget(now - self._settings().keep_days * DAY_SECONDS):
+                self._forget(runs)
             self._every_minute()
 
     # ------------------------------------------------------------------ notifications
@@ -166,16 +163,14 @@ class Dispatcher:
 
     # ------------------------------------------------------------------ episodes
     def _expire(self, now: float) -> None:
-        for episode in self._store.episodes(["waiting"], most=EPISODES_AT_ONCE):
+        for row in self._store.waited_enough(now):
             ended = {"state": "ended", "ended_at": now}
-            if episode["resolved_at"] is not None:
+            if row.resolved_at is not None:
                 ended |= {"outcome": "closed", "summary": "the alert was over before a person agreed"}
-            elif episode["until"] is not None and episode["until"] < now:
-                ended |= {"outcome": "expired", "summary": f"nobody agreed in time to: {episode['summary']}"}
             else:
-                continue
-            if self._store.change(episode["id"], "waiting", ended):
-                LOG.warning("episode %s: %s", episode["id"], ended["summary"])
+                ended |= {"outcome": "expired", "summary": f"nobody agreed in time to: {row.summary}"}
+            if self._store.change(row.id, "waiting", ended):
+                LOG.warning("episode %s: %s", row.id, ended["summary"])
 
     def paused(self, settings: Settings) -> str:
         """Why everything is paused; "" where it is not."""
@@ -188,20 +183,22 @@ class Dispatcher:
     def _admit(self, now: float) -> list[str]:
         """Begin what may begin; the runs."""
         # Not in the one decision: only a look whether there is anything to decide.
-        if not self._store.episodes(["queued"], most=1):
+        if not self._store.any_queued():
             return []
         settings, known = self._settings(), self._names(False)
-        paused = self.paused(settings)
-        silenced = {} if paused else self._silences.ask(settings)
+        if paused := self.paused(settings):
+            self._store.hold_all(f"paused: {paused}")
+            return []
+        silenced = self._silences.ask(settings)
         runs = []
         with self._store.admitting() as admitting:
             past = admitting.past(now)
             for one in admitting.waiting(EPISODES_AT_ONCE):
-                one = self._fallen_back(one, admitting, settings)
                 if one.resolved:
                     admitting.end(one, "closed", "the alert was over before it was its turn", now)
                     continue
-                reason = self._why_not(one, past, settings, known.members, now, paused, silenced)
+                one = self._in_mode(one, admitting, settings)
+                reason = self._why_not(one, past, settings, known, now, silenced)
                 if reason:
                     admitting.wait(one, reason)
                     continue
@@ -214,27 +211,32 @@ class Dispatcher:
         one: Waiting,
         past: Past,
         settings: Settings,
-        members: Mapping[str, frozenset[str]],
+        known: inventory.Names,
         now: float,
-        paused: str,
         silenced: Mapping[str, str],
     ) -> str:
-        reason = why_not(one, past, settings, members, now, paused)
+        if one.mode == "off":
+            return f"the mode of {one.runbook} is off now"
+        if one.agreed and one.acts and one.mode == "suggest":
+            return f"the mode of {one.runbook} is suggest now"
+        if one.host not in known.hosts:
+            return f"{one.host} is not in the inventory any more"
+        reason = why_not(one, past, settings, known.members, now)
         if not reason and one.acts:
             reason = silenced.get(one.fingerprint) or silenced.get("", "")
         return reason
 
-    def _fallen_back(self, one: Waiting, admitting: Admitting, settings: Settings) -> Waiting:
-        """The same, or asking a person first where the last remedies did not help."""
+    def _in_mode(self, one: Waiting, admitting: Admitting, settings: Settings) -> Waiting:
+        """The same, in the mode that it may have now."""
         route = settings.runbooks.get(one.runbook)
-        if one.mode != "auto" or not one.acts or route is None:
+        asks = one.mode == "auto" and one.acts and not one.agreed and route is not None
+        not_helped = admitting.not_helped(one.runbook, one.host, route.max_not_helped) if asks and route else 0
+        mode = mode_now(one, route, not_helped)
+        if mode == one.mode:
             return one
-        if admitting.not_helped(one.runbook, one.host, route.max_not_helped) < route.max_not_helped:
-            return one
-        LOG.warning(
-            "%s on %s: %d remedies in a row did not help; a person is asked",
-            one.runbook,
-            one.host,
-            route.max_not_helped,
-        )
-        return admitting.ask_first(one)
+        if mode == "off" or one.agreed:
+            # Not for good: the settings may change again.
+            return replace(one, mode=mode)
+        if not_helped:
+            LOG.warning("%s on %s: %d remedies in a row did not help; a person is asked", one.runbook, one.host, not_helped)
+        return admitting.only_look(one, mode)

@@ -27,7 +27,7 @@ class JsonLines(logging.Formatter):
         if record.exc_info and record.exc_info[1] is not None:
             told["error"] = f"{type(record.exc_info[1]).__name__}: {record.exc_info[1]}"[:MOST]
         # ASCII only: escapes, and what turns text around, are written out.
-        return json.dumps(told, ensure_ascii=True)
+        return json.dumps(told, ensure_ascii=True).replace("\x7f", "\\u007f")
 
 
 def set_up() -> None:

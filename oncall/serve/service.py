@@ -9,9 +9,11 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import ssl
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +84,7 @@ class Service:
         self.settings = load(file)
         self._tokens = Tokens(self.settings.tokens_file) if self.settings.tokens_file else None
         url = url_of(self.settings.database, self.settings.state_directory)
+        self._socket = _listen(*self.settings.address)
         self._nodes = Nodes(url, self.settings.state_directory, self.settings.node)
         self._inventory = Inventory(self.settings)
         self._store = Store(url)
@@ -95,6 +98,7 @@ class Service:
             self.settings.node,
             workflows.begin,
             self._work.cancel,
+            workflows.forget,
             self._every_minute,
         )
         self._inbox_size = (0, 0.0)
@@ -162,11 +166,8 @@ class Service:
 
     async def _serve(self) -> None:
         settings = self.settings
-        host, port = settings.address
         config = uvicorn.Config(
             self._web.app,
-            host=host,
-            port=port,
             http=Patience,
             ws="none",
             lifespan="off",
@@ -175,7 +176,6 @@ class Service:
             server_header=False,
             proxy_headers=False,
             limit_concurrency=500,
-            backlog=1024,
             timeout_keep_alive=30,
             timeout_graceful_shutdown=15,
             **_tls(settings),
@@ -193,7 +193,7 @@ class Service:
             workflows.begin(run)
         self._dispatcher.start()
         LOG.info("listening on %s as node %s, process %d", settings.listen, settings.node, os.getpid())
-        await self._server.serve()
+        await self._server.serve(sockets=[self._socket])
 
     def _stop(self, _number: int, _frame: Any) -> None:
         if self._draining:
@@ -244,9 +244,16 @@ class _Server(uvicorn.Server):
     """Whose signals are the service's own."""
 
     def capture_signals(self) -> Any:
-        from contextlib import nullcontext
-
         return nullcontext()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Bound now, so that it fails before anything else is begun."""
+    try:
+        (family, _kind, _protocol, _name, address), *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return socket.create_server(address[:2], family=family, backlog=1024)
+    except OSError as error:
+        raise OncallError(f"cannot listen on {host} port {port}: {error.strerror}") from None
 
 
 def _tls(settings: Settings) -> dict[str, Any]:

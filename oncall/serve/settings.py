@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
 import socket
 from collections.abc import Mapping
@@ -23,7 +24,12 @@ from ..errors import OncallError, UnknownRunbook
 Mode = Literal["off", "suggest", "approve", "auto"]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=7 * 86400)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+# No file, no header and no column of text can have a NUL or a line break in it.
+PLAIN = r"^[^\x00-\x1f\x7f]*\Z"
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=PLAIN)]
+# A path or an address.
+Place = Annotated[str, msgspec.Meta(min_length=1, max_length=4096, pattern=PLAIN)]
+Line = Annotated[str, msgspec.Meta(max_length=4096, pattern=PLAIN)]
 
 
 class Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -98,25 +104,25 @@ class Window(Strict, frozen=True):
 class Tls(Strict, frozen=True):
     """HTTPS. With ``client_ca``, only clients with a certificate of it are listened to."""
 
-    certificate: Name
-    key: Name
-    client_ca: str = ""
+    certificate: Place
+    key: Place
+    client_ca: Line = ""
 
 
 class Alertmanager(Strict, frozen=True):
     """Where it is asked for silences before a remedy."""
 
-    url: Name
-    token_file: str = ""
+    url: Place
+    token_file: Line = ""
 
 
 class Awx(Strict, frozen=True):
     """AWX runs the playbooks: the job template that has the name of the runbook."""
 
-    url: Name
-    token_file: Name
-    organization: str = ""
-    ca: str = ""
+    url: Place
+    token_file: Place
+    organization: Line = ""
+    ca: Line = ""
 
 
 class Settings(Strict, frozen=True):
@@ -132,17 +138,17 @@ class Settings(Strict, frozen=True):
         keep_days: how long what has ended is kept.
     """
 
-    inventories: Annotated[tuple[Name, ...], msgspec.Meta(min_length=1)]
-    state_directory: Name
+    inventories: Annotated[tuple[Place, ...], msgspec.Meta(min_length=1)]
+    state_directory: Place
     runbooks: dict[Name, Route]
     listen: Name = "127.0.0.1:9095"
-    database: str = ""
-    node: str = msgspec.field(default_factory=socket.gethostname)
-    tokens_file: str = ""
+    database: Line = ""
+    node: Name = msgspec.field(default_factory=socket.gethostname)
+    tokens_file: Line = ""
     tls: Tls | None = None
     runbook_label: Name = "runbook"
     host_label: Name = "instance"
-    watchdog_alert: str = "Watchdog"
+    watchdog_alert: Line = "Watchdog"
     limits: Limits = Limits()
     maintenance: tuple[Window, ...] = ()
     alertmanager: Alertmanager | None = None
@@ -160,11 +166,13 @@ class Settings(Strict, frozen=True):
 
 def load(path: Path) -> Settings:
     """Read the file; OncallError with the line where it is wrong."""
-    file = path.expanduser().absolute()
     try:
+        file = path.expanduser().absolute()
         text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise OncallError(f"cannot read the settings {file}: {getattr(error, 'strerror', '') or error}") from None
+    except UnicodeDecodeError as error:
+        raise _problem(file, error.object.count(b"\n", 0, error.start) + 1, "this is not UTF-8") from None
+    except (OSError, RuntimeError) as error:
+        raise OncallError(f"cannot read the settings {path}: {getattr(error, 'strerror', '') or error}") from None
     return parse(text, file)
 
 
@@ -175,17 +183,24 @@ def parse(text: str, file: Path) -> Settings:
         data = _Loader("").construct_document(root) if root else {}
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise OncallError(f"{file}:{mark.line + 1 if mark else 1}: {error.problem or error.context}") from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise OncallError(f"{file}:1: no YAML: {str(error).splitlines()[0]}") from None
+        raise _problem(file, mark.line + 1 if mark else 1, error.problem or error.context) from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise _problem(file, line, f"no YAML: the character #x{error.character:04x}") from None
+    except RecursionError:
+        raise _problem(file, 1, "no YAML: it is nested too deeply") from None
     try:
         _check_entries(data)
         settings = msgspec.convert(data, Settings)
         settings = _absolute(settings, file.parent)
         _check(settings)
     except msgspec.ValidationError as error:
-        raise OncallError(f"{file}:{_line(root, str(error))}: {error}") from None
+        raise _problem(file, _line(root, str(error)), error) from None
     return settings
+
+
+def _problem(file: Path, line: int, what: object) -> OncallError:
+    return OncallError(f"{file}:{line}: {' '.join(str(what).split())}")
 
 
 class _Loader(yaml.SafeLoader):
@@ -200,10 +215,21 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key, _value in node.value:
+            if key.tag != "tag:yaml.org,2002:str":
+                what = f"the key {key.value} is no text; put it in quotes" if key.id == "scalar" else "a key has to be text"
+                raise yaml.constructor.ConstructorError(None, None, what, key.start_mark)
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"{key.value} stands here twice", key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+    def construct_object(self, node: Any, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            # 2026-13-01 is no day; it would be said without its line.
+            what = f"{node.value!r:.100} is not what {node.tag.rpartition(':')[2]} can be"
+            raise yaml.constructor.ConstructorError(None, None, what, node.start_mark) from None
 
 
 def _check_entries(data: Any) -> None:
@@ -216,48 +242,58 @@ def _check_entries(data: Any) -> None:
             try:
                 msgspec.convert(entry, kind)
             except msgspec.ValidationError as error:
-                what, _, where = str(error).partition(" - at `$")
+                what, _, where = str(error).replace("`key in $", "`$").partition(" - at `$")
                 raise _wrong(what, f"{path}.{name}{where.rstrip('`')}") from None
 
 
 def _line(root: Any, message: str) -> int:
     """The line of the deepest part of ``$.a[0].b`` that is there."""
-    found = re.search(r" - at `(?:key in )?\$?([^`]*)`", message)
-    node = root
+    found = re.search(r" - at `(?:key in )?\$?(.*)`", message)
     unknown = re.search(r"unknown field `([^`]*)`", message)
-    path = re.findall(r"\.([^.\[\]]+)|\[(\d+)\]", found[1]) if found else []
-    for name, number in [*path, *([(unknown[1], "")] if unknown else [])]:
+    path = (found[1] if found else "") + (f".{unknown[1]}" if unknown else "")
+    node, line = root, 0
+    while path:
         if isinstance(node, yaml.MappingNode):
-            pairs = {key.value: (key, value) for key, value in node.value}
-            if name not in pairs:
+            # A name may have dots in it.
+            fits = [pair for pair in node.value if re.match(rf"\.{re.escape(pair[0].value)}(?=[.\[]|$)", path)]
+            if not fits:
                 break
-            key, node = pairs[name]
-            line = key.start_mark.line
-        elif isinstance(node, yaml.SequenceNode) and number and int(number) < len(node.value):
-            node = node.value[int(number)]
-            line = node.start_mark.line
+            key, node = max(fits, key=lambda pair: len(pair[0].value))
+            line, path = key.start_mark.line, path[len(key.value) + 1 :]
         else:
-            break
-    else:
-        return (line if path or unknown else 0) + 1
-    return (node.start_mark.line if node else 0) + 1
+            number = re.match(r"\[(\d+)\]", path)
+            if not isinstance(node, yaml.SequenceNode) or not number or int(number[1]) >= len(node.value):
+                break
+            node = node.value[int(number[1])]
+            line, path = node.start_mark.line, path[number.end() :]
+    return int(line) + 1
 
 
 def _absolute(settings: Settings, folder: Path) -> Settings:
     """The same, with paths that hold wherever the service is started."""
 
-    def path(name: str) -> str:
-        return str(folder / Path(name).expanduser()) if name else ""
+    def path(where: str, name: str) -> str:
+        try:
+            return str(folder / Path(name).expanduser()) if name else ""
+        except RuntimeError:
+            raise _wrong(f"nobody has the home {name.partition('/')[0]}", where) from None
+
+    def paths(where: str, part: Any, *names: str) -> Any:
+        changed = {name: path(f"{where}.{name}", getattr(part, name)) for name in names}
+        return msgspec.structs.replace(part, **changed)
 
     tls, alertmanager, awx = settings.tls, settings.alertmanager, settings.awx
     return msgspec.structs.replace(
         settings,
-        inventories=tuple(name if name.endswith(",") else path(name) for name in settings.inventories),
-        state_directory=path(settings.state_directory),
-        tokens_file=path(settings.tokens_file),
-        tls=tls and Tls(path(tls.certificate), path(tls.key), path(tls.client_ca)),
-        alertmanager=alertmanager and Alertmanager(alertmanager.url, path(alertmanager.token_file)),
-        awx=awx and msgspec.structs.replace(awx, token_file=path(awx.token_file), ca=path(awx.ca)),
+        inventories=tuple(
+            name if name.endswith(",") else path(f"inventories[{index}]", name)
+            for index, name in enumerate(settings.inventories)
+        ),
+        state_directory=path("state_directory", settings.state_directory),
+        tokens_file=path("tokens_file", settings.tokens_file),
+        tls=tls and paths("tls", tls, "certificate", "key", "client_ca"),
+        alertmanager=alertmanager and paths("alertmanager", alertmanager, "token_file"),
+        awx=awx and paths("awx", awx, "token_file", "ca"),
     )
 
 
@@ -265,10 +301,11 @@ def _check(settings: Settings) -> None:
     """What no type says."""
     owners: dict[str, str] = {}
     for name, route in settings.runbooks.items():
+        _check_runbook(name, f"runbooks.{name}")
         try:
-            catalog.find(name)
-        except UnknownRunbook as error:
-            raise _wrong(str(error), f"runbooks.{name}") from None
+            json.dumps(route.variables, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise _wrong(f"{error}; put it in quotes", f"runbooks.{name}.variables") from None
         for alert in route.alerts:
             if owners.setdefault(alert, name) != name:
                 raise _wrong(f"the alert {alert} is of {owners[alert]} already", f"runbooks.{name}.alerts")
@@ -277,13 +314,33 @@ def _check(settings: Settings) -> None:
             raise _wrong("begins_at and ends_at need a time zone, as in 2026-01-01T02:00:00Z", f"maintenance[{index}]")
         if window.begins_at >= window.ends_at:
             raise _wrong("it ends before it begins", f"maintenance[{index}].ends_at")
+        # Of a name that is nobody's, the window would never be one.
+        for number, name in enumerate(window.runbooks):
+            _check_runbook(name, f"maintenance[{index}].runbooks[{number}]")
     for name in ("alertmanager", "awx"):
         other = getattr(settings, name)
-        if other and urlsplit(other.url).scheme not in ("http", "https"):
+        if other and not _is_url(other.url, "http", "https"):
             raise _wrong(f"{other.url!r} is no http or https address", f"{name}.url")
-    if settings.database and not settings.database.startswith("postgresql://"):
-        raise _wrong("database has to begin with postgresql://; leave it out for SQLite", "database")
+    if settings.database and not _is_url(settings.database, "postgresql"):
+        # Not shown: it may have a password in it.
+        raise _wrong("database has to be a postgresql:// address; leave it out for SQLite", "database")
     _check_listen(settings)
+
+
+def _check_runbook(name: str, where: str) -> None:
+    try:
+        catalog.find(name)
+    except UnknownRunbook as error:
+        raise _wrong(str(error), where) from None
+
+
+def _is_url(text: str, *schemes: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        # PostgreSQL's may name no host, which is this machine.
+        return parts.scheme in schemes and bool(parts.hostname or schemes == ("postgresql",)) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def _check_listen(settings: Settings) -> None:
@@ -291,7 +348,7 @@ def _check_listen(settings: Settings) -> None:
         host, port = settings.address
     except ValueError:
         host, port = "", 0
-    if not host or not port:
+    if not host or not port or re.search(r"[/?#@\s]", settings.listen):
         raise _wrong(f"{settings.listen!r} is no address and port, as 127.0.0.1:9095 or [::1]:9095", "listen")
     protected = settings.tokens_file or (settings.tls and settings.tls.client_ca)
     if not protected and not _is_loopback(host):
@@ -312,9 +369,13 @@ def _wrong(what: str, where: str) -> msgspec.ValidationError:
 def secret(path: str) -> str:
     """The one line of a file with a secret."""
     try:
-        return Path(path).read_text(encoding="utf-8").strip()
+        text = Path(path).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise OncallError(f"cannot read {path}: {getattr(error, 'strerror', '') or 'no text'}") from None
+    # Anything else would be no header, and shown in the message that says so.
+    if not re.fullmatch(r"[!-~]+", text):
+        raise OncallError(f"{path} has to hold one token, in ASCII, on one line")
+    return text
 
 
 def describe_changes(old: Settings, new: Settings) -> Mapping[str, Any]:

@@ -147,14 +147,12 @@ class Store:
         with self._alone() as connection:
             new = 0
             if firing:
+                ids = [row["id"] for row in firing]
+                known = connection.scalar(sa.select(sa.func.count()).where(EPISODES.c.id.in_(ids))) or 0
                 statement = self._insert(EPISODES)
-                keep = statement.on_conflict_do_update(
-                    index_elements=["id"],
-                    set_={"seen_at": statement.excluded.seen_at},
-                )
-                before = connection.scalar(sa.select(sa.func.count()).select_from(EPISODES)) or 0
-                connection.execute(keep, firing)
-                new = (connection.scalar(sa.select(sa.func.count()).select_from(EPISODES)) or 0) - before
+                seen_again = {"seen_at": statement.excluded.seen_at}
+                connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=seen_again), firing)
+                new = len(ids) - known
             for episode, at in resolved:
                 connection.execute(
                     EPISODES.update()
@@ -176,6 +174,15 @@ class Store:
         """One decision at a time over all nodes: what is seen in it stays true until it ends."""
         with self._alone() as connection:
             yield Admitting(connection)
+
+    def hold_all(self, reason: str) -> None:
+        """Say of every queued episode why it waits."""
+        query = EPISODES.c.state == "queued", EPISODES.c.reason != reason
+        with self._reading.connect() as connection:
+            if connection.execute(sa.select(EPISODES.c.id).where(*query).limit(1)).first() is None:
+                return
+        with self._alone() as connection:
+            connection.execute(EPISODES.update().where(*query).values(reason=reason))
 
     # ------------------------------------------------------------------ runs
     def begin(self, run: str, node: str, at: float) -> bool:
@@ -248,6 +255,19 @@ class Store:
         with self._reading.connect() as connection:
             return [_plain(row) for row in connection.execute(query)]
 
+    def any_queued(self) -> bool:
+        query = sa.select(EPISODES.c.id).where(EPISODES.c.state == "queued").limit(1)
+        with self._reading.connect() as connection:
+            return connection.execute(query).first() is not None
+
+    def waited_enough(self, now: float) -> list[sa.Row[Any]]:
+        """Episodes that wait for a person, though the alert is over or the time is."""
+        query = sa.select(EPISODES.c.id, EPISODES.c.summary, EPISODES.c.resolved_at).where(
+            EPISODES.c.state == "waiting", sa.or_(EPISODES.c.resolved_at.is_not(None), EPISODES.c.until < now)
+        )
+        with self._reading.connect() as connection:
+            return [*connection.execute(query)]
+
     def change(self, episode: str, state: str, values: dict[str, Any]) -> bool:
         """Change an episode that is in this state; False where it is in another one."""
         with self._alone() as connection:
@@ -319,15 +339,20 @@ class Store:
         with self._reading.connect() as connection:
             return {row.name: (row.value, row.at) for row in connection.execute(sa.select(CONTROL))}
 
-    def forget(self, before: float) -> int:
-        """Drop what ended and was not heard of again since; how many episodes."""
+    def forget(self, before: float) -> list[str]:
+        """Drop what ended and was not heard of again since; the runs. What a remedy did for a host is kept."""
+        old = sa.select(EPISODES.c.id).where(EPISODES.c.state == "ended", EPISODES.c.seen_at < before)
+        with self._reading.connect() as connection:
+            episodes = [*connection.scalars(old.limit(1000))]
+            aside = connection.execute(sa.select(QUARANTINE.c.id).where(QUARANTINE.c.last_at < before)).first()
+        if not episodes and aside is None:
+            return []
         with self._alone() as connection:
-            old = sa.select(EPISODES.c.id).where(EPISODES.c.state == "ended", EPISODES.c.seen_at < before)
-            connection.execute(RUNS.delete().where(RUNS.c.episode.in_(old), RUNS.c.helped.is_(None)))
+            runs = [*connection.scalars(sa.select(RUNS.c.id).where(RUNS.c.episode.in_(episodes)))]
+            connection.execute(RUNS.delete().where(RUNS.c.episode.in_(episodes), RUNS.c.helped.is_(None)))
+            connection.execute(EPISODES.delete().where(EPISODES.c.id.in_(episodes)))
             connection.execute(QUARANTINE.delete().where(QUARANTINE.c.last_at < before))
-            return connection.execute(
-                EPISODES.delete().where(EPISODES.c.state == "ended", EPISODES.c.seen_at < before)
-            ).rowcount
+        return runs
 
 
 class Admitting:
@@ -338,16 +363,17 @@ class Admitting:
 
     def waiting(self, most: int) -> list[Waiting]:
         """The queued episodes, the oldest first."""
+        columns = ("id", "runbook", "host", "stage", "mode", "fingerprint", "plan_hash", "resolved_at", "reason", "runs")
         query = (
-            sa.select(EPISODES)
+            sa.select(*(EPISODES.c[name] for name in columns))
             .where(EPISODES.c.state == "queued")
             .order_by(EPISODES.c.queued_at, EPISODES.c.id)
             .limit(most)
         )
         return [
             Waiting(
-                row.id, row.runbook, row.host, row.stage, row.mode, row.fingerprint, row.resolved_at is not None,
-                row.reason, row.runs,
+                row.id, row.runbook, row.host, row.stage, row.mode, row.fingerprint, row.plan_hash != "",
+                row.resolved_at is not None, row.reason, row.runs,
             )
             for row in self._connection.execute(query)
         ]  # fmt: skip
@@ -391,12 +417,10 @@ class Admitting:
         )
         return run
 
-    def ask_first(self, one: Waiting) -> Waiting:
-        """Have it only look, and then wait for a person."""
-        self._connection.execute(
-            EPISODES.update().where(EPISODES.c.id == one.episode).values(mode="approve", stage="check")
-        )
-        return replace(one, mode="approve", stage="check")
+    def only_look(self, one: Waiting, mode: str) -> Waiting:
+        """Have it look first, in another mode."""
+        self._connection.execute(EPISODES.update().where(EPISODES.c.id == one.episode).values(mode=mode, stage="check"))
+        return replace(one, mode=mode, stage="check")
 
     def wait(self, one: Waiting, reason: str) -> None:
         """Say why it has to wait."""

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+import h11
 import msgspec
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -29,7 +30,8 @@ MOST_BODY_BYTES = 32 * 1024 * 1024
 MOST_BYTES = 64 * 1024 * 1024
 SLOW_SECONDS = 10.0
 KEEP_SECONDS = 15.0
-RETRY = {"Retry-After": "5"}
+# What goes with an answer that is not the end of it.
+HEADERS = {503: {"Retry-After": "5"}, 408: {"Connection": "close"}}
 
 
 class Web:
@@ -71,7 +73,7 @@ class Web:
         except _Answer as answer:
             self._counted("turned_away" if answer.status == 503 else "refused")
             LOG.warning("a notification from %s is answered with %d: %s", _peer(request), answer.status, answer)
-            return JSONResponse({"error": str(answer)}, answer.status, RETRY if answer.status == 503 else None)
+            return JSONResponse({"error": str(answer)}, answer.status, HEADERS.get(answer.status))
         except ClientDisconnect:
             return Response(status_code=400)
 
@@ -79,12 +81,14 @@ class Web:
         if crowded := self._crowded():
             raise _Answer(503, crowded)
         length = request.headers.get("content-length", "0")
-        if length.isdecimal() and int(length) > MOST_BODY_BYTES:
-            raise _Answer(413, f"{length} bytes; at most {MOST_BODY_BYTES} are read")
+        # Python itself refuses to read a number of thousands of digits.
+        if length.isdecimal() and (len(length) > 20 or int(length) > MOST_BODY_BYTES):
+            raise _Answer(413, f"{length[:20]} bytes; at most {MOST_BODY_BYTES} are read")
         if request.headers.get("content-encoding", "identity") != "identity":
             raise _Answer(415, "an encoded body is not read")
         parts: list[bytes] = []
         size = 0
+        slow = 408, "the body is too slow"
         try:
             async with asyncio.timeout(SLOW_SECONDS):
                 async for part in request.stream():
@@ -95,16 +99,14 @@ class Web:
                     if self._bytes > MOST_BYTES:
                         raise _Answer(503, "too much is being read at this moment")
                     parts.append(part)
+            slow = 503, "the database is too slow"
             good, bad = read(b"".join(parts))
             parts.clear()
             if good or bad:
                 async with asyncio.timeout(KEEP_SECONDS):
                     await self._journal.keep(msgspec.json.encode(Kept(good, bad)))
         except TimeoutError:
-            slow = not parts
-            raise _Answer(
-                503 if slow else 408, "the database is too slow" if slow else "the body is too slow"
-            ) from None
+            raise _Answer(*slow) from None
         except Refused as error:
             raise _Answer(400, str(error)) from None
         except NotKept as error:
@@ -170,6 +172,13 @@ class Patience(H11Protocol):
             self._stop_waiting()
         elif self._too_slow is None:
             self._wait()
+
+    def send_400_response(self, msg: str) -> None:
+        # Where there is an answer already, h11 does not let another one out.
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            super().send_400_response(msg)
+        else:
+            self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()

@@ -1,0 +1,288 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``oncall serve`` from an alert to what came of it, on hosts whose Redis is down. Every test has hosts of its own."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from ansible_collections.oncall.runbooks.tests.support.serving import Host, Serving, alert, wait_until_empty
+from ansible_collections.oncall.runbooks.tests.support.supervisord import until
+
+AUTO: dict[str, Any] = {"cache": {"mode": "auto"}}
+APPROVE: dict[str, Any] = {"cache": {"mode": "approve"}}
+SUGGEST: dict[str, Any] = {"cache": {}}
+HOSTS = 24
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory) -> Iterator[Serving]:
+    serving = Serving(tmp_path_factory.mktemp("serve"), hosts=HOSTS)
+    try:
+        yield serving.start()
+    finally:
+        serving.stop()
+
+
+@pytest.fixture
+def serving(running, request) -> Iterator[Serving]:
+    """The service in its first settings, or in those that the test asks for."""
+    first = dict(running.settings)
+    running.reload(**getattr(request, "param", {}))
+    yield running
+    running.settings = first
+
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def host(running) -> Host:
+    return running.hosts[next(_numbers)]
+
+
+@pytest.fixture
+def other(running) -> Host:
+    return running.hosts[next(_numbers)]
+
+
+def with_settings(**settings: Any) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("serving", [settings], indirect=True, ids=[""])
+
+
+# ---------------------------------------------------------------------- one run per episode
+def test_one_run_however_often_and_by_whom_it_is_told(serving, host):
+    told = alert(host.name)
+    assert serving.send(told) == 202
+    ended = serving.until_state(host, "ended")
+    assert (ended["outcome"], host.effects()) == ("resolved", 1)
+
+    elsewhere = alert(host.name, startsAt="2026-01-01T02:00:00+02:00")
+    port = alert(f"{host.name}:9121")
+    resolved = alert(host.name, status="resolved")
+    assert [serving.send(one) for one in (told, elsewhere, port, resolved, told)] == [202] * 5
+    wait_until_empty(serving)
+    found = [one for one in serving.episodes() if one["host"] == host.name]
+    assert [(one["id"], one["runs"]) for one in found] == [(ended["id"], 1)]
+    assert found[0]["resolved_at"] is not None
+
+    serving.send(alert(host.name, number=1))
+    again = serving.until_state(host, "ended", number=1)
+    assert (again["outcome"], host.effects()) == ("healthy", 1)
+
+
+@with_settings(runbooks=SUGGEST)
+def test_a_suggestion_changes_nothing(serving, host):
+    serving.send(alert(host.name))
+    ended = serving.until_state(host, "ended")
+    assert (ended["outcome"], host.effects()) == ("planned", 0)
+    assert ended["plan_hash"].startswith("p")
+    assert ended["summary"].startswith("Redis does not run")
+
+
+@with_settings(runbooks={"cache": {"mode": "off"}})
+def test_off_is_off(serving, host):
+    assert serving.send(alert(host.name)) == 202
+    wait_until_empty(serving)
+    assert [one for one in serving.episodes() if one["host"] == host.name] == []
+
+
+# ---------------------------------------------------------------------- a person agrees
+@with_settings(runbooks=APPROVE)
+def test_a_person_agrees(serving, host):
+    serving.send(alert(host.name))
+    waiting = serving.until_state(host, "waiting")
+    assert host.effects() == 0
+    assert waiting["outcome"] == "planned"
+
+    agreed = serving.command("approve", waiting["id"][:12])
+    assert agreed.returncode == 0, agreed.stderr
+    ended = serving.until_state(host, "ended")
+    assert (ended["outcome"], host.effects(), ended["runs"]) == ("resolved", 1, 2)
+    assert ended["note"].startswith("agreed by ")
+
+    again = serving.command("approve", waiting["id"])
+    assert (again.returncode, len(again.stderr.splitlines())) == (64, 1)
+    assert "does not wait for a person: resolved" in again.stderr
+
+
+@with_settings(runbooks=APPROVE)
+def test_another_plan_than_the_one_agreed_to_is_not_acted_on(serving, host):
+    serving.send(alert(host.name))
+    waiting = serving.until_state(host, "waiting")
+    # Somebody started it by hand.
+    host.restart()
+    serving.command("approve", waiting["id"])
+    ended = serving.until_state(host, "ended")
+    assert (ended["outcome"], host.effects()) == ("healthy", 1)
+
+
+@with_settings(runbooks={"cache": {"mode": "approve", "approve_seconds": 1}})
+def test_nobody_agrees_in_time(serving, host):
+    serving.send(alert(host.name))
+    ended = serving.until_state(host, "ended")
+    assert (ended["outcome"], host.effects()) == ("expired", 0)
+
+
+@with_settings(runbooks=APPROVE)
+def test_the_alert_is_over_before_a_person_agrees(serving, host):
+    serving.send(alert(host.name))
+    serving.until_state(host, "waiting")
+    serving.send(alert(host.name, status="resolved"))
+    ended = serving.until_state(host, "ended")
+    assert (ended["outcome"], host.effects()) == ("closed", 0)
+
+
+@with_settings(runbooks={"cache": {"mode": "auto", "max_not_helped": 1}})
+def test_what_did_not_help_is_not_done_again_by_itself(serving, host):
+    host.never_starts()
+    serving.send(alert(host.name))
+    assert serving.until_state(host, "ended")["outcome"] == "unresolved"
+    before = host.effects()
+    serving.send(alert(host.name, number=1))
+    waiting = serving.until_state(host, "waiting", "ended", number=1)
+    assert (waiting["state"], waiting["mode"], host.effects()) == ("waiting", "approve", before)
+    shown = serving.command("proven").stdout.splitlines()
+    assert f"cache\t{host.name}\t0 of 1\t1" in shown
+
+
+# ---------------------------------------------------------------------- who may begin
+def test_paused_by_command_and_by_file(serving, host):
+    assert serving.command("pause", "--reason", "storage is moved").returncode == 0
+    serving.send(alert(host.name))
+    until(lambda: "storage is moved" in serving.one(host)["reason"])
+    (serving.folder / "state" / "pause").write_text("by file")
+    assert serving.command("resume").returncode == 0
+    until(lambda: serving.one(host)["reason"] == "paused: by file")
+    assert "oncall_paused 1.0" in serving.get("/metrics")[1]
+    assert (serving.one(host)["state"], host.effects()) == ("queued", 0)
+    (serving.folder / "state" / "pause").unlink()
+    assert serving.until_state(host, "ended")["outcome"] == "resolved"
+    assert serving.command("resume").returncode == 64
+
+
+def test_the_alert_is_over_before_its_turn(serving, host):
+    serving.command("pause", "--reason", "to have it wait")
+    serving.send(alert(host.name))
+    until(lambda: serving.one(host)["reason"] != "")
+    serving.send(alert(host.name, status="resolved"))
+    wait_until_empty(serving)
+    serving.command("resume")
+    ended = serving.until_state(host, "ended")
+    assert (ended["outcome"], ended["runs"], host.effects()) == ("closed", 0, 0)
+
+
+def window(begins: int, ends: int, **what: Any) -> dict[str, Any]:
+    now = datetime.now(UTC)
+    times = {"begins_at": now + timedelta(seconds=begins), "ends_at": now + timedelta(seconds=ends)}
+    return {"reason": "the switch is replaced", **{name: at.isoformat() for name, at in times.items()}, **what}
+
+
+@with_settings(maintenance=[window(-60, 3600, hosts=["web"])])
+def test_nothing_is_done_in_a_maintenance_window(serving, host):
+    serving.send(alert(host.name))
+    until(lambda: "the switch is replaced" in serving.one(host)["reason"])
+    serving.reload(maintenance=[])
+    assert serving.until_state(host, "ended")["outcome"] == "resolved"
+
+
+@with_settings(limits={"running": 2, "remedies_per_hour": 1})
+def test_so_many_remedies_an_hour(serving, host):
+    """Tests before this one have had theirs."""
+    serving.send(alert(host.name))
+    until(lambda: "limits.remedies_per_hour" in serving.one(host)["reason"])
+    assert serving.command("cancel", serving.one(host)["id"], "--reason", "enough").returncode == 0
+    ended = serving.until_state(host, "ended")
+    assert (ended["outcome"], host.effects()) == ("canceled", 0)
+    assert ended["summary"].endswith(": enough")
+
+
+@with_settings(limits={"running": 4, "groups": {"web": {"share_at_once": 1 / HOSTS}}, "remedies_per_hour": 1000})
+def test_never_more_than_a_share_of_a_group_at_once(serving, host, other):
+    serving.send(alert(host.name), alert(other.name))
+    until(lambda: any("share_at_once" in serving.one(one)["reason"] for one in (host, other)))
+    for one in (host, other):
+        serving.until_state(one, "ended")
+    assert (host.effects(), other.effects()) == (1, 1)
+
+
+def test_one_at_a_time_on_a_host(serving, host):
+    serving.send(alert(host.name), alert(host.name, number=1))
+    until(lambda: f"cache runs on {host.name}" in {serving.one(host, number)["reason"] for number in (0, 1)})
+    outcomes = {serving.until_state(host, "ended", number=number)["outcome"] for number in (0, 1)}
+    assert (outcomes, host.effects()) == ({"resolved", "healthy"}, 1)
+
+
+# ---------------------------------------------------------------------- its life
+def test_settings_that_are_wrong_change_nothing(serving, host):
+    serving.reload(runbooks={"cahce": {}})
+    said = serving.log.read_text().splitlines()[-1]
+    assert "the settings stay what they were" in said
+    assert "did you mean cache?" in said
+    assert "serve.yml:" in said
+    serving.send(alert(host.name))
+    assert serving.until_state(host, "ended")["outcome"] == "resolved"
+
+
+def test_a_second_one_on_the_same_state_is_refused(serving):
+    second = serving.command("serve")
+    assert second.returncode == 64
+    assert "another oncall serve uses" in second.stderr
+    assert len(second.stderr.splitlines()) == 1
+
+
+def test_what_it_tells_prometheus(serving):
+    status, text = serving.get("/metrics")
+    assert status == 200
+    for name in ("oncall_runs_total", "oncall_episodes", "oncall_queue_age_seconds", "oncall_quarantined_alerts"):
+        assert f"\n{name}" in text
+    assert serving.request("GET", "/metrics", token="wrong-wrong-wrong-wrong")[0] == 401
+    assert serving.get("/readyz") == (200, "ok\n")
+
+
+def test_an_alert_that_always_fires_is_only_seen(serving):
+    serving.send(alert(labels={"alertname": "Watchdog"}))
+    wait_until_empty(serving)
+    (line,) = [one for one in serving.get("/metrics")[1].splitlines() if one.startswith("oncall_watchdog_age_seconds ")]
+    assert 0 <= float(line.split()[1]) < 10
+
+
+def test_a_run_is_killed_by_a_person(serving, host):
+    host.restart_takes(30)
+    serving.send(alert(host.name))
+    until(lambda: host.effects() == 1, seconds=30)
+    assert serving.command("cancel", serving.one(host)["id"]).returncode == 0
+    ended = serving.until_state(host, "ended", seconds=15)
+    # It was acting: nobody knows what it left behind.
+    assert ended["outcome"] == "interrupted"
+    until(lambda: serving.processes() == [])
+
+
+def test_sigterm_lets_runs_end(serving, host, other):
+    host.restart_takes(3)
+    serving.send(alert(host.name))
+    until(lambda: host.effects() == 1, seconds=30)
+    assert serving.terminate() == 0
+    assert serving.one(host)["outcome"] == "resolved"
+
+    serving.write(drain_seconds=1)
+    serving.start()
+    other.restart_takes(30)
+    serving.send(alert(other.name))
+    until(lambda: other.effects() == 1, seconds=30)
+    began = time.monotonic()
+    assert serving.terminate() == 0
+    assert time.monotonic() - began < 12
+    assert serving.processes() == []
+    assert serving.one(other)["state"] == "running"
+    serving.start()
+    ended = serving.until_state(other, "ended")
+    assert (ended["outcome"], other.effects()) == ("interrupted", 1)
+    assert "cut off while it was acting" in ended["summary"]

@@ -1,0 +1,181 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What ``oncall serve`` promises, as experiments that give figures: short in the tests, long in ``make soak``."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from ansible_collections.oncall.runbooks.tests.support.serving import (
+    TOKEN,
+    Serving,
+    alert,
+    notification,
+    wait_until_empty,
+)
+from ansible_collections.oncall.runbooks.tests.support.storm import Clients, Storm, in_groups
+from ansible_collections.oncall.runbooks.tests.support.supervisord import until
+
+HEADERS = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+PAUSE = "the experiment is about what is kept"
+
+
+def _numbered(number: int) -> dict[str, object]:
+    return alert(f"h{number % 2:03}:6379", fingerprint=f"{number:016x}")
+
+
+@dataclass
+class Kept:
+    """What came of killing the service under load.
+
+    Attributes:
+        kills, terminations: how often it was ended with SIGKILL and with SIGTERM.
+        acknowledged: alerts.
+        lost: acknowledged alerts that no episode is of.
+        doubled: episodes that no alert was acknowledged for more than once, but are there more than once.
+        storm: what the clients saw.
+    """
+
+    kills: int
+    terminations: int
+    acknowledged: int
+    lost: int
+    doubled: int
+    storm: Storm
+
+
+def keep_under_kills(
+    folder: Path, kills: int, terminations: int, clients: int, least: int, seconds: tuple[float, float], group: int = 5
+) -> Kept:
+    """Kill the service at random moments while clients send; start it again; count what is there in the end.
+
+    Args:
+        folder: an empty folder.
+        kills: with SIGKILL.
+        terminations: with SIGTERM.
+        clients: at once.
+        least: alerts that have to be acknowledged before it ends.
+        seconds: the shortest and the longest life.
+        group: alerts to a notification.
+    """
+    serving = Serving(folder, hosts=2)
+    (folder / "state").mkdir(mode=0o700)
+    (folder / "state" / "pause").write_text(PAUSE)
+    ends = [signal.SIGKILL] * kills + [signal.SIGTERM] * terminations
+    random.shuffle(ends)
+    sending = Clients(serving.port, clients, in_groups(range(10**9), group, _numbered, notification), HEADERS)
+    try:
+        serving.start()
+        sending.start()
+        for number in ends:
+            time.sleep(random.uniform(*seconds))
+            assert serving.process is not None
+            serving.process.send_signal(number)
+            serving.process.wait(60)
+            serving.start()
+        until(lambda: sending.count >= least, seconds=600)
+        storm = sending.stop()
+        wait_until_empty(serving, seconds=600)
+        found = [episode["fingerprint"] for episode in serving.episodes()]
+    finally:
+        sending.stop()
+        serving.stop()
+    acknowledged = {f"{number:016x}" for number in storm.acknowledged}
+    lost, doubled = len(acknowledged - {*found}), len(found) - len({*found})
+    return Kept(kills, terminations, len(acknowledged), lost, doubled, storm)
+
+
+@dataclass
+class Cut:
+    """What came of killing the service in the midst of remedies.
+
+    Attributes:
+        kills: how often.
+        begun: remedies that were begun before.
+        twice: hosts on which a remedy was begun more than once.
+        orphans: processes of runs that lived on.
+        outcomes: how the episodes ended -> how many.
+    """
+
+    kills: int
+    begun: int
+    twice: int
+    orphans: int
+    outcomes: dict[str, int]
+
+
+def cut_in_half(folder: Path, kills: int, longest_seconds: float = 4.0) -> Cut:
+    """Kill the service at random moments of a run, start it again, and see what it does with the rest."""
+    serving = Serving(folder, hosts=kills, pause_seconds=1.5)
+    orphans = 0
+    try:
+        serving.start()
+        for number, host in enumerate(serving.hosts):
+            assert serving.send(alert(host.name, number, fingerprint=f"{number:016x}")) == 202
+            time.sleep(random.uniform(0.1, longest_seconds))
+            serving.kill()
+            serving.start()
+            serving.ended(number + 1, seconds=120)
+            orphans += len(serving.processes())
+        outcomes: dict[str, int] = {}
+        for episode in serving.episodes():
+            outcomes[episode["outcome"]] = outcomes.get(episode["outcome"], 0) + 1
+        effects = [host.effects() for host in serving.hosts]
+    finally:
+        serving.stop()
+    return Cut(kills, sum(map(bool, effects)), sum(count > 1 for count in effects), orphans, outcomes)
+
+
+@dataclass
+class Busy:
+    """What acknowledging costs while everything else is busy.
+
+    Attributes:
+        alerts: that were sent, each in a notification of its own.
+        storm: what the clients saw.
+        memory_bytes: the most that the process had.
+        idle_cpu_ratio: of one processor, with nothing to do.
+    """
+
+    alerts: int
+    storm: Storm
+    memory_bytes: int
+    idle_cpu_ratio: float
+
+
+def acknowledge_while_busy(folder: Path, alerts: int, clients: int, queued: int, idle_seconds: float) -> Busy:
+    """Send alerts while all workers are busy and ``queued`` episodes wait; then watch the service do nothing."""
+    hosts = 4
+    serving = Serving(folder, hosts=hosts, pause_seconds=20)
+    try:
+        serving.start()
+        process = psutil.Process(serving.process.pid if serving.process else 0)
+        waiting = [alert(f"h{number % hosts:03}", number, fingerprint=f"{number:016x}") for number in range(queued)]
+        assert serving.send(*waiting) == 202
+        until(lambda: len(serving.episodes("running")) >= 2, seconds=60)
+        numbers = range(queued, queued + alerts)
+        storm = Clients(
+            serving.port, clients, in_groups(numbers, 1, lambda n: _numbered(n), notification), HEADERS
+        ).start().join(120)
+        memory = process.memory_info().rss
+        wait_until_empty(serving, 120)
+        memory = max(memory, process.memory_info().rss)
+        serving.kill()
+        (folder / "state" / "pause").write_text(PAUSE)
+        serving.start()
+        process = psutil.Process(serving.process.pid if serving.process else 0)
+        time.sleep(3)
+        before = process.cpu_times()
+        time.sleep(idle_seconds)
+        after = process.cpu_times()
+        spent = after.user + after.system - before.user - before.system
+    finally:
+        serving.stop()
+    return Busy(alerts, storm, memory, spent / idle_seconds)
