@@ -63,6 +63,11 @@ class Past:
 
     started: tuple[Started, ...] = ()
 
+    @property
+    def running(self) -> int:
+        """How many runs run."""
+        return sum(run.running for run in self.started)
+
     def and_now(self, one: Waiting, now: float) -> Past:
         """The same, with a run that begins now."""
         return Past((*self.started, Started(one.runbook, one.host, one.acts, now, True)))
@@ -82,10 +87,8 @@ def mode_now(one: Waiting, route: Route | None, not_helped: int) -> str:
     return min(one.mode, allowed, key=MODES.index)
 
 
-def why_not(
-    one: Waiting, past: Past, settings: Settings, members: Mapping[str, frozenset[str]], now: float
-) -> str:
-    """Why this episode has to wait; "" where it may begin.
+def why_not(one: Waiting, past: Past, settings: Settings, members: Mapping[str, frozenset[str]], now: float) -> str:
+    """Why no run of this episode may begin; "" where one may, which does not have to be one that acts.
 
     Args:
         one: the episode.
@@ -96,17 +99,15 @@ def why_not(
     """
     if window := _window(one, settings.maintenance, members, now):
         return f"maintenance until {window.ends_at.isoformat(timespec='minutes')}: {window.reason}"
-    running = [run for run in past.started if run.running]
-    if any((run.runbook, run.host) == (one.runbook, one.host) for run in running):
+    if any(run.running and (run.runbook, run.host) == (one.runbook, one.host) for run in past.started):
         return f"{one.runbook} runs on {one.host}"
-    if len(running) >= settings.limits.running:
-        return f"{len(running)} runs at once (limits.running)"
-    return _why_not_act(one, past, settings, members, now) if one.acts else ""
+    if past.running >= settings.limits.running:
+        return f"{past.running} runs at once (limits.running)"
+    return ""
 
 
-def _why_not_act(
-    one: Waiting, past: Past, settings: Settings, members: Mapping[str, frozenset[str]], now: float
-) -> str:
+def why_not_act(one: Waiting, past: Past, settings: Settings, members: Mapping[str, frozenset[str]], now: float) -> str:
+    """Why a run of this episode that acts may not begin; "" where it may. The arguments are those of `why_not`."""
     acts = [run for run in past.started if run.acts]
     # Two runbooks on one host would each take the other's work for the incident's.
     if other := next((run for run in acts if run.running and run.host == one.host), None):

@@ -26,7 +26,7 @@ MOST_TEXT = 16_384
 TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})\Z"
 Text = Annotated[str, msgspec.Meta(max_length=MOST_TEXT)]
 Texts = Annotated[dict[Text, Text], msgspec.Meta(max_length=MOST_LABELS)]
-_HOST_PORT = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.%]+)\]|(?P<host>[^\[\]:]*))(?::(?P<port>[0-9]{1,5}))?")
+_HOST_PORT = re.compile(r"(?:\[(?P<v6>[^\[\]]+)\]|(?P<host>[^\[\]:]*))(?::(?P<port>[0-9]{1,5}))?")
 
 
 class Refused(Exception):

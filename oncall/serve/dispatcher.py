@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from .. import inventory
-from .admission import Past, Waiting, mode_now, why_not
+from .admission import Past, Waiting, mode_now, why_not, why_not_act
 from .alerts import Alert, Bad
 from .routing import sort
 from .settings import Settings
@@ -24,6 +24,7 @@ from .store import Admitting, Store
 
 LOG = logging.getLogger("oncall.dispatcher")
 LOOK_EVERY_SECONDS = 1.0
+REST_SECONDS = 0.05
 NOTIFICATIONS_AT_ONCE = 50
 EPISODES_AT_ONCE = 5000
 DAY_SECONDS = 86_400
@@ -52,6 +53,7 @@ class Dispatcher:
         silences: asks Alertmanager.
         node: what this node is called.
         begin: begins a run that was admitted.
+        any_running: whether a run is played on this node.
         cancel: kills a run of this node.
         forget: drops what is kept elsewhere of runs.
         every_minute: what else has to be done now and then.
@@ -65,12 +67,13 @@ class Dispatcher:
         silences: Silences,
         node: str,
         begin: Callable[[str], None],
+        any_running: Callable[[], bool],
         cancel: Callable[[str], None],
         forget: Callable[[Sequence[str]], None],
         every_minute: Callable[[], None],
     ) -> None:
         self._store, self._settings, self._names, self._silences = store, settings, names, silences
-        self._node, self._begin, self._cancel = node, begin, cancel
+        self._node, self._begin, self._any_running, self._cancel = node, begin, any_running, cancel
         self._forget, self._every_minute = forget, every_minute
         self._wake = threading.Event()
         self._over = threading.Event()
@@ -106,13 +109,15 @@ class Dispatcher:
                 LOG.error("the dispatcher could not do its work: %s", self.trouble)
                 self._over.wait(LOOK_EVERY_SECONDS)
             self.turned_at = time.monotonic()
+            # What comes meanwhile is sorted together, and acknowledging has the processor.
+            self._over.wait(REST_SECONDS)
             self._wake.wait(LOOK_EVERY_SECONDS)
 
     def turn(self) -> None:
         """Everything once."""
         while self._sort_some() and not self._over.is_set():
             pass
-        for run, reason in self._store.canceled(self._node):
+        for run, reason in self._store.canceled(self._node) if self._any_running() else ():
             LOG.info("run %s is canceled: %s", run, reason)
             self._cancel(run)
         now = time.time()
@@ -193,12 +198,15 @@ class Dispatcher:
         runs = []
         with self._store.admitting() as admitting:
             past = admitting.past(now)
-            for one in admitting.waiting(EPISODES_AT_ONCE):
+            # While every place is taken, nothing has to be decided.
+            for one in admitting.waiting(EPISODES_AT_ONCE) if past.running < settings.limits.running else ():
                 if one.resolved:
                     admitting.end(one, "closed", "the alert was over before it was its turn", now)
                     continue
-                one = self._in_mode(one, admitting, settings)
-                reason = self._why_not(one, past, settings, known, now, silenced)
+                reason = why_not(one, past, settings, known.members, now)
+                if not reason:
+                    one = self._in_mode(one, admitting, settings)
+                    reason = self._why_not(one, past, settings, known, now, silenced)
                 if reason:
                     admitting.wait(one, reason)
                     continue
@@ -221,10 +229,10 @@ class Dispatcher:
             return f"the mode of {one.runbook} is suggest now"
         if one.host not in known.hosts:
             return f"{one.host} is not in the inventory any more"
-        reason = why_not(one, past, settings, known.members, now)
-        if not reason and one.acts:
-            reason = silenced.get(one.fingerprint) or silenced.get("", "")
-        return reason
+        if not one.acts:
+            return ""
+        reason = why_not_act(one, past, settings, known.members, now)
+        return reason or silenced.get(one.fingerprint) or silenced.get("", "")
 
     def _in_mode(self, one: Waiting, admitting: Admitting, settings: Settings) -> Waiting:
         """The same, in the mode that it may have now."""
@@ -238,5 +246,7 @@ class Dispatcher:
             # Not for good: the settings may change again.
             return replace(one, mode=mode)
         if not_helped:
-            LOG.warning("%s on %s: %d remedies in a row did not help; a person is asked", one.runbook, one.host, not_helped)
+            LOG.warning(
+                "%s on %s: %d remedies in a row did not help; a person is asked", one.runbook, one.host, not_helped
+            )
         return admitting.only_look(one, mode)

@@ -97,6 +97,7 @@ class Service:
             Silences(),
             self.settings.node,
             workflows.begin,
+            lambda: bool(self._work.running),
             self._work.cancel,
             workflows.forget,
             self._every_minute,
@@ -111,6 +112,7 @@ class Service:
             self.trouble,
             lambda word: self._metrics.notifications.labels(word).inc(),
         )
+        self._server: _Server | None = None
         self._draining = False
         self._hurry = threading.Event()
 
@@ -174,6 +176,7 @@ class Service:
             log_config=None,
             access_log=False,
             server_header=False,
+            date_header=False,
             proxy_headers=False,
             limit_concurrency=500,
             timeout_keep_alive=30,
@@ -199,10 +202,9 @@ class Service:
         if self._draining:
             self._hurry.set()
         self._draining = True
-        if server := getattr(self, "_server", None):
-            server.should_exit = True
-        else:
+        if self._server is None:
             raise SystemExit(0)
+        self._server.end()
 
     def _reload(self) -> None:
         """Settings that are wrong change nothing."""
@@ -241,10 +243,23 @@ class Service:
 
 
 class _Server(uvicorn.Server):
-    """Whose signals are the service's own."""
+    """Whose signals are the service's own, and which does nothing while there is nothing to do."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._loop = asyncio.get_running_loop()
+        self._over = asyncio.Event()
 
     def capture_signals(self) -> Any:
         return nullcontext()
+
+    async def main_loop(self) -> None:
+        await self._over.wait()
+
+    def end(self) -> None:
+        """From a signal handler: answer what is asked, and no more."""
+        self.should_exit = True
+        self._loop.call_soon_threadsafe(self._over.set)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -253,7 +268,8 @@ def _listen(host: str, port: int) -> socket.socket:
         (family, _kind, _protocol, _name, address), *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         return socket.create_server(address[:2], family=family, backlog=1024)
     except OSError as error:
-        raise OncallError(f"cannot listen on {host} port {port}: {error.strerror}") from None
+        what = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        raise OncallError(f"cannot listen on {host} port {port}: {what}") from None
 
 
 def _tls(settings: Settings) -> dict[str, Any]:

@@ -216,7 +216,11 @@ class _Loader(yaml.SafeLoader):
         seen = set()
         for key, _value in node.value:
             if key.tag != "tag:yaml.org,2002:str":
-                what = f"the key {key.value} is no text; put it in quotes" if key.id == "scalar" else "a key has to be text"
+                what = (
+                    f"the key {key.value} is no text; put it in quotes"
+                    if key.id == "scalar"
+                    else "a key has to be text"
+                )
                 raise yaml.constructor.ConstructorError(None, None, what, key.start_mark)
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"{key.value} stands here twice", key.start_mark)

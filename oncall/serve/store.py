@@ -363,7 +363,18 @@ class Admitting:
 
     def waiting(self, most: int) -> list[Waiting]:
         """The queued episodes, the oldest first."""
-        columns = ("id", "runbook", "host", "stage", "mode", "fingerprint", "plan_hash", "resolved_at", "reason", "runs")
+        columns = (
+            "id",
+            "runbook",
+            "host",
+            "stage",
+            "mode",
+            "fingerprint",
+            "plan_hash",
+            "resolved_at",
+            "reason",
+            "runs",
+        )
         query = (
             sa.select(*(EPISODES.c[name] for name in columns))
             .where(EPISODES.c.state == "queued")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.oncall.runbooks.tests.support.serving import Host, Serving, alert, wait_until_empty
-from ansible_collections.oncall.runbooks.tests.support.supervisord import until
+from ansible_collections.oncall.runbooks.tests.support.supervisord import free_port, until
 
 AUTO: dict[str, Any] = {"cache": {"mode": "auto"}}
 APPROVE: dict[str, Any] = {"cache": {"mode": "approve"}}
@@ -157,10 +157,10 @@ def test_what_did_not_help_is_not_done_again_by_itself(serving, host):
 def test_paused_by_command_and_by_file(serving, host):
     assert serving.command("pause", "--reason", "storage is moved").returncode == 0
     serving.send(alert(host.name))
-    until(lambda: "storage is moved" in serving.one(host)["reason"])
+    serving.until_reason(host, "storage is moved")
     (serving.folder / "state" / "pause").write_text("by file")
     assert serving.command("resume").returncode == 0
-    until(lambda: serving.one(host)["reason"] == "paused: by file")
+    serving.until_reason(host, "paused: by file")
     assert "oncall_paused 1.0" in serving.get("/metrics")[1]
     assert (serving.one(host)["state"], host.effects()) == ("queued", 0)
     (serving.folder / "state" / "pause").unlink()
@@ -171,7 +171,7 @@ def test_paused_by_command_and_by_file(serving, host):
 def test_the_alert_is_over_before_its_turn(serving, host):
     serving.command("pause", "--reason", "to have it wait")
     serving.send(alert(host.name))
-    until(lambda: serving.one(host)["reason"] != "")
+    serving.until_reason(host, "to have it wait")
     serving.send(alert(host.name, status="resolved"))
     wait_until_empty(serving)
     serving.command("resume")
@@ -188,7 +188,7 @@ def window(begins: int, ends: int, **what: Any) -> dict[str, Any]:
 @with_settings(maintenance=[window(-60, 3600, hosts=["web"])])
 def test_nothing_is_done_in_a_maintenance_window(serving, host):
     serving.send(alert(host.name))
-    until(lambda: "the switch is replaced" in serving.one(host)["reason"])
+    serving.until_reason(host, "the switch is replaced")
     serving.reload(maintenance=[])
     assert serving.until_state(host, "ended")["outcome"] == "resolved"
 
@@ -197,7 +197,7 @@ def test_nothing_is_done_in_a_maintenance_window(serving, host):
 def test_so_many_remedies_an_hour(serving, host):
     """Tests before this one have had theirs."""
     serving.send(alert(host.name))
-    until(lambda: "limits.remedies_per_hour" in serving.one(host)["reason"])
+    serving.until_reason(host, "limits.remedies_per_hour")
     assert serving.command("cancel", serving.one(host)["id"], "--reason", "enough").returncode == 0
     ended = serving.until_state(host, "ended")
     assert (ended["outcome"], host.effects()) == ("canceled", 0)
@@ -207,6 +207,7 @@ def test_so_many_remedies_an_hour(serving, host):
 @with_settings(limits={"running": 4, "groups": {"web": {"share_at_once": 1 / HOSTS}}, "remedies_per_hour": 1000})
 def test_never_more_than_a_share_of_a_group_at_once(serving, host, other):
     serving.send(alert(host.name), alert(other.name))
+    wait_until_empty(serving)
     until(lambda: any("share_at_once" in serving.one(one)["reason"] for one in (host, other)))
     for one in (host, other):
         serving.until_state(one, "ended")
@@ -215,6 +216,7 @@ def test_never_more_than_a_share_of_a_group_at_once(serving, host, other):
 
 def test_one_at_a_time_on_a_host(serving, host):
     serving.send(alert(host.name), alert(host.name, number=1))
+    wait_until_empty(serving)
     until(lambda: f"cache runs on {host.name}" in {serving.one(host, number)["reason"] for number in (0, 1)})
     outcomes = {serving.until_state(host, "ended", number=number)["outcome"] for number in (0, 1)}
     assert (outcomes, host.effects()) == ({"resolved", "healthy"}, 1)
@@ -232,10 +234,12 @@ def test_settings_that_are_wrong_change_nothing(serving, host):
 
 
 def test_a_second_one_on_the_same_state_is_refused(serving):
-    second = serving.command("serve")
-    assert second.returncode == 64
-    assert "another oncall serve uses" in second.stderr
-    assert len(second.stderr.splitlines()) == 1
+    elsewhere = serving.folder / "elsewhere.yml"
+    elsewhere.write_text(serving.file.read_text().replace(str(serving.port), str(free_port())))
+    for arguments, said in (([], "Address already in use"), (["-c", str(elsewhere)], "another oncall serve uses")):
+        second = serving.command("serve", *arguments)
+        assert (second.returncode, len(second.stderr.splitlines())) == (64, 1)
+        assert said in second.stderr
 
 
 def test_what_it_tells_prometheus(serving):

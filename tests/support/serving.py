@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,13 @@ class Host:
         self.name, self.folder = name, folder / name
         self.folder.mkdir(parents=True)
         self.port = free_port()
-        lines = ["daemonize yes", "bind 127.0.0.1", f"port {self.port}", f"dir {self.folder}", f"pidfile {self.folder}/pid"]
+        lines = [
+            "daemonize yes",
+            "bind 127.0.0.1",
+            f"port {self.port}",
+            f"dir {self.folder}",
+            f"pidfile {self.folder}/pid",
+        ]
         (self.folder / "redis.conf").write_text("\n".join([*lines, 'save ""', ""]))
         self.restart_takes(pause_seconds)
 
@@ -94,10 +101,8 @@ class Host:
         """Its Redis is down."""
         file = self.folder / "pid"
         if file.exists():
-            try:
+            with suppress(ProcessLookupError, ValueError):
                 os.kill(int(file.read_text()), signal.SIGKILL)
-            except (ProcessLookupError, ValueError):
-                pass
             file.unlink()
 
 
@@ -258,6 +263,11 @@ class Serving:
             if episode["host"] == host.name and episode["alert"]["starts_at"] == alert(number=number)["startsAt"]
         ]
         return found
+
+    def until_reason(self, host: Host, reason: str) -> None:
+        """Wait until the episode of an alert waits for this reason."""
+        wait_until_empty(self)
+        until(lambda: reason in self.one(host)["reason"])
 
     def until_state(self, host: Host, *states: str, number: int = 0, seconds: float = 60) -> dict[str, Any]:
         """Wait until the episode of an alert is in one of these states."""
