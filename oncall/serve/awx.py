@@ -9,23 +9,34 @@ job's ``artifacts``; its output is not read.
 
 from __future__ import annotations
 
+import http.client
+import json
+import re
 import threading
 import time
 from typing import Any
 from urllib.parse import urlencode
 
 from ..errors import OncallError
-from ..results import Outcome, host_result
+from ..results import HostResult, Outcome, Result, host_result
 from .api_calls import CallFailed, call
+from .local import told as told_of
 from .settings import Awx, Settings
 from .work import CANCELED, INTERRUPTED, Order, Told
 
 LOOK_EVERY_SECONDS = 2.0
-# Without an answer for so long, nobody knows how the job goes on.
+# Without an answer, or without an end after it was canceled, for so long, nobody knows how the job goes on.
 LOST_SECONDS = 300.0
+# A launch without an answer may still come to be a job for so long.
+LAUNCHING_SECONDS = 30.0
 ENDED = ("successful", "failed", "error", "canceled")
 # What a launch has to be able to say. AWX ignores the rest, and would run on all hosts.
 ASKED = ("ask_limit_on_launch", "ask_job_type_on_launch", "ask_variables_on_launch")
+# The extra var that says for which run a job was launched, so that it is found again.
+MARK = "oncall_run"
+# The role's own default, whatever an inventory says: then a job that fails has one of these, or came to no end.
+FAIL_ON = (Outcome.UNRESOLVED, Outcome.BLOCKED, Outcome.UNKNOWN)
+BY_US, TIMED_OUT = "canceled", "killed after its time"
 
 
 class AwxExecutor:
@@ -37,79 +48,210 @@ class AwxExecutor:
         self._settings = settings
 
     def play(self, order: Order, cancel: threading.Event) -> Told:
-        """To its end."""
+        """To its end. OncallError where it could not be begun."""
+        asked = self._asked(order)
         try:
             template = self._template(order.runbook)
         except CallFailed as error:
             raise OncallError(str(error)) from None
         try:
-            launched = self._call(f"/api/v2/job_templates/{template}/launch/", self._launch(order))
+            launched = self._call(f"/api/v2/job_templates/{template}/launch/", asked)
+            job = launched.get("job")
         except CallFailed as error:
-            if not order.acts:
-                raise OncallError(str(error)) from None
-            return Told(INTERRUPTED, f"nobody knows whether AWX launched it: {error}")
-        job = launched["job"]
-        if ignored := launched.get("ignored_fields"):
-            self._cancel(job)
-            return Told(INTERRUPTED, f"AWX job {job} was canceled, as AWX ignored {', '.join(sorted(ignored))}")
-        return self._follow(job, order, cancel)
+            if _refusal(error):
+                raise OncallError(f"AWX did not launch it: {error}") from None
+            return self._unanswered(order, cancel, str(error))
+        if type(job) is not int:
+            return self._unanswered(order, cancel, "AWX did not say which job it launched")
+        ignored = {*launched.get("ignored_fields", ())}
+        ignored |= {name for name in ("limit", "job_type") if launched.get(name) != asked[name]}
+        # It is another job than was asked for: on all hosts, or one that acts.
+        over = f"canceled, as AWX did not heed {', '.join(sorted(map(str, ignored)))}" if ignored else ""
+        return self._follow(job, order, cancel, over)
 
-    def _call(self, path: str, send: Any = None) -> Any:
-        return call(f"{self._awx.url.rstrip('/')}{path}", self._awx.token_file, send, self._awx.ca)
+    def take_up(self, order: Order, cancel: threading.Event) -> Told | None:
+        """Follow the job that was launched for this run before, to its end; None where AWX has none."""
+        try:
+            job = self._search(order, cancel, 0)
+        except CallFailed as error:
+            raise OncallError(str(error)) from None
+        return None if job is None else self._follow(job, order, cancel)
+
+    # ------------------------------------------------------------------ calls
+    def _send(self, path: str, send: Any = None) -> Any:
+        try:
+            return call(f"{self._awx.url.rstrip('/')}{path}", self._awx.token_file, send, self._awx.ca)
+        except (OncallError, OSError, http.client.HTTPException, RecursionError) as error:
+            # A token that cannot be read, half an answer: the next look may do better.
+            raise CallFailed(f"{path}: {error}") from None
+
+    def _call(self, path: str, send: Any = None) -> dict[str, Any]:
+        answer = self._send(path, send)
+        if not isinstance(answer, dict):
+            raise CallFailed(f"{path} answers with no JSON object")
+        return answer
+
+    def _listed(self, path: str, **query: Any) -> list[dict[str, Any]]:
+        found = self._call(f"{path}?{urlencode(query)}").get("results")
+        if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+            raise CallFailed(f"{path} answers with no list")
+        return found
 
     def _template(self, runbook: str) -> int:
-        wanted = {"name": runbook, **({"organization__name": self._awx.organization} if self._awx.organization else {})}
-        found = self._call(f"/api/v2/job_templates/?{urlencode(wanted)}")["results"]
+        of = {"organization__name": self._awx.organization} if self._awx.organization else {}
+        found = self._listed("/api/v2/job_templates/", name=runbook, **of)
         if len(found) != 1:
-            raise OncallError(f"AWX has {len(found)} job templates {runbook}; extensions/awx makes them")
-        if missing := [name for name in ASKED if not found[0].get(name)]:
+            raise OncallError(f"AWX has {len(found)} job templates {runbook}; extensions/awx makes one")
+        if missing := [name for name in ASKED if found[0].get(name) is not True]:
             raise OncallError(f"the job template {runbook} does not ask on launch: {', '.join(missing)}")
-        return int(found[0]["id"])
+        if found[0].get("job_slice_count", 1) != 1:
+            raise OncallError(f"the job template {runbook} is sliced, which would make several jobs of one run")
+        if type(found[0].get("id")) is not int:
+            raise CallFailed("/api/v2/job_templates/ answers with no job template")
+        return found[0]["id"]
 
-    def _launch(self, order: Order) -> dict[str, Any]:
+    def _asked(self, order: Order) -> dict[str, Any]:
         route = self._settings.runbooks.get(order.runbook)
-        variables = dict(route.variables) if route else {}
+        variables = {
+            **(route.variables if route else {}),
+            "run_fail_on": [str(one) for one in FAIL_ON],
+            MARK: order.run,
+        }
         if order.plan_hashes:
             variables["run_plan"] = [*order.plan_hashes]
         return {"limit": order.host, "job_type": "run" if order.acts else "check", "extra_vars": variables}
 
-    def _follow(self, job: int, order: Order, cancel: threading.Event) -> Told:
+    # ------------------------------------------------------------------ a job that may be there
+    def _unanswered(self, order: Order, cancel: threading.Event, why: str) -> Told:
+        """AWX was asked to launch it, and what became of that is not known."""
+        try:
+            job = self._search(order, cancel, LAUNCHING_SECONDS)
+        except CallFailed as error:
+            job, why = None, str(error)
+        if job is not None:
+            return self._follow(job, order, cancel)
+        return _no_end(order, f"nobody knows whether AWX launched it: {why}")
+
+    def _search(self, order: Order, cancel: threading.Event, seconds: float) -> int | None:
+        """The job of this run, looked for until AWX has answered and ``seconds`` are over; CallFailed if it never does."""
+        began = time.monotonic()
+        while True:
+            passed = time.monotonic() - began
+            try:
+                for one in self._listed("/api/v2/jobs/", name=order.runbook, order_by="-id", page_size=200):
+                    if _mark(one) == order.run and type(one.get("id")) is int:
+                        return one["id"]
+                if passed >= seconds:
+                    return None
+            except CallFailed:
+                if passed >= LOST_SECONDS:
+                    raise
+            _wait(cancel)
+
+    def _follow(self, job: int, order: Order, cancel: threading.Event, over: str = "") -> Told:
+        """To its end; ``over`` says why it is to be canceled at once."""
         route = self._settings.runbooks.get(order.runbook)
-        deadline = time.monotonic() + (route.timeout_seconds if route else 3600.0)
-        heard = time.monotonic()
-        killed = ""
+        began = heard = time.monotonic()
+        deadline = began + (route.timeout_seconds if route else 3600.0)
+        over_since, canceled = began, False
         while True:
             try:
                 told = self._call(f"/api/v2/jobs/{job}/")
+                if not isinstance(told.get("status"), str):
+                    raise CallFailed(f"/api/v2/jobs/{job}/ answers with no job")
                 heard = time.monotonic()
                 if told["status"] in ENDED:
-                    return self._told(job, told, order, killed)
+                    return self._told(job, told, order, over, time.monotonic() - began)
+                if not over and (cancel.is_set() or heard > deadline):
+                    over, over_since = BY_US if cancel.is_set() else TIMED_OUT, heard
+                if over and not canceled:
+                    self._cancel(job)
+                    canceled = True
             except CallFailed as error:
                 if time.monotonic() - heard > LOST_SECONDS:
-                    outcome = INTERRUPTED if order.acts else Outcome.UNKNOWN
-                    return Told(outcome, f"AWX job {job} was lost sight of: {error}")
-            if not killed and (cancel.is_set() or time.monotonic() > deadline):
-                killed = "canceled" if cancel.is_set() else "killed after its time"
-                self._cancel(job)
-            cancel.wait(LOOK_EVERY_SECONDS) if not killed else time.sleep(LOOK_EVERY_SECONDS)
+                    return _no_end(order, f"AWX job {job} was lost sight of: {error}", job, over)
+            if over and time.monotonic() - over_since > LOST_SECONDS:
+                return _no_end(order, f"AWX job {job} is {over}, and does not end", job, over)
+            _wait(cancel)
 
     def _cancel(self, job: int) -> None:
         try:
-            self._call(f"/api/v2/jobs/{job}/cancel/", {})
+            self._send(f"/api/v2/jobs/{job}/cancel/", {})
         except CallFailed as error:
-            # It may have ended this very moment: what becomes of it is looked at in any case.
-            if " 405" not in str(error):
-                raise OncallError(f"AWX job {job} could not be canceled: {error}") from None
+            # 405: it has ended this very moment.
+            if _refusal(error) != 405:
+                raise
 
-    def _told(self, job: int, told: dict[str, Any], order: Order, killed: str) -> Told:
-        published = ((told.get("artifacts") or {}).get("oncall") or {}).get(order.host) or {}
-        where = f"AWX job {job}"
-        if killed or told["status"] in ("error", "canceled"):
-            outcome = INTERRUPTED if order.acts else CANCELED if killed == "canceled" else Outcome.UNKNOWN
-            return Told(
-                outcome, f"{where} is {killed or told['status']}: {told.get('job_explanation') or ''}".rstrip(": ")
-            )
-        host = host_result(order.host, published, order.runbook, "" if published else f"{where} published nothing")
-        helped = host.outcome == Outcome.RESOLVED if host.actions else None
-        hashes = tuple(plan.hash for plan in host.plans)
-        return Told(host.outcome, host.summary, helped, hashes, {"awx_job": job, "hosts": [{"host": order.host}]})
+    # ------------------------------------------------------------------ what came of it
+    def _told(self, job: int, told: dict[str, Any], order: Order, over: str, seconds: float) -> Told:
+        why = " ".join(str(told.get("job_explanation") or "").split())[:300]
+        if _is_another(over) or told["status"] in ("error", "canceled"):
+            return _no_end(order, f"AWX job {job} is {over or told['status']}{f': {why}' if why else ''}", job, over)
+        try:
+            return _ended(job, _host(f"AWX job {job}", told, order, why), order, seconds)
+        except RecursionError:
+            return Told(Outcome.UNKNOWN, f"AWX job {job} published what is nested too deep", result={"awx_job": job})
+
+
+def _ended(job: int, host: HostResult, order: Order, seconds: float) -> Told:
+    mode, began = "act" if order.acts else "check", round(time.time() - seconds, 3)
+    ended = told_of(Result(order.runbook, mode, "ended", began, round(seconds, 3), {order.host: host}), order)
+    return Told(ended.outcome, ended.summary, ended.helped, ended.plan_hashes, {**(ended.result or {}), "awx_job": job})
+
+
+def _host(where: str, told: dict[str, Any], order: Order, why: str) -> HostResult:
+    """What the job published about the one host; unknown where that cannot be relied on."""
+    try:
+        published = (told["artifacts"] or {}).get("oncall", {}).get(order.host, {})
+        if order.runbook not in published:
+            return HostResult(order.host, Outcome.UNKNOWN, f"{where} published nothing about {order.host}{_also(why)}")
+        host = host_result(order.host, published, order.runbook, "")
+        others = [
+            name for name, one in published.items()
+            if (one["runbook"], one["host"], one["check_mode"]) != (name, order.host, not order.acts)
+        ]  # fmt: skip
+    except (LookupError, AttributeError, TypeError, ValueError) as error:
+        said = f"{where} published what no runbook does: {type(error).__name__} {error}"
+        return HostResult(order.host, Outcome.UNKNOWN, said[:300])
+    if others or (host.actions and not order.acts):
+        return HostResult(order.host, Outcome.UNKNOWN, f"{where} published another run than it was launched for")
+    if told["status"] == "failed" and host.outcome not in FAIL_ON:
+        said = f"{where} published {host.outcome}, and failed{_also(why)}"
+        return HostResult(order.host, Outcome.UNKNOWN, said, host.runs)
+    return host
+
+
+def _no_end(order: Order, summary: str, job: int | None = None, over: str = "") -> Told:
+    """It may have done something, or only part of it."""
+    looked = CANCELED if over == BY_US else Outcome.UNKNOWN
+    outcome = INTERRUPTED if order.acts or _is_another(over) else looked
+    return Told(outcome, summary, result={"awx_job": job} if job is not None else None)
+
+
+def _is_another(over: str) -> bool:
+    """Whether it was canceled as another job than was asked for: it may have acted, whatever it was to do."""
+    return over not in ("", BY_US, TIMED_OUT)
+
+
+def _mark(job: dict[str, Any]) -> Any:
+    try:
+        return json.loads(job["extra_vars"])[MARK]
+    except (LookupError, TypeError, ValueError):
+        return None
+
+
+def _also(why: str) -> str:
+    return f": {why}" if why else ""
+
+
+def _refusal(error: CallFailed) -> int:
+    """The status with which AWX refused; 0 where it may have done what it was asked."""
+    found = re.match(r"\S+ answers ([34]\d\d): ", str(error))
+    return int(found[1]) if found else 0
+
+
+def _wait(cancel: threading.Event) -> None:
+    if cancel.is_set():
+        time.sleep(LOOK_EVERY_SECONDS)
+    else:
+        cancel.wait(LOOK_EVERY_SECONDS)

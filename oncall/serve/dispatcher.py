@@ -25,6 +25,7 @@ from .store import Admitting, Store
 LOG = logging.getLogger("oncall.dispatcher")
 LOOK_EVERY_SECONDS = 1.0
 REST_SECONDS = 0.05
+TIDY_SECONDS = 10.0
 NOTIFICATIONS_AT_ONCE = 50
 EPISODES_AT_ONCE = 5000
 DAY_SECONDS = 86_400
@@ -56,7 +57,7 @@ class Dispatcher:
         any_running: whether a run is played on this node.
         cancel: kills a run of this node.
         forget: drops what is kept elsewhere of runs.
-        every_minute: what else has to be done now and then.
+        tidy: what else has to be done now and then.
     """
 
     def __init__(
@@ -70,14 +71,14 @@ class Dispatcher:
         any_running: Callable[[], bool],
         cancel: Callable[[str], None],
         forget: Callable[[Sequence[str]], None],
-        every_minute: Callable[[], None],
+        tidy: Callable[[], None],
     ) -> None:
         self._store, self._settings, self._names, self._silences = store, settings, names, silences
         self._node, self._begin, self._any_running, self._cancel = node, begin, any_running, cancel
-        self._forget, self._every_minute = forget, every_minute
+        self._forget, self._tidy = forget, tidy
         self._wake = threading.Event()
         self._over = threading.Event()
-        self._next_minute = 0.0
+        self._next_tidy = 0.0
         self._thread = threading.Thread(target=self._loop, name="dispatcher", daemon=True)
         # When the loop came round last: a loop that hangs must be seen.
         self.turned_at = time.monotonic()
@@ -124,11 +125,11 @@ class Dispatcher:
         self._expire(now)
         for run in self._admit(now):
             self._begin(run)
-        if now >= self._next_minute:
-            self._next_minute = now + 60
+        if now >= self._next_tidy:
+            self._next_tidy = now + TIDY_SECONDS
             if runs := self._store.forget(now - self._settings().keep_days * DAY_SECONDS):
                 self._forget(runs)
-            self._every_minute()
+            self._tidy()
 
     # ------------------------------------------------------------------ notifications
     def _sort_some(self) -> bool:

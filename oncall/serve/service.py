@@ -100,7 +100,7 @@ class Service:
             lambda: bool(self._work.running),
             self._work.cancel,
             workflows.forget,
-            self._every_minute,
+            self._tidy,
         )
         self._inbox_size = (0, 0.0)
         self._journal = Journal(self._store.keep, self._dispatcher.wake)
@@ -148,7 +148,7 @@ class Service:
             return "the dispatcher hangs"
         return self._dispatcher.trouble
 
-    def _every_minute(self) -> None:
+    def _tidy(self) -> None:
         self._nodes.renew()
         for node in self._nodes.gone(self._store.nodes()):
             runs = self._store.open_runs(node)

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,7 @@ class Serving:
     """
 
     def __init__(self, folder: Path, hosts: int = 1, pause_seconds: float = 0.3, **settings: Any) -> None:
-        self.folder = folder
+        self.folder = self.home = folder
         self.port = free_port()
         self.hosts = [Host(folder / "hosts", f"h{number:03}", pause_seconds) for number in range(hosts)]
         inventory = {"all": {"children": {"web": {"hosts": {host.name: host.variables() for host in self.hosts}}}}}
@@ -141,6 +142,15 @@ class Serving:
         self.log = folder / "serve.log"
         self.process: subprocess.Popen[bytes] | None = None
         self.write()
+
+    def beside(self, folder: Path, **settings: Any) -> Serving:
+        """Another node, of the same hosts."""
+        other = copy(self)
+        other.folder, other.port, other.process, other.log = folder, free_port(), None, folder / "serve.log"
+        shared = {"inventories": [str(self.home / "inventory.json")], "tokens_file": str(self.home / "tokens")}
+        other.settings = {**self.settings, **shared, "listen": f"127.0.0.1:{other.port}", **settings}
+        other.write()
+        return other
 
     @property
     def file(self) -> Path:

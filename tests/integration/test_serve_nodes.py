@@ -1,0 +1,86 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Several nodes of ``oncall serve`` that share a real PostgreSQL."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from psycopg import sql
+
+from ansible_collections.oncall.runbooks.lab.database import connect
+from ansible_collections.oncall.runbooks.tests.support.serving import Serving, alert, wait_until_empty
+from ansible_collections.oncall.runbooks.tests.support.supervisord import until
+
+
+@pytest.fixture
+def database(healthy_lab) -> Iterator[str]:
+    """The URL of an empty database."""
+    name = f"oncall_{uuid.uuid4().hex[:8]}"
+    with connect(healthy_lab.layout, "postgres") as session:
+        session.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        info = session.info
+        yield f"postgresql://{info.user}:{info.password}@127.0.0.1:{info.port}/{name}"
+        session.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def nodes(tmp_path, database) -> Iterator[list[Serving]]:
+    """Two nodes of the same hosts."""
+    folders = [tmp_path / name for name in ("east", "west")]
+    for folder in folders:
+        folder.mkdir()
+    east = Serving(folders[0], hosts=3, database=database, node="east")
+    both = [east, east.beside(folders[1], node="west")]
+    try:
+        yield [node.start() for node in both]
+    finally:
+        for node in both:
+            node.stop()
+
+
+def test_two_that_are_told_the_same_do_it_once(nodes):
+    told = [alert(host.name, number) for host in nodes[0].hosts for number in (0, 1)]
+    assert [node.send(*told) for node in nodes] == [202, 202]
+    ended = nodes[0].ended(6, seconds=120)
+    assert [episode["runs"] for episode in ended] == [1] * 6
+    assert sorted(episode["outcome"] for episode in ended) == ["healthy"] * 3 + ["resolved"] * 3
+    assert [host.effects() for host in nodes[0].hosts] == [1, 1, 1]
+
+
+def test_what_a_node_leaves_another_takes_over(nodes):
+    east, west = nodes
+    for host in east.hosts:
+        host.restart_takes(20)
+    east.command("pause", "--reason", "so that the other one takes none of it")
+    assert east.send(*(alert(host.name) for host in east.hosts)) == 202
+    wait_until_empty(east)
+    west.terminate()
+    east.command("resume")
+    until(lambda: sum(host.effects() for host in east.hosts) == 2, seconds=60)
+    east.kill()
+    for host in east.hosts:
+        host.restart_takes(0)
+    west.start()
+    ended = west.ended(3, seconds=120)
+    assert sorted(episode["outcome"] for episode in ended) == ["interrupted", "interrupted", "resolved"]
+    assert [host.effects() for host in east.hosts] == [1, 1, 1]
+
+
+def test_a_database_that_was_away(nodes, healthy_lab):
+    east, west = nodes
+    second = west.beside(west.folder, node="east")
+    refused = second.command("serve")
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (64, 1)
+    assert "another oncall serve is node east" in refused.stderr
+
+    # Every connection is cut.
+    with connect(healthy_lab.layout, "postgres") as session:
+        session.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE 'oncall\\_%'")
+    until(lambda: east.send(alert("h000")) == 202)
+    ended = east.ended(1)
+    assert (ended[0]["outcome"], east.hosts[0].effects()) == ("resolved", 1)
+    until(lambda: [node.get("/readyz")[0] for node in nodes] == [200, 200])
