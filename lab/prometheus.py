@@ -5,94 +5,86 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import shutil
-import socket
-import subprocess
+import re
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from .debian import Server, ensure
+
 SCRAPE_SECONDS = 0.25
-
-
-class NoPrometheus(Exception):
-    """There is no Prometheus on this machine, and it cannot be had; says so in one line."""
+PACKAGE = "prometheus"
+_DURATION = re.compile(r"(?<![\w.])(\d+)(s|m|h|d)\b")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def ensure_prometheus(cache: Path) -> str:
-    """The program: the machine's own or, on Debian and Ubuntu, their package unpacked below ``cache``.
-
-    Nothing is installed and no service is started, so this needs no root.
-    """
-    if found := shutil.which("prometheus"):
-        return found
-    unpacked = cache / "root" / "usr" / "bin" / "prometheus"
-    cache.mkdir(parents=True, exist_ok=True)
-    # Tests that start at the same moment fetch it once, and nobody starts a program that is half unpacked.
-    with (cache / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not unpacked.exists():
-            try:
-                _run(cache, "apt-get", "download", "prometheus")
-            except NoPrometheus:
-                # Lists that are missing or too old; only root can have them fetched.
-                _run(cache, "apt-get", "update")
-                _run(cache, "apt-get", "download", "prometheus")
-            newest = max(cache.glob("prometheus_*.deb"), key=lambda path: path.stat().st_mtime)
-            _run(cache, "dpkg-deb", "-x", str(newest), str(cache / "root"))
-    return str(unpacked)
+    """The server, see :func:`lab.debian.ensure`."""
+    return ensure("prometheus", PACKAGE, cache)
 
 
-def _run(folder: Path, *argv: str) -> None:
-    try:
-        done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, timeout=180)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise NoPrometheus(f"no prometheus here, and {argv[0]} cannot fetch it: {error}") from None
-    if done.returncode != 0:
-        said = " ".join(done.stderr.split())[-200:]
-        raise NoPrometheus(f"no prometheus here, and {argv[0]} cannot fetch it: {said}")
+def ensure_promtool(cache: Path) -> str:
+    """What checks rules and configurations."""
+    return ensure("promtool", PACKAGE, cache)
 
 
-class Prometheus:
+def hurried(text: str, times: float) -> str:
+    """Rules, or a configuration, in which every duration is so many times shorter: ``for: 2m`` as ``for: 2000ms``."""
+    return _DURATION.sub(lambda found: f"{round(int(found[1]) * _SECONDS[found[2]] * 1000 / times)}ms", text)
+
+
+class Prometheus(Server):
     """A server that scrapes a few targets four times a second.
 
     Args:
         program: of :func:`ensure_prometheus`.
         folder: for its configuration, data and log.
         jobs: name of each job to its targets, as ``host:port``.
+        instance: what all targets are called; without, each by its own address.
+        rules: files of rules, which are evaluated as often as targets are scraped.
+        alertmanager: where alerts are sent, as ``host:port``.
     """
 
-    def __init__(self, program: str, folder: Path, jobs: dict[str, list[str]]) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
+    def __init__(
+        self,
+        program: str,
+        folder: Path,
+        jobs: dict[str, list[str]],
+        instance: str = "",
+        rules: Sequence[Path] = (),
+        alertmanager: str = "",
+    ) -> None:
         every = f"{round(SCRAPE_SECONDS * 1000)}ms"
+        labels = {"instance": instance} if instance else {}
         configuration = {
-            "global": {"scrape_interval": every, "scrape_timeout": every, "evaluation_interval": "1h"},
+            "global": {"scrape_interval": every, "scrape_timeout": every, "evaluation_interval": every},
             "scrape_configs": [
-                {"job_name": name, "static_configs": [{"targets": targets}]} for name, targets in jobs.items()
+                {"job_name": name, "static_configs": [{"targets": targets, "labels": labels}]}
+                for name, targets in jobs.items()
             ],
+            "rule_files": [str(path) for path in rules],
+            "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager] if alertmanager else []}]}]},
         }
         folder.mkdir(parents=True, exist_ok=True)
         # JSON is YAML.
         (folder / "prometheus.yml").write_text(json.dumps(configuration))
-        with (folder / "prometheus.log").open("wb") as log:
-            self._process = subprocess.Popen(
-                [
-                    program,
-                    f"--config.file={folder / 'prometheus.yml'}",
-                    f"--storage.tsdb.path={folder / 'data'}",
-                    f"--web.listen-address=127.0.0.1:{port}",
-                ],
-                stdout=log,
-                stderr=log,
-            )
-        self._log = folder / "prometheus.log"
+        super().__init__(
+            folder,
+            "prometheus",
+            [
+                program,
+                f"--config.file={folder / 'prometheus.yml'}",
+                f"--storage.tsdb.path={folder / 'data'}",
+                "--web.listen-address=127.0.0.1:{port}",
+                # It knows its Alertmanager only after a few seconds; an alert before that comes again soon, not in a minute.
+                "--rules.alert.resend-delay=1s",
+            ],
+        )
 
     def query(self, expression: str) -> list[Any]:
         body = urllib.parse.urlencode({"query": expression}).encode()
@@ -111,12 +103,7 @@ class Prometheus:
                 if error.code != 503:
                     raise ValueError(f"{expression}: {error.read().decode(errors='replace')[-200:]}") from None
             except OSError:
-                if self._process.poll() is not None:
-                    raise RuntimeError(f"prometheus ended: {self._log.read_text()[-500:]}") from None
+                self.check()
             if time.monotonic() > end:
-                raise TimeoutError(f"{expression} has no result within {seconds:g} s: {self._log.read_text()[-500:]}")
+                raise TimeoutError(f"{expression} has no result within {seconds:g} s: {self.said()}")
             time.sleep(0.05)
-
-    def stop(self) -> None:
-        self._process.terminate()
-        self._process.wait(10)

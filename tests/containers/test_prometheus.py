@@ -6,24 +6,22 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ansible_collections.oncall.runbooks.lab.prometheus import NoPrometheus, Prometheus, ensure_prometheus
+from ansible_collections.oncall.runbooks.lab.prometheus import Prometheus, ensure_prometheus
 from ansible_collections.oncall.runbooks.plugins.module_utils import metrics
+from ansible_collections.oncall.runbooks.tests.support import debian_programs
 
 WINDOW_SECONDS = 2.0
 NASTY = 'a"b\\c\nd{e}=~ünï'
-REPOSITORY = Path(__file__).parents[2]
 
 
 class Target:
@@ -79,12 +77,7 @@ class Target:
 
 @pytest.fixture(scope="module")
 def program() -> str:
-    try:
-        return ensure_prometheus(REPOSITORY / ".cache" / "prometheus")
-    except NoPrometheus as error:
-        if os.environ.get("REQUIRE_DOCKER") == "1":
-            raise
-        pytest.skip(str(error))
+    return debian_programs.program(ensure_prometheus)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,10 @@ BELONGS = {
     *("MANIFEST.json", "FILES.json", "LICENSE", "README.md", "CHANGELOG.md", "requirements.yml"),
     *("changelogs", "docs", "extensions", "meta", "playbooks", "plugins", "roles"),
 }
-SHIPPED = ("plugins/", "roles/", "playbooks/", "docs/", "meta/", "LICENSE", "README.md", "requirements.yml")
+SHIPPED = (
+    *("plugins/", "roles/", "playbooks/", "docs/", "extensions/", "meta/"),
+    *("LICENSE", "README.md", "requirements.yml"),
+)
 
 
 def run(program: str, *arguments: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from collection import ROOT, load, tracked
 
-REQUIREMENTS = ("run", "oncall", "programs", "lab", "test")
+REQUIREMENTS = ("run", "oncall", "programs", "lab", "test", "rulebook")
 # Hosts that a text may name. Examples use names that exist nowhere.
 HOSTS = {
     "pypi.org",

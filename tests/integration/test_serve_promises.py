@@ -85,5 +85,3 @@ def test_what_cannot_be_kept_is_not_acknowledged(small_disk):
         assert serving.get("/readyz")[0] == 200
     finally:
         serving.stop()
-
-

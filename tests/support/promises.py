@@ -161,9 +161,11 @@ def acknowledge_while_busy(folder: Path, alerts: int, clients: int, queued: int,
         assert serving.send(*waiting) == 202
         until(lambda: len(serving.episodes("running")) >= 2, seconds=60)
         numbers = range(queued, queued + alerts)
-        storm = Clients(
-            serving.port, clients, in_groups(numbers, 1, lambda n: _numbered(n), notification), HEADERS
-        ).start().join(120)
+        storm = (
+            Clients(serving.port, clients, in_groups(numbers, 1, lambda n: _numbered(n), notification), HEADERS)
+            .start()
+            .join(120)
+        )
         memory = process.memory_info().rss
         wait_until_empty(serving, 120)
         memory = max(memory, process.memory_info().rss)

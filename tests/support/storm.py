@@ -125,7 +125,10 @@ class Clients:
 
 
 def in_groups(
-    numbers: Iterable[int], size: int, alert: Callable[[int], dict[str, Any]], body: Callable[[list[dict[str, Any]]], bytes]
+    numbers: Iterable[int],
+    size: int,
+    alert: Callable[[int], dict[str, Any]],
+    body: Callable[[list[dict[str, Any]]], bytes],
 ) -> Iterator[tuple[list[int], bytes]]:
     """Notifications of ``size`` alerts each."""
     left = iter(numbers)

@@ -1,0 +1,145 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What `oncall serve` promises, at length: the experiments of tests/support/promises.py with their full numbers.
+
+Usage: python benchmarks/soak.py [--quick] [--page docs/reliability.md]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "collections")]
+
+from ansible_collections.oncall.runbooks.tests.support import promises, rulebook_promises  # noqa: E402
+
+MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Row:
+    """One promise: what was done, what came of it, what was wanted."""
+
+    what: str
+    measured: str
+    wanted: str
+    met: bool
+
+
+def kept(folder: Path, quick: bool) -> list[Row]:
+    numbers = (
+        {"kills": 10, "terminations": 2, "least": 5_000}
+        if quick
+        else {"kills": 200, "terminations": 20, "least": 50_000}
+    )
+    found = promises.keep_under_kills(folder, clients=20, seconds=(0.2, 1.5), **numbers)
+    what = f"{found.kills} kill -9 and {found.terminations} SIGTERM at random moments under 20 clients"
+    enough = found.acknowledged >= numbers["least"]
+    return [
+        Row(what, f"{found.lost} lost of {found.acknowledged:,} acknowledged alerts", "0", enough and found.lost == 0),
+        Row("the same", f"{found.doubled} episodes twice", "0", found.doubled == 0),
+    ]
+
+
+def cut(folder: Path, quick: bool) -> list[Row]:
+    found = promises.cut_in_half(folder, kills=5 if quick else 100)
+    outcomes = ", ".join(f"{count} {outcome}" for outcome, count in sorted(found.outcomes.items()))
+    what = f"{found.kills} kill -9 at random moments of a run, {found.begun} of them after the remedy had begun"
+    return [
+        Row(what, f"{found.twice} remedies begun twice", "0", found.twice == 0),
+        Row("the same", f"{found.orphans} processes left; the episodes: {outcomes}", "0", found.orphans == 0),
+    ]
+
+
+def busy(folder: Path, quick: bool) -> list[Row]:
+    found = promises.acknowledge_while_busy(folder, 1000, clients=50, queued=500, idle_seconds=10 if quick else 60)
+    p99 = found.storm.percentile(99) * 1000
+    memory, idle = found.memory_bytes / MEBIBYTE, found.idle_cpu_ratio * 100
+    what = "1,000 alerts at once from 50 clients, with 500 queued and all workers busy"
+    return [
+        Row(what, f"p50 {found.storm.percentile(50) * 1000:.0f} ms, p99 {p99:.0f} ms", "p99 below 250 ms", p99 < 250),
+        Row("the same", f"{memory:.0f} MiB", "below 120 MiB", memory < 120),
+        Row("nothing to do", f"{idle:.2f} % of a processor", "below 1 %", idle < 1),
+    ]
+
+
+def beside(folder: Path, quick: bool) -> list[str]:
+    """The same with ansible-rulebook, for which nothing is wanted."""
+    found = rulebook_promises.kill_after_acknowledging(folder, rounds=1 if quick else 5)
+    return [
+        f"| 30 alerts of 15 incidents, and kill -9 after the last acknowledgement, {found.rounds} times | {what} |"
+        for what in (
+            f"{found.without_run} of {found.acknowledged} acknowledged alerts led to no run",
+            f"{found.runs} runs for {found.incidents} incidents where it was not killed",
+            f"acknowledgements took up to {found.slowest_seconds:.1f} s",
+            f"a template in an annotation was {'executed' if found.template_executed else 'not executed'}",
+        )
+    ]
+
+
+def page(rows: list[Row], others: list[str], seconds: float) -> str:
+    lines = [
+        "# What was measured of `oncall serve`",
+        "",
+        "`make soak` writes this page. The short form of each experiment is in `make test`.",
+        "",
+        f"{datetime.now(timezone.utc).date().isoformat()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
+        f"ansible-core {version('ansible-core')}, dbos {version('dbos')}, SQLite; {seconds / 60:.0f} minutes. Clients, the "
+        "service, the playbooks and the Redis servers that they start again share the machine.",
+        "",
+        "| experiment | measured | wanted | |",
+        "|---|---|---|---|",
+        *(f"| {row.what} | {row.measured} | {row.wanted} | {'met' if row.met else '**not met**'} |" for row in rows),
+        "",
+        "## Beside it: ansible-rulebook",
+        "",
+        f"ansible-rulebook {rulebook_promises.VERSION} with its webhook source and a rule that runs a playbook, on the same "
+        "machine.",
+        "",
+        "| experiment | measured |",
+        "|---|---|",
+        *others,
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="What oncall serve promises, at length.")
+    parser.add_argument("--quick", action="store_true", help="with small numbers, to try this out")
+    parser.add_argument("--page", type=Path, help="write the figures there")
+    options = parser.parse_args()
+    began = time.monotonic()
+    experiments: list[Callable[[Path, bool], list[Row]]] = [kept, cut, busy]
+    with tempfile.TemporaryDirectory(prefix="soak-") as name:
+        rows = []
+        for experiment in experiments:
+            folder = Path(name, experiment.__name__)
+            folder.mkdir()
+            for row in experiment(folder, options.quick):
+                print(
+                    f"{'met    ' if row.met else 'NOT MET'}  {row.what}: {row.measured} (wanted: {row.wanted})",
+                    flush=True,
+                )
+                rows.append(row)
+        Path(name, "beside").mkdir()
+        others = beside(Path(name, "beside"), options.quick)
+    print(*others, sep="\n")
+    if options.page:
+        options.page.write_text(page(rows, others, time.monotonic() - began))
+    sys.exit(0 if all(row.met for row in rows) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,480 @@
+"""The executor for AWX against a server that answers as AWX does, and against one that does not."""
+
+from __future__ import annotations
+
+import functools
+import json
+import ssl
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from fake_awx import TOKEN, Course, FakeAwx, Trouble
+
+from oncall import OncallError
+from oncall.serve import api_calls
+from oncall.serve import awx as executor_module
+from oncall.serve.awx import AwxExecutor
+from oncall.serve.settings import Awx, Route, Settings
+from oncall.serve.work import CANCELED, INTERRUPTED, Order
+
+LOOK = Order("e1r1", "db_pool", "shop", acts=False)
+ACT = Order("e1r2", "db_pool", "shop", acts=True, plan_hashes=("p0123456789abcde",))
+FINE = {"healthy", "resolved", "planned", "advised"}
+CONTEXT = functools.cache(ssl.create_default_context)
+FOR_EVER = ((0.0, "pending"), (0.01, "running"))
+
+
+def published(outcome: str, acts: bool = True, **changed: object) -> dict:
+    """What the role ``run`` publishes."""
+    step = {"remedy": "end_blocker", "cause": "blocker", "risk": "low", "targets": ["pid 7"]}
+    acted = outcome in ("resolved", "unresolved")
+    run = {
+        "run_id": "1", "runbook": "db_pool", "host": "shop", "outcome": outcome, "summary": f"it is {outcome}",
+        "started_at": 1.0, "seconds": 2.0, "check_mode": not acts, "findings": [], "findings_after": [],
+        "plan": {"hash": "p0123456789abcde", "risk": "low", "steps": [{**step, "available": True}]},
+        "actions": [{**step, "state": "done", "helped": outcome == "resolved", "seconds": 1.0}] if acted else [],
+        "guard": None, "notes": [], "hand_over": [], "escalation": "",
+    }  # fmt: skip
+    return {"oncall": {"shop": {"db_pool": {**run, **changed}}}}
+
+
+def course(status: str, artifacts: object, **more: object) -> Course:
+    """A job that ends soon."""
+    return Course((*FOR_EVER, (0.025, status)), artifacts, **more)
+
+
+@pytest.fixture
+def awx(monkeypatch):
+    """A server with one job template, and an executor that does not wait for long."""
+    monkeypatch.setattr(executor_module, "LOOK_EVERY_SECONDS", 0.01)
+    monkeypatch.setattr(executor_module, "LOST_SECONDS", 0.3)
+    monkeypatch.setattr(executor_module, "LAUNCHING_SECONDS", 0.1)
+    monkeypatch.setattr(api_calls, "TIMEOUT_SECONDS", 0.2)
+    # Making one anew takes longer than all the rest of a request.
+    monkeypatch.setattr(api_calls.ssl, "create_default_context", CONTEXT)
+    server = FakeAwx()
+    make_template(server, "oncall")
+    yield server
+    server.stop()
+
+
+def make_template(server: FakeAwx, organization: str, **fields: object) -> dict:
+    of = server.add("organizations", name=organization)["id"]
+    project = server.add("projects", name=f"runbooks of {organization}", organization=of)
+    project["playbook_files"] = ("playbooks/db_pool.yml",)
+    asks = {f"ask_{name}_on_launch": True for name in ("limit", "job_type", "variables")}
+    given = {"name": "db_pool", "project": project["id"], "playbook": "playbooks/db_pool.yml", **asks, **fields}
+    return server.add("job_templates", **given)
+
+
+@pytest.fixture
+def executor(awx, tmp_path):
+    """A function: an executor with these settings."""
+    (tmp_path / "token").write_text(f"{TOKEN}\n")
+
+    def make(organization: str = "oncall", **route: object) -> AwxExecutor:
+        target = Awx(awx.url, str(tmp_path / "token"), organization)
+        routes = {"db_pool": Route(**{"variables": {"run_max_risk": "low"}, **route})}
+        return AwxExecutor(Settings(inventories=("shop,",), state_directory=str(tmp_path), runbooks=routes, awx=target))
+
+    return make
+
+
+def status_of(awx: FakeAwx, job: int) -> str:
+    return awx.items["jobs"][job]["shown"]()["status"]
+
+
+# ------------------------------------------------------------------ what a job comes to
+@pytest.mark.parametrize(
+    ("order", "status", "outcome", "helped"),
+    [
+        (LOOK, "successful", "healthy", None),
+        (LOOK, "successful", "planned", None),
+        (LOOK, "successful", "advised", None),
+        (LOOK, "failed", "unknown", None),
+        (ACT, "successful", "healthy", None),
+        (ACT, "successful", "resolved", True),
+        (ACT, "failed", "unresolved", False),
+        (ACT, "failed", "blocked", None),
+    ],
+)
+def test_what_the_runbook_published_is_what_came_of_it(awx, executor, order, status, outcome, helped):
+    awx.courses["db_pool"] = course(status, published(outcome, order.acts))
+    told = executor().play(order, threading.Event())
+    assert (told.outcome, told.summary, told.helped) == (outcome, f"it is {outcome}", helped)
+    assert told.plan_hashes == ("p0123456789abcde",)
+    (job,) = awx.launches
+    assert told.result is not None and told.result["awx_job"] == job["id"]
+    assert told.result["hosts"][0]["runs"][0]["outcome"] == outcome
+    json.dumps(told.result)
+    assert (job["limit"], job["job_type"]) == ("shop", "run" if order.acts else "check")
+    variables = json.loads(job["extra_vars"])
+    assert variables.pop("run_plan", None) == (["p0123456789abcde"] if order.acts else None)
+    assert variables == {
+        "run_max_risk": "low", "run_fail_on": ["unresolved", "blocked", "unknown"], "oncall_run": order.run,
+    }  # fmt: skip
+
+
+def test_a_runbook_that_was_handed_over_to_is_told_as_well(awx, executor):
+    handed = published("advised", acts=False, hand_over=["db_down"])
+    owner = published("planned", acts=False, runbook="db_down")["oncall"]["shop"]["db_pool"]
+    handed["oncall"]["shop"]["db_down"] = owner
+    awx.courses["db_pool"] = course("successful", handed)
+    told = executor().play(LOOK, threading.Event())
+    assert (told.outcome, told.summary) == ("planned", "it is advised; db_down: it is planned")
+    assert len(told.plan_hashes) == 2
+
+
+@pytest.mark.parametrize("outcome", sorted(FINE))
+@pytest.mark.parametrize("order", [LOOK, ACT], ids=["look", "act"])
+def test_a_job_that_failed_is_never_fine(awx, executor, order, outcome):
+    actions = {} if order.acts else {"actions": []}
+    awx.courses["db_pool"] = course("failed", published(outcome, order.acts, **actions), explanation="lost\nthe host")
+    told = executor().play(order, threading.Event())
+    assert told.outcome == "unknown"
+    assert told.summary.endswith(f"published {outcome}, and failed: lost the host")
+
+
+@pytest.mark.parametrize(("order", "outcome"), [(LOOK, "unknown"), (ACT, INTERRUPTED)], ids=["look", "act"])
+@pytest.mark.parametrize("status", ["error", "canceled"])
+def test_a_job_that_came_to_no_end(awx, executor, order, outcome, status):
+    awx.courses["db_pool"] = course(status, published("healthy", order.acts), explanation="the node is gone")
+    told = executor().play(order, threading.Event())
+    assert (told.outcome, told.helped) == (outcome, None)
+    assert told.summary == f"AWX job {awx.launches[0]['id']} is {status}: the node is gone"
+
+
+HEALTHY = published("healthy", acts=False)["oncall"]["shop"]["db_pool"]
+DEEP = json.loads("[" * 900 + "]" * 900)
+
+
+def of_shop(runs: object) -> dict:
+    return {"oncall": {"shop": runs}}
+
+
+@pytest.mark.parametrize(
+    "artifacts",
+    [
+        {},
+        None,
+        "$hidden due to Ansible no_log flag$",
+        [HEALTHY],
+        7,
+        {"oncall": None},
+        {"oncall": "healthy"},
+        {"oncall": ["shop"]},
+        {"oncall": {"another": {"db_pool": {**HEALTHY, "host": "another"}}}},
+        {"oncall": {"shop ": {"db_pool": HEALTHY}}},
+        of_shop(None),
+        of_shop("healthy"),
+        of_shop([HEALTHY]),
+        of_shop({"db_pool": None}),
+        of_shop({"db_pool": "healthy"}),
+        of_shop({"db_pool": []}),
+        of_shop({"cache": {**HEALTHY, "runbook": "cache"}}),
+        of_shop({"db_pool": {**HEALTHY, "runbook": "cache"}}),
+        of_shop({"db_pool": {**HEALTHY, "host": "another"}}),
+        of_shop({"db_pool": {**HEALTHY, "check_mode": False}}),
+        of_shop({"db_pool": {**HEALTHY, "check_mode": "yes"}}),
+        *(of_shop({"db_pool": {key: value for key, value in HEALTHY.items() if key != left_out}})
+          for left_out in ("outcome", "summary", "runbook", "host", "check_mode")),
+        *(of_shop({"db_pool": {**HEALTHY, "outcome": outcome}})
+          for outcome in ("", "HEALTHY", "healthy ", "fine", None, 0, True, ["healthy"], {"healthy": 1})),
+        of_shop({"db_pool": {**HEALTHY, "hand_over": 7}}),
+        of_shop({"db_pool": {**HEALTHY, "hand_over": ["cache"]}, "cache": {**HEALTHY, "outcome": "odd"}}),
+        of_shop({"db_pool": {**HEALTHY, "findings": "none"}}),
+        of_shop({"db_pool": {**HEALTHY, "findings": [{}]}}),
+        of_shop({"db_pool": {**HEALTHY, "plan": [1]}}),
+        of_shop({"db_pool": {**HEALTHY, "plan": {"steps": [[]]}}}),
+        of_shop({"db_pool": {**HEALTHY, "actions": {"a": 1}}}),
+        of_shop({"db_pool": {**HEALTHY, "guard": "hold"}}),
+        of_shop({"db_pool": {**HEALTHY, "evidence": DEEP}}),
+        published("resolved", acts=False),
+    ],
+)  # fmt: skip
+def test_what_no_runbook_publishes_is_unknown(awx, executor, artifacts):
+    awx.courses["db_pool"] = course("successful", artifacts)
+    told = executor().play(LOOK, threading.Event())
+    assert told.outcome == "unknown"
+    assert told.summary.startswith(f"AWX job {awx.launches[0]['id']} published")
+    assert "\n" not in told.summary and len(told.summary) < 400
+    assert told.helped is None
+
+
+# ------------------------------------------------------------------ canceled
+@pytest.mark.parametrize(("order", "outcome"), [(LOOK, CANCELED), (ACT, INTERRUPTED)], ids=["look", "act"])
+@pytest.mark.parametrize("first", ["", "500", "drop"])
+def test_canceled_by_us(awx, executor, order, outcome, first):
+    awx.courses["db_pool"] = Course(FOR_EVER)
+    if first:
+        how = {"how": "drop"} if first == "drop" else {"status": 500, "body": "{}"}
+        awx.troubles = [Trouble("POST", "/cancel/", times=3, **how)]
+    cancel = threading.Event()
+    threading.Timer(0.05, cancel.set).start()
+    told = executor().play(order, cancel)
+    job = awx.launches[0]["id"]
+    assert (told.outcome, told.summary) == (outcome, f"AWX job {job} is canceled")
+    assert status_of(awx, job) == "canceled"
+
+
+@pytest.mark.parametrize(("order", "outcome"), [(LOOK, "unknown"), (ACT, INTERRUPTED)], ids=["look", "act"])
+def test_killed_after_its_time(awx, executor, order, outcome):
+    awx.courses["db_pool"] = Course(FOR_EVER)
+    told = executor(timeout_seconds=0.1).play(order, threading.Event())
+    job = awx.launches[0]["id"]
+    assert (told.outcome, told.summary) == (outcome, f"AWX job {job} is killed after its time")
+    assert status_of(awx, job) == "canceled"
+
+
+def test_one_that_ends_before_it_can_be_canceled_is_told_as_it_ended(awx, executor):
+    awx.courses["db_pool"] = Course((*FOR_EVER, (0.2, "successful")), published("resolved"))
+    # AWX takes the request when the job has ended, and answers 405.
+    awx.troubles = [Trouble("POST", "/cancel/", status=502, times=20)]
+    cancel = threading.Event()
+    cancel.set()
+    told = executor().play(ACT, cancel)
+    assert (told.outcome, told.helped) == ("resolved", True)
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_one_that_does_not_end_is_not_waited_for(awx, executor, refused):
+    awx.courses["db_pool"] = Course(FOR_EVER, canceling_seconds=None)
+    if refused:
+        awx.troubles = [Trouble("POST", "/cancel/", status=403, body='{"detail": "You may not."}')]
+    cancel = threading.Event()
+    cancel.set()
+    told = executor().play(ACT, cancel)
+    job = awx.launches[0]["id"]
+    assert (told.outcome, told.summary) == (INTERRUPTED, f"AWX job {job} is canceled, and does not end")
+
+
+# ------------------------------------------------------------------ AWX does not answer
+ODD_ANSWERS = [
+    Trouble("GET", "/jobs/", how="drop", times=3),
+    Trouble("GET", "/jobs/", how="hang", times=1),
+    Trouble("GET", "/jobs/", how="half", times=3),
+    Trouble("GET", "/jobs/", status=500, body="<html>", times=3),
+    Trouble("GET", "/jobs/", status=401, body='{"detail": "expired"}', times=3),
+    Trouble("GET", "/jobs/", status=404, body="{}", times=3),
+    Trouble("GET", "/jobs/", status=200, body="no json", times=3),
+    Trouble("GET", "/jobs/", status=200, body="[]", times=3),
+    Trouble("GET", "/jobs/", status=200, body="", times=3),
+    Trouble("GET", "/jobs/", status=200, body='{"status": ["successful"]}', times=3),
+    Trouble("GET", "/jobs/", status=200, body="[" * 100_000, times=3),
+    Trouble("GET", "/jobs/", status=302, body="", times=3),
+]
+
+
+@pytest.mark.parametrize("trouble", ODD_ANSWERS, ids=lambda one: one.how or f"{one.status} {one.body[:10]}")
+def test_looks_that_fail_for_a_while_change_nothing(awx, executor, trouble):
+    awx.courses["db_pool"] = course("successful", published("resolved"))
+    awx.troubles = [Trouble(trouble.method, trouble.path, trouble.how, trouble.status, trouble.body, trouble.times)]
+    told = executor().play(ACT, threading.Event())
+    assert (told.outcome, told.helped) == ("resolved", True)
+    assert awx.troubles[0].times == 0
+    assert len(awx.launches) == 1
+
+
+@pytest.mark.parametrize(("order", "outcome"), [(LOOK, "unknown"), (ACT, INTERRUPTED)], ids=["look", "act"])
+def test_awx_goes_away_and_does_not_come_back(awx, executor, order, outcome):
+    awx.courses["db_pool"] = Course(FOR_EVER)
+    with ThreadPoolExecutor(1) as pool:
+        playing = pool.submit(executor().play, order, threading.Event())
+        wait_for(lambda: awx.launches)
+        awx.stop()
+        told = playing.result(10)
+        awx.start()
+    assert told.outcome == outcome
+    assert told.summary.startswith(f"AWX job {awx.launches[0]['id']} was lost sight of: ")
+
+
+def test_awx_goes_away_and_comes_back(awx, executor):
+    awx.courses["db_pool"] = Course((*FOR_EVER, (0.15, "successful")), published("resolved"))
+    with ThreadPoolExecutor(1) as pool:
+        playing = pool.submit(executor().play, ACT, threading.Event())
+        wait_for(lambda: awx.launches)
+        awx.stop()
+        threading.Timer(0.2, awx.start).start()
+        assert playing.result(10).outcome == "resolved"
+
+
+def test_a_token_that_is_gone_for_a_moment(awx, executor, tmp_path):
+    awx.courses["db_pool"] = Course((*FOR_EVER, (0.1, "successful")), published("resolved"))
+    with ThreadPoolExecutor(1) as pool:
+        playing = pool.submit(executor().play, ACT, threading.Event())
+        wait_for(lambda: awx.launches)
+        (tmp_path / "token").rename(tmp_path / "new")
+        threading.Timer(0.2, (tmp_path / "new").rename, [tmp_path / "token"]).start()
+        assert playing.result(10).outcome == "resolved"
+
+
+def wait_for(condition) -> None:
+    assert any(condition() or threading.Event().wait(0.005) for _ in range(2000))
+
+
+# ------------------------------------------------------------------ the launch
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"name": "another"}, "AWX has 0 job templates db_pool; extensions/awx makes one"),
+        ({"ask_limit_on_launch": False}, "does not ask on launch: ask_limit_on_launch"),
+        ({"ask_variables_on_launch": False, "ask_job_type_on_launch": False},
+         "does not ask on launch: ask_job_type_on_launch, ask_variables_on_launch"),
+        ({"job_slice_count": 2}, "the job template db_pool is sliced"),
+    ],
+)  # fmt: skip
+def test_a_template_that_does_not_fit_is_not_launched(awx, executor, changed, says):
+    awx.named("job_templates", "db_pool").update(changed)
+    with pytest.raises(OncallError, match=says):
+        executor().play(ACT, threading.Event())
+    assert awx.writes == []
+
+
+def test_of_two_templates_of_one_name_none_is_launched(awx, executor):
+    make_template(awx, "others")
+    with pytest.raises(OncallError, match="AWX has 2 job templates db_pool"):
+        executor(organization="").play(ACT, threading.Event())
+    assert awx.writes == []
+    awx.courses["db_pool"] = course("successful", published("resolved"))
+    assert executor("others").play(ACT, threading.Event()).outcome == "resolved"
+
+
+@pytest.mark.parametrize("order", [LOOK, ACT], ids=["look", "act"])
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Trouble("GET", "/job_templates/", status=500),
+        Trouble("GET", "/job_templates/", how="drop"),
+        Trouble("GET", "/job_templates/", how="half"),
+        Trouble("GET", "/job_templates/", status=200, body='{"results": [7]}'),
+        Trouble("GET", "/job_templates/", status=200, body='{"detail": "?"}'),
+        Trouble("POST", "/launch/", status=400, body='{"variables_needed_to_start": ["missing"]}'),
+        Trouble("POST", "/launch/", status=401, body='{"detail": "no"}'),
+        Trouble("POST", "/launch/", status=403, body='{"detail": "no"}'),
+        Trouble("POST", "/launch/", status=404, body='{"detail": "Not found."}'),
+        Trouble("POST", "/launch/", status=302),
+    ],
+    ids=lambda one: f"{one.method} {one.how or one.status}",
+)
+def test_what_was_not_begun_says_why(awx, executor, order, trouble):
+    awx.troubles = [trouble]
+    with pytest.raises(
+        OncallError, match=str(trouble.status) if not trouble.how and trouble.status != 200 else "job_templates"
+    ):
+        executor().play(order, threading.Event())
+    assert awx.launches == []
+
+
+def test_a_survey_that_wants_an_answer_refuses_the_launch(awx, executor):
+    template = awx.named("job_templates", "db_pool")
+    template["survey_enabled"] = True
+    question = {"question_name": "why", "variable": "why", "type": "text", "required": True}
+    awx.surveys[template["id"]] = {"name": "", "description": "", "spec": [question]}
+    with pytest.raises(OncallError, match=r"AWX did not launch it: .*'why' value missing"):
+        executor().play(ACT, threading.Event())
+
+
+def test_a_wrong_token(awx, executor, tmp_path):
+    (tmp_path / "token").write_text("secret-4711")
+    with pytest.raises(OncallError, match="answers 401") as raised:
+        executor().play(ACT, threading.Event())
+    assert "secret-4711" not in str(raised.value)
+    (tmp_path / "token").unlink()
+    with pytest.raises(OncallError, match="cannot read"):
+        executor().play(ACT, threading.Event())
+
+
+@pytest.mark.parametrize("how", ["late", "half"])
+def test_a_launch_whose_answer_is_lost_is_found_again_and_followed(awx, executor, how):
+    awx.courses["db_pool"] = course("successful", published("resolved"))
+    awx.troubles = [Trouble("POST", "/launch/", how=how)]
+    told = executor().play(ACT, threading.Event())
+    assert (told.outcome, len(awx.launches)) == ("resolved", 1)
+
+
+@pytest.mark.parametrize(("order", "outcome"), [(LOOK, "unknown"), (ACT, INTERRUPTED)], ids=["look", "act"])
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Trouble("POST", "/launch/", status=500),
+        Trouble("POST", "/launch/", how="drop"),
+        Trouble("POST", "/launch/", how="hang"),
+        Trouble("POST", "/launch/", status=201, body='{"job": true}'),
+        Trouble("POST", "/launch/", status=201, body='{"job": "7", "ignored_fields": {}}'),
+        Trouble("POST", "/launch/", status=201, body="null"),
+    ],
+    ids=lambda one: f"{one.how or one.status} {one.body[:10]}",
+)
+def test_a_launch_that_nobody_knows_of_is_never_fine(awx, executor, order, outcome, trouble):
+    awx.troubles = [trouble]
+    told = executor().play(order, threading.Event())
+    assert told.outcome == outcome
+    assert told.summary.startswith("nobody knows whether AWX launched it: ")
+
+
+@pytest.mark.parametrize("order", [LOOK, ACT], ids=["look", "act"])
+@pytest.mark.parametrize("ask", ["limit", "job_type", "variables"])
+def test_a_job_that_is_another_than_was_asked_for_is_canceled(awx, executor, monkeypatch, order, ask):
+    """Somebody changes the template between the look at it and the launch."""
+    template = awx.named("job_templates", "db_pool")
+    template.update({f"ask_{ask}_on_launch": False, "job_type": "run" if order is LOOK else "check"})
+    awx.courses["db_pool"] = Course(FOR_EVER)
+    monkeypatch.setattr(AwxExecutor, "_template", lambda _self, _runbook: template["id"])
+    told = executor().play(order, threading.Event())
+    job = awx.launches[0]["id"]
+    name = "extra_vars" if ask == "variables" else ask
+    assert (told.outcome, told.summary) == (
+        INTERRUPTED, f"AWX job {job} is canceled, as AWX did not heed {name}",
+    )  # fmt: skip
+    assert status_of(awx, job) == "canceled"
+
+
+@pytest.mark.parametrize(("limit", "job_type"), [("", "check"), ("all", "check"), ("shop", "run")])
+def test_a_job_that_only_its_own_fields_give_away_is_canceled(awx, executor, limit, job_type):
+    awx.courses["db_pool"] = Course(FOR_EVER)
+    playing = executor()
+    template = awx.named("job_templates", "db_pool")
+    job = playing._call(f"/api/v2/job_templates/{template['id']}/launch/", {"limit": limit, "job_type": job_type})[
+        "job"
+    ]
+    told_so = {"job": job, "ignored_fields": {}, "limit": limit, "job_type": job_type}
+    awx.troubles = [Trouble("POST", "/launch/", status=201, body=json.dumps(told_so))]
+    assert playing.play(LOOK, threading.Event()).outcome == INTERRUPTED
+    assert status_of(awx, job) == "canceled"
+
+
+@pytest.mark.parametrize("order", [LOOK, ACT], ids=["look", "act"])
+def test_another_job_than_was_asked_for_is_never_fine_even_where_it_ended_well(awx, executor, monkeypatch, order):
+    template = awx.named("job_templates", "db_pool")
+    template["ask_limit_on_launch"] = False
+    awx.courses["db_pool"] = Course(((0.0, "successful"),), published("healthy", order.acts))
+    monkeypatch.setattr(AwxExecutor, "_template", lambda _self, _runbook: template["id"])
+    assert executor().play(order, threading.Event()).outcome == INTERRUPTED
+
+
+# ------------------------------------------------------------------ after a crash of the service
+def test_a_job_that_goes_on_after_a_crash_is_found_again_and_followed(awx, executor):
+    awx.courses["db_pool"] = Course((*FOR_EVER, (0.3, "successful")), published("resolved"))
+    before = executor()
+    path = f"/api/v2/job_templates/{awx.named('job_templates', 'db_pool')['id']}/launch/"
+    for order in (LOOK, ACT, Order("e2r1", "db_pool", "other", acts=True)):
+        before._call(path, before._asked(order))
+    awx.add(
+        "job_templates", **{**awx.named("job_templates", "db_pool"), "name": "cache", "ask_variables_on_launch": True}
+    )
+
+    told = executor().take_up(ACT, threading.Event())
+    assert told is not None and told.result is not None
+    assert (told.outcome, told.helped, told.result["awx_job"]) == ("resolved", True, awx.launches[1]["id"])
+    assert len(awx.launches) == 3
+    assert executor().take_up(Order("e1r3", "db_pool", "shop", acts=True), threading.Event()) is None
+
+
+def test_a_job_is_looked_for_until_awx_answers(awx, executor):
+    awx.troubles = [Trouble("GET", "/jobs/", status=503, times=3), Trouble("GET", "/jobs/", how="half", times=2)]
+    assert executor().take_up(ACT, threading.Event()) is None
+    awx.troubles = [Trouble("GET", "/jobs/", status=503)]
+    told = executor().take_up(ACT, threading.Event())
+    assert told is not None and told.outcome == INTERRUPTED
+    assert told.summary.startswith("nobody knows whether its job in AWX goes on: ")

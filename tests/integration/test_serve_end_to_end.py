@@ -1,0 +1,125 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A fault in the lab, a rule that fires, Alertmanager, ``oncall serve``, a proven fix, and the alert is over: all of it real."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.oncall.runbooks.lab.alertmanager import Alertmanager, ensure_alertmanager
+from ansible_collections.oncall.runbooks.lab.prometheus import Prometheus, ensure_prometheus, hurried
+from ansible_collections.oncall.runbooks.tests.support.debian_programs import program
+from ansible_collections.oncall.runbooks.tests.support.plays import REPOSITORY
+from ansible_collections.oncall.runbooks.tests.support.serving import TOKEN, Serving
+from ansible_collections.oncall.runbooks.tests.support.supervisord import until
+
+EXTENSION = REPOSITORY / "extensions" / "prometheus"
+TIMES = 60
+
+
+@pytest.fixture
+def serving(healthy_lab, tmp_path, monkeypatch) -> Iterator[Serving]:
+    """The service, which knows the lab."""
+    monkeypatch.setenv("LAB_HOME", str(healthy_lab.home))
+    folder = tmp_path / "serve"
+    folder.mkdir()
+    found = Serving(
+        folder,
+        hosts=0,
+        inventories=[str(REPOSITORY / "inventories" / "lab")],
+        keep_environment=["LAB_HOME"],
+        runbooks={"db_pool": {"mode": "auto"}},
+    )
+    try:
+        yield found.start()
+    finally:
+        found.stop()
+
+
+@pytest.fixture
+def alertmanager(serving, tmp_path) -> Iterator[Alertmanager]:
+    """With the example's configuration, but for who the people are."""
+    folder = tmp_path / "alertmanager"
+    folder.mkdir()
+    (folder / "oncall-token").write_text(TOKEN)
+    text = (EXTENSION / "alertmanager.yml").read_text()
+    text = text.replace("http://127.0.0.1:9095", f"http://127.0.0.1:{serving.port}")
+    text = text.replace("https://people.example", "http://127.0.0.1:9").replace(
+        "https://dead-mans-switch.example", "http://127.0.0.1:9"
+    )
+    found = Alertmanager(program(ensure_alertmanager), folder, hurried(text, TIMES))
+    try:
+        found.wait_until_ready()
+        yield found
+    finally:
+        found.stop()
+
+
+@pytest.fixture
+def prometheus(healthy_lab, alertmanager, tmp_path) -> Iterator[Prometheus]:
+    """Which looks at the lab's API, with the rules of the extension a minute of which is a second here."""
+    folder = tmp_path / "prometheus"
+    folder.mkdir()
+    rules = []
+    for name in ("db_pool", "oncall"):
+        rules.append(folder / f"{name}.yml")
+        rules[-1].write_text(hurried((EXTENSION / "rules" / f"{name}.yml").read_text(), TIMES))
+    jobs = {"api": [f"127.0.0.1:{healthy_lab.layout.ports['api']}"]}
+    found = Prometheus(
+        program(ensure_prometheus), folder / "data", jobs, instance="lab", rules=rules, alertmanager=alertmanager.place
+    )
+    try:
+        yield found
+    finally:
+        found.stop()
+
+
+def silence(alertmanager: Alertmanager, comment: str) -> None:
+    """Everything of the lab, for an hour."""
+    now = datetime.now(UTC)
+    told: dict[str, Any] = {
+        "matchers": [{"name": "instance", "value": "lab", "isRegex": False, "isEqual": True}],
+        "startsAt": now.isoformat(),
+        "endsAt": (now + timedelta(hours=1)).isoformat(),
+        "createdBy": "a test",
+        "comment": comment,
+    }
+    body = json.dumps(told).encode()
+    url = f"{alertmanager.url}/api/v2/silences"
+    with urllib.request.urlopen(urllib.request.Request(url, body, {"Content-Type": "application/json"})) as answer:
+        assert answer.status == 200
+
+
+def test_from_the_fault_to_the_end_of_the_alert(healthy_lab, serving, prometheus):
+    healthy_lab.inject("idle_in_transaction")
+    until(lambda: serving.episodes(), seconds=60)
+    (ended,) = serving.ended(1, seconds=90)
+    assert (ended["runbook"], ended["host"], ended["outcome"]) == ("db_pool", "lab", "resolved"), ended
+    until(lambda: serving.episodes()[0]["resolved_at"] is not None, seconds=60)
+    (only,) = serving.episodes()
+    assert only["runs"] == 1
+    # The alert that always fires came too, and is no episode.
+    assert "oncall_watchdog_age_seconds" in serving.get("/metrics")[1]
+    assert serving.store().quarantine() == []
+
+
+def test_what_somebody_silenced_is_left_alone(healthy_lab, serving, alertmanager, prometheus, tmp_path: Path):
+    serving.reload(alertmanager={"url": alertmanager.url})
+    serving.command("pause", "--reason", "until it is silenced")
+    healthy_lab.inject("idle_in_transaction")
+    until(lambda: [one for one in serving.episodes() if one["reason"]], seconds=60)
+    silence(alertmanager, "a person is at it")
+    until(lambda: [one for one in alertmanager.alerts() if one["status"]["silencedBy"]])
+    serving.command("resume")
+    until(lambda: "silenced in Alertmanager by" in serving.episodes()[0]["reason"], seconds=30)
+    alertmanager.stop()
+    until(lambda: "nobody knows what is silenced" in serving.episodes()[0]["reason"], seconds=30)
+    assert serving.episodes()[0]["runs"] == 0
