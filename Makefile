@@ -1,6 +1,7 @@
 # make demo   a real stack, broken and fixed before your eyes
 # make test   everything that checks this project
 # make bench  what it costs, in ratios
+# make soak   what `oncall serve` promises, at length
 # Everything goes into this folder, but for what Docker needs: see README.md, "The lab".
 
 SHELL := /bin/bash
@@ -16,7 +17,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONUNBUFFERED
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
-.PHONY: help demo test bench setup lint types unit contract integration containers molecule sanity docs clean
+.PHONY: help demo test bench soak setup lint types unit contract integration containers molecule sanity docs clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -81,6 +82,9 @@ sanity: .venv/test.stamp ## ansible-test sanity
 
 bench: .venv/test.stamp ## ours, stock modules, by hand, an empty play
 	$(BIN)/python benchmarks/bench.py --json benchmarks/last.json --page README.md
+
+soak: .venv/test.stamp ## what oncall serve promises, with hundreds of kills (about 40 minutes)
+	$(BIN)/python benchmarks/soak.py --page docs/reliability.md
 
 docs: .venv/test.stamp ## write the generated pages again
 	$(BIN)/python docs/generate.py

@@ -39,14 +39,19 @@ def names(inventories: Sequence[str], environment: Mapping[str, str]) -> Names:
     """What an inventory names. What else ansible-inventory tells, secrets among it, is dropped at once."""
     argv = [beside_python("ansible-inventory"), "--list", *(part for one in inventories for part in ("-i", one))]
     try:
-        told = subprocess.run(argv, capture_output=True, text=True, timeout=SECONDS, env=dict(environment), check=True)
+        # A file that cannot be read would only be a warning, and its hosts strangers.
+        strict = {**environment, "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true"}
+        told = subprocess.run(argv, capture_output=True, text=True, timeout=SECONDS, env=strict, check=True)
         groups = json.loads(told.stdout)
         described = groups.pop("_meta", {}).get("hostvars", {})
         hosts = frozenset({*described, *(host for group in groups.values() for host in group.get("hosts", ()))})
+        if not hosts:
+            raise OncallError(f"the inventory {', '.join(inventories)} has no host")
         members = {"all": hosts, **{group: frozenset(_members(group, groups)) for group in groups if group != "all"}}
         return Names(hosts, frozenset({"all", "ungrouped", *groups}), members)
     except subprocess.CalledProcessError as error:
-        said = [line.strip() for line in error.stderr.splitlines() if line.strip()] or ["it said nothing"]
+        lines = [line.strip() for line in error.stderr.splitlines() if line.strip()] or ["it said nothing"]
+        said = [line for line in lines if line.startswith(("[ERROR]", "ERROR!"))] or lines
         raise OncallError(f"cannot read the inventory {', '.join(inventories)}: {said[0][:300]}") from None
     except (OSError, ValueError, AttributeError, subprocess.TimeoutExpired) as error:
         raise OncallError(f"cannot read the inventory {', '.join(inventories)}: {type(error).__name__}") from None

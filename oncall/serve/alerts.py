@@ -102,10 +102,7 @@ def _clean(alert: Alert) -> Alert:
 
 
 def _why(error: Exception) -> str:
-    if isinstance(error, RecursionError):
-        return "it is nested too deeply"
-    # What is wrong may be quoted, whatever it is; PostgreSQL keeps no NUL.
-    return str(error)[:300].encode("unicode_escape").decode()
+    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)[:300]
 
 
 def host_of(instance: str) -> str:

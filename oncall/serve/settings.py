@@ -243,10 +243,13 @@ def _check_entries(data: Any) -> None:
         for part in path.split("."):
             entries = entries.get(part) if isinstance(entries, dict) else None
         for name, entry in entries.items() if isinstance(entries, dict) else ():
+            if kind is Route and isinstance(entry, dict) and entry.get("mode") is False:
+                # What YAML makes of off.
+                entry["mode"] = "off"
             try:
                 msgspec.convert(entry, kind)
             except msgspec.ValidationError as error:
-                what, _, where = str(error).replace("`key in $", "`$").partition(" - at `$")
+                what, _, where = str(error).partition(" - at `$")
                 raise _wrong(what, f"{path}.{name}{where.rstrip('`')}") from None
 
 

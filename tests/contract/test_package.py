@@ -119,7 +119,7 @@ def test_the_wheel_carries_the_collection(tmp_path):
         packed = {name.removeprefix(inside) for name in archive.namelist() if name.startswith(inside)}
         archive.extractall(tmp_path / "installed")
     names = {path.relative_to(ROOT).as_posix() for path in tracked()}
-    wanted = {name for name in names if name.startswith(("meta/", "playbooks/", "plugins/", "roles/"))}
+    wanted = {name for name in names if name.startswith(("extensions/", "meta/", "playbooks/", "plugins/", "roles/"))}
     assert packed == wanted | {"galaxy.yml"}
     # As installed: nothing of the checkout is on its path.
     listed = subprocess.run(

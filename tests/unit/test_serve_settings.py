@@ -93,6 +93,11 @@ def test_a_whole_file_with_paths_from_its_own_folder():
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("mode", ["off", "suggest", "approve", "auto", "'off'"])
+def test_a_mode(mode):
+    assert parse(BASE.replace("auto", mode), FILE).runbooks["db_pool"].mode == mode.strip("'")
+
+
 def test_what_is_not_said():
     told = parse(BASE.replace("{mode: auto}", "{}"), FILE)
     assert told.runbooks["db_pool"].mode == "suggest"
@@ -106,8 +111,8 @@ def test_text_stays_text(text):
 
 
 def test_a_home_is_that_of_its_user(monkeypatch):
-    monkeypatch.setenv("HOME", "/home/op")
-    assert parse(BASE.replace(": state", ": ~/state"), FILE).state_directory == "/home/op/state"
+    monkeypatch.setenv("HOME", "/srv/op")
+    assert parse(BASE.replace(": state", ": ~/state"), FILE).state_directory == "/srv/op/state"
 
 
 @pytest.mark.parametrize(
@@ -143,7 +148,7 @@ def test_a_home_is_that_of_its_user(monkeypatch):
         ("tls: {certificate: a}\n", 5, "required field `key`"),
         # Kinds
         ("  cache:\n    mode: autom\n", 6, "Invalid enum value 'autom'"),
-        ("  cache:\n    mode: off\n", 6, "got `bool`"),
+        ("  cache:\n    mode: on\n", 6, "got `bool`"),
         ("  cache: auto\n", 5, "Expected `object`, got `str`"),
         ("  cache:\n", 5, "Expected `object`, got `null`"),
         ("  cache:\n    alerts:\n      - A\n      - 7\n", 8, "Expected `str`, got `int`"),
@@ -154,7 +159,7 @@ def test_a_home_is_that_of_its_user(monkeypatch):
         ("  cache:\n    variables: {a: .nan}\n", 6, "put it in quotes"),
         ("  cache:\n    variables: {a: !!binary aGk=}\n", 6, "put it in quotes"),
         ("limits:\n  groups:\n    web:\n      hosts_per_hour: many\n", 8, "Expected `int`, got `str`"),
-        ("limits:\n  groups:\n    web.eu:\n      hosts_per_hour: 0\n", 8, "Expected `int` >= 1"),
+        ("limits:\n  groups:\n    web: {}\n    web.eu:\n      hosts_per_hour: 0\n", 9, "Expected `int` >= 1"),
         ("limits:\n  groups: [web]\n", 6, "Expected `object`, got `array`"),
         ("node: 0x10\n", 5, "Expected `str`, got `int`"),
         ("node: true\n", 5, "Expected `str`, got `bool`"),

@@ -159,7 +159,7 @@ def test_a_decision_that_breaks_off_decides_nothing(store):
 
 
 def test_the_oldest_has_its_turn_first(store):
-    sort(store, firing("e2", at=30.0), firing("e0", at=20.0), firing("e1", at=20.0))
+    sort(store, firing("e2", at=30.0), firing("e1", at=20.0), firing("e0", at=20.0))
     with store.admitting() as admitting:
         assert [one.episode for one in admitting.waiting(2)] == ["e0", "e1"]
 

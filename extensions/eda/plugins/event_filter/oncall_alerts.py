@@ -88,9 +88,7 @@ def main(event: dict[str, Any], config: str = "") -> list[dict[str, Any]]:
 def _rules(file: str, _minute: int) -> tuple[Settings, inventory.Names]:
     settings = load(Path(file))
     job = Job("inventory", Path(), settings.inventories, keep_environment=settings.keep_environment)
-    # Else one that cannot be read is one without hosts, and every alert of it would be dropped.
-    strict = {"ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true"}
-    return settings, inventory.names(settings.inventories, {**environment_of(job, {}), **strict})
+    return settings, inventory.names(settings.inventories, environment_of(job, {}))
 
 
 def _shown(what: Any) -> str:
