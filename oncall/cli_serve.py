@@ -38,8 +38,9 @@ STATES = ("queued", "running", "waiting", "ended")
 
 @contextmanager
 def _store(config: Path) -> Iterator[Store]:
+    from .serve.database import url_of
     from .serve.settings import load
-    from .serve.store import Store, url_of
+    from .serve.store import Store
 
     settings = load(config)
     store = Store(url_of(settings.database, settings.state_directory))

@@ -24,6 +24,7 @@ from ..errors import OncallError
 from ..execution import Job, environment_of
 from . import logs, workflows
 from .awx import AwxExecutor
+from .database import url_of, workflows_url
 from .dispatcher import Dispatcher
 from .journal import Journal
 from .local import Local
@@ -31,7 +32,7 @@ from .metrics import Metrics
 from .nodes import Nodes
 from .settings import Settings, describe_changes, load
 from .silences import Silences
-from .store import Store, url_of, workflows_url
+from .store import Store
 from .tokens import Tokens
 from .web import Patience, Web
 from .work import Executor, Work

@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,90 +20,17 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ..errors import OncallError
 from .admission import Past, Started, Waiting
+from .database import CONTROL, EPISODES, INBOX, METADATA, QUARANTINE, RUNS, engine, shown
 
-METADATA = sa.MetaData()
 # One writer at a time where several would decide at once; any number that is ours.
 LOCK = 0x6F6E63616C6C
-
-INBOX = sa.Table(
-    "oncall_inbox",
-    METADATA,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("received_at", sa.Float, nullable=False),
-    sa.Column("alerts", sa.LargeBinary, nullable=False),
-    sqlite_autoincrement=True,
-)
-EPISODES = sa.Table(
-    "oncall_episodes",
-    METADATA,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("runbook", sa.Text, nullable=False),
-    sa.Column("host", sa.Text, nullable=False),
-    sa.Column("fingerprint", sa.Text, nullable=False),
-    sa.Column("alert", sa.Text, nullable=False),
-    sa.Column("mode", sa.Text, nullable=False),
-    # queued, running, waiting (for a person), ended
-    sa.Column("state", sa.Text, nullable=False),
-    # check, or act on a plan
-    sa.Column("stage", sa.Text, nullable=False),
-    sa.Column("reason", sa.Text, nullable=False, default=""),
-    sa.Column("outcome", sa.Text, nullable=False, default=""),
-    sa.Column("summary", sa.Text, nullable=False, default=""),
-    sa.Column("plan_hash", sa.Text, nullable=False, default=""),
-    sa.Column("result", sa.Text, nullable=False, default=""),
-    sa.Column("received_at", sa.Float, nullable=False),
-    sa.Column("seen_at", sa.Float, nullable=False),
-    sa.Column("queued_at", sa.Float, nullable=False),
-    sa.Column("resolved_at", sa.Float),
-    sa.Column("ended_at", sa.Float),
-    sa.Column("until", sa.Float),
-    sa.Column("cancel", sa.Text, nullable=False, default=""),
-    sa.Column("note", sa.Text, nullable=False, default=""),
-    sa.Column("runs", sa.Integer, nullable=False, default=0),
-)
-RUNS = sa.Table(
-    "oncall_runs",
-    METADATA,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("episode", sa.Text, nullable=False, index=True),
-    sa.Column("runbook", sa.Text, nullable=False),
-    sa.Column("host", sa.Text, nullable=False),
-    sa.Column("acts", sa.Boolean, nullable=False),
-    sa.Column("node", sa.Text, nullable=False),
-    sa.Column("admitted_at", sa.Float, nullable=False, index=True),
-    # Set right before the playbook is started: from here on it may have changed something.
-    sa.Column("began_at", sa.Float),
-    sa.Column("ended_at", sa.Float),
-    sa.Column("outcome", sa.Text, nullable=False, default=""),
-    # Whether a remedy was proven to have helped; NULL where none was applied.
-    sa.Column("helped", sa.Boolean),
-)
-QUARANTINE = sa.Table(
-    "oncall_quarantine",
-    METADATA,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("alert", sa.Text, nullable=False),
-    sa.Column("first_at", sa.Float, nullable=False),
-    sa.Column("last_at", sa.Float, nullable=False),
-    sa.Column("count", sa.Integer, nullable=False),
-)
-CONTROL = sa.Table(
-    "oncall_control",
-    METADATA,
-    sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("value", sa.Text, nullable=False),
-    sa.Column("at", sa.Float, nullable=False),
-)
-sa.Index("oncall_episodes_state", EPISODES.c.state, EPISODES.c.queued_at)
-sa.Index("oncall_runs_open", RUNS.c.ended_at)
 
 
 class Store:
     """Every statement there is. Any number of threads may use one at once."""
 
     def __init__(self, url: str) -> None:
-        self._engine = _engine(url)
+        self._engine = engine(url)
         self._reading = self._engine.execution_options(reads=True)
         self._insert: Any = sqlite.insert if self._engine.dialect.name == "sqlite" else postgresql.insert
         try:
@@ -447,27 +373,6 @@ class Admitting:
         )
 
 
-def _engine(url: str) -> sa.Engine:
-    if not url.startswith("sqlite"):
-        named = sa.make_url(url).set(drivername="postgresql+psycopg")
-        return sa.create_engine(named, pool_size=5, pool_pre_ping=True, connect_args={"connect_timeout": 5})
-    engine = sa.create_engine(url, pool_size=5, connect_args={"timeout": 10, "isolation_level": None})
-
-    @sa.event.listens_for(engine, "connect")
-    def _settings(connection: Any, _record: Any) -> None:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-
-    # sqlite3 itself begins too late: two that have read would then refuse to write.
-    @sa.event.listens_for(engine, "begin")
-    def _begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql(
-            "BEGIN IMMEDIATE" if not connection.get_execution_options().get("reads") else "BEGIN"
-        )
-
-    return engine
-
-
 def _plain(row: sa.Row[Any]) -> dict[str, Any]:
     values = dict(row._mapping)
     for name in ("alert", "result"):
@@ -478,25 +383,3 @@ def _plain(row: sa.Row[Any]) -> dict[str, Any]:
 
 def _first_line(error: Exception) -> str:
     return str(getattr(error, "orig", None) or error).strip().splitlines()[0][:300]
-
-
-def shown(url: str) -> str:
-    """A URL without its password."""
-    return sa.make_url(url).render_as_string(hide_password=True)
-
-
-def url_of(database: str, state_directory: str) -> str:
-    """Where the data are; makes the folder of SQLite, for this user alone."""
-    if database:
-        return database
-    folder = Path(state_directory)
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise OncallError(f"cannot make the state_directory {folder}: {error.strerror}") from None
-    return f"sqlite:///{folder / 'oncall.sqlite3'}"
-
-
-def workflows_url(database: str, state_directory: str) -> str:
-    """Where DBOS keeps its own: in a file of its own, so that an acknowledgement does not wait for it."""
-    return database or f"sqlite:///{Path(state_directory, 'workflows.sqlite3')}"

@@ -22,7 +22,8 @@ from oncall.serve.dispatcher import Kept
 from oncall.serve.journal import Journal
 from oncall.serve.routing import sort
 from oncall.serve.settings import parse
-from oncall.serve.store import Store, url_of
+from oncall.serve.database import url_of
+from oncall.serve.store import Store
 from oncall.serve.tokens import Tokens
 from oncall.serve.web import Web
 

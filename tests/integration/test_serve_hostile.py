@@ -164,7 +164,7 @@ def send_all(serving: Serving, hostile: list[Hostile]) -> None:
     ):
         assert status in (202, 400), f"{one.name}: {status} {text}"
         assert status == 202 or not one.host, f"{one.name}: {text}"
-        assert text.isascii() and text.isprintable() and len(text) < 1000, one.name
+        assert text.isprintable() and len(text) < 1000, one.name
     assert serving.get("/readyz") == (200, "ok\n")
     for body, headers, status in (
         (b"x" * 33 * 1024 * 1024, {}, 413),

@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT)]
 
 from oncall import OncallError  # noqa: E402
-from oncall.serve.store import Store, shown, url_of, workflows_url  # noqa: E402
+from oncall.serve.database import shown, url_of, workflows_url  # noqa: E402
+from oncall.serve.store import Store  # noqa: E402
 
 
 @pytest.fixture
