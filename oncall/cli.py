@@ -16,6 +16,7 @@ from functools import wraps
 from typing import Any
 
 import click
+import yaml
 
 from . import catalog, cli_serve, display, records
 from .api import Runbooks
@@ -136,7 +137,7 @@ def describe(runbook: str, as_json: bool) -> None:
     type=click.Path(exists=True, dir_okay=False),
     help="Act only on the plans of this file, which --check --json wrote.",
 )
-@click.option("-e", "--extra-vars", "variables", multiple=True, metavar="K=V", help="A variable; also a JSON object.")
+@click.option("-e", "--extra-vars", "variables", multiple=True, metavar="K=V", help="A variable; also a JSON object, or @ and a file.")
 @KEEP
 @click.option(
     "--timeout",
@@ -255,6 +256,9 @@ def _variables(given: tuple[str, ...]) -> dict[str, Any]:
     """Extra vars. A value after ``=`` stays text: 1e3 and None are what somebody typed."""
     found: dict[str, Any] = {}
     for text in given:
+        if text.startswith("@"):
+            found.update(_mapping_of(text[1:]))
+            continue
         if text.lstrip().startswith("{"):
             try:
                 found.update(json.loads(text))
@@ -266,6 +270,18 @@ def _variables(given: tuple[str, ...]) -> dict[str, Any]:
             raise OncallError(f"-e {text[:60]!r} is neither name=value nor a JSON object")
         found[name] = value
     return found
+
+
+def _mapping_of(file: str) -> dict[str, Any]:
+    """The variables in a file of YAML or JSON."""
+    try:
+        with open(file, encoding="utf-8") as stream:
+            told = yaml.safe_load(stream)
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+        raise OncallError(f"-e @{file}: {display.shown(error)}") from None
+    if not isinstance(told, dict) or not all(isinstance(name, str) for name in told):
+        raise OncallError(f"-e @{file}: no mapping of names to values")
+    return told
 
 
 def _hashes_of(file: str) -> list[str]:

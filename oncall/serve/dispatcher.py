@@ -56,6 +56,7 @@ class Dispatcher:
         begin: begins a run that was admitted.
         any_running: whether a run is played on this node.
         cancel: kills a run of this node.
+        expired: called with the runbook of a plan that nobody agreed to in time.
         forget: drops what is kept elsewhere of runs.
         tidy: what else has to be done now and then.
     """
@@ -70,12 +71,13 @@ class Dispatcher:
         begin: Callable[[str], None],
         any_running: Callable[[], bool],
         cancel: Callable[[str], None],
+        expired: Callable[[str], None],
         forget: Callable[[Sequence[str]], None],
         tidy: Callable[[], None],
     ) -> None:
         self._store, self._settings, self._names, self._silences = store, settings, names, silences
         self._node, self._begin, self._any_running, self._cancel = node, begin, any_running, cancel
-        self._forget, self._tidy = forget, tidy
+        self._expired, self._forget, self._tidy = expired, forget, tidy
         self._wake = threading.Event()
         self._over = threading.Event()
         self._next_tidy = 0.0
@@ -176,6 +178,8 @@ class Dispatcher:
             else:
                 ended |= {"outcome": "expired", "summary": f"nobody agreed in time to: {row.summary}"}
             if self._store.change(row.id, "waiting", ended):
+                if ended["outcome"] == "expired":
+                    self._expired(row.runbook)
                 LOG.warning("episode %s: %s", row.id, ended["summary"])
 
     def paused(self, settings: Settings) -> str:

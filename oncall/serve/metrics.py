@@ -6,13 +6,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 
+from ..results import Outcome
 from .store import Store
+from .work import CANCELED, INTERRUPTED
 
+EXPIRED = "expired"
+ENDS = (*map(str, Outcome), INTERRUPTED, CANCELED, EXPIRED)
 SECONDS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800)
 
 
@@ -30,13 +34,28 @@ class Metrics:
         self.notifications = Counter(
             "oncall_notifications", "Notifications by what became of them.", ["result"], registry=self._registry
         )
-        self._runs = Counter("oncall_runs", "Runs that ended.", ["runbook", "outcome"], registry=self._registry)
+        self._runs = Counter(
+            "oncall_runs",
+            "Runs that ended, and as expired the plans that nobody agreed to in time.",
+            ["runbook", "outcome"],
+            registry=self._registry,
+        )
         self._seconds = Histogram(
             "oncall_run_seconds", "How long runs took.", ["runbook"], buckets=SECONDS, registry=self._registry
         )
         for word in ("taken", "refused", "turned_away"):
             self.notifications.labels(word)
         self._registry.register(_Gauges(store, paused))
+
+    def know(self, runbooks: Iterable[str]) -> None:
+        """Begin at 0, so that the first of a kind is an increase."""
+        for runbook in runbooks:
+            for outcome in ENDS:
+                self._runs.labels(runbook, outcome)
+
+    def expired(self, runbook: str) -> None:
+        """Nobody agreed to a plan in time."""
+        self._runs.labels(runbook, EXPIRED).inc()
 
     def ended(self, runbook: str, outcome: str, seconds: float) -> None:
         """A run has ended."""
@@ -59,11 +78,6 @@ class _Gauges:
         for (state, runbook), number in counts["episodes"].items():
             episodes.add_metric([state, runbook], number)
         yield episodes
-        outcomes = GaugeMetricFamily("oncall_ended", "Runs that are kept, by outcome.", labels=["runbook", "outcome"])
-        for (runbook, outcome), number in counts["runs"].items():
-            if outcome:
-                outcomes.add_metric([runbook, outcome], number)
-        yield outcomes
         proven = GaugeMetricFamily(
             "oncall_remedies_helped_ratio",
             "The share of remedies that were proven to help.",

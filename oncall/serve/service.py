@@ -90,6 +90,7 @@ class Service:
         self._inventory = Inventory(self.settings)
         self._store = Store(url)
         self._metrics = Metrics(self._store, lambda: self._dispatcher.paused(self.settings))
+        self._metrics.know(self.settings.runbooks)
         self._work = Work(self._store, self._executor, self.settings.node, self._approve_seconds, self._ended)
         self._dispatcher = Dispatcher(
             self._store,
@@ -100,6 +101,7 @@ class Service:
             workflows.begin,
             lambda: bool(self._work.running),
             self._work.cancel,
+            self._metrics.expired,
             workflows.forget,
             self._tidy,
         )
@@ -218,6 +220,7 @@ class Service:
             LOG.error("the settings stay what they were: %s", error)
             return
         self.settings = new
+        self._metrics.know(new.runbooks)
         self._dispatcher.wake()
         LOG.info("settings read again from %s", self._file)
 

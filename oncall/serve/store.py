@@ -188,7 +188,7 @@ class Store:
 
     def waited_enough(self, now: float) -> list[sa.Row[Any]]:
         """Episodes that wait for a person, though the alert is over or the time is."""
-        query = sa.select(EPISODES.c.id, EPISODES.c.summary, EPISODES.c.resolved_at).where(
+        query = sa.select(EPISODES.c.id, EPISODES.c.runbook, EPISODES.c.summary, EPISODES.c.resolved_at).where(
             EPISODES.c.state == "waiting", sa.or_(EPISODES.c.resolved_at.is_not(None), EPISODES.c.until < now)
         )
         with self._reading.connect() as connection:
@@ -240,7 +240,6 @@ class Store:
             oldest = sa.select(sa.func.min(EPISODES.c.queued_at)).where(EPISODES.c.state == "queued")
             return {
                 "episodes": grouped(EPISODES.c.state, EPISODES.c.runbook),
-                "runs": grouped(RUNS.c.runbook, RUNS.c.outcome),
                 "quarantined": connection.scalar(sa.select(sa.func.count()).select_from(QUARANTINE)) or 0,
                 "inbox": connection.scalar(sa.select(sa.func.count()).select_from(INBOX)) or 0,
                 "inbox_oldest": connection.scalar(sa.select(sa.func.min(INBOX.c.received_at))),

@@ -254,6 +254,7 @@ ODD_ANSWERS = [
     Trouble("GET", "/jobs/", how="drop", times=3),
     Trouble("GET", "/jobs/", how="hang", times=1),
     Trouble("GET", "/jobs/", how="half", times=3),
+    Trouble("GET", "/jobs/", how="noise", times=3),
     Trouble("GET", "/jobs/", status=500, body="<html>", times=3),
     Trouble("GET", "/jobs/", status=401, body='{"detail": "expired"}', times=3),
     Trouble("GET", "/jobs/", status=404, body="{}", times=3),
@@ -400,6 +401,7 @@ def test_a_launch_whose_answer_is_lost_is_found_again_and_followed(awx, executor
         Trouble("POST", "/launch/", status=500),
         Trouble("POST", "/launch/", how="drop"),
         Trouble("POST", "/launch/", how="hang"),
+        Trouble("POST", "/launch/", how="noise"),
         Trouble("POST", "/launch/", status=201, body='{"job": true}'),
         Trouble("POST", "/launch/", status=201, body='{"job": "7", "ignored_fields": {}}'),
         Trouble("POST", "/launch/", status=201, body="null"),
@@ -421,7 +423,7 @@ def test_a_job_that_is_another_than_was_asked_for_is_canceled(awx, executor, mon
     template.update({f"ask_{ask}_on_launch": False, "job_type": "run" if order is LOOK else "check"})
     awx.courses["db_pool"] = Course(FOR_EVER)
     monkeypatch.setattr(AwxExecutor, "_template", lambda _self, _runbook: template["id"])
-    told = executor().play(order, threading.Event())
+    told = executor(timeout_seconds=1).play(order, threading.Event())
     job = awx.launches[0]["id"]
     name = "extra_vars" if ask == "variables" else ask
     assert (told.outcome, told.summary) == (
@@ -433,7 +435,7 @@ def test_a_job_that_is_another_than_was_asked_for_is_canceled(awx, executor, mon
 @pytest.mark.parametrize(("limit", "job_type"), [("", "check"), ("all", "check"), ("shop", "run")])
 def test_a_job_that_only_its_own_fields_give_away_is_canceled(awx, executor, limit, job_type):
     awx.courses["db_pool"] = Course(FOR_EVER)
-    playing = executor()
+    playing = executor(timeout_seconds=1)
     template = awx.named("job_templates", "db_pool")
     job = playing._call(f"/api/v2/job_templates/{template['id']}/launch/", {"limit": limit, "job_type": job_type})[
         "job"

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 
 from ansible_collections.oncall.runbooks.tests.support.serving import TOKEN, alert, notification
 from oncall.inventory import Names
+from oncall.serve.database import url_of
 from oncall.serve.dispatcher import Kept
 from oncall.serve.journal import Journal
 from oncall.serve.routing import sort
 from oncall.serve.settings import parse
-from oncall.serve.database import url_of
 from oncall.serve.store import Store
 from oncall.serve.tokens import Tokens
 from oncall.serve.web import Web

@@ -136,7 +136,7 @@ class Course:
 
 @dataclass
 class Trouble:
-    """What goes wrong with requests: ``status`` and ``body`` are answered; or ``how`` is hang, drop, half or late."""
+    """What goes wrong with requests: ``status`` and ``body`` are answered; or ``how`` is hang, drop, noise, half or late."""
 
     method: str
     path: str
@@ -587,9 +587,11 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         body = self.rfile.read(length)
         trouble = self.awx.trouble_with(self.command, self.path)
-        if trouble and trouble.how in ("hang", "drop"):
+        if trouble and trouble.how in ("hang", "drop", "noise"):
             if trouble.how == "hang":
                 self.awx.wait_until_gone()
+            if trouble.how == "noise":
+                self.wfile.write(b"this is not HTTP\r\n\r\n")
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
             return

@@ -56,6 +56,8 @@ def test_describe_tells_what_a_runbook_may_do():
         (["run", "db_pool", "-i", "h,", "--approve", "{{ 7 }}"], "is no hash of a plan"),
         (["run", "db_pool", "-i", "h,", "-e", "no"], "neither name=value nor a JSON object"),
         (["run", "db_pool", "-i", "h,", "-e", "{"], "is no JSON object"),
+        (["run", "db_pool", "-i", "h,", "-e", "@/nowhere.yml"], "-e @/nowhere.yml: [Errno 2] No such file"),
+        (["run", "db_pool", "-i", "h,", "-e", "@/etc/hostname"], "-e @/etc/hostname: no mapping of names to values"),
         (["run", "db_pool", "-i", "h,", "--timeout", "0"], "0"),
         (["run", "db_pool", "-i", "h,", "--plan-file", "nope.json"], "nope.json"),
         (["show", ""], "no run ''"),
@@ -89,6 +91,14 @@ def test_variables_stay_what_was_typed(given, found):
     from oncall.cli import _variables
 
     assert _variables(tuple(given)) == found
+
+
+def test_variables_of_a_file_have_its_types(tmp_path):
+    from oncall.cli import _variables
+
+    (tmp_path / "vars.yml").write_text('run_max_risk: high\nrun_cooldown_seconds: 0\ntext: "1e3"\n')
+    given = (f"@{tmp_path}/vars.yml", "run_max_risk=low")
+    assert _variables(given) == {"run_max_risk": "low", "run_cooldown_seconds": 0, "text": "1e3"}
 
 
 def test_the_play_sees_no_secret_of_the_environment(monkeypatch):

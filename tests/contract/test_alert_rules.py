@@ -58,7 +58,7 @@ def families(expression: str) -> set[str]:
     """The metrics that an expression names."""
     bare = re.sub(r'"[^"]*"', "", expression)
     bare = re.sub(r"\{[^}]*\}|\[[^\]]*\]|\b(?:by|on|ignoring|group_left) \([^)]*\)|\boffset \w+", " ", bare)
-    return {name for name in re.findall(r"\b[A-Za-z_]\w*\b(?!\s*\()", bare)} - WORDS
+    return set(re.findall(r"\b[A-Za-z_]\w*\b(?!\s*\()", bare)) - WORDS
 
 
 def told() -> list[str]:
@@ -189,3 +189,23 @@ def test_an_alert_is_inhibited_only_by_one_of_the_same_runbook():
     for source, target, equal in pairs:
         assert (RULES[source][0], equal) == (RULES[target][0], ["instance"])
         assert source != target
+
+
+def test_what_the_service_tells_of_itself_is_named_as_it_tells_it():
+    source = (ROOT / "oncall" / "serve" / "metrics.py").read_text()
+    named = {family for _, rule in RULES.values() for family in families(rule["expr"]) if family.startswith("oncall_")}
+    assert len(named) > 5
+    assert sorted(name for name in named if f'"{name.removesuffix("_total")}"' not in source) == []
+    results = re.search(r'result=~"([^"]+)"', RULES["OncallNotificationsTurnedAway"][1]["expr"])
+    assert results
+    assert [result for result in results[1].split("|") if f'"{result}"' not in source] == []
+
+
+def test_whoever_needs_a_person_is_told():
+    outcomes = set(re.findall(r'outcome=~"([^"]+)"', RULES["OncallEscalation"][1]["expr"]))
+    # As run escalates, and what only the service knows.
+    assert outcomes == {"advised|blocked|unresolved|unknown|interrupted|expired"}
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    escalated = re.search(r"^10\. `run_escalation_tasks` run for (.*?)\. ", page, re.M | re.S)
+    assert escalated
+    assert {*re.findall(r"`(\w+)`", escalated[1]), "interrupted"} == set(outcomes.pop().split("|"))
