@@ -137,7 +137,14 @@ def describe(runbook: str, as_json: bool) -> None:
     type=click.Path(exists=True, dir_okay=False),
     help="Act only on the plans of this file, which --check --json wrote.",
 )
-@click.option("-e", "--extra-vars", "variables", multiple=True, metavar="K=V", help="A variable; also a JSON object, or @ and a file.")
+@click.option(
+    "-e",
+    "--extra-vars",
+    "variables",
+    multiple=True,
+    metavar="K=V",
+    help="A variable; also a JSON object, or @ and a file.",
+)
 @KEEP
 @click.option(
     "--timeout",

@@ -34,9 +34,13 @@ def console() -> Console:
 
 
 def document(told: Any) -> None:
-    """Print JSON."""
-    json.dump(told, sys.stdout, indent=2, ensure_ascii=False, default=str)
-    sys.stdout.write("\n")
+    """Print JSON, in which what a terminal would act on is written out."""
+    text = json.dumps(told, indent=2, ensure_ascii=False, default=str)
+    sys.stdout.write("".join(c if c.isprintable() or c == "\n" else _written_out(c) for c in text) + "\n")
+
+
+def _written_out(character: str) -> str:
+    return json.dumps(character)[1:-1] if not character.isascii() else f"\\u{ord(character):04x}"
 
 
 def shown(text: object, length: int = 0) -> str:

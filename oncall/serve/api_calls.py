@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import ssl
 import urllib.error
@@ -18,7 +19,15 @@ MOST_BYTES = 64 * 1024 * 1024
 
 
 class CallFailed(Exception):
-    """It did not answer, or not with what was asked for; the message is one line."""
+    """It did not answer, or not with what was asked for; the message is one line.
+
+    Attributes:
+        status: that of the answer; 0 where there was none.
+    """
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 def call(url: str, token_file: str = "", send: Any = None, ca: str = "") -> Any:
@@ -39,19 +48,18 @@ def call(url: str, token_file: str = "", send: Any = None, ca: str = "") -> Any:
         request.add_header("Content-Type", "application/json")
     if token_file:
         request.add_header("Authorization", f"Bearer {secret(token_file)}")
-    context = ssl.create_default_context(cafile=ca or None)
     # Neither a proxy of the environment nor another host by redirect is given the token.
-    opener = urllib.request.build_opener(
-        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context), _NoRedirect()
-    )
+    handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({}), _NoRedirect()]
     try:
-        with opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
+        if url.startswith("https:"):
+            handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=ca or None)))
+        with urllib.request.build_opener(*handlers).open(request, timeout=TIMEOUT_SECONDS) as answer:
             text = answer.read(MOST_BYTES)
             return json.loads(text) if text.strip() else None
     except urllib.error.HTTPError as error:
-        said = error.read(300).decode("utf-8", "replace")
-        raise CallFailed(f"{_shown(url)} answers {error.code}: {' '.join(said.split())}") from None
-    except (OSError, ValueError) as error:
+        said = " ".join(error.read(300).decode("utf-8", "replace").split())
+        raise CallFailed(f"{_shown(url)} answers {error.code}: {said}", error.code) from None
+    except (OSError, ValueError, http.client.HTTPException, RecursionError) as error:
         raise CallFailed(f"{_shown(url)}: {getattr(error, 'reason', '') or error}") from None
 
 

@@ -34,6 +34,9 @@ class Local:
         )
         return told(result, order)
 
+    def take_up(self, order: Order, cancel: threading.Event) -> None:
+        """Its processes were killed with the service, or soon end without anyone to tell."""
+
 
 def told(result: Result, order: Order) -> Told:
     """What a result says of the one host."""

@@ -32,7 +32,10 @@ class Metrics:
         self._store, self._paused = store, paused
         self._registry = CollectorRegistry()
         self.notifications = Counter(
-            "oncall_notifications", "Notifications by what became of them.", ["result"], registry=self._registry
+            "oncall_notifications",
+            "Notifications by what became of them; stranger: any request without a valid token.",
+            ["result"],
+            registry=self._registry,
         )
         self._runs = Counter(
             "oncall_runs",
@@ -43,7 +46,7 @@ class Metrics:
         self._seconds = Histogram(
             "oncall_run_seconds", "How long runs took.", ["runbook"], buckets=SECONDS, registry=self._registry
         )
-        for word in ("taken", "refused", "turned_away"):
+        for word in ("taken", "refused", "turned_away", "stranger"):
             self.notifications.labels(word)
         self._registry.register(_Gauges(store, paused))
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import difflib
 import logging
 import os
 import signal
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from sqlalchemy.exc import SQLAlchemyError
 
 from .. import inventory
 from ..errors import OncallError
@@ -57,6 +59,7 @@ class Inventory:
         """Read it now; OncallError where that is not possible, and the old names stay."""
         job = Job("inventory", Path(), settings.inventories, keep_environment=settings.keep_environment)
         names = inventory.names(settings.inventories, environment_of(job, {}))
+        _check_groups(settings, names)
         self._settings, self._names, self._read_at = settings, names, time.monotonic()
 
     def names(self, again: bool) -> inventory.Names:
@@ -132,13 +135,17 @@ class Service:
         LOG.info("a run of %s has ended after %.1f s: %s", runbook, seconds, outcome)
         self._dispatcher.wake()
 
-    def _crowded(self) -> str:
+    async def _crowded(self) -> str:
         """Why no more notifications are taken; looked at now and then, as it need not be exact."""
         if self._draining:
             return "the service is going down"
         size, at = self._inbox_size
         if time.monotonic() - at > 1.0:
-            size = self._store.inbox_size()
+            self._inbox_size = (size, time.monotonic())
+            try:
+                size = await asyncio.to_thread(self._store.inbox_size)
+            except SQLAlchemyError as error:
+                return f"the database does not answer: {type(error).__name__}"
             self._inbox_size = (size, time.monotonic())
         most = self.settings.limits.queued_notifications
         return f"{size} notifications are not sorted yet (limits.queued_notifications)" if size >= most else ""
@@ -149,7 +156,8 @@ class Service:
             return "going down"
         if time.monotonic() - self._dispatcher.turned_at > HANGS_SECONDS:
             return "the dispatcher hangs"
-        return self._dispatcher.trouble
+        # Strangers may ask this.
+        return "the dispatcher cannot do its work; the log says why" if self._dispatcher.trouble else ""
 
     def _tidy(self) -> None:
         self._nodes.renew()
@@ -264,6 +272,22 @@ class _Server(uvicorn.Server):
         """From a signal handler: answer what is asked, and no more."""
         self.should_exit = True
         self._loop.call_soon_threadsafe(self._over.set)
+
+
+def _check_groups(settings: Settings, names: inventory.Names) -> None:
+    """A limit or a window of a group that is none would be no limit and no window."""
+    named = [(group, f"limits.groups.{group}") for group in settings.limits.groups]
+    named += [
+        (name, f"maintenance[{index}].hosts")
+        for index, window in enumerate(settings.maintenance)
+        for name in window.hosts
+        if name not in names.hosts
+    ]
+    for name, where in named:
+        if name not in names.groups:
+            near = difflib.get_close_matches(name, sorted(names.groups | names.hosts), n=3)
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            raise OncallError(f"{where}: the inventory has no {name!r}{hint}")
 
 
 def _listen(host: str, port: int) -> socket.socket:

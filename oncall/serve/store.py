@@ -24,6 +24,9 @@ from .database import CONTROL, EPISODES, INBOX, METADATA, QUARANTINE, RUNS, engi
 
 # One writer at a time where several would decide at once; any number that is ours.
 LOCK = 0x6F6E63616C6C
+# Somebody who sends nothing but strangers must not fill the disk.
+MOST_ASIDE = 10_000
+IDS_AT_ONCE = 10_000
 
 
 class Store:
@@ -74,7 +77,10 @@ class Store:
             new = 0
             if firing:
                 ids = [row["id"] for row in firing]
-                known = connection.scalar(sa.select(sa.func.count()).where(EPISODES.c.id.in_(ids))) or 0
+                # PostgreSQL takes 65,535 parameters, SQLite 250,000: a batch may have more alerts than that.
+                parts = (ids[begin : begin + IDS_AT_ONCE] for begin in range(0, len(ids), IDS_AT_ONCE))
+                count = sa.select(sa.func.count())
+                known = sum(connection.scalar(count.where(EPISODES.c.id.in_(part))) or 0 for part in parts)
                 statement = self._insert(EPISODES)
                 seen_again = {"seen_at": statement.excluded.seen_at}
                 connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=seen_again), firing)
@@ -87,7 +93,7 @@ class Store:
                 )
             if aside:
                 statement = self._insert(QUARANTINE)
-                again = {"last_at": statement.excluded.last_at, "count": QUARANTINE.c.count + 1}
+                again = {"last_at": statement.excluded.last_at, "count": QUARANTINE.c.count + statement.excluded.count}
                 connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=again), aside)
             for name, at in seen.items():
                 self._set(connection, name, "", at)
@@ -266,17 +272,22 @@ class Store:
 
     def forget(self, before: float) -> list[str]:
         """Drop what ended and was not heard of again since; the runs. What a remedy did for a host is kept."""
-        old = sa.select(EPISODES.c.id).where(EPISODES.c.state == "ended", EPISODES.c.seen_at < before)
+        old = sa.select(EPISODES.c.id).where(EPISODES.c.state == "ended", EPISODES.c.seen_at < before).limit(1000)
+        count = sa.select(sa.func.count()).select_from(QUARANTINE)
+        stale = QUARANTINE.c.last_at < before
+        aside = sa.select(QUARANTINE.c.id).where(stale)
         with self._reading.connect() as connection:
-            episodes = [*connection.scalars(old.limit(1000))]
-            aside = connection.execute(sa.select(QUARANTINE.c.id).where(QUARANTINE.c.last_at < before)).first()
-        if not episodes and aside is None:
-            return []
+            crowded = (connection.scalar(count) or 0) > MOST_ASIDE
+            if not crowded and not any(connection.execute(one).first() for one in (old, aside)):
+                return []
         with self._alone() as connection:
+            # Looked at again: another node may have heard of one meanwhile.
+            episodes = [*connection.scalars(old)]
             runs = [*connection.scalars(sa.select(RUNS.c.id).where(RUNS.c.episode.in_(episodes)))]
             connection.execute(RUNS.delete().where(RUNS.c.episode.in_(episodes), RUNS.c.helped.is_(None)))
             connection.execute(EPISODES.delete().where(EPISODES.c.id.in_(episodes)))
-            connection.execute(QUARANTINE.delete().where(QUARANTINE.c.last_at < before))
+            newest = sa.select(QUARANTINE.c.id).order_by(QUARANTINE.c.last_at.desc()).limit(MOST_ASIDE)
+            connection.execute(QUARANTINE.delete().where(sa.or_(stale, QUARANTINE.c.id.not_in(newest))))
         return runs
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import h11
@@ -30,6 +31,7 @@ MOST_BODY_BYTES = 32 * 1024 * 1024
 MOST_BYTES = 64 * 1024 * 1024
 SLOW_SECONDS = 10.0
 KEEP_SECONDS = 15.0
+SAY_AGAIN_SECONDS = 60.0
 # What goes with an answer that is not the end of it.
 HEADERS = {503: {"Retry-After": "5"}, 408: {"Connection": "close"}}
 
@@ -43,14 +45,15 @@ class Web:
         crowded: why no notification can be taken; "" where they can.
         metrics: in Prometheus' text format.
         trouble: why the service is not ready; "" where it is.
-        counted: called with a word for each notification: ``taken``, ``refused`` or ``turned_away``.
+        counted: called with a word for each notification: ``taken``, ``refused`` or ``turned_away``;
+            and for each request without a valid token: ``stranger``.
     """
 
     def __init__(
         self,
         journal: Journal,
         tokens: Tokens | None,
-        crowded: Callable[[], str],
+        crowded: Callable[[], Awaitable[str]],
         metrics: Callable[[], bytes],
         trouble: Callable[[], str],
         counted: Callable[[str], None],
@@ -64,7 +67,7 @@ class Web:
             Route("/healthz", self.healthz),
             Route("/readyz", self.readyz),
         ]
-        self.app: ASGIApp = _Known(Starlette(routes=routes), tokens)
+        self.app: ASGIApp = _Known(Starlette(routes=routes), tokens, counted)
 
     async def alerts(self, request: Request) -> Response:
         """A notification of Alertmanager's webhook."""
@@ -78,8 +81,12 @@ class Web:
             return Response(status_code=400)
 
     async def _take(self, request: Request) -> Response:
-        if crowded := self._crowded():
+        if crowded := await self._crowded():
             raise _Answer(503, crowded)
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "application/json":
+            # No form of a web page can send that to a service on the same machine.
+            raise _Answer(415, "the Content-Type has to be application/json")
         length = request.headers.get("content-length", "0")
         # Python itself refuses to read a number of thousands of digits.
         if length.isdecimal() and (len(length) > 20 or int(length) > MOST_BODY_BYTES):
@@ -143,14 +150,19 @@ def _peer(request: Request) -> str:
 class _Known:
     """Turns strangers away before their body is read."""
 
-    def __init__(self, inner: ASGIApp, tokens: Tokens | None) -> None:
-        self._inner, self._tokens = inner, tokens
+    def __init__(self, inner: ASGIApp, tokens: Tokens | None, counted: Callable[[str], None]) -> None:
+        self._inner, self._tokens, self._counted = inner, tokens, counted
+        self._said_at = float("-inf")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         open_to_all = scope["type"] == "http" and scope["path"] in ("/healthz", "/readyz")
         if scope["type"] == "http" and not open_to_all and self._tokens is not None:
             given = [value for name, value in scope["headers"] if name == b"authorization"]
             if not self._tokens.knows(given):
+                self._counted("stranger")
+                if time.monotonic() - self._said_at > SAY_AGAIN_SECONDS:
+                    self._said_at = time.monotonic()
+                    LOG.warning("%s shows no valid token", (scope.get("client") or ["somebody"])[0])
                 answer = JSONResponse({"error": "no valid token"}, 401, {"WWW-Authenticate": "Bearer"})
                 await answer(scope, receive, send)
                 return

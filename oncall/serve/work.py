@@ -65,6 +65,9 @@ class Executor(Protocol):
     def play(self, order: Order, cancel: threading.Event) -> Told:
         """To its end. OncallError where it could not be begun."""
 
+    def take_up(self, order: Order, cancel: threading.Event) -> Told | None:
+        """The same run after a crash, if it goes on without this service; None where it does not."""
+
 
 class Cut(BaseException):
     """This node goes down in the midst of a run: nothing may be written about it any more."""
@@ -119,16 +122,28 @@ class Work:
         order = Order(run, row.runbook, row.host, row.acts, hashes)
         if first or not row.acts:
             return _json(self._played(order))
+        taken_up = self._taken_up(order)
+        if taken_up is not None and taken_up.outcome != Outcome.UNKNOWN:
+            return _json(taken_up)
         looked = self._played(Order(f"{run}x", row.runbook, row.host, acts=False))
         what = f"cut off while it was acting, and not begun again; now {looked.outcome}: {looked.summary}"
         return _json(Told(INTERRUPTED, what, result=looked.result))
 
     def _played(self, order: Order) -> Told:
+        told = self._watched(order, lambda cancel: self._executor().play(order, cancel))
+        assert told is not None
+        return told
+
+    def _taken_up(self, order: Order) -> Told | None:
+        return self._watched(order, lambda cancel: self._executor().take_up(order, cancel))
+
+    def _watched(self, order: Order, play: Callable[[threading.Event], Told | None]) -> Told | None:
         cancel = threading.Event()
         with self._lock:
             self._running[order.run] = cancel
+        told: Told | None
         try:
-            told = self._executor().play(order, cancel)
+            told = play(cancel)
         except OncallError as error:
             told = Told(Outcome.UNKNOWN, f"it could not be begun: {error}")
         except Exception as error:

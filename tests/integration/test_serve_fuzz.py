@@ -45,6 +45,13 @@ FUZZ = settings(
 )
 
 
+JSON = (b"content-type", b"application/json")
+
+
+async def not_crowded() -> str:
+    return ""
+
+
 class Receiver:
     """The application, without a server around it; the journal keeps in a list, the database is real."""
 
@@ -56,7 +63,7 @@ class Receiver:
         self.store = Store(url_of("", str(folder / "state")))
         self._journal = Journal(self.kept.extend, lambda: None)
         self._app = Web(
-            self._journal, Tokens(str(folder / "tokens")), lambda: "", lambda: b"x 1\n", lambda: "", lambda word: None
+            self._journal, Tokens(str(folder / "tokens")), not_crowded, lambda: b"x 1\n", lambda: "", lambda word: None
         ).app
         self._runner = asyncio.Runner()
 
@@ -194,7 +201,7 @@ def bodies(draw: Any) -> bytes:
 def test_any_notification(receiver, body, cuts):
     marks = [0, *sorted(cuts), len(body)]
     parts = [body[begin:end] for begin, end in zip(marks, marks[1:], strict=False)]
-    status = receiver.ask("POST", "/alerts", [(b"authorization", f"Bearer {TOKEN}".encode())], parts)
+    status = receiver.ask("POST", "/alerts", [(b"authorization", f"Bearer {TOKEN}".encode()), JSON], parts)
     event(str(status))
     assert status in (202, 400)
     assert status == 202 or receiver.kept == []
@@ -238,6 +245,7 @@ def test_any_request(receiver, method, path, headers, known, parts, whole):
     if known:
         headers = [
             (b"authorization", f"Bearer {TOKEN}".encode()),
+            *([] if any(name == b"content-type" for name, _ in headers) else [JSON]),
             *(one for one in headers if one[0] != b"authorization"),
         ]
     status = receiver.ask(method, path, headers, parts, whole)

@@ -221,6 +221,8 @@ def what_people_see(serving: Serving) -> None:
         told = serving.command(*arguments)
         assert (told.returncode, told.stderr) == (0, "")
         assert says in told.stdout and shown_safely(told.stdout)
+        told = serving.command(*arguments, "--json")
+        assert len(json.loads(told.stdout)) > 500 and shown_safely(told.stdout)
     status, text = serving.get("/metrics")
     assert status == 200 and shown_safely(text)
 

@@ -30,6 +30,11 @@ LATE_SECONDS = SLOW_SECONDS + 5
 MOST_BODY_BYTES = 200_000
 BODY = notification([alert()])
 KNOWN = f"Authorization: Bearer {TOKEN}"
+JSON = "Content-Type: application/json"
+
+
+async def not_crowded() -> str:
+    return ""
 
 
 class Receiver:
@@ -41,7 +46,7 @@ class Receiver:
         self.database = threading.Event()
         self.database.set()
         self._journal = Journal(self._keep, lambda: None)
-        app = web.Web(self._journal, tokens, lambda: "", lambda: b"", lambda: "", self.counted.append).app
+        app = web.Web(self._journal, tokens, not_crowded, lambda: b"", lambda: "", self.counted.append).app
         config = uvicorn.Config(
             app, http=web.Patience, ws="none", lifespan="off", log_config=None, access_log=False, server_header=False,
             proxy_headers=False, timeout_keep_alive=30,
@@ -77,7 +82,8 @@ class Wire:
 
     def ask(self, *headers: str, body: bytes = b"", line: str = "POST /alerts HTTP/1.1", known: bool = True) -> Wire:
         """A request, with what is given of its headers."""
-        lines = [line, "Host: oncall", *([KNOWN] if known else []), *headers]
+        kind = [] if any(header.lower().startswith("content-type") for header in headers) else [JSON]
+        lines = [line, "Host: oncall", *kind, *([KNOWN] if known else []), *headers]
         self.say("\r\n".join([*lines, "", ""]).encode("latin-1") + body)
         return self
 
@@ -180,7 +186,7 @@ def length(body: bytes) -> str:
 def test_a_stranger_is_turned_away_before_a_body_is_read(receiver, wire, headers, size):
     # What is announced is never sent.
     assert wire.ask(*headers, size, known=False).statuses() == [401]
-    assert (receiver.kept, receiver.counted) == ([], [])
+    assert (receiver.kept, receiver.counted) == ([], ["stranger"])
 
 
 @pytest.mark.parametrize(
@@ -213,7 +219,7 @@ def test_as_it_was_said_long_ago(receiver, wire):
 
 
 def test_one_after_the_other_without_waiting(receiver, wire):
-    one = f"POST /alerts HTTP/1.1\r\nHost: oncall\r\n{KNOWN}\r\n{length(BODY)}\r\n\r\n".encode() + BODY
+    one = f"POST /alerts HTTP/1.1\r\nHost: oncall\r\n{KNOWN}\r\n{JSON}\r\n{length(BODY)}\r\n\r\n".encode() + BODY
     look = b"GET /healthz HTTP/1.1\r\nHost: oncall\r\n\r\n"
     bad = one.replace(TOKEN.encode(), b"x" * len(TOKEN))
     wire.say(one + look + bad + one)

@@ -239,7 +239,9 @@ class Serving:
     def request(self, method: str, path: str, body: bytes | None = None, token: str = TOKEN) -> tuple[int, str]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
-            connection.request(method, path, body, {"Authorization": f"Bearer {token}"})
+            connection.request(
+                method, path, body, {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+            )
             answer = connection.getresponse()
             return answer.status, answer.read().decode()
         finally:

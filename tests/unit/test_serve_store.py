@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import stat
 import sys
 import threading
@@ -98,6 +99,16 @@ def test_the_quarantine_counts(store):
     assert told == [("q0", 3, 100.0, 120.0), ("q1", 1, 105.0, 105.0)]
     assert len(store.quarantine(most=1)) == 1
     assert store.counts()["quarantined"] == 2
+    # What a batch had several times counts several times.
+    sort(store, put_aside=[{**aside(at=130.0), "count": 4}])
+    assert [one["count"] for one in store.quarantine(most=1)] == [7]
+
+
+def test_more_than_a_statement_has_parameters(store):
+    with store._engine.connect() as connection:
+        # As few as some builds of SQLite have.
+        connection.connection.driver_connection.setlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER, 32_766)
+    assert sort(store, *(firing(f"e{number}") for number in range(32_767))) == 32_767
 
 
 def test_many_at_once(store):
