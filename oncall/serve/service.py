@@ -88,6 +88,7 @@ class Service:
         self.settings = load(file)
         self._tokens = Tokens(self.settings.tokens_file) if self.settings.tokens_file else None
         url = url_of(self.settings.database, self.settings.state_directory)
+        self._tls = _tls(self.settings)
         self._socket = _listen(*self.settings.address)
         self._nodes = Nodes(url, self.settings.state_directory, self.settings.node)
         self._inventory = Inventory(self.settings)
@@ -192,7 +193,7 @@ class Service:
             limit_concurrency=500,
             timeout_keep_alive=30,
             timeout_graceful_shutdown=15,
-            **_tls(settings),
+            **self._tls,
         )
         self._server = _Server(config)
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload)
@@ -301,12 +302,18 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _tls(settings: Settings) -> dict[str, Any]:
-    if settings.tls is None:
+    """What uvicorn has to know; tried now, so that it fails before anything else is begun."""
+    tls = settings.tls
+    if tls is None:
         return {}
-    given: dict[str, Any] = {"ssl_certfile": settings.tls.certificate, "ssl_keyfile": settings.tls.key}
-    if settings.tls.client_ca:
-        given |= {"ssl_ca_certs": settings.tls.client_ca, "ssl_cert_reqs": ssl.CERT_REQUIRED}
-    for name in (settings.tls.certificate, settings.tls.key, settings.tls.client_ca):
-        if name and not Path(name).is_file():
-            raise OncallError(f"there is no file {name}, which tls names")
+    given: dict[str, Any] = {"ssl_certfile": tls.certificate, "ssl_keyfile": tls.key}
+    try:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(tls.certificate, tls.key)
+        if tls.client_ca:
+            context.load_verify_locations(tls.client_ca)
+            given |= {"ssl_ca_certs": tls.client_ca, "ssl_cert_reqs": ssl.CERT_REQUIRED}
+    except OSError as error:
+        files = ", ".join(filter(None, (tls.certificate, tls.key, tls.client_ca)))
+        raise OncallError(f"tls: cannot use {files}: {error.strerror or error}") from None
     return given
