@@ -43,7 +43,9 @@ def told(result: Result, order: Order) -> Told:
     host = result.hosts.get(order.host)
     if result.status == "ended" and host is not None:
         hashes = tuple(plan.hash for plan in host.plans)
-        return Told(host.outcome, host.summary, _helped(host), hashes, result.to_dict())
+        # Such as that the ledger would refuse the plan.
+        notes = [note for run in host.runs for note in run.notes] if hashes else []
+        return Told(host.outcome, "; ".join([host.summary, *notes]), _helped(host), hashes, result.to_dict())
     known = f": {host.summary}" if host else ""
     if result.status == "canceled" and not order.acts:
         return Told(CANCELED, f"canceled{known}", None, (), result.to_dict())

@@ -217,6 +217,9 @@ def test_a_hold_keeps_remedies_away_and_its_reason_is_text(healthy_lab, runbooks
     healthy_lab.inject("idle_in_transaction")
     runbooks.hold("lab", reason)
     try:
+        (planned,) = runbooks.run("db_pool", mode="check").hosts["lab"].runs
+        assert planned.outcome is Outcome.PLANNED
+        assert any("would refuse this plan now" in note and "until 4" in note for note in planned.notes), planned.notes
         held = runbooks.run("db_pool")
         assert (held.outcome, held.hosts["lab"].runs[0].guard) == (Outcome.BLOCKED, "hold")
         assert "until 4 \U0001f600" in held.hosts["lab"].summary + str(held.hosts["lab"].runs)
