@@ -52,6 +52,7 @@ class Runbooks:
         mode: str = "act",
         approve: Iterable[str] = (),
         variables: Mapping[str, Any] | None = None,
+        texts: Mapping[str, str] | None = None,
         timeout_seconds: float | None = None,
         on_progress: Callable[[str, str], None] = lambda host, task: None,
         cancel: threading.Event | None = None,
@@ -65,6 +66,7 @@ class Runbooks:
             mode: ``act`` within the limits of the role ``run``; ``diagnose`` and ``check`` change nothing.
             approve: hashes of plans. If given, only a plan that is the same again is acted on.
             variables: extra vars, which Ansible trusts as templates: nothing from outside belongs here.
+            texts: extra vars that are data, whatever is in them.
             timeout_seconds: after which the run is killed.
             on_progress: called with ``(host, what was said)``; host is "" where a task begins.
             cancel: kills the run when it is set.
@@ -97,6 +99,7 @@ class Runbooks:
             inventories=self._inventories,
             limit=limit,
             variables=asked,
+            texts=texts or {},
             check=mode == "check",
             timeout_seconds=timeout_seconds,
             keep_environment=self._keep_environment,

@@ -104,7 +104,7 @@ def commands(one_line: Callable[..., Any], as_json: Callable[..., Any]) -> list[
         with _store(config) as store:
             found = store.find(episode)
             now = time.time()
-            agreed = {"state": "queued", "stage": "act", "queued_at": now, "until": None, "reason": ""}
+            agreed = {"state": "queued", "stage": "act", "queued_at": now, "until": None, "reason": "", "cancel": ""}
             if found["state"] != "waiting" or not store.change(found["id"], "waiting", agreed):
                 raise OncallError(f"episode {found['id'][:12]} does not wait for a person: {_said(found)}")
             store.note(found["id"], f"agreed by {getpass.getuser()}")

@@ -6,6 +6,12 @@
 from __future__ import annotations
 
 
+def first_line(error: BaseException, length: int = 300) -> str:
+    """What an exception says, of a database's what the database says, in one line."""
+    said = str(getattr(error, "orig", None) or error).strip()
+    return next(iter(said.splitlines()), type(error).__name__)[:length]
+
+
 class OncallError(Exception):
     """The run was not begun."""
 

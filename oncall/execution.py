@@ -204,16 +204,30 @@ def _line(text: Any) -> str:
 
 
 def kill(run_id: str) -> None:
-    """Kill every process of a run: each has its id in its environment, also where it left the group.
+    """Kill every process of a run: each has its id in its environment, also where it left the session.
 
-    The shared connection that ssh keeps open is spared: other runs may use it.
+    What became a daemon is spared: a service that a remedy started, the connection that ssh keeps open for others.
     """
-    mine = f"{RUN_ID}={run_id}".encode()
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
-            has_id = mine in Path(f"/proc/{process.pid}/environ").read_bytes().split(b"\0")
-            if has_id and process.pid != os.getpid() and "[mux]" not in " ".join(process.cmdline()):
+            if _is_of(run_id, process.pid) and process.pid != os.getpid() and not _is_daemons(run_id, process):
                 process.kill()
+
+
+def _is_of(run_id: str, pid: int) -> bool:
+    return f"{RUN_ID}={run_id}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+
+
+def _is_daemons(run_id: str, process: psutil.Process) -> bool:
+    """Whether the leader of its session is a program that is nobody's child in this run, and not Ansible itself."""
+    try:
+        leader = psutil.Process(os.getsid(process.pid))
+        return not any("ansible" in part for part in leader.cmdline()) and not _is_of(run_id, leader.ppid())
+    except psutil.NoSuchProcess:
+        return False
+    except PermissionError:
+        # Its parent is somebody else's.
+        return True
 
 
 def environment_of(job: Job, prepared: Mapping[str, str]) -> dict[str, str]:
@@ -295,9 +309,18 @@ def _private_folder(run_id: str) -> Iterator[Path]:
         lock.close()
 
 
+def sweep() -> None:
+    """Remove what runs left behind that were killed with their program: folders, and processes that still go on."""
+    base = runtime_folder()
+    with base.with_suffix(".lock").open("w") as gate:
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        _sweep(base.iterdir())
+
+
 def _sweep(folders: Iterable[Path]) -> None:
-    """Remove what runs left behind that were killed: nobody holds their lock any more."""
+    """Nobody holds their lock any more."""
     for folder in folders:
         with suppress(OSError), (folder / "lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            kill(folder.name.partition("-")[0])
             shutil.rmtree(folder, ignore_errors=True)

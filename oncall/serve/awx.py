@@ -113,6 +113,8 @@ class AwxExecutor:
         variables = {
             **(route.variables if route else {}),
             "run_fail_on": [str(one) for one in FAIL_ON],
+            # Its name might be that of a group by now.
+            "run_host": order.host,
             MARK: order.run,
         }
         if order.plan_hashes:

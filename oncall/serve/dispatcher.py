@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from .. import inventory
+from ..errors import first_line
 from .admission import Past, Waiting, mode_now, why_not, why_not_act
 from .alerts import Alert, Bad
 from .routing import sort
@@ -53,6 +54,7 @@ class Dispatcher:
         names: what the inventory names now; its argument asks for a fresh look.
         silences: asks Alertmanager.
         node: what this node is called.
+        alive: raises where this node may do nothing now.
         begin: begins a run that was admitted.
         any_running: whether a run is played on this node.
         cancel: kills a run of this node.
@@ -68,6 +70,7 @@ class Dispatcher:
         names: Callable[[bool], inventory.Names],
         silences: Silences,
         node: str,
+        alive: Callable[[], None],
         begin: Callable[[str], None],
         any_running: Callable[[], bool],
         cancel: Callable[[str], None],
@@ -76,7 +79,7 @@ class Dispatcher:
         tidy: Callable[[], None],
     ) -> None:
         self._store, self._settings, self._names, self._silences = store, settings, names, silences
-        self._node, self._begin, self._any_running, self._cancel = node, begin, any_running, cancel
+        self._node, self._alive, self._begin, self._any_running, self._cancel = node, alive, begin, any_running, cancel
         self._expired, self._forget, self._tidy = expired, forget, tidy
         self._wake = threading.Event()
         self._over = threading.Event()
@@ -108,7 +111,7 @@ class Dispatcher:
                 self.trouble = ""
             except Exception as error:
                 # The database may be away for a while; what is kept there waits.
-                self.trouble = f"{type(error).__name__}: {str(error).splitlines()[0][:200]}"
+                self.trouble = f"{type(error).__name__}: {first_line(error)}"
                 LOG.error("the dispatcher could not do its work: %s", self.trouble)
                 self._over.wait(LOOK_EVERY_SECONDS)
             self.turned_at = time.monotonic()
@@ -118,6 +121,7 @@ class Dispatcher:
 
     def turn(self) -> None:
         """Everything once."""
+        self._alive()
         while self._sort_some() and not self._over.is_set():
             pass
         for run, reason in self._store.canceled(self._node) if self._any_running() else ():
@@ -126,16 +130,23 @@ class Dispatcher:
         now = time.time()
         self._expire(now)
         for run in self._admit(now):
-            self._begin(run)
-        if now >= self._next_tidy:
-            self._next_tidy = now + TIDY_SECONDS
+            self._begin_or_put_back(run)
+        if time.monotonic() >= self._next_tidy:
+            self._next_tidy = time.monotonic() + TIDY_SECONDS
             if runs := self._store.forget(now - self._settings().keep_days * DAY_SECONDS):
                 self._forget(runs)
             self._tidy()
 
+    def _begin_or_put_back(self, run: str) -> None:
+        try:
+            self._begin(run)
+        except Exception as error:
+            LOG.error("run %s could not be begun, and is queued again: %s", run, first_line(error))
+            self._store.put_back(self._node, run)
+
     # ------------------------------------------------------------------ notifications
     def _sort_some(self) -> bool:
-        """Sort the oldest notifications; whether there may be more."""
+        """Sort the oldest notifications; whether there were any."""
         rows = self._store.inbox(NOTIFICATIONS_AT_ONCE)
         if not rows:
             return False
@@ -150,6 +161,11 @@ class Dispatcher:
             if not any("no host" in row["reason"] for part in parts for row in part.aside):
                 break
         firing = {row["id"]: row for part in reversed(parts) for row in part.firing}
+        # What was said last counts: an alert may be over and fire again.
+        over: dict[str, float | None] = {}
+        for part in parts:
+            over.update((row["id"], None) for row in part.firing)
+            over.update(part.resolved)
         aside: dict[str, dict[str, object]] = {}
         for part in parts:
             for row in part.aside:
@@ -159,7 +175,7 @@ class Dispatcher:
         new = self._store.sort(
             [row[0] for row in rows],
             [*firing.values()],
-            [pair for part in parts for pair in part.resolved],
+            [(episode, at) for episode, at in over.items() if at is not None],
             [*aside.values()],
             {name: at for part in parts for name, at in part.seen.items()},
         )
@@ -167,7 +183,7 @@ class Dispatcher:
             "%d notifications sorted: %d new episodes, %d put aside, %d of runbooks that are off",
             len(rows), new, len(aside), sum(part.off for part in parts),
         )  # fmt: skip
-        return len(rows) == NOTIFICATIONS_AT_ONCE
+        return True
 
     # ------------------------------------------------------------------ episodes
     def _expire(self, now: float) -> None:
@@ -187,7 +203,9 @@ class Dispatcher:
         file = Path(settings.state_directory, PAUSE_FILE)
         try:
             return file.read_text(encoding="utf-8", errors="replace").strip()[:300] or f"the file {file} is there"
-        except FileNotFoundError:
+        except OSError as error:
+            if not isinstance(error, FileNotFoundError):
+                return f"the file {file} cannot be read: {error.strerror}"
             return self._store.controls().get(PAUSED, ("", 0.0))[0]
 
     def _admit(self, now: float) -> list[str]:
@@ -205,8 +223,8 @@ class Dispatcher:
             past = admitting.past(now)
             # While every place is taken, nothing has to be decided.
             for one in admitting.waiting(EPISODES_AT_ONCE) if past.running < settings.limits.running else ():
-                if one.resolved:
-                    admitting.end(one, "closed", "the alert was over before it was its turn", now)
+                if over := self._over_already(one, known):
+                    admitting.end(one, "closed", over, now)
                     continue
                 reason = why_not(one, past, settings, known.members, now)
                 if not reason:
@@ -218,6 +236,11 @@ class Dispatcher:
                 runs.append(admitting.admit(one, self._node, one.acts, now))
                 past = past.and_now(one, now)
         return runs
+
+    def _over_already(self, one: Waiting, known: inventory.Names) -> str:
+        if one.resolved:
+            return "the alert was over before it was its turn"
+        return "" if one.host in known.hosts else f"{one.host} is not in the inventory any more"
 
     def _why_not(
         self,
@@ -232,8 +255,6 @@ class Dispatcher:
             return f"the mode of {one.runbook} is off now"
         if one.agreed and one.acts and one.mode == "suggest":
             return f"the mode of {one.runbook} is suggest now"
-        if one.host not in known.hosts:
-            return f"{one.host} is not in the inventory any more"
         if not one.acts:
             return ""
         reason = why_not_act(one, past, settings, known.members, now)

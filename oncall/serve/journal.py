@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from ..errors import first_line
+
 MOST_BYTES = 16 * 1024 * 1024
 
 
@@ -33,6 +35,8 @@ class Journal:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
         self._pending: list[tuple[bytes, asyncio.Future[None]]] = []
         self._writing: asyncio.Task[None] | None = None
+        # Why the last commit failed; "" where it did not.
+        self.trouble = ""
 
     async def keep(self, notification: bytes) -> None:
         """Return when it is on the disk; NotKept where it is not."""
@@ -63,7 +67,8 @@ class Journal:
                     if error is None:
                         done.set_result(None)
                     else:
-                        done.set_exception(NotKept(f"{type(error).__name__}: {error}"))
+                        done.set_exception(NotKept(first_line(error)))
+            self.trouble = "" if error is None else first_line(error)
             if error is None:
                 self._kept()
 

@@ -28,6 +28,8 @@ class Local:
             mode="act" if order.acts else "check",
             approve=order.plan_hashes,
             variables=route.variables if route else {},
+            # Its name might be that of a group by now.
+            texts={"run_host": order.host},
             timeout_seconds=route.timeout_seconds if route else None,
             cancel=cancel,
             run_id=order.run,
@@ -45,7 +47,7 @@ def told(result: Result, order: Order) -> Told:
         hashes = tuple(plan.hash for plan in host.plans)
         # Such as that the ledger would refuse the plan.
         notes = [note for run in host.runs for note in run.notes] if hashes else []
-        return Told(host.outcome, "; ".join([host.summary, *notes]), _helped(host), hashes, result.to_dict())
+        return Told(host.outcome, "; ".join(dict.fromkeys([host.summary, *notes])), _helped(host), hashes, result.to_dict())
     known = f": {host.summary}" if host else ""
     if result.status == "canceled" and not order.acts:
         return Told(CANCELED, f"canceled{known}", None, (), result.to_dict())

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
+from sqlalchemy.exc import SQLAlchemyError
 
 from ..results import Outcome
 from .store import Store
@@ -76,7 +77,13 @@ class _Gauges:
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         now = time.time()
-        counts, controls = self._store.counts(), self._store.controls()
+        try:
+            counts, controls, proof = self._store.counts(), self._store.controls(), self._store.proven()
+        except SQLAlchemyError:
+            counts = None
+        yield GaugeMetricFamily("oncall_database_up", "1 where the database answers.", float(counts is not None))
+        if counts is None:
+            return
         episodes = GaugeMetricFamily("oncall_episodes", "Episodes by state.", labels=["state", "runbook"])
         for (state, runbook), number in counts["episodes"].items():
             episodes.add_metric([state, runbook], number)
@@ -86,7 +93,7 @@ class _Gauges:
             "The share of remedies that were proven to help.",
             labels=["runbook", "host"],
         )
-        for one in self._store.proven():
+        for one in proof:
             proven.add_metric([one["runbook"], one["host"]], one["helped"] / one["remedies"])
         yield proven
         ages = {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import logging
+import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -15,9 +15,15 @@ from typing import IO
 
 import psycopg
 
-from ..errors import OncallError
+from ..errors import OncallError, first_line
 
-LOG = logging.getLogger("oncall.nodes")
+# A session that was only cut is back by then.
+GONE_SECONDS = 20.0
+HELD = """
+SELECT 1 FROM pg_locks
+WHERE locktype = 'advisory' AND objsubid = 1 AND granted AND classid = %s AND objid = %s
+AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
 
 
 class Nodes:
@@ -32,53 +38,64 @@ class Nodes:
         self._node = node
         self._file: IO[str] | None = None
         self._connection: psycopg.Connection | None = None
+        self._missing: dict[str, float] = {}
         if self._url:
-            self._connect()
-        else:
-            self._file = Path(state_directory, "lock").open("w")  # noqa: SIM115 - open as long as this lives
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise OncallError(f"another oncall serve uses {state_directory}; stop it first") from None
-
-    def _connect(self) -> None:
+            self._connection = self._locked()
+            return
         try:
-            self._connection = psycopg.connect(
+            self._file = Path(state_directory, "lock").open("w")  # noqa: SIM115 - open as long as this lives
+        except OSError as error:
+            raise OncallError(f"cannot open {state_directory}/lock: {error.strerror}") from None
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise OncallError(f"another oncall serve uses {state_directory}; stop it first") from None
+
+    def _locked(self) -> psycopg.Connection:
+        """A session that holds the lock."""
+        try:
+            connection = psycopg.connect(
                 self._url, autocommit=True, connect_timeout=5, keepalives_idle=10, keepalives_interval=5,
                 keepalives_count=3, application_name=f"oncall {self._node}"[:63],
             )  # fmt: skip
-            mine = self._try(self._node)
+        except psycopg.ProgrammingError:
+            # Its message has parts of the URL, and the password may be one.
+            raise OncallError("the URL in database is none; in a password, % is written as %25") from None
         except psycopg.Error as error:
-            raise OncallError(f"cannot use the database: {str(error).strip().splitlines()[0]}") from None
-        if not mine:
+            raise OncallError(f"cannot use the database: {first_line(error)}") from None
+        row = connection.execute("SELECT pg_try_advisory_lock(%s)", [_key(self._node)]).fetchone()
+        if not row or not row[0]:
+            connection.close()
             raise OncallError(f"another oncall serve is node {self._node}; give this one another name (node)")
+        return connection
 
     def renew(self) -> None:
-        """Take the lock again where the connection was lost."""
-        if self._connection is None:
+        """See that the lock is held, and take it again where the session was lost; OncallError where that fails."""
+        if not self._url:
             return
-        try:
-            self._connection.execute("SELECT 1")
-        except psycopg.Error:
-            with suppress(psycopg.Error):
-                self._connection.close()
-            self._connect()
+        if self._connection is not None:
+            try:
+                self._connection.execute("SELECT 1")
+                return
+            except psycopg.Error:
+                with suppress(psycopg.Error):
+                    self._connection.close()
+                self._connection = None
+        self._connection = self._locked()
 
     def gone(self, nodes: Iterable[str]) -> list[str]:
-        """Those of the nodes that hold their lock no more."""
+        """Those of the nodes that have not held their lock for a while."""
         if self._connection is None:
             return []
-        found = []
-        for node in nodes:
-            if node != self._node and self._try(node):
-                self._connection.execute("SELECT pg_advisory_unlock(%s)", [_key(node)])
-                found.append(node)
-        return found
+        now = time.monotonic()
+        missing = {node for node in nodes if node != self._node and not self._is_held(node)}
+        self._missing = {node: self._missing.get(node, now) for node in missing}
+        return [node for node, since in self._missing.items() if now - since >= GONE_SECONDS]
 
-    def _try(self, node: str) -> bool:
+    def _is_held(self, node: str) -> bool:
         assert self._connection is not None
-        row = self._connection.execute("SELECT pg_try_advisory_lock(%s)", [_key(node)]).fetchone()
-        return bool(row and row[0])
+        key = _key(node) & 0xFFFFFFFFFFFFFFFF
+        return self._connection.execute(HELD, [key >> 32, key & 0xFFFFFFFF]).fetchone() is not None
 
     def close(self) -> None:
         if self._connection is not None:

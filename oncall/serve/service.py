@@ -23,7 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from .. import inventory
 from ..errors import OncallError
-from ..execution import Job, environment_of
+from ..execution import Job, environment_of, sweep
 from . import logs, workflows
 from .awx import AwxExecutor
 from .database import url_of, workflows_url
@@ -32,7 +32,7 @@ from .journal import Journal
 from .local import Local
 from .metrics import Metrics
 from .nodes import Nodes
-from .settings import Settings, describe_changes, load
+from .settings import Settings, load, not_reloaded
 from .silences import Silences
 from .store import Store
 from .tokens import Tokens
@@ -53,10 +53,15 @@ class Inventory:
     """
 
     def __init__(self, settings: Settings) -> None:
+        self._lock = threading.Lock()
         self.use(settings)
 
     def use(self, settings: Settings) -> None:
         """Read it now; OncallError where that is not possible, and the old names stay."""
+        with self._lock:
+            self._use(settings)
+
+    def _use(self, settings: Settings) -> None:
         job = Job("inventory", Path(), settings.inventories, keep_environment=settings.keep_environment)
         names = inventory.names(settings.inventories, environment_of(job, {}))
         _check_groups(settings, names)
@@ -65,11 +70,13 @@ class Inventory:
     def names(self, again: bool) -> inventory.Names:
         """The names; ``again`` has it read once more, unless that was a moment ago."""
         if again and time.monotonic() - self._read_at > INVENTORY_SECONDS:
-            try:
-                self.use(self._settings)
-            except OncallError as error:
-                LOG.error("the inventory stays what it was: %s", error)
-                self._read_at = time.monotonic()
+            with self._lock:
+                try:
+                    # What a reload has brought meanwhile is not overwritten by what held before.
+                    self._use(self._settings)
+                except OncallError as error:
+                    LOG.error("the inventory stays what it was: %s", error)
+                    self._read_at = time.monotonic()
         return self._names
 
 
@@ -102,6 +109,7 @@ class Service:
             self._inventory.names,
             Silences(),
             self.settings.node,
+            self._nodes.renew,
             workflows.begin,
             lambda: bool(self._work.running),
             self._work.cancel,
@@ -157,15 +165,24 @@ class Service:
             return "going down"
         if time.monotonic() - self._dispatcher.turned_at > HANGS_SECONDS:
             return "the dispatcher hangs"
+        if self._journal.trouble:
+            return "notifications cannot be kept; the log says why"
         # Strangers may ask this.
         return "the dispatcher cannot do its work; the log says why" if self._dispatcher.trouble else ""
 
     def _tidy(self) -> None:
-        self._nodes.renew()
         for node in self._nodes.gone(self._store.nodes()):
-            runs = self._store.open_runs(node)
-            LOG.warning("node %s is gone; its %d runs are taken over", node, len(runs))
+            waiting = self._store.put_back(node)
+            runs = [run for run in self._store.open_runs(node) if run not in self._work.running]
+            if waiting or runs:
+                LOG.warning("node %s is gone; %d runs are queued again, %d taken over", node, waiting, len(runs))
+            for run in runs:
+                self._store.adopt(run, self.settings.node)
             workflows.take_over(runs)
+        for run in self._store.open_runs(self.settings.node):
+            # Nobody sees to it any more, for whatever reason: a person has to know.
+            if run not in self._work.running and workflows.is_over(run):
+                self._work.give_up(run)
 
     # ------------------------------------------------------------------ its life
     def run(self) -> None:
@@ -180,6 +197,8 @@ class Service:
 
     async def _serve(self) -> None:
         settings = self.settings
+        # The loop itself would forget them.
+        tasks: set[asyncio.Task[None]] = set()
         config = uvicorn.Config(
             self._web.app,
             http=Patience,
@@ -196,14 +215,16 @@ class Service:
             **self._tls,
         )
         self._server = _Server(config)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._reload)
-        workflows.launch(
-            workflows_url(settings.database, settings.state_directory),
-            settings.node,
-            self._work,
-            settings.limits.running,
+        reloading = asyncio.Lock()
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGHUP, lambda: tasks.add(loop.create_task(self._reload(reloading))))
+        # What runs left behind goes, before anything is played here.
+        await asyncio.to_thread(sweep)
+        # Admitted and not begun: it has done nothing, and today it may not be allowed any more.
+        self._store.put_back(settings.node)
+        await asyncio.to_thread(
+            workflows.launch, workflows_url(settings.database, settings.state_directory), settings.node, self._work
         )
-        # Admitted, but the workflow may not have been begun.
         for run in self._store.open_runs(settings.node):
             workflows.begin(run)
         self._dispatcher.start()
@@ -218,24 +239,25 @@ class Service:
             raise SystemExit(0)
         self._server.end()
 
-    def _reload(self) -> None:
+    async def _reload(self, alone: asyncio.Lock) -> None:
         """Settings that are wrong change nothing."""
-        try:
-            new = load(self._file)
-            for name, stays in describe_changes(self.settings, new).items():
-                LOG.warning("%s stays %s until the service is started again", name, stays)
-            self._inventory.use(new)
-        except OncallError as error:
-            LOG.error("the settings stay what they were: %s", error)
-            return
-        self.settings = new
-        self._metrics.know(new.runbooks)
-        self._dispatcher.wake()
-        LOG.info("settings read again from %s", self._file)
+        async with alone:
+            try:
+                new = await asyncio.to_thread(load, self._file)
+                await asyncio.to_thread(self._inventory.use, new)
+            except OncallError as error:
+                LOG.error("the settings stay what they were: %s", error)
+                return
+            for name in not_reloaded(self.settings, new):
+                LOG.warning("%s holds only after the next start", name)
+            self.settings = new
+            self._metrics.know(new.runbooks)
+            self._dispatcher.wake()
+            LOG.info("settings read again from %s", self._file)
 
     def _drain(self) -> None:
         """Let what runs end, for a while; kill what does not."""
-        self._draining = True
+        self._draining = self._work.draining = True
         self._dispatcher.stop()
         deadline = time.monotonic() + self.settings.drain_seconds
         if self._work.running:

@@ -9,7 +9,6 @@ import ipaddress
 import json
 import re
 import socket
-from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,6 +20,7 @@ import yaml
 from .. import catalog
 from ..errors import OncallError, UnknownRunbook
 
+MOST_RUNNING = 200
 Mode = Literal["off", "suggest", "approve", "auto"]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=7 * 86400)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=100_000)]
@@ -78,7 +78,7 @@ class Limits(Strict, frozen=True):
         groups: of the inventory; ``all`` is one.
     """
 
-    running: Annotated[int, msgspec.Meta(ge=1, le=200)] = 4
+    running: Annotated[int, msgspec.Meta(ge=1, le=MOST_RUNNING)] = 4
     remedies_per_hour: Count = 60
     queued_notifications: Count = 10_000
     groups: dict[Name, GroupLimit] = msgspec.field(default_factory=lambda: {"all": GroupLimit()})
@@ -385,7 +385,7 @@ def secret(path: str) -> str:
     return text
 
 
-def describe_changes(old: Settings, new: Settings) -> Mapping[str, Any]:
-    """What a reload cannot change: name -> what it stays."""
-    fixed = ("listen", "state_directory", "database", "node", "tls")
-    return {name: getattr(old, name) for name in fixed if getattr(old, name) != getattr(new, name)}
+def not_reloaded(old: Settings, new: Settings) -> list[str]:
+    """The names of what has changed and holds only after the next start."""
+    fixed = ("listen", "state_directory", "database", "node", "tokens_file", "tls")
+    return [name for name in fixed if getattr(old, name) != getattr(new, name)]

@@ -18,7 +18,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from ..errors import OncallError
+from ..errors import OncallError, first_line
 from .admission import Past, Started, Waiting
 from .database import CONTROL, EPISODES, INBOX, METADATA, QUARANTINE, RUNS, engine, shown
 
@@ -26,6 +26,7 @@ from .database import CONTROL, EPISODES, INBOX, METADATA, QUARANTINE, RUNS, engi
 LOCK = 0x6F6E63616C6C
 # Somebody who sends nothing but strangers must not fill the disk.
 MOST_ASIDE = 10_000
+MOST_BYTES = 16 * 1024 * 1024
 IDS_AT_ONCE = 10_000
 
 
@@ -40,7 +41,7 @@ class Store:
             with self._alone() as connection:
                 METADATA.create_all(connection)
         except sa.exc.SQLAlchemyError as error:
-            raise OncallError(f"cannot open the database {shown(url)}: {_first_line(error)}") from None
+            raise OncallError(f"cannot open the database {shown(url)}: {first_line(error)}") from None
 
     @contextmanager
     def _alone(self) -> Iterator[sa.Connection]:
@@ -61,10 +62,19 @@ class Store:
             connection.execute(INBOX.insert(), [{"received_at": now, "alerts": one} for one in notifications])
 
     def inbox(self, most: int) -> list[tuple[int, float, bytes]]:
-        """The oldest notifications that are not sorted yet."""
-        query = sa.select(INBOX.c.id, INBOX.c.received_at, INBOX.c.alerts).order_by(INBOX.c.id).limit(most)
+        """The oldest notifications that are not sorted yet, as many as fit into memory at once."""
+        sizes = sa.select(INBOX.c.id, sa.func.length(INBOX.c.alerts)).order_by(INBOX.c.id).limit(most)
+        whole = sa.select(INBOX.c.id, INBOX.c.received_at, INBOX.c.alerts).order_by(INBOX.c.id)
         with self._reading.connect() as connection:
-            return [(row.id, row.received_at, row.alerts) for row in connection.execute(query)]
+            ids: list[int] = []
+            size = 0
+            for number, length in connection.execute(sizes):
+                size += length
+                if ids and size > MOST_BYTES:
+                    break
+                ids.append(number)
+            found = connection.execute(whole.where(INBOX.c.id.in_(ids))) if ids else ()
+            return [(row.id, row.received_at, row.alerts) for row in found]
 
     def inbox_size(self) -> int:
         with self._reading.connect() as connection:
@@ -77,14 +87,17 @@ class Store:
             new = 0
             if firing:
                 ids = [row["id"] for row in firing]
+                over = {episode for episode, _ in resolved}
                 # PostgreSQL takes 65,535 parameters, SQLite 250,000: a batch may have more alerts than that.
-                parts = (ids[begin : begin + IDS_AT_ONCE] for begin in range(0, len(ids), IDS_AT_ONCE))
+                parts = [ids[begin : begin + IDS_AT_ONCE] for begin in range(0, len(ids), IDS_AT_ONCE)]
                 count = sa.select(sa.func.count())
                 known = sum(connection.scalar(count.where(EPISODES.c.id.in_(part))) or 0 for part in parts)
                 statement = self._insert(EPISODES)
                 seen_again = {"seen_at": statement.excluded.seen_at}
                 connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=seen_again), firing)
                 new = len(ids) - known
+                for part in parts if known else ():
+                    _fires_again(connection, [one for one in part if one not in over])
             for episode, at in resolved:
                 connection.execute(
                     EPISODES.update()
@@ -118,12 +131,31 @@ class Store:
 
     # ------------------------------------------------------------------ runs
     def begin(self, run: str, node: str, at: float) -> bool:
-        """Mark a run as begun on a node; False where it was begun before."""
+        """Mark a run as begun, on the node that plays it; False where it was begun before."""
         with self._engine.begin() as connection:
+            connection.execute(RUNS.update().where(RUNS.c.id == run).values(node=node))
             done = connection.execute(
-                RUNS.update().where(RUNS.c.id == run, RUNS.c.began_at.is_(None)).values(began_at=at, node=node)
+                RUNS.update().where(RUNS.c.id == run, RUNS.c.began_at.is_(None)).values(began_at=at)
             )
             return done.rowcount == 1
+
+    def put_back(self, node: str, run: str = "") -> int:
+        """Queue again what was admitted on a node and never begun, or this one run; how many. It has done nothing yet."""
+        mine = [RUNS.c.node == node, RUNS.c.began_at.is_(None), RUNS.c.ended_at.is_(None)]
+        if run:
+            mine.append(RUNS.c.id == run)
+        with self._alone() as connection:
+            rows = connection.execute(sa.select(RUNS.c.id, RUNS.c.episode).where(*mine)).all()
+            for row in rows:
+                connection.execute(RUNS.delete().where(RUNS.c.id == row.id))
+                again = EPISODES.c.id == row.episode, EPISODES.c.state == "running"
+                connection.execute(EPISODES.update().where(*again).values(state="queued"))
+        return len(rows)
+
+    def adopt(self, run: str, node: str) -> None:
+        """Another node sees to a run from now on."""
+        with self._engine.begin() as connection:
+            connection.execute(RUNS.update().where(RUNS.c.id == run, RUNS.c.ended_at.is_(None)).values(node=node))
 
     def conclude(self, run: str, outcome: str, helped: bool | None, episode: str, values: dict[str, Any]) -> None:
         """What came of a run, and what the episode is now. Doing it twice changes nothing."""
@@ -136,6 +168,10 @@ class Store:
             )
             if done.rowcount == 1:
                 connection.execute(EPISODES.update().where(EPISODES.c.id == episode).values(**values))
+                # Somebody canceled it in the moment in which it was about to wait for a person.
+                late = EPISODES.c.id == episode, EPISODES.c.state == "waiting", EPISODES.c.cancel != ""
+                ended = {"state": "ended", "outcome": "canceled", "summary": EPISODES.c.cancel, "ended_at": now}
+                connection.execute(EPISODES.update().where(*late).values(**ended))
 
     def run(self, run: str) -> sa.Row[Any] | None:
         with self._reading.connect() as connection:
@@ -328,7 +364,7 @@ class Admitting:
     def past(self, now: float) -> Past:
         """What runs now and what acted within the last hour."""
         query = sa.select(RUNS.c.runbook, RUNS.c.host, RUNS.c.acts, RUNS.c.admitted_at, RUNS.c.ended_at).where(
-            sa.or_(RUNS.c.ended_at.is_(None), sa.and_(RUNS.c.acts, RUNS.c.admitted_at > now - 3600))
+            sa.or_(RUNS.c.ended_at.is_(None), sa.and_(RUNS.c.acts, RUNS.c.admitted_at > now - 3600, RUNS.c.admitted_at <= now))
         )
         started = [
             Started(row.runbook, row.host, row.acts, row.admitted_at, row.ended_at is None)
@@ -391,5 +427,11 @@ def _plain(row: sa.Row[Any]) -> dict[str, Any]:
     return values
 
 
-def _first_line(error: Exception) -> str:
-    return str(getattr(error, "orig", None) or error).strip().splitlines()[0][:300]
+def _fires_again(connection: sa.Connection, ids: list[str]) -> None:
+    """What was said to be over is not: what waits goes on waiting, and what was closed for that begins anew."""
+    waits = EPISODES.c.id.in_(ids), EPISODES.c.state.in_(["queued", "waiting"]), EPISODES.c.resolved_at.is_not(None)
+    connection.execute(EPISODES.update().where(*waits).values(resolved_at=None))
+    closed = EPISODES.c.id.in_(ids), EPISODES.c.state == "ended", EPISODES.c.outcome == "closed"
+    anew = {"state": "queued", "outcome": "", "summary": "", "plan_hash": "", "ended_at": None, "resolved_at": None}
+    stage = sa.case((EPISODES.c.mode == "auto", "act"), else_="check")
+    connection.execute(EPISODES.update().where(*closed).values(stage=stage, queued_at=time.time(), **anew))

@@ -10,16 +10,21 @@ the run that finds itself begun before only looks, and leaves the rest to a pers
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ..errors import OncallError
+from sqlalchemy.exc import SQLAlchemyError
+
+from ..errors import OncallError, first_line
 from ..results import Outcome
 from .store import Store
 
+LOG = logging.getLogger("oncall.work")
+ASK_AGAIN_SECONDS = 1.0
 INTERRUPTED = "interrupted"
 CANCELED = "canceled"
 
@@ -96,7 +101,8 @@ class Work:
         self._approve_seconds, self._ended = approve_seconds, ended
         self._running: dict[str, threading.Event] = {}
         self._lock = threading.Lock()
-        self.going_down = False
+        # Nothing more is begun; and at last, what runs is killed.
+        self.draining = self.going_down = False
 
     @property
     def running(self) -> list[str]:
@@ -113,11 +119,14 @@ class Work:
     # ------------------------------------------------------------------ the steps
     def play(self, run: str) -> str:
         """Play a run; what came of it, as JSON."""
-        row = self._store.run(run)
-        episode = self._store.episode(row.episode) if row else None
+        row, episode = self._insist(lambda: self._known(run))
         if row is None or episode is None:
             return _json(Told(Outcome.UNKNOWN, "the database does not know this run any more"))
-        first = self._store.begin(run, self._node, time.time())
+        if episode["cancel"] and row.began_at is None:
+            return _json(Told(CANCELED, episode["cancel"]))
+        if self.draining:
+            raise Cut
+        first = self._insist(lambda: self._store.begin(run, self._node, time.time()))
         hashes = tuple(filter(None, episode["plan_hash"].split(","))) if row.acts else ()
         order = Order(run, row.runbook, row.host, row.acts, hashes)
         if first or not row.acts:
@@ -125,22 +134,37 @@ class Work:
         taken_up = self._taken_up(order)
         if taken_up is not None and taken_up.outcome != Outcome.UNKNOWN:
             return _json(taken_up)
-        looked = self._played(Order(f"{run}x", row.runbook, row.host, acts=False))
+        looked = self._played(Order(f"{run}x", row.runbook, row.host, acts=False), known_as=run)
         what = f"cut off while it was acting, and not begun again; now {looked.outcome}: {looked.summary}"
         return _json(Told(INTERRUPTED, what, result=looked.result))
 
-    def _played(self, order: Order) -> Told:
-        told = self._watched(order, lambda cancel: self._executor().play(order, cancel))
+    def _known(self, run: str) -> tuple[Any, dict[str, Any] | None]:
+        row = self._store.run(run)
+        return row, self._store.episode(row.episode) if row else None
+
+    def _insist(self, statement: Callable[[], Any]) -> Any:
+        """A database that is away is no outcome of a run: it is asked until it is back, or this node goes down."""
+        while True:
+            try:
+                return statement()
+            except SQLAlchemyError as error:
+                LOG.error("the database is asked again: %s", first_line(error))
+                if self.going_down:
+                    raise Cut from None
+                time.sleep(ASK_AGAIN_SECONDS)
+
+    def _played(self, order: Order, known_as: str = "") -> Told:
+        told = self._watched(known_as or order.run, lambda cancel: self._executor().play(order, cancel))
         assert told is not None
         return told
 
     def _taken_up(self, order: Order) -> Told | None:
-        return self._watched(order, lambda cancel: self._executor().take_up(order, cancel))
+        return self._watched(order.run, lambda cancel: self._executor().take_up(order, cancel))
 
-    def _watched(self, order: Order, play: Callable[[threading.Event], Told | None]) -> Told | None:
+    def _watched(self, run: str, play: Callable[[threading.Event], Told | None]) -> Told | None:
         cancel = threading.Event()
         with self._lock:
-            self._running[order.run] = cancel
+            self._running[run] = cancel
         told: Told | None
         try:
             told = play(cancel)
@@ -151,16 +175,22 @@ class Work:
             told = Told(Outcome.UNKNOWN, f"it could not be played: {type(error).__name__}: {error}")
         finally:
             with self._lock:
-                del self._running[order.run]
-        if cancel.is_set() and self.going_down:
+                self._running.pop(run, None)
+        if cancel.is_set() and self.going_down and (told is None or told.outcome in (CANCELED, INTERRUPTED)):
             raise Cut
         return told
+
+    def give_up(self, run: str) -> None:
+        """End a run whose workflow has ended without a word."""
+        row, _episode = self._known(run)
+        if row is not None:
+            outcome = INTERRUPTED if row.acts and row.began_at is not None else Outcome.UNKNOWN
+            self.conclude(run, _json(Told(outcome, "its workflow has ended without saying how; the log may tell more")))
 
     def conclude(self, run: str, told: str) -> None:
         """Write down what came of a run, once."""
         found = _read(told)
-        row = self._store.run(run)
-        episode = self._store.episode(row.episode) if row else None
+        row, episode = self._insist(lambda: self._known(run))
         if row is None or episode is None or row.ended_at is not None:
             return
         now = time.time()
@@ -174,7 +204,7 @@ class Work:
         }
         if not row.acts and episode["mode"] == "approve" and found.outcome == Outcome.PLANNED and found.plan_hashes:
             values.update(state="waiting", ended_at=None, until=now + self._approve_seconds(row.runbook))
-        self._store.conclude(run, found.outcome, found.helped, row.episode, values)
+        self._insist(lambda: self._store.conclude(run, found.outcome, found.helped, row.episode, values))
         self._ended(row.runbook, found.outcome, now - (row.began_at or now))
 
 

@@ -13,6 +13,9 @@ from collections.abc import Iterable
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 
+from ..errors import OncallError, first_line
+from .database import shown
+from .settings import MOST_RUNNING
 from .work import Work
 
 # Workflows of an older release are taken up by a newer one: what they do is kept the same.
@@ -37,14 +40,16 @@ def _conclude(run: str, told: str) -> None:
     _work.conclude(run, told)
 
 
-def launch(url: str, node: str, work: Work, threads: int) -> None:
+def launch(url: str, node: str, work: Work) -> None:
     """Take up what this node left, and be ready for more.
 
     Args:
         url: of the database of DBOS.
         node: what this node is called.
         work: does the steps.
-        threads: runs at once.
+
+    Raises:
+        OncallError: the database cannot be used.
     """
     global _work
     _work = work
@@ -53,7 +58,8 @@ def launch(url: str, node: str, work: Work, threads: int) -> None:
         "system_database_url": url,
         "executor_id": node,
         "application_version": APPLICATION_VERSION,
-        "max_executor_threads": threads + 4,
+        # They are made on demand. With fewer than there are runs, one would begin when another one is killed.
+        "max_executor_threads": MOST_RUNNING + 4,
         "sys_db_pool_size": 5,
         # Nothing here waits for a notification.
         "notification_listener_polling_interval_sec": 2.0,
@@ -66,13 +72,22 @@ def launch(url: str, node: str, work: Work, threads: int) -> None:
     logger = logging.getLogger("dbos")
     logger.handlers.clear()
     logger.propagate = True
-    DBOS.launch()
+    try:
+        DBOS.launch()
+    except Exception as error:
+        raise OncallError(f"cannot use the database of the workflows, {shown(url)}: {first_line(error)}") from None
 
 
 def begin(run: str) -> None:
     """Begin the workflow of a run; nothing, where it was begun."""
     with SetWorkflowID(run):
         DBOS.start_workflow(_run, run)
+
+
+def is_over(run: str) -> bool:
+    """Whether its workflow has ended, however."""
+    status = DBOS.get_workflow_status(run)
+    return status is not None and status.status not in ("PENDING", "ENQUEUED", "DELAYED")
 
 
 def take_over(runs: Iterable[str]) -> None:

@@ -49,7 +49,7 @@ def begin(diagnosis: Mapping[str, Any], options: Mapping[str, Any]) -> State:
     Args:
         diagnosis: as the action plugin ``diagnosis`` returns it.
         options: ``check`` (bool), ``until``, ``max_risk``, ``plan`` (hashes approved, a list), ``needs_plan`` (bool:
-            act on an approved plan only), ``override`` and ``above`` (the runbooks that handed over to this one).
+            act on an approved plan only), ``host`` (act on no other; "" for any), ``override`` and ``above`` (the runbooks that handed over to this one).
     """
     state = dict(_fresh(diagnosis), override=override_of(options["override"]), above=list(options["above"]))
     if diagnosis["status"] == UNKNOWN:
@@ -111,6 +111,9 @@ def _guarded(
         steps = [step for step in steps if step["cause"] in causes]
     if not steps:
         return _ended(state, ADVISED)
+    host = options["host"]
+    if host and host != diagnosis["host"]:
+        return _blocked(state, "host", f"this run is for {host} alone (run_host), and here it is on {diagnosis['host']}")
     approved = options["plan"]
     if options["needs_plan"] and not approved:
         return _blocked(state, "plan", f"no approved plan was given; the plan now is {plan['hash']}")

@@ -20,6 +20,7 @@ OPTIONS = {
     "plan": [],
     "override": "",
     "needs_plan": False,
+    "host": "",
     "above": [],
 }
 EVIL = "{{ lookup('pipe', 'touch /tmp/x') }}{% raw %}{# x #}\x1b[2J"

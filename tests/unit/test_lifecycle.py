@@ -16,6 +16,7 @@ OPTIONS = {
     "plan": [],
     "override": "",
     "needs_plan": False,
+    "host": "",
     "above": [],
     "verify_seconds": 10,
     "verify_timeout_seconds": 60,
@@ -79,6 +80,7 @@ FOUND = [
     (diagnosis([A]), {"plan": ["pb"]}, "blocked", "plan"),
     (diagnosis([A]), {"plan": ["pb"], "override": "incident 7"}, "blocked", "plan"),
     (diagnosis([A]), {"needs_plan": True}, "blocked", "plan"),
+    (diagnosis([A]), {"host": "another"}, "blocked", "host"),
     (diagnosis([A]), {"needs_plan": True, "plan": ["pa"]}, "", ""),
     *((diagnosis([A, B_HIGH]), {"override": no}, "blocked", "risk") for no in (False, None, 0, " ", "False", "none")),
 ]

@@ -346,3 +346,79 @@ def test_a_database_that_cannot_be_opened_is_one_line_without_its_password(tmp_p
         Store(f"sqlite:///{tmp_path}/oncall.sqlite3")
     assert "\n" not in str(raised.value)
     assert shown("postgresql://oncall:hunter2@db.example/oncall") == "postgresql://oncall:***@db.example/oncall"
+
+
+# ---------------------------------------------------------------------- what was cut off
+def test_what_was_admitted_and_not_begun_is_queued_again(store):
+    sort(store, firing("e0"), firing("e1", host="i"), firing("e2", host="j"))
+    mine, begun, theirs = admit(store, "e0"), admit(store, "e1"), admit(store, "e2", node="two")
+    assert store.begin(begun, "one", 210.0)
+    assert store.put_back("one") == 1
+    assert [(one["id"], one["state"]) for one in store.episodes()][::-1] == [
+        ("e0", "queued"), ("e1", "running"), ("e2", "running"),
+    ]  # fmt: skip
+    assert store.run(mine) is None
+    # The next run has a name of its own: a workflow of the first may still be there.
+    assert admit(store, "e0") == "e0r2"
+    assert (store.put_back("one", begun), store.put_back("two", theirs)) == (0, 1)
+
+
+def test_a_run_is_of_the_node_that_plays_it(store):
+    sort(store, firing())
+    run = admit(store, node="east")
+    assert store.begin(run, "east", 210.0)
+    assert not store.begin(run, "west", 220.0)
+    assert (store.open_runs("east"), store.open_runs("west")) == ([], [run])
+    store.adopt(run, "north")
+    assert store.open_runs("north") == [run]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({}, ("queued", "act", None, "")),
+        ({"state": "waiting", "stage": "check", "mode": "approve"}, ("waiting", "check", None, "")),
+        ({"state": "ended", "outcome": "closed"}, ("queued", "act", None, "")),
+        (
+            {"state": "ended", "outcome": "closed", "mode": "approve", "stage": "act", "plan_hash": "p"},
+            ("queued", "check", None, ""),
+        ),
+        ({"state": "ended", "outcome": "resolved"}, ("ended", "act", 150.0, "resolved")),
+        ({"state": "ended", "outcome": "expired"}, ("ended", "act", 150.0, "expired")),
+    ],
+)
+def test_an_alert_that_fires_again_after_it_was_over(store, before, after):
+    sort(store, firing())
+    store.change("e0", "queued", {"resolved_at": 150.0, **before})
+    sort(store, firing(at=160.0))
+    found = store.episode("e0")
+    assert found
+    assert (found["state"], found["stage"], found["resolved_at"], found["outcome"]) == after
+    assert found["plan_hash"] == ""
+
+
+def test_one_that_is_over_at_last_stays_over(store):
+    sort(store, firing())
+    sort(store, firing(at=160.0), resolved=[("e0", 170.0)])
+    found = store.episode("e0")
+    assert found and found["resolved_at"] == 170.0
+
+
+def test_one_that_was_canceled_does_not_wait_for_a_person(store):
+    sort(store, firing(mode="approve", stage="check"))
+    run = admit(store)
+    store.change("e0", "running", {"cancel": "canceled by ann: enough"})
+    store.conclude(run, "planned", None, "e0", {"state": "waiting", "until": 900.0, "plan_hash": "p1"})
+    found = store.episode("e0")
+    assert found and (found["state"], found["outcome"]) == ("ended", "canceled")
+
+
+def test_as_much_as_fits_is_read_at_once(store, monkeypatch):
+    monkeypatch.setattr("oncall.serve.store.MOST_BYTES", 10)
+    store.keep([b"x" * 6, b"y" * 4, b"z", b"w" * 50, b"v"])
+    assert [len(body) for _id, _at, body in store.inbox(9)] == [6, 4]
+    sort(store, taken=[1, 2])
+    assert [len(body) for _id, _at, body in store.inbox(9)] == [1]
+    sort(store, taken=[3])
+    # At least one, however large it is.
+    assert [len(body) for _id, _at, body in store.inbox(9)] == [50]
