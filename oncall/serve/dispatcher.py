@@ -24,7 +24,8 @@ from .silences import Silences
 from .store import Admitting, Store
 
 LOG = logging.getLogger("oncall.dispatcher")
-LOOK_EVERY_SECONDS = 1.0
+# Others change the database too: a person, another node.
+LOOK_EVERY_SECONDS = 2.0
 REST_SECONDS = 0.05
 TIDY_SECONDS = 10.0
 NOTIFICATIONS_AT_ONCE = 50
