@@ -72,7 +72,7 @@ def commands(one_line: Callable[..., Any], as_json: Callable[..., Any]) -> list[
         if only_check:
             settings = load(config)
             names = Inventory(settings).names(False)
-            click.echo(f"{config}: {len(settings.runbooks)} runbooks, {len(names.hosts)} hosts")
+            click.echo(f"{config} is right; runbooks: {len(settings.runbooks)}, hosts: {len(names.hosts)}")
             return
         Service(config).run()
 

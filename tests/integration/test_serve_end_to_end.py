@@ -22,7 +22,7 @@ from ansible_collections.oncall.runbooks.tests.support.serving import TOKEN, Ser
 from ansible_collections.oncall.runbooks.tests.support.supervisord import until
 
 EXTENSION = REPOSITORY / "extensions" / "prometheus"
-TIMES = 60
+TIMES = 20
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def alertmanager(serving, tmp_path) -> Iterator[Alertmanager]:
 
 @pytest.fixture
 def prometheus(healthy_lab, alertmanager, tmp_path) -> Iterator[Prometheus]:
-    """Which looks at the lab's API, with the rules of the extension a minute of which is a second here."""
+    """Which looks at the lab's API, with the rules of the extension a minute of which is three seconds here."""
     folder = tmp_path / "prometheus"
     folder.mkdir()
     rules = []
@@ -100,12 +100,13 @@ def silence(alertmanager: Alertmanager, comment: str) -> None:
 
 def test_from_the_fault_to_the_end_of_the_alert(healthy_lab, serving, prometheus):
     healthy_lab.inject("idle_in_transaction")
-    until(lambda: serving.episodes(), seconds=60)
-    (ended,) = serving.ended(1, seconds=90)
-    assert (ended["runbook"], ended["host"], ended["outcome"]) == ("db_pool", "lab", "resolved"), ended
-    until(lambda: serving.episodes()[0]["resolved_at"] is not None, seconds=60)
-    (only,) = serving.episodes()
-    assert only["runs"] == 1
+    until(lambda: [one for one in serving.episodes() if one["outcome"] == "resolved"], seconds=120)
+    (fixed,) = [one for one in serving.episodes() if one["outcome"] == "resolved"]
+    assert (fixed["runbook"], fixed["host"], fixed["runs"]) == ("db_pool", "lab", 1), fixed
+    until(lambda: all(one["resolved_at"] is not None for one in serving.episodes()), seconds=60)
+    # On a machine that is slow, an alert may be over for a moment and begin a second episode.
+    others = {one["outcome"] for one in serving.episodes() if one["id"] != fixed["id"]}
+    assert others <= {"closed", "healthy"}
     # The alert that always fires came too, and is no episode.
     assert "oncall_watchdog_age_seconds" in serving.get("/metrics")[1]
     assert serving.store().quarantine() == []

@@ -70,17 +70,22 @@ def test_what_a_node_leaves_another_takes_over(nodes):
     assert [host.effects() for host in east.hosts] == [1, 1, 1]
 
 
-def test_a_database_that_was_away(nodes, healthy_lab):
+def test_a_database_that_was_away(nodes, healthy_lab, database):
     east, west = nodes
     second = west.beside(west.folder, node="east")
     refused = second.command("serve")
     assert (refused.returncode, len(refused.stderr.splitlines())) == (64, 1)
     assert "another oncall serve is node east" in refused.stderr
 
-    # Every connection is cut.
+    # Every connection is cut, and those that come can only read.
+    name = database.rpartition("/")[2]
     with connect(healthy_lab.layout, "postgres") as session:
-        session.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE 'oncall\\_%'")
+        for value, status in (("on", 503), ("off", 202)):
+            only_read = sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = {}")
+            session.execute(only_read.format(sql.Identifier(name), sql.SQL(value)))
+            session.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+            assert {east.send(alert("h001", number)) for number in range(3)} <= {503, status}
     until(lambda: east.send(alert("h000")) == 202)
-    ended = east.ended(1)
-    assert (ended[0]["outcome"], east.hosts[0].effects()) == ("resolved", 1)
+    until(lambda: east.one(east.hosts[0])["outcome"] == "resolved", seconds=60)
+    assert east.hosts[0].effects() == 1
     until(lambda: [node.get("/readyz")[0] for node in nodes] == [200, 200])
