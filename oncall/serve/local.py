@@ -47,7 +47,9 @@ def told(result: Result, order: Order) -> Told:
         hashes = tuple(plan.hash for plan in host.plans)
         # Such as that the ledger would refuse the plan.
         notes = [note for run in host.runs for note in run.notes] if hashes else []
-        return Told(host.outcome, "; ".join(dict.fromkeys([host.summary, *notes])), _helped(host), hashes, result.to_dict())
+        return Told(
+            host.outcome, "; ".join(dict.fromkeys([host.summary, *notes])), _helped(host), hashes, result.to_dict()
+        )
     known = f": {host.summary}" if host else ""
     if result.status == "canceled" and not order.acts:
         return Told(CANCELED, f"canceled{known}", None, (), result.to_dict())

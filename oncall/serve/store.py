@@ -364,7 +364,10 @@ class Admitting:
     def past(self, now: float) -> Past:
         """What runs now and what acted within the last hour."""
         query = sa.select(RUNS.c.runbook, RUNS.c.host, RUNS.c.acts, RUNS.c.admitted_at, RUNS.c.ended_at).where(
-            sa.or_(RUNS.c.ended_at.is_(None), sa.and_(RUNS.c.acts, RUNS.c.admitted_at > now - 3600, RUNS.c.admitted_at <= now))
+            sa.or_(
+                RUNS.c.ended_at.is_(None),
+                sa.and_(RUNS.c.acts, RUNS.c.admitted_at > now - 3600, RUNS.c.admitted_at <= now),
+            )
         )
         started = [
             Started(row.runbook, row.host, row.acts, row.admitted_at, row.ended_at is None)

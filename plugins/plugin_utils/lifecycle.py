@@ -113,7 +113,9 @@ def _guarded(
         return _ended(state, ADVISED)
     host = options["host"]
     if host and host != diagnosis["host"]:
-        return _blocked(state, "host", f"this run is for {host} alone (run_host), and here it is on {diagnosis['host']}")
+        return _blocked(
+            state, "host", f"this run is for {host} alone (run_host), and here it is on {diagnosis['host']}"
+        )
     approved = options["plan"]
     if options["needs_plan"] and not approved:
         return _blocked(state, "plan", f"no approved plan was given; the plan now is {plan['hash']}")

@@ -45,7 +45,9 @@ class Authority:
             .not_valid_before(now - timedelta(hours=1))
             .not_valid_after(now + timedelta(days=1))
             .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-            .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+            .add_extension(
+                x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
+            )
         )
         return built.sign(self._key, hashes.SHA256())
 
@@ -111,7 +113,9 @@ def test_only_those_with_a_certificate_are_listened_to(serving, ours, tmp_path):
 
 def test_a_certificate_that_is_not_there_is_said_in_one_line(serving, tmp_path):
     serving.terminate()
-    serving.write(tls={"certificate": str(tmp_path / "gone.pem"), "key": str(tmp_path / "gone.pem")}, tokens_file="tokens")
+    serving.write(
+        tls={"certificate": str(tmp_path / "gone.pem"), "key": str(tmp_path / "gone.pem")}, tokens_file="tokens"
+    )
     said = serving.command("serve")
     assert (said.returncode, len(said.stderr.splitlines())) == (64, 1), said.stderr
     assert "gone.pem" in said.stderr
