@@ -17,7 +17,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONUNBUFFERED
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
-.PHONY: help demo test bench soak setup lint types unit contract integration promises containers molecule sanity docs clean
+.PHONY: help demo test bench soak setup lint types unit contract integration alerts promises containers molecule sanity docs clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -30,6 +30,7 @@ test: lint types ## everything that checks this project
 	@echo "molecule, and beside it unit, contract and sanity (minutes; what they say follows)"
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target molecule computed
 	@$(MAKE) --no-print-directory integration
+	@$(MAKE) --no-print-directory alerts
 	@$(MAKE) --no-print-directory promises
 	@$(MAKE) --no-print-directory containers
 	@echo "make test: all good"
@@ -69,6 +70,10 @@ contract: .venv/test.stamp ## what every role and module has to keep
 # These wait more than they compute, the more the fewer containers are in it.
 integration: .venv/test.stamp ## every cause, on the real stack
 	pytest --numprocesses 3 --dist worksteal tests/integration
+
+# Playbooks, and services that compute: no more than there are processors.
+alerts: .venv/test.stamp ## from an alert to what came of it: oncall serve and its neighbours
+	pytest --numprocesses 2 --dist loadfile tests/alerts
 
 # Alone: they take the whole machine.
 promises: .venv/test.stamp ## what oncall serve promises, in short; soak has it at length

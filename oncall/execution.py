@@ -208,10 +208,15 @@ def kill(run_id: str) -> None:
 
     What became a daemon is spared: a service that a remedy started, the connection that ssh keeps open for others.
     """
+    found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
             if _is_of(run_id, process.pid) and process.pid != os.getpid() and not _is_daemons(run_id, process):
-                process.kill()
+                found.append(process)
+    # Not before all are found: what has lost its parent looks like a daemon.
+    for process in found:
+        with suppress(psutil.Error):
+            process.kill()
 
 
 def _is_of(run_id: str, pid: int) -> bool:

@@ -190,6 +190,8 @@ class Service:
         logs.set_up()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
+        # Until it can read the settings again.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         try:
             asyncio.run(self._serve())
         finally:
@@ -234,7 +236,7 @@ class Service:
     def _stop(self, _number: int, _frame: Any) -> None:
         if self._draining:
             self._hurry.set()
-        self._draining = True
+        self._draining = self._work.draining = True
         if self._server is None:
             raise SystemExit(0)
         self._server.end()

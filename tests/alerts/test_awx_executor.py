@@ -112,7 +112,7 @@ def test_what_the_runbook_published_is_what_came_of_it(awx, executor, order, sta
     variables = json.loads(job["extra_vars"])
     assert variables.pop("run_plan", None) == (["p0123456789abcde"] if order.acts else None)
     assert variables == {
-        "run_max_risk": "low", "run_fail_on": ["unresolved", "blocked", "unknown"], "oncall_run": order.run,
+        "run_max_risk": "low", "run_fail_on": ["unresolved", "blocked", "unknown"], "oncall_run": order.run, "run_host": "shop",
     }  # fmt: skip
 
 

@@ -104,6 +104,7 @@ def test_from_the_fault_to_the_end_of_the_alert(healthy_lab, serving, prometheus
     (fixed,) = [one for one in serving.episodes() if one["outcome"] == "resolved"]
     assert (fixed["runbook"], fixed["host"], fixed["runs"]) == ("db_pool", "lab", 1), fixed
     until(lambda: all(one["resolved_at"] is not None for one in serving.episodes()), seconds=60)
+    until(lambda: all(one["state"] == "ended" for one in serving.episodes()), seconds=90)
     # On a machine that is slow, an alert may be over for a moment and begin a second episode.
     others = {one["outcome"] for one in serving.episodes() if one["id"] != fixed["id"]}
     assert others <= {"closed", "healthy"}

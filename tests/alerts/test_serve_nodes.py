@@ -86,6 +86,6 @@ def test_a_database_that_was_away(nodes, healthy_lab, database):
             session.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
             assert {east.send(alert("h001", number)) for number in range(3)} <= {503, status}
     until(lambda: east.send(alert("h000")) == 202)
-    until(lambda: east.one(east.hosts[0])["outcome"] == "resolved", seconds=60)
-    assert east.hosts[0].effects() == 1
+    ended = east.until_state(east.hosts[0], "ended")
+    assert (ended["outcome"], east.hosts[0].effects()) == ("resolved", 1)
     until(lambda: [node.get("/readyz")[0] for node in nodes] == [200, 200])

@@ -1,0 +1,16 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The embedded lab, for those tests of ``oncall serve`` that break it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests" / "support")]
+
+from embedded_lab import healthy_lab, lab, player  # noqa: E402
+
+__all__ = ["healthy_lab", "lab", "player"]
