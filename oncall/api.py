@@ -17,7 +17,7 @@ from typing import Any
 from . import catalog, inventory, records
 from .catalog import Runbook
 from .errors import OncallError
-from .execution import Ended, Job, environment_of, execute
+from .execution import Ended, Job, execute
 from .results import Outcome, Result, host_result
 
 MODES = ("act", "diagnose", "check")
@@ -138,7 +138,7 @@ class Runbooks:
             texts=texts,
             keep_environment=self._keep_environment,
         )
-        inventory.exact(host, inventory.names(self._inventories, environment_of(job, {})))
+        inventory.exact(host, inventory.names(self._inventories, self._keep_environment))
         ended = execute(job)
         if host in ended.trouble or ended.hosts != {host}:
             raise OncallError(f"{playbook} of {host}: {ended.trouble.get(host) or ended.said or 'it came to no end'}")

@@ -86,14 +86,10 @@ def commands(one_line: Callable[..., Any], as_json: Callable[..., Any]) -> list[
         """What alerts led to, the newest first."""
         with _store(config) as store:
             found = store.episodes(states, count)
-        if as_json:
-            display.document(found)
-            return
-        lines = [
-            (one["id"][:12], _when(one["received_at"]), one["runbook"], one["host"], one["state"], _said(one))
-            for one in found
-        ]
-        display.rows(("EPISODE", "RECEIVED", "RUNBOOK", "HOST", "STATE", ""), lines)
+        heads = ("EPISODE", "RECEIVED", "RUNBOOK", "HOST", "STATE", "")
+        display.listing(found, as_json, heads, lambda one: (
+            one["id"][:12], _when(one["received_at"]), one["runbook"], one["host"], one["state"], _said(one),
+        ))  # fmt: skip
 
     @click.command()
     @EPISODE
@@ -157,11 +153,10 @@ def commands(one_line: Callable[..., Any], as_json: Callable[..., Any]) -> list[
         """Alerts that mean no runbook or no host, the newest first."""
         with _store(config) as store:
             found = store.quarantine(count)
-        if as_json:
-            display.document(found)
-            return
-        lines = [(_when(one["last_at"]), one["count"], one["reason"], one["alert"]) for one in found]
-        display.rows(("LAST", "COUNT", "REASON", "ALERT"), lines)
+        heads = ("LAST", "COUNT", "REASON", "ALERT")
+        display.listing(found, as_json, heads, lambda one: (
+            _when(one["last_at"]), one["count"], one["reason"], one["alert"],
+        ))  # fmt: skip
 
     @click.command()
     @CONFIG
@@ -171,14 +166,10 @@ def commands(one_line: Callable[..., Any], as_json: Callable[..., Any]) -> list[
         """How many remedies helped, per runbook and host."""
         with _store(config) as store:
             found = store.proven()
-        if as_json:
-            display.document(found)
-            return
-        lines = [
-            (one["runbook"], one["host"], f"{one['helped']} of {one['remedies']}", one["not_helped_in_a_row"])
-            for one in found
-        ]
-        display.rows(("RUNBOOK", "HOST", "HELPED", "NOT HELPED IN A ROW"), lines)
+        heads = ("RUNBOOK", "HOST", "HELPED", "NOT HELPED IN A ROW")
+        display.listing(found, as_json, heads, lambda one: (
+            one["runbook"], one["host"], f"{one['helped']} of {one['remedies']}", one["not_helped_in_a_row"],
+        ))  # fmt: skip
 
     return [serve, episodes, approve, cancel, pause, resume, quarantine, proven]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -47,6 +47,19 @@ def shown(text: object, length: int = 0) -> str:
     """Text from outside as one line, without anything a terminal would act on."""
     line = " ".join("".join(c if c.isprintable() else " " for c in str(text)).split())
     return line if not length or len(line) <= length else line[: length - 1] + "…"
+
+
+def listing(
+    found: Sequence[dict[str, Any]],
+    as_json: bool,
+    heads: Sequence[str],
+    row: Callable[[dict[str, Any]], Sequence[object]],
+) -> None:
+    """The same things as JSON or as a table."""
+    if as_json:
+        document(found)
+    else:
+        rows(heads, map(row, found))
 
 
 def rows(heads: Sequence[str], lines: Iterable[Sequence[object]]) -> None:

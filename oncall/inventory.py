@@ -12,10 +12,11 @@ import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from .errors import OncallError
-from .execution import beside_python
+from .execution import Job, beside_python, environment_of
 
 SECONDS = 60
 # Ansible takes these for a pattern.
@@ -35,12 +36,13 @@ class Names:
     members: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
-def names(inventories: Sequence[str], environment: Mapping[str, str]) -> Names:
+def names(inventories: Sequence[str], keep_environment: Sequence[str] = ()) -> Names:
     """What an inventory names. What else ansible-inventory tells, secrets among it, is dropped at once."""
     argv = [beside_python("ansible-inventory"), "--list", *(part for one in inventories for part in ("-i", one))]
     try:
         # A file that cannot be read would only be a warning, and its hosts strangers.
-        strict = {**environment, "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true"}
+        job = Job("inventory", Path(), tuple(inventories), keep_environment=tuple(keep_environment))
+        strict = {**environment_of(job, {}), "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true"}
         told = subprocess.run(argv, capture_output=True, text=True, timeout=SECONDS, env=strict, check=True)
         groups = json.loads(told.stdout)
         described = groups.pop("_meta", {}).get("hostvars", {})
@@ -70,13 +72,14 @@ def exact(host: str, known: Names) -> str:
         near = difflib.get_close_matches(host, sorted(known.hosts), n=3)
         hint = f"did you mean {' or '.join(near)}?" if near else "list them with: ansible-inventory --graph"
         raise OncallError(f"no host {host[:100]!r} in the inventory; {hint}")
-    if host in known.groups or not (_PLAIN.fullmatch(host) or _is_address(host)):
+    if host in known.groups or not (_PLAIN.fullmatch(host) or is_address(host)):
         what = "a group" if host in known.groups else "a pattern"
         raise OncallError(f"Ansible takes the name of the host {host[:100]!r} for that of {what}; give it another one")
     return host
 
 
-def _is_address(host: str) -> bool:
+def is_address(host: str) -> bool:
+    """Whether it is one of IPv4 or IPv6."""
     try:
         ipaddress.ip_address(host)
     except ValueError:

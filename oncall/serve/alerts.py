@@ -9,12 +9,13 @@ The format: https://prometheus.io/docs/alerting/latest/configuration/#webhook_co
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
+
+from ..inventory import is_address
 
 # Of Ansible, which would take such a label for a variable of its own.
 FORBIDDEN_LABELS = re.compile(r"(ansible_|__ansible_).*|meta", re.DOTALL)
@@ -107,22 +108,14 @@ def _why(error: Exception) -> str:
 
 def host_of(instance: str) -> str:
     """The host that an ``instance`` names, with or without a port, IPv6 in brackets; "" where it names none."""
-    if _is_address(instance):
+    if is_address(instance):
         return instance
     found = _HOST_PORT.fullmatch(instance)
     if not found or (found["port"] and int(found["port"]) > 65535):
         return ""
     if found["v6"] is not None:
-        return found["v6"] if _is_address(found["v6"]) else ""
+        return found["v6"] if is_address(found["v6"]) else ""
     return found["host"]
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _instant(written: str) -> str:

@@ -17,11 +17,12 @@ import msgspec
 from .. import inventory
 from ..errors import first_line
 from .admission import Past, Waiting, mode_now, why_not, why_not_act
+from .admitting import Admitting
 from .alerts import Alert, Bad
 from .routing import sort
 from .settings import Settings
 from .silences import Silences
-from .store import Admitting, Store
+from .store import Store
 
 LOG = logging.getLogger("oncall.dispatcher")
 # Others change the database too: a person, another node.
@@ -159,7 +160,7 @@ class Dispatcher:
                 kept = _kept.decode(body)
                 parts.append(sort(kept.alerts, kept.bad, settings, known, received_at))
             # A host that is new in the inventory is no stranger.
-            if not any("no host" in row["reason"] for part in parts for row in part.aside):
+            if not any(part.strangers for part in parts):
                 break
         firing = {row["id"]: row for part in reversed(parts) for row in part.firing}
         # What was said last counts: an alert may be over and fire again.
@@ -234,7 +235,7 @@ class Dispatcher:
                 if reason:
                     admitting.wait(one, reason)
                     continue
-                runs.append(admitting.admit(one, self._node, one.acts, now))
+                runs.append(admitting.admit(one, self._node, now))
                 past = past.and_now(one, now)
         return runs
 

@@ -23,6 +23,10 @@ class Aside(Exception):
     """The alert means no runbook on no host; the message says why."""
 
 
+class Stranger(Aside):
+    """The inventory has no such host, or not yet."""
+
+
 @dataclass
 class Sorted:
     """What notifications come to.
@@ -33,6 +37,7 @@ class Sorted:
         aside: rows of the quarantine.
         seen: what only shows that alerts come -> when.
         off: how many alerts mean a runbook whose mode is off.
+        strangers: how many alerts name a host that the inventory does not have.
     """
 
     firing: list[dict[str, Any]] = field(default_factory=list)
@@ -40,6 +45,7 @@ class Sorted:
     aside: list[dict[str, Any]] = field(default_factory=list)
     seen: dict[str, float] = field(default_factory=dict)
     off: int = 0
+    strangers: int = 0
 
 
 def sort(
@@ -57,6 +63,7 @@ def sort(
             runbook = runbook_of(alert, settings)
             host = exact_host(alert, settings, known)
         except Aside as reason:
+            found.strangers += isinstance(reason, Stranger)
             if alert.status == "firing":
                 labels = {name[:SHOWN]: value[:SHOWN] for name, value in [*alert.labels.items()][:40]}
                 found.aside.append(_aside(str(reason), {"labels": labels}, alert.fingerprint, received_at))
@@ -97,7 +104,7 @@ def exact_host(alert: Alert, settings: Settings, known: inventory.Names) -> str:
         raise Aside(f"the label {settings.host_label} is {_quoted(named)}, which names no host")
     if host not in known.hosts:
         # Without the near names: each look for them takes 12 ms among 500 hosts, and there may be thousands of such alerts.
-        raise Aside(f"no host {_quoted(host)} in the inventory")
+        raise Stranger(f"no host {_quoted(host)} in the inventory")
     try:
         return inventory.exact(host, known)
     except OncallError as error:

@@ -23,7 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from .. import inventory
 from ..errors import OncallError
-from ..execution import Job, environment_of, sweep
+from ..execution import sweep
 from . import logs, workflows
 from .awx import AwxExecutor
 from .database import url_of, workflows_url
@@ -62,8 +62,7 @@ class Inventory:
             self._use(settings)
 
     def _use(self, settings: Settings) -> None:
-        job = Job("inventory", Path(), settings.inventories, keep_environment=settings.keep_environment)
-        names = inventory.names(settings.inventories, environment_of(job, {}))
+        names = inventory.names(settings.inventories, settings.keep_environment)
         _check_groups(settings, names)
         self._settings, self._names, self._read_at = settings, names, time.monotonic()
 

@@ -14,7 +14,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -209,14 +209,9 @@ class Work:
 
 
 def _json(told: Told) -> str:
-    return json.dumps(
-        {
-            "outcome": str(told.outcome), "summary": told.summary, "helped": told.helped,
-            "plan_hashes": [*told.plan_hashes], "result": told.result,
-        }, default=str,
-    )  # fmt: skip
+    return json.dumps(asdict(told), default=str)
 
 
 def _read(told: str) -> Told:
     data = json.loads(told)
-    return Told(data["outcome"], data["summary"], data["helped"], tuple(data["plan_hashes"]), data["result"])
+    return Told(**{**data, "plan_hashes": tuple(data["plan_hashes"])})

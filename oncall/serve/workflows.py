@@ -20,6 +20,7 @@ from .work import Work
 
 # Workflows of an older release are taken up by a newer one: what they do is kept the same.
 APPLICATION_VERSION = "1"
+COMPLETION_SECONDS = 10
 _work: Work | None = None
 
 
@@ -105,4 +106,5 @@ def forget(runs: Iterable[str]) -> None:
 
 
 def stop() -> None:
-    DBOS.destroy()
+    """When what has been played is written down."""
+    DBOS.destroy(workflow_completion_timeout_sec=COMPLETION_SECONDS)

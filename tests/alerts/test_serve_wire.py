@@ -33,20 +33,17 @@ KNOWN = f"Authorization: Bearer {TOKEN}"
 JSON = "Content-Type: application/json"
 
 
-async def not_crowded() -> str:
-    return ""
-
-
 class Receiver:
     """It listens on a port, in a thread of this process, and keeps notifications in a list."""
 
     def __init__(self, tokens: Tokens) -> None:
         self.kept: list[bytes] = []
         self.counted: list[str] = []
+        self.crowd = ""
         self.database = threading.Event()
         self.database.set()
         self._journal = Journal(self._keep, lambda: None)
-        app = web.Web(self._journal, tokens, not_crowded, lambda: b"", lambda: "", self.counted.append).app
+        app = web.Web(self._journal, tokens, self._crowded, lambda: b"", lambda: "", self.counted.append).app
         config = uvicorn.Config(
             app, http=web.Patience, ws="none", lifespan="off", log_config=None, access_log=False, server_header=False,
             proxy_headers=False, timeout_keep_alive=30,
@@ -56,6 +53,9 @@ class Receiver:
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]})
         self._thread.start()
+
+    async def _crowded(self) -> str:
+        return self.crowd
 
     def _keep(self, notifications: list[bytes]) -> None:
         assert self.database.wait(10)
@@ -216,6 +216,15 @@ def test_in_pieces(receiver, wire):
 def test_as_it_was_said_long_ago(receiver, wire):
     assert wire.ask(length(BODY), body=BODY, line="POST /alerts HTTP/1.0").statuses() == [202]
     assert wire.is_closed() and len(receiver.kept) == 1
+
+
+def test_what_cannot_be_taken_now_is_to_be_sent_again(receiver, wire):
+    receiver.crowd = "10000 notifications are not sorted yet (limits.queued_notifications)"
+    wire.ask(length(BODY), body=BODY)
+    assert wire.statuses() == [503]
+    receiver.crowd = ""
+    assert b"\r\nretry-after: 5\r\n" in wire.heard.lower()
+    assert (receiver.kept, receiver.counted) == ([], ["turned_away"])
 
 
 def test_one_after_the_other_without_waiting(receiver, wire):

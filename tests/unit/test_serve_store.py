@@ -47,7 +47,7 @@ def sort(store: Store, *rows: dict, resolved=(), put_aside=(), seen=None, taken=
 def admit(store: Store, name: str = "e0", node: str = "one", at: float = 200.0) -> str:
     with store.admitting() as admitting:
         (one,) = [one for one in admitting.waiting(100) if one.episode == name]
-        return admitting.admit(one, node, one.acts, at)
+        return admitting.admit(one, node, at)
 
 
 def ended(outcome: str = "resolved") -> dict:
@@ -165,7 +165,7 @@ def test_nobody_is_admitted_twice(store):
 def test_a_decision_that_breaks_off_decides_nothing(store):
     sort(store, firing())
     with pytest.raises(RuntimeError), store.admitting() as admitting:
-        admitting.admit(admitting.waiting(1)[0], "one", True, 200.0)
+        admitting.admit(admitting.waiting(1)[0], "one", 200.0)
         raise RuntimeError
     assert (store.episode("e0")["state"], store.open_runs("one")) == ("queued", [])
 

@@ -16,7 +16,6 @@ from typing import Any
 from aiohttp import web
 
 from oncall import OncallError, inventory
-from oncall.execution import Job, environment_of
 from oncall.serve.alerts import Refused, read
 from oncall.serve.routing import sort
 from oncall.serve.settings import Settings, load
@@ -87,8 +86,7 @@ def main(event: dict[str, Any], config: str = "") -> list[dict[str, Any]]:
 @functools.lru_cache(maxsize=1)
 def _rules(file: str, _minute: int) -> tuple[Settings, inventory.Names]:
     settings = load(Path(file))
-    job = Job("inventory", Path(), settings.inventories, keep_environment=settings.keep_environment)
-    return settings, inventory.names(settings.inventories, environment_of(job, {}))
+    return settings, inventory.names(settings.inventories, settings.keep_environment)
 
 
 def _shown(what: Any) -> str:
