@@ -5,12 +5,6 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests" / "support")]
-
-from embedded_lab import healthy_lab, lab, player  # noqa: E402
+from embedded_lab import healthy_lab, lab, player
 
 __all__ = ["healthy_lab", "lab", "player"]

@@ -6,16 +6,11 @@
 from __future__ import annotations
 
 import fcntl
-import sys
 from functools import cache
-from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(REPOSITORY)]
-
-from lab import ComposeLab, engine  # noqa: E402
+from lab import ComposeLab, engine
 
 
 @cache

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 import yaml
 from collection import ROOT, RUNBOOKS, causes, load, names
 
-sys.path[:0] = [str(ROOT)]
-
-from lab.compose_target import load_faults  # noqa: E402
+from lab.compose_target import load_faults
 
 SCENARIOS = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
 WITHOUT_RUNBOOK = {"default", "healthy"}

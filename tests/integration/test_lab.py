@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psutil
 import pytest
 import yaml
-from conftest import REPOSITORY
+from plays import REPOSITORY
 
 from lab import Lab, LabError, faults, processes
 from lab.__main__ import main

@@ -6,18 +6,16 @@
 from __future__ import annotations
 
 import json
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT)]
+from oncall import catalog, display, execution, records
+from oncall.cli import main
 
-from oncall import catalog, display, execution, records  # noqa: E402
-from oncall.cli import main  # noqa: E402
+ROOT = Path(__file__).resolve().parents[2]
 
 RUNBOOKS = sorted(path.parents[1].name for path in (ROOT / "roles").glob("*/meta/runbook.yml"))
 

@@ -6,18 +6,13 @@
 from __future__ import annotations
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT)]
-
-from oncall import OncallError, execution, inventory  # noqa: E402
+from oncall import OncallError, execution, inventory
 
 HOSTS = {
     "all": {

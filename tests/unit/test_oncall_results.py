@@ -6,16 +6,14 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import jsonschema
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT)]
+from oncall.results import EXIT_CODES, Outcome, Result, host_result
 
-from oncall.results import EXIT_CODES, Outcome, Result, host_result  # noqa: E402
+ROOT = Path(__file__).resolve().parents[2]
 
 STEP = {
     "remedy": "end_blocker",

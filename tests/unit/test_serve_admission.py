@@ -5,15 +5,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT)]
-
-from oncall.serve.admission import (  # noqa: E402
+from oncall.serve.admission import (
     HOUR_SECONDS,
     MODES,
     Past,
@@ -23,7 +19,7 @@ from oncall.serve.admission import (  # noqa: E402
     why_not,
     why_not_act,
 )
-from oncall.serve.settings import Route, Settings, parse  # noqa: E402
+from oncall.serve.settings import Route, Settings, parse
 
 # 2026-01-01T12:00:00Z
 NOW = 1_767_268_800.0

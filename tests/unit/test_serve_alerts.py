@@ -6,18 +6,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from itertools import combinations
-from pathlib import Path
 
 import msgspec
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT)]
-
-from ansible_collections.oncall.runbooks.tests.support.serving import alert, notification  # noqa: E402
-from oncall.serve.alerts import (  # noqa: E402
+from ansible_collections.oncall.runbooks.tests.support.serving import alert, notification
+from oncall.serve.alerts import (
     MOST_ALERTS,
     MOST_LABELS,
     MOST_TEXT,

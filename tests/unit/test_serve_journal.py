@@ -6,17 +6,12 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import threading
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT)]
-
-from oncall.serve import journal as journal_module  # noqa: E402
-from oncall.serve.journal import Journal, NotKept  # noqa: E402
+from oncall.serve import journal as journal_module
+from oncall.serve.journal import Journal, NotKept
 
 
 class Disk:

@@ -6,19 +6,15 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT)]
-
-from ansible_collections.oncall.runbooks.tests.support.serving import alert, notification  # noqa: E402
-from oncall.inventory import Names  # noqa: E402
-from oncall.serve.alerts import Bad, read  # noqa: E402
-from oncall.serve.routing import Sorted, sort  # noqa: E402
-from oncall.serve.settings import parse  # noqa: E402
+from ansible_collections.oncall.runbooks.tests.support.serving import alert, notification
+from oncall.inventory import Names
+from oncall.serve.alerts import Bad, read
+from oncall.serve.routing import Sorted, sort
+from oncall.serve.settings import parse
 
 SETTINGS = parse(
     """\

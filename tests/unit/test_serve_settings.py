@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,11 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT)]
-
-from oncall import OncallError  # noqa: E402
-from oncall.serve.settings import load, not_reloaded, parse, secret  # noqa: E402
+from oncall import OncallError
+from oncall.serve.settings import load, not_reloaded, parse, secret
 
 FILE = Path("/srv/oncall/serve.yml")
 # Four lines: what a case adds begins on the fifth.

@@ -7,19 +7,14 @@ from __future__ import annotations
 
 import sqlite3
 import stat
-import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT)]
-
-from oncall import OncallError  # noqa: E402
-from oncall.serve.database import shown, url_of, workflows_url  # noqa: E402
-from oncall.serve.store import Store  # noqa: E402
+from oncall import OncallError
+from oncall.serve.database import shown, url_of, workflows_url
+from oncall.serve.store import Store
 
 
 @pytest.fixture

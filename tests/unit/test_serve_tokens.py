@@ -5,16 +5,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT)]
-
-from oncall import OncallError  # noqa: E402
-from oncall.serve.tokens import LEAST_LENGTH, Tokens  # noqa: E402
+from oncall import OncallError
+from oncall.serve.tokens import LEAST_LENGTH, Tokens
 
 OLD, NEW = b"old-0123456789abcdef", b"new-0123456789abcdef0"
 
