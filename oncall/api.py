@@ -123,25 +123,57 @@ class Runbooks:
         """Have the host's ledger refuse every remedy, for a reason, until it is released."""
         if not reason.strip():
             raise OncallError("a hold needs a reason, for whoever finds it")
-        self._on_one(host, "hold", {"run_hold_reason": reason})
+        self._on_one(host, "hold", texts={"run_hold_reason": reason})
 
     def release(self, host: str, run_id: str = "") -> None:
         """Lift the host's holds or, with a run's id, what this run never gave back."""
-        self._on_one(host, "release", {"run_release_run_id": run_id} if run_id else {})
+        self._on_one(host, "release", texts={"run_release_run_id": run_id} if run_id else {})
 
-    def _on_one(self, host: str, playbook: str, texts: Mapping[str, str]) -> None:
+    def ledger(
+        self,
+        host: str,
+        *,
+        variables: Mapping[str, Any] | None = None,
+        timeout_seconds: float | None = None,
+        cancel: threading.Event | None = None,
+    ) -> dict[str, Any]:
+        """What the host's ledger says: ``holds``, ``unfinished`` and ``claims``, as the module ledger_info documents them.
+
+        Args:
+            host: its name.
+            variables: as those of `run`.
+            timeout_seconds: after which it is given up.
+            cancel: gives it up when it is set.
+
+        Raises:
+            OncallError: it could not be read.
+        """
+        ended = self._on_one(
+            host,
+            "ledger",
+            variables=variables or {},
+            timeout_seconds=timeout_seconds,
+            cancel=cancel or threading.Event(),
+        )
+        told = ended.published.get(host, {}).get("ledger", {})
+        if not told.get("available"):
+            raise OncallError(str(told.get("reason") or f"the ledger of {host} could not be read"))
+        return {name: told[name] for name in ("holds", "unfinished", "claims")}
+
+    def _on_one(self, host: str, playbook: str, **how: Any) -> Ended:
         job = Job(
             run_id=uuid.uuid4().hex[:12],
             playbook=catalog.collection() / "playbooks" / f"{playbook}.yml",
             inventories=self._inventories,
             limit=host,
-            texts=texts,
             keep_environment=self._keep_environment,
+            **how,
         )
         inventory.exact(host, inventory.names(self._inventories, self._keep_environment))
         ended = execute(job)
         if host in ended.trouble or ended.hosts != {host}:
             raise OncallError(f"{playbook} of {host}: {ended.trouble.get(host) or ended.said or 'it came to no end'}")
+        return ended
 
 
 def _inventory(name: str) -> str:

@@ -255,6 +255,21 @@ def release(host: str, inventories: tuple[str, ...], keep_environment: tuple[str
     click.echo(f"{host} is released")
 
 
+@main.command()
+@HOST
+@INVENTORY
+@KEEP
+@AS_JSON
+@_one_line
+def ledger(host: str, inventories: tuple[str, ...], keep_environment: tuple[str, ...], as_json: bool) -> None:
+    """What is held on HOST, which runs act or never said how they ended, and what the last ones did."""
+    told = Runbooks(inventories, keep_environment).ledger(host)
+    if as_json:
+        display.document(told)
+    else:
+        display.ledger(told)
+
+
 def _as_document(one: catalog.Runbook) -> dict[str, Any]:
     return {**asdict(one), "playbook": str(one.playbook)}
 

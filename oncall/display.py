@@ -100,6 +100,16 @@ def runbook(one: Runbook) -> None:
         print(f"  variable   {name} ({option.get('type', 'str')}, {default}): {shown(option['description'])}")
 
 
+def ledger(told: dict[str, Any]) -> None:
+    """Holds, then claims, the newest first."""
+    lines = [(one["since"], "hold", "", "", one["by"], one["reason"]) for one in told["holds"]]
+    for one in told["claims"]:
+        remedies = ", ".join(remedy["remedy"] for remedy in one["remedies"])
+        how = f"{one['outcome']}: {remedies}" if one["outcome"] else remedies
+        lines.append((one["started_at"], one["state"], one["runbook"], one["run_id"], one["owner"], how))
+    rows(("SINCE", "STATE", "RUNBOOK", "RUN", "BY", "WHAT"), lines)
+
+
 class Progress:
     """Lines about what goes on, on standard error: at a terminal one that changes, in a pipe one for each host."""
 

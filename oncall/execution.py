@@ -88,7 +88,7 @@ class Ended:
 
     Attributes:
         status: ``ended``, ``timed_out`` or ``canceled``.
-        published: host -> runbook -> what was published with ``set_stats``.
+        published: host -> runbook, or ``ledger`` -> what was published with ``set_stats``.
         trouble: host -> why it came to no end.
         hosts: those it has to do with.
         said: what Ansible said, where it did not even begin.
@@ -159,7 +159,8 @@ class _Watch:
             for name, runs in _published(result).items():
                 self._end.published.setdefault(name, {}).update(runs)
                 self._end.trouble.pop(name, None)
-                self._job.on_progress(name, next((f"{run['outcome']}: {run['summary']}" for run in runs.values()), ""))
+                told = next((f"{run['outcome']}: {run['summary']}" for run in runs.values() if "outcome" in run), "")
+                self._job.on_progress(name, told)
         elif kind == "runner_on_unreachable":
             self._end.trouble[host] = f"host unreachable: {_line(result.get('msg'))}"
         elif kind == "runner_on_failed" and not data.get("ignore_errors") and not _is_the_end(data):

@@ -135,8 +135,7 @@ class Dispatcher:
             self._begin_or_put_back(run)
         if time.monotonic() >= self._next_tidy:
             self._next_tidy = time.monotonic() + TIDY_SECONDS
-            if runs := self._store.forget(now - self._settings().keep_days * DAY_SECONDS):
-                self._forget(runs)
+            self._store.forget(now - self._settings().keep_days * DAY_SECONDS, self._forget)
             self._tidy()
 
     def _begin_or_put_back(self, run: str) -> None:

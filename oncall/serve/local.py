@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 
 from ..api import Runbooks
+from ..errors import OncallError
 from ..results import HostResult, Outcome, Result
 from .settings import Settings
-from .work import CANCELED, INTERRUPTED, Order, Told
+from .work import CANCELED, CUT_OFF, INTERRUPTED, Order, Told
+
+LOG = logging.getLogger("oncall.local")
 
 
 class Local:
@@ -29,15 +33,34 @@ class Local:
             approve=order.plan_hashes,
             variables=route.variables if route else {},
             # Its name might be that of a group by now.
-            texts={"run_host": order.host},
+            texts={"run_host": order.host, "run_owner": _owner(order)},
             timeout_seconds=route.timeout_seconds if route else None,
             cancel=cancel,
             run_id=order.run,
         )
         return told(result, order)
 
-    def take_up(self, order: Order, cancel: threading.Event) -> None:
-        """Its processes were killed with the service, or soon end without anyone to tell."""
+    def take_up(self, order: Order, cancel: threading.Event) -> Told | None:
+        """Its processes are gone. Without a claim in the host's ledger no remedy of it was begun, nor can one be."""
+        route = self._settings.runbooks.get(order.runbook)
+        try:
+            ledger = Runbooks(self._settings.inventories, self._settings.keep_environment).ledger(
+                order.host,
+                variables=route.variables if route else {},
+                timeout_seconds=route.timeout_seconds if route else None,
+                cancel=cancel,
+            )
+        except OncallError as error:
+            LOG.warning("run %s was cut off, and nobody can say where: %s", order.run, error)
+            return None
+        if any(claim["owner"] == _owner(order) for claim in ledger["unfinished"]):
+            return None
+        return Told(CUT_OFF, "cut off before it acted")
+
+
+def _owner(order: Order) -> str:
+    """Whose the claims of a run are."""
+    return f"oncall serve, run {order.run}"
 
 
 def told(result: Result, order: Order) -> Told:

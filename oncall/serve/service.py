@@ -267,7 +267,7 @@ class Service:
             pass
         self._work.going_down = True
         for run in self._work.running:
-            LOG.warning("run %s is killed; after the next start it is looked at, and not begun again", run)
+            LOG.warning("run %s is killed; the next start sees what it left", run)
             self._work.cancel(run)
         while self._work.running and time.monotonic() < deadline + 15:
             time.sleep(0.05)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -305,8 +305,13 @@ class Store:
         with self._reading.connect() as connection:
             return {row.name: (row.value, row.at) for row in connection.execute(sa.select(CONTROL))}
 
-    def forget(self, before: float) -> list[str]:
-        """Drop what ended and was not heard of again since; the runs. What a remedy did for a host is kept."""
+    def forget(self, before: float, drop: Callable[[Sequence[str]], None]) -> None:
+        """Drop what ended and was not heard of again since. What a remedy did for a host is kept.
+
+        Args:
+            before: epoch seconds.
+            drop: drops what others know of these runs. It comes first: what is dropped here is not found again.
+        """
         old = sa.select(EPISODES.c.id).where(EPISODES.c.state == "ended", EPISODES.c.seen_at < before).limit(1000)
         count = sa.select(sa.func.count()).select_from(QUARANTINE)
         stale = QUARANTINE.c.last_at < before
@@ -314,16 +319,16 @@ class Store:
         with self._reading.connect() as connection:
             crowded = (connection.scalar(count) or 0) > MOST_ASIDE
             if not crowded and not any(connection.execute(one).first() for one in (old, aside)):
-                return []
+                return
         with self._alone() as connection:
             # Looked at again: another node may have heard of one meanwhile.
             episodes = [*connection.scalars(old)]
-            runs = [*connection.scalars(sa.select(RUNS.c.id).where(RUNS.c.episode.in_(episodes)))]
+            if runs := [*connection.scalars(sa.select(RUNS.c.id).where(RUNS.c.episode.in_(episodes)))]:
+                drop(runs)
             connection.execute(RUNS.delete().where(RUNS.c.episode.in_(episodes), RUNS.c.helped.is_(None)))
             connection.execute(EPISODES.delete().where(EPISODES.c.id.in_(episodes)))
             newest = sa.select(QUARANTINE.c.id).order_by(QUARANTINE.c.last_at.desc()).limit(MOST_ASIDE)
             connection.execute(QUARANTINE.delete().where(sa.or_(stale, QUARANTINE.c.id.not_in(newest))))
-        return runs
 
 
 def _plain(row: sa.Row[Any]) -> dict[str, Any]:

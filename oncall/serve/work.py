@@ -4,7 +4,8 @@
 """The durable workflow of a run: play, then write down what came of it.
 
 A workflow that was cut off is begun again by DBOS, wherever it stopped. A playbook that may have changed something is not:
-the run that finds itself begun before only looks, and leaves the rest to a person.
+the run that finds itself begun before only looks, and leaves the rest to a person. Where it is certain that nothing was begun,
+the episode is queued again, and what holds then decides.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ LOG = logging.getLogger("oncall.work")
 ASK_AGAIN_SECONDS = 1.0
 INTERRUPTED = "interrupted"
 CANCELED = "canceled"
+CUT_OFF = "cut_off"
+# Whatever cuts it off so many times may well be this episode.
+MOST_RUNS = 5
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class Told:
     """What came of it.
 
     Attributes:
-        outcome: one of `oncall.Outcome`, or ``interrupted`` or ``canceled``.
+        outcome: one of `oncall.Outcome`, or ``interrupted``, ``canceled`` or, for one that had begun no remedy, ``cut_off``.
         helped: whether a remedy was proven to have helped; None where none was applied.
         plan_hashes: of the plans that a person can approve.
         result: the document of the run.
@@ -71,7 +75,7 @@ class Executor(Protocol):
         """To its end. OncallError where it could not be begun."""
 
     def take_up(self, order: Order, cancel: threading.Event) -> Told | None:
-        """The same run after a crash, if it goes on without this service; None where it does not."""
+        """What came of the same run, after a crash of this service; None where nobody can tell."""
 
 
 class Cut(BaseException):
@@ -202,6 +206,11 @@ class Work:
             "state": "ended",
             "ended_at": now,
         }
+        if found.outcome == CUT_OFF:
+            if episode["runs"] < MOST_RUNS:
+                values = {"state": "queued", "reason": found.summary}
+            else:
+                values.update(outcome=INTERRUPTED, summary=f"{found.summary}, {episode['runs']} times; not begun again")
         if not row.acts and episode["mode"] == "approve" and found.outcome == Outcome.PLANNED and found.plan_hashes:
             values.update(state="waiting", ended_at=None, until=now + self._approve_seconds(row.runbook))
         self._insist(lambda: self._store.conclude(run, found.outcome, found.helped, row.episode, values))

@@ -313,6 +313,45 @@ def test_a_run_is_killed_by_a_person(serving, host):
     until(lambda: serving.processes() == [])
 
 
+SLOW_LOOK = {"cache": {"mode": "auto", "variables": {"cache_window_seconds": 3}}}
+
+
+def cut_while_it_looks(serving, host) -> None:
+    serving.send(alert(host.name))
+    serving.until_state(host, "running")
+    until(lambda: serving.processes() != [], seconds=30)
+    time.sleep(1)
+    serving.kill()
+    assert host.effects() == 0
+
+
+@with_settings(runbooks=SLOW_LOOK)
+def test_what_was_cut_off_before_it_acted_is_begun_again(serving, host):
+    """As it would be begun now: somebody has paused everything meanwhile."""
+    cut_while_it_looks(serving, host)
+    pause = serving.folder / "state" / "pause"
+    pause.write_text("the network is looked at")
+    try:
+        serving.start()
+        serving.until_reason(host, "the network is looked at")
+        assert host.effects() == 0
+    finally:
+        pause.unlink()
+    ended = serving.until_state(host, "ended")
+    assert (ended["outcome"], ended["runs"], host.effects()) == ("resolved", 2, 1)
+
+
+@with_settings(runbooks=SLOW_LOOK)
+def test_what_was_cut_off_where_nobody_can_look_is_not_begun_again(serving, host):
+    cut_while_it_looks(serving, host)
+    ledger = host.folder / "state" / "ledger.sqlite3"
+    ledger.parent.mkdir(exist_ok=True)
+    ledger.write_text("no ledger")
+    serving.start()
+    ended = serving.until_state(host, "ended")
+    assert (ended["outcome"], ended["runs"], host.effects()) == ("interrupted", 1, 0)
+
+
 def test_sigterm_lets_runs_end(serving, host, other):
     host.restart_takes(3)
     serving.send(alert(host.name))

@@ -223,9 +223,14 @@ def test_a_hold_keeps_remedies_away_and_its_reason_is_text(healthy_lab, runbooks
         held = runbooks.run("db_pool")
         assert (held.outcome, held.hosts["lab"].runs[0].guard) == (Outcome.BLOCKED, "hold")
         assert "until 4 \U0001f600" in held.hosts["lab"].summary + str(held.hosts["lab"].runs)
+        (hold,) = runbooks.ledger("lab")["holds"]
+        assert (hold["reason"], hold["until"]) == (" ".join(reason.split()), None)
     finally:
         runbooks.release("lab")
     assert runbooks.run("db_pool").outcome is Outcome.RESOLVED
+    told = runbooks.ledger("lab")
+    assert (told["holds"], told["unfinished"]) == ([], [])
+    assert (told["claims"][0]["runbook"], told["claims"][0]["state"]) == ("db_pool", "completed")
     assert not canary.exists()
 
 
