@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import gc
+from pathlib import Path
 from typing import Any, ClassVar
 
 from ansible.errors import AnsibleActionFail
@@ -13,7 +15,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.observe import needs_host
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.plain import plain
-from ansible_collections.oncall.runbooks.plugins.plugin_utils.role_contract import trouble_with
+from ansible_collections.oncall.runbooks.plugins.plugin_utils.role_contract import ROLES, trouble_with
 
 
 class ObserverAction(ActionBase):
@@ -29,6 +31,8 @@ class ObserverAction(ActionBase):
     observe: ClassVar[Any]
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        # What this worker inherited is no garbage; to look through it again and again costs 90 ms.
+        gc.freeze()
         result = super().run(tmp, task_vars)
         self._check_contract(task_vars or {})
         place = plain(self._templar.template((task_vars or {}).get("system_observe_from", "host")))
@@ -53,15 +57,17 @@ class ObserverAction(ActionBase):
         return result
 
     def _check_contract(self, variables: dict[str, Any]) -> None:
-        """Refuse to look where system_* or run_* are not what they should be.
+        """Refuse to look where variables of the runbook, system_* or run_* are not what they should be.
 
         Here, and not in a validation task for each role, because every task costs every host. A wrong run_* then
         shows on a healthy day and not in the incident.
         """
+        folder = Path(str(variables.get("role_path", "")))
+        runbook = [folder.name] if folder.parent.resolve() == ROLES.resolve() else []
 
         def template(value: Any) -> Any:
             return plain(self._templar.template(value))
 
-        lines = [line for role in ("system", "run") for line in trouble_with(role, variables, template)]
+        lines = [line for role in (*runbook, "system", "run") for line in trouble_with(role, variables, template)]
         if lines:
             raise AnsibleActionFail("; ".join(lines))

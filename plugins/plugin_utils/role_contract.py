@@ -1,11 +1,12 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the roles ``system`` and ``run`` take, checked without a task of its own."""
+"""What roles take, checked without a task of its own."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,27 +23,37 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return yaml.load(path.read_bytes(), Loader=_Loader) if path.is_file() else {}  # noqa: S506
 
 
-# Read when the action is loaded, once, and shared by the workers of all hosts.
-_OPTIONS = {
-    role: read_yaml(ROLES / role / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"]
-    for role in ("system", "run")
-}
+@cache
+def contract_of(role: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a role of this collection takes, and what it takes by default, not templated."""
+    specs = read_yaml(ROLES / role / "meta" / "argument_specs.yml")
+    # It comes when there is a diagnosis.
+    options = {name: it for name, it in specs["argument_specs"]["main"]["options"].items() if name != "run_diagnosis"}
+    return options, read_yaml(ROLES / role / "defaults" / "main.yml")
+
+
+# When the action is loaded, once, and shared by the workers of all hosts.
+for _role in ("system", "run"):
+    contract_of(_role)
 
 
 def trouble_with(role: str, variables: Mapping[str, Any], template: Callable[[Any], Any]) -> list[str]:
     """What is wrong with the variables given for a role, one line each that names the variable.
 
     Args:
-        role: ``system`` or ``run``.
+        role: one of this collection.
         variables: of the host, not templated.
         template: gives the value of a template.
     """
-    options = _OPTIONS[role]
-    given = {name: template(variables[name]) for name in options if name in variables and name != "run_diagnosis"}
+    options, defaults = contract_of(role)
+    # A default is good, and to work it out takes a while on every host.
+    own = {name for name, value in defaults.items() if name in variables and variables[name] == value}
+    given = {name: template(variables[name]) for name in options if name in variables and name not in own}
     # A null would count as no time at all, or as no plan at all.
     lines = [f"{name} is null; give it a value or leave it out" for name, value in given.items() if value is None]
     given = {name: value for name, value in given.items() if value is not None}
-    validation = ArgumentSpecValidator({name: options[name] for name in given}).validate(given)
+    asked = {name: option for name, option in options.items() if name in given or option.get("required")}
+    validation = ArgumentSpecValidator(asked).validate(given)
     numbers = {name: value for name, value in validation.validated_parameters.items() if type(value) in (int, float)}
     # Not below 0, and no NaN, which is not above it either.
     lines += [f"{name} is {value}; it must be 0 or more" for name, value in numbers.items() if not value >= 0]

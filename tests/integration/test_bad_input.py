@@ -151,6 +151,8 @@ def test_another_fault_is_not_this_runbooks(healthy_lab, player, fault):
 
 BAD_VARIABLES = [
     ({"db_pool_idle_seconds": "ten"}, "db_pool_idle_seconds"),
+    ({"db_pool_idle_seconds": None}, "db_pool_idle_seconds is null"),
+    ({"db_pool_timeout_seconds": -1}, "db_pool_timeout_seconds is -1"),
     ({"run_max_risk": "huge"}, "low, medium, high"),
     ({"run_until": "tomorrow"}, "diagnose, plan, verify"),
     ({"run_fail_on": ["broken"]}, "run_fail_on"),
@@ -160,7 +162,7 @@ BAD_VARIABLES = [
     ({"system_observe_from": "moon"}, "host, controller"),
     ({"system_database": {"user": "x"}}, "name"),
     ({"system_database": {"name": "x", "hots": "y"}}, "hots"),
-    ({"system_metrics": {}}, "db_pool_waiting"),
+    ({"system_metrics": {}}, "set system_metrics.db_pool_waiting"),
     ({"system_endpoints": {}}, "api"),
     ({"db_pool_metrics": {"waiting": {"family": "a b"}}}, "waiting"),
     ({"db_pool_extra_causes": {"mine": {"when": "true"}}}, "mine"),
