@@ -98,7 +98,7 @@ class Cut:
 
     Attributes:
         kills: how often.
-        begun: remedies that were begun before.
+        begun: of them, when the remedy had begun.
         twice: hosts on which a remedy was begun more than once.
         orphans: processes of runs that lived on.
         outcomes: how the episodes ended -> how many.
@@ -114,13 +114,14 @@ class Cut:
 def cut_in_half(folder: Path, kills: int, longest_seconds: float = 4.0) -> Cut:
     """Kill the service at random moments of a run, start it again, and see what it does with the rest."""
     serving = Serving(folder, hosts=kills, pause_seconds=1.5)
-    orphans = 0
+    begun = orphans = 0
     try:
         serving.start()
         for number, host in enumerate(serving.hosts):
             assert serving.send(alert(host.name, number, fingerprint=f"{number:016x}")) == 202
             time.sleep(random.uniform(0.1, longest_seconds))
             serving.kill()
+            begun += host.effects() > 0
             serving.start()
             serving.ended(number + 1, seconds=120)
             orphans += len(serving.processes())
@@ -130,7 +131,7 @@ def cut_in_half(folder: Path, kills: int, longest_seconds: float = 4.0) -> Cut:
         effects = [host.effects() for host in serving.hosts]
     finally:
         serving.stop()
-    return Cut(kills, sum(map(bool, effects)), sum(count > 1 for count in effects), orphans, outcomes)
+    return Cut(kills, begun, sum(count > 1 for count in effects), orphans, outcomes)
 
 
 @dataclass
