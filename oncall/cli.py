@@ -9,7 +9,6 @@ import json
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import wraps
@@ -109,7 +108,11 @@ def list_(as_json: bool) -> None:
 @AS_JSON
 @_one_line
 def describe(runbook: str, as_json: bool) -> None:
-    """What RUNBOOK looks for, does and can be told."""
+    """What RUNBOOK looks for, does and can be told.
+
+    \b
+    oncall describe db_pool
+    """
     found = catalog.find(runbook)
     if as_json:
         display.document(_as_document(found))
@@ -196,7 +199,12 @@ def run(runbook: str, inventories: tuple[str, ...], limit: str, modes: tuple[str
 @AS_JSON
 @_one_line
 def runs(count: int, as_json: bool) -> None:
-    """The last runs, the newest first."""
+    """The last runs, the newest first.
+
+    \b
+    oncall runs -n 5
+    oncall runs --json
+    """
     found = [*records.recent(count)]
     if as_json:
         display.document(found)
@@ -206,8 +214,15 @@ def runs(count: int, as_json: bool) -> None:
         if "problem" in record:
             lines.append((record["id"], "", "", "", record["problem"]))
         for one in record["runs"]:
-            at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(one["started_at"]))
-            lines.append((record["id"], at, one["runbook"], one["host"], f"{one['outcome']}: {one['summary']}"))
+            lines.append(
+                (
+                    record["id"],
+                    display.when(one["started_at"]),
+                    one["runbook"],
+                    one["host"],
+                    f"{one['outcome']}: {one['summary']}",
+                )
+            )
     display.rows(("RUN", "STARTED", "RUNBOOK", "HOST", "OUTCOME"), lines)
 
 
@@ -216,7 +231,11 @@ def runs(count: int, as_json: bool) -> None:
 @AS_JSON
 @_one_line
 def show(run_id: str, as_json: bool) -> None:
-    """The record of RUN, by its id or the beginning of it."""
+    """The record of RUN, by its id or the beginning of it.
+
+    \b
+    oncall show 0d5afce3
+    """
     record = records.find(run_id)
     if as_json:
         display.document(record)
@@ -232,7 +251,11 @@ def show(run_id: str, as_json: bool) -> None:
 @click.option("--reason", required=True, help="For whoever finds the hold.")
 @_one_line
 def hold(host: str, inventories: tuple[str, ...], keep_environment: tuple[str, ...], reason: str) -> None:
-    """Keep all remedies away from HOST until it is released."""
+    """Keep all remedies away from HOST until it is released.
+
+    \b
+    oncall hold shop -i inventories/mine --reason "migration until 4"
+    """
     Runbooks(inventories, keep_environment).hold(host, reason)
     click.echo(f"{host} is held: {display.shown(reason)}")
 
@@ -250,7 +273,12 @@ def hold(host: str, inventories: tuple[str, ...], keep_environment: tuple[str, .
 )
 @_one_line
 def release(host: str, inventories: tuple[str, ...], keep_environment: tuple[str, ...], run_id: str) -> None:
-    """Let remedies back to HOST."""
+    """Let remedies back to HOST.
+
+    \b
+    oncall release shop -i inventories/mine
+    oncall release shop -i inventories/mine --run 0b5c8c1e
+    """
     Runbooks(inventories, keep_environment).release(host, run_id)
     click.echo(f"{host} is released")
 
@@ -262,7 +290,11 @@ def release(host: str, inventories: tuple[str, ...], keep_environment: tuple[str
 @AS_JSON
 @_one_line
 def ledger(host: str, inventories: tuple[str, ...], keep_environment: tuple[str, ...], as_json: bool) -> None:
-    """What is held on HOST, which runs act or never said how they ended, and what the last ones did."""
+    """What is held on HOST, which runs act or never said how they ended, and what the last ones did.
+
+    \b
+    oncall ledger shop -i inventories/mine
+    """
     told = Runbooks(inventories, keep_environment).ledger(host)
     if as_json:
         display.document(told)

@@ -83,20 +83,48 @@ def commands(one_line: Callable[..., Any], as_json: Callable[..., Any]) -> list[
     @as_json
     @one_line
     def episodes(config: Path, states: tuple[str, ...], count: int, as_json: bool) -> None:
-        """What alerts led to, the newest first."""
+        """What alerts led to, the newest first.
+
+        \b
+        oncall episodes --state waiting
+        oncall episodes --json
+        """
         with _store(config) as store:
             found = store.episodes(states, count)
         heads = ("EPISODE", "RECEIVED", "RUNBOOK", "HOST", "STATE", "")
         display.listing(found, as_json, heads, lambda one: (
-            one["id"][:12], _when(one["received_at"]), one["runbook"], one["host"], one["state"], _said(one),
+            one["id"][:12], display.when(one["received_at"]), one["runbook"], one["host"], one["state"], _said(one),
         ))  # fmt: skip
+
+    @click.command()
+    @EPISODE
+    @CONFIG
+    @as_json
+    @one_line
+    def episode(episode: str, config: Path, as_json: bool) -> None:
+        """All that is known of EPISODE: its alert, its runs, what they found, and the plan that a person is asked about.
+
+        \b
+        oncall episode 3f2a90c1
+        """
+        with _store(config) as store:
+            found = store.find(episode)
+            runs = store.runs(found["id"])
+        if as_json:
+            display.document({**found, "runs": runs})
+        else:
+            display.episode(found, runs)
 
     @click.command()
     @EPISODE
     @CONFIG
     @one_line
     def approve(episode: str, config: Path) -> None:
-        """Agree to the plan of EPISODE, which is acted on if a fresh diagnosis gives the same plan."""
+        """Agree to the plan of EPISODE, which is acted on if a fresh diagnosis gives the same plan.
+
+        \b
+        oncall approve 3f2a90c1
+        """
         with _store(config) as store:
             found = store.find(episode)
             now = time.time()
@@ -112,7 +140,11 @@ def commands(one_line: Callable[..., Any], as_json: Callable[..., Any]) -> list[
     @click.option("--reason", default="a person wanted it", help="For whoever reads it later.")
     @one_line
     def cancel(episode: str, config: Path, reason: str) -> None:
-        """End EPISODE: before its run, while it waits for a person, or by killing its run."""
+        """End EPISODE: before its run, while it waits for a person, or by killing its run.
+
+        \b
+        oncall cancel 3f2a90c1 --reason "done by hand"
+        """
         with _store(config) as store:
             found = store.find(episode)
             why = f"canceled by {getpass.getuser()}: {reason}"
@@ -129,7 +161,11 @@ def commands(one_line: Callable[..., Any], as_json: Callable[..., Any]) -> list[
     @click.option("--reason", required=True, help="For whoever wonders why nothing is done.")
     @one_line
     def pause(config: Path, reason: str) -> None:
-        """Begin no run until `oncall resume`. Alerts are still taken."""
+        """Begin no run until `oncall resume`. Alerts are still taken.
+
+        \b
+        oncall pause --reason "storage is moved"
+        """
         with _store(config) as store:
             store.set("paused", f"{reason} ({getpass.getuser()})")
         click.echo("paused")
@@ -155,7 +191,7 @@ def commands(one_line: Callable[..., Any], as_json: Callable[..., Any]) -> list[
             found = store.quarantine(count)
         heads = ("LAST", "COUNT", "REASON", "ALERT")
         display.listing(found, as_json, heads, lambda one: (
-            _when(one["last_at"]), one["count"], one["reason"], one["alert"],
+            display.when(one["last_at"]), one["count"], one["reason"], one["alert"],
         ))  # fmt: skip
 
     @click.command()
@@ -171,11 +207,7 @@ def commands(one_line: Callable[..., Any], as_json: Callable[..., Any]) -> list[
             one["runbook"], one["host"], f"{one['helped']} of {one['remedies']}", one["not_helped_in_a_row"],
         ))  # fmt: skip
 
-    return [serve, episodes, approve, cancel, pause, resume, quarantine, proven]
-
-
-def _when(at: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+    return [serve, episodes, episode, approve, cancel, pause, resume, quarantine, proven]
 
 
 def _said(episode: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .catalog import Runbook
-from .results import HostResult, Outcome, Result, RunbookRun
+from .results import HostResult, Outcome, Result, RunbookRun, of_document
 
 STYLES = {
     Outcome.HEALTHY: "green",
@@ -135,7 +135,7 @@ class Progress:
             sys.stderr.flush()
 
 
-def result(told: Result) -> None:
+def result(told: Result, how_to_act: bool = True) -> None:
     """What came of a run, the hosts that need a person last."""
     out = console()
     order = list(Outcome)
@@ -145,7 +145,7 @@ def result(told: Result) -> None:
         line.append(f"{host.outcome.value:<10}", STYLES[host.outcome])
         line.append(f"  {shown(host.summary, 400)}")
         out.print(line)
-        for more in _of_host(host, told):
+        for more in [*_of_host(host), *(_how_to_act(host, told) if how_to_act else ())]:
             out.print(f"{'':<{width}}  {more}")
     if told.status != "ended":
         out.print(
@@ -155,15 +155,48 @@ def result(told: Result) -> None:
         out.print(f"record: {told.record}")
 
 
-def _of_host(host: HostResult, told: Result) -> list[str]:
-    lines: list[str] = []
-    for run in host.runs:
-        lines += _of_run(run)
+def episode(told: dict[str, Any], runs: Sequence[dict[str, Any]]) -> None:
+    """Everything that is known of an episode: the alert, its runs, and what the last of them found."""
+    labels = told["alert"].get("labels") or {}
+    said = [
+        ("alert", ", ".join(f"{name}={value}" for name, value in labels.items())),
+        ("received", f"{when(told['received_at'])}, heard of last {when(told['seen_at'])}"),
+        ("over", when(told["resolved_at"]) if told["resolved_at"] else ""),
+        ("mode", told["mode"]),
+        ("state", f"{told['state']} until {when(told['until'])}" if told["state"] == "waiting" else told["state"]),
+        ("because", told["reason"]),
+        ("outcome", ": ".join(filter(None, (told["outcome"], told["summary"])))),
+        ("note", told["note"]),
+    ]
+    print(f"{told['id']}: {told['runbook']} on {shown(told['host'])}")
+    for name, what in said:
+        if what:
+            print(f"  {name:<9} {shown(what, 1000)}")
+    for run in runs:
+        to_do = "acts" if run["acts"] else "looks"
+        end = f"{run['outcome']} at {when(run['ended_at'])}" if run["ended_at"] else "goes on"
+        print(f"  run       {run['id']} {to_do} on node {shown(run['node'])} since {when(run['admitted_at'])}: {end}")
+    if told["result"]:
+        result(of_document(told["result"]), how_to_act=False)
+    if told["state"] == "waiting":
+        print(f"to have exactly this done: oncall approve {told['id'][:12]}")
+
+
+def when(at: float) -> str:
+    """A time as the clock on the wall shows it."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+
+
+def _of_host(host: HostResult) -> list[str]:
+    return [line for run in host.runs for line in _of_run(run)]
+
+
+def _how_to_act(host: HostResult, told: Result) -> list[str]:
     hashes = [plan.hash for plan in host.plans]
-    if told.mode != "act" and hashes:
-        approved = " ".join(f"--approve {one}" for one in hashes)
-        lines.append(f"to act on exactly this: oncall run {told.runbook} --limit {host.host} {approved}")
-    return lines
+    if told.mode == "act" or not hashes:
+        return []
+    approved = " ".join(f"--approve {one}" for one in hashes)
+    return [f"to act on exactly this: oncall run {told.runbook} --limit {host.host} {approved}"]
 
 
 def _of_run(run: RunbookRun) -> list[str]:

@@ -186,6 +186,15 @@ class Result:
         return document
 
 
+def of_document(document: Mapping[str, Any]) -> Result:
+    """What `Result.to_dict` wrote."""
+    import msgspec
+
+    hosts = {host["host"]: host for host in document["hosts"]}
+    result: Result = msgspec.convert({**document, "hosts": hosts}, Result, dec_hook=lambda kind, value: kind(value))
+    return result
+
+
 def host_result(host: str, published: Mapping[str, Any], asked: str, trouble: str) -> HostResult:
     """What one host came to.
 

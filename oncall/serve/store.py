@@ -176,6 +176,12 @@ class Store:
         with self._reading.connect() as connection:
             return connection.execute(sa.select(RUNS).where(RUNS.c.id == run)).first()
 
+    def runs(self, episode: str) -> list[dict[str, Any]]:
+        """The runs of an episode, the first first."""
+        query = sa.select(RUNS).where(RUNS.c.episode == episode).order_by(RUNS.c.admitted_at, RUNS.c.id)
+        with self._reading.connect() as connection:
+            return [dict(row._mapping) for row in connection.execute(query)]
+
     def open_runs(self, node: str) -> list[str]:
         """The runs of a node that have not ended."""
         query = sa.select(RUNS.c.id).where(RUNS.c.node == node, RUNS.c.ended_at.is_(None))

@@ -103,6 +103,10 @@ def test_a_person_agrees(serving, host):
     waiting = serving.until_state(host, "waiting")
     assert host.effects() == 0
     assert waiting["outcome"] == "planned"
+    asked = serving.command("episode", waiting["id"][:12]).stdout
+    assert "remedy restart_redis (risk low) on " in asked, asked
+    assert f"oncall approve {waiting['id'][:12]}" in asked
+    assert "instance=" in asked
 
     agreed = serving.command("approve", waiting["id"][:12])
     assert agreed.returncode == 0, agreed.stderr
