@@ -9,6 +9,7 @@ SQLite for one node, PostgreSQL for several. Values only ever travel as paramete
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -210,7 +211,8 @@ class Store:
             return _plain(row) if row else None
 
     def find(self, beginning: str) -> dict[str, Any]:
-        """The one episode whose id begins like this."""
+        """The one episode whose id begins like this, or that this run is of."""
+        beginning = re.sub(r"r[0-9]+\Z", "", beginning)
         known = beginning and all(one in "0123456789abcdef" for one in beginning)
         query = sa.select(EPISODES).where(EPISODES.c.id.like(f"{beginning}%")).limit(3)
         with self._reading.connect() as connection:

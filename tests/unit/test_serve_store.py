@@ -220,7 +220,7 @@ def test_a_run_that_is_to_be_killed(store):
 @pytest.mark.parametrize(
     ("beginning", "found"),
     [
-        ("abc1", "abc1"), ("abc", "several episodes"), ("abc2", "abc2"), ("d", "d0"), ("e", "no episode"),
+        ("abc1", "abc1"), ("abc", "several episodes"), ("abc2", "abc2"), ("abc1r2", "abc1"), ("r1", "no episode"), ("d", "d0"), ("e", "no episode"),
         # Never a pattern
         ("", "no episode"), ("%", "no episode"), ("d%", "no episode"), ("_0", "no episode"), ("d_", "no episode"),
         ("D", "no episode"), ("d0'", "no episode"), ("d0\0", "no episode"), ("' OR 1=1 --", "no episode"), ("abc1 ", "no episode"),
