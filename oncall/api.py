@@ -129,45 +129,25 @@ class Runbooks:
         """Lift the host's holds or, with a run's id, what this run never gave back."""
         self._on_one(host, "release", texts={"run_release_run_id": run_id} if run_id else {})
 
-    def ledger(
-        self,
-        host: str,
-        *,
-        variables: Mapping[str, Any] | None = None,
-        timeout_seconds: float | None = None,
-        cancel: threading.Event | None = None,
-    ) -> dict[str, Any]:
+    def ledger(self, host: str) -> dict[str, Any]:
         """What the host's ledger says: ``holds``, ``unfinished`` and ``claims``, as the module ledger_info documents them.
-
-        Args:
-            host: its name.
-            variables: as those of `run`.
-            timeout_seconds: after which it is given up.
-            cancel: gives it up when it is set.
 
         Raises:
             OncallError: it could not be read.
         """
-        ended = self._on_one(
-            host,
-            "ledger",
-            variables=variables or {},
-            timeout_seconds=timeout_seconds,
-            cancel=cancel or threading.Event(),
-        )
-        told = ended.published.get(host, {}).get("ledger", {})
+        told = self._on_one(host, "ledger").ledgers.get(host, {})
         if not told.get("available"):
             raise OncallError(str(told.get("reason") or f"the ledger of {host} could not be read"))
         return {name: told[name] for name in ("holds", "unfinished", "claims")}
 
-    def _on_one(self, host: str, playbook: str, **how: Any) -> Ended:
+    def _on_one(self, host: str, playbook: str, texts: Mapping[str, str] | None = None) -> Ended:
         job = Job(
             run_id=uuid.uuid4().hex[:12],
             playbook=catalog.collection() / "playbooks" / f"{playbook}.yml",
             inventories=self._inventories,
             limit=host,
+            texts=texts or {},
             keep_environment=self._keep_environment,
-            **how,
         )
         inventory.exact(host, inventory.names(self._inventories, self._keep_environment))
         ended = execute(job)
@@ -198,6 +178,7 @@ def _result(job: Job, runbook: str, mode: str, began: float, ended: Ended) -> Re
         started_at=round(began, 3),
         seconds=round(time.time() - began, 3),
         hosts=hosts,
+        may_have_acted=not ended.untouched,
         record=records.file_of(job.run_id),
     )
 

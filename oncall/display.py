@@ -177,7 +177,11 @@ def episode(told: dict[str, Any], runs: Sequence[dict[str, Any]]) -> None:
         end = f"{run['outcome']} at {when(run['ended_at'])}" if run["ended_at"] else "goes on"
         print(f"  run       {run['id']} {to_do} on node {shown(run['node'])} since {when(run['admitted_at'])}: {end}")
     if told["result"]:
-        result(of_document(told["result"]), how_to_act=False)
+        try:
+            result(of_document(told["result"]), how_to_act=False)
+        except ValueError:
+            # Such as the number of a job that came to no end.
+            print(f"  result    {shown(json.dumps(told['result']), 1000)}")
     if told["state"] == "waiting":
         print(f"to have exactly this done: oncall approve {told['id'][:12]}")
 
@@ -203,12 +207,12 @@ def _of_run(run: RunbookRun) -> list[str]:
     lines = []
     for action in run.actions:
         helped = action.state if action.helped is None else "helped" if action.helped else "did not help"
-        lines.append(f"{run.runbook}: {action.remedy} ({action.risk}) {helped}")
+        lines.append(shown(f"{run.runbook}: {action.remedy} ({action.risk}) {helped}"))
     if run.outcome in (Outcome.PLANNED, Outcome.BLOCKED, Outcome.ADVISED):
         for step in run.plan.steps:
             what = f"risk {step.risk}" if step.available else f"not available: {shown(step.why_not)}"
             targets = json.dumps(step.targets, ensure_ascii=False, default=str)
-            lines.append(f"remedy {step.remedy} ({what}) on {shown(targets, 200)}")
+            lines.append(shown(f"remedy {step.remedy} ({what}) on {shown(targets, 200)}"))
         for finding in run.findings:
             lines += [f"advice {shown(line, 300)}" for line in finding.advice]
     if run.escalation:

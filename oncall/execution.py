@@ -46,6 +46,8 @@ KEPT_PREFIXES = ("ANSIBLE_", "LC_", "XDG_")
 LEFT_OUT = ("ANSIBLE_GALAXY_", "ANSIBLE_STDOUT_CALLBACK", "ANSIBLE_CALLBACKS_ENABLED", "ANSIBLE_COLLECTIONS_PATH")
 RUN_ID = "ONCALL_RUN_ID"
 RECORD_ID = "ONCALL_RECORD_ID"
+UNTOUCHED, UNTOUCHED_FILE = "untouched", "ONCALL_UNTOUCHED_FILE"
+DIES_SECONDS = 5.0
 LOOK_EVERY_SECONDS = 0.5
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _ERROR = re.compile(r"^(\[ERROR\]:|ERROR!)\s*")
@@ -88,17 +90,21 @@ class Ended:
 
     Attributes:
         status: ``ended``, ``timed_out`` or ``canceled``.
-        published: host -> runbook, or ``ledger`` -> what was published with ``set_stats``.
+        published: host -> runbook -> what was published with ``set_stats``.
+        ledgers: host -> what its ledger said.
         trouble: host -> why it came to no end.
         hosts: those it has to do with.
         said: what Ansible said, where it did not even begin.
+        untouched: whether it is certain that no remedy was begun.
     """
 
     status: str = "ended"
     published: dict[str, dict[str, Any]] = field(default_factory=dict)
+    ledgers: dict[str, dict[str, Any]] = field(default_factory=dict)
     trouble: dict[str, str] = field(default_factory=dict)
     hosts: set[str] = field(default_factory=set)
     said: str = ""
+    untouched: bool = False
 
 
 def execute(job: Job) -> Ended:
@@ -123,13 +129,18 @@ def execute(job: Job) -> Ended:
         # Set here, as prepare() puts them back to what a file of settings says.
         config.suppress_ansible_output = True
         config.suppress_output_file = True
-        config.env = environment_of(job, config.env)
+        # Removed by the play before its first claim: what is there afterwards has not acted.
+        untouched = folder / UNTOUCHED
+        untouched.touch(mode=0o600)
+        config.env = {**environment_of(job, config.env), UNTOUCHED_FILE: str(untouched)}
         config.command[0] = beside_python(config.command[0])
         config.pexpect_timeout = LOOK_EVERY_SECONDS
         watch = _Watch(job)
         runner = Runner(config, event_handler=watch.event, cancel_callback=watch.is_over)
         runner.run()
-        return watch.ended(runner.rc)
+        ended = watch.ended(runner.rc)
+        ended.untouched = untouched.exists()
+        return ended
 
 
 def _quoted(text: str) -> str:
@@ -159,8 +170,9 @@ class _Watch:
             for name, runs in _published(result).items():
                 self._end.published.setdefault(name, {}).update(runs)
                 self._end.trouble.pop(name, None)
-                told = next((f"{run['outcome']}: {run['summary']}" for run in runs.values() if "outcome" in run), "")
-                self._job.on_progress(name, told)
+                self._job.on_progress(name, next((f"{run['outcome']}: {run['summary']}" for run in runs.values()), ""))
+            if data.get("resolved_action") == "oncall.runbooks.ledger_info":
+                self._end.ledgers[host] = result
         elif kind == "runner_on_unreachable":
             self._end.trouble[host] = f"host unreachable: {_line(result.get('msg'))}"
         elif kind == "runner_on_failed" and not data.get("ignore_errors") and not _is_the_end(data):
@@ -204,10 +216,13 @@ def _line(text: Any) -> str:
     return " ".join(str(text or "no message").split())[:500]
 
 
-def kill(run_id: str) -> None:
+def kill(run_id: str) -> bool:
     """Kill every process of a run: each has its id in its environment, also where it left the session.
 
     What became a daemon is spared: a service that a remedy started, the connection that ssh keeps open for others.
+
+    Returns:
+        Whether all of them are dead.
     """
     found = []
     for process in psutil.process_iter():
@@ -218,6 +233,20 @@ def kill(run_id: str) -> None:
     for process in found:
         with suppress(psutil.Error):
             process.kill()
+    deadline = time.monotonic() + DIES_SECONDS
+    while not all(map(_is_dead, found)):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def _is_dead(process: psutil.Process) -> bool:
+    try:
+        # Nobody may be there to bury it.
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _is_of(run_id: str, pid: int) -> bool:
@@ -315,18 +344,27 @@ def _private_folder(run_id: str) -> Iterator[Path]:
         lock.close()
 
 
-def sweep() -> None:
-    """Remove what runs left behind that were killed with their program: folders, and processes that still go on."""
+def sweep() -> set[str]:
+    """Remove what runs left behind that were killed with their program: folders, and processes that still go on.
+
+    Returns:
+        Those of these runs that certainly began no remedy.
+    """
     base = runtime_folder()
     with base.with_suffix(".lock").open("w") as gate:
         fcntl.flock(gate, fcntl.LOCK_EX)
-        _sweep(base.iterdir())
+        return _sweep(base.iterdir())
 
 
-def _sweep(folders: Iterable[Path]) -> None:
+def _sweep(folders: Iterable[Path]) -> set[str]:
     """Nobody holds their lock any more."""
+    untouched = set()
     for folder in folders:
         with suppress(OSError), (folder / "lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            kill(folder.name.partition("-")[0])
+            run = folder.name.partition("-")[0]
+            # While one lives, it may still begin one.
+            if kill(run) and (folder / UNTOUCHED).exists():
+                untouched.add(run)
             shutil.rmtree(folder, ignore_errors=True)
+    return untouched

@@ -152,6 +152,7 @@ class Result:
     Attributes:
         status: ``ended``, ``timed_out`` or ``canceled``; of the last two the hosts tell only what is known.
         hosts: by name.
+        may_have_acted: whether a remedy may have been begun; False is certain.
         record: the JSON record that was kept, if one could be.
     """
 
@@ -161,6 +162,7 @@ class Result:
     started_at: float
     seconds: float
     hosts: dict[str, HostResult]
+    may_have_acted: bool = True
     record: Path | None = None
 
     @property
@@ -187,11 +189,14 @@ class Result:
 
 
 def of_document(document: Mapping[str, Any]) -> Result:
-    """What `Result.to_dict` wrote."""
+    """What `Result.to_dict` wrote; ValueError where it is something else."""
     import msgspec
 
-    hosts = {host["host"]: host for host in document["hosts"]}
-    result: Result = msgspec.convert({**document, "hosts": hosts}, Result, dec_hook=lambda kind, value: kind(value))
+    try:
+        hosts = {host["host"]: host for host in document["hosts"]}
+        result: Result = msgspec.convert({**document, "hosts": hosts}, Result, dec_hook=lambda kind, value: kind(value))
+    except (LookupError, TypeError, msgspec.ValidationError) as error:
+        raise ValueError(f"no result of a run: {error}") from None
     return result
 
 

@@ -5,23 +5,25 @@
 
 from __future__ import annotations
 
-import logging
 import threading
+from collections.abc import Container
 
 from ..api import Runbooks
-from ..errors import OncallError
 from ..results import HostResult, Outcome, Result
 from .settings import Settings
 from .work import CANCELED, CUT_OFF, INTERRUPTED, Order, Told
 
-LOG = logging.getLogger("oncall.local")
-
 
 class Local:
-    """Plays with the settings it was made with."""
+    """Plays with the settings it was made with.
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    Args:
+        settings: with the inventories.
+        untouched: runs that were killed with the service, and certainly began no remedy.
+    """
+
+    def __init__(self, settings: Settings, untouched: Container[str] = ()) -> None:
+        self._settings, self._untouched = settings, untouched
 
     def play(self, order: Order, cancel: threading.Event) -> Told:
         """To its end; its host is known to be an exact name of the inventory."""
@@ -41,25 +43,12 @@ class Local:
         return told(result, order)
 
     def take_up(self, order: Order, cancel: threading.Event) -> Told | None:
-        """Its processes are gone. Without a claim in the host's ledger no remedy of it was begun, nor can one be."""
-        route = self._settings.runbooks.get(order.runbook)
-        try:
-            ledger = Runbooks(self._settings.inventories, self._settings.keep_environment).ledger(
-                order.host,
-                variables=route.variables if route else {},
-                timeout_seconds=route.timeout_seconds if route else None,
-                cancel=cancel,
-            )
-        except OncallError as error:
-            LOG.warning("run %s was cut off, and nobody can say where: %s", order.run, error)
-            return None
-        if any(claim["owner"] == _owner(order) for claim in ledger["unfinished"]):
-            return None
-        return Told(CUT_OFF, "cut off before it acted")
+        """Its processes were killed with the service, or soon end without anyone to tell."""
+        return Told(CUT_OFF, "cut off before it acted") if order.run in self._untouched else None
 
 
 def _owner(order: Order) -> str:
-    """Whose the claims of a run are."""
+    """Whose the claims of a run are, in the ledger of the host."""
     return f"oncall serve, run {order.run}"
 
 
@@ -74,11 +63,12 @@ def told(result: Result, order: Order) -> Told:
             host.outcome, "; ".join(dict.fromkeys([host.summary, *notes])), _helped(host), hashes, result.to_dict()
         )
     known = f": {host.summary}" if host else ""
-    if result.status == "canceled" and not order.acts:
+    acted = order.acts and result.may_have_acted
+    if result.status == "canceled" and not acted:
         return Told(CANCELED, f"canceled{known}", None, (), result.to_dict())
     what = {"canceled": "canceled", "timed_out": "killed after its time"}.get(result.status, "it came to no end")
     # Killed while it might have been acting: nobody knows what it left behind.
-    outcome = INTERRUPTED if order.acts else Outcome.UNKNOWN
+    outcome = INTERRUPTED if acted else Outcome.UNKNOWN
     return Told(outcome, f"{what}{known}", None, (), result.to_dict())
 
 

@@ -14,10 +14,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..results import Outcome
 from .store import Store
-from .work import CANCELED, INTERRUPTED
+from .work import CANCELED, CUT_OFF, INTERRUPTED
 
 EXPIRED = "expired"
-ENDS = (*map(str, Outcome), INTERRUPTED, CANCELED, EXPIRED)
+ENDS = (*map(str, Outcome), INTERRUPTED, CUT_OFF, CANCELED, EXPIRED)
 SECONDS = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800)
 
 

@@ -117,6 +117,7 @@ class Service:
             self._tidy,
         )
         self._inbox_size = (0, 0.0)
+        self._untouched: set[str] = set()
         self._journal = Journal(self._store.keep, self._dispatcher.wake)
         self._web = Web(
             self._journal,
@@ -132,7 +133,7 @@ class Service:
 
     # ------------------------------------------------------------------ what the parts ask
     def _executor(self) -> Executor:
-        return AwxExecutor(self.settings) if self.settings.awx else Local(self.settings)
+        return AwxExecutor(self.settings) if self.settings.awx else Local(self.settings, self._untouched)
 
     def _approve_seconds(self, runbook: str) -> float:
         route = self.settings.runbooks.get(runbook)
@@ -220,7 +221,7 @@ class Service:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, lambda: tasks.add(loop.create_task(self._reload(reloading))))
         # What runs left behind goes, before anything is played here.
-        await asyncio.to_thread(sweep)
+        self._untouched = await asyncio.to_thread(sweep)
         # Admitted and not begun: it has done nothing, and today it may not be allowed any more.
         self._store.put_back(settings.node)
         await asyncio.to_thread(

@@ -168,8 +168,8 @@ class Store:
             )
             if done.rowcount == 1:
                 connection.execute(EPISODES.update().where(EPISODES.c.id == episode).values(**values))
-                # Somebody canceled it in the moment in which it was about to wait for a person.
-                late = EPISODES.c.id == episode, EPISODES.c.state == "waiting", EPISODES.c.cancel != ""
+                # Somebody canceled it in the moment in which it was about to wait, for a person or for its turn.
+                late = EPISODES.c.id == episode, EPISODES.c.state.in_(["waiting", "queued"]), EPISODES.c.cancel != ""
                 ended = {"state": "ended", "outcome": "canceled", "summary": EPISODES.c.cancel, "ended_at": now}
                 connection.execute(EPISODES.update().where(*late).values(**ended))
 
@@ -320,19 +320,20 @@ class Store:
             before: epoch seconds.
             drop: drops what others know of these runs. It comes first: what is dropped here is not found again.
         """
-        old = sa.select(EPISODES.c.id).where(EPISODES.c.state == "ended", EPISODES.c.seen_at < before).limit(1000)
+        old = EPISODES.c.state == "ended", EPISODES.c.seen_at < before
         count = sa.select(sa.func.count()).select_from(QUARANTINE)
         stale = QUARANTINE.c.last_at < before
-        aside = sa.select(QUARANTINE.c.id).where(stale)
         with self._reading.connect() as connection:
+            found = [*connection.scalars(sa.select(EPISODES.c.id).where(*old).limit(1000))]
+            runs = [*connection.scalars(sa.select(RUNS.c.id).where(RUNS.c.episode.in_(found)))]
             crowded = (connection.scalar(count) or 0) > MOST_ASIDE
-            if not crowded and not any(connection.execute(one).first() for one in (old, aside)):
+            if not found and not crowded and not connection.execute(sa.select(QUARANTINE.c.id).where(stale)).first():
                 return
+        if runs:
+            drop(runs)
         with self._alone() as connection:
             # Looked at again: another node may have heard of one meanwhile.
-            episodes = [*connection.scalars(old)]
-            if runs := [*connection.scalars(sa.select(RUNS.c.id).where(RUNS.c.episode.in_(episodes)))]:
-                drop(runs)
+            episodes = [*connection.scalars(sa.select(EPISODES.c.id).where(EPISODES.c.id.in_(found), *old))]
             connection.execute(RUNS.delete().where(RUNS.c.episode.in_(episodes), RUNS.c.helped.is_(None)))
             connection.execute(EPISODES.delete().where(EPISODES.c.id.in_(episodes)))
             newest = sa.select(QUARANTINE.c.id).order_by(QUARANTINE.c.last_at.desc()).limit(MOST_ASIDE)

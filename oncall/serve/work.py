@@ -30,7 +30,7 @@ INTERRUPTED = "interrupted"
 CANCELED = "canceled"
 CUT_OFF = "cut_off"
 # Whatever cuts it off so many times may well be this episode.
-MOST_RUNS = 5
+MOST_CUT_OFF = 5
 
 
 @dataclass(frozen=True)
@@ -158,14 +158,17 @@ class Work:
                 time.sleep(ASK_AGAIN_SECONDS)
 
     def _played(self, order: Order, known_as: str = "") -> Told:
-        told = self._watched(known_as or order.run, lambda cancel: self._executor().play(order, cancel))
+        told = self._watched(
+            known_as or order.run, lambda cancel: self._executor().play(order, cancel), anew=not known_as
+        )
         assert told is not None
         return told
 
     def _taken_up(self, order: Order) -> Told | None:
         return self._watched(order.run, lambda cancel: self._executor().take_up(order, cancel))
 
-    def _watched(self, run: str, play: Callable[[threading.Event], Told | None]) -> Told | None:
+    def _watched(self, run: str, play: Callable[[threading.Event], Told | None], anew: bool = False) -> Told | None:
+        """Play, so that it can be canceled; ``anew``: where that was before it acted, its episode can be queued again."""
         cancel = threading.Event()
         with self._lock:
             self._running[run] = cancel
@@ -181,6 +184,8 @@ class Work:
             with self._lock:
                 self._running.pop(run, None)
         if cancel.is_set() and self.going_down and (told is None or told.outcome in (CANCELED, INTERRUPTED)):
+            if anew and told is not None and told.outcome == CANCELED:
+                return Told(CUT_OFF, "cut off before it acted")
             raise Cut
         return told
 
@@ -207,14 +212,22 @@ class Work:
             "ended_at": now,
         }
         if found.outcome == CUT_OFF:
-            if episode["runs"] < MOST_RUNS:
-                values = {"state": "queued", "reason": found.summary}
-            else:
-                values.update(outcome=INTERRUPTED, summary=f"{found.summary}, {episode['runs']} times; not begun again")
+            values = self._after_cut_off(episode, found.summary, now)
         if not row.acts and episode["mode"] == "approve" and found.outcome == Outcome.PLANNED and found.plan_hashes:
             values.update(state="waiting", ended_at=None, until=now + self._approve_seconds(row.runbook))
         self._insist(lambda: self._store.conclude(run, found.outcome, found.helped, row.episode, values))
-        self._ended(row.runbook, found.outcome, now - (row.began_at or now))
+        self._ended(row.runbook, values.get("outcome", found.outcome), now - (row.began_at or now))
+
+    def _after_cut_off(self, episode: dict[str, Any], summary: str, now: float) -> dict[str, Any]:
+        """What becomes of an episode whose run was cut off before it acted: it is queued again, but not for ever."""
+        if episode["cancel"]:
+            return {"state": "ended", "outcome": CANCELED, "summary": episode["cancel"], "ended_at": now}
+        runs = self._insist(lambda: self._store.runs(episode["id"]))
+        times = 1 + sum(run["outcome"] == CUT_OFF for run in runs)
+        if times < MOST_CUT_OFF:
+            return {"state": "queued", "reason": summary}
+        ends = f"{summary}, {times} times; a person has to find out what cuts it off"
+        return {"state": "ended", "outcome": INTERRUPTED, "summary": ends, "ended_at": now}
 
 
 def _json(told: Told) -> str:

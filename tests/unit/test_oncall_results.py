@@ -11,7 +11,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from oncall.results import EXIT_CODES, Outcome, Result, host_result
+from oncall.results import EXIT_CODES, Outcome, Result, host_result, of_document
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -123,6 +123,9 @@ def test_the_document_is_as_its_schema_says():
     hosts = [host_result("shop", {"db_pool": told}, "db_pool", ""), host_result("lost", {}, "db_pool", "gone")]
     document = json.loads(json.dumps(result(*hosts).to_dict()))
     jsonschema.validate(document, schema)
+    assert of_document(document) == result(*hosts)
+    with pytest.raises(ValueError, match="no result"):
+        of_document({"awx_job": 7})
     (run,) = document["hosts"][0]["runs"]
     assert run["findings"][0]["advice"] == ["look"]
     assert run["plan"]["steps"][0]["targets"] == [{"pid": 7}]

@@ -9,7 +9,7 @@ import pytest
 
 from oncall.serve.database import url_of
 from oncall.serve.store import Store
-from oncall.serve.work import CUT_OFF, MOST_RUNS, Told, Work
+from oncall.serve.work import CUT_OFF, MOST_CUT_OFF, Cut, Told, Work
 
 EPISODE = {
     "id": "e", "runbook": "cache", "host": "h", "fingerprint": "ab", "alert": "{}", "state": "queued",
@@ -33,55 +33,78 @@ class Knows:
         return self.taken_up
 
 
-def cut_off(tmp_path, taken_up: Told | None, acts: bool = True, runs: int = 1, cancel: str = ""):
-    """The episode and the outcome of its run, and whether each play acted, where the run had begun before."""
+def cut_off(tmp_path, taken_up: Told | None, acts: bool = True, before: int = 0, cancel: str = ""):
+    """The episode, its last run and whether each play acted, where runs were cut off ``before`` and now another one was."""
     store = Store(url_of("", str(tmp_path / "state")))
+    executor = Knows(None)
+    work = Work(store, lambda: executor, "one", lambda _runbook: 60.0, lambda *told: metrics.append(told[1]))
+    metrics: list[str] = []
     try:
         stage = "act" if acts else "check"
-        store.sort(
-            [], [{**EPISODE, "mode": "auto" if acts else "suggest", "stage": stage, "runs": runs - 1}], [], [], {}
-        )
-        with store.admitting() as admitting:
-            run = admitting.admit(admitting.waiting(1)[0], "one", 200.0)
-        assert store.begin(run, "one", 201.0)
-        if cancel:
-            store.change("e", "running", {"cancel": cancel})
-        executor = Knows(taken_up)
-        work = Work(store, lambda: executor, "one", lambda _runbook: 60.0, lambda *_told: None)
-        work.conclude(run, work.play(run))
-        return store.episode("e"), store.run(run), executor.played
+        store.sort([], [{**EPISODE, "mode": "auto" if acts else "suggest", "stage": stage}], [], [], {})
+        for executor.taken_up in [*[Told(CUT_OFF, "cut off")] * before, taken_up]:
+            with store.admitting() as admitting:
+                run = admitting.admit(admitting.waiting(1)[0], "one", 200.0)
+            assert store.begin(run, "one", 201.0)
+            if cancel:
+                store.change("e", "running", {"cancel": cancel})
+            work.conclude(run, work.play(run))
+        return store.episode("e"), store.run(run), executor.played, metrics[-1]
     finally:
         store.close()
+
+
+GONE = Told(CUT_OFF, "cut off")
 
 
 @pytest.mark.parametrize(
-    ("acts", "taken_up", "runs", "state", "outcome", "run_outcome", "played"),
+    ("acts", "taken_up", "before", "state", "outcome", "of_the_run", "metric", "played"),
     [
-        pytest.param(False, None, 1, "ended", "healthy", "healthy", [False], id="looked"),
-        pytest.param(True, None, 1, "ended", "interrupted", "interrupted", [False], id="nobody knows"),
-        pytest.param(True, Told("unknown", "?"), 1, "ended", "interrupted", "interrupted", [False], id="unknown"),
-        pytest.param(True, Told("resolved", "it runs"), 1, "ended", "resolved", "resolved", [], id="went on elsewhere"),
-        pytest.param(True, Told(CUT_OFF, "cut off"), 1, "queued", "", CUT_OFF, [], id="had not acted"),
-        pytest.param(True, Told(CUT_OFF, "cut off"), MOST_RUNS - 1, "queued", "", CUT_OFF, [], id="not for the last time"),
-        pytest.param(True, Told(CUT_OFF, "cut off"), MOST_RUNS, "ended", "interrupted", CUT_OFF, [], id="again and again"),
+        pytest.param(False, None, 0, "ended", "healthy", "healthy", "healthy", [False], id="looked"),
+        pytest.param(True, None, 0, "ended", "interrupted", "interrupted", "interrupted", [False], id="nobody knows"),
+        pytest.param(True, Told("unknown", "?"), 0, "ended", "interrupted", "interrupted", "interrupted", [False], id="unknown"),
+        pytest.param(True, Told("resolved", "."), 0, "ended", "resolved", "resolved", "resolved", [], id="went on elsewhere"),
+        pytest.param(True, GONE, 0, "queued", "", CUT_OFF, CUT_OFF, [], id="had not acted"),
+        pytest.param(True, GONE, MOST_CUT_OFF - 2, "queued", "", CUT_OFF, CUT_OFF, [], id="not for the last time"),
+        pytest.param(True, GONE, MOST_CUT_OFF - 1, "ended", "interrupted", CUT_OFF, "interrupted", [], id="again and again"),
     ],
 )  # fmt: skip
-def test_cut_off(tmp_path, acts, taken_up, runs, state, outcome, run_outcome, played):
-    episode, run, plays = cut_off(tmp_path, taken_up, acts, runs)
-    assert (episode["state"], episode["outcome"], run.outcome, plays) == (state, outcome, run_outcome, played)
-    assert run.ended_at is not None
+def test_cut_off(tmp_path, acts, taken_up, before, state, outcome, of_the_run, metric, played):
+    episode, run, plays, counted = cut_off(tmp_path, taken_up, acts, before)
+    assert (episode["state"], episode["outcome"], run.outcome, plays) == (state, outcome, of_the_run, played)
+    assert (counted, run.ended_at is not None) == (metric, True)
 
 
-def test_what_a_person_canceled_meanwhile_does_not_run_again(tmp_path):
-    episode, _run, _plays = cut_off(tmp_path, Told(CUT_OFF, "cut off"), cancel="enough")
+def test_what_a_person_canceled_meanwhile_is_not_queued_again(tmp_path):
+    episode, *_ = cut_off(tmp_path, GONE, cancel="enough")
+    assert (episode["state"], episode["outcome"], episode["summary"]) == ("ended", "canceled", "enough")
+
+
+class Stops:
+    """An executor whose run is killed as the service goes down, before or after it acted."""
+
+    def __init__(self, outcome: str) -> None:
+        self.outcome = outcome
+
+    def play(self, _order, cancel):
+        cancel.set()
+        return Told(self.outcome, "killed")
+
+
+@pytest.mark.parametrize(("outcome", "state"), [("canceled", "queued"), ("interrupted", "running")])
+def test_killed_as_the_service_goes_down(tmp_path, outcome, state):
     store = Store(url_of("", str(tmp_path / "state")))
     try:
+        store.sort([], [{**EPISODE, "mode": "auto", "stage": "act"}], [], [], {})
         with store.admitting() as admitting:
-            run = admitting.admit(admitting.waiting(1)[0], "one", 300.0)
-        executor = Knows(None)
-        work = Work(store, lambda: executor, "one", lambda _runbook: 60.0, lambda *_told: None)
-        work.conclude(run, work.play(run))
-        assert (store.episode("e")["outcome"], executor.played) == ("canceled", [])
+            run = admitting.admit(admitting.waiting(1)[0], "one", 200.0)
+        work = Work(store, lambda: Stops(outcome), "one", lambda _runbook: 60.0, lambda *_told: None)
+        work.going_down = True
+        if state == "queued":
+            work.conclude(run, work.play(run))
+        else:
+            with pytest.raises(Cut):
+                work.play(run)
+        assert store.episode("e")["state"] == state
     finally:
         store.close()
-    assert episode["state"] == "queued"
