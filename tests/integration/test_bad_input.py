@@ -255,6 +255,16 @@ def test_the_same_answer_from_host_and_controller(healthy_lab, player, old_trans
         assert seen[0] == seen[1] and seen[0]
 
 
+def test_what_cannot_be_noted_on_the_controller_is_not_begun(
+    healthy_lab, player, old_transaction, monkeypatch, tmp_path
+):
+    """`oncall` tells by a file whether a run may have acted."""
+    monkeypatch.setenv("ONCALL_UNTOUCHED_FILE", str(tmp_path / "nowhere" / "untouched"))
+    play = player.play(run_confirm_seconds=0)
+    assert (play.code, play.outcome, play.run["actions"]) == (2, "unknown", []), play.output
+    assert "cannot note that remedies may begin" in one_line_of(play)
+
+
 def test_the_secret_is_nowhere(healthy_lab, player, old_transaction):
     secret = healthy_lab.layout.secrets()["oncall"]
     seen: list[str] = []
