@@ -148,9 +148,9 @@ def result(told: Result, how_to_act: bool = True) -> None:
         for more in [*_of_host(host), *(_how_to_act(host, told) if how_to_act else ())]:
             out.print(f"{'':<{width}}  {more}")
     if told.status != "ended":
-        out.print(
-            f"the run was {told.status.replace('_', ' ')} after {told.seconds:.0f} s; hosts that are not named came to no end"
-        )
+        acted = "a remedy may have been begun" if told.may_have_acted else "no remedy was begun"
+        how = told.status.replace("_", " ")
+        out.print(f"the run was {how} after {told.seconds:.0f} s; hosts that are not named came to no end; {acted}")
     if told.record:
         out.print(f"record: {told.record}")
 

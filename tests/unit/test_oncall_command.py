@@ -160,3 +160,24 @@ def test_records_newest_first_and_one_that_is_broken_says_so(tmp_path, monkeypat
 def test_text_from_outside_is_one_line():
     assert display.shown("a\x1b]0;title\x07\r\n\u202eb  c") == "a ]0;title b c"
     assert display.shown("x" * 20, 5) == "xxxx…"
+
+
+@pytest.mark.parametrize(
+    ("result", "says"),
+    [
+        ("", "planned: a b"),
+        ({"awx_job": 7}, '{"awx_job": 7}'),
+        ({"hosts": [{"host": "shop", "runs": "\x1b[31m"}]}, '"hosts"'),
+    ],
+)
+def test_an_episode_is_shown_whatever_is_known_of_it(capsys, result, says):
+    told = {
+        "id": "0123456789abcdef0123", "runbook": "cache", "host": "shop", "alert": {"labels": {"a": "\x1b[31m\nred"}},
+        "mode": "approve", "state": "waiting", "until": 2.0, "received_at": 1.0, "seen_at": 1.0, "resolved_at": None,
+        "reason": "", "outcome": "planned", "summary": "a\x1b b", "note": "", "result": result,
+    }  # fmt: skip
+    run = {"id": "0123r1", "acts": False, "node": "n\x1b", "admitted_at": 1.0, "ended_at": None, "outcome": ""}
+    display.episode(told, [run])
+    out = capsys.readouterr().out
+    assert says in out and "\x1b" not in out
+    assert out.splitlines()[-1] == "to have exactly this done: oncall approve 0123456789ab"
