@@ -33,7 +33,7 @@ def test_a_remedy_that_was_cut_off_is_not_begun_again(tmp_path):
     cut = cut_in_half(tmp_path, kills=3)
     assert (cut.twice, cut.orphans) == (0, 0)
     assert sum(cut.outcomes.values()) == 3
-    assert cut.outcomes.keys() <= {"resolved", "interrupted", "healthy"}
+    assert cut.outcomes.keys() <= {"resolved", "interrupted"}
 
 
 def test_acknowledging_does_not_wait_for_work(tmp_path):
