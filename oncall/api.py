@@ -165,7 +165,7 @@ def _inventory(name: str) -> str:
 
 
 def _result(job: Job, runbook: str, mode: str, began: float, ended: Ended) -> Result:
-    names = sorted({*ended.published, *ended.trouble})
+    names = sorted({*ended.published, *ended.trouble, *ended.hosts})
     if not names and ended.status == "ended":
         raise OncallError(f"{runbook} ran on no host: {ended.said or 'the inventory has none that --limit allows'}")
     hosts = {

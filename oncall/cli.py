@@ -20,10 +20,12 @@ import yaml
 from . import catalog, cli_serve, display, records
 from .api import Runbooks
 from .errors import OncallError
-from .results import EXIT_CODES, NOT_BEGUN
+from .results import EXIT_CODES, FAULT, NOT_BEGUN
 
 CODES = ", ".join(f"{code} {outcome}" for outcome, code in EXIT_CODES.items())
-EXIT_CODES_HELP = f"Exit codes: {CODES}; 64 nothing was begun, 124 timed out, 130 canceled."
+EXIT_CODES_HELP = (
+    f"Exit codes: {CODES}; 64 nothing was begun, 70 a fault of oncall itself, 124 timed out, 130 canceled."
+)
 
 
 class _Command(click.Group):
@@ -38,6 +40,10 @@ class _Command(click.Group):
             sys.exit(NOT_BEGUN)
         except (click.Abort, KeyboardInterrupt):
             sys.exit(130)
+        except Exception as error:
+            what = display.shown(f"{type(error).__name__}: {error}", 500)
+            click.echo(f"Error: {what}; this is a fault of oncall itself, please report it", err=True)
+            sys.exit(FAULT)
         sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -95,7 +101,11 @@ def main() -> None:
 @AS_JSON
 @_one_line
 def list_(as_json: bool) -> None:
-    """The runbooks there are."""
+    """The runbooks there are.
+
+    \b
+    oncall list --json
+    """
     found = [*catalog.runbooks().values()]
     if as_json:
         display.document([_as_document(one) for one in found])

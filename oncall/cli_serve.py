@@ -174,7 +174,11 @@ def commands(one_line: Callable[..., Any], as_json: Callable[..., Any]) -> list[
     @CONFIG
     @one_line
     def resume(config: Path) -> None:
-        """Begin runs again."""
+        """Begin runs again.
+
+        \b
+        oncall resume
+        """
         with _store(config) as store:
             if not store.unset("paused"):
                 raise OncallError("nothing is paused by command; if it is by a file, remove the file")
@@ -186,7 +190,11 @@ def commands(one_line: Callable[..., Any], as_json: Callable[..., Any]) -> list[
     @as_json
     @one_line
     def quarantine(config: Path, count: int, as_json: bool) -> None:
-        """Alerts that mean no runbook or no host, the newest first."""
+        """Alerts that mean no runbook or no host, the newest first.
+
+        \b
+        oncall quarantine -n 5
+        """
         with _store(config) as store:
             found = store.quarantine(count)
         heads = ("LAST", "COUNT", "REASON", "ALERT")
@@ -199,7 +207,11 @@ def commands(one_line: Callable[..., Any], as_json: Callable[..., Any]) -> list[
     @as_json
     @one_line
     def proven(config: Path, as_json: bool) -> None:
-        """How many remedies helped, per runbook and host."""
+        """How many remedies helped, per runbook and host.
+
+        \b
+        oncall proven --json
+        """
         with _store(config) as store:
             found = store.proven()
         heads = ("RUNBOOK", "HOST", "HELPED", "NOT HELPED IN A ROW")

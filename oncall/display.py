@@ -149,8 +149,8 @@ def result(told: Result, how_to_act: bool = True) -> None:
             out.print(f"{'':<{width}}  {more}")
     if told.status != "ended":
         acted = "a remedy may have been begun" if told.may_have_acted else "no remedy was begun"
-        how = told.status.replace("_", " ")
-        out.print(f"the run was {how} after {told.seconds:.0f} s; hosts that are not named came to no end; {acted}")
+        how = {"timed_out": "timed out", "canceled": "was canceled", "died": "died"}[told.status]
+        out.print(f"the run {how} after {told.seconds:.0f} s; hosts that are not named came to no end; {acted}")
     if told.record:
         out.print(f"record: {told.record}")
 

@@ -89,7 +89,7 @@ class Ended:
     """How it ended.
 
     Attributes:
-        status: ``ended``, ``timed_out`` or ``canceled``.
+        status: ``ended``, ``timed_out``, ``canceled``, or ``died`` where ansible-playbook was gone before its end.
         published: host -> runbook -> what was published with ``set_stats``.
         ledgers: host -> what its ledger said.
         trouble: host -> why it came to no end.
@@ -139,6 +139,9 @@ def execute(job: Job) -> Ended:
         runner = Runner(config, event_handler=watch.event, cancel_callback=watch.is_over)
         runner.run()
         ended = watch.ended(runner.rc)
+        if ended.status == "died":
+            # Its workers may live on.
+            kill(job.run_id)
         ended.untouched = untouched.exists()
         return ended
 
@@ -156,13 +159,18 @@ class _Watch:
         self._job = job
         self._end = Ended()
         self._lines: list[str] = []
+        self._seen: set[str] = set()
+        self._came_to_its_end = False
         self._deadline = time.monotonic() + job.timeout_seconds if job.timeout_seconds else None
 
     def event(self, event: dict[str, Any]) -> bool:
         """Take in what happened; False, so that it is not written to a file."""
         data = event.get("event_data") or {}
         kind, host, result = str(event.get("event")), str(data.get("host") or ""), data.get("res") or {}
+        if host:
+            self._seen.add(host)
         if kind == "playbook_on_stats":
+            self._came_to_its_end = True
             self._end.hosts.update(data.get("processed") or ())
         elif kind == "playbook_on_task_start":
             self._job.on_progress("", str(data.get("name") or data.get("task") or ""))
@@ -197,6 +205,10 @@ class _Watch:
             errors = [_ERROR.sub("", line) for line in self._lines if _ERROR.match(line)]
             last = [line.strip() for line in self._lines if line.strip()][-1:]
             self._end.said = _line(next(iter(errors or last), f"ansible-playbook ended with exit code {code}"))
+        if self._end.status == "ended" and self._seen and not self._came_to_its_end:
+            self._end.status = "died"
+            for host in self._seen - self._end.published.keys():
+                self._end.trouble.setdefault(host, f"ansible-playbook died in the midst of it (exit code {code})")
         return self._end
 
 

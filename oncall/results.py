@@ -33,7 +33,8 @@ class Outcome(str, Enum):
         return self.value
 
 
-# One for each outcome. Above them: nothing was begun (64), cut off by time (124) or by a person (130).
+# One for each outcome. Above them: nothing was begun (64), a fault of this program (70), cut off by time (124)
+# or by a person (130).
 EXIT_CODES = {
     Outcome.HEALTHY: 0,
     Outcome.RESOLVED: 10,
@@ -43,7 +44,7 @@ EXIT_CODES = {
     Outcome.UNRESOLVED: 21,
     Outcome.UNKNOWN: 22,
 }
-NOT_BEGUN, TIMED_OUT, CANCELED = 64, 124, 130
+NOT_BEGUN, FAULT, TIMED_OUT, CANCELED = 64, 70, 124, 130
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,8 @@ class Result:
     """What came of a run.
 
     Attributes:
-        status: ``ended``, ``timed_out`` or ``canceled``; of the last two the hosts tell only what is known.
+        status: ``ended``, ``timed_out``, ``canceled``, or ``died`` where ansible-playbook was gone before its end; of the last
+            three the hosts tell only what is known.
         hosts: by name.
         may_have_acted: whether a remedy may have been begun; False is certain.
         record: the JSON record that was kept, if one could be.
@@ -167,7 +169,9 @@ class Result:
 
     @property
     def outcome(self) -> Outcome:
-        """The worst of the hosts'."""
+        """The worst of the hosts'; unknown where some may be missing."""
+        if self.status == "died":
+            return Outcome.UNKNOWN
         order = list(Outcome)
         return max((host.outcome for host in self.hosts.values()), key=order.index, default=Outcome.UNKNOWN)
 

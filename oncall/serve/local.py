@@ -66,11 +66,13 @@ def told(result: Result, order: Order) -> Told:
     acted = order.acts and result.may_have_acted
     if result.status == "canceled" and not acted:
         return Told(CANCELED, f"canceled{known}", None, (), result.to_dict())
-    what = {"canceled": "canceled", "timed_out": "killed after its time"}.get(result.status, "it came to no end")
+    ends = {"canceled": "canceled", "timed_out": "killed after its time", "died": "ansible-playbook died"}
+    what = ends.get(result.status, "it came to no end")
     # Killed while it might have been acting: nobody knows what it left behind.
     outcome = INTERRUPTED if acted else Outcome.UNKNOWN
     return Told(outcome, f"{what}{known}", None, (), result.to_dict())
 
 
 def _helped(host: HostResult) -> bool | None:
-    return host.outcome == Outcome.RESOLVED if host.actions else None
+    # Also where something else is wrong besides.
+    return any(action.helped for action in host.actions) if host.actions else None

@@ -133,7 +133,7 @@ class Service:
 
     # ------------------------------------------------------------------ what the parts ask
     def _executor(self) -> Executor:
-        return AwxExecutor(self.settings) if self.settings.awx else Local(self.settings, self._untouched)
+        return AwxExecutor(self.settings) if self.settings.executor == "awx" else Local(self.settings, self._untouched)
 
     def _approve_seconds(self, runbook: str) -> float:
         route = self.settings.runbooks.get(runbook)

@@ -133,6 +133,7 @@ class Settings(Strict, frozen=True):
         database: ``postgresql://``, for several nodes that share the work; SQLite without.
         node: what this one is called among them.
         tokens_file: one token to a line; read again whenever it changes.
+        executor: who plays: ansible-runner here, or AWX.
         watchdog_alert: an alert that always fires, and only shows that alerts still come.
         drain_seconds: how long runs in progress may take to end after SIGTERM.
         keep_days: how long what has ended is kept.
@@ -152,6 +153,7 @@ class Settings(Strict, frozen=True):
     limits: Limits = Limits()
     maintenance: tuple[Window, ...] = ()
     alertmanager: Alertmanager | None = None
+    executor: Literal["local", "awx"] = "local"
     awx: Awx | None = None
     drain_seconds: Seconds = 300
     keep_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 30
@@ -331,6 +333,10 @@ def _check(settings: Settings) -> None:
     if settings.database and not _is_url(settings.database, "postgresql"):
         # Not shown: it may have a password in it.
         raise _wrong("database has to be a postgresql:// address; leave it out for SQLite", "database")
+    if settings.executor == "awx" and settings.awx is None:
+        raise _wrong("AWX is to play; say where it is: awx: {url: ..., token_file: ...}", "executor")
+    if settings.executor == "local" and settings.awx is not None:
+        raise _wrong("AWX is named, and does not play; say executor: awx, or leave awx out", "awx")
     _check_listen(settings)
 
 

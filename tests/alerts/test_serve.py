@@ -290,10 +290,18 @@ def test_a_second_one_on_the_same_state_is_refused(serving):
         assert said in second.stderr
 
 
-def test_what_it_tells_prometheus(serving):
+def test_what_it_tells_prometheus(serving, host):
+    serving.send(alert(host.name))
+    assert serving.until_state(host, "ended")["outcome"] == "resolved"
     status, text = serving.get("/metrics")
     assert status == 200
-    for name in ("oncall_runs_total", "oncall_episodes", "oncall_queue_age_seconds", "oncall_quarantined_alerts"):
+    for name in (
+        "oncall_runs_total",
+        "oncall_remedies_helped_ratio",
+        "oncall_episodes",
+        "oncall_queue_age_seconds",
+        "oncall_quarantined_alerts",
+    ):
         assert f"\n{name}" in text
     assert serving.request("GET", "/metrics", token="wrong-wrong-wrong-wrong")[0] == 401
     assert serving.get("/readyz") == (200, "ok\n")
@@ -403,3 +411,5 @@ def test_sigterm_lets_runs_end(serving, host, other):
     ended = serving.until_state(other, "ended")
     assert (ended["outcome"], other.effects()) == ("interrupted", 1)
     assert "cut off while it was acting" in ended["summary"]
+    # Its claim was found.
+    assert f"oncall serve, run {ended['id']}r1" in ended["summary"], ended["summary"]

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -14,6 +16,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 
 from oncall import OncallError, Outcome, Runbooks
@@ -114,7 +117,7 @@ def test_the_command_in_a_pipe(healthy_lab, places):
     assert ledger.stdout.splitlines()[0].endswith("\tresolved: end_idle_in_transaction"), ledger
 
 
-@pytest.mark.parametrize("way", ["timeout", "cancel", "task"])
+@pytest.mark.parametrize("way", ["timeout", "cancel", "task", "died"])
 def test_one_that_is_killed_leaves_nothing_running(healthy_lab, runbooks, places, way):
     healthy_lab.inject("idle_in_transaction")
     looked, cancel = threading.Event(), threading.Event()
@@ -127,6 +130,20 @@ def test_one_that_is_killed_leaves_nothing_running(healthy_lab, runbooks, places
     if way == "timeout":
         ended = runbooks.run("db_pool", timeout_seconds=4, **options)
         assert (ended.status, ended.exit_code, ended.outcome) == ("timed_out", 124, Outcome.UNKNOWN)
+    elif way == "died":
+        with ThreadPoolExecutor(1) as pool:
+            running = pool.submit(runbooks.run, "db_pool", **options)
+            assert looked.wait(30)
+            main = min(
+                one.pid for one in psutil.process_iter(["environ", "cmdline"])
+                if str(places) in str(one.info["environ"]) and "ansible-playbook" in str(one.info["cmdline"])
+            )  # fmt: skip
+            # As the kernel does when memory runs out.
+            os.kill(main, signal.SIGKILL)
+            ended = running.result(20)
+        assert (ended.status, ended.exit_code, ended.outcome) == ("died", 22, Outcome.UNKNOWN)
+        assert "died in the midst of it" in ended.hosts["lab"].summary
+        assert not ended.may_have_acted
     elif way == "cancel":
         with ThreadPoolExecutor(1) as pool:
             running = pool.submit(runbooks.run, "db_pool", **options)

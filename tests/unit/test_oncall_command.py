@@ -181,3 +181,11 @@ def test_an_episode_is_shown_whatever_is_known_of_it(capsys, result, says):
     out = capsys.readouterr().out
     assert says in out and "\x1b" not in out
     assert out.splitlines()[-1] == "to have exactly this done: oncall approve 0123456789ab"
+
+
+def test_a_fault_of_the_program_is_one_line_and_has_a_code_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.setenv("ONCALL_RECORD_DIRECTORY", str(tmp_path))
+    (tmp_path / "20260101T000000Z-cache-aaaa1111.json").write_text(json.dumps({"runs": [{}]}))
+    code, out, errors = command("runs")
+    assert (code, out, len(errors.splitlines())) == (70, "", 1)
+    assert "please report it" in errors

@@ -35,6 +35,7 @@ host_label: host
 watchdog_alert: ""
 database: postgresql://oncall:word@db.example:5432/oncall
 alertmanager: {url: http://am.example:9093, token_file: am-token}
+executor: awx
 awx: {url: "https://awx.example", token_file: awx-token, organization: Default, ca: ca.pem}
 drain_seconds: 60
 keep_days: 7
@@ -199,6 +200,9 @@ def test_a_home_is_that_of_its_user(monkeypatch):
         ("alertmanager:\n  url: http://\n", 6, "is no http or https address"),
         ("alertmanager:\n  url: 'http://[::1'\n", 6, "is no http or https address"),
         ("alertmanager:\n  url: http://am.example:99999\n", 6, "is no http or https address"),
+        ("executor: awx\n", 5, "AWX is to play; say where it is"),
+        ("awx:\n  url: http://awx.example\n  token_file: t\n", 5, "say executor: awx, or leave awx out"),
+        ("executor: tower\n", 5, "executor"),
         ("awx:\n  token_file: t\n  url: ftp://awx.example\n", 7, "is no http or https address"),
         ("database: mysql://db.example/oncall\n", 5, "leave it out for SQLite"),
         ("database: 'postgresql://db.example:port/oncall'\n", 5, "leave it out for SQLite"),
