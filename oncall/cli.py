@@ -9,9 +9,11 @@ import json
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import click
@@ -41,8 +43,10 @@ class _Command(click.Group):
         except (click.Abort, KeyboardInterrupt):
             sys.exit(130)
         except Exception as error:
+            where = traceback.extract_tb(error.__traceback__)[-1]
             what = display.shown(f"{type(error).__name__}: {error}", 500)
-            click.echo(f"Error: {what}; this is a fault of oncall itself, please report it", err=True)
+            at = f"{Path(where.filename).name}:{where.lineno}"
+            click.echo(f"Error: {what} ({at}); this is a fault of oncall itself, please report it", err=True)
             sys.exit(FAULT)
         sys.exit(code if isinstance(code, int) else 0)
 
@@ -224,15 +228,8 @@ def runs(count: int, as_json: bool) -> None:
         if "problem" in record:
             lines.append((record["id"], "", "", "", record["problem"]))
         for one in record["runs"]:
-            lines.append(
-                (
-                    record["id"],
-                    display.when(one["started_at"]),
-                    one["runbook"],
-                    one["host"],
-                    f"{one['outcome']}: {one['summary']}",
-                )
-            )
+            at = display.when(one["started_at"])
+            lines.append((record["id"], at, one["runbook"], one["host"], f"{one['outcome']}: {one['summary']}"))
     display.rows(("RUN", "STARTED", "RUNBOOK", "HOST", "OUTCOME"), lines)
 
 

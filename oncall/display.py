@@ -101,9 +101,9 @@ def runbook(one: Runbook) -> None:
 
 
 def ledger(told: dict[str, Any]) -> None:
-    """Holds, then claims, the newest first."""
+    """Holds, then claims that are open, however old, then the last ones."""
     lines = [(one["since"], "hold", "", "", one["by"], one["reason"]) for one in told["holds"]]
-    for one in told["claims"]:
+    for one in {claim["claim_id"]: claim for claim in [*told["unfinished"], *told["claims"]]}.values():
         remedies = ", ".join(remedy["remedy"] for remedy in one["remedies"])
         how = f"{one['outcome']}: {remedies}" if one["outcome"] else remedies
         lines.append((one["started_at"], one["state"], one["runbook"], one["run_id"], one["owner"], how))

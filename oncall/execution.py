@@ -139,10 +139,9 @@ def execute(job: Job) -> Ended:
         runner = Runner(config, event_handler=watch.event, cancel_callback=watch.is_over)
         runner.run()
         ended = watch.ended(runner.rc)
-        if ended.status == "died":
-            # Its workers may live on.
-            kill(job.run_id)
-        ended.untouched = untouched.exists()
+        # Workers may live on, and what lives may still begin a remedy.
+        is_over = ended.status == "ended" or kill(job.run_id)
+        ended.untouched = is_over and untouched.exists()
         return ended
 
 

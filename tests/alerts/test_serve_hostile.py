@@ -20,6 +20,7 @@ from ansible.template import Templar, trust_as_template
 
 from ansible_collections.oncall.runbooks.tests.support.hostile_alerts import Hostile, corpus, templates
 from ansible_collections.oncall.runbooks.tests.support.serving import (
+    HEADERS,
     TOKEN,
     Serving,
     alert,
@@ -28,7 +29,6 @@ from ansible_collections.oncall.runbooks.tests.support.serving import (
 )
 from ansible_collections.oncall.runbooks.tests.support.supervisord import until
 
-HEADERS = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
 SENDERS = 32
 VAULT_PASSWORD = "planted-vault-password-4711"
 SECRETS = {

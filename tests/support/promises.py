@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 from ansible_collections.oncall.runbooks.tests.support.serving import (
-    TOKEN,
+    HEADERS,
     Serving,
     alert,
     notification,
@@ -23,7 +23,6 @@ from ansible_collections.oncall.runbooks.tests.support.serving import (
 from ansible_collections.oncall.runbooks.tests.support.storm import Clients, Storm, in_groups
 from ansible_collections.oncall.runbooks.tests.support.supervisord import until
 
-HEADERS = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
 PAUSE = "the experiment is about what is kept"
 
 

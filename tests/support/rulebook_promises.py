@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from ansible_collections.oncall.runbooks.tests.support.rulebook import REQUIREMENTS, Rulebook
-from ansible_collections.oncall.runbooks.tests.support.serving import TOKEN, alert, notification
+from ansible_collections.oncall.runbooks.tests.support.serving import HEADERS, TOKEN, alert, notification
 from ansible_collections.oncall.runbooks.tests.support.storm import Clients, Storm, in_groups
 from ansible_collections.oncall.runbooks.tests.support.supervisord import free_port
 
@@ -104,8 +104,7 @@ class _Field:
         def one(number: int) -> dict[str, object]:
             return alert("h000", fingerprint=f"{number:016x}", annotations={"summary": summary})
 
-        headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
-        return Clients(port, 10, in_groups(numbers, 1, one, notification), headers).start().join(300)
+        return Clients(port, 10, in_groups(numbers, 1, one, notification), HEADERS).start().join(300)
 
     def runs(self) -> dict[int, int]:
         """Incident -> how many runs."""

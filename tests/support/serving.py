@@ -28,6 +28,7 @@ from oncall.serve.store import Store
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TOKEN = "0123456789abcdef0123456789abcdef"
+HEADERS = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
 # What a restart leaves behind before it begins, so that it can be counted; and it takes a moment, in which it can be cut off.
 SCRIPT = """\
 #!/bin/sh
@@ -286,8 +287,13 @@ class Serving:
 
     def until_state(self, host: Host, *states: str, number: int = 0, seconds: float = 60) -> dict[str, Any]:
         """Wait until the episode of an alert is in one of these states."""
-        until(lambda: wait_for(self, host, number, states), seconds=seconds)
+        until(lambda: wait_for(self, host, number, states), seconds, lambda: self.said(host, number))
         return self.one(host, number)
+
+    def said(self, host: Host, number: int) -> str:
+        """What is known of the episode of an alert, for the message of a test that fails."""
+        known = {name: value for name, value in self.one(host, number).items() if name not in ("alert", "result")}
+        return f"{known}\n{self.log.read_text()[-2000:]}"
 
     def ended(self, count: int = 1, seconds: float = 60) -> list[dict[str, Any]]:
         """Wait until so many episodes have ended."""

@@ -94,17 +94,19 @@ redirect_stderr=true
 """
 
 
-_GIVEN: set[int] = set()
+# Bound and not listening as long as this process lives: a server that allows it (SO_REUSEADDR, which all do) can have the port,
+# and neither another test process nor an outgoing connection is given it meanwhile.
+_HELD: list[socket.socket] = []
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that was free a moment ago, and that nobody else was given here."""
-    while True:
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            port: int = server.getsockname()[1]
-        if port not in _GIVEN:
-            _GIVEN.add(port)
-            return port
+    """A TCP port of 127.0.0.1 at which nothing listens, and which nobody else on this machine is given."""
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    held.bind(("127.0.0.1", 0))
+    _HELD.append(held)
+    port: int = held.getsockname()[1]
+    return port
 
 
 class Supervisord:
@@ -165,8 +167,8 @@ class Supervisord:
         shutil.rmtree(self.home)
 
 
-def until(condition, seconds: float = 20) -> None:
-    """Wait until a condition holds, or fail."""
+def until(condition, seconds: float = 20, told=lambda: "") -> None:
+    """Wait until a condition holds, or fail, with what ``told`` then says of it."""
     end = time.monotonic() + seconds
     while True:
         try:
@@ -174,5 +176,5 @@ def until(condition, seconds: float = 20) -> None:
                 return
         except OSError:
             pass
-        assert time.monotonic() < end, "it did not happen in time"
+        assert time.monotonic() < end, f"it did not happen in time {told()}"
         time.sleep(0.05)

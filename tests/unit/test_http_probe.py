@@ -17,6 +17,7 @@ import pytest
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.http_probe import observe
 from ansible_collections.oncall.runbooks.plugins.module_utils.observe import needs_host
+from ansible_collections.oncall.runbooks.tests.support.supervisord import free_port
 
 HEALTH = {"status": "ok", "db": {"connected": True, "pools": [{"free": 3}]}, "version": "1.2", "none": None}
 
@@ -101,12 +102,6 @@ def ask(server):
 
 def probe(endpoint: Any, seconds: float = 5) -> dict[str, Any]:
     return observe({"endpoints": {"it": endpoint}, "timeout_seconds": seconds})
-
-
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 ASKED_TOLD = {

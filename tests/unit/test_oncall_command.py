@@ -188,4 +188,15 @@ def test_a_fault_of_the_program_is_one_line_and_has_a_code_of_its_own(tmp_path, 
     (tmp_path / "20260101T000000Z-cache-aaaa1111.json").write_text(json.dumps({"runs": [{}]}))
     code, out, errors = command("runs")
     assert (code, out, len(errors.splitlines())) == (70, "", 1)
-    assert "please report it" in errors
+    assert "(cli.py:" in errors and "please report it" in errors
+
+
+def test_an_open_claim_is_shown_however_old_it_is(capsys):
+    claim = {
+        "claim_id": 1, "run_id": "old", "runbook": "cache", "owner": "ops", "state": "interrupted", "outcome": "",
+        "started_at": "2026-01-01T00:00:00Z", "remedies": [{"remedy": "restart_redis"}],
+    }  # fmt: skip
+    last = {**claim, "claim_id": 30, "run_id": "new", "state": "completed", "outcome": "resolved"}
+    display.ledger({"holds": [], "unfinished": [claim], "claims": [last]})
+    display.ledger({"holds": [], "unfinished": [claim], "claims": [claim]})
+    assert [line.split("\t")[3] for line in capsys.readouterr().out.splitlines()] == ["old", "new", "old"]
