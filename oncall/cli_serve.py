@@ -71,7 +71,7 @@ def commands(one_line: Callable[..., Any], as_json: Callable[..., Any]) -> list[
 
         if only_check:
             settings = load(config)
-            names = Inventory(settings).names(False)
+            names = Inventory(settings, config).names(False)
             click.echo(f"{config} is right; runbooks: {len(settings.runbooks)}, hosts: {len(names.hosts)}")
             return
         Service(config).run()

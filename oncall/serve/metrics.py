@@ -88,6 +88,14 @@ class _Gauges:
         for (state, runbook), number in counts["episodes"].items():
             episodes.add_metric([state, runbook], number)
         yield episodes
+        held_back = GaugeMetricFamily(
+            "oncall_held_back_episodes",
+            "Queued episodes that a limit, a window, a silence or a pause holds back.",
+            labels=["runbook"],
+        )
+        for (runbook,), number in counts["held_back"].items():
+            held_back.add_metric([runbook], number)
+        yield held_back
         proven = GaugeMetricFamily(
             "oncall_remedies_helped_ratio",
             "The share of remedies that were proven to help.",

@@ -32,7 +32,7 @@ from .journal import Journal
 from .local import Local
 from .metrics import Metrics
 from .nodes import Nodes
-from .settings import Settings, load, not_reloaded
+from .settings import Settings, load, not_reloaded, problem_at
 from .silences import Silences
 from .store import Store
 from .tokens import Tokens
@@ -50,10 +50,11 @@ class Inventory:
 
     Args:
         settings: what is in force now.
+        file: they are from, for messages.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._lock = threading.Lock()
+    def __init__(self, settings: Settings, file: Path) -> None:
+        self._file, self._lock = file.expanduser().absolute(), threading.Lock()
         self.use(settings)
 
     def use(self, settings: Settings) -> None:
@@ -63,7 +64,7 @@ class Inventory:
 
     def _use(self, settings: Settings) -> None:
         names = inventory.names(settings.inventories, settings.keep_environment)
-        _check_groups(settings, names)
+        _check_groups(settings, names, self._file)
         self._settings, self._names, self._read_at = settings, names, time.monotonic()
 
     def names(self, again: bool) -> inventory.Names:
@@ -97,7 +98,7 @@ class Service:
         self._tls = _tls(self.settings)
         self._socket = _listen(*self.settings.address)
         self._nodes = Nodes(url, self.settings.state_directory, self.settings.node)
-        self._inventory = Inventory(self.settings)
+        self._inventory = Inventory(self.settings, file)
         self._store = Store(url)
         self._metrics = Metrics(self._store, lambda: self._dispatcher.paused(self.settings))
         self._metrics.know(self.settings.runbooks)
@@ -299,20 +300,20 @@ class _Server(uvicorn.Server):
         self._loop.call_soon_threadsafe(self._over.set)
 
 
-def _check_groups(settings: Settings, names: inventory.Names) -> None:
+def _check_groups(settings: Settings, names: inventory.Names, file: Path) -> None:
     """A limit or a window of a group that is none would be no limit and no window."""
     named = [(group, f"limits.groups.{group}") for group in settings.limits.groups]
     named += [
-        (name, f"maintenance[{index}].hosts")
+        (name, f"maintenance[{index}].hosts[{number}]")
         for index, window in enumerate(settings.maintenance)
-        for name in window.hosts
+        for number, name in enumerate(window.hosts)
         if name not in names.hosts
     ]
     for name, where in named:
         if name not in names.groups:
             near = difflib.get_close_matches(name, sorted(names.groups | names.hosts), n=3)
             hint = f"; did you mean {' or '.join(near)}?" if near else ""
-            raise OncallError(f"{where}: the inventory has no {name!r}{hint}")
+            raise problem_at(file, where, f"the inventory has no {name!r}{hint}")
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -201,6 +201,16 @@ def parse(text: str, file: Path) -> Settings:
     return settings
 
 
+def problem_at(file: Path, where: str, what: str) -> OncallError:
+    """A fault of the settings that only the inventory shows, with its line in the file."""
+    try:
+        root = yaml.compose(file.read_text(encoding="utf-8"), Loader=_Loader)
+        return _problem(file, _line(root, str(_wrong(what, where))), f"{where}: {what}")
+    except (OSError, UnicodeDecodeError, yaml.YAMLError):
+        # It was changed meanwhile.
+        return OncallError(f"{file}: {where}: {what}")
+
+
 def _problem(file: Path, line: int, what: object) -> OncallError:
     return OncallError(f"{file}:{line}: {' '.join(str(what).split())}")
 

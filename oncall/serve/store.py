@@ -282,13 +282,15 @@ class Store:
         """Numbers for the metrics and for people."""
         with self._reading.connect() as connection:
 
-            def grouped(*columns: sa.Column[Any]) -> dict[tuple[Any, ...], int]:
-                query = sa.select(*columns, sa.func.count()).group_by(*columns)
+            def grouped(*columns: sa.Column[Any], where: Sequence[Any] = ()) -> dict[tuple[Any, ...], int]:
+                query = sa.select(*columns, sa.func.count()).where(*where).group_by(*columns)
                 return {tuple(row)[:-1]: row[-1] for row in connection.execute(query)}
 
-            oldest = sa.select(sa.func.min(EPISODES.c.queued_at)).where(EPISODES.c.state == "queued")
+            queued = EPISODES.c.state == "queued"
+            oldest = sa.select(sa.func.min(EPISODES.c.queued_at)).where(queued)
             return {
                 "episodes": grouped(EPISODES.c.state, EPISODES.c.runbook),
+                "held_back": grouped(EPISODES.c.runbook, where=(queued, EPISODES.c.reason != "")),
                 "quarantined": connection.scalar(sa.select(sa.func.count()).select_from(QUARANTINE)) or 0,
                 "inbox": connection.scalar(sa.select(sa.func.count()).select_from(INBOX)) or 0,
                 "inbox_oldest": connection.scalar(sa.select(sa.func.min(INBOX.c.received_at))),

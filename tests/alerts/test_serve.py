@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -271,12 +272,26 @@ def test_one_at_a_time_on_a_host(serving, host):
 
 
 # ---------------------------------------------------------------------- its life
-def test_settings_that_are_wrong_change_nothing(serving, host):
-    serving.reload(runbooks={"cahce": {}})
-    said = serving.log.read_text().splitlines()[-1]
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"runbooks": {"cahce": {}}}, "did you mean cache?"),
+        ({"limits": {"groups": {"wep": {}}}}, "limits.groups.wep: the inventory has no 'wep'; did you mean web?"),
+        (
+            {"maintenance": [window(3600, 7200, hosts=["web", "h00"])]},
+            "maintenance[0].hosts[1]: the inventory has no 'h00'",
+        ),
+    ],
+    ids=["runbook", "group of a limit", "host of a window"],
+)
+def test_settings_that_are_wrong_change_nothing(serving, host, wrong, says):
+    serving.reload(**wrong)
+    said = json.loads(serving.log.read_text().splitlines()[-1])["message"]
     assert "the settings stay what they were" in said
-    assert "did you mean cache?" in said
-    assert "serve.yml:" in said
+    assert says in said
+    # And the line is that of the name.
+    (number,) = re.findall(r"serve\.yml:(\d+): ", said)
+    assert serving.file.read_text().splitlines()[int(number) - 1].strip(" -:{}") in ("cahce", "wep", "h00")
     serving.send(alert(host.name))
     assert serving.until_state(host, "ended")["outcome"] == "resolved"
 

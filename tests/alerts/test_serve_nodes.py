@@ -51,6 +51,24 @@ def test_two_that_are_told_the_same_do_it_once(nodes):
     assert [host.effects() for host in nodes[0].hosts] == [1, 1, 1]
 
 
+def test_limits_hold_over_all_nodes(nodes):
+    east, _west = nodes
+    for node in nodes:
+        node.reload(limits={"running": 4, "groups": {"web": {"hosts_per_hour": 2, "share_at_once": 0.34}}})
+    told = [alert(host.name) for host in east.hosts]
+    assert [node.send(*told) for node in nodes] == [202, 202]
+    running = []
+
+    def two_have_ended() -> bool:
+        running.append(len(east.episodes("running")))
+        return len(east.episodes("ended")) == 2
+
+    until(two_have_ended, seconds=60)
+    until(lambda: ["hosts_per_hour" in episode["reason"] for episode in east.episodes("queued")] == [True])
+    assert (max(running), sum(host.effects() for host in east.hosts)) == (1, 2)
+    assert 'oncall_held_back_episodes{runbook="cache"} 1.0' in east.get("/metrics")[1]
+
+
 def test_what_a_node_leaves_another_takes_over(nodes):
     east, west = nodes
     for host in east.hosts:

@@ -30,7 +30,13 @@ def test_no_acknowledged_alert_is_lost(tmp_path):
 
 
 def test_a_remedy_that_was_cut_off_is_not_begun_again(tmp_path):
-    cut = cut_in_half(tmp_path, kills=3)
+    cut = cut_in_half(tmp_path, kills=3, during_remedy=True)
+    assert (cut.begun, cut.twice, cut.orphans) == (3, 0, 0)
+    assert cut.outcomes == {"interrupted": 3}
+
+
+def test_a_run_that_was_cut_off_comes_to_an_end(tmp_path):
+    cut = cut_in_half(tmp_path, kills=3, during_remedy=False)
     assert (cut.twice, cut.orphans) == (0, 0)
     assert sum(cut.outcomes.values()) == 3
     assert cut.outcomes.keys() <= {"resolved", "interrupted"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import signal
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,7 +94,7 @@ def keep_under_kills(
 
 @dataclass
 class Cut:
-    """What came of killing the service in the midst of remedies.
+    """What came of killing the service while it ran runbooks.
 
     Attributes:
         kills: how often.
@@ -110,27 +111,36 @@ class Cut:
     outcomes: dict[str, int]
 
 
-def cut_in_half(folder: Path, kills: int, longest_seconds: float = 4.0) -> Cut:
-    """Kill the service at random moments of a run, start it again, and see what it does with the rest."""
-    serving = Serving(folder, hosts=kills, pause_seconds=1.5)
+def cut_in_half(folder: Path, kills: int, during_remedy: bool) -> Cut:
+    """Kill the service, start it again, and see what it does with the rest.
+
+    Args:
+        folder: an empty folder.
+        kills: each on a host of its own.
+        during_remedy: at a random moment of the remedy; else at one of the whole run, or after it.
+    """
+    remedy_seconds = 1.5
+    serving = Serving(folder, hosts=kills, pause_seconds=remedy_seconds)
     begun = orphans = 0
     try:
         serving.start()
         for number, host in enumerate(serving.hosts):
             assert serving.send(alert(host.name, number, fingerprint=f"{number:016x}")) == 202
-            time.sleep(random.uniform(0.1, longest_seconds))
+            if during_remedy:
+                until(lambda host=host: host.effects() > 0)
+                time.sleep(random.uniform(0, remedy_seconds - 0.2))
+            else:
+                time.sleep(random.uniform(0.1, 4.0))
             serving.kill()
             begun += host.effects() > 0
             serving.start()
             serving.ended(number + 1, seconds=120)
             orphans += len(serving.processes())
-        outcomes: dict[str, int] = {}
-        for episode in serving.episodes():
-            outcomes[episode["outcome"]] = outcomes.get(episode["outcome"], 0) + 1
+        outcomes = Counter(episode["outcome"] for episode in serving.episodes())
         effects = [host.effects() for host in serving.hosts]
     finally:
         serving.stop()
-    return Cut(kills, begun, sum(count > 1 for count in effects), orphans, outcomes)
+    return Cut(kills, begun, sum(count > 1 for count in effects), orphans, dict(outcomes))
 
 
 @dataclass
@@ -150,6 +160,13 @@ class Busy:
     idle_cpu_ratio: float
 
 
+def _most_memory_bytes(pid: int) -> int:
+    """The most that a process had resident since it was started."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    (line,) = [line for line in status.splitlines() if line.startswith("VmHWM:")]
+    return int(line.split()[1]) * 1024
+
+
 def acknowledge_while_busy(folder: Path, alerts: int, clients: int, queued: int, idle_seconds: float) -> Busy:
     """Send alerts while all workers are busy and ``queued`` episodes wait; then watch the service do nothing."""
     hosts = 4
@@ -166,9 +183,8 @@ def acknowledge_while_busy(folder: Path, alerts: int, clients: int, queued: int,
             .start()
             .join(120)
         )
-        memory = process.memory_info().rss
         wait_until_empty(serving, 120)
-        memory = max(memory, process.memory_info().rss)
+        memory = _most_memory_bytes(process.pid)
         serving.kill()
         (folder / "state" / "pause").write_text(PAUSE)
         serving.start()

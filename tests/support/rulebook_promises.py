@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import sys
 import time
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,6 +53,26 @@ PLAYBOOK = """\
 """
 INCIDENTS = 15
 SETTLED_SECONDS = 20
+LIFE_SECONDS = (2.0, 8.0)
+
+
+@dataclass
+class Killed:
+    """What became of acknowledged alerts.
+
+    Attributes:
+        kills: how often it was killed.
+        acknowledged: alerts.
+        without_run: of those, how many led to no run, also after the last start.
+    """
+
+    kills: int
+    acknowledged: int = 0
+    without_run: int = 0
+
+    def count(self, storm: Storm, found: Container[int]) -> None:
+        self.acknowledged += len(storm.acknowledged)
+        self.without_run += sum(one not in found for one in storm.acknowledged)
 
 
 @dataclass
@@ -58,18 +80,15 @@ class Seen:
     """What came of it.
 
     Attributes:
-        rounds: how often it was killed.
-        acknowledged: alerts in these rounds, each of which is one of an incident's two.
-        without_run: of those, how many of incidents without a run, also after the next start.
-        incidents, runs: where it was left alone.
+        during: killed under load, each alert of an incident of its own.
+        after: killed when everything was acknowledged, two alerts to an incident.
+        runs: of `INCIDENTS`, where it was left alone.
         slowest_seconds: of all acknowledgements.
         template_executed: whether a template in an annotation was.
     """
 
-    rounds: int
-    acknowledged: int
-    without_run: int
-    incidents: int
+    during: Killed
+    after: Killed
     runs: int
     slowest_seconds: float
     template_executed: bool
@@ -97,14 +116,13 @@ class _Field:
         variables, more = {"port": port, "token": TOKEN}, {"TMPDIR": str(temporary)}
         return Rulebook(folder, self.folder / "rulebook.yml", self.folder / "inventory.json", variables, [port], more)
 
-    def send(self, port: int, summary: str) -> Storm:
-        """Each incident twice, as two Alertmanagers do."""
-        numbers = [*range(INCIDENTS), *range(INCIDENTS)]
+    def send(self, port: int, numbers: Iterable[int], clients: int, summary: str = "Redis is down") -> Clients:
+        """An alert of each of these incidents."""
 
         def one(number: int) -> dict[str, object]:
             return alert("h000", fingerprint=f"{number:016x}", annotations={"summary": summary})
 
-        return Clients(port, 10, in_groups(numbers, 1, one, notification), HEADERS).start().join(300)
+        return Clients(port, clients, in_groups(numbers, 1, one, notification), HEADERS).start()
 
     def runs(self) -> dict[int, int]:
         """Incident -> how many runs."""
@@ -119,35 +137,63 @@ class _Field:
                 before, since = now, time.monotonic()
 
 
-def kill_after_acknowledging(folder: Path, rounds: int) -> Seen:
-    """Kill ansible-rulebook when it has acknowledged everything, start it again, and count the runs.
+def _kill(running: Rulebook) -> None:
+    # Its plays are left alone: only what is in its memory is lost.
+    psutil.Process(running.process.pid).kill()
+    running.process.wait()
+
+
+def _twice() -> list[int]:
+    """Each incident, as two Alertmanagers tell it."""
+    return [*range(INCIDENTS), *range(INCIDENTS)]
+
+
+def _under_load(folder: Path, kills: int) -> tuple[Killed, Storm]:
+    """Kill it at random moments while clients send, and start it again."""
+    field, port, killed = _Field(folder), free_port(), Killed(kills)
+    sending: Clients | None = None
+    for _number in range(kills):
+        with field.start(port) as running:
+            sending = sending or field.send(port, range(10**9), clients=20)
+            time.sleep(random.uniform(*LIFE_SECONDS))
+            _kill(running)
+    assert sending is not None
+    storm = sending.stop()
+    with field.start(port):
+        field.settle()
+    killed.count(storm, field.runs())
+    return killed, storm
+
+
+def _after_acknowledging(folder: Path, rounds: int) -> tuple[Killed, list[Storm]]:
+    """Kill it when it has acknowledged everything, and start it again."""
+    killed, storms = Killed(rounds), []
+    for number in range(rounds):
+        field, port = _Field(folder / f"round-{number}"), free_port()
+        with field.start(port) as running:
+            storms.append(field.send(port, _twice(), clients=10).join(300))
+            _kill(running)
+        with field.start(port):
+            field.settle()
+        killed.count(storms[-1], field.runs())
+    return killed, storms
+
+
+def see(folder: Path, rounds: int, kills: int) -> Seen:
+    """Do to ansible-rulebook what is done to the service.
 
     Args:
         folder: an empty folder.
-        rounds: how often.
+        rounds: how often it is killed after everything was acknowledged.
+        kills: how often it is killed under load.
     """
-    acknowledged = lost = 0
-    slowest = 0.0
-    for number in range(rounds):
-        field = _Field(folder / f"round-{number}")
-        port = free_port()
-        with field.start(port) as running:
-            storm = field.send(port, "Redis is down")
-            # Its plays are left alone: only what is in its memory is lost.
-            psutil.Process(running.process.pid).kill()
-            running.process.wait()
-        with field.start(port):
-            field.settle()
-        found = field.runs()
-        acknowledged += len(storm.acknowledged)
-        lost += sum(one not in found for one in storm.acknowledged)
-        slowest = max(slowest, *storm.seconds)
-    field = _Field(folder / "left-alone")
-    port = free_port()
+    during, storm = _under_load(folder / "during", kills)
+    after, storms = _after_acknowledging(folder / "after", rounds)
+    field, port = _Field(folder / "left-alone"), free_port()
     canary = field.folder / "canary"
     with field.start(port):
-        storm = field.send(port, "{{ lookup('ansible.builtin.pipe', 'touch " + str(canary) + "') }}")
+        template = "{{ lookup('ansible.builtin.pipe', 'touch " + str(canary) + "') }}"
+        alone = field.send(port, _twice(), 10, template).join(300)
         field.settle()
-    slowest = max(slowest, *storm.seconds)
-    runs = field.runs()
-    return Seen(rounds, acknowledged, lost, INCIDENTS, sum(runs.values()), slowest, canary.exists())
+    slowest = max(seconds for one in (storm, *storms, alone) for seconds in one.seconds)
+    return Seen(during, after, sum(field.runs().values()), slowest, canary.exists())

@@ -5,7 +5,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import re
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -32,12 +37,45 @@ def test_list_names_every_runbook_one_a_line_in_a_pipe():
     assert [one["name"] for one in json.loads(command("list", "--json")[1])] == RUNBOOKS
 
 
+def test_a_terminal_gets_a_table():
+    ours, theirs = os.openpty()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "100"}
+    with subprocess.Popen([sys.executable, "-m", "oncall", "list"], stdout=theirs, env=environment) as process:
+        os.close(theirs)
+        said = b""
+        # What a terminal says when nobody holds its other end any more.
+        with contextlib.suppress(OSError):
+            while some := os.read(ours, 65536):
+                said += some
+    os.close(ours)
+    head, *lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in said.decode().splitlines()]
+    assert (process.returncode, head.split()) == (0, ["RUNBOOK", "SEVERITY", "FOR", "ALERTS"])
+    assert [line.split()[0] for line in lines if not line.startswith(" ")] == RUNBOOKS
+    assert max(map(len, [head, *lines])) <= 100 and "\t" not in said.decode()
+
+
 def test_describe_tells_what_a_runbook_may_do():
     code, out, _ = command("describe", "db_pool")
     assert code == 0
     assert "remedy     raise_pool_size: " in out and " Undone: " in out
     assert "variable   db_pool_idle_seconds (float, 600): " in out
     assert json.loads(command("describe", "db_pool", "--json")[1])["causes"][0] == "idle_in_transaction"
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("oncall epis", ["plain,episode", "plain,episodes"]),
+        ("oncall run db", ["plain,db_down", "plain,db_pool"]),
+        ("oncall describe latency", ["plain,latency"]),
+        ("oncall describe db_pol", []),
+        ("oncall run cache --app", ["plain,--approve"]),
+    ],
+)
+def test_the_shell_completes_commands_runbooks_and_options(words, offered):
+    asked = {"_ONCALL_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    done = CliRunner().invoke(main, [], prog_name="oncall", env=asked)
+    assert (done.exit_code, done.stdout.split()) == (0, offered)
 
 
 @pytest.mark.parametrize(
