@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.oncall.runbooks.tests.support.schemas import as_documented
 from ansible_collections.oncall.runbooks.tests.support.serving import Host, Serving, alert, wait_until_empty
 from ansible_collections.oncall.runbooks.tests.support.supervisord import free_port, until
 
@@ -320,6 +321,22 @@ def test_what_it_tells_prometheus(serving, host):
         assert f"\n{name}" in text
     assert serving.request("GET", "/metrics", token="wrong-wrong-wrong-wrong")[0] == 401
     assert serving.get("/readyz") == (200, "ok\n")
+
+
+def test_its_commands_print_the_json_that_is_documented(serving, host):
+    """Of all that the tests before this one have left, too."""
+    serving.send(alert(host.name), alert("nobody"))
+    ended = serving.until_state(host, "ended")
+    for command in ("episodes", "quarantine", "proven"):
+        told = as_documented(
+            command, serving.command(command, "--json", *(["-n", "500"] * (command != "proven"))).stdout
+        )
+        assert len(told) > 0, command
+    # One of each kind.
+    for one in {episode["outcome"]: episode for episode in serving.episodes()}.values():
+        told = as_documented("episode", serving.command("episode", one["id"], "--json").stdout)
+        assert told["id"] == one["id"]
+    assert ended["outcome"] == "resolved"
 
 
 def test_an_alert_that_always_fires_is_only_seen(serving):

@@ -19,6 +19,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from ansible_collections.oncall.runbooks.tests.support.schemas import as_documented
 from oncall import OncallError, Outcome, Runbooks
 from oncall.execution import RUN_ID
 
@@ -102,7 +103,8 @@ def test_the_command_in_a_pipe(healthy_lab, places):
     healthy_lab.inject("idle_in_transaction")
 
     def oncall(*arguments: str) -> subprocess.CompletedProcess[str]:
-        argv = [sys.executable, "-m", "oncall", *arguments, "-i", str(INVENTORY), "--keep-env", "LAB_HOME"]
+        of_hosts = [] if arguments[0] in ("runs", "show") else ["-i", str(INVENTORY), "--keep-env", "LAB_HOME"]
+        argv = [sys.executable, "-m", "oncall", *arguments, *of_hosts]
         return subprocess.run(argv, capture_output=True, text=True, timeout=120, cwd=REPOSITORY)
 
     plan = oncall("run", "db_pool", "--check", "--json")
@@ -115,6 +117,13 @@ def test_the_command_in_a_pipe(healthy_lab, places):
     assert "end_idle_in_transaction (low) helped" in done.stdout and "\x1b" not in done.stdout
     ledger = oncall("ledger", "lab")
     assert ledger.stdout.splitlines()[0].endswith("\tresolved: end_idle_in_transaction"), ledger
+    assert oncall("hold", "lab", "--reason", "a look at the JSON").returncode == 0
+    told = as_documented("ledger", oncall("ledger", "lab", "--json").stdout)
+    assert oncall("release", "lab").returncode == 0
+    assert (told["holds"][0]["reason"], told["claims"][0]["outcome"]) == ("a look at the JSON", "resolved")
+
+    newest, *_ = as_documented("runs", oncall("runs", "--json").stdout)
+    assert as_documented("show", oncall("show", newest["id"], "--json").stdout) == newest
 
 
 @pytest.mark.parametrize("way", ["timeout", "cancel", "task", "died"])

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from ansible_collections.oncall.runbooks.tests.support.schemas import as_documented
 from oncall import catalog, display, execution, records
 from oncall.cli import main
 
@@ -34,7 +35,7 @@ def test_list_names_every_runbook_one_a_line_in_a_pipe():
     code, out, _ = command("list")
     assert code == 0
     assert [line.split("\t")[0] for line in out.splitlines()] == RUNBOOKS
-    assert [one["name"] for one in json.loads(command("list", "--json")[1])] == RUNBOOKS
+    assert [one["name"] for one in as_documented("list", command("list", "--json")[1])] == RUNBOOKS
 
 
 def test_a_terminal_gets_a_table():
@@ -59,7 +60,7 @@ def test_describe_tells_what_a_runbook_may_do():
     assert code == 0
     assert "remedy     raise_pool_size: " in out and " Undone: " in out
     assert "variable   db_pool_idle_seconds (float, 600): " in out
-    assert json.loads(command("describe", "db_pool", "--json")[1])["causes"][0] == "idle_in_transaction"
+    assert as_documented("describe", command("describe", "db_pool", "--json")[1])["causes"][0] == "idle_in_transaction"
 
 
 @pytest.mark.parametrize(
