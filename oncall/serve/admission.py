@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -87,6 +87,33 @@ def mode_now(one: Waiting, route: Route | None, not_helped: int) -> str:
     return min(one.mode, allowed, key=MODES.index)
 
 
+def may_act(
+    host: str,
+    agreed: bool,
+    settings: Settings,
+    members: Mapping[str, frozenset[str]],
+    now: float,
+    not_helped: Callable[[str, int], int],
+) -> tuple[str, ...]:
+    """The runbooks whose remedies a run on a host may apply: one that another hands over to keeps its own mode.
+
+    Args:
+        host: of the inventory.
+        agreed: whether a person agreed to the plans.
+        settings: with the modes and windows.
+        members: group of the inventory -> its hosts.
+        now: epoch seconds.
+        not_helped: (runbook, most) -> how many of its last remedies have not helped on this host.
+    """
+    return tuple(
+        name
+        for name, route in settings.runbooks.items()
+        if (agreed and route.mode == "approve")
+        or (route.mode == "auto" and (agreed or not_helped(name, route.max_not_helped) < route.max_not_helped))
+        if not _window(name, host, settings.maintenance, members, now)
+    )
+
+
 def why_not(one: Waiting, past: Past, settings: Settings, members: Mapping[str, frozenset[str]], now: float) -> str:
     """Why no run of this episode may begin; "" where one may, which does not have to be one that acts.
 
@@ -97,7 +124,7 @@ def why_not(one: Waiting, past: Past, settings: Settings, members: Mapping[str, 
         members: group of the inventory -> its hosts.
         now: epoch seconds.
     """
-    if window := _window(one, settings.maintenance, members, now):
+    if window := _window(one.runbook, one.host, settings.maintenance, members, now):
         return f"maintenance until {window.ends_at.isoformat(timespec='minutes')}: {window.reason}"
     if any(run.running and (run.runbook, run.host) == (one.runbook, one.host) for run in past.started):
         return f"{one.runbook} runs on {one.host}"
@@ -130,12 +157,12 @@ def why_not_act(one: Waiting, past: Past, settings: Settings, members: Mapping[s
 
 
 def _window(
-    one: Waiting, windows: Sequence[Window], members: Mapping[str, frozenset[str]], now: float
+    runbook: str, host: str, windows: Sequence[Window], members: Mapping[str, frozenset[str]], now: float
 ) -> Window | None:
     moment = datetime.fromtimestamp(now, UTC)
     for window in windows:
-        host = not window.hosts or any(one.host == name or one.host in members.get(name, ()) for name in window.hosts)
-        runbook = not window.runbooks or one.runbook in window.runbooks
-        if host and runbook and window.begins_at <= moment < window.ends_at:
+        there = not window.hosts or any(host == name or host in members.get(name, ()) for name in window.hosts)
+        of_it = not window.runbooks or runbook in window.runbooks
+        if there and of_it and window.begins_at <= moment < window.ends_at:
             return window
     return None

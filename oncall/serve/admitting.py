@@ -5,12 +5,24 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import sqlalchemy as sa
 
 from .admission import HOUR_SECONDS, Past, Started, Waiting
-from .database import EPISODES, RUNS
+from .database import EPISODES, REMEDIES, RUNS
+
+
+def not_helped(connection: sa.Connection, runbook: str, host: str, most: int) -> int:
+    """How many remedies in a row did not help since one did, of the last ``most``."""
+    query = (
+        sa.select(REMEDIES.c.helped)
+        .where(REMEDIES.c.runbook == runbook, REMEDIES.c.host == host)
+        .order_by(REMEDIES.c.at.desc())
+        .limit(most)
+    )
+    return len([*itertools.takewhile(lambda helped: not helped, connection.scalars(query))])
 
 
 class Admitting:
@@ -63,18 +75,7 @@ class Admitting:
 
     def not_helped(self, runbook: str, host: str, most: int) -> int:
         """How many remedies in a row did not help since one did."""
-        query = (
-            sa.select(RUNS.c.helped)
-            .where(RUNS.c.runbook == runbook, RUNS.c.host == host, RUNS.c.helped.is_not(None))
-            .order_by(RUNS.c.admitted_at.desc())
-            .limit(most)
-        )
-        count = 0
-        for row in self._connection.execute(query):
-            if row.helped:
-                break
-            count += 1
-        return count
+        return not_helped(self._connection, runbook, host, most)
 
     def admit(self, one: Waiting, node: str, now: float) -> str:
         """Begin a run of an episode; its id."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -117,6 +118,8 @@ class AwxExecutor:
             "run_host": order.host,
             MARK: order.run,
         }
+        if order.acts:
+            variables["run_may_act"] = [*order.may_act]
         if order.plan_hashes:
             variables["run_plan"] = [*order.plan_hashes]
         return {"limit": order.host, "job_type": "run" if order.acts else "check", "extra_vars": variables}
@@ -196,7 +199,7 @@ class AwxExecutor:
 def _ended(job: int, host: HostResult, order: Order, seconds: float) -> Told:
     mode, began = "act" if order.acts else "check", round(time.time() - seconds, 3)
     ended = told_of(Result(order.runbook, mode, "ended", began, round(seconds, 3), {order.host: host}), order)
-    return Told(ended.outcome, ended.summary, ended.helped, ended.plan_hashes, {**(ended.result or {}), "awx_job": job})
+    return replace(ended, result={**(ended.result or {}), "awx_job": job})
 
 
 def _host(where: str, told: dict[str, Any], order: Order, why: str) -> HostResult:

@@ -64,8 +64,17 @@ RUNS = sa.Table(
     sa.Column("began_at", sa.Float),
     sa.Column("ended_at", sa.Float),
     sa.Column("outcome", sa.Text, nullable=False, default=""),
-    # Whether a remedy was proven to have helped; NULL where none was applied.
-    sa.Column("helped", sa.Boolean),
+)
+# What a run applied, by the runbook that owns it: the run's own, or one that it handed over to.
+REMEDIES = sa.Table(
+    "oncall_remedies",
+    METADATA,
+    sa.Column("run", sa.Text, primary_key=True),
+    sa.Column("runbook", sa.Text, primary_key=True),
+    sa.Column("host", sa.Text, nullable=False),
+    # Whether it was proven.
+    sa.Column("helped", sa.Boolean, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
 )
 QUARANTINE = sa.Table(
     "oncall_quarantine",

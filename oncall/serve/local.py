@@ -9,7 +9,7 @@ import threading
 from collections.abc import Container
 
 from ..api import Runbooks
-from ..results import HostResult, Outcome, Result
+from ..results import HostResult, Outcome, Result, RunbookRun
 from .settings import Settings
 from .work import CANCELED, CUT_OFF, INTERRUPTED, Order, Told
 
@@ -33,7 +33,10 @@ class Local:
             limit=order.host,
             mode="act" if order.acts else "check",
             approve=order.plan_hashes,
-            variables=route.variables if route else {},
+            variables={
+                **(route.variables if route else {}),
+                **({"run_may_act": [*order.may_act]} if order.acts else {}),
+            },
             # Its name might be that of a group by now.
             texts={"run_host": order.host, "run_owner": _owner(order)},
             timeout_seconds=route.timeout_seconds if route else None,
@@ -56,23 +59,26 @@ def told(result: Result, order: Order) -> Told:
     """What a result says of the one host."""
     host = result.hosts.get(order.host)
     if result.status == "ended" and host is not None:
-        hashes = tuple(plan.hash for plan in host.plans)
+        plans = {run.runbook: run.plan.hash for run in host.runs if _can_be_approved(run)}
         # Such as that the ledger would refuse the plan.
-        notes = [note for run in host.runs for note in run.notes] if hashes else []
-        return Told(
-            host.outcome, "; ".join(dict.fromkeys([host.summary, *notes])), _helped(host), hashes, result.to_dict()
-        )
+        notes = [note for run in host.runs for note in run.notes] if plans else []
+        summary = "; ".join(dict.fromkeys([host.summary, *notes]))
+        return Told(host.outcome, summary, _helped(host), (*plans,), (*plans.values(),), result.to_dict())
     known = f": {host.summary}" if host else ""
     acted = order.acts and result.may_have_acted
     if result.status == "canceled" and not acted:
-        return Told(CANCELED, f"canceled{known}", None, (), result.to_dict())
+        return Told(CANCELED, f"canceled{known}", result=result.to_dict())
     ends = {"canceled": "canceled", "timed_out": "killed after its time", "died": "ansible-playbook died"}
     what = ends.get(result.status, "it came to no end")
     # Killed while it might have been acting: nobody knows what it left behind.
     outcome = INTERRUPTED if acted else Outcome.UNKNOWN
-    return Told(outcome, f"{what}{known}", None, (), result.to_dict())
+    return Told(outcome, f"{what}{known}", result=result.to_dict())
 
 
-def _helped(host: HostResult) -> bool | None:
+def _can_be_approved(run: RunbookRun) -> bool:
+    return run.plan.is_actionable and (run.outcome == Outcome.PLANNED or run.guard == "may_act")
+
+
+def _helped(host: HostResult) -> dict[str, bool]:
     # Also where something else is wrong besides.
-    return any(action.helped for action in host.actions) if host.actions else None
+    return {run.runbook: any(action.helped for action in run.actions) for run in host.runs if run.actions}

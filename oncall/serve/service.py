@@ -25,6 +25,7 @@ from .. import inventory
 from ..errors import OncallError
 from ..execution import sweep
 from . import logs, workflows
+from .admission import may_act
 from .awx import AwxExecutor
 from .database import url_of, workflows_url
 from .dispatcher import Dispatcher
@@ -32,7 +33,7 @@ from .journal import Journal
 from .local import Local
 from .metrics import Metrics
 from .nodes import Nodes
-from .settings import Settings, load, not_reloaded, problem_at
+from .settings import Route, Settings, load, not_reloaded, problem_at
 from .silences import Silences
 from .store import Store
 from .tokens import Tokens
@@ -102,7 +103,7 @@ class Service:
         self._store = Store(url)
         self._metrics = Metrics(self._store, lambda: self._dispatcher.paused(self.settings))
         self._metrics.know(self.settings.runbooks)
-        self._work = Work(self._store, self._executor, self.settings.node, self._approve_seconds, self._ended)
+        self._work = Work(self._store, self._executor, self.settings.node, self._route, self._may_act, self._ended)
         self._dispatcher = Dispatcher(
             self._store,
             lambda: self.settings,
@@ -136,9 +137,19 @@ class Service:
     def _executor(self) -> Executor:
         return AwxExecutor(self.settings) if self.settings.executor == "awx" else Local(self.settings, self._untouched)
 
-    def _approve_seconds(self, runbook: str) -> float:
-        route = self.settings.runbooks.get(runbook)
-        return route.approve_seconds if route else 3600.0
+    def _route(self, runbook: str) -> Route | None:
+        return self.settings.runbooks.get(runbook)
+
+    def _may_act(self, host: str, agreed: bool) -> tuple[str, ...]:
+        members = self._inventory.names(False).members
+        return may_act(
+            host,
+            agreed,
+            self.settings,
+            members,
+            time.time(),
+            lambda name, most: self._store.not_helped(name, host, most),
+        )
 
     def _ended(self, runbook: str, outcome: str, seconds: float) -> None:
         self._metrics.ended(runbook, outcome, seconds)

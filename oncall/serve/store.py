@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,8 +19,8 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ..errors import OncallError, first_line
-from .admitting import Admitting
-from .database import CONTROL, EPISODES, INBOX, METADATA, QUARANTINE, RUNS, engine, shown
+from .admitting import Admitting, not_helped
+from .database import CONTROL, EPISODES, INBOX, METADATA, QUARANTINE, REMEDIES, RUNS, engine, shown
 
 # One writer at a time where several would decide at once; any number that is ours.
 LOCK = 0x6F6E63616C6C
@@ -157,16 +157,20 @@ class Store:
         with self._engine.begin() as connection:
             connection.execute(RUNS.update().where(RUNS.c.id == run, RUNS.c.ended_at.is_(None)).values(node=node))
 
-    def conclude(self, run: str, outcome: str, helped: bool | None, episode: str, values: dict[str, Any]) -> None:
-        """What came of a run, and what the episode is now. Doing it twice changes nothing."""
+    def conclude(
+        self, run: str, outcome: str, helped: Mapping[str, bool], episode: str, values: Mapping[str, Any]
+    ) -> None:
+        """What came of a run, whose remedies helped, and what the episode is now. Doing it twice changes nothing."""
         now = time.time()
         with self._engine.begin() as connection:
             done = connection.execute(
-                RUNS.update()
-                .where(RUNS.c.id == run, RUNS.c.ended_at.is_(None))
-                .values(ended_at=now, outcome=outcome, helped=helped)
+                RUNS.update().where(RUNS.c.id == run, RUNS.c.ended_at.is_(None)).values(ended_at=now, outcome=outcome)
             )
             if done.rowcount == 1:
+                host = connection.scalar(sa.select(RUNS.c.host).where(RUNS.c.id == run))
+                for runbook, whether in helped.items():
+                    proof = {"run": run, "runbook": runbook, "host": host, "helped": whether, "at": now}
+                    connection.execute(REMEDIES.insert().values(**proof))
                 connection.execute(EPISODES.update().where(EPISODES.c.id == episode).values(**values))
                 # Somebody canceled it in the moment in which it was about to wait, for a person or for its turn.
                 late = EPISODES.c.id == episode, EPISODES.c.state.in_(["waiting", "queued"]), EPISODES.c.cancel != ""
@@ -230,6 +234,11 @@ class Store:
         with self._reading.connect() as connection:
             return [_plain(row) for row in connection.execute(query)]
 
+    def not_helped(self, runbook: str, host: str, most: int) -> int:
+        """How many remedies of a runbook in a row did not help on a host since one did, of the last ``most``."""
+        with self._reading.connect() as connection:
+            return not_helped(connection, runbook, host, most)
+
     def any_queued(self) -> bool:
         query = sa.select(EPISODES.c.id).where(EPISODES.c.state == "queued").limit(1)
         with self._reading.connect() as connection:
@@ -264,11 +273,7 @@ class Store:
 
     def proven(self) -> list[dict[str, Any]]:
         """Per runbook and host: remedies, those that helped, and how many in a row did not since."""
-        query = (
-            sa.select(RUNS.c.runbook, RUNS.c.host, RUNS.c.helped)
-            .where(RUNS.c.helped.is_not(None))
-            .order_by(RUNS.c.admitted_at)
-        )
+        query = sa.select(REMEDIES.c.runbook, REMEDIES.c.host, REMEDIES.c.helped).order_by(REMEDIES.c.at)
         found: dict[tuple[str, str], dict[str, Any]] = {}
         with self._reading.connect() as connection:
             for row in connection.execute(query):
@@ -336,7 +341,7 @@ class Store:
         with self._alone() as connection:
             # Looked at again: another node may have heard of one meanwhile.
             episodes = [*connection.scalars(sa.select(EPISODES.c.id).where(EPISODES.c.id.in_(found), *old))]
-            connection.execute(RUNS.delete().where(RUNS.c.episode.in_(episodes), RUNS.c.helped.is_(None)))
+            connection.execute(RUNS.delete().where(RUNS.c.episode.in_(episodes)))
             connection.execute(EPISODES.delete().where(EPISODES.c.id.in_(episodes)))
             newest = sa.select(QUARANTINE.c.id).order_by(QUARANTINE.c.last_at.desc()).limit(MOST_ASIDE)
             connection.execute(QUARANTINE.delete().where(sa.or_(stale, QUARANTINE.c.id.not_in(newest))))

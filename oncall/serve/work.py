@@ -14,14 +14,15 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import OncallError, first_line
 from ..results import Outcome
+from .settings import Route
 from .store import Store
 
 LOG = logging.getLogger("oncall.work")
@@ -41,6 +42,7 @@ class Order:
         run: names it and its record.
         acts: whether it may change something.
         plan_hashes: if it acts, only on plans that are these.
+        may_act: if it acts, the runbooks whose remedies may be applied, as others may be handed over to.
     """
 
     run: str
@@ -48,6 +50,7 @@ class Order:
     host: str
     acts: bool
     plan_hashes: tuple[str, ...] = ()
+    may_act: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,14 +59,16 @@ class Told:
 
     Attributes:
         outcome: one of `oncall.Outcome`, or ``interrupted``, ``canceled`` or, for one that had begun no remedy, ``cut_off``.
-        helped: whether a remedy was proven to have helped; None where none was applied.
-        plan_hashes: of the plans that a person can approve.
+        helped: runbook that applied remedies -> whether one was proven to have helped.
+        planned: the runbooks whose plans a person can approve.
+        plan_hashes: of these plans.
         result: the document of the run.
     """
 
     outcome: str
     summary: str
-    helped: bool | None = None
+    helped: Mapping[str, bool] = field(default_factory=dict)
+    planned: tuple[str, ...] = ()
     plan_hashes: tuple[str, ...] = ()
     result: dict[str, Any] | None = None
 
@@ -89,7 +94,8 @@ class Work:
         store: the database.
         executor: plays.
         node: what this node is called.
-        approve_seconds: runbook -> how long a person has to agree.
+        route: runbook -> what the settings say of it now.
+        may_act: (host, whether a person agreed) -> the runbooks whose remedies may be applied there now.
         ended: called after each run with its runbook, outcome and seconds.
     """
 
@@ -98,11 +104,12 @@ class Work:
         store: Store,
         executor: Callable[[], Executor],
         node: str,
-        approve_seconds: Callable[[str], float],
+        route: Callable[[str], Route | None],
+        may_act: Callable[[str, bool], tuple[str, ...]],
         ended: Callable[[str, str, float], None],
     ) -> None:
         self._store, self._executor, self._node = store, executor, node
-        self._approve_seconds, self._ended = approve_seconds, ended
+        self._route, self._may_act, self._ended = route, may_act, ended
         self._running: dict[str, threading.Event] = {}
         self._lock = threading.Lock()
         # Nothing more is begun; and at last, what runs is killed.
@@ -132,7 +139,8 @@ class Work:
             raise Cut
         first = self._insist(lambda: self._store.begin(run, self._node, time.time()))
         hashes = tuple(filter(None, episode["plan_hash"].split(","))) if row.acts else ()
-        order = Order(run, row.runbook, row.host, row.acts, hashes)
+        may_act = self._insist(lambda: self._may_act(row.host, bool(hashes))) if row.acts else ()
+        order = Order(run, row.runbook, row.host, row.acts, hashes, may_act)
         if first or not row.acts:
             return _json(self._played(order))
         taken_up = self._taken_up(order)
@@ -213,10 +221,18 @@ class Work:
         }
         if found.outcome == CUT_OFF:
             values = self._after_cut_off(episode, found.summary, now)
-        if not row.acts and episode["mode"] == "approve" and found.outcome == Outcome.PLANNED and found.plan_hashes:
-            values.update(state="waiting", ended_at=None, until=now + self._approve_seconds(row.runbook))
+        seconds = self._may_be_asked(found) if row.acts or episode["mode"] == "approve" else 0
+        if seconds:
+            values.update(state="waiting", ended_at=None, until=now + seconds)
         self._insist(lambda: self._store.conclude(run, found.outcome, found.helped, row.episode, values))
         self._ended(row.runbook, values.get("outcome", found.outcome), now - (row.began_at or now))
+
+    def _may_be_asked(self, found: Told) -> float:
+        """How long a person is asked about the plans of a run; 0 where nobody is."""
+        if found.outcome not in (Outcome.PLANNED, Outcome.BLOCKED):
+            return 0
+        routes = [route for route in map(self._route, found.planned) if route and route.mode in ("approve", "auto")]
+        return min((route.approve_seconds for route in routes), default=0)
 
     def _after_cut_off(self, episode: dict[str, Any], summary: str, now: float) -> dict[str, Any]:
         """What becomes of an episode whose run was cut off before it acted: it is queued again, but not for ever."""
@@ -236,4 +252,4 @@ def _json(told: Told) -> str:
 
 def _read(told: str) -> Told:
     data = json.loads(told)
-    return Told(**{**data, "plan_hashes": tuple(data["plan_hashes"])})
+    return Told(**{**data, "planned": tuple(data["planned"]), "plan_hashes": tuple(data["plan_hashes"])})

@@ -49,7 +49,8 @@ def begin(diagnosis: Mapping[str, Any], options: Mapping[str, Any]) -> State:
     Args:
         diagnosis: as the action plugin ``diagnosis`` returns it.
         options: ``check`` (bool), ``until``, ``max_risk``, ``plan`` (hashes approved, a list), ``needs_plan`` (bool:
-            act on an approved plan only), ``host`` (act on no other; "" for any), ``override`` and ``above`` (the runbooks that handed over to this one).
+            act on an approved plan only), ``host`` (act on no other; "" for any), ``may_act`` (runbooks, or ``all``),
+            ``override`` and ``above`` (the runbooks that handed over to this one).
     """
     state = dict(_fresh(diagnosis), override=override_of(options["override"]), above=list(options["above"]))
     if diagnosis["status"] == UNKNOWN:
@@ -116,6 +117,9 @@ def _guarded(
         return _blocked(
             state, "host", f"this run is for {host} alone (run_host), and here it is on {diagnosis['host']}"
         )
+    if not {"all", diagnosis["runbook"]} & {*options["may_act"]}:
+        reason = f"{diagnosis['runbook']} may not act in this run (run_may_act); its plan is {plan['hash']}"
+        return _blocked(state, "may_act", reason)
     approved = options["plan"]
     if options["needs_plan"] and not approved:
         return _blocked(state, "plan", f"no approved plan was given; the plan now is {plan['hash']}")

@@ -19,7 +19,7 @@ from oncall.serve.settings import Awx, Route, Settings
 from oncall.serve.work import CANCELED, INTERRUPTED, Order
 
 LOOK = Order("e1r1", "db_pool", "shop", acts=False)
-ACT = Order("e1r2", "db_pool", "shop", acts=True, plan_hashes=("p0123456789abcde",))
+ACT = Order("e1r2", "db_pool", "shop", acts=True, plan_hashes=("p0123456789abcde",), may_act=("db_pool",))
 FINE = {"healthy", "resolved", "planned", "advised"}
 CONTEXT = functools.cache(ssl.create_default_context)
 FOR_EVER = ((0.0, "pending"), (0.01, "running"))
@@ -89,21 +89,21 @@ def status_of(awx: FakeAwx, job: int) -> str:
 @pytest.mark.parametrize(
     ("order", "status", "outcome", "helped"),
     [
-        (LOOK, "successful", "healthy", None),
-        (LOOK, "successful", "planned", None),
-        (LOOK, "successful", "advised", None),
-        (LOOK, "failed", "unknown", None),
-        (ACT, "successful", "healthy", None),
-        (ACT, "successful", "resolved", True),
-        (ACT, "failed", "unresolved", False),
-        (ACT, "failed", "blocked", None),
+        (LOOK, "successful", "healthy", {}),
+        (LOOK, "successful", "planned", {}),
+        (LOOK, "successful", "advised", {}),
+        (LOOK, "failed", "unknown", {}),
+        (ACT, "successful", "healthy", {}),
+        (ACT, "successful", "resolved", {"db_pool": True}),
+        (ACT, "failed", "unresolved", {"db_pool": False}),
+        (ACT, "failed", "blocked", {}),
     ],
 )
 def test_what_the_runbook_published_is_what_came_of_it(awx, executor, order, status, outcome, helped):
     awx.courses["db_pool"] = course(status, published(outcome, order.acts))
     told = executor().play(order, threading.Event())
     assert (told.outcome, told.summary, told.helped) == (outcome, f"it is {outcome}", helped)
-    assert told.plan_hashes == ("p0123456789abcde",)
+    assert told.plan_hashes == (("p0123456789abcde",) if outcome == "planned" else ())
     (job,) = awx.launches
     assert told.result is not None and told.result["awx_job"] == job["id"]
     assert told.result["hosts"][0]["runs"][0]["outcome"] == outcome
@@ -111,19 +111,33 @@ def test_what_the_runbook_published_is_what_came_of_it(awx, executor, order, sta
     assert (job["limit"], job["job_type"]) == ("shop", "run" if order.acts else "check")
     variables = json.loads(job["extra_vars"])
     assert variables.pop("run_plan", None) == (["p0123456789abcde"] if order.acts else None)
+    assert variables.pop("run_may_act", None) == (["db_pool"] if order.acts else None)
     assert variables == {
         "run_max_risk": "low", "run_fail_on": ["unresolved", "blocked", "unknown"], "oncall_run": order.run, "run_host": "shop",
     }  # fmt: skip
 
 
 def test_a_runbook_that_was_handed_over_to_is_told_as_well(awx, executor):
-    handed = published("advised", acts=False, hand_over=["db_down"])
+    handed = published("planned", acts=False, hand_over=["db_down"])
     owner = published("planned", acts=False, runbook="db_down")["oncall"]["shop"]["db_pool"]
     handed["oncall"]["shop"]["db_down"] = owner
     awx.courses["db_pool"] = course("successful", handed)
     told = executor().play(LOOK, threading.Event())
-    assert (told.outcome, told.summary) == ("planned", "it is advised; db_down: it is planned")
-    assert len(told.plan_hashes) == 2
+    assert (told.outcome, told.summary) == ("planned", "it is planned; db_down: it is planned")
+    assert told.planned == ("db_pool", "db_down")
+
+
+def test_one_that_was_handed_over_to_and_may_not_act(awx, executor):
+    handed = published("advised", hand_over=["db_down"], plan={})
+    guard = {"name": "may_act", "reason": "db_down may not act in this run"}
+    handed["oncall"]["shop"]["db_down"] = published("blocked", runbook="db_down", guard=guard)["oncall"]["shop"][
+        "db_pool"
+    ]
+    awx.courses["db_pool"] = course("failed", handed)
+    told = executor().play(ACT, threading.Event())
+    assert (told.outcome, told.helped, told.planned, told.plan_hashes) == (
+        "blocked", {}, ("db_down",), ("p0123456789abcde",),
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("outcome", sorted(FINE))
@@ -141,7 +155,7 @@ def test_a_job_that_failed_is_never_fine(awx, executor, order, outcome):
 def test_a_job_that_came_to_no_end(awx, executor, order, outcome, status):
     awx.courses["db_pool"] = course(status, published("healthy", order.acts), explanation="the node is gone")
     told = executor().play(order, threading.Event())
-    assert (told.outcome, told.helped) == (outcome, None)
+    assert (told.outcome, told.helped) == (outcome, {})
     assert told.summary == f"AWX job {awx.launches[0]['id']} is {status}: the node is gone"
 
 
@@ -199,7 +213,7 @@ def test_what_no_runbook_publishes_is_unknown(awx, executor, artifacts):
     assert told.outcome == "unknown"
     assert told.summary.startswith(f"AWX job {awx.launches[0]['id']} published")
     assert "\n" not in told.summary and len(told.summary) < 400
-    assert told.helped is None
+    assert told.helped == {}
 
 
 # ------------------------------------------------------------------ canceled
@@ -234,7 +248,7 @@ def test_one_that_ends_before_it_can_be_canceled_is_told_as_it_ended(awx, execut
     cancel = threading.Event()
     cancel.set()
     told = executor().play(ACT, cancel)
-    assert (told.outcome, told.helped) == ("resolved", True)
+    assert (told.outcome, told.helped) == ("resolved", {"db_pool": True})
 
 
 @pytest.mark.parametrize("refused", [False, True])
@@ -272,7 +286,7 @@ def test_looks_that_fail_for_a_while_change_nothing(awx, executor, trouble):
     awx.courses["db_pool"] = course("successful", published("resolved"))
     awx.troubles = [Trouble(trouble.method, trouble.path, trouble.how, trouble.status, trouble.body, trouble.times)]
     told = executor().play(ACT, threading.Event())
-    assert (told.outcome, told.helped) == ("resolved", True)
+    assert (told.outcome, told.helped) == ("resolved", {"db_pool": True})
     assert awx.troubles[0].times == 0
     assert len(awx.launches) == 1
 
@@ -468,7 +482,7 @@ def test_a_job_that_goes_on_after_a_crash_is_found_again_and_followed(awx, execu
 
     told = executor().take_up(ACT, threading.Event())
     assert told is not None and told.result is not None
-    assert (told.outcome, told.helped, told.result["awx_job"]) == ("resolved", True, awx.launches[1]["id"])
+    assert (told.outcome, told.helped, told.result["awx_job"]) == ("resolved", {"db_pool": True}, awx.launches[1]["id"])
     assert len(awx.launches) == 3
     assert executor().take_up(Order("e1r3", "db_pool", "shop", acts=True), threading.Event()) is None
 

@@ -18,11 +18,12 @@ from ansible_collections.oncall.runbooks.lab.alertmanager import Alertmanager, e
 from ansible_collections.oncall.runbooks.lab.prometheus import Prometheus, ensure_prometheus, hurried
 from ansible_collections.oncall.runbooks.tests.support.debian_programs import program
 from ansible_collections.oncall.runbooks.tests.support.plays import REPOSITORY
-from ansible_collections.oncall.runbooks.tests.support.serving import TOKEN, Serving
+from ansible_collections.oncall.runbooks.tests.support.serving import TOKEN, Serving, alert
 from ansible_collections.oncall.runbooks.tests.support.supervisord import until
 
 EXTENSION = REPOSITORY / "extensions" / "prometheus"
 TIMES = 20
+HURRIED = {"run_confirm_seconds": 1, "run_verify_seconds": 2, "run_verify_every_seconds": 1}
 
 
 @pytest.fixture
@@ -125,3 +126,23 @@ def test_what_somebody_silenced_is_left_alone(healthy_lab, serving, alertmanager
     alertmanager.stop()
     until(lambda: "nobody knows what is silenced" in serving.episodes()[0]["reason"], seconds=30)
     assert serving.episodes()[0]["runs"] == 0
+
+
+def test_a_runbook_that_is_handed_over_to_keeps_its_own_mode(healthy_lab, serving):
+    """db_down may act by itself, and finds that db_pool has to, about which a person is to be asked."""
+    modes = {"db_down": {"mode": "auto", "variables": HURRIED}, "db_pool": {"mode": "approve"}}
+    serving.reload(runbooks=modes)
+    healthy_lab.inject("max_connections")
+    serving.send(alert("lab", labels={"runbook": "db_down"}))
+    until(lambda: serving.episodes("waiting") != [], 60, lambda: str(serving.episodes())[-3000:])
+    (waiting,) = serving.episodes()
+    assert (waiting["outcome"], waiting["runbook"]) == ("blocked", "db_down")
+    assert "db_pool may not act in this run" in waiting["summary"]
+    assert healthy_lab.there("max_connections")[0]
+
+    assert serving.command("approve", waiting["id"]).returncode == 0
+    (ended,) = serving.ended()
+    assert (ended["outcome"], ended["runs"]) == ("resolved", 2), ended["summary"]
+    assert not healthy_lab.there("max_connections")[0]
+    # It is the proof of the runbook whose remedy it was.
+    assert serving.command("proven").stdout.splitlines() == ["db_pool\tlab\t1 of 1\t0"]

@@ -95,6 +95,19 @@ def test_a_used_up_server_is_handed_over(healthy_lab, down):
     assert pids(lab) == before
 
 
+def test_one_that_is_handed_over_to_acts_only_if_it_may(healthy_lab, down):
+    lab = healthy_lab
+    lab.inject("max_connections")
+    before = pids(lab)
+    play = down(run_may_act=["db_down"], run_max_risk="high")
+    assert [(run["runbook"], run["outcome"]) for run in play.runs] == [("db_down", "advised"), ("db_pool", "blocked")]
+    blocked = play.runs[1]
+    assert (play.code, blocked["guard"]["name"], blocked["actions"]) == (2, "may_act", []), play.output
+    assert blocked["plan"]["hash"] in blocked["summary"]
+    assert pids(lab) == before
+    assert lab.there("max_connections")[0]
+
+
 def test_a_hosted_database_that_is_failed_over_in_vain(healthy_lab, down, tmp_path):
     marker = tmp_path / "promoted"
     acted = down(

@@ -21,6 +21,7 @@ OPTIONS = {
     "override": "",
     "needs_plan": False,
     "host": "",
+    "may_act": ["all"],
     "above": [],
 }
 EVIL = "{{ lookup('pipe', 'touch /tmp/x') }}{% raw %}{# x #}\x1b[2J"

@@ -17,6 +17,7 @@ OPTIONS = {
     "override": "",
     "needs_plan": False,
     "host": "",
+    "may_act": ["all"],
     "above": [],
     "verify_seconds": 10,
     "verify_timeout_seconds": 60,
@@ -82,6 +83,12 @@ FOUND = [
     (diagnosis([A]), {"needs_plan": True}, "blocked", "plan"),
     (diagnosis([A]), {"host": "another"}, "blocked", "host"),
     (diagnosis([A]), {"needs_plan": True, "plan": ["pa"]}, "", ""),
+    (diagnosis([A]), {"may_act": ["q", "r"]}, "", ""),
+    (diagnosis([A]), {"may_act": ["q"]}, "blocked", "may_act"),
+    (diagnosis([A]), {"may_act": []}, "blocked", "may_act"),
+    (diagnosis([A]), {"may_act": ["q"], "plan": ["pa"], "override": "incident 7"}, "blocked", "may_act"),
+    (diagnosis([A]), {"may_act": ["q"], "check": True}, "planned", ""),
+    (diagnosis(problems={"a"}), {"may_act": ["q"]}, "advised", ""),
     *((diagnosis([A, B_HIGH]), {"override": no}, "blocked", "risk") for no in (False, None, 0, " ", "False", "none")),
 ]
 

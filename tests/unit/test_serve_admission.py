@@ -15,6 +15,7 @@ from oncall.serve.admission import (
     Past,
     Started,
     Waiting,
+    may_act,
     mode_now,
     why_not,
     why_not_act,
@@ -246,6 +247,28 @@ def test_a_mode_is_never_more_than_it_was_or_than_it_is(came, now):
 )
 def test_what_did_not_help_asks_a_person(came, now, not_helped, mode):
     assert mode_now(Waiting("e", "cache", "h", "act", came), Route(mode=now, max_not_helped=2), not_helped) == mode
+
+
+@pytest.mark.parametrize(
+    ("agreed", "not_helped", "maintenance", "may"),
+    [
+        (False, {}, "[]", {"cache", "db_pool"}),
+        (True, {}, "[]", {"cache", "db_pool", "crash_loop"}),
+        (False, {"db_pool": 2}, "[]", {"cache"}),
+        (True, {"db_pool": 2}, "[]", {"cache", "db_pool", "crash_loop"}),
+        (False, {"db_pool": 1}, "[]", {"cache", "db_pool"}),
+        (True, {}, f"[{WINDOW}, runbooks: [db_pool]}}]", {"cache", "crash_loop"}),
+        (True, {}, f"[{WINDOW}, runbooks: [db_pool], hosts: [w1]}}]", {"cache", "db_pool", "crash_loop"}),
+        (True, {}, f"[{WINDOW}}}]", set()),
+    ],
+)
+def test_a_runbook_that_is_handed_over_to_keeps_its_own_mode(agreed, not_helped, maintenance, may):
+    modes = "{cache: {mode: auto}, db_pool: {mode: auto}, crash_loop: {mode: approve}, disk_full: {}, api_down: {mode: off}}"
+    text = f"inventories: [a]\nstate_directory: b\nrunbooks: {modes}\nmaintenance: {maintenance}\n"
+    told = may_act(
+        "w0", agreed, parse(text, Path("/serve.yml")), MEMBERS, NOW, lambda name, _most: not_helped.get(name, 0)
+    )
+    assert set(told) == may
 
 
 def test_a_runbook_that_the_settings_do_not_name_any_more_is_off():

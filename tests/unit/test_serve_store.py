@@ -136,10 +136,11 @@ def test_a_run_begins_once_whoever_asks_at_the_same_moment(store):
 def test_what_came_of_a_run_is_written_once(store):
     sort(store, firing())
     run = admit(store)
-    store.conclude(run, "resolved", True, "e0", {**ended(), "result": '{"a": 1}'})
+    store.conclude(run, "resolved", {"cache": True}, "e0", {**ended(), "result": '{"a": 1}'})
     before = store.run(run)
-    store.conclude(run, "unknown", False, "e0", ended("unknown"))
+    store.conclude(run, "unknown", {"cache": False}, "e0", ended("unknown"))
     assert store.run(run) == before
+    assert [(one["helped"], one["remedies"]) for one in store.proven()] == [(1, 1)]
     told = store.episode("e0")
     assert (told["outcome"], told["state"], told["result"]) == ("resolved", "ended", {"a": 1})
     assert (store.open_runs("one"), store.nodes()) == ([], [])
@@ -150,7 +151,7 @@ def test_nobody_is_admitted_twice(store):
     assert admit(store) == "e0r1"
     with store.admitting() as admitting:
         assert admitting.waiting(9) == []
-    store.conclude("e0r1", "planned", None, "e0", {"state": "waiting", "plan_hash": "p1"})
+    store.conclude("e0r1", "planned", {}, "e0", {"state": "waiting", "plan_hash": "p1"})
     assert store.change("e0", "waiting", {"state": "queued", "stage": "act"}) is True
     with store.admitting() as admitting:
         assert [(one.agreed, one.runs) for one in admitting.waiting(9)] == [(True, 1)]
@@ -178,7 +179,7 @@ def test_what_counts_for_the_limits(store):
         admit(store, f"e{number}", at=at) for number, at in enumerate((now, now - 3599.0, now - 3600.0, 0.0, now))
     )
     for run in (acted, _long_ago, looked):
-        store.conclude(run, "resolved", None, run.partition("r")[0], ended())
+        store.conclude(run, "resolved", {}, run.partition("r")[0], ended())
     with store.admitting() as admitting:
         past = {(one.host, one.acts, one.running) for one in admitting.past(now).started}
     assert past == {("h0", True, True), ("h1", True, False), ("h3", True, True)}
@@ -193,11 +194,18 @@ def test_what_counts_for_the_limits(store):
 def test_what_did_not_help_in_a_row(store, helped, in_a_row):
     for number, one in enumerate(helped):
         sort(store, firing(f"e{number}"), firing(f"x{number}", "other"))
-        store.conclude(admit(store, f"e{number}", at=200.0 + number), "x", one, f"e{number}", ended())
-        store.conclude(admit(store, f"x{number}", at=200.0 + number), "x", True, f"x{number}", ended())
+        store.conclude(
+            admit(store, f"e{number}", at=200.0 + number),
+            "x",
+            {"cache": one} if one is not None else {},
+            f"e{number}",
+            ended(),
+        )
+        store.conclude(admit(store, f"x{number}", at=200.0 + number), "x", {"cache": True}, f"x{number}", ended())
     with store.admitting() as admitting:
         assert admitting.not_helped("cache", "h", 3) == in_a_row
         assert admitting.not_helped("cache", "other", 3) == admitting.not_helped("db_pool", "h", 3) == 0
+    assert store.not_helped("cache", "h", 3) == in_a_row
     known = [one for one in helped if one is not None]
     expected = {"runbook": "cache", "host": "h", "remedies": len(known), "helped": sum(known)}
     told = [one for one in store.proven() if one["host"] == "h"]
@@ -212,7 +220,7 @@ def test_a_run_that_is_to_be_killed(store):
     assert store.change("e0", "running", {"cancel": "because"}) is True
     assert store.change("e1", "running", {"cancel": "because"}) is False
     assert (store.canceled("one"), store.canceled("two")) == ([(run, "because")], [])
-    store.conclude(run, "canceled", None, "e0", ended())
+    store.conclude(run, "canceled", {}, "e0", ended())
     assert store.canceled("one") == []
 
 
@@ -248,7 +256,7 @@ def test_who_waits_for_a_person_does_not_wait_for_ever(store):
     sort(store, *(firing(f"e{number}") for number in range(4)), resolved=[("e1", 110.0)])
     for number, until in enumerate((500.0, 900.0, 100.0, 500.001)):
         waits = {"state": "waiting", "until": until}
-        store.conclude(admit(store, f"e{number}"), "planned", None, f"e{number}", waits)
+        store.conclude(admit(store, f"e{number}"), "planned", {}, f"e{number}", waits)
     assert [row.id for row in store.waited_enough(500.0)] == ["e1", "e2"]
 
 
@@ -264,10 +272,10 @@ def test_only_what_is_over_and_old_is_forgotten(store):
     sort(store, *(firing(f"e{number}") for number in range(6)), put_aside=[aside(), aside("q1", at=900.0)])
     # e0 waits, e1 runs, e2 waits for a person, e3 and e4 have ended, e5 has ended and still fires.
     runs = {number: admit(store, f"e{number}") for number in (1, 2, 3, 4, 5)}
-    store.conclude(runs[2], "planned", None, "e2", {"state": "waiting"})
-    store.conclude(runs[3], "healthy", None, "e3", ended())
-    store.conclude(runs[4], "resolved", True, "e4", ended())
-    store.conclude(runs[5], "healthy", None, "e5", ended())
+    store.conclude(runs[2], "planned", {}, "e2", {"state": "waiting"})
+    store.conclude(runs[3], "healthy", {}, "e3", ended())
+    store.conclude(runs[4], "resolved", {"cache": True, "crash_loop": False}, "e4", ended())
+    store.conclude(runs[5], "healthy", {}, "e5", ended())
     sort(store, firing("e5", at=600.0))
     dropped: list[str] = []
 
@@ -282,7 +290,9 @@ def test_only_what_is_over_and_old_is_forgotten(store):
     assert [one["id"] for one in store.quarantine()] == ["q1"]
     assert store.run(runs[3]) is None
     # What a remedy did for a host is remembered.
-    assert store.run(runs[4]).helped is True
+    assert [(one["runbook"], one["host"], one["helped"], one["remedies"]) for one in store.proven()] == [
+        ("cache", "h", 1, 1), ("crash_loop", "h", 0, 1),
+    ]  # fmt: skip
     store.forget(500.0, fails)
     # The same episode again is no new run, as long as it is heard of.
     assert sort(store, firing("e5", at=700.0)) == 0
@@ -304,7 +314,7 @@ def test_what_is_set_and_unset(store):
 def test_numbers(store):
     store.keep([b"1"])
     sort(store, firing(at=20.0), firing("e1", at=10.0), firing("e2", at=5.0))
-    store.conclude(admit(store, "e2"), "healthy", None, "e2", ended())
+    store.conclude(admit(store, "e2"), "healthy", {}, "e2", ended())
     told = store.counts()
     assert told["episodes"] == {("queued", "cache"): 2, ("ended", "cache"): 1}
     assert (told["inbox"], told["queue_oldest"]) == (1, 10.0)
@@ -410,7 +420,7 @@ def test_one_that_was_canceled_does_not_wait_for_a_person(store):
     sort(store, firing(mode="approve", stage="check"))
     run = admit(store)
     store.change("e0", "running", {"cancel": "canceled by ann: enough"})
-    store.conclude(run, "planned", None, "e0", {"state": "waiting", "until": 900.0, "plan_hash": "p1"})
+    store.conclude(run, "planned", {}, "e0", {"state": "waiting", "until": 900.0, "plan_hash": "p1"})
     found = store.episode("e0")
     assert found and (found["state"], found["outcome"]) == ("ended", "canceled")
 

@@ -5,17 +5,24 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from oncall.serve.database import url_of
+from oncall.serve.settings import Route
 from oncall.serve.store import Store
-from oncall.serve.work import CUT_OFF, MOST_CUT_OFF, Cut, Told, Work
+from oncall.serve.work import CUT_OFF, MOST_CUT_OFF, Cut, Order, Told, Work
 
 EPISODE = {
     "id": "e", "runbook": "cache", "host": "h", "fingerprint": "ab", "alert": "{}", "state": "queued",
     "received_at": 100.0, "seen_at": 100.0, "queued_at": 100.0,
 }  # fmt: skip
 LOOKED = Told("healthy", "Redis answers")
+ROUTES = {
+    "cache": Route(mode="auto", approve_seconds=60), "crash_loop": Route(mode="approve", approve_seconds=30),
+    "disk_full": Route(mode="suggest"),
+}  # fmt: skip
 
 
 class Knows:
@@ -37,7 +44,7 @@ def cut_off(tmp_path, taken_up: Told | None, acts: bool = True, before: int = 0,
     """The episode, its last run and whether each play acted, where runs were cut off ``before`` and now another one was."""
     store = Store(url_of("", str(tmp_path / "state")))
     executor = Knows(None)
-    work = Work(store, lambda: executor, "one", lambda _runbook: 60.0, lambda *told: metrics.append(told[1]))
+    work = Work(store, lambda: executor, "one", ROUTES.get, lambda *_asked: (), lambda *told: metrics.append(told[1]))
     metrics: list[str] = []
     try:
         stage = "act" if acts else "check"
@@ -98,7 +105,7 @@ def test_killed_as_the_service_goes_down(tmp_path, outcome, state):
         store.sort([], [{**EPISODE, "mode": "auto", "stage": "act"}], [], [], {})
         with store.admitting() as admitting:
             run = admitting.admit(admitting.waiting(1)[0], "one", 200.0)
-        work = Work(store, lambda: Stops(outcome), "one", lambda _runbook: 60.0, lambda *_told: None)
+        work = Work(store, lambda: Stops(outcome), "one", ROUTES.get, lambda *_asked: (), lambda *_told: None)
         work.going_down = True
         if state == "queued":
             work.conclude(run, work.play(run))
@@ -106,5 +113,52 @@ def test_killed_as_the_service_goes_down(tmp_path, outcome, state):
             with pytest.raises(Cut):
                 work.play(run)
         assert store.episode("e")["state"] == state
+    finally:
+        store.close()
+
+
+class Tells:
+    """An executor that plays nothing and tells what it is told to."""
+
+    def __init__(self, told: Told) -> None:
+        self.told = told
+        self.orders: list[Order] = []
+
+    def play(self, order, _cancel):
+        self.orders.append(order)
+        return self.told
+
+
+@pytest.mark.parametrize(
+    ("mode", "outcome", "planned", "state", "seconds"),
+    [
+        pytest.param("approve", "planned", ("cache",), "waiting", 60, id="its own plan"),
+        pytest.param("suggest", "planned", ("cache",), "ended", 0, id="only a suggestion"),
+        pytest.param("approve", "planned", ("disk_full",), "ended", 0, id="handed over to one that only suggests"),
+        pytest.param("approve", "planned", ("disk_full", "crash_loop"), "waiting", 30, id="and to one that asks"),
+        pytest.param("approve", "planned", ("api_down",), "ended", 0, id="handed over to one that is off"),
+        pytest.param("approve", "planned", (), "ended", 0, id="nothing to agree to"),
+        pytest.param("auto", "blocked", ("crash_loop",), "waiting", 30, id="acted, and handed over to one that asks"),
+        pytest.param("auto", "blocked", ("disk_full",), "ended", 0, id="acted, and handed over to one that only suggests"),
+        pytest.param("auto", "blocked", (), "ended", 0, id="blocked by something else"),
+        pytest.param("auto", "unresolved", ("crash_loop",), "ended", 0, id="it did not help"),
+    ],
+)  # fmt: skip
+def test_who_is_asked_about_a_plan(tmp_path, mode, outcome, planned, state, seconds):
+    store = Store(url_of("", str(tmp_path / "state")))
+    told = Told(outcome, "as told", planned=planned, plan_hashes=tuple(f"p{name}" for name in planned))
+    executor = Tells(told)
+    work = Work(store, lambda: executor, "one", ROUTES.get, lambda host, agreed: (host, str(agreed)), lambda *_: None)
+    try:
+        store.sort([], [{**EPISODE, "mode": mode, "stage": "act" if mode == "auto" else "check"}], [], [], {})
+        with store.admitting() as admitting:
+            run = admitting.admit(admitting.waiting(1)[0], "one", 200.0)
+        before = time.time()
+        work.conclude(run, work.play(run))
+        episode = store.episode("e")
+        assert (episode["state"], episode["outcome"]) == (state, outcome)
+        assert episode["plan_hash"] == ",".join(told.plan_hashes)
+        assert (round(episode["until"] - before) if episode["until"] else 0) == seconds
+        assert executor.orders[0].may_act == (("h", "False") if mode == "auto" else ())
     finally:
         store.close()
