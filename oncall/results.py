@@ -123,7 +123,7 @@ class HostResult:
     """What came of a run on one host.
 
     Attributes:
-        outcome: of the runbook asked for, or of those it handed over to.
+        outcome: the worst of the runbook asked for and those it handed over to.
         runs: the runbook asked for first, then those it handed over to.
     """
 
@@ -217,7 +217,8 @@ def host_result(host: str, published: Mapping[str, Any], asked: str, trouble: st
     first = runs.pop(asked, None)
     if first is None:
         return HostResult(host, Outcome.UNKNOWN, trouble or "the runbook came to no end", tuple(runs.values()))
-    ends = [runs[owner] for owner in first.hand_over if owner in runs] or [first]
+    # Its own outcome counts too: the others only looked at what is theirs.
+    ends = [first, *(runs[owner] for owner in first.hand_over if owner in runs)]
     end = max(ends, key=lambda run: list(Outcome).index(run.outcome))
     if trouble:
         return HostResult(host, Outcome.UNKNOWN, trouble, (first, *runs.values()))

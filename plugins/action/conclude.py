@@ -38,6 +38,10 @@ class ActionModule(ActionBase):
             msg=f"{run['outcome']}: {run['summary']}",
             state_id=state_id,
             run=run,
+            # For a runbook that handed over to this one.
+            ansible_facts={
+                "run_outcomes": {**plain((task_vars or {}).get("run_outcomes") or {}), run["runbook"]: run["outcome"]}
+            },
             ansible_stats={
                 "data": {"oncall": {run["host"]: {run["runbook"]: run}}},
                 "per_host": False,

@@ -63,7 +63,7 @@ class CallbackModule(CallbackBase):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self._runs: list[dict[str, Any]] = []
+        self._runs_by_id: dict[tuple[str, str], dict[str, Any]] = {}
         self._trouble: dict[str, str] = {}
         self._states: dict[str, dict[str, Any]] = {}
         self._ours = False
@@ -104,7 +104,8 @@ class CallbackModule(CallbackBase):
         run = result._result.get("run") if result._task.action == COLLECTION + "conclude" else None
         if not isinstance(run, dict):
             return False
-        self._runs.append(plain(run))
+        # One that looked again after it had handed over is concluded twice, and has one place.
+        self._runs_by_id[run["host"], run["run_id"]] = plain(run)
         # What failed on the way and was dealt with is part of the run's own story.
         self._trouble.pop(result._host.get_name(), None)
         self._states.pop(result._host.get_name(), None)
@@ -115,14 +116,16 @@ class CallbackModule(CallbackBase):
             return
         for host in sorted({*stats.failures, *stats.dark}):
             if host in self._trouble:
-                self._runs.append(self._unfinished(host, inert(self._trouble[host])))
-        if not self._runs:
+                run = self._unfinished(host, inert(self._trouble[host]))
+                self._runs_by_id[host, run.get("run_id", "")] = run
+        runs = [*self._runs_by_id.values()]
+        if not runs:
             return
         self._display.banner("ONCALL")
-        width = max(len(run["host"]) for run in self._runs)
-        for run in self._runs:
+        width = max(len(run["host"]) for run in runs)
+        for run in runs:
             self._say(run, width)
-        self._write()
+        self._write(runs)
 
     def _unfinished(self, host: str, reason: str) -> dict[str, Any]:
         now = time.time()
@@ -161,7 +164,7 @@ class CallbackModule(CallbackBase):
         if run.get("escalation"):
             self._display.display(f"{indent}tell   {run['escalation']}")
 
-    def _write(self) -> None:
+    def _write(self, runs: list[dict[str, Any]]) -> None:
         directory = Path(self.get_option("directory")).expanduser()
         stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._started_at))
         base = directory / f"{stamp}-{self._playbook or 'run'}-{self.get_option('ident') or uuid.uuid4().hex[:8]}"
@@ -170,7 +173,7 @@ class CallbackModule(CallbackBase):
             "playbook": self._playbook,
             "started_at": round(self._started_at, 3),
             "finished_at": round(time.time(), 3),
-            "runs": self._runs,
+            "runs": runs,
         }
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)

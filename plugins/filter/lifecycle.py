@@ -42,6 +42,7 @@ class FilterModule:
             "step_done": _now(lifecycle.step_done),
             "step_failed": _now(lifecycle.step_failed),
             "looked": _now(lifecycle.looked),
+            "handed_back": _now(lifecycle.handed_back),
             "rolled_back": _on_plain_data(lifecycle.rolled_back),
             "to_claim": _on_plain_data(lifecycle.to_claim),
             "for_ledger": _on_plain_data(lifecycle.for_ledger),

@@ -245,6 +245,37 @@ def _owned_elsewhere(state: State) -> tuple[list[str], bool]:
     return list(dict.fromkeys(filter(None, owners))), bool(owners) and all(owners)
 
 
+def handed_back(
+    state: State, diagnosis: Mapping[str, Any], ended: Mapping[str, str], options: Mapping[str, Any], now: float
+) -> State:
+    """What one look at the own signal proves, after the runbooks that own its causes have ended well.
+
+    They look at theirs: what brought this runbook here may still be there, for another reason.
+
+    Args:
+        ended: runbook that was handed over to -> its outcome, healthy or resolved.
+    """
+    since = state.get("handed_back_at") or now
+    state = dict(state, outcome="", handed_back_at=since, last=_kept(diagnosis))
+    acted = bool(state["actions"]) or RESOLVED in ended.values()
+    good = diagnosis["status"] == HEALTHY
+    # What was put right a moment ago may need one.
+    if not good and acted and now - since < options["verify_timeout_seconds"]:
+        return state
+    if good:
+        outcome = RESOLVED if acted else HEALTHY
+    elif diagnosis["status"] == PROBLEM:
+        outcome = UNRESOLVED if acted else ADVISED
+    else:
+        outcome = UNKNOWN
+    hand_over = state["hand_over"]
+    said = [f"{runbook} ended {ended[runbook]}" for runbook in hand_over]
+    after = [] if good else [f"looked at again after that: {diagnosis['msg']}"]
+    state = _ended(dict(state, notes=[*state["notes"], *said, *after]), outcome)
+    # Nobody else sees to what is left.
+    return dict(state, hand_over=hand_over, handed_over=False)
+
+
 def _helped(state: State, left: set[str]) -> State:
     actions = [dict(action, helped=action["cause"] not in left) for action in state["actions"]]
     return dict(state, actions=actions)
@@ -352,8 +383,10 @@ def _summary(outcome: str, state: State) -> str:
     undone = ", ".join(action["remedy"] for action in state["actions"] if action["state"] == "rolled_back")
     if outcome == BLOCKED:
         return f"{state['guard']['reason']} (found: {last})"
-    if outcome == RESOLVED:
+    if outcome == RESOLVED and done:
         return f"{first}; {done} helped"
+    if state.get("handed_back_at"):
+        return "; ".join([first, *state["notes"]])
     if state["actions"]:
         undone = f", {undone} rolled back" if undone else ""
         return f"{first}; after {done}{undone}: {'; '.join([last, *state['notes']])}"

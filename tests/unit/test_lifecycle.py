@@ -292,6 +292,35 @@ def test_what_is_left_after_a_good_fix_is_handed_over():
     assert state["actions"][0]["helped"] is True
 
 
+@pytest.mark.parametrize(
+    ("ended", "looks", "outcome"),
+    [
+        ({"x": "resolved"}, [(0, HEALTHY)], "resolved"),
+        ({"x": "resolved"}, [(0, diagnosis(problems={"a"})), (5, HEALTHY)], "resolved"),
+        ({"x": "resolved"}, [(0, UNKNOWN), (59, HEALTHY)], "resolved"),
+        ({"x": "resolved"}, [(0, diagnosis(problems={"a"})), (60, diagnosis(problems={"a"}))], "unresolved"),
+        ({"x": "resolved"}, [(0, diagnosis(problems={"b"})), (60, diagnosis(problems={"b"}))], "unresolved"),
+        ({"x": "resolved"}, [(0, UNKNOWN), (60, UNKNOWN)], "unknown"),
+        # Nothing was done: nothing is waited for, and nobody calls it fine while it is there.
+        ({"x": "healthy"}, [(0, HEALTHY)], "healthy"),
+        ({"x": "healthy"}, [(0, diagnosis(problems={"a"}))], "advised"),
+        ({"x": "healthy"}, [(0, UNKNOWN)], "unknown"),
+    ],
+)
+def test_what_brought_a_runbook_here_is_looked_at_again(ended, looks, outcome):
+    found = dict(owned(problems={"a"}, a="x"), runbook_meta={"escalation": "lead"})
+    state = lifecycle.begin(found, OPTIONS)
+    assert (state["outcome"], state["handed_over"]) == ("advised", True)
+    for at, look in looks:
+        assert state["outcome"] in ("advised", "")
+        state = lifecycle.handed_back(state, look, ended, OPTIONS, 3000.0 + at)
+    result = lifecycle.result_of(state, looks[-1][1], False, 3100.0)
+    assert (result["outcome"], result["hand_over"], state["handed_over"]) == (outcome, ["x"], False)
+    assert bool(result["escalation"]) is (outcome not in ("resolved", "healthy"))
+    assert f"x ended {ended['x']}" in result["summary"]
+    assert looks[-1][1]["msg"] in result["summary"] or outcome in ("resolved", "healthy")
+
+
 def test_failed_escalation_changes_no_outcome():
     state = lifecycle.escalated(lifecycle.begin(UNKNOWN, OPTIONS), "pager is down")
     assert (state["outcome"], state["notes"]) == ("unknown", ["escalation failed: pager is down"])

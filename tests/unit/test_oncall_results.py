@@ -48,13 +48,27 @@ def result(*hosts, status="ended"):
         ({}, "host unreachable: no route", "unknown", "host unreachable: no route"),
         ({"db_pool": published()}, "db_pool: broke", "unknown", "db_pool: broke"),
         ({}, "", "unknown", "the runbook came to no end"),
-        # Who owns the cause has the last word.
+        # The worst of who found it and who owns the cause: each looked only at what is its own.
         (
             {
-                "db_pool": published(outcome="advised", hand_over=["cache"]),
+                "db_pool": published(outcome="resolved", hand_over=["cache"]),
                 "cache": published("cache", "resolved"),
             },
-            "", "resolved", "db_pool advised; cache: cache resolved",
+            "", "resolved", "db_pool resolved",
+        ),
+        (
+            {
+                "db_pool": published(outcome="unresolved", hand_over=["cache"]),
+                "cache": published("cache", "resolved"),
+            },
+            "", "unresolved", "db_pool unresolved",
+        ),
+        (
+            {
+                "db_pool": published(outcome="planned", hand_over=["cache"]),
+                "cache": published("cache"),
+            },
+            "", "planned", "db_pool planned",
         ),
         ({"db_pool": published(outcome="advised", hand_over=["cache"])}, "", "advised", "db_pool advised"),
         (
