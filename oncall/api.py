@@ -85,6 +85,7 @@ class Runbooks:
             raise OncallError(f"an approved plan is acted on, and mode {mode} does not act; leave one of them out")
         if timeout_seconds is not None and not timeout_seconds > 0:
             raise OncallError(f"timeout_seconds is {timeout_seconds:g}; it has to be above 0")
+        catalog.check_variables(variables or ())
         asked: dict[str, Any] = {**(variables or {})}
         if mode == "diagnose":
             asked["run_until"] = "diagnose"

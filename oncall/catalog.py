@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -78,6 +79,23 @@ def find(name: str) -> Runbook:
     near = difflib.get_close_matches(name.replace("-", "_").lower(), known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
     raise UnknownRunbook(f"no runbook {name!r}; {hint}", near)
+
+
+@cache
+def variables() -> frozenset[str]:
+    """What a run can be told: the options of all roles, and which hosts the playbooks are about."""
+    files = (collection() / "roles").glob("*/meta/argument_specs.yml")
+    entries = [entry for file in files for entry in _yaml(file)["argument_specs"].values()]
+    return frozenset({"run_hosts"}.union(*(entry.get("options") or () for entry in entries)))
+
+
+def check_variables(names: Iterable[str]) -> None:
+    """OncallError where one is meant for a role and is none of its options: a guard that is misspelt would not hold."""
+    for name in sorted({*names} - variables()):
+        near = difflib.get_close_matches(name, variables(), n=3, cutoff=0.88)
+        if near or name.startswith("run_"):
+            hint = f"did you mean {' or '.join(near)}?" if near else "roles/run/README.md has them all"
+            raise OncallError(f"no variable {name}; {hint}")
 
 
 def _read(role: Path) -> Runbook:

@@ -187,8 +187,10 @@ def run(runbook: str, inventories: tuple[str, ...], limit: str, modes: tuple[str
         raise OncallError("--diagnose, --check, --approve and --plan-file exclude each other; give one of them")
     approved = [*hashes, *(_hashes_of(plan_file) if plan_file else ())]
     cancel = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: cancel.set())
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # With nohup, a hang-up is meant to be ignored.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: cancel.set())
     progress = display.Progress(quiet)
     result = Runbooks(inventories, keep_environment).run(
         runbook,
@@ -204,7 +206,7 @@ def run(runbook: str, inventories: tuple[str, ...], limit: str, modes: tuple[str
     if as_json:
         display.document(result.to_dict())
     else:
-        display.result(result)
+        display.result(result, inventories)
     return result.exit_code
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,14 +37,26 @@ COUNT = click.option("-n", "--count", type=click.IntRange(1, 1000), default=20, 
 STATES = ("queued", "running", "waiting", "ended")
 
 
+def user() -> str:
+    """Who says so; in a container, a number may have no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
 @contextmanager
 def _store(config: Path) -> Iterator[Store]:
-    from .serve.database import url_of
+    from .serve.database import FILE
     from .serve.settings import load
     from .serve.store import Store
 
     settings = load(config)
-    store = Store(url_of(settings.database, settings.state_directory))
+    file = Path(settings.state_directory, FILE)
+    # One made here would be another one than that of a service whose database somebody removed.
+    if not settings.database and not file.is_file():
+        raise OncallError(f"there is no {file}: oncall serve makes it, with the same settings")
+    store = Store(settings.database or f"sqlite:///{file}")
     try:
         yield store
     finally:
@@ -66,12 +79,16 @@ def commands(one_line: Callable[..., Any], as_json: Callable[..., Any]) -> list[
 
         SIGHUP reads the settings again; SIGTERM lets runs in progress end first.
         """
-        from .serve.service import Inventory, Service
+        from .serve.service import Inventory, Service, tls_of
         from .serve.settings import load
+        from .serve.tokens import Tokens
 
         if only_check:
             settings = load(config)
             names = Inventory(settings, config).names(False)
+            if settings.tokens_file:
+                Tokens(settings.tokens_file)
+            tls_of(settings)
             click.echo(f"{config} is right; runbooks: {len(settings.runbooks)}, hosts: {len(names.hosts)}")
             return
         Service(config).run()
@@ -127,12 +144,14 @@ def commands(one_line: Callable[..., Any], as_json: Callable[..., Any]) -> list[
         """
         with _store(config) as store:
             found = store.find(episode)
-            now = time.time()
+            now, who = time.time(), user()
             agreed = {"state": "queued", "stage": "act", "queued_at": now, "until": None, "reason": "", "cancel": ""}
             if found["state"] != "waiting" or not store.change(found["id"], "waiting", agreed):
                 raise OncallError(f"episode {found['id'][:12]} does not wait for a person: {_said(found)}")
-            store.note(found["id"], f"agreed by {getpass.getuser()}")
-        click.echo(f"{found['runbook']} acts on {found['host']}: {display.shown(found['summary'])}")
+            store.note(found["id"], f"agreed by {who}")
+        click.echo(
+            f"agreed; {found['runbook']} acts on {found['host']} as soon as nothing holds it back: oncall episodes"
+        )
 
     @click.command()
     @EPISODE
@@ -147,7 +166,7 @@ def commands(one_line: Callable[..., Any], as_json: Callable[..., Any]) -> list[
         """
         with _store(config) as store:
             found = store.find(episode)
-            why = f"canceled by {getpass.getuser()}: {reason}"
+            why = f"canceled by {user()}: {reason}"
             ended = {"state": "ended", "outcome": "canceled", "summary": why, "ended_at": time.time()}
             if not (store.change(found["id"], "queued", ended) or store.change(found["id"], "waiting", ended)):
                 if not store.change(found["id"], "running", {"cancel": why}):
@@ -167,7 +186,7 @@ def commands(one_line: Callable[..., Any], as_json: Callable[..., Any]) -> list[
         oncall pause --reason "storage is moved"
         """
         with _store(config) as store:
-            store.set("paused", f"{reason} ({getpass.getuser()})")
+            store.set("paused", f"{reason} ({user()})")
         click.echo("paused")
 
     @click.command()

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -135,8 +136,8 @@ class Progress:
             sys.stderr.flush()
 
 
-def result(told: Result, how_to_act: bool = True) -> None:
-    """What came of a run, the hosts that need a person last."""
+def result(told: Result, inventories: Sequence[str] = ()) -> None:
+    """What came of a run, the hosts that need a person last; with the inventories, how to act on its plans."""
     out = console()
     order = list(Outcome)
     width = max((len(name) for name in told.hosts), default=0)
@@ -145,7 +146,7 @@ def result(told: Result, how_to_act: bool = True) -> None:
         line.append(f"{host.outcome.value:<10}", STYLES[host.outcome])
         line.append(f"  {shown(host.summary, 400)}")
         out.print(line)
-        for more in [*_of_host(host), *(_how_to_act(host, told) if how_to_act else ())]:
+        for more in [*_of_host(host), *(_how_to_act(host, told, inventories) if inventories else ())]:
             out.print(f"{'':<{width}}  {more}")
     if told.status != "ended":
         acted = "a remedy may have been begun" if told.may_have_acted else "no remedy was begun"
@@ -153,6 +154,8 @@ def result(told: Result, how_to_act: bool = True) -> None:
         out.print(f"the run {how} after {told.seconds:.0f} s; hosts that are not named came to no end; {acted}")
     if told.record:
         out.print(f"record: {told.record}")
+    elif told.status == "ended":
+        out.print("record: none could be written; name a folder of yours in ONCALL_RECORD_DIRECTORY")
 
 
 def episode(told: dict[str, Any], runs: Sequence[dict[str, Any]]) -> None:
@@ -178,7 +181,7 @@ def episode(told: dict[str, Any], runs: Sequence[dict[str, Any]]) -> None:
         print(f"  run       {run['id']} {to_do} on node {shown(run['node'])} since {when(run['admitted_at'])}: {end}")
     if told["result"]:
         try:
-            result(of_document(told["result"]), how_to_act=False)
+            result(of_document(told["result"]))
         except ValueError:
             # Such as the number of a job that came to no end.
             print(f"  result    {shown(json.dumps(told['result']), 1000)}")
@@ -195,12 +198,12 @@ def _of_host(host: HostResult) -> list[str]:
     return [line for run in host.runs for line in _of_run(run)]
 
 
-def _how_to_act(host: HostResult, told: Result) -> list[str]:
+def _how_to_act(host: HostResult, told: Result, inventories: Sequence[str]) -> list[str]:
     hashes = [plan.hash for plan in host.plans]
     if told.mode == "act" or not hashes:
         return []
-    approved = " ".join(f"--approve {one}" for one in hashes)
-    return [f"to act on exactly this: oncall run {told.runbook} --limit {host.host} {approved}"]
+    argv = ["oncall", "run", told.runbook, *(part for one in inventories for part in ("-i", one)), "--limit", host.host]
+    return [f"to act on exactly this: {shlex.join([*argv, *(part for one in hashes for part in ('--approve', one))])}"]
 
 
 def _of_run(run: RunbookRun) -> list[str]:

@@ -43,7 +43,14 @@ KEPT = {
     "ONCALL_RECORD_DIRECTORY",
 }
 KEPT_PREFIXES = ("ANSIBLE_", "LC_", "XDG_")
-LEFT_OUT = ("ANSIBLE_GALAXY_", "ANSIBLE_STDOUT_CALLBACK", "ANSIBLE_CALLBACKS_ENABLED", "ANSIBLE_COLLECTIONS_PATH")
+# What would hide from this program how a run ended, or play another one than was asked for.
+LEFT_OUT = (
+    "ANSIBLE_GALAXY_", "ANSIBLE_STDOUT_CALLBACK", "ANSIBLE_CALLBACKS_ENABLED", "ANSIBLE_COLLECTIONS_PATH", "ANSIBLE_NO_LOG",
+    "ANSIBLE_RUN_TAGS", "ANSIBLE_SKIP_TAGS",
+)  # fmt: skip
+RUNNERS_LEFT_OUT = ("ANSIBLE_HOST_KEY_CHECKING", "ORIGINAL_STDOUT_CALLBACK")
+# The play runs in another folder.
+PATHS = ("ANSIBLE_CONFIG", "ANSIBLE_VAULT_PASSWORD_FILE")
 RUN_ID = "ONCALL_RUN_ID"
 RECORD_ID = "ONCALL_RECORD_ID"
 UNTOUCHED, UNTOUCHED_FILE = "untouched", "ONCALL_UNTOUCHED_FILE"
@@ -137,7 +144,12 @@ def execute(job: Job) -> Ended:
         config.pexpect_timeout = LOOK_EVERY_SECONDS
         watch = _Watch(job)
         runner = Runner(config, event_handler=watch.event, cancel_callback=watch.is_over)
-        runner.run()
+        try:
+            runner.run()
+        except BaseException:
+            # Such as that no more files can be opened: what was begun must not go on without anyone who looks.
+            kill(job.run_id)
+            raise
         ended = watch.ended(runner.rc)
         # Workers may live on, and what lives may still begin a remedy.
         is_over = ended.status == "ended" or kill(job.run_id)
@@ -284,20 +296,27 @@ def environment_of(job: Job, prepared: Mapping[str, str]) -> dict[str, str]:
         if (name in KEPT or name.startswith(KEPT_PREFIXES) or name in job.keep_environment)
         and not name.startswith(LEFT_OUT)
     }
-    # Not what it would rather have: unchecked host keys.
+    # Not what it would rather have: unchecked host keys, another callback.
     runners = {
         name: str(value)
         for name, value in prepared.items()
-        if os.environ.get(name) != value and name != "ANSIBLE_HOST_KEY_CHECKING"
+        if os.environ.get(name) != value and name not in RUNNERS_LEFT_OUT
     }
     environment = {"LANG": "C.UTF-8", **inherited, **runners}
     if "ANSIBLE_CONFIG" not in environment and Path("ansible.cfg").is_file():
-        # It runs in another folder.
-        environment["ANSIBLE_CONFIG"] = str(Path("ansible.cfg").resolve())
+        environment["ANSIBLE_CONFIG"] = "ansible.cfg"
+    for name in PATHS:
+        if environment.get(name):
+            environment[name] = str(Path(environment[name]).expanduser().absolute())
     environment.update(
         ANSIBLE_COLLECTIONS_PATH=os.pathsep.join([str(collections_path()), *_collection_paths(environment)]),
         ANSIBLE_CALLBACKS_ENABLED="oncall.runbooks.record",
         ANSIBLE_PIPELINING=environment.get("ANSIBLE_PIPELINING", "true"),
+        # Each would only be a warning, and a run on fewer hosts than were meant a good one.
+        ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED="true",
+        ANSIBLE_HOST_PATTERN_MISMATCH="error",
+        # Whatever a file of settings says: what is hidden from the log is hidden from this program.
+        ANSIBLE_NO_LOG="false",
         **{RUN_ID: job.run_id, RECORD_ID: job.run_id},
     )
     return environment

@@ -8,7 +8,9 @@ from __future__ import annotations
 import difflib
 import ipaddress
 import json
+import os
 import re
+import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -40,11 +42,8 @@ def names(inventories: Sequence[str], keep_environment: Sequence[str] = ()) -> N
     """What an inventory names. What else ansible-inventory tells, secrets among it, is dropped at once."""
     argv = [beside_python("ansible-inventory"), "--list", *(part for one in inventories for part in ("-i", one))]
     try:
-        # A file that cannot be read would only be a warning, and its hosts strangers.
         job = Job("inventory", Path(), tuple(inventories), keep_environment=tuple(keep_environment))
-        strict = {**environment_of(job, {}), "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "true"}
-        told = subprocess.run(argv, capture_output=True, text=True, timeout=SECONDS, env=strict, check=True)
-        groups = json.loads(told.stdout)
+        groups = json.loads(_said(argv, environment_of(job, {})))
         described = groups.pop("_meta", {}).get("hostvars", {})
         hosts = frozenset({*described, *(host for group in groups.values() for host in group.get("hosts", ()))})
         if not hosts:
@@ -57,6 +56,20 @@ def names(inventories: Sequence[str], keep_environment: Sequence[str] = ()) -> N
         raise OncallError(f"cannot read the inventory {', '.join(inventories)}: {said[0][:300]}") from None
     except (OSError, ValueError, AttributeError, subprocess.TimeoutExpired) as error:
         raise OncallError(f"cannot read the inventory {', '.join(inventories)}: {type(error).__name__}") from None
+
+
+def _said(argv: Sequence[str], environment: Mapping[str, str]) -> str:
+    """What a program printed; one that takes too long is killed with all that it has started, such as a script."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(argv, env=environment, start_new_session=True, **pipes) as process:  # type: ignore[call-overload]
+        try:
+            out, errors = process.communicate(timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+    if process.returncode != 0:
+        raise subprocess.CalledProcessError(process.returncode, argv, out, errors)
+    return str(out)
 
 
 def _members(group: str, groups: Mapping[str, Any]) -> Iterator[str]:

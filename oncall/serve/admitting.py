@@ -64,7 +64,8 @@ class Admitting:
         query = sa.select(RUNS.c.runbook, RUNS.c.host, RUNS.c.acts, RUNS.c.admitted_at, RUNS.c.ended_at).where(
             sa.or_(
                 RUNS.c.ended_at.is_(None),
-                sa.and_(RUNS.c.acts, RUNS.c.admitted_at > now - HOUR_SECONDS, RUNS.c.admitted_at <= now),
+                # A clock that was set back within the hour does not make more remedies of a limit.
+                sa.and_(RUNS.c.acts, RUNS.c.admitted_at > now - HOUR_SECONDS, RUNS.c.admitted_at < now + HOUR_SECONDS),
             )
         )
         started = [

@@ -97,6 +97,9 @@ sa.Index("oncall_episodes_state", EPISODES.c.state, EPISODES.c.queued_at)
 sa.Index("oncall_runs_open", RUNS.c.ended_at)
 
 
+FILE, WORKFLOWS_FILE, LOCK_FILE = "oncall.sqlite3", "workflows.sqlite3", "lock"
+
+
 def engine(url: str) -> sa.Engine:
     if not url.startswith("sqlite"):
         named = sa.make_url(url).set(drivername="postgresql+psycopg")
@@ -124,17 +127,21 @@ def shown(url: str) -> str:
 
 
 def url_of(database: str, state_directory: str) -> str:
-    """Where the data are; makes the folder of SQLite, for this user alone."""
+    """Where the data are; makes the folder and the files of SQLite, for this user alone."""
     if database:
         return database
     folder = Path(state_directory)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in (FILE, WORKFLOWS_FILE, LOCK_FILE):
+            # They have what alerts said, and decide what is done; SQLite gives its other files the same mode.
+            (folder / name).touch(mode=0o600)
+            (folder / name).chmod(0o600)
     except OSError as error:
-        raise OncallError(f"cannot make the state_directory {folder}: {error.strerror}") from None
-    return f"sqlite:///{folder / 'oncall.sqlite3'}"
+        raise OncallError(f"cannot use the state_directory {folder}: {error.strerror}") from None
+    return f"sqlite:///{folder / FILE}"
 
 
 def workflows_url(database: str, state_directory: str) -> str:
     """Where DBOS keeps its own: in a file of its own, so that an acknowledgement does not wait for it."""
-    return database or f"sqlite:///{Path(state_directory, 'workflows.sqlite3')}"
+    return database or f"sqlite:///{Path(state_directory, WORKFLOWS_FILE)}"

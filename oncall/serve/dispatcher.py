@@ -124,6 +124,7 @@ class Dispatcher:
     def turn(self) -> None:
         """Everything once."""
         self._alive()
+        self._store.check_file()
         while self._sort_some() and not self._over.is_set():
             pass
         for run, reason in self._store.canceled(self._node) if self._any_running() else ():

@@ -16,6 +16,7 @@ from typing import IO
 import psycopg
 
 from ..errors import OncallError, first_line
+from .database import LOCK_FILE
 
 # A session that was only cut is back by then.
 GONE_SECONDS = 20.0
@@ -43,7 +44,7 @@ class Nodes:
             self._connection = self._locked()
             return
         try:
-            self._file = Path(state_directory, "lock").open("w")  # noqa: SIM115 - open as long as this lives
+            self._file = Path(state_directory, LOCK_FILE).open("w")  # noqa: SIM115 - open as long as this lives
         except OSError as error:
             raise OncallError(f"cannot open {state_directory}/lock: {error.strerror}") from None
         try:

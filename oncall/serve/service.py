@@ -9,6 +9,7 @@ import asyncio
 import difflib
 import logging
 import os
+import resource
 import signal
 import socket
 import ssl
@@ -44,6 +45,8 @@ LOG = logging.getLogger("oncall.service")
 # A dispatcher that has not come round for so long hangs.
 HANGS_SECONDS = 60.0
 INVENTORY_SECONDS = 30.0
+# Each costs a few KiB; one that says nothing is closed after some seconds.
+MOST_CONNECTIONS = 4000
 
 
 class Inventory:
@@ -96,7 +99,7 @@ class Service:
         self.settings = load(file)
         self._tokens = Tokens(self.settings.tokens_file) if self.settings.tokens_file else None
         url = url_of(self.settings.database, self.settings.state_directory)
-        self._tls = _tls(self.settings)
+        self._tls = tls_of(self.settings)
         self._socket = _listen(*self.settings.address)
         self._nodes = Nodes(url, self.settings.state_directory, self.settings.node)
         self._inventory = Inventory(self.settings, file)
@@ -200,6 +203,7 @@ class Service:
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT, and then until what runs has ended."""
         logs.set_up()
+        _many_files()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         # Until it can read the settings again.
@@ -223,7 +227,7 @@ class Service:
             server_header=False,
             date_header=False,
             proxy_headers=False,
-            limit_concurrency=500,
+            limit_concurrency=MOST_CONNECTIONS,
             timeout_keep_alive=30,
             timeout_graceful_shutdown=15,
             **self._tls,
@@ -265,9 +269,26 @@ class Service:
             for name in not_reloaded(self.settings, new):
                 LOG.warning("%s holds only after the next start", name)
             self.settings = new
+            self._renew_certificate()
             self._metrics.know(new.runbooks)
             self._dispatcher.wake()
             LOG.info("settings read again from %s", self._file)
+
+    def _renew_certificate(self) -> None:
+        """One that was renewed under the same name is shown to whoever connects from now on."""
+        if self.settings.tls and self._server and self._server.config.ssl:
+            try:
+                self._server.config.ssl.load_cert_chain(self._tls["ssl_certfile"], self._tls["ssl_keyfile"])
+            except OSError as error:
+                LOG.error("the certificate stays what it was: %s", error.strerror or error)
+
+    def _cancel_what_a_person_wants(self) -> None:
+        try:
+            for run, reason in self._store.canceled(self.settings.node):
+                LOG.info("run %s is canceled: %s", run, reason)
+                self._work.cancel(run)
+        except SQLAlchemyError as error:
+            LOG.error("the database does not say which runs are canceled: %s", type(error).__name__)
 
     def _drain(self) -> None:
         """Let what runs end, for a while; kill what does not."""
@@ -276,8 +297,8 @@ class Service:
         deadline = time.monotonic() + self.settings.drain_seconds
         if self._work.running:
             LOG.info("waiting for %d runs to end", len(self._work.running))
-        while self._work.running and time.monotonic() < deadline and not self._hurry.wait(0.1):
-            pass
+        while self._work.running and time.monotonic() < deadline and not self._hurry.wait(0.5):
+            self._cancel_what_a_person_wants()
         self._work.going_down = True
         for run in self._work.running:
             LOG.warning("run %s is killed; the next start sees what it left", run)
@@ -327,6 +348,14 @@ def _check_groups(settings: Settings, names: inventory.Names, file: Path) -> Non
             raise problem_at(file, where, f"the inventory has no {name!r}{hint}")
 
 
+def _many_files() -> None:
+    """Connections that say nothing must not keep runs from opening a file: 1,024, as systemd gives, are soon used up."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_CONNECTIONS * 4 if hard == resource.RLIM_INFINITY else min(hard, MOST_CONNECTIONS * 4)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
 def _listen(host: str, port: int) -> socket.socket:
     """Bound now, so that it fails before anything else is begun."""
     try:
@@ -337,7 +366,7 @@ def _listen(host: str, port: int) -> socket.socket:
         raise OncallError(f"cannot listen on {host} port {port}: {what}") from None
 
 
-def _tls(settings: Settings) -> dict[str, Any]:
+def tls_of(settings: Settings) -> dict[str, Any]:
     """What uvicorn has to know; tried now, so that it fails before anything else is begun."""
     tls = settings.tls
     if tls is None:

@@ -325,6 +325,10 @@ def _check(settings: Settings) -> None:
             json.dumps(route.variables, allow_nan=False)
         except (TypeError, ValueError) as error:
             raise _wrong(f"{error}; put it in quotes", f"runbooks.{name}.variables") from None
+        try:
+            catalog.check_variables(route.variables)
+        except OncallError as error:
+            raise _wrong(str(error), f"runbooks.{name}.variables") from None
         for alert in route.alerts:
             if owners.setdefault(alert, name) != name:
                 raise _wrong(f"the alert {alert} is of {owners[alert]} already", f"runbooks.{name}.alerts")

@@ -13,6 +13,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -35,6 +36,7 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self._engine = engine(url)
+        self._file = Path(self._engine.url.database or "") if self._engine.dialect.name == "sqlite" else None
         self._reading = self._engine.execution_options(reads=True)
         self._insert: Any = sqlite.insert if self._engine.dialect.name == "sqlite" else postgresql.insert
         try:
@@ -42,6 +44,21 @@ class Store:
                 METADATA.create_all(connection)
         except sa.exc.SQLAlchemyError as error:
             raise OncallError(f"cannot open the database {shown(url)}: {first_line(error)}") from None
+        self._stamp = self._stamp_now()
+
+    def _stamp_now(self) -> tuple[int, int] | None:
+        if self._file is None:
+            return None
+        try:
+            told = self._file.stat()
+            return told.st_dev, told.st_ino
+        except OSError:
+            return 0, 0
+
+    def check_file(self) -> None:
+        """OncallError where somebody removed or replaced the file under this service: nobody would ever read what it writes."""
+        if self._stamp_now() != self._stamp:
+            raise OncallError(f"{self._file} was removed or replaced under the service; restart it, and see who did")
 
     @contextmanager
     def _alone(self) -> Iterator[sa.Connection]:
@@ -57,6 +74,7 @@ class Store:
     # ------------------------------------------------------------------ notifications
     def keep(self, notifications: Sequence[bytes]) -> None:
         """All of them or none, on the disk when this returns."""
+        self.check_file()
         now = time.time()
         with self._engine.begin() as connection:
             connection.execute(INBOX.insert(), [{"received_at": now, "alerts": one} for one in notifications])

@@ -167,15 +167,17 @@ class Work:
 
     def _played(self, order: Order, known_as: str = "") -> Told:
         told = self._watched(
-            known_as or order.run, lambda cancel: self._executor().play(order, cancel), anew=not known_as
+            known_as or order.run, lambda cancel: self._executor().play(order, cancel), order.acts, anew=not known_as
         )
         assert told is not None
         return told
 
     def _taken_up(self, order: Order) -> Told | None:
-        return self._watched(order.run, lambda cancel: self._executor().take_up(order, cancel))
+        return self._watched(order.run, lambda cancel: self._executor().take_up(order, cancel), order.acts)
 
-    def _watched(self, run: str, play: Callable[[threading.Event], Told | None], anew: bool = False) -> Told | None:
+    def _watched(
+        self, run: str, play: Callable[[threading.Event], Told | None], acts: bool, anew: bool = False
+    ) -> Told | None:
         """Play, so that it can be canceled; ``anew``: where that was before it acted, its episode can be queued again."""
         cancel = threading.Event()
         with self._lock:
@@ -187,7 +189,8 @@ class Work:
             told = Told(Outcome.UNKNOWN, f"it could not be begun: {error}")
         except Exception as error:
             # Whatever it is, the episode has to come to an end that a person sees.
-            told = Told(Outcome.UNKNOWN, f"it could not be played: {type(error).__name__}: {error}")
+            outcome = INTERRUPTED if acts else Outcome.UNKNOWN
+            told = Told(outcome, f"it could not be played to its end: {type(error).__name__}: {error}")
         finally:
             with self._lock:
                 self._running.pop(run, None)

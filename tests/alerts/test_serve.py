@@ -22,7 +22,7 @@ from ansible_collections.oncall.runbooks.tests.support.supervisord import free_p
 AUTO: dict[str, Any] = {"cache": {"mode": "auto"}}
 APPROVE: dict[str, Any] = {"cache": {"mode": "approve"}}
 SUGGEST: dict[str, Any] = {"cache": {}}
-HOSTS = 30
+HOSTS = 36
 
 
 @pytest.fixture(scope="module")
@@ -420,6 +420,38 @@ def test_what_sigterm_kills_before_it_acted_is_begun_again(serving, host):
     serving.start()
     ended = serving.until_state(host, "ended")
     assert (ended["outcome"], ended["runs"], host.effects()) == ("resolved", 2, 1)
+
+
+def test_a_person_cancels_while_it_goes_down(serving, host):
+    host.restart_takes(60)
+    serving.send(alert(host.name))
+    until(lambda: host.effects() == 1, seconds=30)
+    assert serving.process is not None
+    serving.process.terminate()
+    until(lambda: "waiting for 1 runs to end" in serving.log.read_text())
+    began = time.monotonic()
+    assert serving.command("cancel", serving.one(host)["id"]).returncode == 0
+    assert serving.process.wait(30) == 0
+    assert time.monotonic() - began < 10
+    serving.start()
+    assert serving.until_state(host, "ended")["outcome"] == "interrupted"
+
+
+def test_a_database_that_was_removed(serving, host):
+    file = serving.folder / "state" / "oncall.sqlite3"
+    moved = file.rename(file.with_suffix(".moved"))
+    try:
+        assert serving.send(alert(host.name)) == 503
+        until(lambda: serving.get("/readyz")[0] == 503)
+        paused = serving.command("pause", "--reason", "where nobody would read it")
+        assert (paused.returncode, len(paused.stderr.splitlines())) == (64, 1)
+        assert "oncall serve makes it" in paused.stderr
+        assert not file.exists()
+    finally:
+        moved.rename(file)
+    assert serving.send(alert(host.name)) == 202
+    until(lambda: serving.get("/readyz")[0] == 200)
+    assert serving.until_state(host, "ended")["outcome"] == "resolved"
 
 
 def test_sigterm_lets_runs_end(serving, host, other):

@@ -126,6 +126,36 @@ def test_the_command_in_a_pipe(healthy_lab, places):
     assert as_documented("show", oncall("show", newest["id"], "--json").stdout) == newest
 
 
+def test_settings_of_ansible_do_not_hide_how_it_ended(healthy_lab, runbooks, places, monkeypatch):
+    healthy_lab.inject("idle_in_transaction")
+    (places / "ansible.cfg").write_text("[defaults]\nno_log = true\nstdout_callback = json\n")
+    monkeypatch.setenv("ANSIBLE_NO_LOG", "true")
+    monkeypatch.setenv("ANSIBLE_STDOUT_CALLBACK", "json")
+    monkeypatch.setenv("ANSIBLE_RUN_TAGS", "nothing")
+    monkeypatch.setenv("ANSIBLE_CONFIG", os.path.relpath(places / "ansible.cfg"))
+    done = runbooks.run("db_pool")
+    assert (done.outcome, [action.helped for action in done.hosts["lab"].actions]) == (Outcome.RESOLVED, [True])
+    assert done.record is not None
+
+
+@pytest.mark.parametrize("broken", ["file", "limit"])
+def test_hosts_that_are_lost_on_the_way_are_no_good_end(healthy_lab, places, broken):
+    folder = places / "inventories"
+    folder.mkdir()
+    (folder / "good.yml").write_text("all: {hosts: {h: {ansible_connection: local}}}")
+    if broken == "file":
+        (folder / "bad.yml").write_text("all: {hosts: [")
+    with pytest.raises(OncallError) as refused:
+        Runbooks(folder).run("cache", limit="h,mispelled" if broken == "limit" else "")
+    assert ("mispelled" if broken == "limit" else "bad.yml") in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_run_that_holds_nothing_cannot_be_released(healthy_lab, runbooks):
+    with pytest.raises(OncallError, match="nothing to free"):
+        runbooks.release("lab", "0123456789ab")
+
+
 @pytest.mark.parametrize("way", ["timeout", "cancel", "task", "died"])
 def test_one_that_is_killed_leaves_nothing_running(healthy_lab, runbooks, places, way):
     healthy_lab.inject("idle_in_transaction")

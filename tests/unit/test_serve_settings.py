@@ -150,6 +150,7 @@ def test_a_home_is_that_of_its_user(monkeypatch):
         ("  cache:\n", 5, "Expected `object`, got `null`"),
         ("  cache:\n    alerts:\n      - A\n      - 7\n", 8, "Expected `str`, got `int`"),
         ("  cache:\n    alerts: [A,\n     null]\n", 7, "Expected `str`, got `null`"),
+        ("  cache:\n    variables:\n      run_maxrisk: low\n", 6, "no variable run_maxrisk; did you mean run_max_risk"),
         ("  cache: {max_not_helped: '2'}\n", 5, "Expected `int`, got `str`"),
         ("  cache:\n    variables: [a]\n", 6, "Expected `object`, got `array`"),
         ("  cache:\n    variables:\n      since: 2026-01-01\n", 6, "put it in quotes"),

@@ -13,7 +13,7 @@ import time
 import pytest
 
 from oncall import OncallError
-from oncall.serve.database import shown, url_of, workflows_url
+from oncall.serve.database import FILE, shown, url_of, workflows_url
 from oncall.serve.store import Store
 
 
@@ -174,7 +174,12 @@ def test_the_oldest_has_its_turn_first(store):
 
 def test_what_counts_for_the_limits(store):
     now = 10_000.0
-    sort(store, *(firing(f"e{number}", f"h{number}") for number in range(4)), firing("e4", "h4", stage="check"))
+    sort(
+        store, *(firing(f"e{number}", f"h{number}") for number in (0, 1, 2, 3, 5, 6)), firing("e4", "h4", stage="check")
+    )
+    # The clock was set back, by half an hour and by two.
+    for number, ahead in ((5, 1800.0), (6, 7200.0)):
+        store.conclude(admit(store, f"e{number}", at=now + ahead), "resolved", {}, f"e{number}", ended())
     running, acted, _long_ago, long_running, looked = (
         admit(store, f"e{number}", at=at) for number, at in enumerate((now, now - 3599.0, now - 3600.0, 0.0, now))
     )
@@ -182,7 +187,7 @@ def test_what_counts_for_the_limits(store):
         store.conclude(run, "resolved", {}, run.partition("r")[0], ended())
     with store.admitting() as admitting:
         past = {(one.host, one.acts, one.running) for one in admitting.past(now).started}
-    assert past == {("h0", True, True), ("h1", True, False), ("h3", True, True)}
+    assert past == {("h0", True, True), ("h1", True, False), ("h3", True, True), ("h5", True, False)}
     assert store.open_runs("one") == sorted([running, long_running])
 
 
@@ -348,7 +353,7 @@ def test_its_folder_is_for_this_user_alone(tmp_path):
     assert url_of("", str(tmp_path / "a" / "b")) == f"sqlite:///{tmp_path}/a/b/oncall.sqlite3"
     assert stat.S_IMODE((tmp_path / "a" / "b").stat().st_mode) == 0o700
     (tmp_path / "file").write_text("")
-    with pytest.raises(OncallError, match=r"cannot make the state_directory .*: File exists"):
+    with pytest.raises(OncallError, match=r"cannot use the state_directory .*: File exists"):
         url_of("", str(tmp_path / "file"))
     assert workflows_url("", str(tmp_path)) == f"sqlite:///{tmp_path}/workflows.sqlite3"
 
@@ -434,3 +439,19 @@ def test_as_much_as_fits_is_read_at_once(store, monkeypatch):
     sort(store, taken=[3])
     # At least one, however large it is.
     assert [len(body) for _id, _at, body in store.inbox(9)] == [50]
+
+
+def test_a_file_that_was_taken_away_keeps_nothing(tmp_path):
+    store = Store(url_of("", str(tmp_path / "state")))
+    try:
+        store.keep([b"{}"])
+        for file in (tmp_path / "state").iterdir():
+            assert file.stat().st_mode & 0o077 == 0, file
+        (tmp_path / "state" / FILE).unlink()
+        with pytest.raises(OncallError, match="was removed or replaced under the service"):
+            store.keep([b"{}"])
+        url_of("", str(tmp_path / "state"))
+        with pytest.raises(OncallError, match="was removed or replaced under the service"):
+            store.check_file()
+    finally:
+        store.close()

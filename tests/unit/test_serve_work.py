@@ -162,3 +162,26 @@ def test_who_is_asked_about_a_plan(tmp_path, mode, outcome, planned, state, seco
         assert executor.orders[0].may_act == (("h", "False") if mode == "auto" else ())
     finally:
         store.close()
+
+
+class Breaks:
+    """An executor that cannot open a file any more, in the midst of a run."""
+
+    def play(self, _order, _cancel):
+        raise OSError(24, "Too many open files")
+
+
+@pytest.mark.parametrize(("acts", "outcome"), [(True, "interrupted"), (False, "unknown")])
+def test_one_that_broke_in_the_midst_may_have_acted(tmp_path, acts, outcome):
+    store = Store(url_of("", str(tmp_path / "state")))
+    work = Work(store, Breaks, "one", ROUTES.get, lambda *_asked: (), lambda *_told: None)
+    try:
+        store.sort([], [{**EPISODE, "mode": "auto", "stage": "act" if acts else "check"}], [], [], {})
+        with store.admitting() as admitting:
+            run = admitting.admit(admitting.waiting(1)[0], "one", 200.0)
+        work.conclude(run, work.play(run))
+        episode = store.episode("e")
+        assert (episode["state"], episode["outcome"]) == ("ended", outcome)
+        assert "Too many open files" in episode["summary"]
+    finally:
+        store.close()
