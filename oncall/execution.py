@@ -247,11 +247,7 @@ def kill(run_id: str) -> bool:
     Returns:
         Whether all of them are dead.
     """
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error, OSError):
-            if _is_of(run_id, process.pid) and process.pid != os.getpid() and not _is_daemons(run_id, process):
-                found.append(process)
+    found = _processes(run_id)
     # Not before all are found: what has lost its parent looks like a daemon.
     for process in found:
         with suppress(psutil.Error):
@@ -262,6 +258,16 @@ def kill(run_id: str) -> bool:
             return False
         time.sleep(0.01)
     return True
+
+
+def _processes(run_id: str) -> list[psutil.Process]:
+    """Those of a run, without what became a daemon."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if _is_of(run_id, process.pid) and process.pid != os.getpid() and not _is_daemons(run_id, process):
+                found.append(process)
+    return found
 
 
 def _is_dead(process: psutil.Process) -> bool:
@@ -363,7 +369,8 @@ def _private_folder(run_id: str) -> Iterator[Path]:
     with base.with_suffix(".lock").open("w") as gate:
         # One at a time: a folder that is not locked yet would look like one that somebody left behind.
         fcntl.flock(gate, fcntl.LOCK_EX)
-        _sweep(base.iterdir())
+        # One that still goes on is left alone: cut off between a stop and a start, it would leave a service down.
+        _sweep(folder for folder in base.iterdir() if not _processes(folder.name.partition("-")[0]))
         folder = Path(tempfile.mkdtemp(prefix=f"{run_id}-", dir=base))
         lock = (folder / "lock").open("w")
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -226,6 +226,20 @@ def test_an_episode_is_shown_whatever_is_known_of_it(capsys, result, says):
     assert out.splitlines()[-1] == "to have exactly this done: oncall approve 0123456789ab"
 
 
+def test_a_run_that_lost_its_program_is_not_cut_off_by_the_next_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    left = execution.runtime_folder() / "0123456789ab-xyz"
+    left.mkdir()
+    (left / "lock").touch()
+    with subprocess.Popen(["sleep", "60"], env={execution.RUN_ID: "0123456789ab"}) as goes_on:
+        with execution._private_folder("a" * 12):
+            assert goes_on.poll() is None
+            assert left.exists()
+        goes_on.kill()
+    with execution._private_folder("b" * 12):
+        assert not left.exists()
+
+
 def test_a_fault_of_the_program_is_one_line_and_has_a_code_of_its_own(tmp_path, monkeypatch):
     monkeypatch.setenv("ONCALL_RECORD_DIRECTORY", str(tmp_path))
     (tmp_path / "20260101T000000Z-cache-aaaa1111.json").write_text(json.dumps({"runs": [{}]}))
