@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a PostgreSQL server is busy with: one statement, one JSON document, judged here into lists.
 
-Source: pg_stat_activity, pg_locks through pg_blocking_pids(), pg_settings, pg_stat_user_tables and, where it is
-installed, pg_stat_statements.
+Source: pg_stat_activity, pg_locks through pg_blocking_pids(), pg_prepared_xacts, pg_settings, pg_stat_user_tables and,
+where it is installed, pg_stat_statements.
 """
 
 from __future__ import annotations
@@ -18,10 +18,14 @@ from ansible_collections.oncall.runbooks.plugins.module_utils.postgres import (
     DatabaseError,
 )
 from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_statements import redacted, statements
+from ansible_collections.oncall.runbooks.plugins.module_utils.text import one_line
 
 # Rows of one application can be thousands; the counts stay exact, the lists are cut here.
 ROW_LIMIT = 500
 LIST_LIMIT = 100
+PREPARED_LIMIT = 20
+# A prepared transaction has no process: pg_blocking_pids() gives this for it.
+PREPARED_PID = 0
 
 # No percent sign and no colon before a name: both would be placeholders to a driver or to psql.
 ACTIVITY = (
@@ -98,6 +102,20 @@ SELECT json_build_object(
            count(*) FILTER (WHERE state = 'idle' AND state_seconds >= (p->>'idle_seconds')::float8) AS idle_long
     FROM ours, asked GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 50) t),
   'sessions', (SELECT coalesce(json_agg(row_to_json(listed)), '[]') FROM listed),
+  'prepared_count', (SELECT count(*) FROM pg_prepared_xacts),
+  -- Its locks carry no pid. One of them is on its own number. Who waits for it asks for the same thing as it has.
+  'prepared', (SELECT coalesce(json_agg(row_to_json(t)), '[]') FROM (
+    SELECT x.gid, x.owner, x.database, extract(epoch FROM now() - x.prepared) AS age_seconds, (
+      SELECT count(DISTINCT w.pid) FROM pg_locks h JOIN pg_locks w ON NOT w.granted AND w.pid IS NOT NULL
+        AND (h.locktype, h.database, h.relation, h.page, h.tuple, h.transactionid, h.classid, h.objid, h.objsubid)
+        IS NOT DISTINCT FROM
+        (w.locktype, w.database, w.relation, w.page, w.tuple, w.transactionid, w.classid, w.objid, w.objsubid)
+      WHERE h.pid IS NULL AND h.granted AND h.virtualtransaction IN (
+        SELECT o.virtualtransaction FROM pg_locks o
+        WHERE o.pid IS NULL AND o.granted AND o.locktype = 'transactionid' AND o.transactionid = x.transaction)) AS blocks
+    FROM pg_prepared_xacts x ORDER BY blocks DESC, x.prepared LIMIT """
+    + str(PREPARED_LIMIT)
+    + """) t),
   'tables', (SELECT coalesce(json_agg(row_to_json(t)), '[]') FROM (
     SELECT schemaname AS schema, relname AS "table", seq_scan AS sequential_scans,
            seq_tup_read / seq_scan AS rows_per_scan, coalesce(idx_scan, 0) AS index_scans,
@@ -147,7 +165,9 @@ def summarize(document, params):
     rows = document["sessions"]
     tells_waits = document["server"]["version_num"] >= 140000
     sessions = [_session(row, params["query_length"], tells_waits) for row in rows[:ROW_LIMIT]]
-    _count_blocked(sessions)
+    behind = _waiting_behind(sessions)
+    for one in sessions:
+        one["blocks"], one["blocked_seconds"] = _queue(behind, one["pid"])
     acted_on = [one for one in sessions if one["application_name"] not in ignored]
     server = document["server"]
     used = document["connections"]["used"]
@@ -199,6 +219,7 @@ def summarize(document, params):
             for one in sessions
             if one["blocks"] and not one["blocked_by"] and one["blocked_seconds"] >= params["blocked_seconds"]
         ),
+        "prepared_transactions": _prepared(document, behind),
         "matview_refreshes": _cut(one for one in active if is_refresh(one)),
         "longest": sorted(
             (one for one in sessions if one["state"] != "idle"),
@@ -229,22 +250,43 @@ def _session(row, query_length, tells_waits):
     return session
 
 
-def _count_blocked(sessions):
-    """Add to each session how many wait behind it, directly or not, and how long the longest has waited."""
+def _waiting_behind(sessions):
+    """The sessions that wait for it directly, by process id."""
     behind = {}
     for one in sessions:
         for pid in one["blocked_by"]:
             behind.setdefault(pid, []).append(one)
-    for one in sessions:
-        queue, seen = [one["pid"]], {one["pid"]}
-        one["blocked_seconds"] = 0.0
-        while queue:
-            for waiter in behind.get(queue.pop(), ()):
-                if waiter["pid"] not in seen:
-                    seen.add(waiter["pid"])
-                    queue.append(waiter["pid"])
-                    one["blocked_seconds"] = max(one["blocked_seconds"], waiter["wait_seconds"])
-        one["blocks"] = len(seen) - 1
+    return behind
+
+
+def _queue(behind, pid):
+    """How many wait behind a process, directly or not, and how long the longest has waited."""
+    queue, seen, longest = [pid], {pid}, 0.0
+    while queue:
+        for waiter in behind.get(queue.pop(), ()):
+            if waiter["pid"] not in seen:
+                seen.add(waiter["pid"])
+                queue.append(waiter["pid"])
+                longest = max(longest, waiter["wait_seconds"])
+    return len(seen) - 1, longest
+
+
+def _prepared(document, behind):
+    """The prepared transactions, those that others wait for first, and the queue behind all of them together."""
+    rows = [
+        dict(row, gid=one_line(row["gid"]), age_seconds=round(max(0.0, float(row["age_seconds"])), 1))
+        for row in document["prepared"]
+    ]
+    waiting, blocked_seconds = _queue(behind, PREPARED_PID)
+    return {
+        "count": document["prepared_count"],
+        "oldest_seconds": max((row["age_seconds"] for row in rows), default=0.0),
+        "waiting": waiting,
+        "blocked_seconds": blocked_seconds,
+        # One that is old holds its locks although each waiter may give up early.
+        "held_seconds": max((row["age_seconds"] for row in rows if row["blocks"]), default=0.0),
+        "transactions": rows,
+    }
 
 
 def _cut(sessions):

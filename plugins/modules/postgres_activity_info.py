@@ -104,6 +104,13 @@ blockers:
   type: list
   elements: dict
   returned: when available
+prepared_transactions:
+  description:
+    - Prepared transactions (two-phase commit) of all databases. C(count), C(oldest_seconds), C(waiting) sessions behind one of
+      this database, C(blocked_seconds) since when the first of them waits, C(held_seconds), the age of the oldest that
+      somebody waits for, and C(transactions), at most 20, with C(gid), C(owner), C(database), C(age_seconds) and C(blocks).
+  type: dict
+  returned: when available
 matview_refreshes:
   description: Sessions that run C(REFRESH MATERIALIZED VIEW).
   type: list

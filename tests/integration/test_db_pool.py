@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import stat
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 from lab import Lab
 from lab.database import connect
+from lab.measure import request
 
 CAUSES = [
     # fault, cause, remedy, services that may restart
@@ -102,17 +104,23 @@ def test_a_fix_that_does_not_help_is_rolled_back(healthy_lab, player):
     assert play.run["escalation"]
 
 
-@contextlib.contextmanager
-def a_transaction_held(lab: Lab) -> Iterator[int]:
-    """A session of the application, idle in transaction for long enough to count; gives its process id."""
-    session = psycopg.connect(
+def a_session(lab: Lab, application: str, **options: Any) -> psycopg.Connection[Any]:
+    """A session of the role ``app``."""
+    return psycopg.connect(
         host="127.0.0.1",
         port=lab.layout.ports["database"],
         dbname="labpics",
         user="app",
         password=lab.layout.secrets()["app"],
-        application_name="forgetful",
+        application_name=application,
+        **options,
     )
+
+
+@contextlib.contextmanager
+def a_transaction_held(lab: Lab) -> Iterator[int]:
+    """A session of the application, idle in transaction for long enough to count; gives its process id."""
+    session = a_session(lab, "forgetful")
     try:
         session.execute("SELECT 1")
         time.sleep(IDLE_SECONDS)
@@ -131,6 +139,73 @@ def wait_for(condition: Any, seconds: float = 60) -> None:
 def ended(lab: Lab, pid: int) -> bool:
     with connect(lab.layout, "oncall") as connection:
         return not connection.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", [pid]).fetchall()
+
+
+@pytest.fixture
+def server_settings(healthy_lab):
+    """Starts the server anew with other settings, and once more without them."""
+
+    def restart(statement: str) -> None:
+        with connect(healthy_lab.layout) as connection:
+            connection.execute(statement)
+        healthy_lab.supervisor.restart("database")
+        wait_for(lambda: request(healthy_lab.layout, "/readyz")[0] == 200)
+
+    def apply(**settings: str) -> None:
+        with connect(healthy_lab.layout) as connection:
+            for name, value in settings.items():
+                connection.execute(f"ALTER SYSTEM SET {name} = '{value}'")
+        restart("SELECT 1")
+
+    yield apply
+    restart("ALTER SYSTEM RESET ALL")
+
+
+@contextlib.contextmanager
+def more_requests_than_connections(lab: Lab) -> Iterator[None]:
+    """Requests that read orders, from more clients than the pool has connections, until some of them wait."""
+    done = threading.Event()
+
+    def client() -> None:
+        while not done.wait(0.2):
+            request(lab.layout, "/orders", seconds=60)
+
+    clients = [threading.Thread(target=client, daemon=True) for _ in range(32)]
+    for one in clients:
+        one.start()
+    try:
+        wait_for(lambda: lab.pool()["waiting"] > 0 and lab.pool()["in_use"] == lab.pool()["max"])
+        yield
+    finally:
+        done.set()
+
+
+def test_a_prepared_transaction_is_named_and_nothing_is_done_about_it(healthy_lab, player, server_settings):
+    lab = healthy_lab
+    server_settings(max_prepared_transactions="5")
+    with a_session(lab, "transfer", autocommit=True) as session:
+        session.execute("BEGIN")
+        session.execute("LOCK TABLE orders")
+        session.execute("PREPARE TRANSACTION 'order-17'")
+        session.execute("BEGIN")
+        session.execute("INSERT INTO jobs VALUES (9001, 'digest')")
+        session.execute("PREPARE TRANSACTION 'in nobody''s way'")
+    try:
+        with more_requests_than_connections(lab):
+            time.sleep(3)
+            before = state_of(lab)
+            play = player.play()
+            assert (play.code, play.outcome) == (0, "advised"), play.output
+            assert play.causes() == ["prepared_transaction"]
+            assert "(order-17)" in play.run["summary"]
+            assert play.run["actions"] == []
+            assert state_of(lab)["pids"] == before["pids"]
+            assert lab.pool()["max"] == 25
+    finally:
+        with a_session(lab, "transfer", autocommit=True) as session:
+            session.execute("ROLLBACK PREPARED 'order-17'")
+            session.execute("ROLLBACK PREPARED 'in nobody''s way'")
+    wait_for(lambda: lab.pool()["waiting"] == 0)
 
 
 def test_while_one_run_acts_another_is_blocked(healthy_lab, player):

@@ -51,6 +51,10 @@ def queue_behind(pid: int, count: int, seconds: float = 60) -> list[dict[str, An
     ]
 
 
+def prepared(gid: str, seconds: float, blocks: int) -> dict[str, Any]:
+    return {"gid": gid, "owner": "app", "database": "labpics", "age_seconds": seconds, "blocks": blocks}
+
+
 def activity(sessions: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
     """What postgres_activity_info tells of a server with these sessions."""
     applications: dict[tuple, dict[str, Any]] = {}
@@ -89,8 +93,11 @@ def activity(sessions: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
         },
         "applications": list(applications.values()),
         "sessions": [one for one in sessions if one["state"] != "idle" or one["state_seconds"] >= 600],
+        "prepared": changes.pop("prepared", []),
+        "prepared_count": 0,
         "tables": [],
     }
+    document["prepared_count"] = len(document["prepared"])
     assert not changes
     statements = {"available": False, "reason": "pg_stat_statements is not installed in this database"}
     return dict(summarize(document, THRESHOLDS), available=True, statements=statements)
@@ -168,6 +175,37 @@ MEASURED_CONCLUDED = {
         ["blocker"],
         ["end_blocker"],
     ),
+    "a prepared transaction with a queue": (
+        PRESSED,
+        activity(queue_behind(0, 25), prepared=[prepared("order-17", 90, 25)]),
+        ["prepared_transaction"],
+        [],
+    ),
+    "its waiters give up early": (
+        PRESSED,
+        activity(queue_behind(0, 25, seconds=3), prepared=[prepared("order-17", 90, 25)]),
+        ["prepared_transaction"],
+        [],
+    ),
+    "a queue behind a waiter of it": (
+        PRESSED,
+        activity(
+            [
+                session(pid=9, seconds=80, wait_seconds=80, blocked_by=[0], wait_event_type="Lock"),
+                *queue_behind(9, 24, 70),
+            ],
+            prepared=[prepared("order-17", 90, 1)],
+        ),
+        ["prepared_transaction"],
+        [],
+    ),
+    "prepared, and in nobody's way": (
+        PRESSED,
+        activity(BUSY, prepared=[prepared("order-17", 9000, 0)]),
+        ["pool_too_small"],
+        ["raise_pool_size"],
+    ),
+    "prepared just now": (QUIET, activity(queue_behind(0, 2, 1), prepared=[prepared("order-17", 1, 2)]), [], []),
     "two wait behind it: no queue": (QUIET, [session(pid=7, seconds=90), *queue_behind(7, 2)], [], []),
     "the queue is young": (QUIET, [session(pid=7, seconds=90), *queue_behind(7, 9, seconds=29)], [], []),
     "the blocker is a superuser": (
@@ -292,6 +330,12 @@ MISSING = {
     "neither": (NO_METRICS, NO_DATABASE, [], {"idle_in_transaction", "pool_too_small", "high_usage"}),
     "other roles' sessions are hidden": (QUIET, activity(BUSY[:3], hidden=4), [], {"idle_in_transaction", "blocker"}),
     "waiting, and hidden sessions": (PRESSED, activity(BUSY, hidden=4), [], {"pool_too_small"}),
+    "waiting behind what was prepared just now": (
+        PRESSED,
+        activity(queue_behind(0, 25, 1), prepared=[prepared("order-17", 1, 25)]),
+        [],
+        {"prepared_transaction", "pool_too_small", "waiting_unexplained"},
+    ),
     "waiting, and no database": (PRESSED, NO_DATABASE, [], {"pool_too_small", "waiting_unexplained"}),
     "one family is missing": (
         {"available": False, "reason": "family w is missing", "value": {"in_use": 25, "max": 25}, "metric": {}},
@@ -396,6 +440,16 @@ def test_a_leak_is_told_by_name_and_role(diagnose):
     observed = {"metrics": QUIET, "postgres_activity": activity([*leaked, other])}
     (step,) = diagnose("db_pool", observed, **SYSTEM)["plan"]["steps"]
     assert [target["pid"] for target in step["targets"]] == list(range(1, 90))
+
+
+def test_the_gid_to_end_is_named(diagnose):
+    two = [prepared("order-17", 90, 25), prepared("order-9", 9000, 0)]
+    observed = {"metrics": PRESSED, "postgres_activity": activity(queue_behind(0, 25), prepared=two)}
+    result = diagnose("db_pool", observed, **SYSTEM)
+    (finding,) = [one for one in result["findings"] if one["status"] == "problem"]
+    assert "25 sessions wait" in finding["summary"] and "(order-17)" in finding["summary"]
+    assert "ROLLBACK PREPARED" in finding["advice"] and "(order-17)" in finding["advice"]
+    assert [row["gid"] for row in finding["evidence"]] == ["order-17", "order-9"]
 
 
 def test_a_cause_of_ones_own(diagnose):
