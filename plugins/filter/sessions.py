@@ -9,6 +9,8 @@ import fnmatch
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_activity import AWAITS_STANDBY
+
 
 def identities(sessions: Iterable[Mapping[str, Any]], statement: bool = False) -> list[dict[str, Any]]:
     """What makes each session the same one later, as M(oncall.runbooks.postgres_session) takes it.
@@ -32,8 +34,13 @@ def not_denied(rows: Iterable[Mapping[str, Any]], patterns: list[str]) -> list[M
 
 
 def endable(sessions: Iterable[Mapping[str, Any]], denied: list[str]) -> list[Mapping[str, Any]]:
-    """The sessions that M(oncall.runbooks.postgres_session) would end: allowed to, and not on the deny list."""
-    return [session for session in not_denied(sessions, denied) if session["may_end"]]
+    """The sessions that M(oncall.runbooks.postgres_session) would end.
+
+    That is: allowed to, not on the deny list, and not waiting for a standby to have what they committed.
+    """
+    return [
+        session for session in not_denied(sessions, denied) if session["may_end"] and session["wait"] != AWAITS_STANDBY
+    ]
 
 
 def sessions_of(

@@ -26,6 +26,9 @@ LIST_LIMIT = 100
 PREPARED_LIMIT = 20
 # A prepared transaction has no process: pg_blocking_pids() gives this for it.
 PREPARED_PID = 0
+# Its transaction is committed here, and waits for a standby to have it too. To cancel that is to tell the client that all is
+# well where it may be lost.
+AWAITS_STANDBY = "IPC:SyncRep"
 
 # No percent sign and no colon before a name: both would be placeholders to a driver or to psql.
 ACTIVITY = (
@@ -85,6 +88,10 @@ SELECT json_build_object(
       SELECT right(sourcefile, 20) = 'postgresql.auto.conf' FROM pg_settings WHERE name = 'max_connections'),
     'max_connections_source', (SELECT source FROM pg_settings WHERE name = 'max_connections'),
     'standbys', (SELECT count(*) FROM pg_stat_replication),
+    'synchronous_standby_names', left(current_setting('synchronous_standby_names'), 200),
+    -- Others than pg_monitor see no state there.
+    'synchronous_standbys', CASE WHEN pg_has_role('pg_read_all_stats', 'USAGE') THEN (
+      SELECT count(*) FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum') AND state = 'streaming') END,
     'statements', (SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname)
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
       WHERE c.relname = 'pg_stat_statements' AND c.relkind = 'v' LIMIT 1),
@@ -191,6 +198,8 @@ def summarize(document, params):
                 "max_connections_by_alter_system",
                 "max_connections_source",
                 "standbys",
+                "synchronous_standby_names",
+                "synchronous_standbys",
             )
         },
         "connections": {
@@ -212,7 +221,10 @@ def summarize(document, params):
         "long_running": _cut(
             one
             for one in long_running
-            if one["application_name"] not in ignored and not one["blocked_by"] and not is_refresh(one)
+            if one["application_name"] not in ignored
+            and not one["blocked_by"]
+            and not is_refresh(one)
+            and one["wait"] != AWAITS_STANDBY
         ),
         "blockers": _cut(
             one
@@ -220,6 +232,7 @@ def summarize(document, params):
             if one["blocks"] and not one["blocked_by"] and one["blocked_seconds"] >= params["blocked_seconds"]
         ),
         "prepared_transactions": _prepared(document, behind),
+        "synchronous_waits": _cut(one for one in sessions if one["wait"] == AWAITS_STANDBY),
         "matview_refreshes": _cut(one for one in active if is_refresh(one)),
         "longest": sorted(
             (one for one in sessions if one["state"] != "idle"),

@@ -39,6 +39,7 @@ candidate AS (
          a.usename AS "user", a.application_name, coalesce(host(a.client_addr), 'local') AS client, a.state,
          round(extract(epoch FROM now() - a.state_change)::numeric, 1)::float8 AS state_seconds,
          a.query, coalesce(r.rolsuper, true) AS is_superuser,
+         a.wait_event IS NOT DISTINCT FROM 'SyncRep' AS awaits_standby,
          (pg_has_role(a.usesysid, 'USAGE') OR pg_has_role('pg_signal_backend', 'USAGE')) AS may_signal
   FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid, asked
   WHERE a.backend_type = 'client backend' AND a.datname = current_database() AND a.pid <> pg_backend_pid()
@@ -67,7 +68,7 @@ SIGNAL = (
     + """SELECT coalesce(json_agg(json_build_object('pid', pid, 'backend_start', backend_start, 'sent',
   CASE WHEN (SELECT p->>'signal' FROM asked) = 'terminate' THEN pg_terminate_backend(pid)
        ELSE pg_cancel_backend(pid) END)), '[]')::text
-FROM candidate WHERE may_signal AND NOT is_superuser
+FROM candidate WHERE may_signal AND NOT is_superuser AND NOT awaits_standby
 """
 )
 
@@ -102,6 +103,9 @@ def _why_not(row, allow, deny):
         return "session of a superuser"
     if name == APPLICATION_NAME:
         return "session of these runbooks"
+    if row["awaits_standby"]:
+        # It would tell its client that the commit is done, though no standby has it.
+        return "committed, and waits for a synchronous standby"
     if any(fnmatch.fnmatchcase(name, pattern) for pattern in deny):
         return f"application {name} is on the deny list"
     if allow and not any(fnmatch.fnmatchcase(name, pattern) for pattern in allow):

@@ -67,7 +67,9 @@ limits:
   elements: str
   returned: when available
 server:
-  description: Version, role, whether it is a standby, and what the role may see and do.
+  description:
+    - Version, role, whether it is a standby, what the role may see and do, C(synchronous_standby_names), and how many
+      C(synchronous_standbys) are there, which only C(pg_monitor) sees.
   type: dict
   returned: when available
 connections:
@@ -95,7 +97,7 @@ idle:
   elements: dict
   returned: when available
 long_running:
-  description: Sessions whose statement runs beyond the threshold, is not waiting for a lock and is no refresh.
+  description: Sessions whose statement runs beyond the threshold, waits neither for a lock nor for a standby and is no refresh.
   type: list
   elements: dict
   returned: when available
@@ -110,6 +112,11 @@ prepared_transactions:
       this database, C(blocked_seconds) since when the first of them waits, C(held_seconds), the age of the oldest that
       somebody waits for, and C(transactions), at most 20, with C(gid), C(owner), C(database), C(age_seconds) and C(blocks).
   type: dict
+  returned: when available
+synchronous_waits:
+  description: Sessions that committed and wait for a synchronous standby.
+  type: list
+  elements: dict
   returned: when available
 matview_refreshes:
   description: Sessions that run C(REFRESH MATERIALIZED VIEW).

@@ -180,6 +180,19 @@ def more_requests_than_connections(lab: Lab) -> Iterator[None]:
         done.set()
 
 
+END_ANYBODY = {"when": "true", "summary": "end it", "remedy": "end_blocker", "risk": "medium"}
+
+
+def start_of(lab: Lab, session: psycopg.Connection[Any]) -> str:
+    with connect(lab.layout, "oncall") as connection:
+        row = connection.execute(
+            "SELECT extract(epoch FROM backend_start)::text FROM pg_stat_activity WHERE pid = %s",
+            [session.info.backend_pid],
+        ).fetchone()
+    assert row
+    return str(row[0])
+
+
 def test_a_prepared_transaction_is_named_and_nothing_is_done_about_it(healthy_lab, player, server_settings):
     lab = healthy_lab
     server_settings(max_prepared_transactions="5")
@@ -206,6 +219,39 @@ def test_a_prepared_transaction_is_named_and_nothing_is_done_about_it(healthy_la
             session.execute("ROLLBACK PREPARED 'order-17'")
             session.execute("ROLLBACK PREPARED 'in nobody''s way'")
     wait_for(lambda: lab.pool()["waiting"] == 0)
+
+
+def test_a_commit_that_waits_for_a_standby_is_never_ended(healthy_lab, player, server_settings):
+    lab = healthy_lab
+    server_settings(wal_level="replica", max_wal_senders="2", synchronous_standby_names="gone")
+    with contextlib.closing(a_session(lab, "migrate", autocommit=True)) as session:
+        session.execute("SET synchronous_commit = on")
+        session.execute("BEGIN")
+        session.execute("LOCK TABLE orders")
+        session.execute("INSERT INTO jobs VALUES (9002, 'digest')")
+        # Its locks stay for as long as the commit waits.
+        session.pgconn.send_query(b"COMMIT")
+        session.pgconn.flush()
+        with more_requests_than_connections(lab):
+            time.sleep(3)
+            play = player.play()
+            assert (play.code, play.outcome) == (0, "advised"), play.output
+            assert play.causes() == ["synchronous_standby_missing"]
+            assert "(none connected, asked for are gone)" in play.run["summary"]
+            assert play.run["actions"] == []
+            own = {
+                "mine": {
+                    **END_ANYBODY,
+                    "targets": [{"pid": session.info.backend_pid, "backend_start": start_of(lab, session)}],
+                }
+            }
+            tried = player.play(db_pool_extra_causes=own, run_verify_timeout_seconds=1)
+            assert "waits for a synchronous standby" in json.dumps(tried.run["actions"]), tried.output
+            assert not ended(lab, session.info.backend_pid)
+        with connect(lab.layout) as connection:
+            connection.execute("ALTER SYSTEM SET synchronous_standby_names = ''")
+            connection.execute("SELECT pg_reload_conf()")
+        wait_for(lambda: lab.pool()["waiting"] == 0)
 
 
 def test_while_one_run_acts_another_is_blocked(healthy_lab, player):

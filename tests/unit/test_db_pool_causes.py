@@ -55,6 +55,10 @@ def prepared(gid: str, seconds: float, blocks: int) -> dict[str, Any]:
     return {"gid": gid, "owner": "app", "database": "labpics", "age_seconds": seconds, "blocks": blocks}
 
 
+def committing(seconds: float, **changes: Any) -> dict[str, Any]:
+    return session(seconds=seconds, query="COMMIT", wait_event_type="IPC", wait_event="SyncRep", **changes)
+
+
 def activity(sessions: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
     """What postgres_activity_info tells of a server with these sessions."""
     applications: dict[tuple, dict[str, Any]] = {}
@@ -85,6 +89,8 @@ def activity(sessions: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
             "max_connections_by_alter_system": False,
             "max_connections_source": changes.pop("source", "configuration file"),
             "standbys": changes.pop("standbys", 0),
+            "synchronous_standby_names": changes.pop("synchronous_standby_names", ""),
+            "synchronous_standbys": changes.pop("synchronous_standbys", 0),
         },
         "connections": {
             "used": changes.pop("used", len(sessions)),
@@ -206,6 +212,37 @@ MEASURED_CONCLUDED = {
         ["raise_pool_size"],
     ),
     "prepared just now": (QUIET, activity(queue_behind(0, 2, 1), prepared=[prepared("order-17", 1, 2)]), [], []),
+    "the synchronous standby is gone": (
+        PRESSED,
+        [committing(400) for _ in range(25)],
+        ["synchronous_standby_missing"],
+        [],
+    ),
+    "it has just gone": (PRESSED, [committing(1) for _ in range(25)], ["synchronous_standby_missing"], []),
+    "it is connected, and does not answer": (
+        PRESSED,
+        activity([committing(31) for _ in range(25)], synchronous_standbys=1),
+        ["synchronous_standby_missing"],
+        [],
+    ),
+    "the standby takes a moment for each commit": (
+        PRESSED,
+        activity([*BUSY[:20], *(committing(0.01) for _ in range(5))], synchronous_standbys=1),
+        ["pool_too_small"],
+        ["raise_pool_size"],
+    ),
+    "a commit that waits for the standby holds the lock": (
+        PRESSED,
+        [committing(90, pid=7, application_name="migrate"), *queue_behind(7, 25)],
+        ["synchronous_standby_missing"],
+        [],
+    ),
+    "a refresh whose commit waits for the standby": (
+        PRESSED,
+        [{**committing(90, pid=7), "query": REFRESH}, *queue_behind(7, 25)],
+        ["matview_refresh", "synchronous_standby_missing"],
+        [],
+    ),
     "two wait behind it: no queue": (QUIET, [session(pid=7, seconds=90), *queue_behind(7, 2)], [], []),
     "the queue is young": (QUIET, [session(pid=7, seconds=90), *queue_behind(7, 9, seconds=29)], [], []),
     "the blocker is a superuser": (
@@ -335,6 +372,12 @@ MISSING = {
         activity(queue_behind(0, 25, 1), prepared=[prepared("order-17", 1, 25)]),
         [],
         {"prepared_transaction", "pool_too_small", "waiting_unexplained"},
+    ),
+    "commits hold the pool, and a standby is there": (
+        PRESSED,
+        activity([committing(3) for _ in range(25)], synchronous_standbys=1),
+        [],
+        {"synchronous_standby_missing", "pool_too_small"},
     ),
     "waiting, and no database": (PRESSED, NO_DATABASE, [], {"pool_too_small", "waiting_unexplained"}),
     "one family is missing": (

@@ -22,6 +22,7 @@ def row(**changes):
         "query": "SELECT 1",
         "is_superuser": False,
         "may_signal": True,
+        "awaits_standby": False,
         **changes,
     }
 
@@ -33,6 +34,7 @@ def row(**changes):
         ({"is_superuser": True}, [], [], "session of a superuser"),
         ({"may_signal": False}, [], [], "pg_signal_backend"),
         ({"application_name": postgres.APPLICATION_NAME}, [], [], "these runbooks"),
+        ({"awaits_standby": True}, ["*"], [], "waits for a synchronous standby"),
         ({"application_name": "pg_dump"}, [], ["pg_dump*"], "deny list"),
         ({"application_name": "pg_dumpall"}, ["*"], ["pg_dump*"], "deny list"),
         ({"application_name": "API"}, ["api"], [], "not on the allow list"),
