@@ -17,7 +17,8 @@ from ansible_collections.oncall.runbooks.plugins.module_utils.postgres import (
     Client,
     DatabaseError,
 )
-from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_statements import redacted, statements
+from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_statements import statements
+from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_text import redacted
 from ansible_collections.oncall.runbooks.plugins.module_utils.text import one_line
 
 # Rows of one application can be thousands; the counts stay exact, the lists are cut here.
@@ -63,7 +64,7 @@ listed AS (
          o.wait_event_type, o.wait_event, o.is_superuser,
          NOT o.is_superuser AND (pg_has_role(o.usesysid, 'USAGE') OR pg_has_role('pg_signal_backend', 'USAGE'))
            AS may_end,
-         left(regexp_replace(o.query, '\\s+', ' ', 'g'), 2000) AS query, w.blocked_by, w.wait_seconds
+         left(o.query, 2000) AS query, w.blocked_by, w.wait_seconds
   FROM ours o LEFT JOIN waiting w USING (pid), asked
   WHERE NOT o.hidden AND (o.state <> 'idle' OR o.state_seconds >= (p->>'idle_seconds')::float8
         OR o.pid IN (SELECT unnest(blocked_by) FROM waiting))

@@ -9,7 +9,7 @@ import fnmatch
 import time
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.postgres import APPLICATION_NAME, PARAMETERS
-from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_activity import redacted
+from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_text import redacted
 
 # pg_dump's leader sits idle in transaction for the whole dump; ending it ends the backup.
 DENIED_APPLICATIONS = (
