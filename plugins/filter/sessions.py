@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_activity import AWAITS_STANDBY
+from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_sessions import is_denied
 
 
 def identities(sessions: Iterable[Mapping[str, Any]], statement: bool = False) -> list[dict[str, Any]]:
@@ -25,12 +25,8 @@ def identities(sessions: Iterable[Mapping[str, Any]], statement: bool = False) -
 
 
 def not_denied(rows: Iterable[Mapping[str, Any]], patterns: list[str]) -> list[Mapping[str, Any]]:
-    """The rows whose ``application_name`` fits none of the patterns."""
-    return [
-        row
-        for row in rows
-        if not any(fnmatch.fnmatchcase(row["application_name"] or "", pattern) for pattern in patterns)
-    ]
+    """The rows whose ``application_name`` fits none of the patterns, whatever the case of its letters."""
+    return [row for row in rows if not is_denied(row["application_name"], patterns)]
 
 
 def endable(sessions: Iterable[Mapping[str, Any]], denied: list[str]) -> list[Mapping[str, Any]]:

@@ -73,13 +73,24 @@ FROM candidate WHERE may_signal AND NOT is_superuser AND NOT awaits_standby
 )
 
 
+def is_denied(name, patterns):
+    """Whether an ``application_name`` is on a deny list, whatever the case of its letters. Pure.
+
+    Args:
+        name: the name, which may hold what is special in a pattern: pgBackRest's is ``pgBackRest [backup]``.
+        patterns: patterns with ``*``, ``?`` and ``[]``, or names as they are.
+    """
+    lower = (name or "").lower()
+    return any(lower == pattern.lower() or fnmatch.fnmatchcase(lower, pattern.lower()) for pattern in patterns)
+
+
 def sort_out(candidates, allow, deny, limit):
     """Which of the candidates may be ended. Pure.
 
     Args:
         candidates: rows of :data:`LIST`, the longest in its state first.
         allow: patterns of ``application_name``; empty allows all.
-        deny: patterns of ``application_name`` that are never ended.
+        deny: patterns of ``application_name`` that are never ended, as :func:`is_denied` reads them.
         limit: how many at most.
 
     Returns:
@@ -106,7 +117,7 @@ def _why_not(row, allow, deny):
     if row["awaits_standby"]:
         # It would tell its client that the commit is done, though no standby has it.
         return "committed, and waits for a synchronous standby"
-    if any(fnmatch.fnmatchcase(name, pattern) for pattern in deny):
+    if is_denied(name, deny):
         return f"application {name} is on the deny list"
     if allow and not any(fnmatch.fnmatchcase(name, pattern) for pattern in allow):
         return f"application {name} is not on the allow list"

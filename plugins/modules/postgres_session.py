@@ -61,7 +61,9 @@ options:
     elements: str
     default: []
   deny_applications:
-    description: Patterns of C(application_name) that are never ended. Backup tools are, unless you say otherwise.
+    description:
+      - Patterns of C(application_name) that are never ended, or names as they are, upper and lower case alike. Those of backup
+        tools are there, unless you say otherwise.
     type: list
     elements: str
     default: ["pg_dump*", "pg_restore*", "pg_basebackup*", "pg_receivewal*", "pgbackrest*", "barman*"]

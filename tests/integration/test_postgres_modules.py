@@ -97,6 +97,7 @@ def test_what_is_private_in_a_statement_is_not_shown(healthy_lab, tmp_path):
     [
         ("postgres", "psql", {}, "superuser"),
         ("app", "pg_dump", {}, "deny list"),
+        ("app", "pgBackRest [backup]", {}, "deny list"),
         ("app", "victim", {"deny_applications": ["vic*"]}, "deny list"),
         ("app", "victim", {"allow_applications": ["reports"]}, "allow list"),
         ("app", "victim", {"max_sessions": 0}, "limit"),

@@ -158,6 +158,12 @@ MEASURED_CONCLUDED = {
         [],
         [],
     ),
+    "pgBackRest idles in transaction": (
+        QUIET,
+        [session("idle in transaction", 4000, application_name="pgBackRest [backup]")],
+        [],
+        [],
+    ),
     "blocker with a queue": (
         PRESSED,
         [session(pid=7, seconds=90, application_name="migrate"), *queue_behind(7, 25)],
@@ -326,6 +332,12 @@ MEASURED_CONCLUDED = {
         [session(pid=7, seconds=90)]
         + [session(seconds=90, wait_seconds=1, blocked_by=[7], wait_event_type="Lock") for _ in range(9)],
         [],
+        [],
+    ),
+    "the blocker is pgBackRest": (
+        PRESSED,
+        [session(pid=7, seconds=90, application_name="pgBackRest [backup]"), *queue_behind(7, 25)],
+        ["blocker"],
         [],
     ),
     "the blocker is a backup": (
