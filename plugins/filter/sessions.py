@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_activity import AWAITS_STANDBY
-from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_sessions import is_denied
+from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_sessions import fits
 
 
 def identities(sessions: Iterable[Mapping[str, Any]], statement: bool = False) -> list[dict[str, Any]]:
@@ -26,7 +26,12 @@ def identities(sessions: Iterable[Mapping[str, Any]], statement: bool = False) -
 
 def not_denied(rows: Iterable[Mapping[str, Any]], patterns: list[str]) -> list[Mapping[str, Any]]:
     """The rows whose ``application_name`` fits none of the patterns, whatever the case of its letters."""
-    return [row for row in rows if not is_denied(row["application_name"], patterns)]
+    return [row for row in rows if not fits(row["application_name"], patterns)]
+
+
+def named(rows: Iterable[Mapping[str, Any]], patterns: list[str]) -> list[Mapping[str, Any]]:
+    """The rows whose ``application_name`` fits one of the patterns. No name is no application: it can be anyone's."""
+    return [row for row in rows if row["application_name"] and fits(row["application_name"], patterns)]
 
 
 def endable(sessions: Iterable[Mapping[str, Any]], denied: list[str]) -> list[Mapping[str, Any]]:
@@ -71,6 +76,7 @@ class FilterModule:
         return {
             "identities": identities,
             "not_denied": not_denied,
+            "named": named,
             "endable": endable,
             "sessions_of": sessions_of,
             "slow_statement_advice": slow_statement_advice,

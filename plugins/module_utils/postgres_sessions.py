@@ -73,8 +73,8 @@ FROM candidate WHERE may_signal AND NOT is_superuser AND NOT awaits_standby
 )
 
 
-def is_denied(name, patterns):
-    """Whether an ``application_name`` is on a deny list, whatever the case of its letters. Pure.
+def fits(name, patterns):
+    """Whether an ``application_name`` fits one of the patterns, whatever the case of its letters. Pure.
 
     Args:
         name: the name, which may hold what is special in a pattern: pgBackRest's is ``pgBackRest [backup]``.
@@ -90,7 +90,7 @@ def sort_out(candidates, allow, deny, limit):
     Args:
         candidates: rows of :data:`LIST`, the longest in its state first.
         allow: patterns of ``application_name``; empty allows all.
-        deny: patterns of ``application_name`` that are never ended, as :func:`is_denied` reads them.
+        deny: patterns of ``application_name`` that are never ended, as :func:`fits` reads them.
         limit: how many at most.
 
     Returns:
@@ -117,7 +117,7 @@ def _why_not(row, allow, deny):
     if row["awaits_standby"]:
         # It would tell its client that the commit is done, though no standby has it.
         return "committed, and waits for a synchronous standby"
-    if is_denied(name, deny):
+    if fits(name, deny):
         return f"application {name} is on the deny list"
     if allow and not any(fnmatch.fnmatchcase(name, pattern) for pattern in allow):
         return f"application {name} is not on the allow list"

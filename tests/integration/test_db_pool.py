@@ -254,6 +254,32 @@ def test_a_commit_that_waits_for_a_standby_is_never_ended(healthy_lab, player, s
         wait_for(lambda: lab.pool()["waiting"] == 0)
 
 
+def test_what_another_application_does_is_not_held_against_the_pool(healthy_lab, player):
+    lab = healthy_lab
+    with contextlib.ExitStack() as stack:
+        queries = [stack.enter_context(contextlib.closing(a_session(lab, "nightly-etl"))) for _ in range(13)]
+        idle = [stack.enter_context(contextlib.closing(a_session(lab, "sidekiq"))) for _ in range(26)]
+        for one in queries:
+            one.pgconn.send_query(b"SELECT pg_sleep(120)")
+            one.pgconn.flush()
+        lab.inject("pool_too_small")
+        time.sleep(IDLE_SECONDS)
+        before = state_of(lab)
+        unknown = player.play(db_pool_applications=["web"])
+        assert (unknown.code, unknown.outcome) == (0, "advised"), unknown.output
+        assert unknown.causes() == ["application_unknown"]
+        assert state_of(lab)["pids"] == before["pids"]
+        fixed = player.play()
+        assert (fixed.code, fixed.outcome) == (0, "resolved"), fixed.output
+        assert fixed.causes() == ["pool_too_small"]
+        assert not any(ended(lab, one.info.backend_pid) for one in [*queries, *idle])
+        with connect(lab.layout, "oncall") as connection:
+            running = (
+                "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'nightly-etl' AND state = 'active'"
+            )
+            assert connection.execute(running).fetchone() == (13,)
+
+
 def test_while_one_run_acts_another_is_blocked(healthy_lab, player):
     lab = healthy_lab
     with a_transaction_held(lab) as first_pid:

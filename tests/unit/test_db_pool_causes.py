@@ -278,6 +278,24 @@ MEASURED_CONCLUDED = {
         ["pool_too_small"],
         ["raise_pool_size"],
     ),
+    "another application's long queries do not hold the pool": (
+        PRESSED,
+        [*BUSY, *(session(seconds=400, application_name="nightly-etl") for _ in range(13))],
+        ["pool_too_small"],
+        ["raise_pool_size"],
+    ),
+    "whose long queries these are cannot be told": (
+        PRESSED,
+        [session(seconds=400, application_name="") for _ in range(25)],
+        ["application_unknown"],
+        [],
+    ),
+    "long queries of the same name, outside of the pool": (
+        PRESSED,
+        [*BUSY, *(session(seconds=400) for _ in range(13))],
+        ["pool_too_small"],
+        ["raise_pool_size"],
+    ),
     "another application leaks": (
         pool(9, 12),
         [session("idle", 700, application_name="reports") for _ in range(80)] + [session() for _ in range(12)],
@@ -295,6 +313,31 @@ MEASURED_CONCLUDED = {
         [session("idle", 40) for _ in range(25)],
         ["pool_leak"],
         ["restart_application"],
+    ),
+    "another application's idle sessions, and the pool's have several names": (
+        PRESSED,
+        [session(application_name=f"api-{number % 2}") for number in range(25)]
+        + [session("idle", 40, application_name="sidekiq") for _ in range(26)],
+        ["application_unknown"],
+        [],
+    ),
+    "another application's idle sessions beside PgBouncer's": (
+        PRESSED,
+        [session("idle", 40) for _ in range(10)] + [session("idle", 40, application_name="sidekiq") for _ in range(26)],
+        ["application_unknown"],
+        [],
+    ),
+    "idle sessions of the same name, outside of the pool": (
+        PRESSED,
+        [*BUSY, *(session("idle", 40) for _ in range(26))],
+        ["pool_too_small"],
+        ["raise_pool_size"],
+    ),
+    "sessions without a name, and nothing that needs to know whose they are": (
+        PRESSED,
+        [session(application_name="") for _ in range(25)],
+        ["pool_too_small"],
+        ["raise_pool_size"],
     ),
     "idle for a moment between statements": (
         PRESSED,
@@ -487,6 +530,38 @@ def test_the_hash_knows_how_it_is_done(diagnose, changes):
     observed = {"metrics": PRESSED, "postgres_activity": activity(BUSY)}
     hashes = [diagnose("db_pool", observed, **{**SYSTEM, **more})["plan"]["hash"] for more in ({}, changes)]
     assert hashes[0] != hashes[1]
+
+
+@pytest.mark.parametrize(
+    ("names", "patterns", "problem"),
+    [
+        (["lab-api"], None, "pool_leak"),
+        (["LAB-API"], None, "pool_leak"),
+        (["billing-api"], None, "application_unknown"),
+        (["web"], None, "application_unknown"),
+        (["web"], ["web"], "pool_leak"),
+        (["web-1", "web-2"], ["web-*"], "pool_leak"),
+        (["web-1", "web-2"], ["web-1"], "application_unknown"),
+        ([""], ["*"], "application_unknown"),
+    ],
+)
+def test_whose_sessions_are_the_pools(diagnose, names, patterns, problem):
+    sessions = [session("idle", 40, application_name=names[number % len(names)]) for number in range(25)]
+    observed = {"metrics": PRESSED, "postgres_activity": activity(sessions)}
+    more = {"db_pool_applications": patterns} if patterns else {}
+    result = diagnose("db_pool", observed, **SYSTEM, **more)
+    assert [one["cause"] for one in result["findings"] if one["status"] == "problem"] == [problem]
+    assert remedies(result) == (["restart_application"] if problem == "pool_leak" else [])
+
+
+def test_only_the_statements_of_the_application_are_cancelled(diagnose):
+    others = [session(seconds=400, application_name="nightly-etl") for _ in range(13)]
+    observed = {
+        "metrics": PRESSED,
+        "postgres_activity": activity([*others, *(session(seconds=400, pid=pid) for pid in range(1, 26))]),
+    }
+    (step,) = diagnose("db_pool", observed, **SYSTEM)["plan"]["steps"]
+    assert [target["pid"] for target in step["targets"]] == list(range(1, 26))
 
 
 def test_a_leak_is_told_by_name_and_role(diagnose):
