@@ -40,6 +40,9 @@ WITH asked AS (SELECT """
 everyone AS (
   SELECT a.*, coalesce(r.rolsuper, false) AS is_superuser,
          a.query = '<insufficient privilege>' AS hidden,
+         -- A session has no state for a moment while it starts, and for good where its track_activities is off.
+         a.state = 'disabled' OR (a.state IS NULL OR a.state_change IS NULL) AND now() - a.backend_start > interval '10 s'
+           AS stateless,
          extract(epoch FROM now() - a.state_change) AS state_seconds,
          extract(epoch FROM now() - a.xact_start) AS transaction_seconds,
          extract(epoch FROM now() - a.query_start) AS query_seconds
@@ -66,7 +69,7 @@ listed AS (
            AS may_end,
          left(o.query, 2000) AS query, w.blocked_by, w.wait_seconds
   FROM ours o LEFT JOIN waiting w USING (pid), asked
-  WHERE NOT o.hidden AND (o.state <> 'idle' OR o.state_seconds >= (p->>'idle_seconds')::float8
+  WHERE NOT o.hidden AND (o.state IS DISTINCT FROM 'idle' OR o.state_seconds >= (p->>'idle_seconds')::float8
         OR o.pid IN (SELECT unnest(blocked_by) FROM waiting))
   ORDER BY (w.blocked_by IS NULL), o.state = 'idle', o.query_start LIMIT """
     + str(ROW_LIMIT + 1)
@@ -100,7 +103,10 @@ SELECT json_build_object(
   'connections', json_build_object(
     'used', (SELECT count(*) FROM everyone WHERE pid <> pg_backend_pid()),
     'in_other_databases', (SELECT count(*) FROM everyone WHERE datname IS DISTINCT FROM current_database()),
-    'hidden', (SELECT count(*) FROM ours WHERE hidden)),
+    'hidden', (SELECT count(*) FROM ours WHERE hidden),
+    'stateless', (SELECT count(*) FROM ours WHERE stateless AND NOT hidden),
+    'stateless_roles', (SELECT coalesce(json_agg(r), '[]') FROM (
+      SELECT DISTINCT usename AS r FROM ours WHERE stateless AND NOT hidden ORDER BY 1 LIMIT 5) t)),
   'applications', (SELECT coalesce(json_agg(row_to_json(t)), '[]') FROM (
     SELECT application_name, usename AS "user", count(*) AS sessions,
            count(*) FILTER (WHERE state = 'active') AS active,
@@ -183,7 +189,7 @@ def summarize(document, params):
     idle_in_transaction = [one for one in acted_on if one["state"].startswith("idle in transaction")]
     active = [one for one in sessions if one["state"] == "active" and one["query_seconds"] is not None]
     long_running = [one for one in active if one["query_seconds"] >= params["long_query_seconds"]]
-    hidden = document["connections"]["hidden"]
+    hidden, stateless = document["connections"]["hidden"], document["connections"]["stateless"]
     return {
         "server": {
             key: server[key]
@@ -211,6 +217,7 @@ def summarize(document, params):
             "used_ratio": round(used / max(1, usable), 4),
             "in_other_databases": document["connections"]["in_other_databases"],
             "hidden": hidden,
+            "stateless": stateless,
         },
         "applications": document["applications"],
         "idle_in_transaction": _cut(
@@ -240,8 +247,8 @@ def summarize(document, params):
             key=lambda one: -(one["query_seconds"] or 0),
         )[:10],
         "tables_without_index_use": document["tables"],
-        "complete": hidden == 0 and len(rows) <= ROW_LIMIT,
-        "limits": _limits(server, hidden, len(rows)),
+        "complete": hidden == 0 and stateless == 0 and len(rows) <= ROW_LIMIT,
+        "limits": _limits(server, document["connections"], len(rows)),
     }
 
 
@@ -307,11 +314,17 @@ def _cut(sessions):
     return sorted(sessions, key=lambda one: (-one["blocks"], -(one["state_seconds"] or 0)))[:LIST_LIMIT]
 
 
-def _limits(server, hidden, row_count):
-    limits = []
+def _limits(server, connections, row_count):
+    limits, hidden = [], connections["hidden"]
     if hidden:
         limits.append(
             f"state and query of {hidden} sessions of other roles are hidden from {server['user']}: grant it pg_monitor"
+        )
+    if connections["stateless"]:
+        roles = one_line(", ".join(connections["stateless_roles"]))
+        limits.append(
+            f"{connections['stateless']} sessions of {roles} tell no state, because track_activities is off for them: "
+            "ALTER ROLE ... RESET track_activities (or of the database), and let them connect again"
         )
     if not server["signals_all"]:
         limits.append(f"{server['user']} cannot end sessions of other roles: grant it pg_signal_backend")

@@ -58,7 +58,7 @@ error:
   type: str
   returned: when not available
 complete:
-  description: Whether every session could be seen. If not, RV(limits) says what could not.
+  description: Whether every session and its state could be seen. If not, RV(limits) says what could not.
   type: bool
   returned: when available
 limits:
@@ -75,7 +75,8 @@ server:
 connections:
   description:
     - C(used) client sessions of all databases without this one, C(max) the server's limit, C(usable) the limit without the
-      reserved ones, C(free), C(used_ratio) of the usable ones, C(in_other_databases) and C(hidden) sessions.
+      reserved ones, C(free), C(used_ratio) of the usable ones, C(in_other_databases), C(hidden) sessions, and C(stateless) ones,
+      whose C(track_activities) is off.
   type: dict
   returned: when available
 applications:

@@ -104,14 +104,14 @@ def test_a_fix_that_does_not_help_is_rolled_back(healthy_lab, player):
     assert play.run["escalation"]
 
 
-def a_session(lab: Lab, application: str, **options: Any) -> psycopg.Connection[Any]:
-    """A session of the role ``app``."""
+def a_session(lab: Lab, application: str, role: str = "app", **options: Any) -> psycopg.Connection[Any]:
+    """A session from outside of the lab's own programs."""
     return psycopg.connect(
         host="127.0.0.1",
         port=lab.layout.ports["database"],
         dbname="labpics",
-        user="app",
-        password=lab.layout.secrets()["app"],
+        user=role,
+        password=lab.layout.secrets()[role],
         application_name=application,
         **options,
     )
@@ -278,6 +278,25 @@ def test_what_another_application_does_is_not_held_against_the_pool(healthy_lab,
                 "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'nightly-etl' AND state = 'active'"
             )
             assert connection.execute(running).fetchone() == (13,)
+
+
+def test_sessions_that_tell_no_state_leave_it_open_what_is_wrong(healthy_lab, player):
+    lab = healthy_lab
+    before = state_of(lab)
+    with connect(lab.layout) as connection:
+        connection.execute("ALTER ROLE oncall SET track_activities = off")
+        try:
+            session = a_session(lab, "quiet", "oncall", autocommit=True)
+        finally:
+            connection.execute("ALTER ROLE oncall RESET track_activities")
+    with contextlib.closing(session):
+        session.execute("SELECT 1")
+        play = player.play()
+        assert (play.code, play.outcome) == (2, "unknown"), play.output
+        assert {"idle_in_transaction", "blocker"} <= set(play.causes("unknown"))
+        assert "1 sessions of oncall tell no state" in play.run["summary"]
+        assert "RESET track_activities" in play.run["summary"]
+        assert state_of(lab)["pids"] == before["pids"]
 
 
 def test_while_one_run_acts_another_is_blocked(healthy_lab, player):

@@ -69,8 +69,8 @@ def activity(sessions: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
             | {"idle": 0, "idle_in_transaction": 0, "unused": 0, "idle_long": 0},
         )
         entry["sessions"] += 1
-        state = one["state"] if one["state"] in ("active", "idle") else "idle_in_transaction"
-        entry[state] += 1
+        state = one["state"] if one["state"] in ("active", "idle", "disabled") else "idle_in_transaction"
+        entry[state] = entry.get(state, 0) + 1
         entry["unused"] += state == "idle" and one["state_seconds"] >= THRESHOLDS["unused_seconds"]
         entry["idle_long"] += state == "idle" and one["state_seconds"] >= THRESHOLDS["idle_seconds"]
     document = {
@@ -96,6 +96,8 @@ def activity(sessions: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
             "used": changes.pop("used", len(sessions)),
             "in_other_databases": changes.pop("in_other_databases", 0),
             "hidden": changes.pop("hidden", 0),
+            "stateless": sum(one["state"] == "disabled" for one in sessions),
+            "stateless_roles": ["app"],
         },
         "applications": list(applications.values()),
         "sessions": [one for one in sessions if one["state"] != "idle" or one["state_seconds"] >= 600],
@@ -434,6 +436,18 @@ MISSING = {
         [],
         {"synchronous_standby_missing", "pool_too_small"},
     ),
+    "no session tells its state": (
+        PRESSED,
+        activity([session("disabled", state_seconds=None, query_seconds=None, query="") for _ in range(25)]),
+        [],
+        {"idle_in_transaction", "blocker", "long_queries", "pool_leak", "pool_too_small", "waiting_unexplained"},
+    ),
+    "one tells no state, and nobody waits": (
+        QUIET,
+        activity([*BUSY[:3], session("disabled", state_seconds=None)]),
+        [],
+        {"idle_in_transaction", "blocker", "matview_refresh"},
+    ),
     "waiting, and no database": (PRESSED, NO_DATABASE, [], {"pool_too_small", "waiting_unexplained"}),
     "one family is missing": (
         {"available": False, "reason": "family w is missing", "value": {"in_use": 25, "max": 25}, "metric": {}},
@@ -455,6 +469,8 @@ def test_what_could_not_be_measured_is_unknown_and_starts_nothing(diagnose, meas
     assert remedies(result) == []
     reasons = [observed.get("reason") for observed in (metrics, database) if not observed["available"]]
     assert all(reason in result["msg"] for reason in reasons)
+    if database.get("connections", {}).get("stateless"):
+        assert "of app tell no state" in result["msg"] and "RESET track_activities" in result["msg"]
 
 
 def test_what_is_found_is_found_although_the_metrics_are_missing(diagnose):
