@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_activity import AWAITS_STANDBY
 from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_sessions import fits
+from ansible_collections.oncall.runbooks.plugins.module_utils.text import one_line
 
 
 def identities(sessions: Iterable[Mapping[str, Any]], statement: bool = False) -> list[dict[str, Any]]:
@@ -52,6 +53,25 @@ def sessions_of(
     return [session for session in sessions if (session["application_name"], session["user"]) in wanted]
 
 
+def cut_by_restart(activity: Mapping[str, Any], protected: list[str]) -> list[str]:
+    """Who would lose more than a connection by a restart of the server, one line each.
+
+    Args:
+        activity: as observed.
+        protected: patterns of ``application_name`` whose sessions are never ended.
+    """
+    lines = [
+        f"{row['application_name']} of {row['user']} in {row['database']}"
+        for row in activity["clients"]
+        if fits(row["application_name"], protected)
+    ]
+    lines += [
+        f"{row['application_name'] or 'replication'} of {row['user'] or 'an unknown role'} (replication: {row['state']})"
+        for row in activity["replication"]
+    ]
+    return [one_line(line, 160) for line in lines]
+
+
 def slow_statement_advice(activity: Mapping[str, Any]) -> list[str]:
     """What the database's own statistics say about slow statements and missing indexes, one line each."""
     lines = [
@@ -78,6 +98,7 @@ class FilterModule:
             "not_denied": not_denied,
             "named": named,
             "endable": endable,
+            "cut_by_restart": cut_by_restart,
             "sessions_of": sessions_of,
             "slow_statement_advice": slow_statement_advice,
         }

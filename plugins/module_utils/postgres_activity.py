@@ -115,6 +115,13 @@ SELECT json_build_object(
            count(*) FILTER (WHERE state = 'idle' AND state_seconds >= (p->>'unused_seconds')::float8) AS unused,
            count(*) FILTER (WHERE state = 'idle' AND state_seconds >= (p->>'idle_seconds')::float8) AS idle_long
     FROM ours, asked GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 50) t),
+  -- Of all databases: whom a restart cuts off.
+  'clients', (SELECT coalesce(json_agg(row_to_json(t)), '[]') FROM (
+    SELECT datname AS database, application_name, usename AS "user", count(*) AS sessions
+    FROM everyone WHERE pid <> pg_backend_pid() GROUP BY 1, 2, 3 ORDER BY 4 DESC LIMIT 500) t),
+  'replication', (SELECT coalesce(json_agg(row_to_json(t)), '[]') FROM (
+    SELECT application_name, usename AS "user", coalesce(state, 'unknown') AS state
+    FROM pg_stat_replication ORDER BY pid LIMIT 20) t),
   'sessions', (SELECT coalesce(json_agg(row_to_json(listed)), '[]') FROM listed),
   'prepared_count', (SELECT count(*) FROM pg_prepared_xacts),
   -- Its locks carry no pid. One of them is on its own number. Who waits for it asks for the same thing as it has.
@@ -220,6 +227,8 @@ def summarize(document, params):
             "stateless": stateless,
         },
         "applications": document["applications"],
+        "clients": document["clients"],
+        "replication": document["replication"],
         "idle_in_transaction": _cut(
             one for one in idle_in_transaction if (one["state_seconds"] or 0) >= params["idle_in_transaction_seconds"]
         ),

@@ -84,6 +84,18 @@ applications:
   type: list
   elements: dict
   returned: when available
+clients:
+  description: Client sessions of all databases by C(database), C(application_name) and C(user), most C(sessions) first.
+  type: list
+  elements: dict
+  returned: when available
+replication:
+  description:
+    - "What reads the server's log or its files: standbys, receivers and base backups, with C(application_name), C(user) and
+      C(state), which is C(backup) for a base backup."
+  type: list
+  elements: dict
+  returned: when available
 idle_in_transaction:
   description:
     - Sessions idle in transaction beyond the threshold. A session is C(pid), C(backend_start) and C(query_start) in epoch

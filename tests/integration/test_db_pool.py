@@ -299,6 +299,21 @@ def test_sessions_that_tell_no_state_leave_it_open_what_is_wrong(healthy_lab, pl
         assert state_of(lab)["pids"] == before["pids"]
 
 
+def test_a_restart_that_would_cut_off_a_backup_is_left_to_a_person(healthy_lab, player):
+    lab = healthy_lab
+    with contextlib.closing(a_session(lab, "pgBackRest [backup]", autocommit=True)) as backup:
+        lab.inject("max_connections")
+        before = state_of(lab)
+        play = player.play()
+        assert (play.code, play.outcome, play.run["guard"]["name"]) == (2, "blocked", "risk"), play.output
+        assert [(step["remedy"], step["risk"]) for step in play.run["plan"]["steps"]] == [
+            ("raise_max_connections", "high")
+        ]
+        assert "would cut off pgBackRest [backup] of app in labpics" in play.output
+        assert state_of(lab)["pids"] == before["pids"]
+        assert not ended(lab, backup.info.backend_pid)
+
+
 def test_while_one_run_acts_another_is_blocked(healthy_lab, player):
     lab = healthy_lab
     with a_transaction_held(lab) as first_pid:

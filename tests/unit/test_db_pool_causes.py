@@ -100,6 +100,8 @@ def activity(sessions: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
             "stateless_roles": ["app"],
         },
         "applications": list(applications.values()),
+        "clients": [{**row, "database": "labpics"} for row in applications.values()],
+        "replication": changes.pop("replication", []),
         "sessions": [one for one in sessions if one["state"] != "idle" or one["state_seconds"] >= 600],
         "prepared": changes.pop("prepared", []),
         "prepared_count": 0,
@@ -488,14 +490,25 @@ def test_what_is_found_is_found_although_the_metrics_are_missing(diagnose):
         ({"in_recovery": True}, "medium", False),
         ({"standbys": 1}, "high", True),
         ({"source": "command line"}, "medium", False),
+        ({"backup": "pg_dump"}, "high", True),
+        ({"backup": "pgBackRest [backup]"}, "high", True),
+        ({"backup": "psql"}, "medium", True),
+        ({"replication": [{"application_name": "pg_basebackup", "user": "backup", "state": "backup"}]}, "high", True),
         ({"max_connections": 250, "used": 246}, "medium", False),
     ],
 )
 def test_raising_max_connections(diagnose, changes, risk, available):
     sessions = [session(application_name=f"app-{number % 40}") for number in range(96)]
+    changes = dict(changes)
+    backup = changes.pop("backup", "")
+    sessions += [session("idle in transaction", 4, application_name=backup)] if backup else []
     observed = {"metrics": pool(9, 12), "postgres_activity": activity(sessions, **changes)}
-    (step,) = diagnose("db_pool", observed, **SYSTEM)["plan"]["steps"]
+    result = diagnose("db_pool", observed, **SYSTEM)
+    (step,) = result["plan"]["steps"]
     assert (step["risk"], step["available"]) == (risk, available)
+    (finding,) = [one for one in result["findings"] if one["status"] == "problem"]
+    cut = "pg_basebackup" if "replication" in changes else backup
+    assert (f"would cut off {cut} of " in finding["advice"][1]) is (cut not in ("", "psql"))
 
 
 @pytest.mark.parametrize(
