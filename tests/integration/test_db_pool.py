@@ -314,6 +314,19 @@ def test_a_restart_that_would_cut_off_a_backup_is_left_to_a_person(healthy_lab, 
         assert not ended(lab, backup.info.backend_pid)
 
 
+def test_idle_pools_are_left_alone_where_others_fill_the_server(healthy_lab, player):
+    lab = healthy_lab
+    with contextlib.ExitStack() as stack:
+        idle = [stack.enter_context(contextlib.closing(a_session(lab, "billing"))) for _ in range(10)]
+        time.sleep(IDLE_SECONDS + 2)
+        lab.inject("max_connections")
+        play = player.play("--check")
+        assert (play.code, play.outcome) == (0, "planned"), play.output
+        assert play.causes() == ["max_connections_reached"]
+        assert "billing of app 10" in play.run["summary"]
+        assert not any(ended(lab, one.info.backend_pid) for one in idle)
+
+
 def test_while_one_run_acts_another_is_blocked(healthy_lab, player):
     lab = healthy_lab
     with a_transaction_held(lab) as first_pid:

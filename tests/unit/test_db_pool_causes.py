@@ -312,6 +312,32 @@ MEASURED_CONCLUDED = {
         [],
         [],
     ),
+    "healthy idle pools beside many who are active": (
+        pool(9, 10),
+        [session(application_name=f"consumer-{number % 13}") for number in range(65)]
+        + [session("idle", 700, application_name=name) for name in ["api"] * 10 + ["billing"] * 10],
+        ["waiting_unexplained"],
+        [],
+    ),
+    "healthy idle pools on a full server": (
+        pool(9, 10),
+        [session(application_name="consumer") for _ in range(75)]
+        + [session("idle", 700, application_name=name) for name in ["api"] * 10 + ["billing"] * 10],
+        ["max_connections_reached"],
+        ["raise_max_connections"],
+    ),
+    "many idle sessions, nobody waits, and connections are free": (
+        QUIET,
+        [session("idle", 700, application_name="reports") for _ in range(85)],
+        [],
+        [],
+    ),
+    "many idle sessions that are the pool": (
+        pool(9, 80, 85),
+        [session("idle", 700) for _ in range(85)],
+        ["pool_leak"],
+        ["restart_application"],
+    ),
     "the pool lost its connections": (
         PRESSED,
         [session("idle", 40) for _ in range(25)],
@@ -596,7 +622,7 @@ def test_only_the_statements_of_the_application_are_cancelled(diagnose):
 def test_a_leak_is_told_by_name_and_role(diagnose):
     leaked = [session("idle", 700, application_name="reports", user="a", pid=pid) for pid in range(1, 90)]
     other = session("idle", 700, application_name="reports", user="b", pid=999)
-    observed = {"metrics": QUIET, "postgres_activity": activity([*leaked, other])}
+    observed = {"metrics": pool(9, 12), "postgres_activity": activity([*leaked, other])}
     (step,) = diagnose("db_pool", observed, **SYSTEM)["plan"]["steps"]
     assert [target["pid"] for target in step["targets"]] == list(range(1, 90))
 
@@ -609,6 +635,35 @@ def test_the_gid_to_end_is_named(diagnose):
     assert "25 sessions wait" in finding["summary"] and "(order-17)" in finding["summary"]
     assert "ROLLBACK PREPARED" in finding["advice"] and "(order-17)" in finding["advice"]
     assert [row["gid"] for row in finding["evidence"]] == ["order-17", "order-9"]
+
+
+def test_of_the_pools_own_application_only_what_is_beyond_the_pool_is_leaked(diagnose):
+    sessions = [session("idle", 1000 - pid, pid=pid) for pid in range(1, 93)]
+    observed = {"metrics": pool(9, 12), "postgres_activity": activity(sessions)}
+    (step,) = diagnose("db_pool", observed, **SYSTEM)["plan"]["steps"]
+    # Those idle for longest.
+    assert [target["pid"] for target in step["targets"]] == list(range(1, 68))
+
+
+@pytest.mark.parametrize(("sessions", "problem"), [(97, "leaked_sessions"), (12, None)])
+def test_a_leak_that_fills_the_server_is_found_without_metrics(diagnose, sessions, problem):
+    leaked = [session("idle", 700, application_name="reports") for _ in range(sessions)]
+    result = diagnose("db_pool", {"metrics": NO_METRICS, "postgres_activity": activity(leaked)}, **SYSTEM)
+    assert [one["cause"] for one in result["findings"] if one["status"] == "problem"] == ([problem] if problem else [])
+    assert remedies(result) == (["end_leaked_sessions"] if problem else [])
+
+
+@pytest.mark.parametrize(
+    ("who", "named"),
+    [
+        ({"consumer": 75, "billing": 20}, "consumer of app 75, billing of app 20"),
+        ({"": 96}, "without a name of app 96"),
+    ],
+)
+def test_a_full_server_says_by_whom(diagnose, who, named):
+    sessions = [session(application_name=name) for name, number in who.items() for _ in range(number)]
+    result = diagnose("db_pool", {"metrics": pool(9, 12), "postgres_activity": activity(sessions)}, **SYSTEM)
+    assert f"most by {named}" in result["msg"]
 
 
 def test_a_cause_of_ones_own(diagnose):
