@@ -9,7 +9,7 @@ import fnmatch
 import time
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.postgres import APPLICATION_NAME, PARAMETERS
-from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_activity import redacted
+from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_text import redacted
 
 # pg_dump's leader sits idle in transaction for the whole dump; ending it ends the backup.
 DENIED_APPLICATIONS = (
@@ -39,6 +39,7 @@ candidate AS (
          a.usename AS "user", a.application_name, coalesce(host(a.client_addr), 'local') AS client, a.state,
          round(extract(epoch FROM now() - a.state_change)::numeric, 1)::float8 AS state_seconds,
          a.query, coalesce(r.rolsuper, true) AS is_superuser,
+         a.wait_event IS NOT DISTINCT FROM 'SyncRep' AS awaits_standby,
          (pg_has_role(a.usesysid, 'USAGE') OR pg_has_role('pg_signal_backend', 'USAGE')) AS may_signal
   FROM pg_stat_activity a JOIN pg_roles r ON r.oid = a.usesysid, asked
   WHERE a.backend_type = 'client backend' AND a.datname = current_database() AND a.pid <> pg_backend_pid()
@@ -67,9 +68,20 @@ SIGNAL = (
     + """SELECT coalesce(json_agg(json_build_object('pid', pid, 'backend_start', backend_start, 'sent',
   CASE WHEN (SELECT p->>'signal' FROM asked) = 'terminate' THEN pg_terminate_backend(pid)
        ELSE pg_cancel_backend(pid) END)), '[]')::text
-FROM candidate WHERE may_signal AND NOT is_superuser
+FROM candidate WHERE may_signal AND NOT is_superuser AND NOT awaits_standby
 """
 )
+
+
+def fits(name, patterns):
+    """Whether an ``application_name`` fits one of the patterns, whatever the case of its letters. Pure.
+
+    Args:
+        name: the name, which may hold what is special in a pattern: pgBackRest's is ``pgBackRest [backup]``.
+        patterns: patterns with ``*``, ``?`` and ``[]``, or names as they are.
+    """
+    lower = (name or "").lower()
+    return any(lower == pattern.lower() or fnmatch.fnmatchcase(lower, pattern.lower()) for pattern in patterns)
 
 
 def sort_out(candidates, allow, deny, limit):
@@ -78,7 +90,7 @@ def sort_out(candidates, allow, deny, limit):
     Args:
         candidates: rows of :data:`LIST`, the longest in its state first.
         allow: patterns of ``application_name``; empty allows all.
-        deny: patterns of ``application_name`` that are never ended.
+        deny: patterns of ``application_name`` that are never ended, as :func:`fits` reads them.
         limit: how many at most.
 
     Returns:
@@ -102,7 +114,10 @@ def _why_not(row, allow, deny):
         return "session of a superuser"
     if name == APPLICATION_NAME:
         return "session of these runbooks"
-    if any(fnmatch.fnmatchcase(name, pattern) for pattern in deny):
+    if row["awaits_standby"]:
+        # It would tell its client that the commit is done, though no standby has it.
+        return "committed, and waits for a synchronous standby"
+    if fits(name, deny):
         return f"application {name} is on the deny list"
     if allow and not any(fnmatch.fnmatchcase(name, pattern) for pattern in allow):
         return f"application {name} is not on the allow list"

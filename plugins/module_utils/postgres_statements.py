@@ -12,7 +12,7 @@ import re
 import time
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.postgres import PARAMETERS, DatabaseError
-from ansible_collections.oncall.runbooks.plugins.module_utils.text import one_line
+from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_text import redacted
 
 # What works on data, and is not how somebody looks at the server. Read by Python and by the server.
 _DATA_TEXT = r"^\s*(/\*.*?\*/\s*)*(select|with|insert|update|delete|merge|copy|call|refresh)(?![a-z_])"
@@ -57,8 +57,6 @@ SELECT coalesce(json_agg(row_to_json(t)), '[]')::text FROM (
 WINDOW_LIMIT = 10
 PLAN_LIMIT = 3
 _PLAN_LINES = 30
-# A backslash escapes in E'' only.
-_LITERAL = re.compile(r"(\$\w*\$).*?(?:\1|$)|[eE]'(?:[^'\\]|''|\\.)*(?:'|$)|'(?:[^']|'')*(?:'|$)", re.DOTALL)
 _DATA = re.compile(_DATA_TEXT, re.IGNORECASE | re.DOTALL)
 _OURS = re.compile(_OURS_TEXT, re.IGNORECASE)
 _READS = re.compile(r"\s*(?:/\*[^*]*\*/\s*)*(select|with)\b", re.IGNORECASE)
@@ -72,16 +70,6 @@ _HARMLESS_CALL = re.compile(
     "date_trunc|extract|now|array_agg|string_agg|json_agg|jsonb_agg|row_number|rank|over|filter|in|exists|any|all|and|or|"
     "not|as|on|using|values|select|from|where|by|join|then|else|when|cast|between|union|except|intersect|with"
 )
-
-
-def redacted(query, length):
-    """The start of a statement with every literal replaced: text in quotes can be a password or a person.
-
-    Args:
-        query: the statement.
-        length: the longest text returned, in characters.
-    """
-    return one_line(_LITERAL.sub("'?'", query or ""), length)
 
 
 def statements(client, server, window_seconds=0, explain="none"):

@@ -58,7 +58,7 @@ error:
   type: str
   returned: when not available
 complete:
-  description: Whether every session could be seen. If not, RV(limits) says what could not.
+  description: Whether every session and its state could be seen. If not, RV(limits) says what could not.
   type: bool
   returned: when available
 limits:
@@ -67,17 +67,32 @@ limits:
   elements: str
   returned: when available
 server:
-  description: Version, role, whether it is a standby, and what the role may see and do.
+  description:
+    - Version, role, whether it is a standby, what the role may see and do, C(synchronous_standby_names), and how many
+      C(synchronous_standbys) are there, which only C(pg_monitor) sees.
   type: dict
   returned: when available
 connections:
   description:
     - C(used) client sessions of all databases without this one, C(max) the server's limit, C(usable) the limit without the
-      reserved ones, C(free), C(used_ratio) of the usable ones, C(in_other_databases) and C(hidden) sessions.
+      reserved ones, C(free), C(used_ratio) of the usable ones, C(in_other_databases), C(hidden) sessions, and C(stateless) ones,
+      whose C(track_activities) is off.
   type: dict
   returned: when available
 applications:
   description: Sessions of this database by C(application_name) and C(user), with their states, most first.
+  type: list
+  elements: dict
+  returned: when available
+clients:
+  description: Client sessions of all databases by C(database), C(application_name) and C(user), most C(sessions) first.
+  type: list
+  elements: dict
+  returned: when available
+replication:
+  description:
+    - "What reads the server's log or its files: standbys, receivers and base backups, with C(application_name), C(user) and
+      C(state), which is C(backup) for a base backup."
   type: list
   elements: dict
   returned: when available
@@ -95,12 +110,24 @@ idle:
   elements: dict
   returned: when available
 long_running:
-  description: Sessions whose statement runs beyond the threshold, is not waiting for a lock and is no refresh.
+  description: Sessions whose statement runs beyond the threshold, waits neither for a lock nor for a standby and is no refresh.
   type: list
   elements: dict
   returned: when available
 blockers:
   description: Sessions others wait for, that wait for nobody themselves, the longest queue first.
+  type: list
+  elements: dict
+  returned: when available
+prepared_transactions:
+  description:
+    - Prepared transactions (two-phase commit) of all databases. C(count), C(oldest_seconds), C(waiting) sessions behind one of
+      this database, C(blocked_seconds) since when the first of them waits, C(held_seconds), the age of the oldest that
+      somebody waits for, and C(transactions), at most 20, with C(gid), C(owner), C(database), C(age_seconds) and C(blocks).
+  type: dict
+  returned: when available
+synchronous_waits:
+  description: Sessions that committed and wait for a synchronous standby.
   type: list
   elements: dict
   returned: when available

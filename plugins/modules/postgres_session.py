@@ -11,8 +11,8 @@ module: postgres_session
 version_added: 0.1.0
 short_description: "End PostgreSQL sessions: cancel, wait, terminate"
 description:
-  - Ends client sessions of one database. Never its own, never those of superusers, and never anything but client backends,
-    so no replication and no autovacuum.
+  - Ends client sessions of one database. Never its own, never those of superusers, never one that waits for a synchronous
+    standby to have its commit, and never anything but client backends, so no replication and no autovacuum.
   - A session is told by its process id and the time it started. Both, and every criterion given, are checked again in the
     statement that sends the signal, so that a process id used again, or a session that has moved on, is left alone.
 author: oncall.runbooks maintainers (@oncall-runbooks)
@@ -61,7 +61,9 @@ options:
     elements: str
     default: []
   deny_applications:
-    description: Patterns of C(application_name) that are never ended. Backup tools are, unless you say otherwise.
+    description:
+      - Patterns of C(application_name) that are never ended, or names as they are, upper and lower case alike. Those of backup
+        tools are there, unless you say otherwise.
     type: list
     elements: str
     default: ["pg_dump*", "pg_restore*", "pg_basebackup*", "pg_receivewal*", "pgbackrest*", "barman*"]

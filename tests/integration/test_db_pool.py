@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import stat
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 from lab import Lab
 from lab.database import connect
+from lab.measure import request
 
 CAUSES = [
     # fault, cause, remedy, services that may restart
@@ -102,17 +104,23 @@ def test_a_fix_that_does_not_help_is_rolled_back(healthy_lab, player):
     assert play.run["escalation"]
 
 
-@contextlib.contextmanager
-def a_transaction_held(lab: Lab) -> Iterator[int]:
-    """A session of the application, idle in transaction for long enough to count; gives its process id."""
-    session = psycopg.connect(
+def a_session(lab: Lab, application: str, role: str = "app", **options: Any) -> psycopg.Connection[Any]:
+    """A session from outside of the lab's own programs."""
+    return psycopg.connect(
         host="127.0.0.1",
         port=lab.layout.ports["database"],
         dbname="labpics",
-        user="app",
-        password=lab.layout.secrets()["app"],
-        application_name="forgetful",
+        user=role,
+        password=lab.layout.secrets()[role],
+        application_name=application,
+        **options,
     )
+
+
+@contextlib.contextmanager
+def a_transaction_held(lab: Lab) -> Iterator[int]:
+    """A session of the application, idle in transaction for long enough to count; gives its process id."""
+    session = a_session(lab, "forgetful")
     try:
         session.execute("SELECT 1")
         time.sleep(IDLE_SECONDS)
@@ -131,6 +139,192 @@ def wait_for(condition: Any, seconds: float = 60) -> None:
 def ended(lab: Lab, pid: int) -> bool:
     with connect(lab.layout, "oncall") as connection:
         return not connection.execute("SELECT 1 FROM pg_stat_activity WHERE pid = %s", [pid]).fetchall()
+
+
+@pytest.fixture
+def server_settings(healthy_lab):
+    """Starts the server anew with other settings, and once more without them."""
+
+    def restart(statement: str) -> None:
+        with connect(healthy_lab.layout) as connection:
+            connection.execute(statement)
+        healthy_lab.supervisor.restart("database")
+        wait_for(lambda: request(healthy_lab.layout, "/readyz")[0] == 200)
+
+    def apply(**settings: str) -> None:
+        with connect(healthy_lab.layout) as connection:
+            for name, value in settings.items():
+                connection.execute(f"ALTER SYSTEM SET {name} = '{value}'")
+        restart("SELECT 1")
+
+    yield apply
+    restart("ALTER SYSTEM RESET ALL")
+
+
+@contextlib.contextmanager
+def more_requests_than_connections(lab: Lab) -> Iterator[None]:
+    """Requests that read orders, from more clients than the pool has connections, until some of them wait."""
+    done = threading.Event()
+
+    def client() -> None:
+        while not done.wait(0.2):
+            request(lab.layout, "/orders", seconds=60)
+
+    clients = [threading.Thread(target=client, daemon=True) for _ in range(32)]
+    for one in clients:
+        one.start()
+    try:
+        wait_for(lambda: lab.pool()["waiting"] > 0 and lab.pool()["in_use"] == lab.pool()["max"])
+        yield
+    finally:
+        done.set()
+
+
+END_ANYBODY = {"when": "true", "summary": "end it", "remedy": "end_blocker", "risk": "medium"}
+
+
+def start_of(lab: Lab, session: psycopg.Connection[Any]) -> str:
+    with connect(lab.layout, "oncall") as connection:
+        row = connection.execute(
+            "SELECT extract(epoch FROM backend_start)::text FROM pg_stat_activity WHERE pid = %s",
+            [session.info.backend_pid],
+        ).fetchone()
+    assert row
+    return str(row[0])
+
+
+def test_a_prepared_transaction_is_named_and_nothing_is_done_about_it(healthy_lab, player, server_settings):
+    lab = healthy_lab
+    server_settings(max_prepared_transactions="5")
+    with a_session(lab, "transfer", autocommit=True) as session:
+        session.execute("BEGIN")
+        session.execute("LOCK TABLE orders")
+        session.execute("PREPARE TRANSACTION 'order-17'")
+        session.execute("BEGIN")
+        session.execute("INSERT INTO jobs VALUES (9001, 'digest')")
+        session.execute("PREPARE TRANSACTION 'in nobody''s way'")
+    try:
+        with more_requests_than_connections(lab):
+            time.sleep(3)
+            before = state_of(lab)
+            play = player.play()
+            assert (play.code, play.outcome) == (0, "advised"), play.output
+            assert play.causes() == ["prepared_transaction"]
+            assert "(order-17)" in play.run["summary"]
+            assert play.run["actions"] == []
+            assert state_of(lab)["pids"] == before["pids"]
+            assert lab.pool()["max"] == 25
+    finally:
+        with a_session(lab, "transfer", autocommit=True) as session:
+            session.execute("ROLLBACK PREPARED 'order-17'")
+            session.execute("ROLLBACK PREPARED 'in nobody''s way'")
+    wait_for(lambda: lab.pool()["waiting"] == 0)
+
+
+def test_a_commit_that_waits_for_a_standby_is_never_ended(healthy_lab, player, server_settings):
+    lab = healthy_lab
+    server_settings(wal_level="replica", max_wal_senders="2", synchronous_standby_names="gone")
+    with contextlib.closing(a_session(lab, "migrate", autocommit=True)) as session:
+        session.execute("SET synchronous_commit = on")
+        session.execute("BEGIN")
+        session.execute("LOCK TABLE orders")
+        session.execute("INSERT INTO jobs VALUES (9002, 'digest')")
+        # Its locks stay for as long as the commit waits.
+        session.pgconn.send_query(b"COMMIT")
+        session.pgconn.flush()
+        with more_requests_than_connections(lab):
+            time.sleep(3)
+            play = player.play()
+            assert (play.code, play.outcome) == (0, "advised"), play.output
+            assert play.causes() == ["synchronous_standby_missing"]
+            assert "(none connected, asked for are gone)" in play.run["summary"]
+            assert play.run["actions"] == []
+            own = {
+                "mine": {
+                    **END_ANYBODY,
+                    "targets": [{"pid": session.info.backend_pid, "backend_start": start_of(lab, session)}],
+                }
+            }
+            tried = player.play(db_pool_extra_causes=own, run_verify_timeout_seconds=1)
+            assert "waits for a synchronous standby" in json.dumps(tried.run["actions"]), tried.output
+            assert not ended(lab, session.info.backend_pid)
+        with connect(lab.layout) as connection:
+            connection.execute("ALTER SYSTEM SET synchronous_standby_names = ''")
+            connection.execute("SELECT pg_reload_conf()")
+        wait_for(lambda: lab.pool()["waiting"] == 0)
+
+
+def test_what_another_application_does_is_not_held_against_the_pool(healthy_lab, player):
+    lab = healthy_lab
+    with contextlib.ExitStack() as stack:
+        queries = [stack.enter_context(contextlib.closing(a_session(lab, "nightly-etl"))) for _ in range(13)]
+        idle = [stack.enter_context(contextlib.closing(a_session(lab, "sidekiq"))) for _ in range(26)]
+        for one in queries:
+            one.pgconn.send_query(b"SELECT pg_sleep(120)")
+            one.pgconn.flush()
+        lab.inject("pool_too_small")
+        time.sleep(IDLE_SECONDS)
+        before = state_of(lab)
+        unknown = player.play(db_pool_applications=["web"])
+        assert (unknown.code, unknown.outcome) == (0, "advised"), unknown.output
+        assert unknown.causes() == ["application_unknown"]
+        assert state_of(lab)["pids"] == before["pids"]
+        fixed = player.play()
+        assert (fixed.code, fixed.outcome) == (0, "resolved"), fixed.output
+        assert fixed.causes() == ["pool_too_small"]
+        assert not any(ended(lab, one.info.backend_pid) for one in [*queries, *idle])
+        with connect(lab.layout, "oncall") as connection:
+            running = (
+                "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'nightly-etl' AND state = 'active'"
+            )
+            assert connection.execute(running).fetchone() == (13,)
+
+
+def test_sessions_that_tell_no_state_leave_it_open_what_is_wrong(healthy_lab, player):
+    lab = healthy_lab
+    before = state_of(lab)
+    with connect(lab.layout) as connection:
+        connection.execute("ALTER ROLE oncall SET track_activities = off")
+        try:
+            session = a_session(lab, "quiet", "oncall", autocommit=True)
+        finally:
+            connection.execute("ALTER ROLE oncall RESET track_activities")
+    with contextlib.closing(session):
+        session.execute("SELECT 1")
+        play = player.play()
+        assert (play.code, play.outcome) == (2, "unknown"), play.output
+        assert {"idle_in_transaction", "blocker"} <= set(play.causes("unknown"))
+        assert "1 sessions of oncall tell no state" in play.run["summary"]
+        assert "RESET track_activities" in play.run["summary"]
+        assert state_of(lab)["pids"] == before["pids"]
+
+
+def test_a_restart_that_would_cut_off_a_backup_is_left_to_a_person(healthy_lab, player):
+    lab = healthy_lab
+    with contextlib.closing(a_session(lab, "pgBackRest [backup]", autocommit=True)) as backup:
+        lab.inject("max_connections")
+        before = state_of(lab)
+        play = player.play()
+        assert (play.code, play.outcome, play.run["guard"]["name"]) == (2, "blocked", "risk"), play.output
+        assert [(step["remedy"], step["risk"]) for step in play.run["plan"]["steps"]] == [
+            ("raise_max_connections", "high")
+        ]
+        assert "would cut off pgBackRest [backup] of app in labpics" in play.output
+        assert state_of(lab)["pids"] == before["pids"]
+        assert not ended(lab, backup.info.backend_pid)
+
+
+def test_idle_pools_are_left_alone_where_others_fill_the_server(healthy_lab, player):
+    lab = healthy_lab
+    with contextlib.ExitStack() as stack:
+        idle = [stack.enter_context(contextlib.closing(a_session(lab, "billing"))) for _ in range(10)]
+        time.sleep(IDLE_SECONDS + 2)
+        lab.inject("max_connections")
+        play = player.play("--check")
+        assert (play.code, play.outcome) == (0, "planned"), play.output
+        assert play.causes() == ["max_connections_reached"]
+        assert "billing of app 10" in play.run["summary"]
+        assert not any(ended(lab, one.info.backend_pid) for one in idle)
 
 
 def test_while_one_run_acts_another_is_blocked(healthy_lab, player):

@@ -79,11 +79,25 @@ def test_check_mode_lists_exactly_what_would_end_and_ends_nothing(healthy_lab, t
         assert (code, result["changed"], result["sessions"]) == (0, False, [])
 
 
+def test_what_is_private_in_a_statement_is_not_shown(healthy_lab, tmp_path):
+    statement = "SELECT /* don't */ 1 -- it's\n, 'jane.doe@example.com' AS \"who's\", E'it\\'s jane', $a$jane's$a$"
+    with session(healthy_lab, "app", "victim", statement):
+        code, result = run_module("postgres_activity_info", tmp_path, database=database(healthy_lab), query_length=200)
+        assert code == 0 and "jane" not in str(result)
+        (shown,) = [one["query"] for one in result["longest"] if one["application_name"] == "victim"]
+        assert shown == "SELECT 1 , '?' AS \"who's\", '?', '?'"
+        code, result = run_module(
+            "postgres_session", tmp_path, check=True, diff=True, database=database(healthy_lab), **TERMINATE
+        )
+        assert code == 0 and len(result["sessions"]) == 1 and "jane" not in str(result)
+
+
 @pytest.mark.parametrize(
     ("role", "application", "options", "why"),
     [
         ("postgres", "psql", {}, "superuser"),
         ("app", "pg_dump", {}, "deny list"),
+        ("app", "pgBackRest [backup]", {}, "deny list"),
         ("app", "victim", {"deny_applications": ["vic*"]}, "deny list"),
         ("app", "victim", {"allow_applications": ["reports"]}, "allow list"),
         ("app", "victim", {"max_sessions": 0}, "limit"),

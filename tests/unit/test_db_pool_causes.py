@@ -51,6 +51,14 @@ def queue_behind(pid: int, count: int, seconds: float = 60) -> list[dict[str, An
     ]
 
 
+def prepared(gid: str, seconds: float, blocks: int) -> dict[str, Any]:
+    return {"gid": gid, "owner": "app", "database": "labpics", "age_seconds": seconds, "blocks": blocks}
+
+
+def committing(seconds: float, **changes: Any) -> dict[str, Any]:
+    return session(seconds=seconds, query="COMMIT", wait_event_type="IPC", wait_event="SyncRep", **changes)
+
+
 def activity(sessions: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
     """What postgres_activity_info tells of a server with these sessions."""
     applications: dict[tuple, dict[str, Any]] = {}
@@ -61,8 +69,8 @@ def activity(sessions: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
             | {"idle": 0, "idle_in_transaction": 0, "unused": 0, "idle_long": 0},
         )
         entry["sessions"] += 1
-        state = one["state"] if one["state"] in ("active", "idle") else "idle_in_transaction"
-        entry[state] += 1
+        state = one["state"] if one["state"] in ("active", "idle", "disabled") else "idle_in_transaction"
+        entry[state] = entry.get(state, 0) + 1
         entry["unused"] += state == "idle" and one["state_seconds"] >= THRESHOLDS["unused_seconds"]
         entry["idle_long"] += state == "idle" and one["state_seconds"] >= THRESHOLDS["idle_seconds"]
     document = {
@@ -81,16 +89,25 @@ def activity(sessions: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
             "max_connections_by_alter_system": False,
             "max_connections_source": changes.pop("source", "configuration file"),
             "standbys": changes.pop("standbys", 0),
+            "synchronous_standby_names": changes.pop("synchronous_standby_names", ""),
+            "synchronous_standbys": changes.pop("synchronous_standbys", 0),
         },
         "connections": {
             "used": changes.pop("used", len(sessions)),
             "in_other_databases": changes.pop("in_other_databases", 0),
             "hidden": changes.pop("hidden", 0),
+            "stateless": sum(one["state"] == "disabled" for one in sessions),
+            "stateless_roles": ["app"],
         },
         "applications": list(applications.values()),
+        "clients": [{**row, "database": "labpics"} for row in applications.values()],
+        "replication": changes.pop("replication", []),
         "sessions": [one for one in sessions if one["state"] != "idle" or one["state_seconds"] >= 600],
+        "prepared": changes.pop("prepared", []),
+        "prepared_count": 0,
         "tables": [],
     }
+    document["prepared_count"] = len(document["prepared"])
     assert not changes
     statements = {"available": False, "reason": "pg_stat_statements is not installed in this database"}
     return dict(summarize(document, THRESHOLDS), available=True, statements=statements)
@@ -145,6 +162,12 @@ MEASURED_CONCLUDED = {
         [],
         [],
     ),
+    "pgBackRest idles in transaction": (
+        QUIET,
+        [session("idle in transaction", 4000, application_name="pgBackRest [backup]")],
+        [],
+        [],
+    ),
     "blocker with a queue": (
         PRESSED,
         [session(pid=7, seconds=90, application_name="migrate"), *queue_behind(7, 25)],
@@ -167,6 +190,68 @@ MEASURED_CONCLUDED = {
         ],
         ["blocker"],
         ["end_blocker"],
+    ),
+    "a prepared transaction with a queue": (
+        PRESSED,
+        activity(queue_behind(0, 25), prepared=[prepared("order-17", 90, 25)]),
+        ["prepared_transaction"],
+        [],
+    ),
+    "its waiters give up early": (
+        PRESSED,
+        activity(queue_behind(0, 25, seconds=3), prepared=[prepared("order-17", 90, 25)]),
+        ["prepared_transaction"],
+        [],
+    ),
+    "a queue behind a waiter of it": (
+        PRESSED,
+        activity(
+            [
+                session(pid=9, seconds=80, wait_seconds=80, blocked_by=[0], wait_event_type="Lock"),
+                *queue_behind(9, 24, 70),
+            ],
+            prepared=[prepared("order-17", 90, 1)],
+        ),
+        ["prepared_transaction"],
+        [],
+    ),
+    "prepared, and in nobody's way": (
+        PRESSED,
+        activity(BUSY, prepared=[prepared("order-17", 9000, 0)]),
+        ["pool_too_small"],
+        ["raise_pool_size"],
+    ),
+    "prepared just now": (QUIET, activity(queue_behind(0, 2, 1), prepared=[prepared("order-17", 1, 2)]), [], []),
+    "the synchronous standby is gone": (
+        PRESSED,
+        [committing(400) for _ in range(25)],
+        ["synchronous_standby_missing"],
+        [],
+    ),
+    "it has just gone": (PRESSED, [committing(1) for _ in range(25)], ["synchronous_standby_missing"], []),
+    "it is connected, and does not answer": (
+        PRESSED,
+        activity([committing(31) for _ in range(25)], synchronous_standbys=1),
+        ["synchronous_standby_missing"],
+        [],
+    ),
+    "the standby takes a moment for each commit": (
+        PRESSED,
+        activity([*BUSY[:20], *(committing(0.01) for _ in range(5))], synchronous_standbys=1),
+        ["pool_too_small"],
+        ["raise_pool_size"],
+    ),
+    "a commit that waits for the standby holds the lock": (
+        PRESSED,
+        [committing(90, pid=7, application_name="migrate"), *queue_behind(7, 25)],
+        ["synchronous_standby_missing"],
+        [],
+    ),
+    "a refresh whose commit waits for the standby": (
+        PRESSED,
+        [{**committing(90, pid=7), "query": REFRESH}, *queue_behind(7, 25)],
+        ["matview_refresh", "synchronous_standby_missing"],
+        [],
     ),
     "two wait behind it: no queue": (QUIET, [session(pid=7, seconds=90), *queue_behind(7, 2)], [], []),
     "the queue is young": (QUIET, [session(pid=7, seconds=90), *queue_behind(7, 9, seconds=29)], [], []),
@@ -197,6 +282,24 @@ MEASURED_CONCLUDED = {
         ["pool_too_small"],
         ["raise_pool_size"],
     ),
+    "another application's long queries do not hold the pool": (
+        PRESSED,
+        [*BUSY, *(session(seconds=400, application_name="nightly-etl") for _ in range(13))],
+        ["pool_too_small"],
+        ["raise_pool_size"],
+    ),
+    "whose long queries these are cannot be told": (
+        PRESSED,
+        [session(seconds=400, application_name="") for _ in range(25)],
+        ["application_unknown"],
+        [],
+    ),
+    "long queries of the same name, outside of the pool": (
+        PRESSED,
+        [*BUSY, *(session(seconds=400) for _ in range(13))],
+        ["pool_too_small"],
+        ["raise_pool_size"],
+    ),
     "another application leaks": (
         pool(9, 12),
         [session("idle", 700, application_name="reports") for _ in range(80)] + [session() for _ in range(12)],
@@ -209,11 +312,62 @@ MEASURED_CONCLUDED = {
         [],
         [],
     ),
+    "healthy idle pools beside many who are active": (
+        pool(9, 10),
+        [session(application_name=f"consumer-{number % 13}") for number in range(65)]
+        + [session("idle", 700, application_name=name) for name in ["api"] * 10 + ["billing"] * 10],
+        ["waiting_unexplained"],
+        [],
+    ),
+    "healthy idle pools on a full server": (
+        pool(9, 10),
+        [session(application_name="consumer") for _ in range(75)]
+        + [session("idle", 700, application_name=name) for name in ["api"] * 10 + ["billing"] * 10],
+        ["max_connections_reached"],
+        ["raise_max_connections"],
+    ),
+    "many idle sessions, nobody waits, and connections are free": (
+        QUIET,
+        [session("idle", 700, application_name="reports") for _ in range(85)],
+        [],
+        [],
+    ),
+    "many idle sessions that are the pool": (
+        pool(9, 80, 85),
+        [session("idle", 700) for _ in range(85)],
+        ["pool_leak"],
+        ["restart_application"],
+    ),
     "the pool lost its connections": (
         PRESSED,
         [session("idle", 40) for _ in range(25)],
         ["pool_leak"],
         ["restart_application"],
+    ),
+    "another application's idle sessions, and the pool's have several names": (
+        PRESSED,
+        [session(application_name=f"api-{number % 2}") for number in range(25)]
+        + [session("idle", 40, application_name="sidekiq") for _ in range(26)],
+        ["application_unknown"],
+        [],
+    ),
+    "another application's idle sessions beside PgBouncer's": (
+        PRESSED,
+        [session("idle", 40) for _ in range(10)] + [session("idle", 40, application_name="sidekiq") for _ in range(26)],
+        ["application_unknown"],
+        [],
+    ),
+    "idle sessions of the same name, outside of the pool": (
+        PRESSED,
+        [*BUSY, *(session("idle", 40) for _ in range(26))],
+        ["pool_too_small"],
+        ["raise_pool_size"],
+    ),
+    "sessions without a name, and nothing that needs to know whose they are": (
+        PRESSED,
+        [session(application_name="") for _ in range(25)],
+        ["pool_too_small"],
+        ["raise_pool_size"],
     ),
     "idle for a moment between statements": (
         PRESSED,
@@ -251,6 +405,12 @@ MEASURED_CONCLUDED = {
         [session(pid=7, seconds=90)]
         + [session(seconds=90, wait_seconds=1, blocked_by=[7], wait_event_type="Lock") for _ in range(9)],
         [],
+        [],
+    ),
+    "the blocker is pgBackRest": (
+        PRESSED,
+        [session(pid=7, seconds=90, application_name="pgBackRest [backup]"), *queue_behind(7, 25)],
+        ["blocker"],
         [],
     ),
     "the blocker is a backup": (
@@ -292,6 +452,30 @@ MISSING = {
     "neither": (NO_METRICS, NO_DATABASE, [], {"idle_in_transaction", "pool_too_small", "high_usage"}),
     "other roles' sessions are hidden": (QUIET, activity(BUSY[:3], hidden=4), [], {"idle_in_transaction", "blocker"}),
     "waiting, and hidden sessions": (PRESSED, activity(BUSY, hidden=4), [], {"pool_too_small"}),
+    "waiting behind what was prepared just now": (
+        PRESSED,
+        activity(queue_behind(0, 25, 1), prepared=[prepared("order-17", 1, 25)]),
+        [],
+        {"prepared_transaction", "pool_too_small", "waiting_unexplained"},
+    ),
+    "commits hold the pool, and a standby is there": (
+        PRESSED,
+        activity([committing(3) for _ in range(25)], synchronous_standbys=1),
+        [],
+        {"synchronous_standby_missing", "pool_too_small"},
+    ),
+    "no session tells its state": (
+        PRESSED,
+        activity([session("disabled", state_seconds=None, query_seconds=None, query="") for _ in range(25)]),
+        [],
+        {"idle_in_transaction", "blocker", "long_queries", "pool_leak", "pool_too_small", "waiting_unexplained"},
+    ),
+    "one tells no state, and nobody waits": (
+        QUIET,
+        activity([*BUSY[:3], session("disabled", state_seconds=None)]),
+        [],
+        {"idle_in_transaction", "blocker", "matview_refresh"},
+    ),
     "waiting, and no database": (PRESSED, NO_DATABASE, [], {"pool_too_small", "waiting_unexplained"}),
     "one family is missing": (
         {"available": False, "reason": "family w is missing", "value": {"in_use": 25, "max": 25}, "metric": {}},
@@ -313,6 +497,8 @@ def test_what_could_not_be_measured_is_unknown_and_starts_nothing(diagnose, meas
     assert remedies(result) == []
     reasons = [observed.get("reason") for observed in (metrics, database) if not observed["available"]]
     assert all(reason in result["msg"] for reason in reasons)
+    if database.get("connections", {}).get("stateless"):
+        assert "of app tell no state" in result["msg"] and "RESET track_activities" in result["msg"]
 
 
 def test_what_is_found_is_found_although_the_metrics_are_missing(diagnose):
@@ -330,14 +516,25 @@ def test_what_is_found_is_found_although_the_metrics_are_missing(diagnose):
         ({"in_recovery": True}, "medium", False),
         ({"standbys": 1}, "high", True),
         ({"source": "command line"}, "medium", False),
+        ({"backup": "pg_dump"}, "high", True),
+        ({"backup": "pgBackRest [backup]"}, "high", True),
+        ({"backup": "psql"}, "medium", True),
+        ({"replication": [{"application_name": "pg_basebackup", "user": "backup", "state": "backup"}]}, "high", True),
         ({"max_connections": 250, "used": 246}, "medium", False),
     ],
 )
 def test_raising_max_connections(diagnose, changes, risk, available):
     sessions = [session(application_name=f"app-{number % 40}") for number in range(96)]
+    changes = dict(changes)
+    backup = changes.pop("backup", "")
+    sessions += [session("idle in transaction", 4, application_name=backup)] if backup else []
     observed = {"metrics": pool(9, 12), "postgres_activity": activity(sessions, **changes)}
-    (step,) = diagnose("db_pool", observed, **SYSTEM)["plan"]["steps"]
+    result = diagnose("db_pool", observed, **SYSTEM)
+    (step,) = result["plan"]["steps"]
     assert (step["risk"], step["available"]) == (risk, available)
+    (finding,) = [one for one in result["findings"] if one["status"] == "problem"]
+    cut = "pg_basebackup" if "replication" in changes else backup
+    assert (f"would cut off {cut} of " in finding["advice"][1]) is (cut not in ("", "psql"))
 
 
 @pytest.mark.parametrize(
@@ -390,12 +587,83 @@ def test_the_hash_knows_how_it_is_done(diagnose, changes):
     assert hashes[0] != hashes[1]
 
 
+@pytest.mark.parametrize(
+    ("names", "patterns", "problem"),
+    [
+        (["lab-api"], None, "pool_leak"),
+        (["LAB-API"], None, "pool_leak"),
+        (["billing-api"], None, "application_unknown"),
+        (["web"], None, "application_unknown"),
+        (["web"], ["web"], "pool_leak"),
+        (["web-1", "web-2"], ["web-*"], "pool_leak"),
+        (["web-1", "web-2"], ["web-1"], "application_unknown"),
+        ([""], ["*"], "application_unknown"),
+    ],
+)
+def test_whose_sessions_are_the_pools(diagnose, names, patterns, problem):
+    sessions = [session("idle", 40, application_name=names[number % len(names)]) for number in range(25)]
+    observed = {"metrics": PRESSED, "postgres_activity": activity(sessions)}
+    more = {"db_pool_applications": patterns} if patterns else {}
+    result = diagnose("db_pool", observed, **SYSTEM, **more)
+    assert [one["cause"] for one in result["findings"] if one["status"] == "problem"] == [problem]
+    assert remedies(result) == (["restart_application"] if problem == "pool_leak" else [])
+
+
+def test_only_the_statements_of_the_application_are_cancelled(diagnose):
+    others = [session(seconds=400, application_name="nightly-etl") for _ in range(13)]
+    observed = {
+        "metrics": PRESSED,
+        "postgres_activity": activity([*others, *(session(seconds=400, pid=pid) for pid in range(1, 26))]),
+    }
+    (step,) = diagnose("db_pool", observed, **SYSTEM)["plan"]["steps"]
+    assert [target["pid"] for target in step["targets"]] == list(range(1, 26))
+
+
 def test_a_leak_is_told_by_name_and_role(diagnose):
     leaked = [session("idle", 700, application_name="reports", user="a", pid=pid) for pid in range(1, 90)]
     other = session("idle", 700, application_name="reports", user="b", pid=999)
-    observed = {"metrics": QUIET, "postgres_activity": activity([*leaked, other])}
+    observed = {"metrics": pool(9, 12), "postgres_activity": activity([*leaked, other])}
     (step,) = diagnose("db_pool", observed, **SYSTEM)["plan"]["steps"]
     assert [target["pid"] for target in step["targets"]] == list(range(1, 90))
+
+
+def test_the_gid_to_end_is_named(diagnose):
+    two = [prepared("order-17", 90, 25), prepared("order-9", 9000, 0)]
+    observed = {"metrics": PRESSED, "postgres_activity": activity(queue_behind(0, 25), prepared=two)}
+    result = diagnose("db_pool", observed, **SYSTEM)
+    (finding,) = [one for one in result["findings"] if one["status"] == "problem"]
+    assert "25 sessions wait" in finding["summary"] and "(order-17)" in finding["summary"]
+    assert "ROLLBACK PREPARED" in finding["advice"] and "(order-17)" in finding["advice"]
+    assert [row["gid"] for row in finding["evidence"]] == ["order-17", "order-9"]
+
+
+def test_of_the_pools_own_application_only_what_is_beyond_the_pool_is_leaked(diagnose):
+    sessions = [session("idle", 1000 - pid, pid=pid) for pid in range(1, 93)]
+    observed = {"metrics": pool(9, 12), "postgres_activity": activity(sessions)}
+    (step,) = diagnose("db_pool", observed, **SYSTEM)["plan"]["steps"]
+    # Those idle for longest.
+    assert [target["pid"] for target in step["targets"]] == list(range(1, 68))
+
+
+@pytest.mark.parametrize(("sessions", "problem"), [(97, "leaked_sessions"), (12, None)])
+def test_a_leak_that_fills_the_server_is_found_without_metrics(diagnose, sessions, problem):
+    leaked = [session("idle", 700, application_name="reports") for _ in range(sessions)]
+    result = diagnose("db_pool", {"metrics": NO_METRICS, "postgres_activity": activity(leaked)}, **SYSTEM)
+    assert [one["cause"] for one in result["findings"] if one["status"] == "problem"] == ([problem] if problem else [])
+    assert remedies(result) == (["end_leaked_sessions"] if problem else [])
+
+
+@pytest.mark.parametrize(
+    ("who", "named"),
+    [
+        ({"consumer": 75, "billing": 20}, "consumer of app 75, billing of app 20"),
+        ({"": 96}, "without a name of app 96"),
+    ],
+)
+def test_a_full_server_says_by_whom(diagnose, who, named):
+    sessions = [session(application_name=name) for name, number in who.items() for _ in range(number)]
+    result = diagnose("db_pool", {"metrics": pool(9, 12), "postgres_activity": activity(sessions)}, **SYSTEM)
+    assert f"most by {named}" in result["msg"]
 
 
 def test_a_cause_of_ones_own(diagnose):

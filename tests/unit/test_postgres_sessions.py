@@ -22,6 +22,7 @@ def row(**changes):
         "query": "SELECT 1",
         "is_superuser": False,
         "may_signal": True,
+        "awaits_standby": False,
         **changes,
     }
 
@@ -33,8 +34,13 @@ def row(**changes):
         ({"is_superuser": True}, [], [], "session of a superuser"),
         ({"may_signal": False}, [], [], "pg_signal_backend"),
         ({"application_name": postgres.APPLICATION_NAME}, [], [], "these runbooks"),
+        ({"awaits_standby": True}, ["*"], [], "waits for a synchronous standby"),
         ({"application_name": "pg_dump"}, [], ["pg_dump*"], "deny list"),
         ({"application_name": "pg_dumpall"}, ["*"], ["pg_dump*"], "deny list"),
+        ({"application_name": "pgBackRest [backup]"}, [], postgres_sessions.DENIED_APPLICATIONS, "deny list"),
+        ({"application_name": "Barman_Streaming"}, [], postgres_sessions.DENIED_APPLICATIONS, "deny list"),
+        ({"application_name": "pgBackRest [backup]"}, [], ["PGBACKREST [backup]"], "deny list"),
+        ({"application_name": "my_pgbackrest"}, [], postgres_sessions.DENIED_APPLICATIONS, ""),
         ({"application_name": "API"}, ["api"], [], "not on the allow list"),
         ({"application_name": None}, ["api"], [], "not on the allow list"),
         ({"application_name": "api-7"}, ["api-*"], [], ""),
