@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -231,11 +232,15 @@ def test_a_run_that_lost_its_program_is_not_cut_off_by_the_next_one(tmp_path, mo
     left = execution.runtime_folder() / "0123456789ab-xyz"
     left.mkdir()
     (left / "lock").touch()
-    with subprocess.Popen(["sleep", "60"], env={execution.RUN_ID: "0123456789ab"}) as goes_on:
-        with execution._private_folder("a" * 12):
-            assert goes_on.poll() is None
-            assert left.exists()
-        goes_on.kill()
+    argv = ["sh", "-c", "sleep 60", "ansible-playbook"]
+    environment = {execution.RUN_ID: "0123456789ab", "PATH": os.environ["PATH"]}
+    with subprocess.Popen(argv, env=environment, start_new_session=True) as goes_on:
+        try:
+            with execution._private_folder("a" * 12):
+                assert goes_on.poll() is None
+                assert left.exists()
+        finally:
+            os.killpg(goes_on.pid, signal.SIGKILL)
     with execution._private_folder("b" * 12):
         assert not left.exists()
 
