@@ -333,6 +333,12 @@ def test_few_answers_are_said_to_be_few(diagnose, measured, said):
     assert (finding["status"], finding["summary"]) == ("ok", said)
 
 
+def test_where_routes_are_not_told_it_says_so(diagnose):
+    findings = judged(diagnose, {"metrics": without_routes(metrics(0))}, NOT_COUNTED)["findings"]
+    (finding,) = [one for one in findings if one["cause"] == "routes_unknown"]
+    assert finding["summary"] == "the answers cannot be told apart by route, so health checks count as users"
+
+
 @pytest.mark.parametrize(
     ("measured", "variables", "said"),
     [
