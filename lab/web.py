@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import psycopg
 import redis
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, disable_created_metrics, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from psycopg_pool import PoolTimeout
 
 from .programs import give_up
@@ -33,6 +33,7 @@ log = logging.getLogger("lab.web")
 disable_created_metrics()
 RESPONSES = Counter("app_response_status_total", "Answers by status", ["status", "route", "method"])
 DURATION = Histogram("app_request_duration_seconds", "Time from request to answer", ["route", "method"])
+IN_PROGRESS = Gauge("app_requests_in_progress", "Requests not answered yet, but for health checks and scrapes")
 
 
 class Refused(Exception):
@@ -144,7 +145,8 @@ class Server(ThreadingHTTPServer):
         if not self._admitted.acquire(blocking=False):
             raise Refused(503, f"more than {MAX_REQUESTS} requests at once")
         try:
-            return route(self.program, request)
+            with IN_PROGRESS.track_inprogress():
+                return route(self.program, request)
         finally:
             self._admitted.release()
 

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.errors import AnsibleActionFail, AnsibleError, AnsibleUndefinedVariable
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.service_verbs import missing_for
@@ -20,6 +21,8 @@ from ansible_collections.oncall.runbooks.plugins.plugin_utils.plain import plain
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.role_contract import read_yaml
 
 _MANAGERS = Path(__file__).parents[2] / "roles" / "service" / "managers"
+# What Ansible says by itself of something undefined, which tells a person nothing.
+_UNDEFINED = re.compile(r"^object of type .* has no |^'[^']*' is undefined$")
 
 
 class ActionModule(ActionBase):
@@ -97,13 +100,13 @@ class ActionModule(ActionBase):
         try:
             return all(self._templar.evaluate_conditional(condition) for condition in conditions)
         except AnsibleError as error:
-            raise judge.CannotTell(_cause_of(error)) from None
+            raise _cannot_tell(error) from None
 
     def _template(self, value: Any) -> Any:
         try:
             return plain(self._templar.template(value))
         except AnsibleError as error:
-            raise judge.CannotTell(_cause_of(error)) from None
+            raise _cannot_tell(error) from None
 
     def _evidence(self, table: Mapping[str, Any]) -> dict[str, Any]:
         """The measurements a person wants to see, without those that could not be made."""
@@ -116,7 +119,10 @@ class ActionModule(ActionBase):
         return evidence
 
 
-def _cause_of(error: BaseException) -> str:
+def _cannot_tell(error: BaseException) -> judge.CannotTell:
     while error.__cause__ is not None:
         error = error.__cause__
-    return str(getattr(error, "message", error))
+    message = str(getattr(error, "message", error))
+    return judge.CannotTell(
+        message, said=isinstance(error, AnsibleUndefinedVariable) and not _UNDEFINED.search(message)
+    )

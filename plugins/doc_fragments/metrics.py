@@ -53,6 +53,8 @@ OPTIONS = r"""
       - C(by) is a list of labels. The value is then a dict of their values, joined by commas, to a number; a
         comma within one of several is C(\,). At most 1000 groups.
       - C(aggregate) is V(sum), the default, V(max), V(min), V(avg) or V(count), over series and endpoints.
+      - C(counts=true), for a value, says that it is a number of things, as of those that wait or are in use. One below 0
+        or above 1e15 is then no measurement, as it never is for an increase or a rate during the window.
       - C(quantile) is from 0 to 1, by default 0.95.
       - C(lifetime=true) makes an increase or a quantile one since the process started, which needs no second
         sample.

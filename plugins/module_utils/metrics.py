@@ -12,6 +12,7 @@ from ansible_collections.oncall.runbooks.plugins.module_utils.metrics_spec impor
     COUNTED,
     OF_OTHERS,
     Unmeasured,
+    check_count,
     parse_specs,
     positive,
 )
@@ -93,6 +94,8 @@ def _measure_all(specs, groups_of):
             else:
                 entry["family"] = spec["family"]
                 groups, unmeasured = groups_of(spec, entry)
+                for number in groups.values():
+                    check_count(spec, number)
             measured[name] = _finite(groups, unmeasured, by=_by(spec, specs))
             entry["available"] = True
             if unmeasured:

@@ -14,12 +14,20 @@ from ansible_collections.oncall.runbooks.plugins.module_utils.bounded_http impor
     public_url,
 )
 from ansible_collections.oncall.runbooks.plugins.module_utils.deadline import all_within
-from ansible_collections.oncall.runbooks.plugins.module_utils.metrics_spec import COUNTED, OF_OTHERS, Unmeasured, listed
+from ansible_collections.oncall.runbooks.plugins.module_utils.metrics_spec import (
+    COUNTED,
+    OF_OTHERS,
+    Unmeasured,
+    check_count,
+    listed,
+)
 from ansible_collections.oncall.runbooks.plugins.module_utils.text import one_line
 
 _ACCEPT = {"accept": "text/plain;version=0.0.4, */*;q=0.1"}
 # fetch keeps its own deadline and says more; this one is for what hangs outside of it.
 _GRACE_SECONDS = 0.25
+# As of a Prometheus server, which shows a series no longer than that.
+_STALE_SECONDS = 300
 
 
 def read(endpoints, specs, window_seconds, samples, timeout_seconds):
@@ -97,7 +105,7 @@ def _read_endpoint(url, wanted, timeout_seconds):
 def _samples(body, family, suffixes):
     """The samples of one family, or as a string why there are none."""
     try:
-        found = metrics_text.scan(body, {family}, suffixes)
+        found = metrics_text.scan(body, {family}, suffixes, time.time() - _STALE_SECONDS)
     except ValueError as error:
         return str(error)
     if suffixes == ("_bucket",):
@@ -164,6 +172,9 @@ def _pooled(spec, readings, entry):
             entry["seconds"] = round(reading["at"] - reading["earlier"][0]["at"], 4)
             selected = _over_window(spec, [*reading["earlier"], reading], name)
         everything += now
+        # Each by itself: a sum would hide one that is below 0.
+        for _labels, number in selected:
+            check_count(spec, number)
         samples += selected
     return everything, samples
 

@@ -12,7 +12,7 @@ from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs imp
 
 _OF_FAMILY = {"measure", "family", "labels", "by", "endpoints"}
 _KEYS = {
-    "value": _OF_FAMILY | {"aggregate"},
+    "value": _OF_FAMILY | {"aggregate", "counts"},
     "increase": _OF_FAMILY | {"aggregate", "lifetime"},
     "rate": _OF_FAMILY | {"aggregate"},
     "quantile": _OF_FAMILY | {"quantile", "lifetime"},
@@ -25,10 +25,19 @@ _KEYS = {
 OF_OTHERS = {"ratio": ("of", "to"), "seconds_to": ("of", "slope", "limit")}
 # Of these, summed, no series means that nothing was counted.
 COUNTED = ("increase", "rate")
+# More than there can be of anything, or can be counted within a window.
+_MOST_COUNTED = 1e15
 
 
 class Unmeasured(Exception):
     """Why a metric has no value, in one line."""
+
+
+def check_count(spec, number):
+    """Raise Unmeasured where the metric is one of things counted, and the number cannot be how many they are."""
+    # What is not finite is told of where every number is looked at.
+    if spec.get("counts") and math.isfinite(number) and not 0 <= number <= _MOST_COUNTED:
+        raise Unmeasured(f"{spec['family']} shows {number:g}, which cannot be a count")
 
 
 def positive(params, key, least=0):
@@ -94,6 +103,11 @@ def _parse_spec(name, spec, endpoints, has_server):
     if parsed["aggregate"] not in metrics_text.AGGREGATES:
         known = ", ".join(metrics_text.AGGREGATES)
         raise ValueError(f"metric {name}: aggregate {parsed['aggregate']!r} is not known; known: {known}")
+    counts = spec.get("counts", False)
+    if not isinstance(counts, bool):
+        raise ValueError(f"metric {name}: counts must be true or false, not {counts!r}")
+    # Over a lifetime a counter of bytes may well get there.
+    parsed["counts"] = counts or (measure in COUNTED and not parsed["lifetime"])
     if not isinstance(parsed["lifetime"], bool):
         raise ValueError(f"metric {name}: lifetime must be true or false, not {parsed['lifetime']!r}")
     if measure == "quantile" and "le" in parsed["by"]:

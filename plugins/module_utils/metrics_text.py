@@ -25,7 +25,7 @@ _QUOTED = rb'"[^"\\\n]*(?:\\[^\n][^"\\\n]*)*"'
 _SAMPLE = re.compile(
     rb'[ \t]*(?:\{([^"}\n]*(?:' + _QUOTED + rb'[^"}\n]*)*)\}[ \t]*|(?<=[ \t]))'
     rb"([-+.0-9A-Za-z]+)"  # value
-    rb"(?:[ \t]+[-+.0-9eE]+)?"  # timestamp
+    rb"(?:[ \t]+([-+.0-9eE]+))?"  # timestamp
     rb"(?:[ \t]+#[ \t]*\{[^\n]*)?"  # exemplar
     rb"[ \t]*\r?(?:\n|\Z)"
 )
@@ -96,7 +96,7 @@ def declared_type(body, family):
     return body[start : start + 40].split(b"\n", 1)[0].strip().decode("ascii", "replace")
 
 
-def scan(body, families, suffixes=SUFFIXES):
+def scan(body, families, suffixes=SUFFIXES, oldest=None):
     """Read the samples of the families asked for and pass over everything else.
 
     A counter is found with and without ``_total``, on either side. A family that is declared and has no
@@ -106,21 +106,22 @@ def scan(body, families, suffixes=SUFFIXES):
         body: a text in the Prometheus or OpenMetrics format, as bytes.
         families: the names to read.
         suffixes: what may follow a name: those of counters, histograms and summaries unless told otherwise.
+        oldest: seconds since 1970; a sample that says that it is older stops the reading. None: any age will do.
 
     Returns:
         A dict of sample name (family plus suffix) to a list of ``(labels, value)``.
 
     Raises:
-        ValueError: a line of one of these families is not a valid sample; names the line.
+        ValueError: a line of one of these families is not a valid sample, or is too old; names the line.
     """
     if body[:1] in (b" ", b"\t") or _INDENTED.search(body):
         body = _INDENT.sub(b"", body)
     found = {}
     for family in families:
-        of_family = _scan_family(body, family, suffixes)
+        of_family = _scan_family(body, family, suffixes, oldest)
         base = family[:-6] if family.endswith("_total") else ""
         if not of_family and base and declared_type(body, base) == "counter":
-            of_family = _scan_family(body, base, ("",)) or {family: []}
+            of_family = _scan_family(body, base, ("",), oldest) or {family: []}
         if not of_family and declared_type(body, family):
             of_family = {family: []}
         found.update(of_family)
@@ -135,7 +136,7 @@ def samples_of(found, family):
     return None
 
 
-def _scan_family(body, family, suffixes):
+def _scan_family(body, family, suffixes, oldest):
     name = family.encode()
     endings = b"|".join(re.escape(suffix.encode()) for suffix in suffixes)
     # Only a name that goes on is another family's; anything else after the name is this family's to explain.
@@ -152,6 +153,8 @@ def _scan_family(body, family, suffixes):
                 raise ValueError("not a sample")
             labels = _labels(sample.group(1), interned)
             value = float(sample.group(2))
+            if oldest is not None and sample.group(3):
+                _check_age(float(sample.group(3)), oldest)
         except ValueError as error:
             line = body.count(b"\n", 0, start) + 1
             detail = "not UTF-8" if isinstance(error, UnicodeDecodeError) else error
@@ -161,6 +164,13 @@ def _scan_family(body, family, suffixes):
             found[sample_name] = []
         found[sample_name].append((labels, value))
     return {family + suffix.decode(): samples for suffix, samples in found.items()}
+
+
+def _check_age(stamp, oldest):
+    # Milliseconds in the text format, seconds in OpenMetrics: 1e11 is the year 1973 of the one and 5138 of the other.
+    seconds = stamp / 1000 if abs(stamp) > 1e11 else stamp
+    if seconds < oldest:
+        raise ValueError(f"it is stale, its timestamp is {oldest - seconds:.0f} s older than the oldest that counts")
 
 
 def _line_starts(body, name):

@@ -5,11 +5,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import socket
 import time
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.deadline import DeadlineExceeded, all_within, within
+from ansible_collections.oncall.runbooks.plugins.module_utils.deadline import (
+    Deadline,
+    DeadlineExceeded,
+    all_within,
+    within,
+)
 from ansible_collections.oncall.runbooks.plugins.module_utils.service_command import failure, run
 from ansible_collections.oncall.runbooks.plugins.module_utils.text import one_line, without_secrets
 
@@ -19,6 +26,7 @@ _KINDS = (
     ("misconf", r"\bMISCONF\b"),
     ("out_of_memory", r"command not allowed when used memory"),
     ("read_only", r"\bREADONLY\b|against a read only replica"),
+    ("no_replicas", r"\bNOREPLICAS\b"),
     ("busy", r"\bBUSY Redis is busy|busy running a script"),
     ("primary_down", r"\bMASTERDOWN\b|link with master is down"),
     ("too_many_clients", r"max(imum)? number of clients reached|too many connections"),
@@ -43,6 +51,8 @@ _ADVICE = {
     "misconf": "it cannot save its data to disk and refuses writes: see its log",
     "out_of_memory": "it is full and refuses writes",
     "read_only": "it is a replica and refuses writes",
+    "no_replicas": "it has fewer replicas than min-replicas-to-write wants and refuses writes",
+    "clients_paused": "its clients are paused (CLIENT PAUSE): find out by whom, and do not restart it for this",
     "busy": "a script keeps it busy",
     "primary_down": "it is a replica that lost its primary",
     "too_many_clients": "every connection it allows is taken",
@@ -57,6 +67,21 @@ _ADVICE = {
     "no_driver": "install redis (redis-py) for that Python, or use transport docker",
     "other": "see the message",
 }
+
+# A server whose clients are paused holds every command, but refuses at once one that lacks its argument.
+_INCOMPLETE = b"*1\r\n$4\r\nECHO\r\n"
+_REFUSAL = "wrong number of arguments"
+# Time for that, beyond the time in which nothing was answered.
+_REFUSAL_SECONDS = {"redis": 0.5, "docker": 1.0}
+# Commands that never wait for anything by themselves. Of a module's commands nobody knows.
+# fmt: off
+_NEVER_BLOCK = frozenset((
+    "append", "decr", "decrby", "del", "eval", "evalsha", "exec", "expire", "getdel", "getset", "hdel", "hincrby",
+    "hmset", "hset", "incr", "incrby", "incrbyfloat", "lpop", "lpush", "ltrim", "mset", "pexpire", "pfadd", "psetex",
+    "publish", "rename", "rpop", "rpush", "sadd", "set", "setex", "setnx", "spop", "srem", "unlink", "xadd", "zadd",
+    "zincrby", "zrem",
+))
+# fmt: on
 
 
 class RedisError(Exception):
@@ -113,7 +138,64 @@ def ask(server, deadline):
         seconds = deadline.remaining_seconds()
         return within(seconds, transport, server, seconds)
     except DeadlineExceeded as error:
-        raise error_of(server, "timeout", error) from None
+        silence = error_of(server, "timeout", error)
+    except RedisError as error:
+        if error.kind != "timeout":
+            raise
+        silence = error
+    if _reads_commands(server):
+        raise error_of(
+            server, "clients_paused", "it holds every answer back, and refuses at once what is no whole command"
+        )
+    raise silence
+
+
+def waiting_writes(clients):
+    """How many clients wait with a command that never waits by itself: those that CLIENT PAUSE holds. Pure.
+
+    Args:
+        clients: what CLIENT LIST is answered with.
+    """
+    count = 0
+    for line in clients.splitlines():
+        fields = dict(pair.partition("=")[::2] for pair in line.split())
+        count += "b" in fields.get("flags", "") and fields.get("cmd", "").lower() in _NEVER_BLOCK
+    return count
+
+
+def _somebody_waits(info):
+    return re.search(r"^blocked_clients:[1-9]", info, re.MULTILINE) is not None
+
+
+def _paused_writes(server, clients):
+    """None, or the :class:`RedisError` that says that writes are held."""
+    count = waiting_writes(clients)
+    return error_of(server, "clients_paused", f"{count} clients wait for the answer to a write") if count else None
+
+
+def _reads_commands(server):
+    seconds = _REFUSAL_SECONDS[server["transport"]]
+    try:
+        return _REFUSAL in within(seconds, _refusal, server, seconds)
+    except (DeadlineExceeded, OSError):
+        return False
+
+
+def _refusal(server, seconds):
+    if server["transport"] == "docker":
+        argv, environment = _redis_cli(server)
+        return run([*argv, "ECHO"], seconds, environment)["stdout"]
+    if server.get("unix_socket"):
+        connection = socket.socket(socket.AF_UNIX)
+    else:
+        address = (server.get("host") or "127.0.0.1", server.get("port") or 6379)
+        connection = socket.create_connection(address, seconds)
+    with connection:
+        connection.settimeout(seconds)
+        if server.get("unix_socket"):
+            connection.connect(server["unix_socket"])
+        connection.sendall(_INCOMPLETE)
+        return connection.recv(200).decode("utf-8", "replace")
 
 
 def _ask_redis_py(server, seconds):
@@ -149,7 +231,12 @@ def _ask_redis_py(server, seconds):
                 ping_seconds = round(time.monotonic() - began, 6)
             except (redis.ResponseError, redis.BusyLoadingError) as error:
                 trouble = error_of(server, kind_of(str(error)), error)
-            return (info.decode("utf-8", "replace") if isinstance(info, bytes) else str(info)), trouble, ping_seconds
+            info = _text(info)
+            if trouble is None and _somebody_waits(info):
+                # A user that may not ask this can still tell the rest.
+                with contextlib.suppress(redis.ResponseError):
+                    trouble = _paused_writes(server, _text(client.execute_command("CLIENT", "LIST")))
+            return info, trouble, ping_seconds
         finally:
             client.connection_pool.disconnect()
     except (redis.RedisError, OSError, ValueError) as error:
@@ -158,7 +245,12 @@ def _ask_redis_py(server, seconds):
         raise error_of(server, kind, text or type(error).__name__) from None
 
 
-def _ask_docker(server, seconds):
+def _text(answer):
+    return answer.decode("utf-8", "replace") if isinstance(answer, bytes) else str(answer)
+
+
+def _redis_cli(server):
+    """The arguments to which a command is added, and the environment they need."""
     environment = dict(os.environ)
     argv = ["docker", "exec"]
     if server.get("password"):
@@ -175,6 +267,12 @@ def _ask_docker(server, seconds):
     ):
         if server.get(key):
             argv += [flag, str(server[key])]
+    return argv, environment
+
+
+def _ask_docker(server, seconds):
+    deadline = Deadline(seconds)
+    argv, environment = _redis_cli(server)
     commands = [[*argv, "INFO"], [*argv, "PING"]]
     ended = all_within(seconds, [lambda argv=argv: run(argv, seconds, environment) for argv in commands])
     texts = []
@@ -189,4 +287,9 @@ def _ask_docker(server, seconds):
     info, ping = texts
     if not info.startswith("#"):
         raise error_of(server, kind_of(info), info)
-    return info, None if ping == "PONG" else error_of(server, kind_of(ping), ping), None
+    if ping != "PONG":
+        return info, error_of(server, kind_of(ping), ping), None
+    if not _somebody_waits(info):
+        return info, None, None
+    clients = run([*argv, "CLIENT", "LIST"], deadline.remaining_seconds(), environment)["stdout"]
+    return info, _paused_writes(server, clients), None

@@ -39,6 +39,8 @@ _FIELDS = (
     ("role", "role", str),
     ("master_link_status", "master_link_status", str),
     ("connected_replicas", "connected_slaves", int),
+    # Only where writes need any.
+    ("good_replicas", "min_slaves_good_slaves", int),
 )
 _FLAGS = (("loading", "loading"), ("aof_enabled", "aof_enabled"), ("replica_read_only", "slave_read_only"))
 
@@ -131,6 +133,13 @@ def _unspoken(found, evicts):
         return "misconf", "it cannot write its append-only file and refuses writes"
     if found["role"] == "slave" and found["replica_read_only"]:
         return "read_only", "it is a replica and refuses writes"
+    if found["role"] == "slave" and found["master_link_status"] == "down":
+        return (
+            "primary_down",
+            "it is a replica that lost its primary: what is written to it is lost when it finds it again",
+        )
+    if found["role"] == "master" and found["good_replicas"] == 0:
+        return "no_replicas", "min-replicas-to-write wants replicas that keep up, it has none and refuses writes"
     return "", ""
 
 
@@ -156,7 +165,13 @@ def changes(before, after, seconds):
         "evicted_keys_per_second": rate("evicted_keys"),
         "rejected_connections_per_second": rate("rejected_connections"),
         "commands_per_second": rate("total_commands_processed"),
+        "no_replicas_errors": _refused(after) - _refused(before) if _refused(after) >= _refused(before) else None,
     }
+
+
+def _refused(info):
+    """Writes refused for want of replicas; what was never counted is not in INFO."""
+    return _converted(info.get("errorstat_NOREPLICAS", "count=0").partition("=")[2], int) or 0
 
 
 def _converted(value, convert):

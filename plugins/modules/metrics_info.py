@@ -116,8 +116,8 @@ metric:
     reason:
       description:
         - Why not, in one line. An endpoint did not answer, the family is not there (with the names most like
-          it), a label is not there, the value is NaN or infinite, nothing was observed, or the ratio has
-          nothing to divide by.
+          it), a label is not there, the value is NaN or infinite or cannot be a count, a sample has a timestamp
+          more than five minutes old, nothing was observed, or the ratio has nothing to divide by.
       type: str
       returned: when not available
     family:

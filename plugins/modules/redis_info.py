@@ -47,8 +47,10 @@ reason:
 error:
   description:
     - What is wrong with it, or empty. While RV(available) it can be C(loading), C(misconf) (it cannot save its data and
-      refuses writes), C(out_of_memory) (full, and refuses writes), C(read_only) (a replica), C(primary_down) or C(not_allowed).
-    - Otherwise it is one of C(refused), C(closed), C(timeout), C(loading), C(credentials), C(busy) (with a script),
+      refuses writes), C(out_of_memory) (full, and refuses writes), C(read_only) (a replica), C(primary_down) (a replica
+      that lost its primary), C(no_replicas) (refuses writes for want of replicas), C(clients_paused) (writes wait, as after
+      C(CLIENT PAUSE)) or C(not_allowed).
+    - Otherwise it is one of C(refused), C(closed), C(timeout), C(clients_paused) (it holds all answers back), C(loading), C(credentials), C(busy) (with a script),
       C(too_many_clients), C(name_resolution), C(protocol), C(not_allowed), C(no_engine), C(no_driver) and C(other).
   type: str
   returned: always
@@ -168,10 +170,15 @@ connected_replicas:
   description: Replicas of this one.
   type: int
   returned: when available
+good_replicas:
+  description: Replicas that keep up. Null where writes need none (C(min-replicas-to-write)).
+  type: int
+  returned: when available
 window:
   description:
     - What happened between the two looks. C(seconds), C(lookups), C(hit_ratio) (null without lookups),
-      C(evicted_keys_per_second), C(rejected_connections_per_second) and C(commands_per_second).
+      C(evicted_keys_per_second), C(rejected_connections_per_second), C(commands_per_second) and C(no_replicas_errors) (writes
+      refused for want of replicas).
   type: dict
   returned: when available and O(window_seconds) is above 0
 """

@@ -51,7 +51,15 @@ Evaluate = Callable[[Any], Any]
 
 
 class CannotTell(Exception):
-    """An expression uses something that was not measured."""
+    """An expression uses something that was not measured.
+
+    Attributes:
+        said: the table itself says why (``undef(hint=...)``), in words for a person.
+    """
+
+    def __init__(self, message: object, said: bool = False) -> None:
+        super().__init__(message)
+        self.said = said
 
 
 class BadTable(Exception):
@@ -136,7 +144,9 @@ def _judge_one(
                 }
             return {"cause": slug, "status": OK}
     except CannotTell as error:
-        return {"cause": slug, "status": UNKNOWN, "reason": _why(reasons, one_line(error))}
+        # What was seen and says nothing, before what could not be seen: that may be about something else.
+        known = [one_line(error), *reasons] if error.said else reasons
+        return {"cause": slug, "status": UNKNOWN, "reason": _why(known, one_line(error))}
     others = [str(other) for other in cause.get("unless", ())]
     explained = [other for other in others if status[other] == PROBLEM]
     if explained:

@@ -92,6 +92,40 @@ def test_it_cannot_save(healthy_lab, player):
             client.bgsave()
 
 
+def test_it_refuses_writes_for_want_of_replicas(healthy_lab, player):
+    with redis_of(healthy_lab) as client:
+        client.config_set("min-replicas-to-write", 1)
+        try:
+            named(healthy_lab, player, "no_replicas")
+        finally:
+            client.config_set("min-replicas-to-write", 0)
+
+
+def test_it_lost_its_primary(healthy_lab, player):
+    with redis_of(healthy_lab) as client:
+        try:
+            # Nothing listens there.
+            client.replicaof("127.0.0.1", 1)
+            named(healthy_lab, player, "read_only")
+            client.config_set("replica-read-only", "no")
+            play = named(healthy_lab, player, "read_only")
+        finally:
+            client.config_set("replica-read-only", "yes")
+            client.replicaof("NO", "ONE")
+    assert "takes no writes but for itself" in play.run["summary"]
+
+
+def test_its_clients_are_paused(healthy_lab, player):
+    with redis_of(healthy_lab) as client:
+        client.execute_command("CLIENT PAUSE 15000 ALL")
+        try:
+            play = named(healthy_lab, player, "clients_paused", cache_timeout_seconds=1)
+        finally:
+            # Whatever is asked now is answered when the pause is over.
+            client.ping()
+    assert "Do not restart it" in str(play.run["findings"])
+
+
 def test_the_application_has_the_wrong_password(healthy_lab, player):
     lab = healthy_lab
     reach = {"host": "127.0.0.1", "port": lab.layout.ports["redis"], "service": "redis", "password": "s3cret"}

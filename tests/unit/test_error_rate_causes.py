@@ -25,6 +25,7 @@ SYSTEM: dict[str, Any] = {
         "responses": "app_response_status_total",
         "db_pool_waiting": "app_db_pool_waiting",
         "provider_errors": "app_provider_errors_total",
+        "requests_in_progress": "app_requests_in_progress",
     },
     "system_database": {"name": "shop"},
     "system_redis": {"host": "redis"},
@@ -34,14 +35,34 @@ SYSTEM: dict[str, Any] = {
 SERVER = {"system_prometheus": {"url": "http://prometheus:9090"}}
 
 
-def metrics(errors: float, answers: float = 200, waiting: float = 0, providers: Any = None, **routes: float):
+def metrics(
+    errors: float,
+    answers: float = 200,
+    waiting: float = 0,
+    providers: Any = None,
+    in_progress: float = 0,
+    others: Any = None,
+    **routes: float,
+):
+    """So many answers to users, so many of them errors, beside one scrape and what health checks get (``others``)."""
     routes = routes or {"/orders": errors / 2, "/stats": errors / 2}
+    others = {"/metrics": (1.0, 0), "/health": (2.0, 0)} if others is None else others
+    every, failed = (sum(pair[index] for pair in others.values()) for index in (0, 1))
     value = {
-        "answers": answers,
-        "errors": errors,
-        "answers_by_status": {"200": answers - errors, "500": errors},
-        "answers_by_route": {"/health": 1.0, **routes},
-        "errors_by_route": {name: number for name, number in routes.items() if number},
+        "answers": answers + every,
+        "errors": errors + failed,
+        "answers_by_status": {"200": answers + every - errors - failed, "500": errors + failed},
+        "answers_by_route": {
+            "/customers": answers - errors,
+            **routes,
+            **{route: pair[0] for route, pair in others.items()},
+        },
+        "errors_by_route": {
+            name: number
+            for name, number in [*routes.items(), *((route, pair[1]) for route, pair in others.items())]
+            if number
+        },
+        "in_progress": in_progress,
         "pool_waiting": waiting,
         "provider_errors": providers or {},
     }
@@ -93,6 +114,13 @@ def job_engine(**told: Any) -> dict[str, Any]:
     return {"endpoints": {"job_engine": told}}
 
 
+def without_routes(measured: dict[str, Any]) -> dict[str, Any]:
+    """As where the counter has no label for the route."""
+    value = {key: number for key, number in measured["value"].items() if not key.endswith("_by_route")}
+    return {**measured, "value": value}
+
+
+NOT_COUNTED = {"error_rate_in_progress": ""}
 LONG_AGO = {"deployment": deployment(600), "service": services(590)}
 RECENT = {"deployment": deployment(20), "service": services(19)}
 WITH = {**RECENT, "history": history(0.001, 0.2)}
@@ -104,7 +132,43 @@ TABLE: dict[str, tuple[dict[str, Any], dict[str, Any], str, list[str]]] = {
     "healthy right after a deployment": ({**RECENT}, SERVER, "healthy", []),
     "four answers, none an error": ({"metrics": metrics(0, 4)}, {}, "healthy", []),
     "four answers, one an error": ({"metrics": metrics(1, 4)}, {}, "unknown", []),
-    "no answers at all": ({"metrics": metrics(0, 0)}, {}, "unknown", []),
+    "four answers, and requests in progress": ({"metrics": metrics(0, 4, in_progress=1)}, {}, "unknown", []),
+    "four answers, and nobody counts what is in progress": ({"metrics": metrics(0, 4)}, NOT_COUNTED, "unknown", []),
+    "no traffic": ({"metrics": metrics(0, 0)}, {}, "healthy", []),
+    "no answers, and nobody counts what is in progress": ({"metrics": metrics(0, 0)}, NOT_COUNTED, "unknown", []),
+    "no answers, and one request in progress, which may be this look": (
+        *({"metrics": metrics(0, 0, in_progress=1)}, {}, "unknown", []),
+    ),
+    "every user hangs": ({"metrics": metrics(0, 0, in_progress=8)}, {}, "problem", ["requests_hang"]),
+    "every user hangs, and the health checks are many": (
+        {"metrics": metrics(0, 0, in_progress=8, others={"/healthz": (500.0, 0), "/metrics": (1.0, 0)})},
+        *({}, "problem", ["requests_hang"]),
+    ),
+    "every user hangs, and nobody counts it": (
+        {"metrics": metrics(0, 0, others={"/ready-for-me": (500.0, 0), "/metrics": (1.0, 0)})},
+        {
+            **NOT_COUNTED,
+            "system_services": {**SYSTEM["system_services"], "api": {**API, "health_url": "http://a/ready-for-me"}},
+        },
+        *("unknown", []),
+    ),
+    "health checks hide no errors": (
+        *({"metrics": metrics(5, 50, others={"/health": (950.0, 0)})}, {}),
+        *("problem", ["errors_unexplained"]),
+    ),
+    "errors of a health check are none of a user": (
+        *({"metrics": metrics(0, 50, others={"/api/v1/health": (50.0, 50.0)})}, {}),
+        *("healthy", []),
+    ),
+    "routes are not told, and no errors": ({"metrics": without_routes(metrics(0))}, NOT_COUNTED, "healthy", []),
+    "routes are not told, and errors": (
+        *({"metrics": without_routes(metrics(100))}, NOT_COUNTED),
+        *("unknown", []),
+    ),
+    "routes are not told, and hardly an answer": (
+        *({"metrics": without_routes(metrics(0, 0, others={"/metrics": (20.0, 0)}))}, NOT_COUNTED),
+        *("unknown", []),
+    ),
     "no metrics": ({"metrics": NO_METRICS}, {}, "unknown", []),
     "no metrics, right after a deployment": ({"metrics": NO_METRICS, **WITH}, SERVER, "unknown", []),
     "database down": (
@@ -253,11 +317,42 @@ def test_concluded(diagnose, case):
     assert concluded["status"] == status
 
 
-def test_few_answers_are_said_to_be_few(diagnose):
-    concluded = judged(diagnose, *TABLE["four answers, none an error"][:2])
-    (finding,) = [one for one in concluded["findings"] if one["cause"] == "few_answers"]
-    assert (finding["status"], finding["summary"]) == ("ok", "4 answers within 10 s, none of them an error")
-    assert "only 4 answers within 10 s" in judged(diagnose, *TABLE["four answers, one an error"][:2])["msg"]
+@pytest.mark.parametrize(
+    ("measured", "said"),
+    [
+        (metrics(0, 4), "4 users were answered within 10 s, none with an error, and no request is in progress"),
+        (
+            metrics(0, 0),
+            "no traffic: nobody was answered within 10 s, none with an error, and no request is in progress",
+        ),
+    ],
+)
+def test_few_answers_are_said_to_be_few(diagnose, measured, said):
+    findings = judged(diagnose, {"metrics": measured}, {})["findings"]
+    (finding,) = [one for one in findings if one["cause"] == "few_answers"]
+    assert (finding["status"], finding["summary"]) == ("ok", said)
+
+
+def test_where_routes_are_not_told_it_says_so(diagnose):
+    findings = judged(diagnose, {"metrics": without_routes(metrics(0))}, NOT_COUNTED)["findings"]
+    (finding,) = [one for one in findings if one["cause"] == "routes_unknown"]
+    assert finding["summary"] == "the answers cannot be told apart by route, so health checks count as users"
+
+
+@pytest.mark.parametrize(
+    ("measured", "variables", "said"),
+    [
+        (metrics(1, 4), {}, "only 4 answers to users within 10 s, which says nothing: 0 requests are in progress"),
+        (
+            metrics(0, 0, in_progress=1),
+            {},
+            "no answers to users within 10 s, which says nothing: 1 requests are in prog",
+        ),
+        (metrics(0, 0), NOT_COUNTED, "no answers to users within 10 s, which says nothing: there was no traffic, or"),
+    ],
+)
+def test_why_few_answers_say_nothing(diagnose, measured, variables, said):
+    assert said in judged(diagnose, {"metrics": measured}, variables)["msg"]
 
 
 ACTS = {"integration fails", "deployment", "deployment, of one route"}
@@ -319,7 +414,8 @@ def test_a_stack_without_the_parts_is_judged_without_them(diagnose):
     variables["system_metrics"] = {"responses": "http_responses"}
     for errors, causes in ((0, []), (100, ["errors_unexplained"])):
         measured = metrics(errors)
-        del measured["value"]["pool_waiting"], measured["value"]["provider_errors"]
+        for name in ("pool_waiting", "provider_errors", "in_progress"):
+            del measured["value"][name]
         observed = {"metrics": measured, "service": services()}
         assert problems(diagnose("error_rate", observed, __error_rate_history={}, **variables)) == causes
 

@@ -89,6 +89,17 @@ FAST = requests({"/a": 0.05, "/b": 0.1})
 SLOWLY = requests({"/a": 0.05, "/b": 1.2})
 RARELY_SLOW = requests({"/a": 0.1, "/b": 3.0})
 RARELY_SLOW["value"].update(p95_of_all=0.1, requests={"/a": 198.0, "/b": 2.0})
+RARELY_SLOW["value"]["p50"] = {"/a": 0.1, "/b": 2.5}
+RARELY_ONE_SLOW = requests({"/a": 0.1, "/b": 3.0})
+RARELY_ONE_SLOW["value"].update(p95_of_all=0.1, p50={"/a": 0.1, "/b": 0.2}, requests={"/a": 198.0, "/b": 9.0})
+FEW_OF_EACH = requests({f"/{number}": 3.0 for number in range(4)}, 8)
+FEW_BESIDE_SLOW = requests({"/a": 0.1, "/b": 3.0, "/c": 1.2})
+FEW_BESIDE_SLOW["value"]["requests"]["/b"] = 2.0
+FEW_BEYOND = requests({"/a": 0.05, "/b": 0.25})
+FEW_BEYOND["value"].update(p95_of_all=0.05, requests={"/a": 100.0, "/b": 8.0}, buckets={"0.25": 100.0, "+Inf": 108.0})
+SLOW_SCRAPE = requests({"/a": 0.1, "/metrics": 2.0, "/healthz": 0.6})
+SLOW_SCRAPE["value"].update(p95_of_all=0.1, requests={"/a": 198.0, "/metrics": 1.0, "/healthz": 3.0})
+ONLY_CHECKS = requests({"/metrics": 0.1, "/api/health": 0.1, "/readyz": 0.1})
 SHORT_BUCKETS, SHORT_BUT_FAST = requests({"/a": 0.05, "/b": 0.25}), requests({"/a": 0.05, "/b": 0.2})
 for told in (SHORT_BUCKETS, SHORT_BUT_FAST):
     told["value"]["buckets"] = {"0.1": 90.0, "0.25": 92.0, "+Inf": 100.0}
@@ -100,7 +111,14 @@ CONCLUDED = [
     ("fast, and the buckets end early", SHORT_BUT_FAST, database(), service(), [], "healthy"),
     ("beyond the last bucket", SHORT_BUCKETS, database(), service(0.95), [], "unknown"),
     ("locks, and beyond the last bucket", SHORT_BUCKETS, database(blockers=3), service(), ["blocker"], "problem"),
-    ("slow, but of a route few ask", RARELY_SLOW, database(), service(), [], "healthy"),
+    ("slow, but of a route few ask", RARELY_SLOW, database(), service(), [], "unknown"),
+    ("slow for one, of a route few ask", RARELY_ONE_SLOW, database(), service(), [], "healthy"),
+    ("slow, and few ask each route", FEW_OF_EACH, database(), service(), ["slow_unexplained"], "problem"),
+    ("slow, beside a route few ask", FEW_BESIDE_SLOW, database(), service(), ["slow_unexplained"], "problem"),
+    ("few, beyond the last bucket", FEW_BEYOND, database(), service(), [], "unknown"),
+    ("locks, and a slow route few ask", RARELY_SLOW, database(blockers=3), service(), ["blocker"], "problem"),
+    ("slow scrapes", SLOW_SCRAPE, database(), service(), [], "healthy"),
+    ("nothing but health checks", ONLY_CHECKS, database(), service(), ["few_requests"], "problem"),
     ("locks", FAST, database(blockers=3), service(), ["blocker"], "problem"),
     ("locks that nobody comes back from", requests({"/a": 0.1}, 1), database(blockers=3), service(), ["blocker"], "problem"),
     ("no connection left", requests({"/b": 1.2}, waiting=4), database(), service(), ["pool_exhausted"], "problem"),
@@ -242,6 +260,23 @@ def test_the_evidence_says_what_was_measured_and_leaves_out_the_rest(diagnose):
     assert evidence["requests_per_second_since_start"] == 20.0
     assert evidence["query_execution_duration"] == 0.01
     assert not {"websocket_connections", "connection_pool", "provider_p95_seconds"} & set(evidence)
+
+
+def test_routes_that_few_ask_are_named(diagnose):
+    concluded = look(diagnose, RARELY_SLOW, database(), service())
+    assert (
+        "2.0 requests of /b took 2.5 s in the median: fewer than 20 of a route are too few to judge" in concluded["msg"]
+    )
+    assert concluded["evidence"]["routes_too_few_to_judge"] == {"/b": 2.0}
+    assert (
+        "0.1 s: no action (too few requests to judge: /b)"
+        in look(diagnose, RARELY_ONE_SLOW, database(), service())["msg"]
+    )
+
+
+def test_what_the_table_says_itself_comes_before_what_could_not_be_seen(diagnose):
+    msg = look(diagnose, RARELY_SLOW, database(), {"available": False, "reason": "no engine"})["msg"]
+    assert msg.index("2.0 requests of /b") < msg.index("; no engine")
 
 
 def test_the_percentiles_can_be_of_chosen_requests_and_the_threshold_moved(diagnose):

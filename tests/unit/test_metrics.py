@@ -964,3 +964,56 @@ def test_the_module_fails_on_parameters_that_make_no_sense():
     )
     assert result["failed"] is True
     assert result["msg"].startswith("metric x: measure 'derivative' is not known; known: ")
+
+
+# --- what cannot be a measurement -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shown", "spec", "expected"),
+    [
+        (["3"], {"counts": True}, 3.0),
+        (["0"], {"counts": True}, 0.0),
+        (["-3"], {"counts": True}, "f shows -3, which cannot be a count"),
+        # A sum would hide it.
+        (["-3", "10"], {"counts": True}, "f shows -3, which cannot be a count"),
+        (["1e308"], {"counts": True}, "f shows 1e+308, which cannot be a count"),
+        (["NaN"], {"counts": True}, "the value is NaN"),
+        # A temperature may be below 0, and bytes may be many.
+        (["-3"], {}, -3.0),
+        (["2e15"], {}, 2e15),
+        (["2e15"], {"measure": "increase", "lifetime": True}, 2e15),
+    ],
+)
+def test_what_cannot_be_a_count_is_no_measurement(serve, shown, spec, expected):
+    body = "".join(f'f{{s="{number}"}} {value}\n' for number, value in enumerate(shown)).encode()
+    result = observe(serve(response(body)).url(), {"f": {"family": "f", **spec}})
+    if isinstance(expected, str):
+        assert (result["available"], result["value"]) == (False, {})
+        assert result["metric"]["f"]["reason"] == expected
+    else:
+        assert result["value"] == {"f": expected}
+
+
+def test_a_counter_that_jumps_beyond_everything_is_no_measurement(serve):
+    values = iter([b"f_total 5\n", b"f_total 1e308\n"])
+
+    def answer(_server, connection, _request):
+        connection.sendall(response(next(values)))
+
+    wanted = {"f": {"family": "f_total", "measure": "increase"}}
+    result = observe(serve(answer).url(), wanted, window_seconds=0.1)
+    assert result["metric"]["f"]["reason"] == "f_total shows 1e+308, which cannot be a count"
+
+
+def test_counts_is_true_or_false():
+    with pytest.raises(ValueError, match="metric f: counts must be true or false, not 'yes'"):
+        observe("http://127.0.0.1:1/", {"f": {"family": "f", "counts": "yes"}})
+
+
+@pytest.mark.parametrize(("age_seconds", "available"), [(0, True), (200, True), (3600, False)])
+def test_a_sample_that_says_that_it_is_old_is_no_measurement(serve, age_seconds, available):
+    body = f"f 1 {(time.time() - age_seconds) * 1000:.0f}\ng 1\n".encode()
+    result = observe(serve(response(body)).url(), {"f": "f", "g": "g"})
+    assert (result["available"], result["value"]) == (available, {"f": 1.0, "g": 1.0} if available else {"g": 1.0})
+    assert available or "line 1 (f) is not valid: it is stale, its timestamp is 3300 s older" in result["reason"]

@@ -119,6 +119,36 @@ def test_a_line_is_a_sample_or_names_its_number(line, labels, value):
         assert canonical(scan(body, {"f"})["f"]) == canonical([(labels, value)])
 
 
+NOW = 1_700_000_000.0
+
+
+@pytest.mark.parametrize(
+    ("line", "fresh"),
+    [
+        ("f 1", True),
+        # milliseconds, as in the text format; seconds, as in OpenMetrics
+        ("f 1 1700000000000", True),
+        ("f 1 1699999800000", True),
+        ("f 1 1699996400000", False),
+        ("f 1 1700000000.5", True),
+        ("f 1 1699996400", False),
+        ("f 1 0", False),
+        ("f 1 -1700000000.5", False),
+        ('f{a="b"} 1 1699996400000 # {trace_id="x"} 0.5 1700000000', False),
+        ("f 1 1700003600000", True),
+    ],
+)
+def test_what_says_that_it_is_old_is_not_read_where_that_matters(line, fresh):
+    body = f"# TYPE f gauge\n{line}\n".encode()
+    assert len(scan(body, {"f"})["f"]) == 1
+    if fresh:
+        assert len(scan(body, {"f"}, oldest=NOW - 300)["f"]) == 1
+    else:
+        with pytest.raises(ValueError, match=r"^line 2 \(f\) is not valid: it is stale"):
+            scan(body, {"f"}, oldest=NOW - 300)
+    assert scan(body, {"other"}, oldest=NOW - 300) == {}
+
+
 def test_labels_that_are_not_utf_8_name_their_line():
     with pytest.raises(ValueError, match=r"^line 1 \(f\) is not valid: not UTF-8$"):
         scan(b'f{a="\xff"} 1\n', {"f"})

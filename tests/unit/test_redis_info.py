@@ -235,6 +235,69 @@ def test_a_replica_that_lost_its_primary(start, stale, error):
     assert (found["master_link_status"], found["replica_read_only"]) == ("down", True)
 
 
+def test_a_replica_that_takes_writes_and_lost_its_primary(start):
+    server = start(f"replicaof 127.0.0.1 {free_port()}", "replica-read-only no")
+    found = look(server.reach())
+    assert (found["available"], found["error"], found["replica_read_only"]) == (True, "primary_down", False)
+
+
+def test_writes_need_a_replica_and_there_is_none(start):
+    server = start("min-replicas-to-write 1")
+    found = look(server.reach())
+    assert (found["available"], found["error"], found["good_replicas"]) == (True, "no_replicas", 0)
+
+
+def test_writes_need_two_replicas_and_there_is_one(start):
+    server = start("min-replicas-to-write 2")
+    start(f"replicaof 127.0.0.1 {server.port}")
+    until(lambda: look(server.reach())["good_replicas"] == 1)
+
+    def write():
+        with server.client() as client, contextlib.suppress(redis.ResponseError):
+            client.set("a", 1)
+
+    with going_on(write):
+        found = look(server.reach(), window_seconds=0.2)
+    assert (found["error"], found["window"]["no_replicas_errors"] > 0) == ("", True)
+
+
+def test_writes_are_paused(start):
+    server = start()
+    with server.client() as client, server.client() as writer, server.client() as reader:
+        # One that waits by itself is no sign of a pause.
+        waiting = threading.Thread(target=lambda: reader.blpop("none", timeout=2))
+        waiting.start()
+        until(lambda: client.info()["blocked_clients"] == 1)
+        assert look(server.reach())["error"] == ""
+        client.execute_command("CLIENT PAUSE 5000 WRITE")
+        writing = threading.Thread(target=lambda: writer.set("a", 1))
+        writing.start()
+        until(lambda: client.info()["blocked_clients"] == 2)
+        found = look(server.reach())
+        client.execute_command("CLIENT UNPAUSE")
+        waiting.join(), writing.join()
+    assert (found["available"], found["error"]) == (True, "clients_paused")
+    assert "1 clients wait for the answer to a write" in found["reason"]
+    assert look(server.reach())["error"] == ""
+
+
+@pytest.mark.parametrize("password", [None, PASSWORD])
+def test_every_client_is_paused(start, password):
+    server = start(password=password)
+    with server.client() as client:
+        client.execute_command("CLIENT PAUSE 3000 ALL")
+    found = look(server.reach(**({"password": password} if password else {})), timeout_seconds=0.5)
+    assert (found["available"], found["error"]) == (False, "clients_paused"), found
+
+
+def test_every_client_is_paused_on_its_socket(start, tmp_path):
+    server = start(f"unixsocket {tmp_path}/s.sock")
+    with server.client() as client:
+        client.execute_command("CLIENT PAUSE 3000 ALL")
+    found = look({"transport": "redis", "unix_socket": f"{tmp_path}/s.sock"}, timeout_seconds=0.5)
+    assert (found["available"], found["error"]) == (False, "clients_paused"), found
+
+
 @contextlib.contextmanager
 def answering(reply):
     """Something that listens, and answers everything with the same bytes (nothing: it closes)."""

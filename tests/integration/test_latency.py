@@ -1,0 +1,47 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The runbook latency on the embedded stack; tests/containers has its causes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+PLAYBOOK = "playbooks/latency.yml"
+
+
+def repeated(act: Callable[[], object], seconds: float, over: threading.Event) -> threading.Thread:
+    def repeat() -> None:
+        while not over.wait(seconds):
+            act()
+
+    thread = threading.Thread(target=repeat)
+    thread.start()
+    return thread
+
+
+def test_a_slow_route_that_few_ask_is_named(healthy_lab, player):
+    lab, over = healthy_lab, threading.Event()
+    threads = [repeated(lambda: lab.request("/customers"), 0.03, over)]
+    threads += [repeated(lambda: lab.request("/orders/slow?seconds=1.5"), 0.1, over) for _ in range(2)]
+    try:
+        play = player.play(playbook=PLAYBOOK)
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert (play.code, play.outcome) == (2, "unknown"), play.output
+    assert "requests of /orders/slow took" in play.run["summary"]
+    assert "/customers" not in play.run["summary"]
+
+
+def test_health_checks_are_no_requests_to_judge_by(healthy_lab, player):
+    lab, over = healthy_lab, threading.Event()
+    checks = repeated(lambda: lab.request("/health"), 0.03, over)
+    try:
+        play = player.play(playbook=PLAYBOOK, run_until="plan")
+    finally:
+        over.set()
+        checks.join()
+    assert play.causes() == ["few_requests"], play.output
