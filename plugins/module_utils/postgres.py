@@ -28,6 +28,8 @@ PARAMETERS = "{parameters}"
 
 # What servers and drivers say at connect, where no SQLSTATE reaches the client.
 _KINDS = (
+    # Of the one that asks; others have a limit of their own. It has the SQLSTATE of a full server.
+    ("role_limit", r"too many connections for role"),
     ("too_many_connections", r"too many clients|remaining connection slots|too many connections|53300"),
     (
         "starting_up",
@@ -59,6 +61,8 @@ _KINDS = (
 _ADVICE = {
     "too_many_connections": "every connection slot is taken; give the diagnosing role a reserved one "
     "(GRANT pg_use_reserved_connections, PostgreSQL 16+)",
+    "role_limit": "the role's own CONNECTION LIMIT is used up, which says nothing about the server's slots; "
+    "raise it (ALTER ROLE ... CONNECTION LIMIT)",
     "starting_up": "wait for it to come up",
     "credentials": "check system_database.user and its password",
     "no_database": "check system_database.name and .user",
@@ -78,7 +82,7 @@ class DatabaseError(Exception):
     """The database could not be asked.
 
     Attributes:
-        kind: ``too_many_connections``, ``starting_up``, ``credentials``, ``no_database``, ``not_allowed``,
+        kind: ``too_many_connections``, ``role_limit`` (only the asking role has none left), ``starting_up``, ``credentials``, ``no_database``, ``not_allowed``,
             ``disk_full``, ``statement_timeout`` (it answers), ``timeout`` (it does not), ``refused``, ``name_resolution``,
             ``no_engine``, ``no_driver`` or ``other``.
     """
@@ -103,6 +107,18 @@ def where(database):
     place = database.get("host") or "local socket"
     port = f":{database['port']}" if database.get("port") else ""
     return f"PostgreSQL {database['name']} at {place}{port}"
+
+
+def _take_any_byte(driver, connection):
+    """Read text as bytes where it need not be what the database's encoding says.
+
+    One in SQL_ASCII holds whatever bytes its clients sent: psycopg gives them as such, psycopg2 fails on the first letter that
+    is not ASCII. And names of roles and databases are shared by databases of all encodings.
+    """
+    if driver.__name__ == "psycopg2" and connection.get_parameter_status("client_encoding") in ("SQL_ASCII", "UTF8"):
+        from psycopg2.extensions import BYTES, register_type
+
+        register_type(BYTES, connection)
 
 
 class Client:
@@ -143,6 +159,8 @@ class Client:
             DatabaseError: with one line that says what was asked, what came back and what to do.
         """
         text = self._run(statement, json.dumps(parameters if parameters is not None else {}))
+        if isinstance(text, bytes):
+            text = text.decode(errors="replace")
         try:
             # A driver has read a column of the type json already, such as that of EXPLAIN.
             return text if isinstance(text, (dict, list)) else json.loads(text)
@@ -189,6 +207,7 @@ class Client:
             if self._connection is None:
                 self._connection = driver.connect(**self._connect_arguments())
                 self._connection.autocommit = True
+                _take_any_byte(driver, self._connection)
             with self._connection.cursor() as cursor:
                 if parameters is None:
                     cursor.execute(statement)
@@ -196,6 +215,8 @@ class Client:
                 cursor.execute(statement.replace(PARAMETERS, "%s"), (parameters,) if PARAMETERS in statement else None)
                 row = cursor.fetchone()
                 return row[0] if row else None
+        except UnicodeError as error:
+            raise self._error("other", f"an answer in another encoding than the database's: {error}") from None
         except driver.Error as error:
             code = getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
             raise self._error(kind_of(f"{code} {error}"), str(error)) from None

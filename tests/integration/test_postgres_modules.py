@@ -211,6 +211,51 @@ def test_a_database_that_cannot_be_asked(healthy_lab, tmp_path, changes, error, 
     assert asked["password"] not in str(result)
 
 
+def test_the_limit_of_the_role_is_not_told_as_a_full_server(healthy_lab, tmp_path):
+    with connect(healthy_lab.layout) as connection:
+        connection.execute("ALTER ROLE oncall CONNECTION LIMIT 0")
+        try:
+            code, result = run_module("postgres_activity_info", tmp_path, database=database(healthy_lab))
+        finally:
+            connection.execute("ALTER ROLE oncall CONNECTION LIMIT -1")
+    assert (code, result["available"], result["error"]) == (0, False, "role_limit")
+    assert "every connection slot" not in result["reason"] and "CONNECTION LIMIT" in result["reason"]
+
+
+@pytest.mark.parametrize("driver", ["psycopg2", "psycopg", "docker"])
+def test_any_byte_in_a_statement_is_read(healthy_lab, tmp_path, monkeypatch, docker, driver):
+    with connect(healthy_lab.layout) as connection:
+        connection.execute(
+            "CREATE DATABASE bytes OWNER app TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'"
+        )
+    try:
+        other = psycopg.connect(
+            host="127.0.0.1",
+            port=healthy_lab.layout.ports["database"],
+            dbname="bytes",
+            user="app",
+            password=healthy_lab.layout.secrets()["app"],
+            application_name="victim",
+        )
+        with contextlib.closing(other) as victim:
+            victim.pgconn.exec_(b"BEGIN")
+            victim.pgconn.exec_(b'SELECT 1 AS "caf\xe9"')
+            asked = database(healthy_lab, name="bytes", **(docker if driver == "docker" else {}))
+            if driver == "psycopg":
+                # The folder a module starts in is where Python looks first.
+                (tmp_path / "psycopg2.py").write_text("raise ImportError")
+                monkeypatch.chdir(tmp_path)
+            code, result = run_module("postgres_activity_info", tmp_path, database=asked)
+            assert (code, result["available"]) == (0, True), result
+            (shown,) = [one["query"] for one in result["longest"] if one["application_name"] == "victim"]
+            assert shown == 'SELECT 1 AS "caf\N{REPLACEMENT CHARACTER}"'
+            code, result = run_module("postgres_session", tmp_path, database=asked, **TERMINATE)
+            assert (code, len(result["terminated"])) == (0, 1)
+    finally:
+        with connect(healthy_lab.layout) as connection:
+            connection.execute("DROP DATABASE bytes WITH (FORCE)")
+
+
 def test_a_database_that_hangs_is_given_up_in_time(healthy_lab, tmp_path):
     healthy_lab.inject("database_hang")
     began = time.monotonic()

@@ -201,6 +201,7 @@ MEASURED_CONCLUDED = {
     "another port": (app(0), gone("refused"), service(health=None), ["not_reached_from_here"], [], ""),
     "wrong password": (app(0), gone("credentials"), service(), ["credentials"], [], "the role oncall"),
     "dropped": (app(0), gone("no_database"), service(), ["not_there"], [], ""),
+    "its own connections are used up": (app(0), gone("role_limit"), service(), ["credentials"], [], "the role oncall"),
     "no right to see": (app(), gone("not_allowed"), service(), ["not_there"], [], ""),
     "slow": (app(), gone("statement_timeout"), service(), ["too_busy"], [], ""),
     "back for a moment": (app(0), answers(started=3), service(), [], [], "connects again by itself"),

@@ -476,6 +476,12 @@ MISSING = {
         [],
         {"idle_in_transaction", "blocker", "matview_refresh"},
     ),
+    "the diagnosing role has no connection left": (
+        PRESSED,
+        {"available": False, "reason": 'too many connections for role "oncall"', "error": "role_limit"},
+        [],
+        {"idle_in_transaction", "max_connections_reached", "pool_too_small", "waiting_unexplained"},
+    ),
     "waiting, and no database": (PRESSED, NO_DATABASE, [], {"pool_too_small", "waiting_unexplained"}),
     "one family is missing": (
         {"available": False, "reason": "family w is missing", "value": {"in_use": 25, "max": 25}, "metric": {}},
