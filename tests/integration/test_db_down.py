@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import psutil
+import psycopg
 import pytest
 
 from ansible_collections.oncall.runbooks.tests.support.supervisord import until
@@ -107,6 +108,27 @@ def test_an_application_that_is_locked_out(healthy_lab, down, does, undoes, reas
     assert pids(lab) == before
     healthy = down()
     assert (healthy.code, healthy.outcome) == (0, "healthy"), healthy.output
+
+
+@pytest.mark.parametrize(
+    ("does", "undoes"),
+    [
+        ("ALTER DATABASE labpics SET default_transaction_read_only = on", "ALTER DATABASE labpics RESET ALL"),
+        ("ALTER ROLE ALL SET default_transaction_read_only = yes", "ALTER ROLE ALL RESET ALL"),
+    ],
+)
+def test_one_that_takes_no_writes(healthy_lab, down, does, undoes):
+    lab = healthy_lab
+    before = pids(lab)
+    with spoiled(lab, does, undoes):
+        until(lambda: lab.request("/readyz")[0] == 200)
+        with connect(lab.layout, "app") as application, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            application.execute("UPDATE jobs SET ran_at = now()")
+        play = down(run_max_risk="high")
+    assert (play.code, play.outcome, play.causes()) == (0, "advised", ["read_only"]), play.output
+    assert does.partition(" SET")[0].removesuffix(" labpics") in play.run["summary"]
+    assert play.run["plan"]["steps"] == play.run["actions"] == []
+    assert pids(lab) == before
 
 
 def test_one_that_a_person_stopped_is_left_alone(healthy_lab, down):

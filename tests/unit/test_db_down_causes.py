@@ -436,6 +436,52 @@ def test_one_whose_gauge_says_so_is_not_restarted_where_its_role_is_the_reason(d
     assert (result["status"], result["plan"]["steps"]) == ("unknown", [])
 
 
+READ_ONLY_CONCLUDED = {
+    # name: (database, access, status, problems, words of the finding)
+    "of the database": (
+        answers(),
+        access(read_only=True, source="ALTER DATABASE"),
+        "problem",
+        ["read_only"],
+        "ALTER DATABASE app",
+    ),
+    "of all roles": (
+        answers(),
+        access(read_only=True, source="ALTER ROLE ALL"),
+        "problem",
+        ["read_only"],
+        "ALTER ROLE ALL RESET",
+    ),
+    "of the server": (
+        answers(),
+        access(read_only=True, source="configuration file"),
+        "problem",
+        ["read_only"],
+        "pg_reload_conf",
+    ),
+    "a standby is one anyway": (
+        answers(in_recovery=True),
+        access(read_only=True),
+        "problem",
+        ["standby"],
+        "takes no writes",
+    ),
+    "hidden": (answers(), access(read_only=None), "unknown", [], "is not known"),
+    "it cannot be asked": (answers(), gone("timeout"), "unknown", [], "timeout"),
+}
+
+
+@pytest.mark.parametrize("measured", READ_ONLY_CONCLUDED.values(), ids=READ_ONLY_CONCLUDED)
+def test_one_that_takes_no_writes(diagnose, measured):
+    database, told, status, problems, words = measured
+    result = conclude(diagnose, app(), database, service(), told=told)
+    assert (result["status"], names(result, "problem")) == (status, problems), result["findings"]
+    assert result["plan"]["steps"] == []
+    assert words in str(result["findings"])
+    assert "not available:" not in str(result["findings"])
+    assert status != "unknown" or names(result, "unknown") == ["read_only"]
+
+
 def test_the_readiness_of_what_needs_the_database(diagnose):
     answered = ready(a="yes", b="plain yes", c="no", d="not ready", e="silent", f="not there", g="refused")["endpoints"]
     told = readiness(answered)
