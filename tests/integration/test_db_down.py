@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -156,6 +156,36 @@ def test_one_that_hangs_is_restarted_and_what_does_not_connect_again_with_it(hea
     again = down()
     assert (again.code, again.outcome) == (0, "healthy"), again.output
     assert again.causes() == again.causes("unknown") == []
+
+
+@pytest.mark.parametrize("ends", ["LOCK TABLE pg_authid", "the main process is stopped"])
+def test_one_that_hangs_for_new_logins_and_serves_the_others_is_left_alone(healthy_lab, down, ends):
+    lab = healthy_lab
+    before = pids(lab)
+    with ExitStack() as until_seen:
+        if ends == "LOCK TABLE pg_authid":
+            holder = until_seen.enter_context(connect(lab.layout))
+            until(lambda: time.time() - psutil.Process(before["database"]).create_time() >= 11)
+            until_seen.enter_context(holder.transaction())
+            holder.execute(f"{ends} IN ACCESS EXCLUSIVE MODE")
+        else:
+            until_seen.enter_context(hanging(lab, and_end="false"))
+        assert lab.request("/orders")[0] == lab.request("/readyz")[0] == 200
+        play = down(run_max_risk="high")
+        assert lab.request("/orders")[0] == 200
+    assert (play.code, play.outcome, play.causes()) == (0, "advised", ["logins_hang"]), play.output
+    assert play.run["plan"]["steps"] == play.run["actions"] == []
+    assert pids(lab) == before
+
+
+def test_one_that_hangs_where_the_application_cannot_be_asked_is_for_a_person(healthy_lab, down):
+    lab = healthy_lab
+    before = pids(lab)
+    with hanging(lab):
+        play = down(db_down_dependants={})
+    assert (play.code, play.outcome, play.causes()) == (2, "blocked", ["hangs"]), play.output
+    assert (play.run["guard"]["name"], play.run["plan"]["risk"]) == ("risk", "high")
+    assert pids(lab) == before
 
 
 def test_a_wrong_password(healthy_lab, down):

@@ -339,27 +339,62 @@ def test_a_hosted_database_that_only_these_runbooks_cannot_reach_is_not_failed_o
     assert "while api has it" in result["msg"]
 
 
+NEAR = {"host": "127.0.0.1", "name": "app", "service": "db"}
+FAR = {"host": "10.0.0.5", "name": "app", "service": "db"}
+RESTART_IF_ALLOWED = [("restart_database", "high")]
+NO_ANSWER_CONCLUDED = {
+    # name: (what the dependants answer, gauge, health, how it is reached, cause, remedies with their risk)
+    "the application has none": (ready(api="no"), None, None, NEAR, "hangs", RESTART),
+    "it is not ready": (ready(api="not ready"), None, None, NEAR, "hangs", RESTART),
+    "it gives no answer either": (ready(api="silent"), None, None, NEAR, "hangs", RESTART),
+    "only its gauge tells": (ready(api="refused"), 0, None, NEAR, "hangs", RESTART),
+    "from afar, and it has none": (ready(api="no"), None, None, FAR, "hangs", RESTART),
+    "it serves": (ready(api="yes"), None, None, NEAR, "logins_hang", []),
+    "it serves, and its health check fails": (ready(api="yes"), None, "unhealthy", FAR, "logins_hang", []),
+    "it serves one of two": (ready(api="no", worker="yes"), None, "unhealthy", NEAR, "logins_hang", []),
+    "it serves by its gauge": (ready(api="refused"), 1, "unhealthy", NEAR, "logins_hang", []),
+    "it serves, from afar": (ready(api="yes"), None, None, FAR, "not_reached_from_here", []),
+    "it cannot be asked": (ready(api="refused"), None, None, NEAR, "hangs", RESTART_IF_ALLOWED),
+    "it cannot be asked, and its health check fails": (
+        ready(api="refused"),
+        None,
+        "unhealthy",
+        NEAR,
+        "hangs",
+        RESTART_IF_ALLOWED,
+    ),
+    "another page": (ready(api="not there"), None, "unhealthy", NEAR, "hangs", RESTART_IF_ALLOWED),
+    "gauge and readiness do not agree": (ready(api="plain yes"), 0, "unhealthy", NEAR, "hangs", RESTART_IF_ALLOWED),
+    "readiness and gauge do not agree": (ready(api="silent"), 1, "unhealthy", NEAR, "hangs", RESTART_IF_ALLOWED),
+}
+
+
+@pytest.mark.parametrize("measured", NO_ANSWER_CONCLUDED.values(), ids=NO_ANSWER_CONCLUDED)
+def test_only_one_that_serves_nobody_is_restarted(diagnose, measured):
+    asked, gauge, health, reach, cause, expected = measured
+    metrics = NO_METRICS if gauge is None else app(gauge)
+    state = service(health=health)
+    result = conclude(diagnose, metrics, gone("timeout"), state, asked, system_database=reach)
+    assert (names(result, "problem"), remedies(result)) == ([cause], expected), result["findings"]
+    assert "not available:" not in str(result["findings"])
+    if expected == RESTART_IF_ALLOWED:
+        (finding,) = [one for one in result["findings"] if one["status"] == "problem"]
+        assert "run_max_risk=high" in str(finding["advice"])
+
+
 @pytest.mark.parametrize(
-    ("reach", "risk"),
-    [
-        ({"host": "127.0.0.1", "name": "app", "service": "db"}, "medium"),
-        ({"name": "app", "service": "db"}, "medium"),
-        ({"transport": "docker", "container": "db", "name": "app", "service": "db"}, "medium"),
-        ({"host": "10.0.0.5", "name": "app", "service": "db"}, "high"),
-    ],
+    "reach",
+    [NEAR, {"name": "app", "service": "db"}, {**NEAR, "transport": "docker", "container": "db"}, FAR],
 )
-def test_no_network_is_between_that_could_be_the_reason(diagnose, reach, risk):
-    result = conclude(diagnose, NO_METRICS, gone("timeout"), service(health=None), system_database=reach)
-    assert remedies(result) == [("restart_database", risk)]
-    told = conclude(
-        diagnose,
-        NO_METRICS,
-        gone("timeout"),
-        service(health=None),
-        system_database=reach,
-        system_observe_from="controller",
-    )
-    assert remedies(told) == [("restart_database", "medium" if "transport" in reach else "high")]
+@pytest.mark.parametrize("place", ["host", "controller"])
+def test_that_it_is_near_says_nothing_about_it(diagnose, reach, place):
+    state = service(health=None)
+    observed = {"system_database": reach, "system_observe_from": place}
+    result = conclude(diagnose, NO_METRICS, gone("timeout"), state, **observed)
+    assert remedies(result) == RESTART_IF_ALLOWED
+    # Nor where nothing is there to be asked.
+    observed.update(system_metrics={}, db_down_dependants={})
+    assert remedies(conclude(diagnose, NO_METRICS, gone("timeout"), state, **observed)) == RESTART_IF_ALLOWED
 
 
 def test_a_healthy_hosted_database(diagnose):
