@@ -6,6 +6,15 @@
 from __future__ import annotations
 
 from lab.compose_target import Fault, Target
+from lab.database import connect
+
+
+def _stop(target: Target) -> None:
+    database = target.container("db")["Id"]
+    with connect(target.layout) as superuser:
+        target.docker("kill", "--signal=STOP", database)
+        # They would go on, and it would serve them.
+        superuser.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'")
 
 
 def _unhealthy(target: Target) -> tuple[bool, str]:
@@ -15,10 +24,9 @@ def _unhealthy(target: Target) -> tuple[bool, str]:
 
 
 FAULTS = {
-    # The sessions that are open go on; no new one is taken.
     "db_hangs": Fault(
-        "the database's main process is stopped: it runs, and gives no new session an answer",
-        lambda target: target.docker("kill", "--signal=STOP", target.container("db")["Id"]),
+        "the database's main process is stopped and its sessions are ended: it runs, and gives nobody an answer",
+        _stop,
         _unhealthy,
         lambda target: target.docker("kill", "--signal=CONT", target.container("db")["Id"]),
     ),

@@ -50,5 +50,6 @@ class ModuleDocFragment:
         + _nested("port", "port_info", port.OPTIONS)
         + _nested("filesystem", "filesystem_info", filesystem.OPTIONS)
         + _nested("postgres_wal", "postgres_wal_info", postgres.DATABASE + _TIMEOUT)
+        + _nested("postgres_access", "postgres_access_info", postgres.DATABASE + _TIMEOUT)
         + _nested("deployment", "deployment_info", deployment.OPTIONS)
     )

@@ -22,6 +22,8 @@ def _observer(name):
         from ansible_collections.oncall.runbooks.plugins.module_utils import filesystem as observer
     elif name == "postgres_wal":
         from ansible_collections.oncall.runbooks.plugins.module_utils import postgres_wal as observer
+    elif name == "postgres_access":
+        from ansible_collections.oncall.runbooks.plugins.module_utils import postgres_access as observer
     elif name == "redis":
         from ansible_collections.oncall.runbooks.plugins.module_utils import redis_server as observer
     elif name == "deployment":
@@ -45,7 +47,7 @@ def needs_host(params):
 def _needs_host(name, params):
     if name in ("host", "port", "filesystem", "deployment"):
         return True
-    if name in ("postgres_activity", "postgres_wal"):
+    if name in ("postgres_activity", "postgres_wal", "postgres_access"):
         # The container is on the managed host.
         return (params.get("database") or {}).get("transport") == "docker"
     if name == "redis":

@@ -142,6 +142,11 @@ POSTGRES_WAL = {
     "timeout_seconds": {"type": "float", "default": 5.0},
 }
 
+POSTGRES_ACCESS = {
+    "database": DATABASE,
+    "timeout_seconds": {"type": "float", "default": 5.0},
+}
+
 DEPLOYMENT = {
     "path": {"type": "path", "required": True},
     "revision": {"type": "str", "default": ""},
@@ -158,6 +163,7 @@ OBSERVERS = {
     "http_probe": HTTP_PROBE,
     "filesystem": FILESYSTEM,
     "postgres_wal": POSTGRES_WAL,
+    "postgres_access": POSTGRES_ACCESS,
     "port": PORT,
     "deployment": DEPLOYMENT,
 }

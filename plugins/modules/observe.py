@@ -67,6 +67,10 @@ postgres_wal:
   description: What M(oncall.runbooks.postgres_wal_info) returns.
   type: dict
   returned: when asked for
+postgres_access:
+  description: What M(oncall.runbooks.postgres_access_info) returns.
+  type: dict
+  returned: when asked for
 deployment:
   description: What M(oncall.runbooks.deployment_info) returns.
   type: dict

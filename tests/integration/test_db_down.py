@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import psutil
+import psycopg
 import pytest
 
+from ansible_collections.oncall.runbooks.tests.support.supervisord import until
 from lab import Lab
+from lab.database import connect, end_sessions
 
 PLAYBOOK = "playbooks/db_down.yml"
 
@@ -33,6 +39,98 @@ def down(healthy_lab, player):
     return play
 
 
+@contextmanager
+def hanging(lab: Lab, and_end: str = "usename = 'app'") -> Iterator[None]:
+    """Its main process is stopped: it takes no session any more. Those that are open go on, but for those that are ended."""
+    pid = pids(lab)["database"]
+    # One that has just been started would count as starting up, for db_down_reconnect_seconds.
+    until(lambda: time.time() - psutil.Process(pid).create_time() >= 11)
+    with connect(lab.layout) as superuser:
+        os.kill(pid, signal.SIGSTOP)
+        superuser.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {and_end}")
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+
+
+@contextmanager
+def told_by(is_ready: Callable[[], bool]) -> Iterator[str]:
+    """The URL of a program's readiness."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if is_ready() else 503)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/ready"
+        finally:
+            server.shutdown()
+
+
+@contextmanager
+def spoiled(lab: Lab, does: str, undoes: str) -> Iterator[None]:
+    """A superuser did this to the database, and ended the application's sessions, which would go on without it."""
+    with connect(lab.layout) as superuser:
+        superuser.execute(does)
+        end_sessions(lab.layout, "usename = 'app'")
+        try:
+            yield
+        finally:
+            superuser.execute(undoes)
+            end_sessions(lab.layout, "usename = 'app'")
+    lab.up()
+
+
+@pytest.mark.parametrize(
+    ("does", "undoes", "reason"),
+    [
+        ("ALTER ROLE app NOLOGIN", "ALTER ROLE app LOGIN", "app (it is NOLOGIN)"),
+        ("ALTER ROLE app CONNECTION LIMIT 0", "ALTER ROLE app CONNECTION LIMIT -1", "its CONNECTION LIMIT is 0"),
+    ],
+)
+def test_an_application_that_is_locked_out(healthy_lab, down, does, undoes, reason):
+    lab = healthy_lab
+    before = pids(lab)
+    with spoiled(lab, does, undoes):
+        until(lambda: lab.request("/readyz")[0] == 503)
+        play = down(run_max_risk="high")
+    assert (play.code, play.outcome, play.causes()) == (0, "advised", ["application_locked_out"]), play.output
+    assert reason in play.run["summary"]
+    assert play.run["plan"]["steps"] == play.run["actions"] == []
+    assert pids(lab) == before
+    healthy = down()
+    assert (healthy.code, healthy.outcome) == (0, "healthy"), healthy.output
+
+
+@pytest.mark.parametrize(
+    ("does", "undoes"),
+    [
+        ("ALTER DATABASE labpics SET default_transaction_read_only = on", "ALTER DATABASE labpics RESET ALL"),
+        ("ALTER ROLE ALL SET default_transaction_read_only = yes", "ALTER ROLE ALL RESET ALL"),
+    ],
+)
+def test_one_that_takes_no_writes(healthy_lab, down, does, undoes):
+    lab = healthy_lab
+    before = pids(lab)
+    with spoiled(lab, does, undoes):
+        until(lambda: lab.request("/readyz")[0] == 200)
+        with connect(lab.layout, "app") as application, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            application.execute("UPDATE jobs SET ran_at = now()")
+        play = down(run_max_risk="high")
+    assert (play.code, play.outcome, play.causes()) == (0, "advised", ["read_only"]), play.output
+    assert does.partition(" SET")[0].removesuffix(" labpics") in play.run["summary"]
+    assert play.run["plan"]["steps"] == play.run["actions"] == []
+    assert pids(lab) == before
+
+
 def test_one_that_a_person_stopped_is_left_alone(healthy_lab, down):
     lab = healthy_lab
     lab.inject("database_down")
@@ -46,17 +144,10 @@ def test_one_that_a_person_stopped_is_left_alone(healthy_lab, down):
 def test_one_that_hangs_is_restarted_and_what_does_not_connect_again_with_it(healthy_lab, down):
     lab = healthy_lab
     before = pids(lab)
-    # One that has just been started would count as starting up, for db_down_reconnect_seconds.
-    while time.time() - psutil.Process(before["database"]).create_time() < 11:
-        time.sleep(0.1)
-    # It takes no session any more, and those that are open go on.
-    os.kill(before["database"], signal.SIGSTOP)
-    try:
-        # Of two that need it, one never says that it has it again.
-        fixed = down(db_down_dependants={"worker": f"{lab.url}/none", "api": f"{lab.url}/readyz"})
-    finally:
-        with suppress(ProcessLookupError):
-            os.kill(before["database"], signal.SIGCONT)
+    # Of two that need it, one has it again only when it was restarted.
+    with hanging(lab), told_by(lambda: pids(lab)["worker"] != before["worker"]) as ready_url:
+        until(lambda: lab.request("/readyz")[0] == 503)
+        fixed = down(db_down_dependants={"worker": ready_url, "api": f"{lab.url}/readyz"})
     assert (fixed.code, fixed.outcome, fixed.causes()) == (0, "resolved", ["hangs"]), fixed.output
     assert [(a["remedy"], a["helped"]) for a in fixed.run["actions"]] == [("restart_database", True)]
     # Whether the API has its database again in time is its own affair; where it has, molecule/db_down sees it left alone.
@@ -65,6 +156,36 @@ def test_one_that_hangs_is_restarted_and_what_does_not_connect_again_with_it(hea
     again = down()
     assert (again.code, again.outcome) == (0, "healthy"), again.output
     assert again.causes() == again.causes("unknown") == []
+
+
+@pytest.mark.parametrize("ends", ["LOCK TABLE pg_authid", "the main process is stopped"])
+def test_one_that_hangs_for_new_logins_and_serves_the_others_is_left_alone(healthy_lab, down, ends):
+    lab = healthy_lab
+    before = pids(lab)
+    with ExitStack() as until_seen:
+        if ends == "LOCK TABLE pg_authid":
+            holder = until_seen.enter_context(connect(lab.layout))
+            until(lambda: time.time() - psutil.Process(before["database"]).create_time() >= 11)
+            until_seen.enter_context(holder.transaction())
+            holder.execute(f"{ends} IN ACCESS EXCLUSIVE MODE")
+        else:
+            until_seen.enter_context(hanging(lab, and_end="false"))
+        assert lab.request("/orders")[0] == lab.request("/readyz")[0] == 200
+        play = down(run_max_risk="high")
+        assert lab.request("/orders")[0] == 200
+    assert (play.code, play.outcome, play.causes()) == (0, "advised", ["logins_hang"]), play.output
+    assert play.run["plan"]["steps"] == play.run["actions"] == []
+    assert pids(lab) == before
+
+
+def test_one_that_hangs_where_the_application_cannot_be_asked_is_for_a_person(healthy_lab, down):
+    lab = healthy_lab
+    before = pids(lab)
+    with hanging(lab):
+        play = down(db_down_dependants={})
+    assert (play.code, play.outcome, play.causes()) == (2, "blocked", ["hangs"]), play.output
+    assert (play.run["guard"]["name"], play.run["plan"]["risk"]) == ("risk", "high")
+    assert pids(lab) == before
 
 
 def test_a_wrong_password(healthy_lab, down):
@@ -113,6 +234,8 @@ def test_a_hosted_database_that_is_failed_over_in_vain(healthy_lab, down, tmp_pa
     acted = down(
         system_services={"api": {"manager": "command", "commands": {"restart": ["true"]}}},
         system_database={"host": "127.0.0.1", "port": 1, "name": "labpics", "user": "oncall"},
+        # One that has it would keep it from being failed over.
+        db_down_dependants={},
         db_down_failover_command=["touch", str(marker)],
         run_verify_timeout_seconds=1,
         run_max_risk="high",

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.oncall.runbooks.plugins.filter.readiness import readiness
+
 SYSTEM = {
     "system_services": {
         "db": {"manager": "compose", "project": "/srv/app"},
@@ -51,6 +53,39 @@ def app(connected: float = 1) -> dict[str, Any]:
     return {"available": True, "value": {"connected": connected}}
 
 
+def access(*barred: tuple[str, str], read_only: bool | None = False, source: str = "default") -> dict[str, Any]:
+    """What postgres_access_info tells."""
+    return {
+        "available": True,
+        "barred": [{"role": role, "reason": reason} for role, reason in barred],
+        "default_read_only": read_only,
+        "default_read_only_source": source,
+        "limits": [] if read_only is not None else ["whether others may write is not known"],
+    }
+
+
+def ready(**says: str) -> dict[str, Any]:
+    """What http_probe_info tells of the dependants that say yes, no, not ready, silent, not there or refused."""
+    endpoints = {}
+    for name, said in says.items():
+        one = {"available": said != "refused", "ok": said == "yes", "status": None, "error": "", "fields": {}}
+        one["reason"] = f"GET http://127.0.0.1:8080/readyz: {said}"
+        if said in ("yes", "no"):
+            one.update(status=200 if said == "yes" else 503, fields={"db_connected": said == "yes"})
+        elif said in ("plain yes", "not ready", "not there"):
+            one.update(status={"plain yes": 200, "not ready": 503, "not there": 404}[said])
+        else:
+            one.update(error={"silent": "timeout", "refused": "refused"}[said])
+        endpoints[name] = one
+    unknown = [name for name, one in endpoints.items() if not one["available"]]
+    return {"available": len(unknown) < len(endpoints), "reason": "no endpoint answers", "endpoints": endpoints}
+
+
+def agreeing(metrics: dict[str, Any]) -> dict[str, Any]:
+    """An application whose readiness says what its gauge does."""
+    return ready(api={1: "yes", 0: "no", None: "refused"}[metrics["value"].get("connected")])
+
+
 NO_METRICS = {"available": False, "reason": "http://127.0.0.1:8080/metrics: connection refused", "value": {}}
 NO_SERVICE = {
     "available": False,
@@ -60,8 +95,10 @@ NO_SERVICE = {
 NO_SPACE = ['PANIC:  could not write to file "pg_wal/xlogtemp.29": No space left on device']
 
 
-def conclude(diagnose, metrics, database, state, **variables):
+def conclude(diagnose, metrics, database, state, asked=None, told=None, **variables):
     observed = {"metrics": metrics, "postgres_activity": database, "service": state}
+    observed["http_probe"] = asked or agreeing(metrics)
+    observed["postgres_access"] = told or (access() if database["available"] else database)
     return diagnose("db_down", observed, **{**SYSTEM, **variables})
 
 
@@ -303,27 +340,62 @@ def test_a_hosted_database_that_only_these_runbooks_cannot_reach_is_not_failed_o
     assert "while api has it" in result["msg"]
 
 
+NEAR = {"host": "127.0.0.1", "name": "app", "service": "db"}
+FAR = {"host": "10.0.0.5", "name": "app", "service": "db"}
+RESTART_IF_ALLOWED = [("restart_database", "high")]
+NO_ANSWER_CONCLUDED = {
+    # name: (what the dependants answer, gauge, health, how it is reached, cause, remedies with their risk)
+    "the application has none": (ready(api="no"), None, None, NEAR, "hangs", RESTART),
+    "it is not ready": (ready(api="not ready"), None, None, NEAR, "hangs", RESTART),
+    "it gives no answer either": (ready(api="silent"), None, None, NEAR, "hangs", RESTART),
+    "only its gauge tells": (ready(api="refused"), 0, None, NEAR, "hangs", RESTART),
+    "from afar, and it has none": (ready(api="no"), None, None, FAR, "hangs", RESTART),
+    "it serves": (ready(api="yes"), None, None, NEAR, "logins_hang", []),
+    "it serves, and its health check fails": (ready(api="yes"), None, "unhealthy", FAR, "logins_hang", []),
+    "it serves one of two": (ready(api="no", worker="yes"), None, "unhealthy", NEAR, "logins_hang", []),
+    "it serves by its gauge": (ready(api="refused"), 1, "unhealthy", NEAR, "logins_hang", []),
+    "it serves, from afar": (ready(api="yes"), None, None, FAR, "not_reached_from_here", []),
+    "it cannot be asked": (ready(api="refused"), None, None, NEAR, "hangs", RESTART_IF_ALLOWED),
+    "it cannot be asked, and its health check fails": (
+        ready(api="refused"),
+        None,
+        "unhealthy",
+        NEAR,
+        "hangs",
+        RESTART_IF_ALLOWED,
+    ),
+    "another page": (ready(api="not there"), None, "unhealthy", NEAR, "hangs", RESTART_IF_ALLOWED),
+    "gauge and readiness do not agree": (ready(api="plain yes"), 0, "unhealthy", NEAR, "hangs", RESTART_IF_ALLOWED),
+    "readiness and gauge do not agree": (ready(api="silent"), 1, "unhealthy", NEAR, "hangs", RESTART_IF_ALLOWED),
+}
+
+
+@pytest.mark.parametrize("measured", NO_ANSWER_CONCLUDED.values(), ids=NO_ANSWER_CONCLUDED)
+def test_only_one_that_serves_nobody_is_restarted(diagnose, measured):
+    asked, gauge, health, reach, cause, expected = measured
+    metrics = NO_METRICS if gauge is None else app(gauge)
+    state = service(health=health)
+    result = conclude(diagnose, metrics, gone("timeout"), state, asked, system_database=reach)
+    assert (names(result, "problem"), remedies(result)) == ([cause], expected), result["findings"]
+    assert "not available:" not in str(result["findings"])
+    if expected == RESTART_IF_ALLOWED:
+        (finding,) = [one for one in result["findings"] if one["status"] == "problem"]
+        assert "run_max_risk=high" in str(finding["advice"])
+
+
 @pytest.mark.parametrize(
-    ("reach", "risk"),
-    [
-        ({"host": "127.0.0.1", "name": "app", "service": "db"}, "medium"),
-        ({"name": "app", "service": "db"}, "medium"),
-        ({"transport": "docker", "container": "db", "name": "app", "service": "db"}, "medium"),
-        ({"host": "10.0.0.5", "name": "app", "service": "db"}, "high"),
-    ],
+    "reach",
+    [NEAR, {"name": "app", "service": "db"}, {**NEAR, "transport": "docker", "container": "db"}, FAR],
 )
-def test_no_network_is_between_that_could_be_the_reason(diagnose, reach, risk):
-    result = conclude(diagnose, NO_METRICS, gone("timeout"), service(health=None), system_database=reach)
-    assert remedies(result) == [("restart_database", risk)]
-    told = conclude(
-        diagnose,
-        NO_METRICS,
-        gone("timeout"),
-        service(health=None),
-        system_database=reach,
-        system_observe_from="controller",
-    )
-    assert remedies(told) == [("restart_database", "medium" if "transport" in reach else "high")]
+@pytest.mark.parametrize("place", ["host", "controller"])
+def test_that_it_is_near_says_nothing_about_it(diagnose, reach, place):
+    state = service(health=None)
+    observed = {"system_database": reach, "system_observe_from": place}
+    result = conclude(diagnose, NO_METRICS, gone("timeout"), state, **observed)
+    assert remedies(result) == RESTART_IF_ALLOWED
+    # Nor where nothing is there to be asked.
+    observed.update(system_metrics={}, db_down_dependants={})
+    assert remedies(conclude(diagnose, NO_METRICS, gone("timeout"), state, **observed)) == RESTART_IF_ALLOWED
 
 
 def test_a_healthy_hosted_database(diagnose):
@@ -332,9 +404,129 @@ def test_a_healthy_hosted_database(diagnose):
 
 
 def test_a_stack_that_tells_nothing_about_its_database(diagnose):
-    observed = {"postgres_activity": answers(), "service": service()}
-    result = diagnose("db_down", observed, **{**SYSTEM, "system_metrics": {}, "system_endpoints": {}})
+    observed = {"postgres_activity": answers(), "postgres_access": access(), "service": service()}
+    result = diagnose("db_down", observed, **{**SYSTEM, "system_metrics": {}, "db_down_dependants": {}})
     assert result["status"] == "healthy"
+
+
+NOLOGIN = ("app", "it is NOLOGIN")
+SAYS_NOTHING = {**NO_METRICS, "reason": "no metric to read"}
+READINESS_CONCLUDED = {
+    # name: (what the dependants answer, access, seconds since its start, status, problems, words of the message)
+    "it has it": (ready(api="yes"), access(), 90_000, "healthy", [], ""),
+    "it is ready": (ready(api="plain yes"), access(), 90_000, "healthy", [], ""),
+    "it has none": (ready(api="no"), access(), 90_000, "problem", ["application_locked_out"], "readyz: no"),
+    "its role may not log in": (
+        ready(api="no"),
+        access(NOLOGIN),
+        90_000,
+        "problem",
+        ["application_locked_out"],
+        "nobody can log in as app (it is NOLOGIN)",
+    ),
+    "it is not ready": (ready(api="not ready"), access(), 90_000, "problem", ["application_locked_out"], "not ready"),
+    "one of two has none": (
+        ready(api="yes", worker="no"),
+        access(),
+        90_000,
+        "problem",
+        ["application_locked_out"],
+        "worker",
+    ),
+    "of a role that nobody needs": (ready(api="yes"), access(NOLOGIN), 90_000, "healthy", [], ""),
+    "it connects again": (ready(api="no"), access(), 3, "healthy", [], "api connects again by itself"),
+    "it cannot connect again": (ready(api="no"), access(NOLOGIN), 3, "problem", ["application_locked_out"], "NOLOGIN"),
+    "who is kept out cannot be told": (
+        ready(api="no"),
+        gone("timeout"),
+        90_000,
+        "problem",
+        ["application_locked_out"],
+        "",
+    ),
+    "it takes the question and says nothing": (ready(api="silent"), access(), 90_000, "unknown", [], ""),
+    "another page": (ready(api="not there"), access(), 90_000, "unknown", [], ""),
+    "it is down": (ready(api="refused"), access(), 90_000, "unknown", [], ""),
+}
+
+
+@pytest.mark.parametrize("measured", READINESS_CONCLUDED.values(), ids=READINESS_CONCLUDED)
+def test_an_application_without_a_gauge_is_asked(diagnose, measured):
+    asked, told, started, status, problems, words = measured
+    result = conclude(
+        diagnose, SAYS_NOTHING, answers(started=started), service(), asked, told, **{**SYSTEM, "system_metrics": {}}
+    )
+    assert (result["status"], names(result, "problem")) == (status, problems), result["findings"]
+    assert result["plan"]["steps"] == []
+    assert words in result["msg"]
+    assert "not available:" not in str(result["findings"])
+    if status == "unknown":
+        assert names(result, "unknown")[0] == "application_locked_out"
+
+
+def test_one_whose_gauge_says_so_is_not_restarted_where_its_role_is_the_reason(diagnose):
+    result = conclude(diagnose, app(0), answers(), service(), told=access(NOLOGIN))
+    assert (names(result, "problem"), result["plan"]["steps"]) == (["application_locked_out"], [])
+    # Nor where the reason may be there, and cannot be seen.
+    result = conclude(diagnose, app(0), answers(), service(), told=gone("timeout"))
+    assert (result["status"], result["plan"]["steps"]) == ("unknown", [])
+
+
+READ_ONLY_CONCLUDED = {
+    # name: (database, access, status, problems, words of the finding)
+    "of the database": (
+        answers(),
+        access(read_only=True, source="ALTER DATABASE"),
+        "problem",
+        ["read_only"],
+        "ALTER DATABASE app",
+    ),
+    "of all roles": (
+        answers(),
+        access(read_only=True, source="ALTER ROLE ALL"),
+        "problem",
+        ["read_only"],
+        "ALTER ROLE ALL RESET",
+    ),
+    "of the server": (
+        answers(),
+        access(read_only=True, source="configuration file"),
+        "problem",
+        ["read_only"],
+        "pg_reload_conf",
+    ),
+    "a standby is one anyway": (
+        answers(in_recovery=True),
+        access(read_only=True),
+        "problem",
+        ["standby"],
+        "takes no writes",
+    ),
+    "hidden": (answers(), access(read_only=None), "unknown", [], "is not known"),
+    "it cannot be asked": (answers(), gone("timeout"), "unknown", [], "timeout"),
+}
+
+
+@pytest.mark.parametrize("measured", READ_ONLY_CONCLUDED.values(), ids=READ_ONLY_CONCLUDED)
+def test_one_that_takes_no_writes(diagnose, measured):
+    database, told, status, problems, words = measured
+    result = conclude(diagnose, app(), database, service(), told=told)
+    assert (result["status"], names(result, "problem")) == (status, problems), result["findings"]
+    assert result["plan"]["steps"] == []
+    assert words in str(result["findings"])
+    assert "not available:" not in str(result["findings"])
+    assert status != "unknown" or names(result, "unknown") == ["read_only"]
+
+
+def test_the_readiness_of_what_needs_the_database(diagnose):
+    answered = ready(a="yes", b="plain yes", c="no", d="not ready", e="silent", f="not there", g="refused")["endpoints"]
+    told = readiness(answered)
+    assert told == {"connected": ["a", "b"], "lost": ["c", "d"], "silent": ["e"], "unknown": ["f", "g"]}
+    # Another thing is amiss, or nothing is although it has none; a proxy does not reach it.
+    answered["a"].update(status=503), answered["c"].update(status=200), answered["d"].update(status=502)
+    assert readiness(answered)["connected"] == ["a", "b"]
+    assert (readiness(answered)["lost"], readiness(answered)["unknown"]) == (["c"], ["d", "f", "g"])
+    assert readiness({}) == {"connected": [], "lost": [], "silent": [], "unknown": []}
 
 
 def test_the_connection_is_shown_without_its_password(diagnose):

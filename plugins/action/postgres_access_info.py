@@ -1,0 +1,17 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs M(oncall.runbooks.postgres_access_info) on the host or in the controller."""
+
+from __future__ import annotations
+
+from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import POSTGRES_ACCESS
+from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_access import observe
+from ansible_collections.oncall.runbooks.plugins.plugin_utils.observer_action import ObserverAction
+
+
+class ActionModule(ObserverAction):
+    module_name = "oncall.runbooks.postgres_access_info"
+    observer = "postgres_access"
+    argument_spec = POSTGRES_ACCESS
+    observe = staticmethod(observe)
