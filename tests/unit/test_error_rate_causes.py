@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -232,6 +233,19 @@ TABLE: dict[str, tuple[dict[str, Any], dict[str, Any], str, list[str]]] = {
         *({"metrics": metrics(100), **RECENT, "history": history(0, 0.01)}, SERVER),
         *("problem", ["errors_unexplained"]),
     ),
+    "deployment in the future": (
+        *({"metrics": metrics(100), **WITH, "deployment": deployment(-3190)}, SERVER),
+        *("problem", ["deployment_in_future", "errors_unexplained"]),
+    ),
+    "deployment in the future, and no errors": ({"deployment": deployment(-3190)}, SERVER, "healthy", []),
+    "deployment in the future, while a provider fails": (
+        *({"metrics": metrics(100, providers={"pay": 90.0}), "deployment": deployment(-3190)}, {}),
+        *("problem", ["provider_failing"]),
+    ),
+    "deployment of a host whose clock is a little ahead": (
+        *({"metrics": metrics(100), **RECENT, "deployment": deployment(-0.5)}, {}),
+        *("problem", ["deployment_suspected"]),
+    ),
     "deployment of last week": (
         *({"metrics": metrics(100), **LONG_AGO, "history": history(0, 0.2)}, SERVER),
         *("problem", ["errors_unexplained"]),
@@ -331,6 +345,15 @@ def test_few_answers_are_said_to_be_few(diagnose, measured, said):
     findings = judged(diagnose, {"metrics": measured}, {})["findings"]
     (finding,) = [one for one in findings if one["cause"] == "few_answers"]
     assert (finding["status"], finding["summary"]) == ("ok", said)
+
+
+def test_a_deployment_in_the_future_is_a_wrong_clock(diagnose):
+    findings = judged(diagnose, *TABLE["deployment in the future"][:2])["findings"]
+    (finding,) = [one for one in findings if one["cause"] == "deployment_in_future"]
+    # Less the time that the tests before it took.
+    assert re.search(
+        r"was checked out 31\d\d minutes from now, as the checkout says: a clock is wrong$", finding["summary"]
+    )
 
 
 def test_where_routes_are_not_told_it_says_so(diagnose):
