@@ -146,7 +146,35 @@ MEASURED_CONCLUDED = {
         "want of memory",
     ),
     "given up by its manager": (app(0), gone("refused"), service("fatal"), ["database_down"], RESTART, ""),
-    "the container is gone": (app(0), gone("no_engine"), service("absent"), ["database_down"], RESTART, ""),
+    "the container is gone": (
+        app(0),
+        gone("no_engine"),
+        service("absent"),
+        ["database_down"],
+        [("restart_database", "high")],
+        "absent",
+    ),
+    "a statement found no room long ago, and it is down now": (
+        app(0),
+        gone("refused"),
+        service(
+            "exited",
+            log_tail=['ERROR:  could not resize shared memory segment "/PostgreSQL.7": No space left on device'],
+        ),
+        ["database_down"],
+        RESTART,
+        "",
+    ),
+    "it found no room to start": (
+        app(0),
+        gone("refused"),
+        service(
+            "exited", log_tail=["mkdir: cannot create directory '/var/lib/postgresql/data': No space left on device"]
+        ),
+        ["disk_full"],
+        [],
+        "disk is full",
+    ),
     "nobody knows whether a person did it": (
         app(0),
         gone("refused"),
