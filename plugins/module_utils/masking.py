@@ -127,10 +127,10 @@ _TOKEN = re.compile("|".join(token[0] + r"(?<![A-Za-z0-9_-].)" + token[1:] for t
 _WEBHOOK = re.compile(r"(?P<name>(?:hooks\.slack\.com/services|discord(?:app)?\.com/api/webhooks)/)[\w/-]+")
 
 
-def masked(text):
+def masked(text, limit=300):
     """Text from outside, fit to be shown: on one line, without secrets, not too long."""
     # Masked before it is cut: of half a URL nothing says which part is the password.
-    return one_line(mask_secrets(one_line(text, limit=_READ_CHARACTERS)))
+    return one_line(mask_secrets(one_line(text, limit=_READ_CHARACTERS)), limit)
 
 
 def masked_lines(lines):
