@@ -109,7 +109,7 @@ SECRETS = [
     ("clone as ghp" + "_16C7e42F292c6912E7710c838347Ae178B4a", "clone as ********"),
     ("post as xoxb" + "-17653672481-19874698323-pdFZKVeTuE8sk7oOcHrzzqgy", "post as ********"),
     ("signed by AKIA" + "IOSFODNN7EXAMPLE, refused", "signed by ********, refused"),
-    ("https://hooks.slack.com/services/T0/B0/s3cret", "https://hooks.slack.com/services/********"),
+    ("POST hooks.slack.com/services/T0/B0/s3cret", "POST hooks.slack.com/services/********"),
     ("key " + "\\n".join(PEM) + " end", "key ******** end"),
     ("key " + "\\n".join(PEM[:2]), "key ********"),
 ]
@@ -166,7 +166,7 @@ NO_SECRETS = [
     "http://localhost:4873/@scope/pkg",
     "http://api:8000/users?email=a@b.c",
     "https://example.com/users/@me",
-    "https://unpkg.com/react@18.2.0/index.js",
+    "https://cdn.example.com/react@18.2.0/index.js",
     '{"url":"https://example.com/x","email":"a@b.c"}',
     "ssh://git@example.com/org/repo",
     "git@example.com:org/repo",
