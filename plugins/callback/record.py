@@ -44,6 +44,7 @@ from typing import Any
 
 from ansible.plugins.callback import CallbackBase
 
+from ansible_collections.oncall.runbooks.plugins.module_utils.masking import masked
 from ansible_collections.oncall.runbooks.plugins.module_utils.text import inert, one_line
 from ansible_collections.oncall.runbooks.plugins.plugin_utils import lifecycle
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.plain import plain
@@ -89,10 +90,10 @@ class CallbackModule(CallbackBase):
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         if not self._collect(result) and not ignore_errors and not self._is_the_end(result):
             message = result._result.get("msg") or "no message"
-            self._trouble[result._host.get_name()] = f"{result._task.get_name()}: {one_line(message, 500)}"
+            self._trouble[result._host.get_name()] = f"{result._task.get_name()}: {masked(message, 500)}"
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
-        message = one_line(result._result.get("msg") or "no message", 500)
+        message = masked(result._result.get("msg") or "no message", 500)
         self._trouble[result._host.get_name()] = f"host unreachable: {message}"
 
     def _is_the_end(self, result: Any) -> bool:

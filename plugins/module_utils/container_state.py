@@ -10,7 +10,7 @@ import re
 import time
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.exit_code import meaning, signal_of
-from ansible_collections.oncall.runbooks.plugins.module_utils.log_lines import masked
+from ansible_collections.oncall.runbooks.plugins.module_utils.masking import masked
 
 HISTORY_SECONDS = 3600
 # The kernel stamps its log with a clock of its own.

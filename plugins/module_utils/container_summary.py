@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.container_state import worst
-from ansible_collections.oncall.runbooks.plugins.module_utils.log_lines import group_error_lines, masked
+from ansible_collections.oncall.runbooks.plugins.module_utils.log_lines import group_error_lines
+from ansible_collections.oncall.runbooks.plugins.module_utils.masking import masked_lines
 
 _MEMORY_KEYS = (
     "memory_limit_bytes",
@@ -60,9 +61,7 @@ def _log(log, log_lines, log_tail_lines):
     text = log["text"]
     found = {
         "log_tail_errors": None if text is None or log_lines < 1 else _errors([text], log_lines),
-        "log_tail": None
-        if text is None or log_tail_lines < 1
-        else [masked(x) for x in text.splitlines()[-log_tail_lines:]],
+        "log_tail": None if text is None or log_tail_lines < 1 else masked_lines(text.splitlines()[-log_tail_lines:]),
     }
     if found["log_tail_errors"] is None:
         found["log_reason"] = log["reason"] or "log_lines is 0"

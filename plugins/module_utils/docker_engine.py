@@ -11,6 +11,7 @@ import socket
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.bounded_http import TimedReader
 from ansible_collections.oncall.runbooks.plugins.module_utils.deadline import DeadlineExceeded
+from ansible_collections.oncall.runbooks.plugins.module_utils.masking import masked
 from ansible_collections.oncall.runbooks.plugins.module_utils.text import one_line
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
@@ -119,7 +120,7 @@ def _refusal(response):
         message = json.loads(body)["message"]
     except (ValueError, KeyError, TypeError):
         message = body
-    return f"the Docker Engine answered with HTTP {response.status}: {one_line(message) or 'nothing else'}"
+    return f"the Docker Engine answered with HTTP {response.status}: {masked(message) or 'nothing else'}"
 
 
 def payloads(chunks):

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from ansible_collections.oncall.runbooks.plugins.module_utils import service_command
-from ansible_collections.oncall.runbooks.plugins.module_utils.log_lines import masked
+from ansible_collections.oncall.runbooks.plugins.module_utils.masking import masked
 from ansible_collections.oncall.runbooks.plugins.module_utils.text import one_line
 
 # What the configuration of a repository could have git run, and what would change the answers.

@@ -10,7 +10,7 @@ import time
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.bounded_http import FetchError, fetch, public_url
 from ansible_collections.oncall.runbooks.plugins.module_utils.deadline import Deadline, DeadlineExceeded, all_within
-from ansible_collections.oncall.runbooks.plugins.module_utils.log_lines import masked
+from ansible_collections.oncall.runbooks.plugins.module_utils.masking import masked
 from ansible_collections.oncall.runbooks.plugins.module_utils.text import without_secrets
 
 METHODS = ("GET", "HEAD", "POST")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from ansible_collections.oncall.runbooks.plugins.module_utils.masking import mask_secrets
 from ansible_collections.oncall.runbooks.plugins.module_utils.text import one_line
 
 GROUPS_LIMIT = 20
@@ -32,13 +33,6 @@ _PLAIN = re.compile(
     re.IGNORECASE,
 )
 
-_URL_PASSWORD = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]*://)[^\s/@]+@")
-_NAMED_SECRET = re.compile(
-    r"(?P<name>(?:password|passwd|secret|token|api[_-]?key|authorization)[\"']?\s*[=:]\s*)"
-    r"(?:(?:bearer|basic)\s+)?(?:\"[^\"]*\"|'[^']*'|[^\s,;&\"']+)",
-    re.IGNORECASE,
-)
-
 _TIME = re.compile(
     r"\[?\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?: ?(?:Z|UTC|GMT|[+-]\d\d:?\d\d))?\]?"
     r"|\b\d\d:\d\d:\d\d(?:[.,]\d+)?\b"
@@ -54,8 +48,7 @@ def group_error_lines(text, lines):
     """The errors among the last ``lines`` lines of a log, the most frequent first.
 
     Lines that differ only in times, numbers and identifiers are one group. The indented lines of a stack
-    trace belong to the line that names the error and are not counted. Passwords in URLs and values that
-    follow a word such as ``password=`` are replaced.
+    trace belong to the line that names the error and are not counted. Secrets are masked.
 
     Args:
         text: the log, or its end, as text.
@@ -93,18 +86,6 @@ def is_error_line(line):
     if word:
         return bool(word.group("high"))
     return bool(_LEVEL_IN_BRACKETS.search(line) or _EXCEPTION.search(line) or _PLAIN.search(line))
-
-
-def masked(line):
-    """A line from outside, fit to be shown: on one line, without secrets, not too long."""
-    # Masked before it is cut: of half a URL nothing says which part is the password.
-    return one_line(mask_secrets(one_line(line, limit=2000)))
-
-
-def mask_secrets(line):
-    """A line without the passwords in its URLs and the values that follow a word such as ``password=``."""
-    line = _URL_PASSWORD.sub(r"\g<scheme>********@", line)
-    return _NAMED_SECRET.sub(r"\g<name>********", line)
 
 
 def _pattern(line):

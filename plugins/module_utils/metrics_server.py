@@ -10,6 +10,7 @@ import json
 from ansible_collections.oncall.runbooks.plugins.module_utils import metrics_promql
 from ansible_collections.oncall.runbooks.plugins.module_utils.bounded_http import FetchError, fetch, public_url
 from ansible_collections.oncall.runbooks.plugins.module_utils.deadline import Deadline, DeadlineExceeded, all_within
+from ansible_collections.oncall.runbooks.plugins.module_utils.masking import masked
 from ansible_collections.oncall.runbooks.plugins.module_utils.metrics_spec import COUNTED, OF_OTHERS, Unmeasured
 from ansible_collections.oncall.runbooks.plugins.module_utils.text import one_line
 
@@ -180,7 +181,7 @@ def rows_of(status, body):
         document = json.loads(body.decode("utf-8"))
         said = document["status"]
         if said == "error":
-            error = one_line(f"{document.get('errorType')}: {document.get('error')}", 250)
+            error = masked(f"{document.get('errorType')}: {document.get('error')}", 250)
         else:
             kind, result = document["data"]["resultType"], document["data"]["result"]
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -188,7 +189,7 @@ def rows_of(status, body):
     if said == "error":
         raise ValueError(f"answered {status}, {error}")
     if document.get("warnings"):
-        raise ValueError(f"the answer may be partial: {one_line(document['warnings'], 250)}")
+        raise ValueError(f"the answer may be partial: {masked(document['warnings'], 250)}")
     if kind == "scalar":
         kind, result = "vector", [{"metric": {}, "value": result}]
     if status != 200 or said != "success" or kind != "vector":

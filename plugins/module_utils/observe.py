@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.deadline import all_within
+from ansible_collections.oncall.runbooks.plugins.module_utils.masking import masked
 from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import OBSERVERS
-from ansible_collections.oncall.runbooks.plugins.module_utils.text import one_line
 
 ARGUMENT_SPEC = {name: {"type": "dict", "options": spec} for name, spec in OBSERVERS.items()}
 
@@ -88,6 +88,6 @@ def _settled(name, answer):
     if isinstance(answer, ValueError):
         raise answer
     if isinstance(answer, Exception):
-        text = one_line(f"{type(answer).__name__}: {answer}")
+        text = masked(f"{type(answer).__name__}: {answer}")
         return {"available": False, "reason": f"observer {name} failed: {text}; please report this"}
     return answer

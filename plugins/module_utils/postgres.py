@@ -17,7 +17,8 @@ import subprocess
 import time
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.deadline import DeadlineExceeded, within
-from ansible_collections.oncall.runbooks.plugins.module_utils.text import one_line, without_secrets
+from ansible_collections.oncall.runbooks.plugins.module_utils.masking import masked
+from ansible_collections.oncall.runbooks.plugins.module_utils.text import without_secrets
 
 APPLICATION_NAME = "oncall.runbooks"
 
@@ -192,7 +193,7 @@ class Client:
         return run(statement, parameters)
 
     def _error(self, kind, message):
-        text = without_secrets(one_line(message), self._database.get("password"))
+        text = masked(without_secrets(str(message), self._database.get("password")))
         return DatabaseError(kind, f"{where(self._database)}: {text}; {_ADVICE[kind]}")
 
     def _run_psycopg(self, statement, parameters):

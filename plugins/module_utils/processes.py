@@ -9,11 +9,10 @@ import os
 import re
 import time
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.log_lines import mask_secrets
+from ansible_collections.oncall.runbooks.plugins.module_utils.masking import mask_arguments, mask_secrets
 from ansible_collections.oncall.runbooks.plugins.module_utils.text import one_line
 
 _KERNEL_THREAD = 0x00200000  # PF_KTHREAD
-_SECRET_OPTION = re.compile(r"-.*(?:password|passwd|passphrase|secret|token|api[_-]?key|credential)", re.IGNORECASE)
 _CONTAINER = re.compile(r"(?:docker[-/]|libpod-|cri-containerd-|/)(?P<id>[0-9a-f]{64})(?=\.scope|/|\Z)")
 # Ending one of these takes the host, every container, or the way in to repair it along.
 _PROTECTED = ("init", "sshd", "dockerd", "crio", "kubelet", "conmon")
@@ -73,11 +72,8 @@ def parse_stat(text):
 
 def command_line(arguments):
     """Program and arguments on one line, with what looks like a secret masked."""
-    shown, is_secret = [], False
-    for argument in arguments:
-        shown.append("********" if is_secret else mask_secrets(argument))
-        is_secret = bool(_SECRET_OPTION.match(argument)) and "=" not in argument
-    return one_line(" ".join(shown), limit=200)
+    # Once more as a whole, for what is told by several of them together.
+    return one_line(mask_secrets(one_line(" ".join(mask_arguments(arguments)), limit=2000)), limit=200)
 
 
 def user_name(uid):

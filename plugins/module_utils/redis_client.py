@@ -17,8 +17,9 @@ from ansible_collections.oncall.runbooks.plugins.module_utils.deadline import (
     all_within,
     within,
 )
+from ansible_collections.oncall.runbooks.plugins.module_utils.masking import masked
 from ansible_collections.oncall.runbooks.plugins.module_utils.service_command import failure, run
-from ansible_collections.oncall.runbooks.plugins.module_utils.text import one_line, without_secrets
+from ansible_collections.oncall.runbooks.plugins.module_utils.text import without_secrets
 
 # What servers, redis-py, redis-cli and docker say. The server's own words begin with a code in capitals.
 _KINDS = (
@@ -115,7 +116,7 @@ def where(server):
 
 def error_of(server, kind, message):
     """A :class:`RedisError` with one line that says what was asked, what came back and what to do."""
-    text = without_secrets(one_line(message), server.get("password"))
+    text = masked(without_secrets(str(message), server.get("password")))
     return RedisError(kind, f"{where(server)}: {text}; {_ADVICE[kind]}")
 
 

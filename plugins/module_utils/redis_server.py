@@ -8,8 +8,8 @@ from __future__ import annotations
 import time
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.deadline import Deadline
+from ansible_collections.oncall.runbooks.plugins.module_utils.masking import masked
 from ansible_collections.oncall.runbooks.plugins.module_utils.redis_client import RedisError, ask, error_of
-from ansible_collections.oncall.runbooks.plugins.module_utils.text import one_line
 
 # What the buffers of refused clients take is given back when they go.
 FULL_RATIO = 0.99
@@ -77,7 +77,7 @@ def _look(server, deadline):
     text, trouble, ping_seconds = ask(server, deadline)
     info = parse(text)
     if "redis_version" not in info and "used_memory" not in info:
-        raise error_of(server, "protocol", f"INFO is answered with {one_line(text, 60)!r}")
+        raise error_of(server, "protocol", f"INFO is answered with {masked(text, 60)!r}")
     return info, trouble, ping_seconds
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import PurePath
 
+from ansible_collections.oncall.runbooks.plugins.module_utils.masking import masked
 from ansible_collections.oncall.runbooks.plugins.module_utils.text import one_line
 
 OUTPUT_LIMIT_BYTES = 64 * 1024
@@ -82,9 +83,9 @@ def failure(argv, ended, timeout_seconds):
 
 
 def last_line(text):
-    """The last line that is not blank, fit for a message."""
+    """The last line that is not blank, fit for a message: short, and without secrets."""
     lines = [line for line in text.splitlines() if line.strip()]
-    return one_line(lines[-1]) if lines else ""
+    return masked(lines[-1]) if lines else ""
 
 
 def run(argv, timeout_seconds, environment=None, directory=None):

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.deadline import Deadline
 from ansible_collections.oncall.runbooks.plugins.module_utils.exit_code import meaning
-from ansible_collections.oncall.runbooks.plugins.module_utils.log_lines import group_error_lines, masked
+from ansible_collections.oncall.runbooks.plugins.module_utils.log_lines import group_error_lines
+from ansible_collections.oncall.runbooks.plugins.module_utils.masking import masked_lines
 from ansible_collections.oncall.runbooks.plugins.module_utils.process_tree import (
     biggest,
     read_processes,
@@ -208,7 +209,7 @@ def _log_errors(supervisor, name, program, params):
     ends = ["\n".join(text.splitlines()[-log_lines:]) if log_lines > 0 else "" for text in texts]
     return {
         "log_tail_errors": group_error_lines("\n".join(ends), log_lines * len(ends)),
-        "log_tail": [masked(line) for text in texts for line in text.splitlines()[-tail_lines:]]
+        "log_tail": [line for text in texts for line in masked_lines(text.splitlines()[-tail_lines:])]
         if tail_lines > 0
         else None,
     }

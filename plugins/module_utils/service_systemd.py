@@ -11,7 +11,8 @@ import time
 from ansible_collections.oncall.runbooks.plugins.module_utils.container_usage import cgroup_mounts, pids_of, read_cgroup
 from ansible_collections.oncall.runbooks.plugins.module_utils.deadline import Deadline, DeadlineExceeded
 from ansible_collections.oncall.runbooks.plugins.module_utils.exit_code import meaning, signal_of
-from ansible_collections.oncall.runbooks.plugins.module_utils.log_lines import group_error_lines, masked
+from ansible_collections.oncall.runbooks.plugins.module_utils.log_lines import group_error_lines
+from ansible_collections.oncall.runbooks.plugins.module_utils.masking import masked, masked_lines
 from ansible_collections.oncall.runbooks.plugins.module_utils.port_owners import unit_name
 from ansible_collections.oncall.runbooks.plugins.module_utils.process_tree import biggest, read_processes
 from ansible_collections.oncall.runbooks.plugins.module_utils.service_command import failure, run
@@ -245,10 +246,10 @@ def _log(name, params, deadline):
     read = [line for line in ended["stdout"].splitlines() if line != _NO_ENTRIES]
     if not read and ended["stderr"].strip():
         # Without the right to read it, the journal looks empty.
-        return {"log_tail_errors": None, "log_reason": one_line(f"journalctl: {ended['stderr']}")}
+        return {"log_tail_errors": None, "log_reason": masked(f"journalctl: {ended['stderr']}")}
     found = {"log_tail_errors": group_error_lines("\n".join(read), params["log_lines"])}
     if params["log_lines"] < 1:
         found = {"log_tail_errors": None, "log_reason": "log_lines is 0"}
     if params["log_tail_lines"] > 0:
-        found["log_tail"] = [masked(line) for line in read[-params["log_tail_lines"] :]]
+        found["log_tail"] = masked_lines(read[-params["log_tail_lines"] :])
     return found

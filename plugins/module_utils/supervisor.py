@@ -10,6 +10,7 @@ import os
 import socket
 from pathlib import Path
 
+from ansible_collections.oncall.runbooks.plugins.module_utils.masking import masked
 from ansible_collections.oncall.runbooks.plugins.module_utils.text import one_line, without_secrets
 
 _ANSWER_LIMIT_BYTES = 4 * 1024 * 1024
@@ -138,7 +139,7 @@ class Supervisor:
             if status == 200:
                 return xmlrpc.client.loads(_valid_xml(body))[0][0]
         except xmlrpc.client.Fault as fault:
-            raise self._error(f"refused {method}: {one_line(fault.faultString)}") from None
+            raise self._error(f"refused {method}: {masked(fault.faultString)}") from None
         except (http.client.HTTPException, ExpatError, ValueError, LookupError, xmlrpc.client.Error):
             raise self._error("answered something that is not supervisord's: check what listens there") from None
         except socket.timeout:  # not TimeoutError before Python 3.10
@@ -157,7 +158,7 @@ class Supervisor:
 
     def _error(self, what):
         text = f"supervisord at {self.server['url']} (config {self.config}) {what}"
-        return SupervisorError(one_line(without_secrets(text, self.server["password"])))
+        return SupervisorError(masked(without_secrets(text, self.server["password"])))
 
     def _post(self, body):
         import http.client

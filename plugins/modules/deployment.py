@@ -72,7 +72,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.oncall.runbooks.plugins.module_utils.deadline import Deadline, DeadlineExceeded
 from ansible_collections.oncall.runbooks.plugins.module_utils.deployment import move
 from ansible_collections.oncall.runbooks.plugins.module_utils.git_checkout import Checkout, GitError
-from ansible_collections.oncall.runbooks.plugins.module_utils.log_lines import masked
+from ansible_collections.oncall.runbooks.plugins.module_utils.masking import masked
 from ansible_collections.oncall.runbooks.plugins.module_utils.service_command import failure, last_line, run
 
 ARGUMENT_SPEC = {

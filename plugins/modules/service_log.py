@@ -98,7 +98,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.log_lines import mask_secrets
+from ansible_collections.oncall.runbooks.plugins.module_utils.masking import mask_lines
 from ansible_collections.oncall.runbooks.plugins.module_utils.service import read_log
 from ansible_collections.oncall.runbooks.plugins.module_utils.text import one_line
 
@@ -144,7 +144,7 @@ def main():
 
 
 def _masked(text):
-    return "".join(mask_secrets(line) + "\n" for line in text.splitlines())
+    return "".join(line + "\n" for line in mask_lines(text.splitlines()))
 
 
 def _save(path, content):

@@ -26,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.text import one_line
+from ansible_collections.oncall.runbooks.plugins.module_utils.masking import masked
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.judge import (
     HEALTHY,
     OK,
@@ -182,7 +182,7 @@ _NO_DETAIL = {
 
 def step_failed(state: State, task: str, message: Any, now: float) -> State:
     """Something went wrong on the way."""
-    reason = f"{task}: {one_line(message, 500)}"
+    reason = f"{task}: {masked(message, 500)}"
     if not state or state["outcome"]:
         return noted(state, reason) if state else state
     running = bool(state["actions"]) and state["actions"][-1]["state"] == "running"
@@ -298,8 +298,8 @@ def rolled_back(state: State, index: int, failure: Any = "") -> State:
     actions[index]["state"] = "rollback_failed" if failure else "rolled_back"
     notes = list(state["notes"])
     if failure:
-        actions[index]["reason"] = one_line(failure, 500)
-        notes.append(f"rollback of {actions[index]['remedy']} failed: {one_line(failure, 300)}")
+        actions[index]["reason"] = masked(failure, 500)
+        notes.append(f"rollback of {actions[index]['remedy']} failed: {masked(failure, 300)}")
     return dict(state, actions=actions, notes=notes)
 
 
@@ -310,7 +310,7 @@ def escalated(state: State, failure: Any = "") -> State:
 
 def noted(state: State, line: Any) -> State:
     """One more line for the report."""
-    return dict(state, notes=[*state["notes"], one_line(line, 300)])
+    return dict(state, notes=[*state["notes"], masked(line, 300)])
 
 
 def _kept(diagnosis: Mapping[str, Any]) -> dict[str, Any]:

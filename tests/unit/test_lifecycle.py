@@ -203,6 +203,15 @@ def test_a_remedy_that_fails_is_rolled_back():
     assert "rollback of fix_a failed: it is gone" in state["notes"]
 
 
+def test_what_a_failed_task_says_is_noted_without_secrets():
+    state = lifecycle.step_begun(lifecycle.begin(diagnosis([A]), OPTIONS), A, 2000.0)
+    state = lifecycle.step_failed(state, "Ask it", "https://me:s3cret@db.example.com refused DB_PASS=s3cret", 2001.0)
+    state = lifecycle.rolled_back(state, 0, "password=s3cret")
+    state = lifecycle.noted(lifecycle.escalated(state, "Authorization: Bearer s3cret"), "token=s3cret")
+    assert state["notes"][0] == "Ask it: https://********@db.example.com refused DB_PASS=********"
+    assert "s3cret" not in str(state)
+
+
 def test_the_ledger_is_told_what_was_never_begun():
     state = lifecycle.claimed(lifecycle.begin(diagnosis([A, step("b")]), OPTIONS), {"granted": True})
     state = lifecycle.step_failed(lifecycle.step_begun(state, A, 2000.0), "Restart", "no", 2001.0)

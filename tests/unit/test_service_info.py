@@ -232,6 +232,9 @@ def test_the_end_of_the_output_is_kept():
     ended = service_command.run(python("print('x' * 200_000); print('last')"), 10)
     assert len(ended["stdout"]) == service_command.OUTPUT_LIMIT_BYTES
     assert service_command.last_line(ended["stdout"]) == "last"
+    assert (
+        service_command.last_line("a\nlogin to https://me:s3cret@db failed\n") == "login to https://********@db failed"
+    )
 
 
 def test_a_slow_one_does_not_stop_the_others(supervisord):
