@@ -13,6 +13,7 @@ FAULTS_CAUSES = {
     "api_one_route": ("errors", ["error_rate"]),
     "db_paused": ("database_down", ["db_down"]),
     "crash_missing_variable": ("crash_loop", ["crash_loop"]),
+    "port_taken": ("port_taken", ["port_conflict"]),
 }
 
 
@@ -42,6 +43,13 @@ def test_named_and_handed_over(runbook, fault):
 
 def test_an_unhealthy_one_is_restarted(runbook):
     runbook.fixed("api_unhealthy", "hangs", "restart_service", "api")
+
+
+def test_a_container_that_was_removed_is_not_made_again_unasked(runbook):
+    with runbook.broken("api_removed"):
+        play = runbook.play()
+        assert (play.code, play.outcome, play.causes()) == (2, "blocked", ["not_running"]), play.output
+        assert "api" not in runbook.lab.project.containers()
 
 
 def test_stopped_by_a_person(runbook):

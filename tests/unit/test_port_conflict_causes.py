@@ -276,6 +276,18 @@ def test_what_cannot_be_told_is_unknown_and_touches_nothing(conclude, seen, port
     assert diagnosis["plan"]["steps"] == []
 
 
+def test_the_service_that_was_handed_over_is_looked_at(diagnose):
+    services = {"api": MANAGERS["compose"] | {"port": 8080}, "worker": MANAGERS["compose"]}
+    seen = {"available": True, "services": {"worker": REFUSED["services"]["api"]}}
+    looked = {"service": seen, "port": port(holder(addresses=["127.0.0.1"]))}
+    subject = {"service": "worker", "port": 8080}
+    diagnosis = diagnose("port_conflict", looked, system_services=services, run_subject=subject)
+    assert causes(diagnosis, "problem") == ["stranger"]
+    (step,) = diagnosis["plan"]["steps"]
+    assert (step["targets"][0]["service"], step["targets"][0]["port"]) == ("worker", 8080)
+    assert "port 8080 of worker is held by" in diagnosis["msg"]
+
+
 @pytest.mark.parametrize("variable", [{"ansible_connection": "winrm"}, {"ansible_shell_type": "powershell"}])
 def test_windows_host(diagnose, variable):
     services = {"api": {"manager": "command", "commands": {}, "port": 8080}}
