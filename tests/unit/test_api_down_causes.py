@@ -79,6 +79,17 @@ MEASURED_CONCLUDED = {
         all_("refused"), running(**EXITED, oom_killed=True), DATABASE, 0,
         "problem", ["out_of_memory"], [], ["resource_usage"],
     ),
+    "killed for want of memory, and up again just now": (
+        all_("refused"), running(oom_killed=True, restarts=1, uptime_seconds=9.0), DATABASE, 0,
+        "problem", ["out_of_memory"], [], ["resource_usage"],
+    ),
+    "killed for want of memory once, and well since": (
+        probe(), running(oom_killed=True, restarts=1, uptime_seconds=40.0), DATABASE, 0, "healthy", [], [], [],
+    ),
+    "killed for want of memory once, and hangs much later": (
+        all_("timeout"), running(oom_killed=True, restarts=1, uptime_seconds=400.0), DATABASE, 0,
+        "problem", ["hangs"], ["restart_service"], [],
+    ),
     "at its memory limit": (
         all_("timeout"), running(memory_ratio=0.99), DATABASE, 0, "problem", ["out_of_memory"], [], ["resource_usage"],
     ),
