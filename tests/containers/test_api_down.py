@@ -13,7 +13,6 @@ FAULTS_CAUSES = {
     "api_one_route": ("errors", ["error_rate"]),
     "db_paused": ("database_down", ["db_down"]),
     "crash_missing_variable": ("crash_loop", ["crash_loop"]),
-    "port_taken": ("port_taken", ["port_conflict"]),
 }
 
 

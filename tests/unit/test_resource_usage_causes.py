@@ -142,6 +142,13 @@ def test_concluded(diagnose, measured):
     assert list(concluded(diagnose("resource_usage", measure(changes), **SYSTEM))) == expected
 
 
+def test_a_kill_that_is_over_is_told(diagnose):
+    api = running(oom_killed=True, restarts=1, uptime_seconds=40.0)
+    result = diagnose("resource_usage", measure({"api": api}), **SYSTEM)
+    (told,) = (one for one in result["findings"] if one["cause"] == "killed_before")
+    assert told["summary"] == "The kernel once killed api for want of memory, which runs well since: no action"
+
+
 def test_the_host_was_not_seen(diagnose):
     observations = {**measure({"api": full(0.9)}), "host": {"available": False, "reason": "no /proc"}}
     result = diagnose("resource_usage", observations, **SYSTEM)
