@@ -105,14 +105,30 @@ def test_a_stranger_before_a_container(services, containers, tmp_path):
     assert "address already in use" in refused.stderr
     known = json.loads(services.inventory.read_text())
     stack = known["all"]["hosts"]["stack"]
-    stack["system_services"] = {"api": {"manager": "docker", "name": f"{containers.prefix}shop", "port": services.port}}
+    stack["system_services"] = {"web": {"manager": "docker", "name": f"{containers.prefix}shop"}}
     services.inventory.write_text(json.dumps(known))
+
+    # The one that hands over says which service and which port it is about.
+    handed = player.play(
+        *("-i", str(services.inventory)),
+        playbook="playbooks/api_down.yml",
+        run_hosts="stack",
+        run_until="plan",
+        api_down_service="web",
+        api_down_endpoints={"health": f"http://127.0.0.1:{services.port}/"},
+    )
+    owned = handed.runs[1]
+    problems = [one["cause"] for one in owned["findings"] if one["status"] == "problem"]
+    assert (owned["runbook"], problems) == ("port_conflict", ["stranger"]), handed.output
+    assert f"port {services.port} of web" in owned["summary"]
 
     fixed = player.play(
         *("-i", str(services.inventory)),
         playbook="playbooks/port_conflict.yml",
         run_hosts="stack",
         run_max_risk="high",
+        port_conflict_service="web",
+        port_conflict_port=services.port,
     )
     assert (fixed.code, fixed.outcome) == (0, "resolved"), fixed.output
     assert [(one["cause"], one["remedy"]) for one in fixed.run["actions"]] == [("stranger", "end_process")]
@@ -124,7 +140,7 @@ def test_a_stranger_before_a_container(services, containers, tmp_path):
         "port_info", tmp_path, ports={"it": {"port": services.port}}, services=stack["system_services"]
     )
     (holder,) = (one for one in answer["ports"]["it"]["holders"] if one["addresses"] == ["127.0.0.1"])
-    assert (holder["container"]["id"], holder["service"]) == (one_id, "api")
+    assert (holder["container"]["id"], holder["service"]) == (one_id, "web")
     docker("rm", "--force", one_id)
 
 
