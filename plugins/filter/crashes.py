@@ -16,6 +16,7 @@ _UP = ("running", "starting", "paused")
 _GAPS_TO_BE_SURE = 3
 # An engine waits up to a minute before it starts a container again.
 _LATE_SECONDS = 180
+_HOUR_SECONDS = 3600
 _TIME = re.compile(r"\b(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)")
 
 _PORT = re.compile(
@@ -34,11 +35,23 @@ _VARIABLES = (
     re.compile(r"Environment variable not found: ([A-Z][A-Z0-9_]{2,})"),
     re.compile(r"\b([A-Z][A-Z0-9_]{2,}): (?:parameter (?:null or )?not set|unbound variable)"),
 )
+# None of them, as in "0 failed" and "errors: 0", is no failure.
+_FAILS = r"(?<!\b0 )(?<!\bno )(?<!\bwithout )\b(?:fail(?:ed|s|ure|ures|ing)?|errors?)\b(?![\"']?\s*[:=]\s*[\"']?0\b)"
 _MIGRATION = re.compile(
-    r"\bmigrat(?:ion|ions|e)\b.*\b(?:fail|failed|error|cannot|could not|conflict|dirty)"
-    r"|\b(?:fail|failed|error)\b.*\bmigrat(?:ion|ions|e)\b|Can't locate revision|\bP30(?:05|06|09|18)\b|Dirty database version",
+    rf"\bmigrat(?:ion|ions|e)\b.*(?:{_FAILS}|\b(?:cannot|could not|conflict|dirty))"
+    rf"|{_FAILS}.*\bmigrat(?:ion|ions|e)\b|Can't locate revision|\bP30(?:05|06|09|18)\b|Dirty database version",
     re.I,
 )
+# The first level in a line is its own. In small letters it is a word, unless it stands where a level does.
+_LEVEL = re.compile(
+    r"(?<![\w.-])(TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|CRITICAL|FATAL|PANIC|EMERG)(?![\w.-])"
+    r"|(?i:\"?\b(?:level|lvl|severity)\"?\s*[:=]\s*\"?(\w+))"
+    r"|(?i:\[(trace|debug|info|notice|warn(?:ing)?|error|crit(?:ical)?|fatal|panic|emerg)\])"
+    r"|(?i:^\W*(trace|debug|info|notice|warn(?:ing)?|error|fatal|panic):)"
+)
+# As pino numbers them, 40 is a warning and 60 is fatal.
+_HARMLESS = {"trace", "debug", "info", "notice", "warn", "warning", "10", "20", "30", "40"}
+_FATAL = {"crit", "critical", "fatal", "panic", "emerg", "60"}
 _IMAGE = re.compile(
     r"no such image|pull access denied|manifest .*(?:unknown|not found)|failed to (?:build|solve)|exec format error"
     r"|executable file not found|no such file or directory: unknown",
@@ -103,13 +116,24 @@ def _loops(one: Mapping[str, Any], restarts: float, settled_seconds: float) -> b
         return "what it does is not known"
     if state not in _UP or not count or one.get("uptime_seconds") is None:
         return False
+    return _still_loops(one, count, restarts, settled_seconds)
+
+
+def _still_loops(one: Mapping[str, Any], count: int, restarts: float, settled_seconds: float) -> bool | str:
+    """Whether one that runs, and was started again by itself, will end again."""
+    uptime, rate = one["uptime_seconds"], one.get("restarts_per_hour")
     times = sorted(one.get("restart_times") or [])[-(_GAPS_TO_BE_SURE + 1) :]
-    longest = max((later - earlier for earlier, later in zip(times, times[1:])), default=0)
-    is_over = one["uptime_seconds"] >= max(settled_seconds, _GAPS_TO_BE_SURE * longest)
-    if is_over:
+    gaps = [later - earlier for earlier, later in zip(times, times[1:])]
+    # An engine remembers few events, and health checks push them out. Without two starts nobody knows how long it lives;
+    # what still loops that often lives no longer than this.
+    life = _GAPS_TO_BE_SURE * max(gaps) if gaps else _HOUR_SECONDS / max(restarts, 1)
+    if count < restarts or uptime >= max(settled_seconds, life):
         return False
-    rate = one.get("restarts_per_hour")
-    return count >= restarts and (rate is None or rate >= restarts)
+    is_often = rate is None or rate >= restarts
+    if uptime < settled_seconds or (gaps and is_often):
+        return is_often
+    # It was restarted often some time, and what is remembered of the last hour is the least that happened in it.
+    return f"it was restarted {count} times, the last time {uptime:.0f} s ago, and when before that is not remembered"
 
 
 def _was_started_again(one: Mapping[str, Any], settled_seconds: float) -> bool:
@@ -150,11 +174,13 @@ def _described(
     states = {names.get(str(entry["service"]), str(entry["service"])): entry for entry in waits}
     states.update({other: observed[other] for other in needs if other in observed})
     log = [str(line) for line in one.get("log_tail") or []]
-    late = _of_late(log)
-    lines = [*late, str(one.get("error") or "")]
+    error = str(one.get("error") or "")
+    reason = _reason(_of_late(log))
+    # What the manager says about the last start is newer than the log of a life before it.
+    lines = [error] if _PORT.search(error) or _IMAGE.search(error) else reason
     port = _last(lines, _PORT)
-    migration = _last(late, _MIGRATION)
-    variable, variable_line = _variable(late)
+    migration = _last(lines, _MIGRATION)
+    variable, variable_line = _variable(lines)
     return {
         "service": name,
         "state": one["state"],
@@ -165,6 +191,7 @@ def _described(
         "oom_killed": bool(one.get("oom_killed")),
         "port_line": port,
         "port": _number(port),
+        "host_port": _host_port(one),
         "variable": variable,
         "variable_line": variable_line,
         "migration_line": migration,
@@ -210,6 +237,21 @@ def _of_late(lines: Sequence[str]) -> list[str]:
     return late[::-1]
 
 
+def _weight(line: str) -> int:
+    """2 for a line that says the program cannot go on, 0 for one that says it can, 1 for others, such as a traceback."""
+    found = _LEVEL.search(line)
+    level = next(filter(None, found.groups()), "").lower() if found else ""
+    return 0 if level in _HARMLESS else 2 if level in _FATAL else 1
+
+
+def _reason(lines: Sequence[str]) -> list[str]:
+    """The line that names why it ended, in a list, or none: of the gravest that name a cause the last."""
+    patterns = (_PORT, _MIGRATION, _IMAGE, *_VARIABLES)
+    telling = [line for line in lines if _weight(line) and any(pattern.search(line) for pattern in patterns)]
+    gravest = max(map(_weight, telling), default=0)
+    return [line for line in telling if _weight(line) == gravest][-1:]
+
+
 def _last(lines: Sequence[str], pattern: re.Pattern[str]) -> str:
     return next((line for line in reversed(lines) if pattern.search(line)), "")
 
@@ -217,6 +259,15 @@ def _last(lines: Sequence[str], pattern: re.Pattern[str]) -> str:
 def _number(line: str) -> int | None:
     found = _PORT_NUMBER.findall(line)
     return int(found[-1]) if found else None
+
+
+def _host_port(one: Mapping[str, Any]) -> int | None:
+    """The port of the host that the engine could not have for a container. What it says names other ports as well."""
+    error = str(one.get("error") or "")
+    published = {port.get("host_port") for port in one.get("ports") or []} - {None}
+    told = [int(number) for number in _PORT_NUMBER.findall(error)] if _PORT.search(error) else []
+    named = [number for number in told if number in published] or (told if len(told) == 1 else [])
+    return named[0] if named else None
 
 
 def _variable(lines: Sequence[str]) -> tuple[str, str]:

@@ -109,9 +109,9 @@ def stopped_by_person(state, policy, restarts, history):
     """Whether somebody stopped a container, and nobody should start it again without asking.
 
     - It lives, or is about to be restarted: False.
+    - The engine could not start it: False. That is newer than any stop before it, and the engine forgets it at the next start.
     - The engine remembers its end (it keeps its last 256 events): whether ``docker stop`` or ``docker kill``, by hand
       or by a tool, came before it.
-    - The engine could not start it: False.
     - Its restart policy would have brought it back (always, unless-stopped; on-failure after an exit code above 0 and
       with attempts left): True, as the engine leaves only those alone that were stopped.
     - Otherwise nothing brings it back whoever ended it. After exit codes 0, 130, 137 and 143, which ``docker stop``
@@ -119,10 +119,10 @@ def stopped_by_person(state, policy, restarts, history):
     """
     if state["Status"] not in ("exited", "dead"):
         return False
-    if history["ended_by_person"] is not None:
-        return history["ended_by_person"]
     if state.get("Error"):
         return False
+    if history["ended_by_person"] is not None:
+        return history["ended_by_person"]
     name, exit_code = policy.get("Name") or "no", state.get("ExitCode")
     if name in ("always", "unless-stopped"):
         return True

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ansible_collections.oncall.runbooks.plugins.module_utils import processes, sockets
 from ansible_collections.oncall.runbooks.plugins.module_utils.deadline import Deadline, DeadlineExceeded
-from ansible_collections.oncall.runbooks.plugins.module_utils.port_owners import Containers, service_of
+from ansible_collections.oncall.runbooks.plugins.module_utils.port_owners import PROXIES, Containers, service_of
 from ansible_collections.oncall.runbooks.plugins.module_utils.text import one_line
 
 HELD, FREE = "held", "free"
@@ -99,14 +99,19 @@ def _port(ask, found, owners, hidden, services, containers, limits):
     holders, unseen = {}, []
     for one in in_the_way:
         for pid in sorted(owners.get(one["inode"], ())):
-            holder = holders.setdefault(pid, {"addresses": set(), "listening": False})
+            known = processes.read_process(pid)
+            # One proxy can stand for several containers, each on an address of its own.
+            is_proxy = known is not None and known["program"] in PROXIES
+            holder = holders.setdefault(
+                (pid, one["address"] if is_proxy else ""), {"addresses": set(), "listening": False}
+            )
             holder["addresses"].add(one["address"])
             holder["listening"] = holder["listening"] or one["listening"]
         if not owners.get(one["inode"]):
             unseen.append(_unseen(one, hidden))
             limits.append(f"port {ask['port']} on {one['address']}, user {unseen[-1]['user']}: {unseen[-1]['reason']}")
     seen = []
-    for pid, what in sorted(holders.items()):
+    for (pid, _address), what in sorted(holders.items(), key=lambda item: item[0]):
         process = processes.read_process(pid)
         if process:
             seen.append(_holder(process, what, ask["port"], services, containers, limits))
@@ -131,7 +136,7 @@ def _unseen(one, hidden):
 
 def _holder(process, what, port, services, containers, limits):
     group = processes.cgroup_of(process["pid"])
-    container, trouble = containers.of(process, group["container_id"], port)
+    container, trouble = containers.of(process, group["container_id"], port, what["addresses"])
     if trouble:
         limits.append(f"port {port} is held by {process['program']} (pid {process['pid']}), {trouble}")
     service, trouble = service_of(process, group["unit"], container, services)

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.processes import environment_of
+from ansible_collections.oncall.runbooks.plugins.module_utils.sockets import are_in_the_way
 
 # They listen on the host in the place of a container that publishes the port.
-_PROXIES = ("docker-proxy", "dockerd", "rootlesskit", "rootlessport")
+PROXIES = ("docker-proxy", "dockerd", "rootlesskit", "rootlessport")
 
 
 class Containers:
@@ -23,18 +24,19 @@ class Containers:
         self._known = None
         self._trouble = ""
 
-    def of(self, process, container_id, port):
+    def of(self, process, container_id, port, addresses):
         """The container of a process.
 
         Args:
             process: of ``read_process``.
             container_id: of its cgroup, or None.
             port: the port it holds, by which the container behind a proxy is found.
+            addresses: those it holds it on; two containers can publish one port on two addresses.
 
         Returns:
             A pair: None, or a dict ``id``, ``name`` and ``labels``; and why it could not be told, or "".
         """
-        is_proxy = process["program"] in _PROXIES
+        is_proxy = process["program"] in PROXIES
         if not container_id and not is_proxy:
             return None, ""
         known = self._all()
@@ -45,10 +47,8 @@ class Containers:
                 if one["id"] == container_id:
                     return one, ""
             return None, f"which runs in the container {container_id[:12]}, unknown to the Docker Engine"
-        for one in known:
-            if port in one["published"]:
-                return one, ""
-        return None, ""  # what a container that is gone has left behind
+        # None is what a container that is gone has left behind.
+        return behind_proxy(known, port, addresses), ""
 
     def _all(self):
         if self._known is None:
@@ -63,13 +63,31 @@ class Containers:
 
 
 def parse_container(one):
-    """``id``, ``name``, ``labels`` and ``published`` (TCP ports of the host) of one in the engine's list."""
+    """One in the engine's list.
+
+    Returns:
+        ``id``, ``name``, ``labels``, ``published`` (TCP ports of the host) and ``published_on`` (address and port of each).
+    """
+    bound = [p for p in one["Ports"] if p.get("PublicPort") and p.get("Type") == "tcp"]
     return {
         "id": one["Id"],
         "name": one["Names"][0].lstrip("/"),
         "labels": one.get("Labels") or {},
-        "published": sorted({p["PublicPort"] for p in one["Ports"] if p.get("PublicPort") and p.get("Type") == "tcp"}),
+        "published": sorted({p["PublicPort"] for p in bound}),
+        "published_on": sorted(
+            [address, port] for address, port in {(p.get("IP") or "", p["PublicPort"]) for p in bound}
+        ),
     }
+
+
+def behind_proxy(containers, port, addresses):
+    """The one of ``containers`` in whose place a proxy listens on a port of some addresses, or None."""
+    for same in (lambda own, other: own == other, are_in_the_way):
+        for one in containers:
+            published = [address for address, number in one["published_on"] if number == port]
+            if any(same(held, address) for held in addresses for address in published):
+                return one
+    return None
 
 
 def service_of(process, unit, container, services):

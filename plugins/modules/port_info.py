@@ -117,8 +117,8 @@ ports:
           type: str
           sample: nginx.service
         container:
-          description: The container it runs in, or in whose place it listens, with C(id), C(name), C(labels) and
-            C(published).
+          description: The container it runs in, or in whose place it listens, with C(id), C(name), C(labels),
+            C(published), and C(published_on), the address and the port of each.
           type: dict
         service:
           description: The service of O(services) that it was started as.

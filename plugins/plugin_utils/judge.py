@@ -27,6 +27,8 @@ what could not be measured makes that one cause unknown and no other:
     What a person should look at, a line or a list of lines.
 ``hand_over``
     The runbook that owns this cause, and is run for it on the same host when this one has come to its end.
+``subject``
+    With ``hand_over``: what that runbook is to look at, which finds it as ``run_subject``.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ HEALTHY = "healthy"
 
 KEYS = {
     *("when", "summary", "unless", "conclusive", "harmless", "evidence"),
-    *("remedy", "risk", "targets", "undo", "needs", "advice", "hand_over"),
+    *("remedy", "risk", "targets", "undo", "needs", "advice", "hand_over", "subject"),
 }
 
 Evaluate = Callable[[Any], Any]
@@ -101,6 +103,8 @@ def check_table(causes: Mapping[str, Any], remedies: set[str]) -> None:
             raise BadTable(f"cause {slug} has neither remedy nor advice")
         if "hand_over" in cause and ("remedy" in cause or not isinstance(cause["hand_over"], str)):
             raise BadTable(f"cause {slug} has a hand_over that is not the name of a runbook, or a remedy beside it")
+        if "subject" in cause and not ("hand_over" in cause and isinstance(cause["subject"], Mapping)):
+            raise BadTable(f"cause {slug} has a subject that is no dictionary, or no hand_over beside it")
         earlier.add(slug)
 
 
@@ -168,6 +172,12 @@ def _judge_one(
                 finding[key] = f"{slug} ({key} not available: {one_line(error)})"
     if "hand_over" in cause:
         finding["hand_over"] = str(cause["hand_over"])
+    if "subject" in cause:
+        try:
+            finding["subject"] = template(cause["subject"])
+        except CannotTell as error:
+            # It would look at another one, and may call that well.
+            return {"cause": slug, "status": UNKNOWN, "reason": _why(reasons, one_line(error))}
     return finding
 
 

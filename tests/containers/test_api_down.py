@@ -44,6 +44,13 @@ def test_an_unhealthy_one_is_restarted(runbook):
     runbook.fixed("api_unhealthy", "hangs", "restart_service", "api")
 
 
+def test_a_container_that_was_removed_is_not_made_again_unasked(runbook):
+    with runbook.broken("api_removed"):
+        play = runbook.play()
+        assert (play.code, play.outcome, play.causes()) == (2, "blocked", ["not_running"]), play.output
+        assert "api" not in runbook.lab.project.containers()
+
+
 def test_stopped_by_a_person(runbook):
     with runbook.broken("api_stopped_by_person") as before:
         play = runbook.play()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -17,6 +18,7 @@ from ansible_collections.oncall.runbooks.tests.support.plays import REPOSITORY, 
 from ansible_collections.oncall.runbooks.tests.support.port_services import PortServices, state_of
 from ansible_collections.oncall.runbooks.tests.support.supervisord import until
 
+BYSTANDER = "import socket, time; kept = socket.create_server(('127.0.0.2', {port})); time.sleep(1000)"
 LISTEN = "import socket, time; kept = socket.create_server(('0.0.0.0', {port})); time.sleep(1000)"
 PLUGINS = "/collections/ansible_collections/oncall/runbooks/plugins"
 OBSERVE = """
@@ -96,29 +98,49 @@ def test_a_stranger_before_a_container(services, containers, tmp_path):
     player = Player(services.home, tmp_path)
     one_id = publish(containers, "shop", services.port)
     other = services.taken()
+    bystander = subprocess.Popen([sys.executable, "-c", BYSTANDER.format(port=services.port)])
+    services.others.append(bystander)
+    until(lambda: services.listens(bystander.pid))
     refused = subprocess.run(["docker", "start", one_id], capture_output=True, text=True)
     assert "address already in use" in refused.stderr
     known = json.loads(services.inventory.read_text())
     stack = known["all"]["hosts"]["stack"]
-    stack["system_services"] = {"api": {"manager": "docker", "name": f"{containers.prefix}shop", "port": services.port}}
+    stack["system_services"] = {"web": {"manager": "docker", "name": f"{containers.prefix}shop"}}
     services.inventory.write_text(json.dumps(known))
+
+    # The one that hands over says which service and which port it is about.
+    handed = player.play(
+        *("-i", str(services.inventory)),
+        playbook="playbooks/api_down.yml",
+        run_hosts="stack",
+        run_until="plan",
+        api_down_service="web",
+        api_down_endpoints={"health": f"http://127.0.0.1:{services.port}/"},
+    )
+    owned = handed.runs[1]
+    problems = [one["cause"] for one in owned["findings"] if one["status"] == "problem"]
+    assert (owned["runbook"], problems) == ("port_conflict", ["stranger"]), handed.output
+    assert f"port {services.port} of web" in owned["summary"]
 
     fixed = player.play(
         *("-i", str(services.inventory)),
         playbook="playbooks/port_conflict.yml",
         run_hosts="stack",
         run_max_risk="high",
+        port_conflict_service="web",
+        port_conflict_port=services.port,
     )
     assert (fixed.code, fixed.outcome) == (0, "resolved"), fixed.output
     assert [(one["cause"], one["remedy"]) for one in fixed.run["actions"]] == [("stranger", "end_process")]
     assert other.wait(5) < 0
+    assert bystander.poll() is None
     assert running(one_id)
 
     _code, answer = run_module(
         "port_info", tmp_path, ports={"it": {"port": services.port}}, services=stack["system_services"]
     )
-    (holder,) = answer["ports"]["it"]["holders"]
-    assert (holder["container"]["id"], holder["service"]) == (one_id, "api")
+    (holder,) = (one for one in answer["ports"]["it"]["holders"] if one["addresses"] == ["127.0.0.1"])
+    assert (holder["container"]["id"], holder["service"]) == (one_id, "web")
     docker("rm", "--force", one_id)
 
 

@@ -51,6 +51,9 @@ def all_(error: str, **more: dict[str, Any]) -> dict[str, Any]:
 UNKNOWN = {"available": False, "ok": None, "error": "dns", "reason": "the name h does not resolve"}
 NO_DATABASE = {"available": False, "error": "refused", "reason": "PostgreSQL app: refused"}
 FULL = {"available": False, "error": "too_many_connections", "reason": "FATAL: too many clients"}
+NO_LOGIN = {"available": False, "error": "credentials", "reason": "FATAL: password authentication failed"}
+BUSY = {"available": False, "error": "statement_timeout", "reason": "canceling statement due to statement timeout"}
+PORT_TAKEN = "driver failed: Bind for 127.0.0.1:8080 failed: port is already allocated"
 NO_DRIVER = {"available": False, "error": "no_driver", "reason": "psycopg is not installed"}
 
 MEASURED_CONCLUDED = {
@@ -75,6 +78,17 @@ MEASURED_CONCLUDED = {
     "killed for want of memory, and down": (
         all_("refused"), running(**EXITED, oom_killed=True), DATABASE, 0,
         "problem", ["out_of_memory"], [], ["resource_usage"],
+    ),
+    "killed for want of memory, and up again just now": (
+        all_("refused"), running(oom_killed=True, restarts=1, uptime_seconds=9.0), DATABASE, 0,
+        "problem", ["out_of_memory"], [], ["resource_usage"],
+    ),
+    "killed for want of memory once, and well since": (
+        probe(), running(oom_killed=True, restarts=1, uptime_seconds=40.0), DATABASE, 0, "healthy", [], [], [],
+    ),
+    "killed for want of memory once, and hangs much later": (
+        all_("timeout"), running(oom_killed=True, restarts=1, uptime_seconds=400.0), DATABASE, 0,
+        "problem", ["hangs"], ["restart_service"], [],
     ),
     "at its memory limit": (
         all_("timeout"), running(memory_ratio=0.99), DATABASE, 0, "problem", ["out_of_memory"], [], ["resource_usage"],
@@ -109,10 +123,36 @@ MEASURED_CONCLUDED = {
         all_("refused"), running(health="none", uptime_seconds=300), DATABASE, 0,
         "problem", ["hangs"], ["restart_service"], [],
     ),
-    "unhealthy by its own check": (
-        probe(), running(health="unhealthy", health_output="503"), DATABASE, 0,
+    "unhealthy by its own check, and fails": (
+        all_("bad_status"), running(health="unhealthy", health_output="503"), DATABASE, 0,
         "problem", ["hangs"], ["restart_service"], [],
     ),
+    "unhealthy by its own check, and all is answered": (
+        probe(), running(health="unhealthy", health_output="curl: not found"), DATABASE, 0,
+        "problem", ["health_check_fails"], [], [],
+    ),
+    "unhealthy by its own check, and one endpoint cannot be asked": (
+        probe(orders=UNKNOWN), running(health="unhealthy"), DATABASE, 0, "unknown", [], [], [],
+    ),
+    "its port is taken": (
+        all_("refused"), running(**EXITED, error=PORT_TAKEN), DATABASE, 0, "problem", ["port_taken"], [], ["port_conflict"],
+    ),
+    "its port is taken, and it was killed for want of memory before": (
+        all_("refused"), running(**EXITED, error=PORT_TAKEN, oom_killed=True), DATABASE, 0,
+        "problem", ["port_taken"], [], ["port_conflict"],
+    ),
+    "ended once, and the login at the database is refused": (
+        all_("refused"), running(**EXITED), NO_LOGIN, 0, "problem", ["not_running"], ["start_service"], [],
+    ),
+    "ended once, and the database cannot be asked": (
+        all_("refused"), running(**EXITED), NO_DRIVER, 0, "problem", ["not_running"], ["start_service"], [],
+    ),
+    "it crashes, and the login at the database is refused": (
+        all_("refused"), crashing(), NO_LOGIN, 0, "problem", ["crash_loop"], [], ["crash_loop"],
+    ),
+    "it fails, and the login at the database is refused": (all_("bad_status"), running(), NO_LOGIN, 0, "unknown", [], [], []),
+    "it fails, and the database is too busy for a question": (all_("bad_status"), running(), BUSY, 0, "unknown", [], [], []),
+    "ended once, and its database is down": (all_("refused"), running(**EXITED), NO_DATABASE, 0, "problem", ["database_down"], [], ["db_down"]),
     "all endpoints are silent": (
         all_("timeout"), running(health="none"), DATABASE, 0, "problem", ["hangs"], ["restart_service"], [],
     ),
@@ -173,7 +213,9 @@ def test_without_metrics_the_pool_is_no_cause(diagnose):
 
 RISKS = {
     "it ended, and no person did it": ({**EXITED, "stopped_by_person": False}, "low"),
-    "no container": (GONE, "low"),
+    # A person or a deployment removed it.
+    "no container": (GONE, "high"),
+    "no container, and its manager says that nobody stopped it": ({**GONE, "stopped_by_person": False}, "high"),
     "whether a person ended it cannot be told": ({**EXITED, "stopped_by_person": None}, "high"),
 }
 
@@ -184,6 +226,14 @@ def test_risk_of_a_start(diagnose, measured):
     observations = measure(http_probe=all_("refused"), service=observed({"api": running(**changes)}))
     (step,) = diagnose("api_down", observations, **SYSTEM)["plan"]["steps"]
     assert (step["remedy"], step["risk"], step["targets"]) == ("start_service", risk, [{"service": "api"}])
+
+
+def test_that_the_database_cannot_be_told_about_is_said(diagnose):
+    observations = measure(
+        http_probe=all_("refused"), service=observed({"api": running(**EXITED)}), postgres_activity=NO_LOGIN
+    )
+    findings = diagnose("api_down", observations, **SYSTEM)["findings"]
+    assert next(one["status"] for one in findings if one["cause"] == "database_down") == "unknown"
 
 
 def test_the_errors_of_its_log_are_advice(diagnose):

@@ -113,8 +113,45 @@ MEASURED_CONCLUDED = {
     ),
     "crashed often, and runs for long since": ({"api": again(20, 6, 1200)}, "healthy", [], [], []),
     "crashed often, and runs for three times as long as it did": ({"api": again(20, 6, 61)}, "healthy", [], [], []),
-    "many restarts, but not lately": (
-        {"api": again(20, 6, 40, restarts_per_hour=1, restart_times=[])}, "healthy", [], [], [],
+    # An engine that remembers one restart of the last hour has not shown that there were no others.
+    "many restarts, and of the last hour only one is remembered": (
+        {"api": again(20, 6, 40, restarts_per_hour=1, restart_times=[1000.0])}, "unknown", [], [], [],
+    ),
+    "many restarts, and when is forgotten": (
+        {"api": again(45, 9, 40, restart_times=[])}, "unknown", [], [], [],
+    ),
+    "many restarts in its life, and when is forgotten": (
+        {"api": again(45, 9, 40, restarts_per_hour=None, restart_times=[])}, "unknown", [], [], [],
+    ),
+    "two restarts remembered of many": (
+        {"api": again(45, 9, 40, restart_times=[1000.0, 1045.0])}, "problem", ["unexplained"], ["clean_restart"], [],
+    ),
+    "two restarts remembered of many, in an hour that is not": (
+        {"api": again(45, 9, 40, restarts_per_hour=2, restart_times=[1000.0, 1045.0])}, "unknown", [], [], [],
+    ),
+    "many restarts that are forgotten, and it runs for longer than a loop lets it": (
+        {"api": again(45, 9, 1300, restart_times=[])}, "healthy", [], [], [],
+    ),
+    "few restarts that are forgotten": ({"api": again(45, 2, 40, restart_times=[])}, "healthy", [], [], []),
+    "a migration went well": (
+        {"api": crashing("INFO database migrations: 14 applied, 0 failed", "bye")},
+        "problem", ["unexplained"], ["clean_restart"], [],
+    ),
+    "a variable is missing that it can do without": (
+        {
+            "api": crashing(
+                "WARN environment variable SENTRY_DSN not set, error reporting is off", "CRITICAL migration failed, cannot start"
+            )
+        },
+        "problem", ["migration_failed"], [], [],
+    ),
+    "the last line that says why counts": (
+        {"api": crashing("KeyError: 'OLD_NAME'", "CRITICAL migration failed", "CRITICAL missing required environment variable DB_URL")},
+        "problem", ["missing_variable"], [], [],
+    ),
+    "what its engine says counts for more than its log": (
+        {"api": crashing("KeyError: 'OLD_NAME'", state="exited", error="Bind for 0.0.0.0:8080 failed: port is already allocated")},
+        "problem", ["port_in_use"], [], ["port_conflict"],
     ),
     "crashed once, long ago": ({"api": again(0, 1, 9000)}, "healthy", [], [], []),
     "crashed once, just now: too early": ({"api": again(0, 1, 5)}, "problem", ["restarted_lately"], [], []),
@@ -223,6 +260,27 @@ def test_evidence_has_the_log_before_the_crash(diagnose):
     assert result["evidence"]["services"]["api"]["restarts"] == 7
 
 
+TAKEN = "failed to bind host port for 127.0.0.1:8080:172.18.0.2:80/tcp: address already in use"
+HOST_PORTS = {
+    # (what the engine says, the ports published): the port handed over
+    (TAKEN, (8080,)): 8080,
+    (TAKEN, (9090,)): None,
+    ("Bind for 0.0.0.0:8080 failed: port is already allocated", ()): 8080,
+    ("no such image: app:2", (8080,)): None,
+}
+
+
+@pytest.mark.parametrize(("error", "published"), HOST_PORTS)
+def test_the_port_is_handed_over_with_its_service(diagnose, error, published):
+    worker = crashing(state="exited", error=error, ports=[{"host_port": port} for port in published])
+    system = {**SYSTEM, "system_services": {**SYSTEM["system_services"], "worker": COMPOSE}}
+    result = diagnose("crash_loop", {"service": observed({**WELL, "worker": worker})}, **system)
+    expected = {"service": "worker", "port": HOST_PORTS[error, published]}
+    assert [one.get("subject") for one in result["findings"] if one["cause"] == "port_in_use"] == [
+        None if "image" in error else expected
+    ]
+
+
 LINES_VARIABLES = {
     "KeyError: 'DATABASE_URL'": "DATABASE_URL",
     "Error: environment variable SECRET_KEY_BASE is not set": "SECRET_KEY_BASE",
@@ -235,6 +293,15 @@ LINES_VARIABLES = {
     "INFO GET /orders 200": "",
     "KeyError: 'discount_percent'": "",
     "ERROR relation ORDERS is missing": "",
+    "2026-01-01 10:00:00,123 WARNING app: SENTRY_DSN is not set": "",
+    '{"level":"warn","msg":"SENTRY_DSN is not set"}': "",
+    '{"level":40,"msg":"SENTRY_DSN is not set"}': "",
+    'time=now level=info msg="SENTRY_DSN is not set"': "",
+    "[warn] SENTRY_DSN is not set": "",
+    "warning: SENTRY_DSN is not set": "",
+    '{"level":"error","msg":"SENTRY_DSN is not set"}': "SENTRY_DSN",
+    "ERROR no INFO: SENTRY_DSN is not set": "SENTRY_DSN",
+    "no info about it: SENTRY_DSN is not set": "SENTRY_DSN",
 }
 
 
@@ -250,6 +317,12 @@ LINES_MIGRATIONS = {
     "FAILED: Can't locate revision identified by 'abc123'": True,
     "error: Dirty database version 16. Fix and force version.": True,
     "INFO applied migration 12": False,
+    "database migrations: 14 applied, 0 failed": False,
+    "migration done without errors": False,
+    "migrations applied=14 failed=0": False,
+    "migrations: 3 applied, 10 failed": True,
+    "migrations: 3 applied, failed: 1": True,
+    "WARN a migration failed and is tried again": False,
 }
 
 

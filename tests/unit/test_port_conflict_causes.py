@@ -128,6 +128,51 @@ CONCLUDED = {
 }  # fmt: skip
 
 
+PUBLISHED = [{"container_port": 80, "protocol": "tcp", "host_address": "127.0.0.1", "host_port": 8080}]
+ELSEWHERE = holder(701, addresses=["127.0.0.2"])
+HELD = "driver failed: failed to bind host port 127.0.0.1:8080/tcp: address already in use"
+REFUSED = service("exited", "compose", error=HELD, ports=PUBLISHED)
+
+# what was measured about the service and the port -> status, problems, who would be ended
+ADDRESSES = {
+    "another address, and it is down": (REFUSED, [ELSEWHERE], "problem", ["port_free_but_service_down"], []),
+    "another address, and it runs": (service("running", "compose", ports=PUBLISHED), [ELSEWHERE], "healthy", [], []),
+    "the same address": (REFUSED, [holder(addresses=["127.0.0.1"]), ELSEWHERE], "problem", ["stranger"], [700]),
+    "every address": (REFUSED, [holder(addresses=["::"]), ELSEWHERE], "problem", ["stranger"], [700]),
+    "it publishes on every address": (
+        service("exited", "compose", error=HELD, ports=[PUBLISHED[0] | {"host_address": None}]),
+        [ELSEWHERE], "problem", ["stranger"], [701],
+    ),
+    "a container that publishes it on another address": (
+        REFUSED, [OF_CONTAINER | {"addresses": ["127.0.0.2"]}], "problem", ["port_free_but_service_down"], [],
+    ),
+    "it publishes another port: not the one that was looked at": (
+        service("exited", "compose", error=HELD, ports=[PUBLISHED[0] | {"host_port": 9090}]),
+        [holder()], "unknown", [], [],
+    ),
+    "there is no container to tell the address": (service("absent", "compose"), [ELSEWHERE], "unknown", [], []),
+    "there is no container, and every address is held": (
+        service("absent", "compose"), [holder()], "problem", ["stranger"], [700],
+    ),
+    "a program of an unknown address that ends for another reason": (
+        service(log_tail_errors=OTHER_ERROR), [ELSEWHERE], "unknown", [], [],
+    ),
+    "a program of an unknown address that says so": (
+        service(log_tail_errors=IN_USE), [ELSEWHERE], "problem", ["stranger"], [701],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ADDRESSES)
+def test_only_who_holds_its_address_is_in_its_way(conclude, case):
+    seen, holders, status, problems, ended = ADDRESSES[case]
+    diagnosis = conclude(seen, port(*holders))
+    assert (diagnosis["status"], causes(diagnosis, "problem")) == (status, problems), diagnosis["findings"]
+    targets = [target for step in diagnosis["plan"]["steps"] for target in step["targets"]]
+    assert [target["pid"] for target in targets if "pid" in target] == ended
+    assert not [target for target in targets if "id" in target]
+
+
 @pytest.fixture
 def conclude(diagnose):
     def run(seen: dict[str, Any], ports: dict[str, Any]) -> dict[str, Any]:
@@ -229,6 +274,18 @@ def test_what_cannot_be_told_is_unknown_and_touches_nothing(conclude, seen, port
     assert diagnosis["status"] == "unknown", diagnosis["findings"]
     assert reason in diagnosis["msg"]
     assert diagnosis["plan"]["steps"] == []
+
+
+def test_the_service_that_was_handed_over_is_looked_at(diagnose):
+    services = {"api": MANAGERS["compose"] | {"port": 8080}, "worker": MANAGERS["compose"]}
+    seen = {"available": True, "services": {"worker": REFUSED["services"]["api"]}}
+    looked = {"service": seen, "port": port(holder(addresses=["127.0.0.1"]))}
+    subject = {"service": "worker", "port": 8080}
+    diagnosis = diagnose("port_conflict", looked, system_services=services, run_subject=subject)
+    assert causes(diagnosis, "problem") == ["stranger"]
+    (step,) = diagnosis["plan"]["steps"]
+    assert (step["targets"][0]["service"], step["targets"][0]["port"]) == ("worker", 8080)
+    assert "port 8080 of worker is held by" in diagnosis["msg"]
 
 
 @pytest.mark.parametrize("variable", [{"ansible_connection": "winrm"}, {"ansible_shell_type": "powershell"}])

@@ -12,6 +12,7 @@ import pytest
 
 from ansible_collections.oncall.runbooks.plugins.module_utils import processes, sockets
 from ansible_collections.oncall.runbooks.plugins.module_utils.port_owners import (
+    behind_proxy,
     is_of_compose_service,
     is_of_program,
     parse_container,
@@ -127,7 +128,21 @@ def test_container_of_the_engine():
         {"PrivatePort": 443, "Type": "tcp"},
     ]
     found = parse_container({"Id": ID, "Names": ["/grafana"], "Labels": None, "Ports": ports})
-    assert found == {"id": ID, "name": "grafana", "labels": {}, "published": [8080]}
+    on = [["0.0.0.0", 8080], ["::", 8080]]
+    assert found == {"id": ID, "name": "grafana", "labels": {}, "published": [8080], "published_on": on}
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [("127.0.0.1", "one"), ("127.0.0.2", "two"), ("10.0.0.1", "any"), ("0.0.0.0", "any"), ("::1", None)],
+)
+def test_of_containers_that_publish_one_port_the_one_of_the_address(address, name):
+    on = {"one": "127.0.0.1", "two": "127.0.0.2", "other port": "10.0.0.1", "any": "0.0.0.0"}
+    containers = [
+        {"name": one, "published_on": [[own, 8081 if one == "other port" else 8080]]} for one, own in on.items()
+    ]
+    found = behind_proxy(containers, 8080, {address})
+    assert (found["name"] if found else None) == name
 
 
 def test_container_of_a_service(tmp_path):

@@ -61,8 +61,21 @@ MEASURED_CONCLUDED = {
         {"worker": crashing(state="exited", oom_killed=True, restarts=0)},
         "problem", ["killed_for_memory"], ["raise_memory_limit"], [],
     ),
-    "killed, and up again": (
-        {"api": running(oom_killed=True, restarts=1)}, "problem", ["killed_for_memory"], ["raise_memory_limit"], [],
+    "killed, and up again just now": (
+        {"api": running(oom_killed=True, restarts=1, uptime_seconds=9.0)},
+        "problem", ["killed_for_memory"], ["raise_memory_limit"], [],
+    ),
+    "killed, and up again since": ({"api": running(oom_killed=True, restarts=1, uptime_seconds=40.0)}, "healthy", [], [], []),
+    "killed every 45 s, and up for 40": (
+        {
+            "api": running(
+                oom_killed=True, restarts=4, restarts_per_hour=4, restart_times=[1000.0, 1045.0], uptime_seconds=40.0
+            )
+        },
+        "problem", ["killed_for_memory"], ["raise_memory_limit"], [],
+    ),
+    "killed often, and when is forgotten": (
+        {"api": running(oom_killed=True, restarts=4, restarts_per_hour=None, uptime_seconds=40.0)}, "unknown", [], [], [],
     ),
     "killed, and restarted by a person since": ({"api": running(oom_killed=True)}, "healthy", [], [], []),
     "killed, and the host has no memory for more": (
@@ -127,6 +140,13 @@ def measure(changes: dict[str, Any]) -> dict[str, Any]:
 def test_concluded(diagnose, measured):
     changes, *expected = MEASURED_CONCLUDED[measured]
     assert list(concluded(diagnose("resource_usage", measure(changes), **SYSTEM))) == expected
+
+
+def test_a_kill_that_is_over_is_told(diagnose):
+    api = running(oom_killed=True, restarts=1, uptime_seconds=40.0)
+    result = diagnose("resource_usage", measure({"api": api}), **SYSTEM)
+    (told,) = (one for one in result["findings"] if one["cause"] == "killed_before")
+    assert told["summary"] == "The kernel once killed api for want of memory, which runs well since: no action"
 
 
 def test_the_host_was_not_seen(diagnose):
