@@ -228,7 +228,7 @@ def test_each_remedy_asks_what_its_own_service_can_do(diagnose):
     ("api", "risk"),
     [
         (growing(0.6, 600), "high"),
-        (running(oom_killed=True, restarts=1), "high"),
+        (running(oom_killed=True, restarts=1, uptime_seconds=9.0), "high"),
         (crashing(oom_killed=True), "medium"),
         (full(0.9), "medium"),
     ],
