@@ -50,8 +50,8 @@ error:
       refuses writes), C(out_of_memory) (full, and refuses writes), C(read_only) (a replica), C(primary_down) (a replica
       that lost its primary), C(no_replicas) (refuses writes for want of replicas), C(clients_paused) (writes wait, as after
       C(CLIENT PAUSE)) or C(not_allowed).
-    - Otherwise it is one of C(refused), C(closed), C(timeout), C(clients_paused) (it holds all answers back), C(loading), C(credentials), C(busy) (with a script),
-      C(too_many_clients), C(name_resolution), C(protocol), C(not_allowed), C(no_engine), C(no_driver) and C(other).
+    - Otherwise it is one of C(refused), C(closed), C(timeout), C(clients_paused) (it holds all answers back), C(loading),
+      C(credentials), C(busy) (with a script), C(too_many_clients), C(name_resolution), C(protocol), C(not_allowed), C(no_engine), C(no_driver) and C(other).
   type: str
   returned: always
 ping_seconds:
