@@ -52,9 +52,9 @@ reason:
   returned: when not available
 error:
   description:
-    - One of C(too_many_connections), C(role_limit) (only the role that asks has none left), C(starting_up), C(credentials),
-      C(no_database), C(not_allowed), C(disk_full), C(statement_timeout) (it answers, too slowly), C(timeout) (it does not answer), C(refused), C(name_resolution),
-      C(no_engine), C(no_driver), C(other).
+    - One of C(too_many_connections), C(role_limit) (only the role that asks has none left), C(starting_up),
+      C(credentials), C(no_database), C(not_allowed), C(disk_full), C(statement_timeout) (it answers, too slowly),
+      C(timeout) (it does not answer), C(refused), C(name_resolution), C(no_engine), C(no_driver), C(other).
   type: str
   returned: when not available
 complete:
