@@ -218,7 +218,7 @@ def host_result(host: str, published: Mapping[str, Any], asked: str, trouble: st
     if first is None:
         return HostResult(host, Outcome.UNKNOWN, trouble or "the runbook came to no end", tuple(runs.values()))
     # Its own outcome counts too: the others only looked at what is theirs.
-    ends = [first, *(runs[owner] for owner in first.hand_over if owner in runs)]
+    ends = [*(runs[owner] for owner in first.hand_over if owner in runs), first]
     end = max(ends, key=lambda run: list(Outcome).index(run.outcome))
     if trouble:
         return HostResult(host, Outcome.UNKNOWN, trouble, (first, *runs.values()))

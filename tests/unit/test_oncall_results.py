@@ -54,7 +54,7 @@ def result(*hosts, status="ended"):
                 "db_pool": published(outcome="resolved", hand_over=["cache"]),
                 "cache": published("cache", "resolved"),
             },
-            "", "resolved", "db_pool resolved",
+            "", "resolved", "db_pool resolved; cache: cache resolved",
         ),
         (
             {
