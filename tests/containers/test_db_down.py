@@ -59,7 +59,8 @@ def test_one_that_recovers_is_waited_for(stack, play):
     docker("restart", stack.name)
     until(lambda: "rejecting" in docker("exec", stack.name, "pg_isready", check=False))
     before = stack.started()
-    promote = threading.Timer(6, docker, ("exec", "--user", "postgres", stack.name, "/bin/sh", "-c", PROMOTE))
+    # Long enough for two looks on a busy machine.
+    promote = threading.Timer(15, docker, ("exec", "--user", "postgres", stack.name, "/bin/sh", "-c", PROMOTE))
     promote.start()
     try:
         fixed = play(db_down_ready_seconds=60)
