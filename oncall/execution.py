@@ -369,8 +369,7 @@ def _private_folder(run_id: str) -> Iterator[Path]:
     with base.with_suffix(".lock").open("w") as gate:
         # One at a time: a folder that is not locked yet would look like one that somebody left behind.
         fcntl.flock(gate, fcntl.LOCK_EX)
-        # One that still goes on is left alone: cut off between a stop and a start, it would leave a service down.
-        _sweep(folder for folder in base.iterdir() if not _processes(folder.name.partition("-")[0]))
+        _sweep(base.iterdir(), spare_living=True)
         folder = Path(tempfile.mkdtemp(prefix=f"{run_id}-", dir=base))
         lock = (folder / "lock").open("w")
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -390,16 +389,19 @@ def sweep() -> set[str]:
     base = runtime_folder()
     with base.with_suffix(".lock").open("w") as gate:
         fcntl.flock(gate, fcntl.LOCK_EX)
-        return _sweep(base.iterdir())
+        return _sweep(base.iterdir(), spare_living=False)
 
 
-def _sweep(folders: Iterable[Path]) -> set[str]:
-    """Nobody holds their lock any more."""
+def _sweep(folders: Iterable[Path], spare_living: bool) -> set[str]:
+    """Those whose lock nobody holds any more."""
     untouched = set()
     for folder in folders:
         with suppress(OSError), (folder / "lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             run = folder.name.partition("-")[0]
+            # Cut off between a stop and a start, it would leave a service down.
+            if spare_living and _processes(run):
+                continue
             # While one lives, it may still begin one.
             if kill(run) and (folder / UNTOUCHED).exists():
                 untouched.add(run)

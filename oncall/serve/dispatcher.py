@@ -127,9 +127,7 @@ class Dispatcher:
         self._store.check_file()
         while self._sort_some() and not self._over.is_set():
             pass
-        for run, reason in self._store.canceled(self._node) if self._any_running() else ():
-            LOG.info("run %s is canceled: %s", run, reason)
-            self._cancel(run)
+        self.cancel_wanted()
         now = time.time()
         self._expire(now)
         for run in self._admit(now):
@@ -138,6 +136,12 @@ class Dispatcher:
             self._next_tidy = time.monotonic() + TIDY_SECONDS
             self._store.forget(now - self._settings().keep_days * DAY_SECONDS, self._forget)
             self._tidy()
+
+    def cancel_wanted(self) -> None:
+        """Kill the runs of this node that a person wants to end."""
+        for run, reason in self._store.canceled(self._node) if self._any_running() else ():
+            LOG.info("run %s is canceled: %s", run, reason)
+            self._cancel(run)
 
     def _begin_or_put_back(self, run: str) -> None:
         try:

@@ -276,19 +276,11 @@ class Service:
 
     def _renew_certificate(self) -> None:
         """One that was renewed under the same name is shown to whoever connects from now on."""
-        if self.settings.tls and self._server and self._server.config.ssl:
+        if self._tls and self._server and self._server.config.ssl:
             try:
                 self._server.config.ssl.load_cert_chain(self._tls["ssl_certfile"], self._tls["ssl_keyfile"])
             except OSError as error:
                 LOG.error("the certificate stays what it was: %s", error.strerror or error)
-
-    def _cancel_what_a_person_wants(self) -> None:
-        try:
-            for run, reason in self._store.canceled(self.settings.node):
-                LOG.info("run %s is canceled: %s", run, reason)
-                self._work.cancel(run)
-        except SQLAlchemyError as error:
-            LOG.error("the database does not say which runs are canceled: %s", type(error).__name__)
 
     def _drain(self) -> None:
         """Let what runs end, for a while; kill what does not."""
@@ -298,7 +290,10 @@ class Service:
         if self._work.running:
             LOG.info("waiting for %d runs to end", len(self._work.running))
         while self._work.running and time.monotonic() < deadline and not self._hurry.wait(0.5):
-            self._cancel_what_a_person_wants()
+            try:
+                self._dispatcher.cancel_wanted()
+            except SQLAlchemyError as error:
+                LOG.error("the database does not say which runs are canceled: %s", type(error).__name__)
         self._work.going_down = True
         for run in self._work.running:
             LOG.warning("run %s is killed; the next start sees what it left", run)

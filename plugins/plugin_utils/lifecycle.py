@@ -253,11 +253,12 @@ def handed_back(
     They look at theirs: what brought this runbook here may still be there, for another reason.
 
     Args:
-        ended: runbook that was handed over to -> its outcome, healthy or resolved.
+        ended: runbook of this play -> its outcome; of those that were handed over to it is healthy or resolved.
     """
     since = state.get("handed_back_at") or now
     state = dict(state, outcome="", handed_back_at=since, last=_kept(diagnosis))
-    acted = bool(state["actions"]) or RESOLVED in ended.values()
+    hand_over = state["hand_over"]
+    acted = bool(state["actions"]) or RESOLVED in [ended[runbook] for runbook in hand_over]
     good = diagnosis["status"] == HEALTHY
     # What was put right a moment ago may need one.
     if not good and acted and now - since < options["verify_timeout_seconds"]:
@@ -268,7 +269,6 @@ def handed_back(
         outcome = UNRESOLVED if acted else ADVISED
     else:
         outcome = UNKNOWN
-    hand_over = state["hand_over"]
     said = [f"{runbook} ended {ended[runbook]}" for runbook in hand_over]
     after = [] if good else [f"looked at again after that: {diagnosis['msg']}"]
     state = _ended(dict(state, notes=[*state["notes"], *said, *after]), outcome)

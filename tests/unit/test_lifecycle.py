@@ -314,6 +314,9 @@ def test_what_is_left_after_a_good_fix_is_handed_over():
         ({"x": "healthy"}, [(0, HEALTHY)], "healthy"),
         ({"x": "healthy"}, [(0, diagnosis(problems={"a"}))], "advised"),
         ({"x": "healthy"}, [(0, UNKNOWN)], "unknown"),
+        # What another runbook of the same play did has nothing to do with it.
+        ({"x": "healthy", "y": "resolved"}, [(0, HEALTHY)], "healthy"),
+        ({"x": "healthy", "y": "resolved"}, [(0, diagnosis(problems={"a"}))], "advised"),
     ],
 )
 def test_what_brought_a_runbook_here_is_looked_at_again(ended, looks, outcome):
