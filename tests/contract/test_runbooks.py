@@ -184,8 +184,10 @@ def test_cause_needs_the_services_that_its_remedy_uses(runbook, slug):
     for folder in ("remedies", "rollbacks"):
         for task in tasks(load("roles", runbook, "tasks", folder, f"{cause.get('remedy')}.yml")):
             if task.get("ansible.builtin.include_role", {}).get("name") == SERVICE:
-                # Of several that a remedy sees to, the cause names the one to ask.
-                service = needs.get("service") if "loop" in task else task["vars"]["service_name"]
+                # Of several that a remedy sees to, the cause names the one to ask. A target of the plan is what it operates.
+                named = task["vars"]["service_name"]
+                of_the_plan = "loop" in task or named == "{{ run_step.targets[0].service }}"
+                service = needs.get("service") if of_the_plan else named
                 used.add((service, task["vars"]["service_verb"]))
     declared = {(needs["service"], verb) for verb in needs.get("verbs", ())} if needs else set()
     assert used <= declared
