@@ -97,7 +97,7 @@ soak: .venv/test.stamp ## what oncall serve promises, with hundreds of kills (ab
 	$(BIN)/python benchmarks/soak.py --page docs/reliability.md
 
 docs: .venv/test.stamp ## write the generated pages again
-	$(BIN)/python docs/generate.py
+	$(BIN)/python -m docs.generate
 
 clean: ## remove what make made
 	@test ! -x $(BIN)/python || $(BIN)/python -m lab down --purge 2>/dev/null; rm -rf .venv .cache .lab .mypy_cache .ruff_cache .pytest_cache .hypothesis
