@@ -19,8 +19,8 @@ import yaml
 from ansible_collections.oncall.runbooks.plugins.module_utils.host.process_usage import parse_stat, tree_usage
 from ansible_collections.oncall.runbooks.plugins.module_utils.services import command as service_command
 from ansible_collections.oncall.runbooks.plugins.module_utils.services.states import MANAGERS, observe
-from ansible_collections.oncall.runbooks.plugins.module_utils.services.verbs import missing_for
 from ansible_collections.oncall.runbooks.plugins.modules import service_command as command_module
+from ansible_collections.oncall.runbooks.plugins.plugin_utils.service_verbs import missing_for
 from ansible_collections.oncall.runbooks.tests.support.modules import COLLECTIONS, run_module
 from ansible_collections.oncall.runbooks.tests.support.supervisord import Supervisord, until
 
