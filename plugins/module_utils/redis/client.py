@@ -17,7 +17,7 @@ from ..deadline import (
     all_within,
     within,
 )
-from ..services.command import failure, run
+from ..run_command import failure, run
 from ..text.one_line import without_secrets
 
 # What servers, redis-py, redis-cli and docker say. The server's own words begin with a code in capitals.
