@@ -139,8 +139,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.deadline import DeadlineExceeded
 from ..module_utils.disk.reclaim import Reclaim
+from ..module_utils.disk.spec import FILES_TO_RECLAIM
 from ..module_utils.docker.engine import EngineError
-from ..module_utils.observers.specs import FILES_TO_RECLAIM
 
 KINDS = ("container_logs", "files", "images", "build_cache", "journal_bytes")
 _IDENTITY = {

@@ -101,14 +101,13 @@ use:
       type: dict
 """
 
-from ..module_utils.disk.filesystems import observe
-from ..module_utils.observers import module as observer_module
-from ..module_utils.observers.specs import FILESYSTEM
+from ..module_utils.observer_module import run
+from ..module_utils.observers import filesystem
 
 
 def main():
     """Run the module."""
-    observer_module.run(FILESYSTEM, observe)
+    run(filesystem)
 
 
 if __name__ == "__main__":

@@ -139,7 +139,6 @@ gone:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.observers.specs import DATABASE
 from ..module_utils.postgres.client import (
     Client,
     DatabaseError,
@@ -151,6 +150,7 @@ from ..module_utils.postgres.sessions import (
     TERMINATE,
     end_sessions,
 )
+from ..module_utils.postgres.spec import DATABASE
 
 ARGUMENT_SPEC = {
     "database": DATABASE,

@@ -23,7 +23,7 @@ import pytest
 from ansible_collections.oncall.runbooks.lab.layout import Layout, as_unprivileged
 from ansible_collections.oncall.runbooks.plugins.filter.disk_space import picked
 from ansible_collections.oncall.runbooks.plugins.module_utils.disk import filesystems as filesystem
-from ansible_collections.oncall.runbooks.plugins.module_utils.observers.specs import FILESYSTEM
+from ansible_collections.oncall.runbooks.plugins.module_utils.observers.filesystem import SPEC
 from ansible_collections.oncall.runbooks.tests.support.containers import Containers, docker
 from ansible_collections.oncall.runbooks.tests.support.modules import run_module
 from ansible_collections.oncall.runbooks.tests.support.plays import REPOSITORY, Play, Player
@@ -31,7 +31,7 @@ from ansible_collections.oncall.runbooks.tests.support.supervisord import until
 from ansible_collections.oncall.runbooks.tests.support.systemd_host import SystemdHost
 
 MIB = 1024 * 1024
-DEFAULTS = {key: value["default"] for key, value in FILESYSTEM.items()}
+DEFAULTS = {key: value["default"] for key, value in SPEC.items()}
 
 
 class Disk:

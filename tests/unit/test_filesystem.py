@@ -20,10 +20,10 @@ from ansible_collections.oncall.runbooks.plugins.module_utils.disk import filesy
 from ansible_collections.oncall.runbooks.plugins.module_utils.disk import mounts as filesystem_mounts
 from ansible_collections.oncall.runbooks.plugins.module_utils.disk import usage as filesystem_usage
 from ansible_collections.oncall.runbooks.plugins.module_utils.docker import space as docker_space
-from ansible_collections.oncall.runbooks.plugins.module_utils.observers.specs import FILESYSTEM
+from ansible_collections.oncall.runbooks.plugins.module_utils.observers.filesystem import SPEC
 from ansible_collections.oncall.runbooks.tests.support.modules import run_module
 
-DEFAULTS = {key: value["default"] for key, value in FILESYSTEM.items()}
+DEFAULTS = {key: value["default"] for key, value in SPEC.items()}
 # From a Debian 12 with Docker, shortened.
 MOUNTINFO = r"""22 27 0:21 / /proc rw,relatime - proc proc rw
 23 27 0:22 / /sys rw,relatime - sysfs sysfs rw

@@ -23,7 +23,7 @@ def observe(params):
     """Look at every filesystem; where one is full, also at what fills it.
 
     Args:
-        params: as in :data:`observer_specs.FILESYSTEM`.
+        params: as in :data:`observers.filesystem.SPEC`.
 
     Returns:
         What the documentation of M(oncall.runbooks.filesystem_info) says.

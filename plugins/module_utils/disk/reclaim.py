@@ -14,7 +14,7 @@ from ..disk import expired_files, open_files
 from ..disk import filesystems as filesystem
 from ..docker import space as docker_space
 from ..docker.engine import Engine, EngineError
-from ..services.command import failure, run
+from ..run_command import failure, run
 from ..text.one_line import one_line
 
 ENOUGH = "there is room enough"

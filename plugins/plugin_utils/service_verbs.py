@@ -1,14 +1,14 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the manager of a service can do, from the ``verbs.yml`` of its folder. Only for the controller."""
+"""What the manager of a service can do, from the ``verbs.yml`` of its folder."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-from ..text.one_line import one_line
+from ..module_utils.text.one_line import one_line
 
 _MANAGER = re.compile(r"[a-z][a-z0-9_]*\Z")
 
