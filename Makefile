@@ -23,7 +23,7 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: .venv/lab.stamp ## start a real stack, break it, run the runbook, show the result
-	@$(BIN)/python -m lab.demo
+	@$(BIN)/python -m lab.tools.demo
 
 # Molecule mostly waits, and what only computes gets what time it leaves. What each of them says comes when it has ended.
 test: lint types ## everything that checks this project

@@ -13,11 +13,11 @@ import sys
 from collections.abc import Callable
 
 try:
-    from . import engine
     from .base import BaseLab
-    from .compose_lab import ComposeLab
+    from .compose import engine
+    from .compose.stack import ComposeLab
+    from .embedded.stack import Lab
     from .layout import LabError
-    from .stack import Lab
 except ModuleNotFoundError as error:
     sys.exit(f"python -m lab: {sys.executable} has no {error.name}; make setup, then: source .venv/bin/activate")
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 
-from .compose_project import SERVICES as SERVICES_OF_COMPOSE
-from .compose_project import Project
+from .compose.project import SERVICES as SERVICES_OF_COMPOSE
+from .compose.project import Project
 from .layout import DATABASE, SERVICES, Layout, write_private
 
 

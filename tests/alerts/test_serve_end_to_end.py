@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.oncall.runbooks.lab.alertmanager import Alertmanager, ensure_alertmanager
-from ansible_collections.oncall.runbooks.lab.prometheus import Prometheus, ensure_prometheus, hurried
 from ansible_collections.oncall.runbooks.tests.support.debian_programs import program
 from ansible_collections.oncall.runbooks.tests.support.plays import REPOSITORY
 from ansible_collections.oncall.runbooks.tests.support.serving import TOKEN, Serving, alert
 from ansible_collections.oncall.runbooks.tests.support.supervisord import until
+from lab.tools.alertmanager import Alertmanager, ensure_alertmanager
+from lab.tools.prometheus import Prometheus, ensure_prometheus, hurried
 
 EXTENSION = REPOSITORY / "extensions" / "prometheus"
 TIMES = 20

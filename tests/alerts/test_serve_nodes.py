@@ -11,9 +11,9 @@ from collections.abc import Iterator
 import pytest
 from psycopg import sql
 
-from ansible_collections.oncall.runbooks.lab.database import connect
 from ansible_collections.oncall.runbooks.tests.support.serving import Serving, alert, wait_until_empty
 from ansible_collections.oncall.runbooks.tests.support.supervisord import until
+from lab.database import connect
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ import pytest
 
 from lab import ComposeLab, Lab, LabError
 from lab.__main__ import main
-from lab.compose_faults.services import FAULTS
-from lab.compose_project import SERVICES
-from lab.compose_target import load_faults
+from lab.compose.faults.services import FAULTS
+from lab.compose.project import SERVICES
+from lab.compose.target import load_faults
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -214,7 +214,7 @@ def test_a_port_that_is_taken_meanwhile_is_one_line(second, lab):
     second.layout.save({"kind": "compose", "ports": {}})
     with pytest.MonkeyPatch.context() as patch:
         # Somebody takes it between the choice and the start.
-        patch.setattr("lab.compose_lab.choose_ports", lambda layout, names: layout.save(
+        patch.setattr("lab.compose.stack.choose_ports", lambda layout, names: layout.save(
             {**layout.record(), "ports": dict(lab.layout.ports)}))  # fmt: skip
         with pytest.raises(LabError, match="port is already allocated") as caught:
             second.up()

@@ -20,7 +20,6 @@ from typing import Any
 import psycopg
 import pytest
 
-from ansible_collections.oncall.runbooks.lab.layout import Layout, as_unprivileged
 from ansible_collections.oncall.runbooks.plugins.filter.disk_space import picked
 from ansible_collections.oncall.runbooks.plugins.module_utils import filesystem
 from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import FILESYSTEM
@@ -29,6 +28,7 @@ from ansible_collections.oncall.runbooks.tests.support.modules import run_module
 from ansible_collections.oncall.runbooks.tests.support.plays import REPOSITORY, Play, Player
 from ansible_collections.oncall.runbooks.tests.support.supervisord import until
 from ansible_collections.oncall.runbooks.tests.support.systemd_host import SystemdHost
+from lab.layout import Layout, as_unprivileged
 
 MIB = 1024 * 1024
 DEFAULTS = {key: value["default"] for key, value in FILESYSTEM.items()}

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from collection import ROOT, RUNBOOKS, causes, load, names
 
-from lab.compose_target import load_faults
+from lab.compose.target import load_faults
 
 SCENARIOS = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
 WITHOUT_RUNBOOK = {"default", "healthy"}

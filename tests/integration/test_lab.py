@@ -20,9 +20,10 @@ import pytest
 import yaml
 from plays import REPOSITORY
 
-from lab import Lab, LabError, faults, processes
+from lab import Lab, LabError
 from lab.__main__ import main
 from lab.database import connect
+from lab.embedded import faults, processes
 
 END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{}'"
 CANCEL = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = '{}' AND state = 'active'"

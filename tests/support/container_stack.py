@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.oncall.runbooks.lab.images import images
 from ansible_collections.oncall.runbooks.tests.support.containers import Containers, docker
 from ansible_collections.oncall.runbooks.tests.support.supervisord import until
+from lab.compose.images import images
 
 PASSWORD = "s3cret"
 POSTGRES = """

@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
-from ansible_collections.oncall.runbooks.lab.images import images
 from ansible_collections.oncall.runbooks.tests.support.reaper import reap
+from lab.compose.images import images
 
 
 @cache
