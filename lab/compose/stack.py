@@ -13,15 +13,15 @@ from typing import Any
 
 from .. import inventory
 from ..base import BaseLab
-from ..embedded.assemble import choose_ports
 from ..layout import DATABASE, LabError, write_private
 from ..measure import wait
+from ..ports import choose_ports
 from . import engine
 from .baseline import restore_state, snapshot, strays
 from .images import images, packages
 from .project import PORTS, SERVICES, Project
 from .release import Release
-from .target import Fault, Target, load_faults
+from .target import Fault, Target
 
 READY_SECONDS = 120
 CONDITION_SECONDS = 45
@@ -30,6 +30,8 @@ CONDITION_SECONDS = 45
 class ComposeLab(BaseLab):
     """A stack in containers of its own."""
 
+    kind = "compose"
+
     def __init__(self, home: str | Path | None = None, say: Callable[[str], None] = lambda line: None) -> None:
         super().__init__(home, say)
         self.project = Project(self.layout)
@@ -37,7 +39,7 @@ class ComposeLab(BaseLab):
 
     # ------------------------------------------------------------------ up and down
     def up(self) -> None:
-        self.layout.require_kind("compose")
+        self.layout.require_kind(self.kind)
         with self.layout.locked():
             if self.layout.exists() and self.active() and self.project.containers():
                 return self._say(f"already up; active faults: {', '.join(self.active())}")
@@ -45,7 +47,7 @@ class ComposeLab(BaseLab):
             if not self.layout.exists():
                 self._say(f"making a compose lab in {self.home}")
                 self.layout.begin()
-                self.layout.save({"kind": "compose", "ports": {}})
+                self.layout.save({"kind": self.kind, "ports": {}})
             self._start()
             self._say(f"ready: {self.url} ({self.home})")
         return None
@@ -71,7 +73,7 @@ class ComposeLab(BaseLab):
         self._wait_ready()
         if not running:
             self.layout.save({**record, "baseline": snapshot(self.target)})
-        inventory.write(self.layout, inventory.of_compose(self.project))
+        inventory.write(self.layout, _variables(self.project))
 
     def _compose_up(self) -> None:
         self.project.compose("up", "--detach", "--wait", "--remove-orphans", "--timeout", "5", "--quiet-pull")
@@ -110,7 +112,7 @@ class ComposeLab(BaseLab):
     def status(self) -> dict[str, Any]:
         """``{"up", "home", "kind", "project", "services": {name: {"state", "container", ...}}, "faults": [name]}``."""
         status: dict[str, Any] = {
-            "up": False, "home": str(self.home), "kind": "compose", "project": self.project.name, "services": {},
+            "up": False, "home": str(self.home), "kind": self.kind, "project": self.project.name, "services": {},
             "faults": [],
         }  # fmt: skip
         found = self.project.containers() if self.layout.exists() else {}
@@ -150,9 +152,6 @@ class ComposeLab(BaseLab):
         }
 
     # ------------------------------------------------------------------ breaking and mending
-    def faults(self) -> dict[str, Fault]:
-        return load_faults()
-
     def inject(self, name: str) -> str:
         fault = self._known(name)
         with self.layout.locked():
@@ -188,7 +187,7 @@ class ComposeLab(BaseLab):
             return active
 
     def _heal(self, *names: str) -> None:
-        known = self.faults()
+        known = self.faults
         # A database that is frozen, and whatever else nothing works without, comes back before the rest is undone.
         self._settle_containers()
         for name in names:
@@ -216,12 +215,6 @@ class ComposeLab(BaseLab):
     def _measured(self, name: str) -> tuple[bool, str]:
         return self._known(name).there(self.target)
 
-    def _known(self, name: str) -> Fault:
-        faults = self.faults()
-        if name not in faults:
-            raise LabError(f"no fault {name!r}; the known ones are {', '.join(faults)}")
-        return faults[name]
-
     def _require_up(self) -> None:
         if not (self.layout.exists() and self.project.containers()):
             raise LabError(f"the lab in {self.home} is not up; run: python -m lab up --compose")
@@ -231,3 +224,33 @@ def _state(container: dict[str, Any]) -> str:
     """``healthy``, ``unhealthy`` or ``starting`` of what runs; else ``exited``, ``paused``, ``restarting``, ..."""
     state = container["State"]
     return state["Health"]["Status"] if state["Status"] == "running" and "Health" in state else state["Status"]
+
+
+def _variables(project: Project) -> dict[str, object]:
+    """What the contract of roles/system asks for, of a lab in containers."""
+    layout = project.layout
+    ports = layout.ports
+    services: dict[str, dict[str, object]] = {
+        name: {
+            "manager": "compose",
+            "project": str(project.folder),
+            "project_name": project.name,
+            "name": name,
+            "port": project.port(name),
+        }
+        for name in SERVICES
+    }
+    for name in ("api", "worker", "frontend", "provider"):
+        services[name]["health_url"] = f"http://127.0.0.1:{project.port(name)}/health"
+    for name in ("api", "worker"):
+        services[name] |= {"environment_file": str(project.folder / f"{name}.env"), "depends_on": ["db", "redis"]}
+    services["frontend"]["depends_on"] = ["api"]
+    return {
+        "system_state_directory": str(layout.home / "oncall"),
+        "system_services": services,
+        "system_endpoints": {
+            name: f"http://127.0.0.1:{project.port(name)}/metrics" for name in ("api", "worker", "frontend")
+        },
+        "system_redis": {"host": "127.0.0.1", "port": ports["redis"], "service": "redis"},
+        "system_database": inventory.of_database(layout, "db"),
+    }

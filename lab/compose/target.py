@@ -9,7 +9,6 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -139,14 +138,3 @@ class Fault:
     make: Callable[[Target], object]
     there: Callable[[Target], tuple[bool, str]]
     undo: Callable[[Target], object] = _nothing
-
-
-def load_faults() -> dict[str, Fault]:
-    """Every fault of ``lab/compose/faults`` by its name."""
-    found: dict[str, Fault] = {}
-    for file in sorted((Path(__file__).parent / "faults").glob("[!_]*.py")):
-        for name, fault in import_module(f"lab.compose.faults.{file.stem}").FAULTS.items():
-            if name in found:
-                raise LabError(f"lab/compose/faults/{file.name}: there is another fault {name}")
-            found[name] = fault
-    return found

@@ -1,31 +1,17 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Put a lab together: its ports, its configuration files and the programs supervisord runs."""
+"""Put a lab together: its configuration files and the programs supervisord runs."""
 
 from __future__ import annotations
 
-import os
-import random
 import re
-import socket
 import sys
 from pathlib import Path
 
 from .. import database, inventory
-from ..layout import DATABASE, POOL_MAX, SERVICES, LabError, Layout, package_folder, unprivileged_user
+from ..layout import DATABASE, POOL_MAX, SERVICES, Layout, package_folder, unprivileged_user
 from .supervise import Supervisor, program
-
-
-def choose_ports(layout: Layout, names: tuple[str, ...] = ("api", "database", "redis", "provider")) -> None:
-    """Keep the ports of last time; choose others for those that somebody else took."""
-    record = layout.record()
-    ports = record["ports"]
-    for name in names:
-        taken = set(ports.values()) - {ports.get(name)}
-        if name not in ports or ports[name] in taken or not _free(ports[name]):
-            ports[name] = _free_port(taken)
-    layout.save(record)
 
 
 def configure(layout: Layout, supervisor: Supervisor) -> None:
@@ -41,7 +27,7 @@ def configure(layout: Layout, supervisor: Supervisor) -> None:
         file = supervisor.program_file(name)
         # What a runbook set in the API's environment stays over a restart of the lab.
         file.write_text(service_program(layout, name, _pool_max(file)))
-    inventory.write(layout, inventory.of_embedded(layout))
+    inventory.write(layout, variables(layout))
 
 
 def service_program(layout: Layout, name: str, pool_max: str = str(POOL_MAX)) -> str:
@@ -73,27 +59,6 @@ def service_program(layout: Layout, name: str, pool_max: str = str(POOL_MAX)) ->
     return program(layout, name, argv, environment=environment, startretries=4)
 
 
-def _free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
-
-
-def _free_port(taken: set[int]) -> int:
-    # Below the range outgoing connections get theirs from: otherwise a client that retries while the server
-    # restarts can be given the server's port and connect to itself.
-    # Labs that start at the same moment look in different places: until something listens, each would find the same free.
-    own = 20000 + os.getpid() % 40 * 300
-    for port in (*random.sample(range(own, own + 300), 300), *random.sample(range(20000, 32000), 500)):
-        if port not in taken and _free(port):
-            return port
-    raise LabError("no free port between 20000 and 32000 on 127.0.0.1")
-
-
 def _pool_max(file: Path) -> str:
     found = re.search(r"PG_POOL_MAX=\W*(\d+)", file.read_text() if file.exists() else "")
     return found[1] if found else str(POOL_MAX)
@@ -112,3 +77,26 @@ maxmemory 32mb
 # The configuration's path in the title tells whose server this is.
 proc-title-template "{{title}} {{config-file}}"
 """
+
+
+def variables(layout: Layout) -> dict[str, object]:
+    """What the contract of roles/system asks for, of a lab under supervisord."""
+    ports = layout.ports
+    api = f"http://127.0.0.1:{ports['api']}"
+    services: dict[str, dict[str, str]] = {
+        name: {
+            "manager": "supervisor",
+            "name": name,
+            "config": str(layout.config),
+            "program_config": str(layout.programs / f"{name}.conf"),
+        }
+        for name in SERVICES
+    }
+    services["api"]["health_url"] = f"{api}/health"
+    return {
+        "system_state_directory": str(layout.home / "oncall"),
+        "system_services": services,
+        "system_endpoints": {"api": f"{api}/metrics"},
+        "system_redis": {"host": "127.0.0.1", "port": ports["redis"], "service": "redis"},
+        "system_database": inventory.of_database(layout, "database"),
+    }

@@ -16,11 +16,13 @@ from .. import database, measure
 from ..base import BaseLab
 from ..layout import DATABASE, SERVICES, LabError
 from ..measure import GaveUp, wait
-from . import faults, processes
-from .assemble import choose_ports, configure, service_program
-from .faults import FAULTS, Fault
+from ..ports import choose_ports
+from . import processes
+from .assemble import configure, service_program
 from .supervise import Supervisor, program
+from .target import Fault, Target
 
+PORTS = ("api", "database", "redis", "provider")
 READY_SECONDS = 40
 CONDITION_SECONDS = 45
 
@@ -28,14 +30,16 @@ CONDITION_SECONDS = 45
 class Lab(BaseLab):
     """A stack under supervisord: processes of this user, on loopback."""
 
+    kind = "embedded"
+
     def __init__(self, home: str | Path | None = None, say: Callable[[str], None] = lambda line: None) -> None:
         super().__init__(home, say)
         self.supervisor = Supervisor(self.layout)
-        self._target = faults.Target(self.layout, self.supervisor)
+        self._target = Target(self.layout, self.supervisor)
 
     # ------------------------------------------------------------------ up and down
     def up(self) -> None:
-        self.layout.require_kind("embedded")
+        self.layout.require_kind(self.kind)
         with self.layout.locked():
             if self.layout.exists() and self.supervisor.alive():
                 for name in set() if self.active() else SERVICES:
@@ -55,7 +59,7 @@ class Lab(BaseLab):
             self._say(f"ending {len(orphans)} processes that an earlier run left behind")
             processes.end(orphans)
         self.layout.prepare()
-        choose_ports(self.layout)
+        choose_ports(self.layout, PORTS)
         if not self.layout.data.exists():
             self._say("making the database")
         database.initialise(self.layout)
@@ -125,7 +129,7 @@ class Lab(BaseLab):
         status: dict[str, Any] = {
             "up": False,
             "home": str(self.home),
-            "kind": "embedded",
+            "kind": self.kind,
             "services": {},
             "faults": [],
             "pool": {},
@@ -157,9 +161,6 @@ class Lab(BaseLab):
         }
 
     # ------------------------------------------------------------------ breaking and mending
-    def faults(self) -> dict[str, Fault]:
-        return FAULTS
-
     def inject(self, name: str) -> str:
         fault = self._known(name)
         with self.layout.locked():
@@ -203,25 +204,21 @@ class Lab(BaseLab):
         with self.layout.locked():
             self._require_up()
             active = self.active()
-            for name in sorted(active, key=lambda name: name not in faults.BLIND):
+            for name in sorted(active, key=lambda name: not self.faults[name].blind):
                 self._heal(name)
             if not active:
                 self._settle()
             return active
 
-    def _known(self, name: str) -> Fault:
-        return faults.known(name)
-
     def _measured(self, name: str) -> tuple[bool, str]:
         return self._known(name).there(self._target)
 
     def _heal(self, name: str) -> None:
-        fault = FAULTS[name]
+        fault = self.faults[name]
         others = set(self.active()) - {name}
-        if (first := others & set(faults.BLIND)) and name not in faults.BLIND:
-            raise LabError(
-                f"{name} cannot be undone while {', '.join(sorted(first))} lasts; run: python -m lab heal --all"
-            )
+        first = sorted(other for other in others if self.faults[other].blind)
+        if first and not fault.blind:
+            raise LabError(f"{name} cannot be undone while {', '.join(first)} lasts; run: python -m lab heal --all")
         file = self.supervisor.program_file(f"fault-{name}")
         if file.exists():
             file.unlink()

@@ -18,7 +18,7 @@ from lab import ComposeLab, Lab, LabError
 from lab.__main__ import main
 from lab.compose.faults.services import FAULTS
 from lab.compose.project import SERVICES
-from lab.compose.target import load_faults
+from lab.faults import load_faults
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -222,9 +222,9 @@ def test_a_port_that_is_taken_meanwhile_is_one_line(second, lab):
 
 
 def test_every_fault_has_a_name_of_its_own_and_says_what_it_is():
-    found = load_faults()
-    assert set(FAULTS) < set(found)
-    assert all(fault.summary and "\n" not in fault.summary for fault in found.values())
+    found = load_faults("compose")
+    assert found["services"] == FAULTS
+    assert all(fault.summary and "\n" not in fault.summary for same in found.values() for fault in same.values())
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,8 @@ from plays import REPOSITORY
 from lab import Lab, LabError
 from lab.__main__ import main
 from lab.database import connect
-from lab.embedded import faults, processes
+from lab.embedded import processes
+from lab.embedded.faults import db_pool
 
 END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = '{}'"
 CANCEL = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE application_name = '{}' AND state = 'active'"
@@ -150,9 +151,9 @@ def test_other_faults_break_one_part_and_heal(healthy_lab, name, works):
     assert healthy_lab.request("/readyz")[0] == 200
 
 
-def test_every_fault_is_tested():
+def test_every_fault_is_tested(lab):
     others = {"high_usage", "redis_down", "api_down", "database_down", "database_hang", "metrics_missing"}
-    assert set(FAULTS) | others == set(faults.FAULTS)
+    assert set(FAULTS) | others == set(lab.faults)
 
 
 def test_two_faults_at_once_and_both_go(healthy_lab):
@@ -207,10 +208,10 @@ def test_secrets_are_in_private_files_and_in_no_command_line(lab):
 
 def test_inventory_speaks_of_this_lab_with_its_thresholds(lab):
     values = yaml.safe_load((REPOSITORY / "inventories/lab/host_vars/lab.yml").read_text())
-    assert values["db_pool_idle_in_transaction_seconds"] == faults.IDLE_IN_TRANSACTION_SECONDS
-    assert values["db_pool_idle_seconds"] == faults.IDLE_SECONDS
-    assert values["db_pool_long_query_seconds"] == faults.LONG_QUERY_SECONDS
-    assert values["db_pool_blocked_seconds"] == faults.BLOCKED_SECONDS
+    assert values["db_pool_idle_in_transaction_seconds"] == db_pool.IDLE_IN_TRANSACTION_SECONDS
+    assert values["db_pool_idle_seconds"] == db_pool.IDLE_SECONDS
+    assert values["db_pool_long_query_seconds"] == db_pool.LONG_QUERY_SECONDS
+    assert values["db_pool_blocked_seconds"] == db_pool.BLOCKED_SECONDS
     expression = "system_endpoints.api ~ ' ' ~ system_database.port ~ ' ' ~ system_services.api.program_config"
     done = subprocess.run(
         [f"{sys.prefix}/bin/ansible", "lab", "-i", "inventories/lab", "-m", "ansible.builtin.debug", "-a",
@@ -309,4 +310,4 @@ def test_commands_print_the_lab_s_state(monkeypatch, lab, capsys):
     assert main(["env"]) == 0
     assert f"export PGPORT={lab.layout.ports['database']}\n" in capsys.readouterr().out
     assert main(["faults"]) == 0
-    assert len(capsys.readouterr().out.splitlines()) == len(faults.FAULTS)
+    assert len(capsys.readouterr().out.splitlines()) == len(lab.faults)

@@ -1,21 +1,17 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The faults: what each is, how it is made, and what must be measured before it counts as made."""
+"""The API's pool of database connections: used up, too small, or only busy. Most are made by ``lab.programs.trouble``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
-import psutil
-
-from .. import measure
-from ..database import connect, end_sessions
-from ..layout import MAX_CONNECTIONS, RESERVED, SUPERUSER_RESERVED, LabError, Layout
-from ..measure import Measured
-from . import processes
-from .supervise import Supervisor
+from lab import measure
+from lab.database import end_sessions
+from lab.embedded.target import Fault, Target
+from lab.layout import MAX_CONNECTIONS, RESERVED, SUPERUSER_RESERVED
+from lab.measure import Measured
 
 # The thresholds of inventories/lab: a fault is there when a runbook with these would see it.
 IDLE_IN_TRANSACTION_SECONDS = 4
@@ -23,40 +19,6 @@ IDLE_SECONDS = 6
 LONG_QUERY_SECONDS = 4
 BLOCKED_SECONDS = 2
 USABLE_CONNECTIONS = MAX_CONNECTIONS - SUPERUSER_RESERVED - RESERVED
-
-
-@dataclass(frozen=True)
-class Target:
-    """What faults act on."""
-
-    layout: Layout
-    supervisor: Supervisor
-
-
-def _nothing(target: Target) -> None:
-    """Most faults are made by their program alone, and end with it."""
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One way to break the lab.
-
-    Attributes:
-        summary: one line for people.
-        there: whether the condition is there now.
-        samples: how many samples in a row must say so.
-        program: made by ``lab.programs.trouble`` under supervisord; otherwise by ``make``.
-        small_pool: the API must not have its connections open yet.
-        make, undo: called before the condition is awaited, and at heal after the program was ended.
-    """
-
-    summary: str
-    there: Callable[[Target], tuple[bool, str]]
-    samples: int = 1
-    program: bool = False
-    small_pool: bool = False
-    make: Callable[[Target], object] = _nothing
-    undo: Callable[[Target], object] = _nothing
 
 
 def _measured(condition: Callable[[Measured], bool], sessions: bool = True) -> Callable[[Target], tuple[bool, str]]:
@@ -124,59 +86,6 @@ def _release_leak(target: Target) -> None:
     measure.request(target.layout, "/debug/leaks", "DELETE")
 
 
-def _down(name: str, answers: Callable[[Layout], bool]) -> Fault:
-    def there(target: Target) -> tuple[bool, str]:
-        down = not answers(target.layout)
-        return down, f"{name} {'does not answer' if down else 'still answers'}"
-
-    return Fault(
-        f"{name} is stopped",
-        there,
-        make=lambda target: target.supervisor.stop(name),
-        undo=lambda target: target.supervisor.start(name),
-    )
-
-
-def _suspend(target: Target) -> None:
-    found = processes.database_processes(target.layout)
-    if not found:
-        raise LabError("the database does not run; run: python -m lab heal --all")
-    # The postmaster first: it must not start new processes while the others are stopped.
-    for process in sorted(found, key=lambda process: process.pid):
-        _quietly(process.suspend)
-
-
-def _resume(target: Target) -> None:
-    for process in processes.database_processes(target.layout):
-        _quietly(process.resume)
-    # Somebody may have tried to restart it meanwhile, and supervisord may have given up.
-    target.supervisor.start("database")
-
-
-def _quietly(act: Callable[[], None]) -> None:
-    try:
-        act()
-    except psutil.NoSuchProcess:
-        return
-
-
-def _hangs(target: Target) -> tuple[bool, str]:
-    try:
-        with connect(target.layout):
-            return False, "the database still takes sessions"
-    except LabError as error:
-        return measure.listens(target.layout.ports["database"]), str(error)
-
-
-def _metrics_missing(target: Target) -> tuple[bool, str]:
-    status, _ = measure.request(target.layout, "/metrics")
-    return status == 404, f"/metrics answers {status}"
-
-
-def api_answers(layout: Layout) -> bool:
-    return measure.request(layout, "/health")[0] == 200
-
-
 FAULTS: dict[str, Fault] = {
     "idle_in_transaction": Fault(
         "the API's handlers hold the whole pool idle in transaction while they wait for a payment provider",
@@ -219,21 +128,4 @@ FAULTS: dict[str, Fault] = {
         "a steady load of 64 busy requests, for which a pool of 35 is too small as well",
         _measured(_overloaded, sessions=False), samples=5, program=True,
     ),
-    "redis_down": _down("redis", lambda layout: measure.redis_answers(layout.ports["redis"])),
-    "api_down": _down("api", api_answers),
-    "database_down": _down("database", lambda layout: measure.listens(layout.ports["database"])),
-    "database_hang": Fault(
-        "the database's processes are stopped: it takes connections and never answers",
-        _hangs, make=_suspend, undo=_resume,
-    ),
-    "metrics_missing": Fault("the API answers 404 on /metrics", _metrics_missing),
 }  # fmt: skip
-
-# These go first when everything is healed: nothing else can be undone while they last.
-BLIND = ("database_hang", "database_down", "redis_down", "api_down", "metrics_missing")
-
-
-def known(name: str) -> Fault:
-    if name not in FAULTS:
-        raise LabError(f"no fault {name!r}; the known ones are {', '.join(FAULTS)}")
-    return FAULTS[name]
