@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import fcntl
 import shutil
-import socket
 import subprocess
 import time
 import urllib.request
 from pathlib import Path
+
+from ..ports import free_port
 
 
 class NoProgram(Exception):
@@ -63,8 +64,7 @@ class Server:
     """
 
     def __init__(self, folder: Path, name: str, argv: list[str], cwd: Path | None = None) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = free_port()
         self.place = f"127.0.0.1:{port}"
         self.url = f"http://{self.place}"
         self._log = folder / f"{name}.log"
@@ -73,7 +73,7 @@ class Server:
                 [part.replace("{port}", str(port)) for part in argv], cwd=cwd, stdout=log, stderr=log
             )
 
-    def wait_until_ready(self, seconds: float = 15) -> None:
+    def wait_until_ready(self, seconds: float = 90) -> None:
         """Until it says that it is."""
         end = time.monotonic() + seconds
         while True:
@@ -97,4 +97,4 @@ class Server:
 
     def stop(self) -> None:
         self._process.terminate()
-        self._process.wait(10)
+        self._process.wait(60)

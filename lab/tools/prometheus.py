@@ -91,7 +91,7 @@ class Prometheus(Server):
         with urllib.request.urlopen(f"{self.url}/api/v1/query", body, timeout=2) as answer:
             return list(json.load(answer)["data"]["result"])
 
-    def wait_for(self, expression: str, seconds: float = 15) -> None:
+    def wait_for(self, expression: str, seconds: float = 90) -> None:
         """Until the expression has a result."""
         end = time.monotonic() + seconds
         while True:

@@ -137,7 +137,7 @@ def outside() -> Iterator[Outside]:
     found.close()
 
 
-def until(there: Callable[[], Any], seconds: float = 20) -> Any:
+def until(there: Callable[[], Any], seconds: float = 90) -> Any:
     """What is there, as soon as it is."""
     end = time.monotonic() + seconds
     while not (found := there()):

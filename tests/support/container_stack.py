@@ -97,7 +97,7 @@ class ContainerStack:
         if self._containers.state(self._service)["Status"] == "paused":
             docker("unpause", self.name)
         docker("start", self.name)
-        until(self.answers, 60)
+        until(self.answers)
 
     def remove(self) -> None:
         self._containers.remove()
