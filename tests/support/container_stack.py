@@ -69,7 +69,7 @@ class ContainerStack:
             "cache_timeout_seconds": 4,
             "db_down_timeout_seconds": 4,
             "run_verify_seconds": 1,
-            "run_verify_timeout_seconds": 20,
+            "run_verify_timeout_seconds": 60,
             "run_verify_every_seconds": 1,
             "run_confirm_seconds": 0.5,
             "run_cooldown_seconds": 0,

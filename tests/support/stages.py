@@ -19,6 +19,11 @@ from dataclasses import dataclass
 MAKE = os.environ.get("MAKE", "make")
 
 
+def clock(seconds: float) -> str:
+    """Minutes and seconds, as wide as 59 min 59 s."""
+    return "{:>3} min {:>2} s".format(*divmod(round(seconds), 60))
+
+
 @dataclass(frozen=True)
 class Ended:
     """How a stage ended."""
@@ -31,7 +36,7 @@ class Ended:
     @property
     def row(self) -> str:
         result = f"failed with {self.code}" if self.code else "passed"
-        return f"  {self.name:<14}{self.seconds // 60:>3.0f} min {self.seconds % 60:>2.0f} s  {result}"
+        return f"  {self.name:<14}{clock(self.seconds)}  {result}"
 
 
 def run(name: str, beside: bool, first: bool) -> Ended:
@@ -75,7 +80,7 @@ def main(phases: list[str]) -> int:
     seconds = time.monotonic() - began
     result = f"failed: {', '.join(failed)}; what each said is above" if failed else "all good"
     print("\nmake test:", *[one.row for one in ended], sep="\n")
-    print(f"  {'together':<14}{seconds // 60:>3.0f} min {seconds % 60:>2.0f} s  {result}", flush=True)
+    print(f"  {'together':<14}{clock(seconds)}  {result}", flush=True)
     return 1 if failed else 0
 
 
