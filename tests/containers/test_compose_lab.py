@@ -270,7 +270,7 @@ def test_the_inventory_speaks_of_this_lab(lab):
         [f"{sys.prefix}/bin/ansible", "lab", "-i", "inventories/lab", "-m", "ansible.builtin.debug", "-a",
          json.dumps({"msg": "{{ " + expression + " }}"})],
         cwd=REPOSITORY, env={**os.environ, "LAB_HOME": str(lab.home)},
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
     file = lab.project.folder / "api.env"
     assert f"{lab.url}/metrics {file} {lab.layout.ports['redis']}" in done.stdout, done.stderr

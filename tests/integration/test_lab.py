@@ -231,7 +231,7 @@ def test_inventory_speaks_of_this_lab_with_its_thresholds(lab):
         [f"{sys.prefix}/bin/ansible", "lab", "-i", "inventories/lab", "-m", "ansible.builtin.debug", "-a",
          json.dumps({"msg": "{{ " + expression + " }}"})],
         cwd=REPOSITORY, env={**os.environ, "LAB_HOME": str(lab.home)},
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
     file = lab.home / "supervisor.d" / "api.conf"
     assert f"{lab.url}/metrics {lab.layout.ports['database']} {file}" in done.stdout, done.stderr

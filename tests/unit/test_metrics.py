@@ -938,7 +938,7 @@ def run_module(**params):
     paths = [str(Path(__file__).parents[2] / "collections")]
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path[:0] = {paths!r}\n{code}"],
-        input=arguments, capture_output=True, text=True, timeout=30, check=False,
+        input=arguments, capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
     return json.loads(done.stdout)
 
