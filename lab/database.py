@@ -153,16 +153,15 @@ max_worker_processes = 2
 
 
 @contextmanager
-def connect(layout: Layout, role: str = "postgres", **options: Any) -> Iterator[psycopg.Connection[Any]]:
-    """A short-lived session of the lab's own, in autocommit; LabError when there is none to be had."""
+def connect(layout: Layout, role: str = "postgres", seconds: int = 30) -> Iterator[psycopg.Connection[Any]]:
+    """A short-lived session of the lab's own, in autocommit; LabError when there is none to be had within ``seconds``."""
     import psycopg
 
     port = layout.ports["database"]
     try:
         connection = psycopg.connect(
             host="127.0.0.1", port=port, dbname=DATABASE, user=role, password=layout.secrets()[role],
-            connect_timeout=2, autocommit=True, application_name="lab", options="-c statement_timeout=5000",
-            **options,
+            connect_timeout=seconds, autocommit=True, application_name="lab", options="-c statement_timeout=30000",
         )  # fmt: skip
     except psycopg.Error as error:
         reason = str(error).strip().splitlines()[0]

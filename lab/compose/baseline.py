@@ -58,7 +58,7 @@ def restore_state(target: Target, baseline: dict[str, Any]) -> None:
             status, body = target.request(service, path, method, seconds=10)
             return status == 200, f"{service} {path}: {status} {body}"
 
-        wait(asked, 10)
+        wait(asked, 60)
     now = _redis_settings(target)
     for name, value in baseline["redis"].items():
         if now.get(name) != value:

@@ -23,8 +23,9 @@ from .project import PORTS, SERVICES, Project
 from .release import Release
 from .target import Fault, Target
 
-READY_SECONDS = 120
-CONDITION_SECONDS = 45
+# For what never comes: a busy machine takes its time.
+READY_SECONDS = 180
+CONDITION_SECONDS = 120
 
 
 class ComposeLab(BaseLab):

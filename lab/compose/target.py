@@ -53,13 +53,13 @@ class Target:
         self._must("frontend", f"/debug/load?per_second={per_second}{chosen}", "POST")
 
     def _must(self, service: str, path: str, method: str) -> None:
-        status, body = self.request(service, path, method)
+        status, body = self.request(service, path, method, seconds=30)
         if status != 200:
             raise LabError(f"{service} answers {method} {path} with {status}: {body[:200]}")
 
     def metric(self, name: str, service: str = "api") -> float | None:
         """The sum of a family's samples, or of those with exactly the labels in the name; None without any."""
-        status, text = self.request(service, "/metrics")
+        status, text = self.request(service, "/metrics", seconds=30)
         samples = [
             float(line.rsplit(" ", 1)[1])
             for line in (text.splitlines() if status == 200 else [])
@@ -67,9 +67,9 @@ class Target:
         ]
         return sum(samples) if samples else None
 
-    def sql(self, statement: str, *values: Any, role: str = "postgres") -> list[tuple[Any, ...]]:
-        """The rows of one statement."""
-        with connect(self.layout, role) as connection:
+    def sql(self, statement: str, *values: Any, role: str = "postgres", seconds: int = 30) -> list[tuple[Any, ...]]:
+        """The rows of one statement, in a session that is to be had within ``seconds``."""
+        with connect(self.layout, role, seconds) as connection:
             cursor = connection.execute(statement, values or None)  # type: ignore[arg-type]
             return cursor.fetchall() if cursor.description else []
 
@@ -79,7 +79,7 @@ class Target:
 
         port = self.project.port("redis")
         try:
-            with redis.Redis(port=port, socket_timeout=2, socket_connect_timeout=2, decode_responses=True) as client:
+            with redis.Redis(port=port, socket_timeout=20, socket_connect_timeout=20, decode_responses=True) as client:
                 return client.execute_command(*command)
         except redis.RedisError as error:
             raise LabError(f"Redis on port {port} does not do {command[0]}: {error}") from None
@@ -108,7 +108,7 @@ class Target:
         self.compose("up", "--detach", "--no-deps", "--force-recreate", "--timeout", "5", *services)
 
     @staticmethod
-    def wait(condition: Callable[[], object], seconds: float = 20, what: str = "it") -> None:
+    def wait(condition: Callable[[], object], seconds: float = 90, what: str = "it") -> None:
         """Ask until the condition holds; LabError when it does not in time."""
         end = time.monotonic() + seconds
         while not condition():

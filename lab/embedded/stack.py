@@ -23,8 +23,9 @@ from .supervise import Supervisor, program
 from .target import Fault, Target
 
 PORTS = ("api", "database", "redis", "provider")
-READY_SECONDS = 40
-CONDITION_SECONDS = 45
+# For what never comes: a busy machine takes its time.
+READY_SECONDS = 120
+CONDITION_SECONDS = 120
 
 
 class Lab(BaseLab):
@@ -231,7 +232,7 @@ class Lab(BaseLab):
     def _settle(self) -> None:
         """As after `up`: everything runs, nothing that remedies change is changed, nobody waits."""
         self._restore_settings()
-        if problem := wait(self._calm, 20):
+        if problem := wait(self._calm, READY_SECONDS):
             raise LabError(f"healed, but the lab is not calm again: {problem}; run: python -m lab down")
 
     def _calm(self) -> tuple[bool, str]:

@@ -137,7 +137,7 @@ files=supervisor.d/*.conf
             env=environment, cwd="/", stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, timeout=60, check=False,
         )  # fmt: skip
-        end = time.monotonic() + 15
+        end = time.monotonic() + 60
         while done.returncode == 0 and time.monotonic() < end:
             if self.alive():
                 return

@@ -33,7 +33,7 @@ def _stopped(service: str) -> Fault:
 def _database_hangs(target: Target) -> tuple[bool, str]:
     state = target.container("db")["State"]["Status"]
     try:
-        target.sql("SELECT 1")
+        target.sql("SELECT 1", seconds=2)
     except LabError as error:
         return state == "paused", f"db is {state}; {error}"
     return False, f"db is {state} and answers"

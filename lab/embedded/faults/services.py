@@ -55,7 +55,7 @@ def _quietly(act: Callable[[], None]) -> None:
 
 def _hangs(target: Target) -> tuple[bool, str]:
     try:
-        with connect(target.layout):
+        with connect(target.layout, seconds=2):
             return False, "the database still takes sessions"
     except LabError as error:
         return measure.listens(target.layout.ports["database"]), str(error)
