@@ -25,8 +25,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def lab(compose_lab):
-    """The lab with no fault before the test and none after it."""
-    compose_lab.heal_all()
+    """The lab with no fault before the test and none after it: each leaves it so to the next."""
     yield compose_lab
     compose_lab.heal_all()
 
