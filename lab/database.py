@@ -193,8 +193,9 @@ def end_sessions(layout: Layout, where: str) -> None:
     others = "pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
     end = time.monotonic() + ENDED_SECONDS
     with connect(layout) as connection:
-        ended = connection.execute(f"SELECT pid FROM {others} AND ({where}) AND pg_terminate_backend(pid)").fetchall()
-        pids = [pid for (pid,) in ended]
+        # Not as a condition: those have no order, and it would end whom another one leaves out.
+        ended = connection.execute(f"SELECT pid, pg_terminate_backend(pid) FROM {others} AND ({where})").fetchall()
+        pids = [pid for pid, _ in ended]
         while connection.execute(f"SELECT 1 FROM {others} AND (pid = ANY(%s) OR usename IS NULL)", [pids]).fetchall():
             if time.monotonic() > end:
                 raise LabError(f"sessions are still there {ENDED_SECONDS} s after they were ended: {where}")
