@@ -160,17 +160,20 @@ async def matview_refresh(scene: Scene) -> None:
     scene.load(32, "/stats", pause_seconds=0.5)
 
 
+# So long that the moment in which a connection goes from one request to the next does not count, also on a busy machine.
+STEADY = "/orders/slow?seconds=1.5"
+
+
 async def pool_too_small(scene: Scene) -> None:
-    scene.load(32, "/orders/slow?seconds=0.4")
+    scene.load(32, STEADY)
 
 
 async def overload(scene: Scene) -> None:
-    scene.load(64, "/orders/slow?seconds=0.4")
+    scene.load(64, STEADY)
 
 
 async def high_usage(scene: Scene) -> None:
-    # Long, so that the moments between two requests do not count on a busy machine.
-    scene.load(23, "/orders/slow?seconds=2")
+    scene.load(23, STEADY)
 
 
 async def max_connections(scene: Scene) -> None:
