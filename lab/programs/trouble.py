@@ -74,7 +74,7 @@ class Scene:
 
     async def hold(self, method: str, target: str) -> None:
         """One long request, asked again only until it was let in for the first time."""
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while time.monotonic() < end:
             status, body = await self.request(method, target)
             if status not in (0, 503):
@@ -83,7 +83,7 @@ class Scene:
             await asyncio.sleep(0.2)
 
     async def pool_max(self) -> int:
-        _, body = await self.request("GET", "/metrics", seconds=5)
+        _, body = await self.request("GET", "/metrics", seconds=30)
         for line in body.decode().splitlines():
             if line.startswith("app_db_pool_max "):
                 return int(float(line.split()[1]))
@@ -92,7 +92,7 @@ class Scene:
     async def session(self, application: str) -> psycopg.AsyncConnection[Any]:
         return await psycopg.AsyncConnection.connect(
             host="127.0.0.1", port=self.ports["database"], dbname=DATABASE, user="app",
-            password=self.password, application_name=application, connect_timeout=5, autocommit=True,
+            password=self.password, application_name=application, connect_timeout=30, autocommit=True,
         )  # fmt: skip
 
 
