@@ -25,8 +25,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from ansible_collections.oncall.runbooks.plugins.module_utils import bounded_http, metrics
-from ansible_collections.oncall.runbooks.plugins.module_utils.bounded_http import FetchError, fetch, public_url
+from ansible_collections.oncall.runbooks.plugins.module_utils.metrics import measure as metrics
+from ansible_collections.oncall.runbooks.plugins.module_utils.net import bounded_http
+from ansible_collections.oncall.runbooks.plugins.module_utils.net.bounded_http import FetchError, fetch, public_url
 from lab.ports import free_port
 
 DATA = Path(__file__).parent / "data"
