@@ -15,6 +15,7 @@ from ansible.parsing.dataloader import DataLoader
 
 from ansible_collections.oncall.runbooks.plugins.filter.errors_around import errors_around
 
+NOW = time.time()
 OLD, NEW = "a" * 40, "b" * 40
 COMMAND = ["./deploy"]
 API = {"manager": "compose", "project": "/srv/shop", "environment_file": "/srv/shop/.env"}
@@ -85,7 +86,7 @@ def deployment(minutes: float | None = 20, **changes: Any) -> dict[str, Any]:
         "available": True,
         "revision": NEW,
         "commits": [{"revision": NEW, "committed_at_seconds": 1, "subject": "Totals"}],
-        "deployed_at_seconds": None if minutes is None else int(time.time() - 60 * minutes),
+        "deployed_at_seconds": None if minutes is None else int(NOW - 60 * minutes),
         "previous": {"revision": OLD, "is_ancestor": True, "subject": "Before"},
         "changed_files_count": 0,
         "unfinished": "",
@@ -98,12 +99,8 @@ def services(minutes: float = 19, worker_minutes: float | None = None) -> dict[s
     return {
         "available": True,
         "services": {
-            "api": {"available": True, "started_at_seconds": time.time() - 60 * minutes, "log_tail_errors": TRACE},
-            "worker": {
-                "available": True,
-                "started_at_seconds": time.time() - 60 * worker_minutes,
-                "log_tail_errors": [],
-            },
+            "api": {"available": True, "started_at_seconds": NOW - 60 * minutes, "log_tail_errors": TRACE},
+            "worker": {"available": True, "started_at_seconds": NOW - 60 * worker_minutes, "log_tail_errors": []},
         },
     }
 

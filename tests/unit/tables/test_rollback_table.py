@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+NOW = time.time()
 OLD, NEW, OTHER = "a" * 40, "b" * 40, "c" * 40
 COMMAND = ["./deploy", "--now"]
 SYSTEM = {
@@ -41,7 +42,7 @@ def deployment(minutes: float | None = 600, **changes: Any) -> dict[str, Any]:
         "branch": "main",
         "upstream": "origin/main",
         "commits": [{"revision": NEW, "committed_at_seconds": 1, "subject": "Now"}],
-        "deployed_at_seconds": None if minutes is None else int(time.time() - 60 * minutes),
+        "deployed_at_seconds": None if minutes is None else int(NOW - 60 * minutes),
         "previous": revision(OLD),
         "wanted": None,
         "changed_files": [],
@@ -55,7 +56,7 @@ def deployment(minutes: float | None = 600, **changes: Any) -> dict[str, Any]:
 
 
 def service(state: str = "running", health: str | None = "healthy", minutes: float = 500) -> dict[str, Any]:
-    return {"available": True, "state": state, "health": health, "started_at_seconds": time.time() - 60 * minutes}
+    return {"available": True, "state": state, "health": health, "started_at_seconds": NOW - 60 * minutes}
 
 
 def services(api: Any = None, worker: Any = None) -> dict[str, Any]:
