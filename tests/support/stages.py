@@ -39,19 +39,14 @@ class Ended:
         return f"  {self.name:<14}{clock(self.seconds)}  {result}"
 
 
-def run(name: str, beside: bool, first: bool) -> Ended:
-    """Run one stage.
-
-    Args:
-        name: the target of make.
-        beside: other stages run at the same time.
-        first: of those, it is the one that does not give way to the others.
-    """
+def run(name: str, beside: bool) -> Ended:
+    """Run one stage; ``beside`` says that others run at the same time."""
     print(f"---- {name}{': what it says follows when it has ended' if beside else ''}", flush=True)
-    argv = [*([] if first else ["nice"]), MAKE, "--no-print-directory", name]
     out, both = (subprocess.PIPE, subprocess.STDOUT) if beside else (None, None)
     began = time.monotonic()
-    done = subprocess.run(argv, stdout=out, stderr=both, text=True, errors="replace", check=False)
+    done = subprocess.run(
+        [MAKE, "--no-print-directory", name], stdout=out, stderr=both, text=True, errors="replace", check=False
+    )
     return Ended(name, time.monotonic() - began, done.returncode, done.stdout or "")
 
 
@@ -60,16 +55,22 @@ def phase(text: str) -> list[Ended]:
     lanes = [lane.split() for lane in text.split("|")]
     ended: list[Ended] = []
 
-    def follow(names: list[str], first: bool) -> None:
+    def follow(names: list[str]) -> None:
         for name in names:
-            one = run(name, len(lanes) > 1, first)
+            one = run(name, len(lanes) > 1)
             ended.append(one)
             # One call, so that nobody else's lines come in between.
             print(f"---- {name} said:\n{one.output}{one.row}" if len(lanes) > 1 else one.row, flush=True)
 
     with ThreadPoolExecutor(len(lanes)) as pool:
-        for lane in [pool.submit(follow, names, names is lanes[0]) for names in lanes]:
-            lane.result()
+        try:
+            for lane in [pool.submit(follow, names) for names in lanes]:
+                lane.result()
+        except KeyboardInterrupt:
+            # What has not begun does not begin any more.
+            for names in lanes:
+                names.clear()
+            raise
     return ended
 
 
