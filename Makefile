@@ -23,21 +23,12 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: .venv/lab.stamp ## start a real stack, break it, run the runbook, show the result
-	@$(BIN)/python -m lab.demo
+	@$(BIN)/python -m lab.tools.demo
 
-# Molecule mostly waits, and what only computes gets what time it leaves. What each of them says comes when it has ended.
-test: lint types ## everything that checks this project
-	@echo "molecule, and beside it unit, contract and sanity (minutes; what they say follows)"
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target molecule computed
-	@$(MAKE) --no-print-directory integration
-	@$(MAKE) --no-print-directory alerts
-	@$(MAKE) --no-print-directory promises
-	@$(MAKE) --no-print-directory containers
-	@echo "make test: all good"
-
-.PHONY: computed
-computed: .venv/test.stamp
-	@nice $(MAKE) --no-print-directory --jobs=1 unit contract sanity
+# What mostly waits runs beside what mostly computes, and promises alone. Every stage runs, whatever fails before it.
+test: .venv/test.stamp ## everything that checks this project
+	@MAKE="$(MAKE)" $(BIN)/python tests/support/stages.py \
+		"lint types" "molecule containers | unit contract sanity integration alerts" promises
 
 setup: .venv/test.stamp ## only make .venv
 

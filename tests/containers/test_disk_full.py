@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,7 +19,6 @@ from typing import Any
 import psycopg
 import pytest
 
-from ansible_collections.oncall.runbooks.lab.layout import Layout, as_unprivileged
 from ansible_collections.oncall.runbooks.plugins.filter.disk_space import picked
 from ansible_collections.oncall.runbooks.plugins.module_utils.disk import filesystems as filesystem
 from ansible_collections.oncall.runbooks.plugins.module_utils.observers.filesystem import SPEC
@@ -29,6 +27,8 @@ from ansible_collections.oncall.runbooks.tests.support.modules import run_module
 from ansible_collections.oncall.runbooks.tests.support.plays import REPOSITORY, Play, Player
 from ansible_collections.oncall.runbooks.tests.support.supervisord import until
 from ansible_collections.oncall.runbooks.tests.support.systemd_host import SystemdHost
+from lab.layout import Layout, as_unprivileged
+from lab.ports import free_port
 
 MIB = 1024 * 1024
 DEFAULTS = {key: value["default"] for key, value in SPEC.items()}
@@ -85,7 +85,7 @@ def play(tmp_path):
         "run_verify_every_seconds": 1,
         "run_verify_timeout_seconds": 30,
         "run_cooldown_seconds": 1,
-        "disk_full_timeout_seconds": 3,
+        "disk_full_timeout_seconds": 30,
     }
     player = Player(home, tmp_path)
 
@@ -103,7 +103,7 @@ def expired(disk: Disk, rules: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def observe(**params: Any) -> dict[str, Any]:
-    return filesystem.observe({**DEFAULTS, "timeout_seconds": 3, **params})
+    return filesystem.observe({**DEFAULTS, "timeout_seconds": 30, **params})
 
 
 def rule(disk: Disk, *patterns: str, **changes: Any) -> dict[str, Any]:
@@ -259,7 +259,7 @@ for number in itertools.count():
 
 def test_a_log_is_cut_while_its_container_goes_on_writing(containers, tmp_path):
     containers.run("web", WRITES, "--log-driver", "json-file")
-    until(lambda: "still" in docker("logs", "--tail", "1", containers.prefix + "web"), seconds=30)
+    until(lambda: "still" in docker("logs", "--tail", "1", containers.prefix + "web"))
     begun = containers.state("web")
     # The engine's own filesystem is not full: here it counts as such.
     found = observe(paths=["/var/lib/docker"], used_ratio=0.0, target_ratio=0.0)
@@ -382,9 +382,7 @@ class Postgres:
         self.data = disk.path / "data"
         self.data.mkdir(mode=0o700)
         layout.give_away(self.data)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self._run(
             "initdb",
             "-D",
@@ -419,7 +417,7 @@ class Postgres:
 
     def _run(self, program: str, *arguments: object) -> None:
         argv = [str(self._programs / program), *map(str, arguments)]
-        subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, timeout=60, cwd="/", **as_unprivileged())
+        subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, timeout=240, cwd="/", **as_unprivileged())
 
     @property
     def database(self) -> dict[str, Any]:
@@ -487,7 +485,7 @@ def test_a_write_ahead_log_that_is_kept_and_why(postgres, play, tmp_path):
     assert postgres.one("SELECT count(*) FROM pg_replication_slots") == 1
 
     postgres.ask("ALTER SYSTEM SET archive_command = 'true'", "SELECT pg_reload_conf()", "SELECT pg_switch_wal()")
-    until(lambda: postgres.one("SELECT last_archived_time > last_failed_time FROM pg_stat_archiver"), seconds=90)
+    until(lambda: postgres.one("SELECT last_archived_time > last_failed_time FROM pg_stat_archiver"))
     fixed = play(run_max_risk="high", **known)
     assert (fixed.outcome, fixed.causes()) == ("resolved", ["stuck_replication_slot"])
     assert postgres.one("SELECT count(*) FROM pg_replication_slots") == 0

@@ -72,7 +72,7 @@ def test_the_image_has_what_the_collection_is_tested_with():
 def test_ansible_builder_accepts_it(tmp_path):
     program = str(Path(sys.executable).with_name("ansible-builder"))
     argv = [program, "create", "-f", str(FOLDER / "execution-environment.yml"), "-c", str(tmp_path)]
-    made = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    made = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=240)
     assert made.returncode == 0, made.stdout + made.stderr
     (container,) = (path for path in tmp_path.iterdir() if path.is_file())
     build = tmp_path / "_build"

@@ -74,7 +74,7 @@ def test_stranger(services, play):
     assert (fixed.code, fixed.outcome) == (0, "resolved"), fixed.output
     (action,) = fixed.run["actions"]
     assert (action["remedy"], action["state"], action["helped"]) == ("end_process", "done", True)
-    assert other.wait(5) == -signal.SIGTERM
+    assert other.wait(60) == -signal.SIGTERM
     assert services.state("api") == "RUNNING"
     assert services.listens(services.pid())
     assert services.pid("killed") == before["programs"]["killed"][1]
@@ -155,12 +155,14 @@ def test_its_own_orphan(services, play):
 @contextlib.contextmanager
 def listener(code: str = "", **how):
     """A process that listens, and its port."""
-    text = f"import signal, socket, time; {code}kept = socket.create_server(('127.0.0.1', 0))\n"
-    text += "print(kept.getsockname()[1], flush=True); time.sleep(1000)"
+    port = free_port()
+    text = f"import signal, socket, time; {code}kept = socket.create_server(('127.0.0.1', {port}))\n"
+    text += "print('listening', flush=True); time.sleep(1000)"
     argv = [sys.executable, "-c", text, "--password", "s3cret", "postgres://app:s3cret@db/app", "TOKEN=s3cret"]
     process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, **how)
     try:
-        yield process, int(process.stdout.readline())
+        assert process.stdout.readline() == "listening\n"
+        yield process, port
     finally:
         process.kill()
         process.wait()

@@ -263,7 +263,8 @@ def test_a_database_that_hangs_is_given_up_in_time(healthy_lab, tmp_path):
     took = time.monotonic() - began
     healthy_lab.heal_all()
     assert (code, result["available"], result["error"]) == (0, False, "timeout")
-    assert took < 8, took
+    # Without a limit it would take as long as the fault lasts.
+    assert took < 30, took
 
 
 def test_what_is_hidden_is_said(healthy_lab, tmp_path):

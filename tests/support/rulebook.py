@@ -30,7 +30,7 @@ from ansible_collections.oncall.runbooks.tests.support.supervisord import until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 REQUIREMENTS = REPOSITORY / "requirements"
-START_SECONDS = 90
+START_SECONDS = 240
 INSTALL_SECONDS = 600
 
 

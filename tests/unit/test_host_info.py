@@ -44,9 +44,12 @@ def test_processors():
 def test_the_largest_process_and_a_busy_processor(tmp_path):
     code = "data = bytearray(b'x' * 300_000_000)\nprint('.', flush=True)\nwhile True: pass"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
-        process.stdout.read(1)
-        returned, told = run_module("host_info", tmp_path, window_seconds=0.5, top_processes=10)
-        process.kill()
+        try:
+            process.stdout.read(1)
+            returned, told = run_module("host_info", tmp_path, window_seconds=0.5, top_processes=10)
+        finally:
+            # It would never end, and be waited for.
+            process.kill()
     assert (returned, told["changed"], told["available"]) == (0, False, True)
     assert process.pid in [one["pid"] for one in told["top_processes"]]
     assert len(told["top_processes"]) <= 10
