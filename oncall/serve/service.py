@@ -25,21 +25,22 @@ from sqlalchemy.exc import SQLAlchemyError
 from .. import inventory
 from ..errors import OncallError
 from ..execution import sweep
-from . import logs, workflows
-from .admission import may_act
-from .awx import AwxExecutor
-from .database import url_of, workflows_url
-from .dispatcher import Dispatcher
-from .journal import Journal
-from .local import Local
+from . import logs
+from .decide.dispatcher import Dispatcher
+from .decide.rules import may_act
+from .decide.silences import Silences
+from .intake.group_commit import Journal
+from .intake.tokens import Tokens
+from .intake.web import Patience, Web
 from .metrics import Metrics
-from .nodes import Nodes
+from .play import workflows
+from .play.awx import AwxExecutor
+from .play.local import Local
+from .play.player import Executor, Work
 from .settings import Route, Settings, load, not_reloaded, problem_at
-from .silences import Silences
-from .store import Store
-from .tokens import Tokens
-from .web import Patience, Web
-from .work import Executor, Work
+from .store.nodes import Nodes
+from .store.statements import Store
+from .store.tables import url_of, workflows_url
 
 LOG = logging.getLogger("oncall.service")
 # A dispatcher that has not come round for so long hangs.

@@ -26,7 +26,7 @@ from ansible_collections.oncall.runbooks.lab.prometheus import (
 )
 from ansible_collections.oncall.runbooks.tests.support.debian_programs import program
 from ansible_collections.oncall.runbooks.tests.support.plays import REPOSITORY
-from oncall.serve import alerts
+from oncall.serve.intake import alerts
 
 EXTENSION = REPOSITORY / "extensions" / "prometheus"
 RULES = sorted((EXTENSION / "rules").glob("*.yml"))

@@ -18,14 +18,14 @@ from hypothesis import strategies as st
 
 from ansible_collections.oncall.runbooks.tests.support.serving import TOKEN, alert, notification
 from oncall.inventory import Names
-from oncall.serve.database import url_of
-from oncall.serve.dispatcher import Kept
-from oncall.serve.journal import Journal
-from oncall.serve.routing import sort
+from oncall.serve.decide.dispatcher import Kept
+from oncall.serve.intake.group_commit import Journal
+from oncall.serve.intake.routing import sort
+from oncall.serve.intake.tokens import Tokens
+from oncall.serve.intake.web import Web
 from oncall.serve.settings import parse
-from oncall.serve.store import Store
-from oncall.serve.tokens import Tokens
-from oncall.serve.web import Web
+from oncall.serve.store.statements import Store
+from oncall.serve.store.tables import url_of
 
 SETTINGS = parse(
     "inventories: [a]\nstate_directory: b\nrunbooks: {cache: {mode: auto, alerts: [RedisDown]}, db_pool: {}}\n",

@@ -20,9 +20,9 @@ import uvicorn
 
 from ansible_collections.oncall.runbooks.tests.support.serving import TOKEN, alert, notification
 from ansible_collections.oncall.runbooks.tests.support.supervisord import until
-from oncall.serve import web
-from oncall.serve.journal import Journal
-from oncall.serve.tokens import Tokens
+from oncall.serve.intake import web
+from oncall.serve.intake.group_commit import Journal
+from oncall.serve.intake.tokens import Tokens
 
 SLOW_SECONDS = 1.0
 # So long after it, something hangs.

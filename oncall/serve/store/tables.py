@@ -1,0 +1,147 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the service keeps what it knows: its tables, and the engine they are in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from ...errors import OncallError
+
+METADATA = sa.MetaData()
+
+INBOX = sa.Table(
+    "oncall_inbox",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("received_at", sa.Float, nullable=False),
+    sa.Column("alerts", sa.LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)
+EPISODES = sa.Table(
+    "oncall_episodes",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("runbook", sa.Text, nullable=False),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("alert", sa.Text, nullable=False),
+    sa.Column("mode", sa.Text, nullable=False),
+    # queued, running, waiting (for a person), ended
+    sa.Column("state", sa.Text, nullable=False),
+    # check, or act on a plan
+    sa.Column("stage", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False, default=""),
+    sa.Column("outcome", sa.Text, nullable=False, default=""),
+    sa.Column("summary", sa.Text, nullable=False, default=""),
+    sa.Column("plan_hash", sa.Text, nullable=False, default=""),
+    sa.Column("result", sa.Text, nullable=False, default=""),
+    sa.Column("received_at", sa.Float, nullable=False),
+    sa.Column("seen_at", sa.Float, nullable=False),
+    sa.Column("queued_at", sa.Float, nullable=False),
+    sa.Column("resolved_at", sa.Float),
+    sa.Column("ended_at", sa.Float),
+    sa.Column("until", sa.Float),
+    sa.Column("cancel", sa.Text, nullable=False, default=""),
+    sa.Column("note", sa.Text, nullable=False, default=""),
+    sa.Column("runs", sa.Integer, nullable=False, default=0),
+)
+RUNS = sa.Table(
+    "oncall_runs",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("episode", sa.Text, nullable=False, index=True),
+    sa.Column("runbook", sa.Text, nullable=False),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("acts", sa.Boolean, nullable=False),
+    sa.Column("node", sa.Text, nullable=False),
+    sa.Column("admitted_at", sa.Float, nullable=False, index=True),
+    # Set right before the playbook is started: from here on it may have changed something.
+    sa.Column("began_at", sa.Float),
+    sa.Column("ended_at", sa.Float),
+    sa.Column("outcome", sa.Text, nullable=False, default=""),
+)
+# What a run applied, by the runbook that owns it: the run's own, or one that it handed over to.
+REMEDIES = sa.Table(
+    "oncall_remedies",
+    METADATA,
+    sa.Column("run", sa.Text, primary_key=True),
+    sa.Column("runbook", sa.Text, primary_key=True),
+    sa.Column("host", sa.Text, nullable=False),
+    # Whether it was proven.
+    sa.Column("helped", sa.Boolean, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+)
+QUARANTINE = sa.Table(
+    "oncall_quarantine",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("alert", sa.Text, nullable=False),
+    sa.Column("first_at", sa.Float, nullable=False),
+    sa.Column("last_at", sa.Float, nullable=False),
+    sa.Column("count", sa.Integer, nullable=False),
+)
+CONTROL = sa.Table(
+    "oncall_control",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+)
+sa.Index("oncall_episodes_state", EPISODES.c.state, EPISODES.c.queued_at)
+sa.Index("oncall_runs_open", RUNS.c.ended_at)
+
+
+FILE, WORKFLOWS_FILE, LOCK_FILE = "oncall.sqlite3", "workflows.sqlite3", "lock"
+
+
+def engine(url: str) -> sa.Engine:
+    if not url.startswith("sqlite"):
+        named = sa.make_url(url).set(drivername="postgresql+psycopg")
+        return sa.create_engine(named, pool_size=5, pool_pre_ping=True, connect_args={"connect_timeout": 5})
+    made = sa.create_engine(url, pool_size=5, connect_args={"timeout": 10, "isolation_level": None})
+
+    @sa.event.listens_for(made, "connect")
+    def _settings(connection: Any, _record: Any) -> None:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+
+    # sqlite3 itself begins too late: two that have read would then refuse to write.
+    @sa.event.listens_for(made, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(
+            "BEGIN IMMEDIATE" if not connection.get_execution_options().get("reads") else "BEGIN"
+        )
+
+    return made
+
+
+def shown(url: str) -> str:
+    """A URL without its password."""
+    return sa.make_url(url).render_as_string(hide_password=True)
+
+
+def url_of(database: str, state_directory: str) -> str:
+    """Where the data are; makes the folder and the files of SQLite, for this user alone."""
+    if database:
+        return database
+    folder = Path(state_directory)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in (FILE, WORKFLOWS_FILE, LOCK_FILE):
+            # They have what alerts said, and decide what is done; SQLite gives its other files the same mode.
+            (folder / name).touch(mode=0o600)
+            (folder / name).chmod(0o600)
+    except OSError as error:
+        raise OncallError(f"cannot use the state_directory {folder}: {error.strerror}") from None
+    return f"sqlite:///{folder / FILE}"
+
+
+def workflows_url(database: str, state_directory: str) -> str:
+    """Where DBOS keeps its own: in a file of its own, so that an acknowledgement does not wait for it."""
+    return database or f"sqlite:///{Path(state_directory, WORKFLOWS_FILE)}"
