@@ -130,13 +130,13 @@ def test_a_plan_file_that_is_none(text, tmp_path):
     ],
 )
 def test_variables_stay_what_was_typed(given, found):
-    from oncall.cli import _variables
+    from oncall.cli.run import _variables
 
     assert _variables(tuple(given)) == found
 
 
 def test_variables_of_a_file_have_its_types(tmp_path):
-    from oncall.cli import _variables
+    from oncall.cli.run import _variables
 
     (tmp_path / "vars.yml").write_text('run_max_risk: high\nrun_cooldown_seconds: 0\ntext: "1e3"\n')
     given = (f"@{tmp_path}/vars.yml", "run_max_risk=low")
@@ -250,7 +250,7 @@ def test_a_fault_of_the_program_is_one_line_and_has_a_code_of_its_own(tmp_path, 
     (tmp_path / "20260101T000000Z-cache-aaaa1111.json").write_text(json.dumps({"runs": [{}]}))
     code, out, errors = command("runs")
     assert (code, out, len(errors.splitlines())) == (70, "", 1)
-    assert "(__init__.py:" in errors and "please report it" in errors
+    assert "(past_runs.py:" in errors and "please report it" in errors
 
 
 def test_an_open_claim_is_shown_however_old_it_is(capsys):
