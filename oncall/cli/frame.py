@@ -110,15 +110,15 @@ def user() -> str:
 @contextmanager
 def open_store(config: Path) -> Iterator[Store]:
     from ..serve.settings import load
+    from ..serve.store.engine import FILE, sqlite_url
     from ..serve.store.statements import Store
-    from ..serve.store.tables import FILE
 
     settings = load(config)
     file = Path(settings.state_directory, FILE)
     # One made here would be another one than that of a service whose database somebody removed.
     if not settings.database and not file.is_file():
         raise OncallError(f"there is no {file}: oncall serve makes it, with the same settings")
-    store = Store(settings.database or f"sqlite:///{file}")
+    store = Store(settings.database or sqlite_url(settings.state_directory))
     try:
         yield store
     finally:

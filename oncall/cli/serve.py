@@ -14,7 +14,7 @@ from .frame import CONFIG, one_line
 
 @click.command()
 @CONFIG
-@click.option("--check", "only_check", is_flag=True, help="Only check the settings and the inventory.")
+@click.option("--check", "only_check", is_flag=True, help="Only say what a start would find and do.")
 @one_line
 def serve(config: Path, only_check: bool) -> None:
     """Take alerts from Alertmanager and run their runbooks.
@@ -25,16 +25,10 @@ def serve(config: Path, only_check: bool) -> None:
 
     SIGHUP reads the settings again; SIGTERM lets runs in progress end first.
     """
-    from ..serve.intake.tokens import Tokens
-    from ..serve.service import Inventory, Service, tls_of
-    from ..serve.settings import load
+    from ..serve.service import Service, check
 
     if only_check:
-        settings = load(config)
-        names = Inventory(settings, config).names(False)
-        if settings.tokens_file:
-            Tokens(settings.tokens_file)
-        tls_of(settings)
-        click.echo(f"{config} is right; runbooks: {len(settings.runbooks)}, hosts: {len(names.hosts)}")
-        return
-    Service(config).run()
+        for line in check(config):
+            click.echo(line)
+    else:
+        Service(config).run()

@@ -38,9 +38,10 @@ from .play.awx import AwxExecutor
 from .play.local import Local
 from .play.player import Executor, Work
 from .settings import Route, Settings, load, not_reloaded, problem_at
+from .store import schema
+from .store.engine import check_sqlite, sqlite_url, url_of, workflows_url
 from .store.nodes import Nodes
 from .store.statements import Store
-from .store.tables import url_of, workflows_url
 
 LOG = logging.getLogger("oncall.service")
 # A dispatcher that has not come round for so long hangs.
@@ -99,11 +100,13 @@ class Service:
         self._file = file
         self.settings = load(file)
         self._tokens = Tokens(self.settings.tokens_file) if self.settings.tokens_file else None
+        check_sqlite(self.settings.database)
         url = url_of(self.settings.database, self.settings.state_directory)
-        self._tls = tls_of(self.settings)
+        self._tls = _tls_of(self.settings)
         self._socket = _listen(*self.settings.address)
         self._nodes = Nodes(url, self.settings.state_directory, self.settings.node)
         self._inventory = Inventory(self.settings, file)
+        self._migration = schema.migrate(url)
         self._store = Store(url)
         self._metrics = Metrics(self._store, lambda: self._dispatcher.paused(self.settings))
         self._metrics.know(self.settings.runbooks)
@@ -204,6 +207,8 @@ class Service:
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT, and then until what runs has ended."""
         logs.set_up()
+        if self._migration.is_needed:
+            LOG.info("%s", self._migration.done())
         _many_files()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
@@ -328,6 +333,25 @@ class _Server(uvicorn.Server):
         self._loop.call_soon_threadsafe(self._over.set)
 
 
+def check(file: Path) -> list[str]:
+    """What a start would find, and what it would do, in lines; changes nothing.
+
+    Raises:
+        OncallError: it could not be started; one line that says what to do.
+    """
+    settings = load(file)
+    names = Inventory(settings, file).names(False)
+    if settings.tokens_file:
+        Tokens(settings.tokens_file)
+    _tls_of(settings)
+    check_sqlite(settings.database)
+    migration = schema.look(settings.database or sqlite_url(settings.state_directory))
+    return [
+        f"{file} is right; runbooks: {len(settings.runbooks)}, hosts: {len(names.hosts)}",
+        str(migration),
+    ]
+
+
 def _check_groups(settings: Settings, names: inventory.Names, file: Path) -> None:
     """A limit or a window of a group that is none would be no limit and no window."""
     named = [(group, f"limits.groups.{group}") for group in settings.limits.groups]
@@ -362,7 +386,7 @@ def _listen(host: str, port: int) -> socket.socket:
         raise OncallError(f"cannot listen on {host} port {port}: {what}") from None
 
 
-def tls_of(settings: Settings) -> dict[str, Any]:
+def _tls_of(settings: Settings) -> dict[str, Any]:
     """What uvicorn has to know; tried now, so that it fails before anything else is begun."""
     tls = settings.tls
     if tls is None:

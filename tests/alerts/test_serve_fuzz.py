@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.oncall.runbooks.tests.support.serving import TOKEN, alert, notification
+from ansible_collections.oncall.runbooks.tests.support.stores import new_store
 from oncall.inventory import Names
 from oncall.serve.decide.dispatcher import Kept
 from oncall.serve.intake.group_commit import Journal
@@ -24,8 +25,6 @@ from oncall.serve.intake.routing import sort
 from oncall.serve.intake.tokens import Tokens
 from oncall.serve.intake.web import Web
 from oncall.serve.settings import parse
-from oncall.serve.store.statements import Store
-from oncall.serve.store.tables import url_of
 
 SETTINGS = parse(
     "inventories: [a]\nstate_directory: b\nrunbooks: {cache: {mode: auto, alerts: [RedisDown]}, db_pool: {}}\n",
@@ -60,7 +59,7 @@ class Receiver:
         (folder / "tokens").write_text(f"{TOKEN}\n")
         self.kept: list[bytes] = []
         self.read = 0
-        self.store = Store(url_of("", str(folder / "state")))
+        self.store = new_store(folder / "state")
         self._journal = Journal(self.kept.extend, lambda: None)
         self._app = Web(
             self._journal, Tokens(str(folder / "tokens")), not_crowded, lambda: b"x 1\n", lambda: "", lambda word: None

@@ -125,6 +125,7 @@ class Dispatcher:
         """Everything once."""
         self._alive()
         self._store.check_file()
+        self._store.check_schema()
         while self._sort_some() and not self._over.is_set():
             pass
         self.cancel_wanted()

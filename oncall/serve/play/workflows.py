@@ -9,19 +9,31 @@ DBOS keeps one application in a process, which is why the work that it does is n
 from __future__ import annotations
 
 import logging
+import sqlite3
+import time
 from collections.abc import Iterable
+from typing import Any
 
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 
 from ...errors import OncallError, first_line
 from ..settings import MOST_RUNNING
-from ..store.tables import shown
+from ..store.engine import shown
 from .player import Work
 
 # Workflows of an older release are taken up by a newer one: what they do is kept the same.
 APPLICATION_VERSION = "1"
 COMPLETION_SECONDS = 10
 _work: Work | None = None
+
+
+class _Connection(sqlite3.Connection):
+    """On Python 3.12 and later, DBOS asks SQLite for `unixepoch('subsec')`, which it knows since 3.42 only."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        if sqlite3.sqlite_version_info < (3, 42):
+            self.create_function("unixepoch", 1, lambda _subsec: round(time.time(), 3))
 
 
 @DBOS.workflow(name="run")
@@ -68,6 +80,8 @@ def launch(url: str, node: str, work: Work) -> None:
         "use_listen_notify": False,
         "log_level": "WARNING",
     }
+    if url.startswith("sqlite"):
+        config["db_engine_kwargs"] = {"connect_args": {"factory": _Connection}}
     DBOS(config=config)
     # Its own messages go where ours go.
     logger = logging.getLogger("dbos")

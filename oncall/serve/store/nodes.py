@@ -16,7 +16,7 @@ from typing import IO
 import psycopg
 
 from ...errors import OncallError, first_line
-from .tables import LOCK_FILE
+from .engine import LOCK_FILE
 
 # A session that was only cut is back by then.
 GONE_SECONDS = 20.0

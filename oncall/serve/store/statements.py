@@ -20,11 +20,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ...errors import OncallError, first_line
+from . import schema
 from .decision import Admitting, not_helped
-from .tables import CONTROL, EPISODES, INBOX, METADATA, QUARANTINE, REMEDIES, RUNS, engine, shown
+from .engine import alone, engine, shown
+from .tables import CONTROL, EPISODES, INBOX, QUARANTINE, REMEDIES, RUNS
 
-# One writer at a time where several would decide at once; any number that is ours.
-LOCK = 0x6F6E63616C6C
 # Somebody who sends nothing but strangers must not fill the disk.
 MOST_ASIDE = 10_000
 MOST_BYTES = 16 * 1024 * 1024
@@ -35,16 +35,25 @@ class Store:
     """Every statement there is. Any number of threads may use one at once."""
 
     def __init__(self, url: str) -> None:
+        self._url = url
         self._engine = engine(url)
         self._file = Path(self._engine.url.database or "") if self._engine.dialect.name == "sqlite" else None
         self._reading = self._engine.execution_options(reads=True)
         self._insert: Any = sqlite.insert if self._engine.dialect.name == "sqlite" else postgresql.insert
         try:
-            with self._alone() as connection:
-                METADATA.create_all(connection)
+            self.check_schema()
         except sa.exc.SQLAlchemyError as error:
+            self.close()
             raise OncallError(f"cannot open the database {shown(url)}: {first_line(error)}") from None
+        except OncallError:
+            self.close()
+            raise
         self._stamp = self._stamp_now()
+
+    def check_schema(self) -> None:
+        """OncallError where the tables are not those of this program, such as after a newer node has migrated them."""
+        with self._reading.connect() as connection:
+            schema.check(connection, self._url)
 
     def _stamp_now(self) -> tuple[int, int] | None:
         if self._file is None:
@@ -59,14 +68,6 @@ class Store:
         """OncallError where somebody removed or replaced the file under this service: nobody would ever read what it writes."""
         if self._stamp_now() != self._stamp:
             raise OncallError(f"{self._file} was removed or replaced under the service; restart it, and see who did")
-
-    @contextmanager
-    def _alone(self) -> Iterator[sa.Connection]:
-        """A transaction that no other of these runs beside: SQLite has but one writer anyway."""
-        with self._engine.begin() as connection:
-            if connection.dialect.name == "postgresql":
-                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
-            yield connection
 
     def close(self) -> None:
         self._engine.dispose()
@@ -101,7 +102,7 @@ class Store:
     def sort(self, taken: Iterable[int], firing: Sequence[dict[str, Any]], resolved: Sequence[tuple[str, float]],
              aside: Sequence[dict[str, Any]], seen: dict[str, float]) -> int:  # fmt: skip
         """What became of notifications, in one transaction; how many episodes are new."""
-        with self._alone() as connection:
+        with alone(self._engine) as connection:
             new = 0
             if firing:
                 ids = [row["id"] for row in firing]
@@ -135,7 +136,7 @@ class Store:
     @contextmanager
     def admitting(self) -> Iterator[Admitting]:
         """One decision at a time over all nodes: what is seen in it stays true until it ends."""
-        with self._alone() as connection:
+        with alone(self._engine) as connection:
             yield Admitting(connection)
 
     def hold_all(self, reason: str) -> None:
@@ -144,7 +145,7 @@ class Store:
         with self._reading.connect() as connection:
             if connection.execute(sa.select(EPISODES.c.id).where(*query).limit(1)).first() is None:
                 return
-        with self._alone() as connection:
+        with alone(self._engine) as connection:
             connection.execute(EPISODES.update().where(*query).values(reason=reason))
 
     # ------------------------------------------------------------------ runs
@@ -162,7 +163,7 @@ class Store:
         mine = [RUNS.c.node == node, RUNS.c.began_at.is_(None), RUNS.c.ended_at.is_(None)]
         if run:
             mine.append(RUNS.c.id == run)
-        with self._alone() as connection:
+        with alone(self._engine) as connection:
             rows = connection.execute(sa.select(RUNS.c.id, RUNS.c.episode).where(*mine)).all()
             for row in rows:
                 connection.execute(RUNS.delete().where(RUNS.c.id == row.id))
@@ -272,7 +273,7 @@ class Store:
 
     def change(self, episode: str, state: str, values: dict[str, Any]) -> bool:
         """Change an episode that is in this state; False where it is in another one."""
-        with self._alone() as connection:
+        with alone(self._engine) as connection:
             done = connection.execute(
                 EPISODES.update().where(EPISODES.c.id == episode, EPISODES.c.state == state).values(**values)
             )
@@ -356,7 +357,7 @@ class Store:
                 return
         if runs:
             drop(runs)
-        with self._alone() as connection:
+        with alone(self._engine) as connection:
             # Looked at again: another node may have heard of one meanwhile.
             episodes = [*connection.scalars(sa.select(EPISODES.c.id).where(EPISODES.c.id.in_(found), *old))]
             connection.execute(RUNS.delete().where(RUNS.c.episode.in_(episodes)))

@@ -1,16 +1,11 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the service keeps what it knows: its tables, and the engine they are in."""
+"""The tables of the service. Whoever changes one writes the migration as well: `schema` says how."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import sqlalchemy as sa
-
-from ...errors import OncallError
 
 METADATA = sa.MetaData()
 
@@ -95,53 +90,3 @@ CONTROL = sa.Table(
 )
 sa.Index("oncall_episodes_state", EPISODES.c.state, EPISODES.c.queued_at)
 sa.Index("oncall_runs_open", RUNS.c.ended_at)
-
-
-FILE, WORKFLOWS_FILE, LOCK_FILE = "oncall.sqlite3", "workflows.sqlite3", "lock"
-
-
-def engine(url: str) -> sa.Engine:
-    if not url.startswith("sqlite"):
-        named = sa.make_url(url).set(drivername="postgresql+psycopg")
-        return sa.create_engine(named, pool_size=5, pool_pre_ping=True, connect_args={"connect_timeout": 5})
-    made = sa.create_engine(url, pool_size=5, connect_args={"timeout": 10, "isolation_level": None})
-
-    @sa.event.listens_for(made, "connect")
-    def _settings(connection: Any, _record: Any) -> None:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-
-    # sqlite3 itself begins too late: two that have read would then refuse to write.
-    @sa.event.listens_for(made, "begin")
-    def _begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql(
-            "BEGIN IMMEDIATE" if not connection.get_execution_options().get("reads") else "BEGIN"
-        )
-
-    return made
-
-
-def shown(url: str) -> str:
-    """A URL without its password."""
-    return sa.make_url(url).render_as_string(hide_password=True)
-
-
-def url_of(database: str, state_directory: str) -> str:
-    """Where the data are; makes the folder and the files of SQLite, for this user alone."""
-    if database:
-        return database
-    folder = Path(state_directory)
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name in (FILE, WORKFLOWS_FILE, LOCK_FILE):
-            # They have what alerts said, and decide what is done; SQLite gives its other files the same mode.
-            (folder / name).touch(mode=0o600)
-            (folder / name).chmod(0o600)
-    except OSError as error:
-        raise OncallError(f"cannot use the state_directory {folder}: {error.strerror}") from None
-    return f"sqlite:///{folder / FILE}"
-
-
-def workflows_url(database: str, state_directory: str) -> str:
-    """Where DBOS keeps its own: in a file of its own, so that an acknowledgement does not wait for it."""
-    return database or f"sqlite:///{Path(state_directory, WORKFLOWS_FILE)}"

@@ -9,10 +9,9 @@ import time
 
 import pytest
 
+from ansible_collections.oncall.runbooks.tests.support.stores import new_store
 from oncall.serve.play.player import CUT_OFF, MOST_CUT_OFF, Cut, Order, Told, Work
 from oncall.serve.settings import Route
-from oncall.serve.store.statements import Store
-from oncall.serve.store.tables import url_of
 
 EPISODE = {
     "id": "e", "runbook": "cache", "host": "h", "fingerprint": "ab", "alert": "{}", "state": "queued",
@@ -42,7 +41,7 @@ class Knows:
 
 def cut_off(tmp_path, taken_up: Told | None, acts: bool = True, before: int = 0, cancel: str = ""):
     """The episode, its last run and whether each play acted, where runs were cut off ``before`` and now another one was."""
-    store = Store(url_of("", str(tmp_path / "state")))
+    store = new_store(tmp_path / "state")
     executor = Knows(None)
     work = Work(store, lambda: executor, "one", ROUTES.get, lambda *_asked: (), lambda *told: metrics.append(told[1]))
     metrics: list[str] = []
@@ -100,7 +99,7 @@ class Stops:
 
 @pytest.mark.parametrize(("outcome", "state"), [("canceled", "queued"), ("interrupted", "running")])
 def test_killed_as_the_service_goes_down(tmp_path, outcome, state):
-    store = Store(url_of("", str(tmp_path / "state")))
+    store = new_store(tmp_path / "state")
     try:
         store.sort([], [{**EPISODE, "mode": "auto", "stage": "act"}], [], [], {})
         with store.admitting() as admitting:
@@ -145,7 +144,7 @@ class Tells:
     ],
 )  # fmt: skip
 def test_who_is_asked_about_a_plan(tmp_path, mode, outcome, planned, state, seconds):
-    store = Store(url_of("", str(tmp_path / "state")))
+    store = new_store(tmp_path / "state")
     told = Told(outcome, "as told", planned=planned, plan_hashes=tuple(f"p{name}" for name in planned))
     executor = Tells(told)
     work = Work(store, lambda: executor, "one", ROUTES.get, lambda host, agreed: (host, str(agreed)), lambda *_: None)
@@ -173,7 +172,7 @@ class Breaks:
 
 @pytest.mark.parametrize(("acts", "outcome"), [(True, "interrupted"), (False, "unknown")])
 def test_one_that_broke_in_the_midst_may_have_acted(tmp_path, acts, outcome):
-    store = Store(url_of("", str(tmp_path / "state")))
+    store = new_store(tmp_path / "state")
     work = Work(store, Breaks, "one", ROUTES.get, lambda *_asked: (), lambda *_told: None)
     try:
         store.sort([], [{**EPISODE, "mode": "auto", "stage": "act" if acts else "check"}], [], [], {})

@@ -12,14 +12,15 @@ import time
 
 import pytest
 
+from ansible_collections.oncall.runbooks.tests.support.stores import new_store
 from oncall import OncallError
+from oncall.serve.store.engine import FILE, shown, url_of, workflows_url
 from oncall.serve.store.statements import Store
-from oncall.serve.store.tables import FILE, shown, url_of, workflows_url
 
 
 @pytest.fixture
 def store(tmp_path):
-    store = Store(url_of("", str(tmp_path / "state")))
+    store = new_store(tmp_path / "state")
     yield store
     store.close()
 
@@ -336,10 +337,9 @@ def test_text_from_outside_is_a_value(store):
 
 
 def test_what_is_committed_is_there_after_it_was_opened_again(tmp_path):
-    url = url_of("", str(tmp_path / "state"))
-    first = Store(url)
+    first = new_store(tmp_path / "state")
     first.keep([b"1"])
-    second = Store(url)
+    second = Store(url_of("", str(tmp_path / "state")))
     try:
         assert second.inbox_size() == 1
         second.keep([b"2"])
@@ -442,7 +442,7 @@ def test_as_much_as_fits_is_read_at_once(store, monkeypatch):
 
 
 def test_a_file_that_was_taken_away_keeps_nothing(tmp_path):
-    store = Store(url_of("", str(tmp_path / "state")))
+    store = new_store(tmp_path / "state")
     try:
         store.keep([b"{}"])
         for file in (tmp_path / "state").iterdir():
