@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -51,23 +52,27 @@ def execute(url: str, statements: str) -> None:
             session.execute(statements.encode())
 
 
-def content(url: str) -> dict[str, Any]:
-    """Everything in the database: the tables and indexes as they are defined, and all rows."""
+@contextmanager
+def connected(url: str) -> Iterator[sa.Connection]:
+    """A connection that leaves nothing open."""
     opened = engine(url)
     try:
         with opened.connect() as connection:
-            inspector = sa.inspect(connection)
-            tables = sorted(inspector.get_table_names())
-            return {
-                name: {
-                    "columns": [
-                        (one["name"], str(one["type"]), one["nullable"]) for one in inspector.get_columns(name)
-                    ],
-                    "key": inspector.get_pk_constraint(name)["constrained_columns"],
-                    "indexes": sorted((str(one["name"]), one["column_names"]) for one in inspector.get_indexes(name)),
-                    "rows": sorted(map(repr, connection.execute(sa.text(f"SELECT * FROM {name}")))),
-                }
-                for name in tables
-            }
+            yield connection
     finally:
         opened.dispose()
+
+
+def content(url: str) -> dict[str, Any]:
+    """Everything in the database: the tables and indexes as they are defined, and all rows."""
+    with connected(url) as connection:
+        inspector = sa.inspect(connection)
+        return {
+            name: {
+                "columns": [(one["name"], str(one["type"]), one["nullable"]) for one in inspector.get_columns(name)],
+                "key": inspector.get_pk_constraint(name)["constrained_columns"],
+                "indexes": sorted((str(one["name"]), one["column_names"]) for one in inspector.get_indexes(name)),
+                "rows": sorted(map(repr, connection.execute(sa.text(f"SELECT * FROM {name}")))),
+            }
+            for name in sorted(inspector.get_table_names())
+        }

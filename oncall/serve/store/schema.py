@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -114,14 +114,16 @@ def migrate(url: str) -> Migration:
         migration = _migration(connection, url)
         if not migration.is_needed:
             return migration
-        backup = _back_up(_file(url), migration.found) if migration.changes_tables else None
+        copy = _back_up(_file(url), migration.found) if migration.changes_tables else None
         try:
             _run_scripts(connection, migration)
         except Exception as error:
-            kept = f" (a copy is {backup})" if backup else ""
+            if copy is not None:
+                # It says what the database says; one for every attempt would fill the disk.
+                copy.unlink(missing_ok=True)
             raise OncallError(
-                f"cannot migrate the database {shown(url)} from schema {migration.found or 'none'} to {VERSION}:"
-                f" {first_line(error)}; it is as it was{kept}. Mend that and start again, or start the oncall of before"
+                f"cannot bring the database {shown(url)} from schema {migration.found or 'none'} to {VERSION}:"
+                f" {first_line(error)}; it is as it was. Mend that and start again, or start the oncall of before"
             ) from error
         return migration
 
@@ -202,7 +204,8 @@ def _back_up(file: Path | None, version: str) -> Path | None:
     """A whole copy of SQLite's file beside it, for this user alone. Of PostgreSQL, the operator makes one."""
     if file is None:
         return None
-    copy = file.with_name(f"{file.name}.schema-{version}.{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
+    at = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    copy = file.with_name(f"{file.name}.schema-{version}.{at}")
     made = False
     try:
         os.close(os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
