@@ -13,7 +13,7 @@ from prometheus_client.core import GaugeMetricFamily
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..results import Outcome
-from .play.player import CANCELED, CUT_OFF, INTERRUPTED
+from .play.executor import CANCELED, CUT_OFF, INTERRUPTED
 from .store.statements import Store
 
 EXPIRED = "expired"

@@ -15,7 +15,7 @@ from oncall import OncallError
 from oncall.serve import api_calls
 from oncall.serve.play import awx as executor_module
 from oncall.serve.play.awx import AwxExecutor
-from oncall.serve.play.player import CANCELED, INTERRUPTED, Order
+from oncall.serve.play.executor import CANCELED, INTERRUPTED, Order
 from oncall.serve.settings import Awx, Route, Settings
 
 LOOK = Order("e1r1", "db_pool", "shop", acts=False)

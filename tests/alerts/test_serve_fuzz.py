@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from ansible_collections.oncall.runbooks.tests.support.serving import TOKEN, alert, notification
 from ansible_collections.oncall.runbooks.tests.support.stores import new_store
 from oncall.inventory import Names
-from oncall.serve.decide.dispatcher import Kept
-from oncall.serve.intake.group_commit import Journal
+from oncall.serve.intake.alerts import Kept
+from oncall.serve.intake.group_commit import GroupCommit
 from oncall.serve.intake.routing import sort
 from oncall.serve.intake.tokens import Tokens
 from oncall.serve.intake.web import Web
@@ -60,7 +60,7 @@ class Receiver:
         self.kept: list[bytes] = []
         self.read = 0
         self.store = new_store(folder / "state")
-        self._journal = Journal(self.kept.extend, lambda: None)
+        self._journal = GroupCommit(self.kept.extend, lambda: None)
         self._app = Web(
             self._journal, Tokens(str(folder / "tokens")), not_crowded, lambda: b"x 1\n", lambda: "", lambda word: None
         ).app

@@ -9,17 +9,15 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-import msgspec
 
 from ... import inventory
 from ...errors import first_line
-from ..intake.alerts import Alert, Bad
+from ..intake.alerts import kept
 from ..intake.routing import sort
 from ..settings import Settings
-from ..store.decision import Admitting
+from ..store.decision import Decision
 from ..store.statements import Store
 from .rules import Past, Waiting, mode_now, why_not, why_not_act
 from .silences import Silences
@@ -37,14 +35,29 @@ PAUSE_FILE = "pause"
 PAUSED = "paused"
 
 
-class Kept(msgspec.Struct):
-    """A notification as it is kept."""
+@dataclass(frozen=True)
+class Node:
+    """What this node does for the dispatcher.
 
-    alerts: list[Alert]
-    bad: list[Bad]
+    Attributes:
+        name: what it is called.
+        renew: raises where this node may do nothing now.
+        begin: begins a run that was admitted.
+        any_running: whether a run is played here.
+        cancel: kills a run that is played here.
+        expired: called with the runbook of a plan that nobody agreed to in time.
+        forget: drops what is kept elsewhere of runs.
+        tidy: what else has to be done now and then.
+    """
 
-
-_kept = msgspec.json.Decoder(Kept)
+    name: str
+    renew: Callable[[], None]
+    begin: Callable[[str], None]
+    any_running: Callable[[], bool]
+    cancel: Callable[[str], None]
+    expired: Callable[[str], None]
+    forget: Callable[[Sequence[str]], None]
+    tidy: Callable[[], None]
 
 
 class Dispatcher:
@@ -55,14 +68,7 @@ class Dispatcher:
         settings: what is in force now.
         names: what the inventory names now; its argument asks for a fresh look.
         silences: asks Alertmanager.
-        node: what this node is called.
-        alive: raises where this node may do nothing now.
-        begin: begins a run that was admitted.
-        any_running: whether a run is played on this node.
-        cancel: kills a run of this node.
-        expired: called with the runbook of a plan that nobody agreed to in time.
-        forget: drops what is kept elsewhere of runs.
-        tidy: what else has to be done now and then.
+        node: this one.
     """
 
     def __init__(
@@ -71,25 +77,17 @@ class Dispatcher:
         settings: Callable[[], Settings],
         names: Callable[[bool], inventory.Names],
         silences: Silences,
-        node: str,
-        alive: Callable[[], None],
-        begin: Callable[[str], None],
-        any_running: Callable[[], bool],
-        cancel: Callable[[str], None],
-        expired: Callable[[str], None],
-        forget: Callable[[Sequence[str]], None],
-        tidy: Callable[[], None],
+        node: Node,
     ) -> None:
         self._store, self._settings, self._names, self._silences = store, settings, names, silences
-        self._node, self._alive, self._begin, self._any_running, self._cancel = node, alive, begin, any_running, cancel
-        self._expired, self._forget, self._tidy = expired, forget, tidy
+        self._node = node
         self._wake = threading.Event()
         self._over = threading.Event()
         self._next_tidy = 0.0
         self._thread = threading.Thread(target=self._loop, name="dispatcher", daemon=True)
         # When the loop came round last: a loop that hangs must be seen.
         self.turned_at = time.monotonic()
-        self.trouble = ""
+        self.failure = ""
 
     def start(self) -> None:
         self._thread.start()
@@ -110,11 +108,11 @@ class Dispatcher:
             self._wake.clear()
             try:
                 self.turn()
-                self.trouble = ""
+                self.failure = ""
             except Exception as error:
                 # The database may be away for a while; what is kept there waits.
-                self.trouble = f"{type(error).__name__}: {first_line(error)}"
-                LOG.error("the dispatcher could not do its work: %s", self.trouble)
+                self.failure = f"{type(error).__name__}: {first_line(error)}"
+                LOG.error("the dispatcher could not do its work: %s", self.failure)
                 self._over.wait(LOOK_EVERY_SECONDS)
             self.turned_at = time.monotonic()
             # What comes meanwhile is sorted together, and acknowledging has the processor.
@@ -123,7 +121,7 @@ class Dispatcher:
 
     def turn(self) -> None:
         """Everything once."""
-        self._alive()
+        self._node.renew()
         self._store.check_file()
         self._store.check_schema()
         while self._sort_some() and not self._over.is_set():
@@ -135,21 +133,21 @@ class Dispatcher:
             self._begin_or_put_back(run)
         if time.monotonic() >= self._next_tidy:
             self._next_tidy = time.monotonic() + TIDY_SECONDS
-            self._store.forget(now - self._settings().keep_days * DAY_SECONDS, self._forget)
-            self._tidy()
+            self._store.forget(now - self._settings().keep_days * DAY_SECONDS, self._node.forget)
+            self._node.tidy()
 
     def cancel_wanted(self) -> None:
         """Kill the runs of this node that a person wants to end."""
-        for run, reason in self._store.canceled(self._node) if self._any_running() else ():
+        for run, reason in self._store.canceled(self._node.name) if self._node.any_running() else ():
             LOG.info("run %s is canceled: %s", run, reason)
-            self._cancel(run)
+            self._node.cancel(run)
 
     def _begin_or_put_back(self, run: str) -> None:
         try:
-            self._begin(run)
+            self._node.begin(run)
         except Exception as error:
             LOG.error("run %s could not be begun, and is queued again: %s", run, first_line(error))
-            self._store.put_back(self._node, run)
+            self._store.put_back(self._node.name, run)
 
     # ------------------------------------------------------------------ notifications
     def _sort_some(self) -> bool:
@@ -162,8 +160,8 @@ class Dispatcher:
             known = self._names(again)
             parts = []
             for _id, received_at, body in rows:
-                kept = _kept.decode(body)
-                parts.append(sort(kept.alerts, kept.bad, settings, known, received_at))
+                notification = kept(body)
+                parts.append(sort(notification.alerts, notification.bad, settings, known, received_at))
             # A host that is new in the inventory is no stranger.
             if not any(part.strangers for part in parts):
                 break
@@ -202,7 +200,7 @@ class Dispatcher:
                 ended |= {"outcome": "expired", "summary": f"nobody agreed in time to: {row.summary}"}
             if self._store.change(row.id, "waiting", ended):
                 if ended["outcome"] == "expired":
-                    self._expired(row.runbook)
+                    self._node.expired(row.runbook)
                 LOG.warning("episode %s: %s", row.id, ended["summary"])
 
     def paused(self, settings: Settings) -> str:
@@ -226,21 +224,21 @@ class Dispatcher:
             return []
         silenced = self._silences.ask(settings)
         runs = []
-        with self._store.admitting() as admitting:
-            past = admitting.past(now)
+        with self._store.decision() as decision:
+            past = decision.past(now)
             # While every place is taken, nothing has to be decided.
-            for one in admitting.waiting(EPISODES_AT_ONCE) if past.running < settings.limits.running else ():
+            for one in decision.waiting(EPISODES_AT_ONCE) if past.running < settings.limits.running else ():
                 if over := self._over_already(one, known):
-                    admitting.end(one, "closed", over, now)
+                    decision.end(one, "closed", over, now)
                     continue
                 reason = why_not(one, past, settings, known.members, now)
                 if not reason:
-                    one = self._in_mode(one, admitting, settings)
+                    one = self._in_mode(one, decision, settings)
                     reason = self._why_not(one, past, settings, known, now, silenced)
                 if reason:
-                    admitting.wait(one, reason)
+                    decision.wait(one, reason)
                     continue
-                runs.append(admitting.admit(one, self._node, now))
+                runs.append(decision.admit(one, self._node.name, now))
                 past = past.and_now(one, now)
         return runs
 
@@ -267,11 +265,11 @@ class Dispatcher:
         reason = why_not_act(one, past, settings, known.members, now)
         return reason or silenced.get(one.fingerprint) or silenced.get("", "")
 
-    def _in_mode(self, one: Waiting, admitting: Admitting, settings: Settings) -> Waiting:
+    def _in_mode(self, one: Waiting, decision: Decision, settings: Settings) -> Waiting:
         """The same, in the mode that it may have now."""
         route = settings.runbooks.get(one.runbook)
         asks = one.mode == "auto" and one.acts and not one.agreed and route is not None
-        not_helped = admitting.not_helped(one.runbook, one.host, route.max_not_helped) if asks and route else 0
+        not_helped = decision.not_helped(one.runbook, one.host, route.max_not_helped) if asks and route else 0
         mode = mode_now(one, route, not_helped)
         if mode == one.mode:
             return one
@@ -282,4 +280,4 @@ class Dispatcher:
             LOG.warning(
                 "%s on %s: %d remedies in a row did not help; a person is asked", one.runbook, one.host, not_helped
             )
-        return admitting.only_look(one, mode)
+        return decision.only_look(one, mode)

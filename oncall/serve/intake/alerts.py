@@ -66,7 +66,15 @@ class Bad(msgspec.Struct, frozen=True):
     text: str
 
 
+class Kept(msgspec.Struct):
+    """A notification as it is kept until it is sorted."""
+
+    alerts: list[Alert]
+    bad: list[Bad]
+
+
 _notification = msgspec.json.Decoder(_Notification)
+_kept = msgspec.json.Decoder(Kept)
 _alert = msgspec.json.Decoder(Alert)
 
 
@@ -90,6 +98,11 @@ def read(body: bytes) -> tuple[list[Alert], list[Bad]]:
         except (ValueError, RecursionError) as error:
             bad.append(Bad(_why(error), bytes(raw)[:2000].decode("utf-8", "replace")))
     return good, bad
+
+
+def kept(body: bytes) -> Kept:
+    """What was kept, as it is read again."""
+    return _kept.decode(body)
 
 
 def _clean(alert: Alert) -> Alert:

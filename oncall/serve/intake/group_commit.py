@@ -18,7 +18,7 @@ class NotKept(Exception):
     """The notification is not on the disk, and must not be acknowledged."""
 
 
-class Journal:
+class GroupCommit:
     """One commit at a time.
 
     Args:
@@ -32,11 +32,11 @@ class Journal:
     ) -> None:
         self._keep, self._kept, self._most = keep, kept, most_pending
         # A thread of its own: other work must not hold up an acknowledgement.
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="group-commit")
         self._pending: list[tuple[bytes, asyncio.Future[None]]] = []
         self._writing: asyncio.Task[None] | None = None
         # Why the last commit failed; "" where it did not.
-        self.trouble = ""
+        self.failure = ""
 
     async def keep(self, notification: bytes) -> None:
         """Return when it is on the disk; NotKept where it is not."""
@@ -68,7 +68,7 @@ class Journal:
                         done.set_result(None)
                     else:
                         done.set_exception(NotKept(first_line(error)))
-            self.trouble = "" if error is None else first_line(error)
+            self.failure = "" if error is None else first_line(error)
             if error is None:
                 self._kept()
 

@@ -20,9 +20,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from ..decide.dispatcher import Kept
-from .alerts import Refused, read
-from .group_commit import Journal, NotKept
+from .alerts import Kept, Refused, read
+from .group_commit import GroupCommit, NotKept
 from .tokens import Tokens
 
 LOG = logging.getLogger("oncall.web")
@@ -40,26 +39,26 @@ class Web:
     """The routes.
 
     Args:
-        journal: keeps notifications.
+        group_commit: keeps notifications.
         tokens: who is known; None where TLS sees to that, or only this machine can ask.
         crowded: why no notification can be taken; "" where they can.
         metrics: in Prometheus' text format.
-        trouble: why the service is not ready; "" where it is.
+        why_not_ready: why the service is not ready; "" where it is.
         counted: called with a word for each notification: ``taken``, ``refused`` or ``turned_away``;
             and for each request without a valid token: ``stranger``.
     """
 
     def __init__(
         self,
-        journal: Journal,
+        group_commit: GroupCommit,
         tokens: Tokens | None,
         crowded: Callable[[], Awaitable[str]],
         metrics: Callable[[], bytes],
-        trouble: Callable[[], str],
+        why_not_ready: Callable[[], str],
         counted: Callable[[str], None],
     ) -> None:
-        self._journal, self._tokens, self._crowded = journal, tokens, crowded
-        self._metrics, self._trouble, self._counted = metrics, trouble, counted
+        self._group_commit, self._tokens, self._crowded = group_commit, tokens, crowded
+        self._metrics, self._why_not_ready, self._counted = metrics, why_not_ready, counted
         self._bytes = 0
         routes = [
             Route("/alerts", self.alerts, methods=["POST"]),
@@ -111,7 +110,7 @@ class Web:
             parts.clear()
             if good or bad:
                 async with asyncio.timeout(KEEP_SECONDS):
-                    await self._journal.keep(msgspec.json.encode(Kept(good, bad)))
+                    await self._group_commit.keep(msgspec.json.encode(Kept(good, bad)))
         except TimeoutError:
             raise _Answer(*slow) from None
         except Refused as error:
@@ -133,8 +132,8 @@ class Web:
 
     async def readyz(self, _request: Request) -> Response:
         """That notifications are taken and worked on."""
-        trouble = await asyncio.to_thread(self._trouble)
-        return PlainTextResponse(f"{trouble or 'ok'}\n", 503 if trouble else 200)
+        why_not_ready = await asyncio.to_thread(self._why_not_ready)
+        return PlainTextResponse(f"{why_not_ready or 'ok'}\n", 503 if why_not_ready else 200)
 
 
 class _Answer(Exception):

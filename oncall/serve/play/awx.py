@@ -20,8 +20,8 @@ from ...errors import OncallError
 from ...results import HostResult, Outcome, Result, host_result
 from ..api_calls import CallFailed, call
 from ..settings import Awx, Settings
+from .executor import CANCELED, INTERRUPTED, Ending, Order
 from .local import told as told_of
-from .player import CANCELED, INTERRUPTED, Order, Told
 
 LOOK_EVERY_SECONDS = 2.0
 # Without an answer, or without an end after it was canceled, for so long, nobody knows how the job goes on.
@@ -46,7 +46,7 @@ class AwxExecutor:
         self._awx: Awx = settings.awx
         self._settings = settings
 
-    def play(self, order: Order, cancel: threading.Event) -> Told:
+    def play(self, order: Order, cancel: threading.Event) -> Ending:
         """To its end. OncallError where it could not be begun."""
         asked = self._asked(order)
         try:
@@ -68,7 +68,7 @@ class AwxExecutor:
         over = f"canceled, as AWX did not heed {', '.join(sorted(map(str, ignored)))}" if ignored else ""
         return self._follow(job, order, cancel, over)
 
-    def take_up(self, order: Order, cancel: threading.Event) -> Told | None:
+    def take_up(self, order: Order, cancel: threading.Event) -> Ending | None:
         """Follow the job that was launched for this run before, to its end; None where AWX has none."""
         try:
             job = self._search(order, cancel, 0)
@@ -125,7 +125,7 @@ class AwxExecutor:
         return {"limit": order.host, "job_type": "run" if order.acts else "check", "extra_vars": variables}
 
     # ------------------------------------------------------------------ a job that may be there
-    def _unanswered(self, order: Order, cancel: threading.Event, why: str) -> Told:
+    def _unanswered(self, order: Order, cancel: threading.Event, why: str) -> Ending:
         """AWX was asked to launch it, and what became of that is not known."""
         try:
             job = self._search(order, cancel, LAUNCHING_SECONDS)
@@ -151,7 +151,7 @@ class AwxExecutor:
                     raise
             _wait(cancel)
 
-    def _follow(self, job: int, order: Order, cancel: threading.Event, over: str = "") -> Told:
+    def _follow(self, job: int, order: Order, cancel: threading.Event, over: str = "") -> Ending:
         """To its end; ``over`` says why it is to be canceled at once."""
         route = self._settings.runbooks.get(order.runbook)
         began = heard = time.monotonic()
@@ -186,17 +186,17 @@ class AwxExecutor:
                 raise
 
     # ------------------------------------------------------------------ what came of it
-    def _told(self, job: int, told: dict[str, Any], order: Order, over: str, seconds: float) -> Told:
+    def _told(self, job: int, told: dict[str, Any], order: Order, over: str, seconds: float) -> Ending:
         why = " ".join(str(told.get("job_explanation") or "").split())[:300]
         if _is_another(over) or told["status"] in ("error", "canceled"):
             return _no_end(order, f"AWX job {job} is {over or told['status']}{f': {why}' if why else ''}", job, over)
         try:
             return _ended(job, _host(f"AWX job {job}", told, order, why), order, seconds)
         except RecursionError:
-            return Told(Outcome.UNKNOWN, f"AWX job {job} published what is nested too deep", result={"awx_job": job})
+            return Ending(Outcome.UNKNOWN, f"AWX job {job} published what is nested too deep", result={"awx_job": job})
 
 
-def _ended(job: int, host: HostResult, order: Order, seconds: float) -> Told:
+def _ended(job: int, host: HostResult, order: Order, seconds: float) -> Ending:
     mode, began = "act" if order.acts else "check", round(time.time() - seconds, 3)
     ended = told_of(Result(order.runbook, mode, "ended", began, round(seconds, 3), {order.host: host}), order)
     return replace(ended, result={**(ended.result or {}), "awx_job": job})
@@ -224,11 +224,11 @@ def _host(where: str, told: dict[str, Any], order: Order, why: str) -> HostResul
     return host
 
 
-def _no_end(order: Order, summary: str, job: int | None = None, over: str = "") -> Told:
+def _no_end(order: Order, summary: str, job: int | None = None, over: str = "") -> Ending:
     """It may have done something, or only part of it."""
     looked = CANCELED if over == BY_US else Outcome.UNKNOWN
     outcome = INTERRUPTED if order.acts or _is_another(over) else looked
-    return Told(outcome, summary, result={"awx_job": job} if job is not None else None)
+    return Ending(outcome, summary, result={"awx_job": job} if job is not None else None)
 
 
 def _is_another(over: str) -> bool:

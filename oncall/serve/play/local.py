@@ -11,7 +11,7 @@ from collections.abc import Container
 from ...api import Runbooks
 from ...results import HostResult, Outcome, Result, RunbookRun
 from ..settings import Settings
-from .player import CANCELED, CUT_OFF, INTERRUPTED, Order, Told
+from .executor import CANCELED, CUT_OFF, INTERRUPTED, Ending, Order
 
 
 class Local:
@@ -25,7 +25,7 @@ class Local:
     def __init__(self, settings: Settings, untouched: Container[str] = ()) -> None:
         self._settings, self._untouched = settings, untouched
 
-    def play(self, order: Order, cancel: threading.Event) -> Told:
+    def play(self, order: Order, cancel: threading.Event) -> Ending:
         """To its end; its host is known to be an exact name of the inventory."""
         route = self._settings.runbooks.get(order.runbook)
         result = Runbooks(self._settings.inventories, self._settings.keep_environment).run(
@@ -45,9 +45,9 @@ class Local:
         )
         return told(result, order)
 
-    def take_up(self, order: Order, cancel: threading.Event) -> Told | None:
+    def take_up(self, order: Order, cancel: threading.Event) -> Ending | None:
         """Its processes were killed with the service, or soon end without anyone to tell."""
-        return Told(CUT_OFF, "cut off before it acted") if order.run in self._untouched else None
+        return Ending(CUT_OFF, "cut off before it acted") if order.run in self._untouched else None
 
 
 def _owner(order: Order) -> str:
@@ -55,7 +55,7 @@ def _owner(order: Order) -> str:
     return f"oncall serve, run {order.run}"
 
 
-def told(result: Result, order: Order) -> Told:
+def told(result: Result, order: Order) -> Ending:
     """What a result says of the one host."""
     host = result.hosts.get(order.host)
     if result.status == "ended" and host is not None:
@@ -63,16 +63,16 @@ def told(result: Result, order: Order) -> Told:
         # Such as that the ledger would refuse the plan.
         notes = [note for run in host.runs for note in run.notes] if plans else []
         summary = "; ".join(dict.fromkeys([host.summary, *notes]))
-        return Told(host.outcome, summary, _helped(host), (*plans,), (*plans.values(),), result.to_dict())
+        return Ending(host.outcome, summary, _helped(host), (*plans,), (*plans.values(),), result.to_dict())
     known = f": {host.summary}" if host else ""
     acted = order.acts and result.may_have_acted
     if result.status == "canceled" and not acted:
-        return Told(CANCELED, f"canceled{known}", result=result.to_dict())
+        return Ending(CANCELED, f"canceled{known}", result=result.to_dict())
     ends = {"canceled": "canceled", "timed_out": "killed after its time", "died": "ansible-playbook died"}
     what = ends.get(result.status, "it came to no end")
     # Killed while it might have been acting: nobody knows what it left behind.
     outcome = INTERRUPTED if acted else Outcome.UNKNOWN
-    return Told(outcome, f"{what}{known}", result=result.to_dict())
+    return Ending(outcome, f"{what}{known}", result=result.to_dict())
 
 
 def _can_be_approved(run: RunbookRun) -> bool:

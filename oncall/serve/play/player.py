@@ -14,9 +14,9 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -24,70 +24,19 @@ from ...errors import OncallError, first_line
 from ...results import Outcome
 from ..settings import Route
 from ..store.statements import Store
+from .executor import CANCELED, CUT_OFF, INTERRUPTED, Ending, Executor, Order
 
-LOG = logging.getLogger("oncall.work")
+LOG = logging.getLogger("oncall.player")
 ASK_AGAIN_SECONDS = 1.0
-INTERRUPTED = "interrupted"
-CANCELED = "canceled"
-CUT_OFF = "cut_off"
 # Whatever cuts it off so many times may well be this episode.
 MOST_CUT_OFF = 5
-
-
-@dataclass(frozen=True)
-class Order:
-    """A run to be played.
-
-    Attributes:
-        run: names it and its record.
-        acts: whether it may change something.
-        plan_hashes: if it acts, only on plans that are these.
-        may_act: if it acts, the runbooks whose remedies may be applied, as others may be handed over to.
-    """
-
-    run: str
-    runbook: str
-    host: str
-    acts: bool
-    plan_hashes: tuple[str, ...] = ()
-    may_act: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Told:
-    """What came of it.
-
-    Attributes:
-        outcome: one of `oncall.Outcome`, or ``interrupted``, ``canceled`` or, for one that had begun no remedy, ``cut_off``.
-        helped: runbook that applied remedies -> whether one was proven to have helped.
-        planned: the runbooks whose plans a person can approve.
-        plan_hashes: of these plans.
-        result: the document of the run.
-    """
-
-    outcome: str
-    summary: str
-    helped: Mapping[str, bool] = field(default_factory=dict)
-    planned: tuple[str, ...] = ()
-    plan_hashes: tuple[str, ...] = ()
-    result: dict[str, Any] | None = None
-
-
-class Executor(Protocol):
-    """Plays a runbook on one host."""
-
-    def play(self, order: Order, cancel: threading.Event) -> Told:
-        """To its end. OncallError where it could not be begun."""
-
-    def take_up(self, order: Order, cancel: threading.Event) -> Told | None:
-        """What came of the same run, after a crash of this service; None where nobody can tell."""
 
 
 class Cut(BaseException):
     """This node goes down in the midst of a run: nothing may be written about it any more."""
 
 
-class Work:
+class Player:
     """Plays what was admitted on this node.
 
     Args:
@@ -132,9 +81,9 @@ class Work:
         """Play a run; what came of it, as JSON."""
         row, episode = self._insist(lambda: self._known(run))
         if row is None or episode is None:
-            return _json(Told(Outcome.UNKNOWN, "the database does not know this run any more"))
+            return _json(Ending(Outcome.UNKNOWN, "the database does not know this run any more"))
         if episode["cancel"] and row.began_at is None:
-            return _json(Told(CANCELED, episode["cancel"]))
+            return _json(Ending(CANCELED, episode["cancel"]))
         if self.draining:
             raise Cut
         first = self._insist(lambda: self._store.begin(run, self._node, time.time()))
@@ -148,7 +97,7 @@ class Work:
             return _json(taken_up)
         looked = self._played(Order(f"{run}x", row.runbook, row.host, acts=False), known_as=run)
         what = f"cut off while it was acting, and not begun again; now {looked.outcome}: {looked.summary}"
-        return _json(Told(INTERRUPTED, what, result=looked.result))
+        return _json(Ending(INTERRUPTED, what, result=looked.result))
 
     def _known(self, run: str) -> tuple[Any, dict[str, Any] | None]:
         row = self._store.run(run)
@@ -165,38 +114,38 @@ class Work:
                     raise Cut from None
                 time.sleep(ASK_AGAIN_SECONDS)
 
-    def _played(self, order: Order, known_as: str = "") -> Told:
+    def _played(self, order: Order, known_as: str = "") -> Ending:
         told = self._watched(
             known_as or order.run, lambda cancel: self._executor().play(order, cancel), order.acts, anew=not known_as
         )
         assert told is not None
         return told
 
-    def _taken_up(self, order: Order) -> Told | None:
+    def _taken_up(self, order: Order) -> Ending | None:
         return self._watched(order.run, lambda cancel: self._executor().take_up(order, cancel), order.acts)
 
     def _watched(
-        self, run: str, play: Callable[[threading.Event], Told | None], acts: bool, anew: bool = False
-    ) -> Told | None:
+        self, run: str, play: Callable[[threading.Event], Ending | None], acts: bool, anew: bool = False
+    ) -> Ending | None:
         """Play, so that it can be canceled; ``anew``: where that was before it acted, its episode can be queued again."""
         cancel = threading.Event()
         with self._lock:
             self._running[run] = cancel
-        told: Told | None
+        told: Ending | None
         try:
             told = play(cancel)
         except OncallError as error:
-            told = Told(Outcome.UNKNOWN, f"it could not be begun: {error}")
+            told = Ending(Outcome.UNKNOWN, f"it could not be begun: {error}")
         except Exception as error:
             # Whatever it is, the episode has to come to an end that a person sees.
             outcome = INTERRUPTED if acts else Outcome.UNKNOWN
-            told = Told(outcome, f"it could not be played to its end: {type(error).__name__}: {error}")
+            told = Ending(outcome, f"it could not be played to its end: {type(error).__name__}: {error}")
         finally:
             with self._lock:
                 self._running.pop(run, None)
         if cancel.is_set() and self.going_down and (told is None or told.outcome in (CANCELED, INTERRUPTED)):
             if anew and told is not None and told.outcome == CANCELED:
-                return Told(CUT_OFF, "cut off before it acted")
+                return Ending(CUT_OFF, "cut off before it acted")
             raise Cut
         return told
 
@@ -205,7 +154,9 @@ class Work:
         row, _episode = self._known(run)
         if row is not None:
             outcome = INTERRUPTED if row.acts and row.began_at is not None else Outcome.UNKNOWN
-            self.conclude(run, _json(Told(outcome, "its workflow has ended without saying how; the log may tell more")))
+            self.conclude(
+                run, _json(Ending(outcome, "its workflow has ended without saying how; the log may tell more"))
+            )
 
     def conclude(self, run: str, told: str) -> None:
         """Write down what came of a run, once."""
@@ -230,7 +181,7 @@ class Work:
         self._insist(lambda: self._store.conclude(run, found.outcome, found.helped, row.episode, values))
         self._ended(row.runbook, values.get("outcome", found.outcome), now - (row.began_at or now))
 
-    def _may_be_asked(self, found: Told) -> float:
+    def _may_be_asked(self, found: Ending) -> float:
         """How long a person is asked about the plans of a run; 0 where nobody is."""
         if found.outcome not in (Outcome.PLANNED, Outcome.BLOCKED):
             return 0
@@ -249,10 +200,10 @@ class Work:
         return {"state": "ended", "outcome": INTERRUPTED, "summary": ends, "ended_at": now}
 
 
-def _json(told: Told) -> str:
+def _json(told: Ending) -> str:
     return json.dumps(asdict(told), default=str)
 
 
-def _read(told: str) -> Told:
+def _read(told: str) -> Ending:
     data = json.loads(told)
-    return Told(**{**data, "planned": tuple(data["planned"]), "plan_hashes": tuple(data["plan_hashes"])})
+    return Ending(**{**data, "planned": tuple(data["planned"]), "plan_hashes": tuple(data["plan_hashes"])})

@@ -19,12 +19,12 @@ from dbos import DBOS, DBOSConfig, SetWorkflowID
 from ...errors import OncallError, first_line
 from ..settings import MOST_RUNNING
 from ..store.engine import shown
-from .player import Work
+from .player import Player
 
 # Workflows of an older release are taken up by a newer one: what they do is kept the same.
 APPLICATION_VERSION = "1"
 COMPLETION_SECONDS = 10
-_work: Work | None = None
+_player: Player | None = None
 
 
 class _Connection(sqlite3.Connection):
@@ -43,29 +43,29 @@ def _run(run: str) -> None:
 
 @DBOS.step(name="play")
 def _play(run: str) -> str:
-    assert _work is not None
-    return _work.play(run)
+    assert _player is not None
+    return _player.play(run)
 
 
 @DBOS.step(name="conclude")
 def _conclude(run: str, told: str) -> None:
-    assert _work is not None
-    _work.conclude(run, told)
+    assert _player is not None
+    _player.conclude(run, told)
 
 
-def launch(url: str, node: str, work: Work) -> None:
+def launch(url: str, node: str, player: Player) -> None:
     """Take up what this node left, and be ready for more.
 
     Args:
         url: of the database of DBOS.
         node: what this node is called.
-        work: does the steps.
+        player: does the steps.
 
     Raises:
         OncallError: the database cannot be used.
     """
-    global _work
-    _work = work
+    global _player
+    _player = player
     config: DBOSConfig = {
         "name": "oncall",
         "system_database_url": url,

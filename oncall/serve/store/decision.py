@@ -25,7 +25,7 @@ def not_helped(connection: sa.Connection, runbook: str, host: str, most: int) ->
     return len([*itertools.takewhile(lambda helped: not helped, connection.scalars(query))])
 
 
-class Admitting:
+class Decision:
     """Inside of the one decision."""
 
     def __init__(self, connection: sa.Connection) -> None:

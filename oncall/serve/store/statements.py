@@ -21,7 +21,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ...errors import OncallError, first_line
 from . import schema
-from .decision import Admitting, not_helped
+from .decision import Decision, not_helped
 from .engine import alone, engine, shown
 from .tables import CONTROL, EPISODES, INBOX, QUARANTINE, REMEDIES, RUNS
 
@@ -134,10 +134,10 @@ class Store:
 
     # ------------------------------------------------------------------ who may begin
     @contextmanager
-    def admitting(self) -> Iterator[Admitting]:
+    def decision(self) -> Iterator[Decision]:
         """One decision at a time over all nodes: what is seen in it stays true until it ends."""
         with alone(self._engine) as connection:
-            yield Admitting(connection)
+            yield Decision(connection)
 
     def hold_all(self, reason: str) -> None:
         """Say of every queued episode why it waits."""

@@ -40,7 +40,7 @@ def result(*hosts, status="ended"):
 
 
 @pytest.mark.parametrize(
-    ("told", "trouble", "outcome", "summary"),
+    ("told", "failure", "outcome", "summary"),
     [
         ({"db_pool": published()}, "", "healthy", "db_pool healthy"),
         ({"db_pool": published(outcome="resolved", actions=[ACTION])}, "", "resolved", "db_pool resolved"),
@@ -82,8 +82,8 @@ def result(*hosts, status="ended"):
         ({"cache": published("cache")}, "", "unknown", "the runbook came to no end"),
     ],
 )  # fmt: skip
-def test_a_host(told, trouble, outcome, summary):
-    found = host_result("shop", told, "db_pool", trouble)
+def test_a_host(told, failure, outcome, summary):
+    found = host_result("shop", told, "db_pool", failure)
     assert (found.outcome, found.summary) == (Outcome(outcome), summary)
 
 

@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from oncall.serve.intake import group_commit as journal_module
-from oncall.serve.intake.group_commit import Journal, NotKept
+from oncall.serve.intake.group_commit import GroupCommit, NotKept
 
 
 class Disk:
@@ -43,21 +43,21 @@ async def begun(disk: Disk) -> None:
 
 
 def play(scene, disk: Disk, most_pending: int = 2000):
-    journal = Journal(disk.keep, disk.woke, most_pending)
+    group_commit = GroupCommit(disk.keep, disk.woke, most_pending)
     try:
-        return asyncio.run(asyncio.wait_for(scene(journal), 10))
+        return asyncio.run(asyncio.wait_for(scene(group_commit), 10))
     finally:
         disk.let.set()
-        journal.close()
+        group_commit.close()
 
 
 def test_all_that_arrive_meanwhile_share_the_next_commit():
     disk = Disk(free=False)
 
-    async def scene(journal: Journal) -> None:
-        first = asyncio.create_task(journal.keep(b"0"))
+    async def scene(group_commit: GroupCommit) -> None:
+        first = asyncio.create_task(group_commit.keep(b"0"))
         await begun(disk)
-        others = [asyncio.create_task(journal.keep(b"%d" % number)) for number in range(1, 10)]
+        others = [asyncio.create_task(group_commit.keep(b"%d" % number)) for number in range(1, 10)]
         await asyncio.sleep(0)
         # The commit is not over: nobody may have been told.
         assert not first.done() and not any(one.done() for one in others)
@@ -72,10 +72,10 @@ def test_all_that_arrive_meanwhile_share_the_next_commit():
 def test_where_a_commit_fails_nobody_of_it_is_told_otherwise_and_the_next_one_works():
     disk = Disk(free=False)
 
-    async def scene(journal: Journal) -> None:
-        first = asyncio.create_task(journal.keep(b"0"))
+    async def scene(group_commit: GroupCommit) -> None:
+        first = asyncio.create_task(group_commit.keep(b"0"))
         await begun(disk)
-        others = [asyncio.create_task(journal.keep(b"1")) for _ in range(5)]
+        others = [asyncio.create_task(group_commit.keep(b"1")) for _ in range(5)]
         await asyncio.sleep(0)
         disk.fails = OSError(28, "No space left on device")
         disk.let.set()
@@ -84,7 +84,7 @@ def test_where_a_commit_fails_nobody_of_it_is_told_otherwise_and_the_next_one_wo
         assert "No space left on device" in str(told[0])
         assert (disk.batches, disk.woken) == ([], 0)
         disk.fails = None
-        await journal.keep(b"2")
+        await group_commit.keep(b"2")
 
     play(scene, disk)
     assert (disk.batches, disk.woken) == ([[b"2"]], 1)
@@ -100,19 +100,19 @@ def test_one_commit_fails_and_those_that_came_later_are_kept():
         finally:
             disk.fails = None
 
-    async def scene(journal: Journal) -> list[object]:
-        first = asyncio.create_task(journal.keep(b"0"))
+    async def scene(group_commit: GroupCommit) -> list[object]:
+        first = asyncio.create_task(group_commit.keep(b"0"))
         await begun(disk)
-        second = asyncio.create_task(journal.keep(b"1"))
+        second = asyncio.create_task(group_commit.keep(b"1"))
         await asyncio.sleep(0)
         disk.let.set()
         return await asyncio.gather(first, second, return_exceptions=True)
 
-    journal = Journal(keep, disk.woke)
+    group_commit = GroupCommit(keep, disk.woke)
     try:
-        first, second = asyncio.run(asyncio.wait_for(scene(journal), 10))
+        first, second = asyncio.run(asyncio.wait_for(scene(group_commit), 10))
     finally:
-        journal.close()
+        group_commit.close()
     assert isinstance(first, NotKept) and second is None
     assert disk.batches == [[b"1"]]
 
@@ -120,16 +120,16 @@ def test_one_commit_fails_and_those_that_came_later_are_kept():
 def test_too_many_that_wait_are_refused_and_those_that_wait_are_kept():
     disk = Disk(free=False)
 
-    async def scene(journal: Journal) -> None:
-        first = asyncio.create_task(journal.keep(b"0"))
+    async def scene(group_commit: GroupCommit) -> None:
+        first = asyncio.create_task(group_commit.keep(b"0"))
         await begun(disk)
-        waiting = [asyncio.create_task(journal.keep(b"%d" % number)) for number in (1, 2, 3)]
+        waiting = [asyncio.create_task(group_commit.keep(b"%d" % number)) for number in (1, 2, 3)]
         await asyncio.sleep(0)
         with pytest.raises(NotKept, match="too many"):
-            await journal.keep(b"4")
+            await group_commit.keep(b"4")
         disk.let.set()
         await asyncio.gather(first, *waiting)
-        await journal.keep(b"5")
+        await group_commit.keep(b"5")
 
     play(scene, disk, most_pending=3)
     assert disk.batches == [[b"0"], [b"1", b"2", b"3"], [b"5"]]
@@ -138,8 +138,8 @@ def test_too_many_that_wait_are_refused_and_those_that_wait_are_kept():
 def test_one_that_does_not_wait_any_more_costs_the_others_nothing():
     disk = Disk(free=False)
 
-    async def scene(journal: Journal) -> None:
-        gone, left, stays = (asyncio.create_task(journal.keep(one)) for one in (b"0", b"1", b"2"))
+    async def scene(group_commit: GroupCommit) -> None:
+        gone, left, stays = (asyncio.create_task(group_commit.keep(one)) for one in (b"0", b"1", b"2"))
         await begun(disk)
         gone.cancel()
         left.cancel()
@@ -147,7 +147,7 @@ def test_one_that_does_not_wait_any_more_costs_the_others_nothing():
         disk.let.set()
         await stays
         assert gone.cancelled() and left.cancelled()
-        await journal.keep(b"3")
+        await group_commit.keep(b"3")
 
     play(scene, disk)
     # They may be kept all the same: twice is as good as once.
@@ -159,10 +159,10 @@ def test_a_commit_is_not_of_any_size(monkeypatch):
     monkeypatch.setattr(journal_module, "MOST_BYTES", 10)
     disk = Disk(free=False)
 
-    async def scene(journal: Journal) -> None:
-        first = asyncio.create_task(journal.keep(b"0"))
+    async def scene(group_commit: GroupCommit) -> None:
+        first = asyncio.create_task(group_commit.keep(b"0"))
         await begun(disk)
-        others = [asyncio.create_task(journal.keep(one)) for one in (b"1" * 6, b"2" * 6, b"3" * 100, b"4")]
+        others = [asyncio.create_task(group_commit.keep(one)) for one in (b"1" * 6, b"2" * 6, b"3" * 100, b"4")]
         await asyncio.sleep(0)
         disk.let.set()
         await asyncio.gather(first, *others)
@@ -173,12 +173,12 @@ def test_a_commit_is_not_of_any_size(monkeypatch):
 
 def test_after_its_end_nothing_is_taken():
     disk = Disk()
-    journal = Journal(disk.keep, disk.woke)
-    journal.close()
+    group_commit = GroupCommit(disk.keep, disk.woke)
+    group_commit.close()
 
     async def scene() -> None:
         with pytest.raises(NotKept):
-            await journal.keep(b"0")
+            await group_commit.keep(b"0")
 
     asyncio.run(asyncio.wait_for(scene(), 10))
     assert disk.batches == []

@@ -10,14 +10,14 @@ import time
 import pytest
 
 from ansible_collections.oncall.runbooks.tests.support.stores import new_store
-from oncall.serve.play.player import CUT_OFF, MOST_CUT_OFF, Cut, Order, Told, Work
+from oncall.serve.play.player import CUT_OFF, MOST_CUT_OFF, Cut, Ending, Order, Player
 from oncall.serve.settings import Route
 
 EPISODE = {
     "id": "e", "runbook": "cache", "host": "h", "fingerprint": "ab", "alert": "{}", "state": "queued",
     "received_at": 100.0, "seen_at": 100.0, "queued_at": 100.0,
 }  # fmt: skip
-LOOKED = Told("healthy", "Redis answers")
+LOOKED = Ending("healthy", "Redis answers")
 ROUTES = {
     "cache": Route(mode="auto", approve_seconds=60), "crash_loop": Route(mode="approve", approve_seconds=30),
     "disk_full": Route(mode="suggest"),
@@ -27,7 +27,7 @@ ROUTES = {
 class Knows:
     """An executor that plays nothing, and says of a run after a crash what it is told to."""
 
-    def __init__(self, taken_up: Told | None) -> None:
+    def __init__(self, taken_up: Ending | None) -> None:
         self.taken_up = taken_up
         self.played: list[bool] = []
 
@@ -39,28 +39,30 @@ class Knows:
         return self.taken_up
 
 
-def cut_off(tmp_path, taken_up: Told | None, acts: bool = True, before: int = 0, cancel: str = ""):
+def cut_off(tmp_path, taken_up: Ending | None, acts: bool = True, before: int = 0, cancel: str = ""):
     """The episode, its last run and whether each play acted, where runs were cut off ``before`` and now another one was."""
     store = new_store(tmp_path / "state")
     executor = Knows(None)
-    work = Work(store, lambda: executor, "one", ROUTES.get, lambda *_asked: (), lambda *told: metrics.append(told[1]))
+    player = Player(
+        store, lambda: executor, "one", ROUTES.get, lambda *_asked: (), lambda *told: metrics.append(told[1])
+    )
     metrics: list[str] = []
     try:
         stage = "act" if acts else "check"
         store.sort([], [{**EPISODE, "mode": "auto" if acts else "suggest", "stage": stage}], [], [], {})
-        for executor.taken_up in [*[Told(CUT_OFF, "cut off")] * before, taken_up]:
-            with store.admitting() as admitting:
-                run = admitting.admit(admitting.waiting(1)[0], "one", 200.0)
+        for executor.taken_up in [*[Ending(CUT_OFF, "cut off")] * before, taken_up]:
+            with store.decision() as decision:
+                run = decision.admit(decision.waiting(1)[0], "one", 200.0)
             assert store.begin(run, "one", 201.0)
             if cancel:
                 store.change("e", "running", {"cancel": cancel})
-            work.conclude(run, work.play(run))
+            player.conclude(run, player.play(run))
         return store.episode("e"), store.run(run), executor.played, metrics[-1]
     finally:
         store.close()
 
 
-GONE = Told(CUT_OFF, "cut off")
+GONE = Ending(CUT_OFF, "cut off")
 
 
 @pytest.mark.parametrize(
@@ -68,8 +70,8 @@ GONE = Told(CUT_OFF, "cut off")
     [
         pytest.param(False, None, 0, "ended", "healthy", "healthy", "healthy", [False], id="looked"),
         pytest.param(True, None, 0, "ended", "interrupted", "interrupted", "interrupted", [False], id="nobody knows"),
-        pytest.param(True, Told("unknown", "?"), 0, "ended", "interrupted", "interrupted", "interrupted", [False], id="unknown"),
-        pytest.param(True, Told("resolved", "."), 0, "ended", "resolved", "resolved", "resolved", [], id="went on elsewhere"),
+        pytest.param(True, Ending("unknown", "?"), 0, "ended", "interrupted", "interrupted", "interrupted", [False], id="unknown"),
+        pytest.param(True, Ending("resolved", "."), 0, "ended", "resolved", "resolved", "resolved", [], id="went on elsewhere"),
         pytest.param(True, GONE, 0, "queued", "", CUT_OFF, CUT_OFF, [], id="had not acted"),
         pytest.param(True, GONE, MOST_CUT_OFF - 2, "queued", "", CUT_OFF, CUT_OFF, [], id="not for the last time"),
         pytest.param(True, GONE, MOST_CUT_OFF - 1, "ended", "interrupted", CUT_OFF, "interrupted", [], id="again and again"),
@@ -94,7 +96,7 @@ class Stops:
 
     def play(self, _order, cancel):
         cancel.set()
-        return Told(self.outcome, "killed")
+        return Ending(self.outcome, "killed")
 
 
 @pytest.mark.parametrize(("outcome", "state"), [("canceled", "queued"), ("interrupted", "running")])
@@ -102,15 +104,15 @@ def test_killed_as_the_service_goes_down(tmp_path, outcome, state):
     store = new_store(tmp_path / "state")
     try:
         store.sort([], [{**EPISODE, "mode": "auto", "stage": "act"}], [], [], {})
-        with store.admitting() as admitting:
-            run = admitting.admit(admitting.waiting(1)[0], "one", 200.0)
-        work = Work(store, lambda: Stops(outcome), "one", ROUTES.get, lambda *_asked: (), lambda *_told: None)
-        work.going_down = True
+        with store.decision() as decision:
+            run = decision.admit(decision.waiting(1)[0], "one", 200.0)
+        player = Player(store, lambda: Stops(outcome), "one", ROUTES.get, lambda *_asked: (), lambda *_told: None)
+        player.going_down = True
         if state == "queued":
-            work.conclude(run, work.play(run))
+            player.conclude(run, player.play(run))
         else:
             with pytest.raises(Cut):
-                work.play(run)
+                player.play(run)
         assert store.episode("e")["state"] == state
     finally:
         store.close()
@@ -119,7 +121,7 @@ def test_killed_as_the_service_goes_down(tmp_path, outcome, state):
 class Tells:
     """An executor that plays nothing and tells what it is told to."""
 
-    def __init__(self, told: Told) -> None:
+    def __init__(self, told: Ending) -> None:
         self.told = told
         self.orders: list[Order] = []
 
@@ -145,15 +147,17 @@ class Tells:
 )  # fmt: skip
 def test_who_is_asked_about_a_plan(tmp_path, mode, outcome, planned, state, seconds):
     store = new_store(tmp_path / "state")
-    told = Told(outcome, "as told", planned=planned, plan_hashes=tuple(f"p{name}" for name in planned))
+    told = Ending(outcome, "as told", planned=planned, plan_hashes=tuple(f"p{name}" for name in planned))
     executor = Tells(told)
-    work = Work(store, lambda: executor, "one", ROUTES.get, lambda host, agreed: (host, str(agreed)), lambda *_: None)
+    player = Player(
+        store, lambda: executor, "one", ROUTES.get, lambda host, agreed: (host, str(agreed)), lambda *_: None
+    )
     try:
         store.sort([], [{**EPISODE, "mode": mode, "stage": "act" if mode == "auto" else "check"}], [], [], {})
-        with store.admitting() as admitting:
-            run = admitting.admit(admitting.waiting(1)[0], "one", 200.0)
+        with store.decision() as decision:
+            run = decision.admit(decision.waiting(1)[0], "one", 200.0)
         before = time.time()
-        work.conclude(run, work.play(run))
+        player.conclude(run, player.play(run))
         episode = store.episode("e")
         assert (episode["state"], episode["outcome"]) == (state, outcome)
         assert episode["plan_hash"] == ",".join(told.plan_hashes)
@@ -173,12 +177,12 @@ class Breaks:
 @pytest.mark.parametrize(("acts", "outcome"), [(True, "interrupted"), (False, "unknown")])
 def test_one_that_broke_in_the_midst_may_have_acted(tmp_path, acts, outcome):
     store = new_store(tmp_path / "state")
-    work = Work(store, Breaks, "one", ROUTES.get, lambda *_asked: (), lambda *_told: None)
+    player = Player(store, Breaks, "one", ROUTES.get, lambda *_asked: (), lambda *_told: None)
     try:
         store.sort([], [{**EPISODE, "mode": "auto", "stage": "act" if acts else "check"}], [], [], {})
-        with store.admitting() as admitting:
-            run = admitting.admit(admitting.waiting(1)[0], "one", 200.0)
-        work.conclude(run, work.play(run))
+        with store.decision() as decision:
+            run = decision.admit(decision.waiting(1)[0], "one", 200.0)
+        player.conclude(run, player.play(run))
         episode = store.episode("e")
         assert (episode["state"], episode["outcome"]) == ("ended", outcome)
         assert "Too many open files" in episode["summary"]

@@ -41,9 +41,9 @@ def sort(store: Store, *rows: dict, resolved=(), put_aside=(), seen=None, taken=
 
 
 def admit(store: Store, name: str = "e0", node: str = "one", at: float = 200.0) -> str:
-    with store.admitting() as admitting:
-        (one,) = [one for one in admitting.waiting(100) if one.episode == name]
-        return admitting.admit(one, node, at)
+    with store.decision() as decision:
+        (one,) = [one for one in decision.waiting(100) if one.episode == name]
+        return decision.admit(one, node, at)
 
 
 def ended(outcome: str = "resolved") -> dict:
@@ -83,8 +83,8 @@ def test_what_is_over_is_over_since_the_first_time_it_was_said(store):
     sort(store, firing(), resolved=[("e0", 110.0), ("nobody", 110.0)])
     sort(store, firing(at=120.0), resolved=[("e0", 120.0)])
     assert store.episode("e0")["resolved_at"] == 110.0
-    with store.admitting() as admitting:
-        assert [one.resolved for one in admitting.waiting(9)] == [True]
+    with store.decision() as decision:
+        assert [one.resolved for one in decision.waiting(9)] == [True]
 
 
 def test_the_quarantine_counts(store):
@@ -150,27 +150,27 @@ def test_what_came_of_a_run_is_written_once(store):
 def test_nobody_is_admitted_twice(store):
     sort(store, firing())
     assert admit(store) == "e0r1"
-    with store.admitting() as admitting:
-        assert admitting.waiting(9) == []
+    with store.decision() as decision:
+        assert decision.waiting(9) == []
     store.conclude("e0r1", "planned", {}, "e0", {"state": "waiting", "plan_hash": "p1"})
     assert store.change("e0", "waiting", {"state": "queued", "stage": "act"}) is True
-    with store.admitting() as admitting:
-        assert [(one.agreed, one.runs) for one in admitting.waiting(9)] == [(True, 1)]
+    with store.decision() as decision:
+        assert [(one.agreed, one.runs) for one in decision.waiting(9)] == [(True, 1)]
     assert admit(store) == "e0r2"
 
 
 def test_a_decision_that_breaks_off_decides_nothing(store):
     sort(store, firing())
-    with pytest.raises(RuntimeError), store.admitting() as admitting:
-        admitting.admit(admitting.waiting(1)[0], "one", 200.0)
+    with pytest.raises(RuntimeError), store.decision() as decision:
+        decision.admit(decision.waiting(1)[0], "one", 200.0)
         raise RuntimeError
     assert (store.episode("e0")["state"], store.open_runs("one")) == ("queued", [])
 
 
 def test_the_oldest_has_its_turn_first(store):
     sort(store, firing("e2", at=30.0), firing("e1", at=20.0), firing("e0", at=20.0))
-    with store.admitting() as admitting:
-        assert [one.episode for one in admitting.waiting(2)] == ["e0", "e1"]
+    with store.decision() as decision:
+        assert [one.episode for one in decision.waiting(2)] == ["e0", "e1"]
 
 
 def test_what_counts_for_the_limits(store):
@@ -186,8 +186,8 @@ def test_what_counts_for_the_limits(store):
     )
     for run in (acted, _long_ago, looked):
         store.conclude(run, "resolved", {}, run.partition("r")[0], ended())
-    with store.admitting() as admitting:
-        past = {(one.host, one.acts, one.running) for one in admitting.past(now).started}
+    with store.decision() as decision:
+        past = {(one.host, one.acts, one.running) for one in decision.past(now).started}
     assert past == {("h0", True, True), ("h1", True, False), ("h3", True, True), ("h5", True, False)}
     assert store.open_runs("one") == sorted([running, long_running])
 
@@ -208,9 +208,9 @@ def test_what_did_not_help_in_a_row(store, helped, in_a_row):
             ended(),
         )
         store.conclude(admit(store, f"x{number}", at=200.0 + number), "x", {"cache": True}, f"x{number}", ended())
-    with store.admitting() as admitting:
-        assert admitting.not_helped("cache", "h", 3) == in_a_row
-        assert admitting.not_helped("cache", "other", 3) == admitting.not_helped("db_pool", "h", 3) == 0
+    with store.decision() as decision:
+        assert decision.not_helped("cache", "h", 3) == in_a_row
+        assert decision.not_helped("cache", "other", 3) == decision.not_helped("db_pool", "h", 3) == 0
     assert store.not_helped("cache", "h", 3) == in_a_row
     known = [one for one in helped if one is not None]
     expected = {"runbook": "cache", "host": "h", "remedies": len(known), "helped": sum(known)}
