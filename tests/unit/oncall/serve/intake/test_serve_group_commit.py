@@ -10,7 +10,6 @@ import threading
 
 import pytest
 
-from oncall.serve.intake import group_commit as journal_module
 from oncall.serve.intake.group_commit import GroupCommit, NotKept
 
 
@@ -156,7 +155,7 @@ def test_one_that_does_not_wait_any_more_costs_the_others_nothing():
 
 
 def test_a_commit_is_not_of_any_size(monkeypatch):
-    monkeypatch.setattr(journal_module, "MOST_BYTES", 10)
+    monkeypatch.setattr("oncall.serve.intake.group_commit.MOST_BYTES", 10)
     disk = Disk(free=False)
 
     async def scene(group_commit: GroupCommit) -> None:
