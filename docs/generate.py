@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
 import sys
@@ -19,6 +20,20 @@ import yaml
 from jinja2 import Environment, nodes
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def _load_table() -> Any:
+    # By its path: this runs without Ansible's way to import a collection.
+    path = ROOT / "plugins" / "plugin_utils" / "table.py"
+    spec = importlib.util.spec_from_file_location("table", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["table"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+_table = _load_table()
 NOTE = "<!-- Written by docs/generate.py. Change what it is made from, then run `make docs`. -->"
 NOT_KNOWN_HERE = "…"
 SEVERITIES = ("low", "medium", "high", "critical")
@@ -125,8 +140,9 @@ class Runbook:
         self.meta = load("roles", role, "meta", "runbook.yml")
         self.entries = load("roles", role, "meta", "argument_specs.yml")["argument_specs"]
         self.vars = load("roles", role, "vars", "main.yml")
-        self.values = {**self.vars, **load("roles", role, "defaults", "main.yml")}
-        self.causes: dict[str, Any] = self.vars[f"{role}_causes"]
+        self.values = {**self.vars.get(f"{role}_names", {}), **self.vars, **load("roles", role, "defaults", "main.yml")}
+        remedies = {path.stem for path in (ROOT / "roles" / role / "tasks" / "remedies").glob("*.yml")}
+        self.causes: dict[str, Any] = _table.expand(self.vars[f"{role}_causes"], remedies)
 
     def risk(self, cause: dict[str, Any]) -> str:
         return readable(cause["risk"], self.values) if "remedy" in cause else "none"
@@ -174,8 +190,9 @@ class Runbook:
     def _causes(self) -> str:
         rows = [("cause", "what is seen", "remedy", "risk", "advice")]
         for slug, cause in self.causes.items():
-            seen = f"{prose(readable(cause['summary'], self.values))}<br>{code(condition(cause['when'], self.role))}"
-            if cause.get("unless"):
+            whens = [one for when, _conclusive in cause["gates"] for one in when]
+            seen = f"{prose(readable(cause['summary'], self.values))}<br>{code(condition(whens, self.role))}"
+            if cause["unless"]:
                 seen += f"<br>unless one of these explains it: {', '.join(map(code, cause['unless']))}"
             remedy = who_acts(cause, "../{}/README.md")
             advice = cause.get("advice", "")
@@ -200,9 +217,9 @@ class Runbook:
         for remedy, text in self.meta["remedies"].items():
             causes = {slug: cause for slug, cause in self.causes.items() if cause.get("remedy") == remedy}
             needs = [
-                f"{', '.join(map(code, cause['needs']['verbs']))} of {code(cause['needs']['service'].strip('{} '))}"
+                f"{', '.join(map(code, cause['operates']['verbs']))} of {code(cause['operates']['service'].strip('{} '))}"
                 for cause in causes.values()
-                if "needs" in cause
+                if "operates" in cause
             ]
             risks = dict.fromkeys(self.risk(cause) for cause in causes.values())
             against = ", ".join(map(code, causes))

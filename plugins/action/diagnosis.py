@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,12 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(f"there is no {runbook}_causes; diagnosis stands in the role of its runbook")
         remedies = {path.stem for path in (role_path / "tasks" / "remedies").glob("*.yml")}
         self._names = self._names_of(runbook, observed, variables)
+        asked = plain(self._task.args.get("names", []))
+        if wrong := [name for name in asked if not str(name).isidentifier()]:
+            raise AnsibleActionFail(f"names takes names of {runbook}_names, which {wrong[0]!r} is not")
+        if asked:
+            result.update(changed=False, names=self._known({name: name for name in asked}, self._named))
+            return result
 
         def service(name: str) -> Any:
             return self._template(_SERVICES).get(name)
@@ -88,7 +94,9 @@ class ActionModule(ActionBase):
             findings=findings,
             plan=plan,
             # Where all is well nobody reads them, and each costs a template.
-            evidence={} if status == judge.HEALTHY else self._evidence(variables.get(f"{runbook}_evidence", {})),
+            evidence={}
+            if status == judge.HEALTHY
+            else self._known(variables.get(f"{runbook}_evidence", {}), self._template),
             runbook_meta={} if status == judge.HEALTHY else read_yaml(role_path / "meta" / "runbook.yml"),
         )
         return result
@@ -164,15 +172,18 @@ class ActionModule(ActionBase):
         except AnsibleError as error:
             raise self._cannot_tell(error) from None
 
-    def _evidence(self, table: Mapping[str, Any]) -> dict[str, Any]:
-        """The measurements a person wants to see, without those that could not be made."""
-        evidence = {}
-        for name, value in table.items():
+    def _named(self, name: str) -> Any:
+        return self._template(trust_as_template("{{ " + name + " }}"))
+
+    def _known(self, values: Mapping[str, Any], work_out: Callable[[Any], Any]) -> dict[str, Any]:
+        """The values by name, without those that could not be measured."""
+        known = {}
+        for name, value in values.items():
             try:
-                evidence[str(name)] = self._template(value)
+                known[str(name)] = work_out(value)
             except judge.CannotTell:
                 continue
-        return evidence
+        return known
 
     def _cannot_tell(self, error: BaseException) -> judge.CannotTell:
         while error.__cause__ is not None:

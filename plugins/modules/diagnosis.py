@@ -13,10 +13,14 @@ short_description: Judge a runbook's table of likely causes
 description:
   - Evaluates the variable C(<role>_causes), and C(<role>_extra_causes) after it, in the controller. Each cause is templated
     by itself, so that one that uses what could not be measured is C(unknown) and the others are judged all the same.
+  - The expressions see each observation under its observer's name, the names of C(<role>_names), and the variables of the host.
+    Each name is worked out once, on first use.
   - A cause is C(problem), C(ok) or C(unknown). For the problems it makes the plan, which is the remedies with exactly what they would
     touch, and a hash over it.
   - The keys of a cause are C(when), C(summary), C(unless), C(conclusive), C(harmless), C(evidence), C(remedy), C(risk),
-    C(targets), C(undo), C(needs) and C(advice).
+    C(targets), C(undo), C(operates), C(advice), C(hand_over) and C(subject); a section has C(when), C(conclusive) and C(causes).
+    C(<role>_conclusive) is for the causes of the role that have none of their own, and C(<role>_applies) says with C(when) whether there
+    is anything to judge here, and with C(otherwise) why not.
   - It is used in a role's C(tasks/diagnose.yml) and takes the table of the role it stands in.
 author: oncall.runbooks maintainers (@oncall-runbooks)
 attributes:
@@ -34,6 +38,11 @@ options:
     description: What the observers returned, by observer. Their reasons are given where a cause is unknown.
     type: dict
     required: true
+  names:
+    description: Only work these names of C(<role>_names) out, for a second look that depends on the first. Nothing is judged.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -44,23 +53,27 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+names:
+  description: The values of O(names), without those that could not be measured. Nothing else is returned with it.
+  type: dict
+  returned: with O(names)
 status:
   description: C(problem) where a cause was found, else C(unknown) where something could not be told, else C(healthy).
   type: str
-  returned: always
+  returned: without O(names)
 findings:
   description: For each cause C(cause), C(status), and C(summary) with C(evidence), or the C(reason) why it is unknown.
   type: list
   elements: dict
-  returned: always
+  returned: without O(names)
 plan:
   description: >-
     C(steps), each with C(remedy), C(cause), C(risk), C(targets), C(undo), C(available) and C(why_not); the highest C(risk);
     and the C(hash) that approves exactly this plan on this host.
   type: dict
-  returned: always
+  returned: without O(names)
 evidence:
   description: The measurements of C(<role>_evidence) that could be made.
   type: dict
-  returned: always
+  returned: without O(names)
 """

@@ -34,8 +34,13 @@ def entries(role: str) -> dict[str, Any]:
 
 
 def causes(runbook: str) -> dict[str, Any]:
-    """The table of likely causes, not templated."""
-    return load("roles", runbook, "vars", "main.yml")[f"{runbook}_causes"]
+    """The table of likely causes, expanded and not templated."""
+    # The collection can be imported once pytest has configured itself.
+    from ansible_collections.oncall.runbooks.plugins.plugin_utils.table import expand
+
+    table = load("roles", runbook, "vars", "main.yml")
+    remedies = names("roles", runbook, "tasks", "remedies")
+    return expand(table[f"{runbook}_causes"], remedies, table.get(f"{runbook}_conclusive"))
 
 
 def tasks(value: Any) -> Iterator[dict[str, Any]]:

@@ -448,7 +448,7 @@ class TestProof:
 
     @pytest.fixture
     def proven(self, diagnose):
-        path = Path(__file__).parents[2] / "roles" / "error_rate" / "tasks" / "verify.yml"
+        path = Path(__file__).parents[3] / "roles" / "error_rate" / "tasks" / "verify.yml"
         (task,) = DataLoader().load_from_file(str(path), trusted_as_template=True)
 
         def run(cause: str, changes: dict[str, Any], **variables: Any) -> dict[str, Any]:

@@ -1,0 +1,119 @@
+"""Tests of a table of likely causes: what was measured -> what must be concluded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.playbook.play_context import PlayContext
+from ansible.playbook.task import Task
+from ansible.plugins.loader import connection_loader
+from ansible.template import Templar
+
+from ansible_collections.oncall.runbooks.plugins.action.diagnosis import ActionModule
+
+ROOT = Path(__file__).parents[2]
+
+
+def role_variables(role: str) -> dict[str, Any]:
+    """A role's defaults and variables as Ansible loads them, templates trusted."""
+    loader = DataLoader()
+    variables: dict[str, Any] = {}
+    for part in ("defaults", "vars"):
+        path = ROOT / "roles" / role / part / "main.yml"
+        if path.is_file():
+            variables.update(loader.load_from_file(str(path), trusted_as_template=True))
+    return variables
+
+
+def diagnose(role: str, observed: dict[str, Any], **variables: Any) -> dict[str, Any]:
+    """What the action ``diagnosis`` returns for what the observers returned, with variables of an inventory."""
+    loader = DataLoader()
+    everything = {
+        **role_variables("system"),
+        **role_variables(role),
+        "inventory_hostname": "lab",
+        "role_path": str(ROOT / "roles" / role),
+        "ansible_role_name": f"oncall.runbooks.{role}",
+        f"__{role}_observed": observed,
+        **variables,
+    }
+    task = Task()
+    task.args = {"observed": observed}
+    action = ActionModule(
+        task=task,
+        connection=connection_loader.get("ansible.builtin.local", PlayContext()),
+        play_context=None,
+        loader=loader,
+        templar=Templar(loader=loader, variables=everything),
+        shared_loader_obj=None,
+    )
+    return action.run(task_vars=everything)
+
+
+def causes_that_are(result: Mapping[str, Any], status: str) -> list[str]:
+    """The causes with a status, in the table's order."""
+    return [finding["cause"] for finding in result["findings"] if finding["status"] == status]
+
+
+def steps_that_act(result: Mapping[str, Any]) -> list[str]:
+    """The remedies that would be carried out, in order."""
+    return [step["remedy"] for step in result["plan"]["steps"] if step["available"]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row of a table test.
+
+    Attributes:
+        observed: what the observers returned, by observer.
+        problems: exactly the causes that are problems.
+        unknown: exactly the causes that are unknown; None where only the status counts.
+        acts: exactly the remedies that would be carried out.
+        risk: of the plan, where it acts.
+        why_not: is in the reason of a remedy that is not available.
+        says: each is in the line of the diagnosis.
+        variables: of the inventory, besides those of the whole test.
+    """
+
+    observed: dict[str, Any]
+    problems: Collection[str] = ()
+    unknown: Collection[str] | None = None
+    acts: Collection[str] = ()
+    risk: str = ""
+    why_not: str = ""
+    says: Collection[str] = ()
+    variables: Mapping[str, Any] = field(default_factory=dict)
+
+    def holds(self, runbook: str, system: Mapping[str, Any]) -> None:
+        """Assert that the table concludes this, and acts on nothing else."""
+        result = diagnose(runbook, self.observed, **{**system, **self.variables})
+        unknown = causes_that_are(result, "unknown")
+        assert causes_that_are(result, "problem") == list(self.problems), result["findings"]
+        assert steps_that_act(result) == list(self.acts), result["plan"]
+        if self.unknown is not None:
+            assert sorted(unknown) == sorted(self.unknown), result["findings"]
+        assert result["status"] == ("problem" if self.problems else "unknown" if unknown else "healthy")
+        assert (not self.acts) or result["plan"]["risk"] == self.risk
+        assert self.why_not in "; ".join(step["why_not"] for step in result["plan"]["steps"])
+        assert [text for text in self.says if text not in result["msg"]] == [], result["msg"]
+
+
+def table(runbook: str, system: Mapping[str, Any], cases: Mapping[str, Case]) -> Callable[[Case], None]:
+    """The test of a runbook's table, to be bound to a name that pytest finds.
+
+    Args:
+        runbook: name of the role.
+        system: variables that every case has.
+        cases: by what was measured, in words.
+    """
+
+    @pytest.mark.parametrize("case", cases.values(), ids=list(cases))
+    def test(case: Case) -> None:
+        case.holds(runbook, system)
+
+    return test
