@@ -53,11 +53,12 @@ setup: .venv/test.stamp ## only make .venv
 		|| { echo "make: pip could not install requirements/$*.txt; see its message above (is PyPI reachable?)"; exit 1; }
 	@touch $@
 
-lint: .venv/test.stamp ## ruff, yamllint, ansible-lint
+lint: .venv/test.stamp ## ruff, yamllint, ansible-lint, changelog fragments
 	ruff check
 	ruff format --check
 	yamllint --strict .
 	ansible-lint --profile production
+	antsibull-changelog lint
 
 types: .venv/test.stamp ## mypy
 	mypy
@@ -119,9 +120,10 @@ pins: .cache/pins.stamp ## pin every dependency again, with hashes (UPGRADE=1: t
 	$(PIN) --universal --python-version 3.12 --no-deps -o requirements/core-2.20.txt requirements/core-2.20.in
 	$(PIN_ALL) -o requirements/pins.txt requirements/pins.in
 
+# Writing the pins touches the file, and need not install uv again.
 .cache/pins.stamp: requirements/pins.txt | .venv/bin/python
-	@$(BIN)/python -m venv --clear .cache/pins
-	@.cache/pins/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@cmp --silent $< $@ || { $(BIN)/python -m venv --clear .cache/pins \
+		&& .cache/pins/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $< && cp $< $@; }
 	@touch $@
 
 clean: ## remove what make made

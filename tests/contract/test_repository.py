@@ -128,3 +128,32 @@ def index_hosts() -> set[str]:
     command = [sys.executable, "-m", "pip", "config", "list"]
     listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return {host for url in re.findall(r"\w+://[^\s'\"]+", listed) if (host := urlsplit(url).hostname)}
+
+
+HOOKS = {hook["id"]: hook for repo in load(".pre-commit-config.yaml")["repos"] for hook in repo["hooks"]}
+
+
+def test_hooks_download_nothing():
+    assert {hook["language"] for hook in HOOKS.values()} == {"system", "pygrep"}
+    programs = {hook["entry"].split()[0] for hook in HOOKS.values() if hook["language"] == "system"}
+    assert programs == {f".venv/bin/{name}" for name in ("ruff", "yamllint", "python", "antsibull-changelog")}
+
+
+@pytest.mark.parametrize(
+    ("message", "accepted"),
+    [
+        ("store: refuse a newer schema\n\nAn old program would break it.", True),
+        ("postgres, redis: name the host", True),
+        ("extensions/awx: SQLAlchemy is not needed", True),
+        ("Merge branch 'serve'", True),
+        ('Revert "store: refuse a newer schema"', True),
+        ("fixup! store: refuse a newer schema", True),
+        ("Refuse a newer schema", False),
+        ("Refuse a newer schema\n\nstore: that is where", False),
+        ("store:", False),
+        ("store: " + "x" * 100, False),
+    ],
+)
+def test_subjects_name_the_area(message, accepted):
+    # As pre-commit reads it.
+    assert bool(re.search(HOOKS["subject"]["entry"], message + "\n", re.MULTILINE)) is accepted
