@@ -20,7 +20,7 @@ import tracemalloc
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.metrics_text import scan
+from ansible_collections.oncall.runbooks.plugins.module_utils.metrics.exposition import scan
 
 BUCKETS = ("0.005", "0.01", "0.025", "0.05", "0.1", "0.25", "0.5", "1", "2.5", "5", "10", "+Inf")
 POOL = {"app_db_pool_waiting", "app_db_pool_in_use", "app_db_pool_max"}

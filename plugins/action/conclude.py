@@ -10,9 +10,9 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.text import inert
-from ansible_collections.oncall.runbooks.plugins.plugin_utils import lifecycle
-from ansible_collections.oncall.runbooks.plugins.plugin_utils.plain import plain
+from ..module_utils.text.one_line import inert
+from ..plugin_utils import lifecycle
+from ..plugin_utils.plain import plain
 
 
 class ActionModule(ActionBase):

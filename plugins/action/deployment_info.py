@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.deployment import observe
-from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import DEPLOYMENT
-from ansible_collections.oncall.runbooks.plugins.plugin_utils.observer_action import ObserverAction
+from ..module_utils.deployment.deployed import observe
+from ..module_utils.observers.specs import DEPLOYMENT
+from ..plugin_utils.observer_action import ObserverAction
 
 
 class ActionModule(ObserverAction):

@@ -15,10 +15,10 @@ from typing import Any
 from ansible.errors import AnsibleActionFail, AnsibleError, AnsibleUndefinedVariable
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.service_verbs import missing_for
-from ansible_collections.oncall.runbooks.plugins.plugin_utils import judge
-from ansible_collections.oncall.runbooks.plugins.plugin_utils.plain import plain
-from ansible_collections.oncall.runbooks.plugins.plugin_utils.role_contract import read_yaml
+from ..module_utils.services.verbs import missing_for
+from ..plugin_utils import judge
+from ..plugin_utils.plain import plain
+from ..plugin_utils.role_contract import read_yaml
 
 _MANAGERS = Path(__file__).parents[2] / "roles" / "service" / "managers"
 # What Ansible says by itself of something undefined, which tells a person nothing.

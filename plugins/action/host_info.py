@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.host_usage import observe
-from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import HOST
-from ansible_collections.oncall.runbooks.plugins.plugin_utils.observer_action import ObserverAction
+from ..module_utils.host.usage import observe
+from ..module_utils.observers.specs import HOST
+from ..plugin_utils.observer_action import ObserverAction
 
 
 class ActionModule(ObserverAction):

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.metrics import observe
-from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import METRICS
-from ansible_collections.oncall.runbooks.plugins.plugin_utils.observer_action import ObserverAction
+from ..module_utils.metrics.measure import observe
+from ..module_utils.observers.specs import METRICS
+from ..plugin_utils.observer_action import ObserverAction
 
 
 class ActionModule(ObserverAction):

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from ansible_collections.oncall.runbooks.plugins.module_utils import metrics, postgres_activity
-from ansible_collections.oncall.runbooks.plugins.module_utils.observe import ARGUMENT_SPEC, observe
-from ansible_collections.oncall.runbooks.plugins.plugin_utils.observer_action import ObserverAction
+from ..module_utils.metrics import measure as metrics
+from ..module_utils.observers.observe import ARGUMENT_SPEC, observe
+from ..module_utils.postgres import activity as postgres_activity
+from ..plugin_utils.observer_action import ObserverAction
 
 # Loaded here, once, and not in the worker of every host.
 LOADED_BEFORE_THE_FORK = (metrics, postgres_activity)

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import PORT
-from ansible_collections.oncall.runbooks.plugins.module_utils.port import observe
-from ansible_collections.oncall.runbooks.plugins.plugin_utils.observer_action import ObserverAction
+from ..module_utils.net.ports import observe
+from ..module_utils.observers.specs import PORT
+from ..plugin_utils.observer_action import ObserverAction
 
 
 class ActionModule(ObserverAction):

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import POSTGRES_ACCESS
-from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_access import observe
-from ansible_collections.oncall.runbooks.plugins.plugin_utils.observer_action import ObserverAction
+from ..module_utils.observers.specs import POSTGRES_ACCESS
+from ..module_utils.postgres.access import observe
+from ..plugin_utils.observer_action import ObserverAction
 
 
 class ActionModule(ObserverAction):

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import REDIS
-from ansible_collections.oncall.runbooks.plugins.module_utils.redis_server import observe
-from ansible_collections.oncall.runbooks.plugins.plugin_utils.observer_action import ObserverAction
+from ..module_utils.observers.specs import REDIS
+from ..module_utils.redis.server import observe
+from ..plugin_utils.observer_action import ObserverAction
 
 
 class ActionModule(ObserverAction):

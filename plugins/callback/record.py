@@ -44,11 +44,11 @@ from typing import Any
 
 from ansible.plugins.callback import CallbackBase
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.masking import masked
-from ansible_collections.oncall.runbooks.plugins.module_utils.text import inert, one_line
-from ansible_collections.oncall.runbooks.plugins.plugin_utils import lifecycle
-from ansible_collections.oncall.runbooks.plugins.plugin_utils.plain import plain
-from ansible_collections.oncall.runbooks.plugins.plugin_utils.record_markdown import markdown
+from ..module_utils.text.masking import masked
+from ..module_utils.text.one_line import inert, one_line
+from ..plugin_utils import lifecycle
+from ..plugin_utils.plain import plain
+from ..plugin_utils.record_markdown import markdown
 
 COLLECTION = "oncall.runbooks."
 COLORS = {"healthy": "green", "resolved": "green", "planned": "cyan", "advised": "yellow"}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import textwrap
 
-from ansible_collections.oncall.runbooks.plugins.doc_fragments import (
+from . import (
     deployment,
     filesystem,
     host,

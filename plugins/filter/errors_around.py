@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.metrics_promql import sample_names, selector
+from ..module_utils.metrics.promql import sample_names, selector
 
 DOCUMENTATION = r"""
 name: errors_around

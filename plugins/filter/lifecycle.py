@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.oncall.runbooks.plugins.plugin_utils import lifecycle
-from ansible_collections.oncall.runbooks.plugins.plugin_utils.plain import plain
+from ..plugin_utils import lifecycle
+from ..plugin_utils.plain import plain
 
 
 def _on_plain_data(function: Callable[..., Any]) -> Callable[..., Any]:

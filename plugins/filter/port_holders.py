@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.sockets import are_in_the_way
+from ..module_utils.net.sockets import are_in_the_way
 
 
 def published_addresses(ports: Iterable[Mapping[str, Any]] | None, port: int) -> list[str]:

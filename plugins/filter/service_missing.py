@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.service_verbs import missing_for
+from ..module_utils.services.verbs import missing_for
 
 DOCUMENTATION = r"""
 name: service_missing

@@ -9,9 +9,9 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_activity import AWAITS_STANDBY
-from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_sessions import fits
-from ansible_collections.oncall.runbooks.plugins.module_utils.text import one_line
+from ..module_utils.postgres.activity import AWAITS_STANDBY
+from ..module_utils.postgres.sessions import fits
+from ..module_utils.text.one_line import one_line
 
 
 def identities(sessions: Iterable[Mapping[str, Any]], statement: bool = False) -> list[dict[str, Any]]:

@@ -69,11 +69,11 @@ import re
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.deadline import Deadline, DeadlineExceeded
-from ansible_collections.oncall.runbooks.plugins.module_utils.deployment import move
-from ansible_collections.oncall.runbooks.plugins.module_utils.git_checkout import Checkout, GitError
-from ansible_collections.oncall.runbooks.plugins.module_utils.masking import masked
-from ansible_collections.oncall.runbooks.plugins.module_utils.service_command import failure, last_line, run
+from ..module_utils.deadline import Deadline, DeadlineExceeded
+from ..module_utils.deployment.deployed import move
+from ..module_utils.deployment.git_checkout import Checkout, GitError
+from ..module_utils.services.command import failure, last_line, run
+from ..module_utils.text.masking import masked
 
 ARGUMENT_SPEC = {
     "path": {"type": "path", "required": True},

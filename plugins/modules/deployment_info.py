@@ -107,9 +107,9 @@ shallow:
   returned: when available
 """
 
-from ansible_collections.oncall.runbooks.plugins.module_utils import observer_module
-from ansible_collections.oncall.runbooks.plugins.module_utils.deployment import observe
-from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import DEPLOYMENT
+from ..module_utils.deployment.deployed import observe
+from ..module_utils.observers import module as observer_module
+from ..module_utils.observers.specs import DEPLOYMENT
 
 
 def main():

@@ -137,10 +137,10 @@ freed_bytes:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.deadline import DeadlineExceeded
-from ansible_collections.oncall.runbooks.plugins.module_utils.disk_reclaim import Reclaim
-from ansible_collections.oncall.runbooks.plugins.module_utils.docker_engine import EngineError
-from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import FILES_TO_RECLAIM
+from ..module_utils.deadline import DeadlineExceeded
+from ..module_utils.disk.reclaim import Reclaim
+from ..module_utils.docker.engine import EngineError
+from ..module_utils.observers.specs import FILES_TO_RECLAIM
 
 KINDS = ("container_logs", "files", "images", "build_cache", "journal_bytes")
 _IDENTITY = {

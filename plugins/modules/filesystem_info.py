@@ -101,9 +101,9 @@ use:
       type: dict
 """
 
-from ansible_collections.oncall.runbooks.plugins.module_utils import observer_module
-from ansible_collections.oncall.runbooks.plugins.module_utils.filesystem import observe
-from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import FILESYSTEM
+from ..module_utils.disk.filesystems import observe
+from ..module_utils.observers import module as observer_module
+from ..module_utils.observers.specs import FILESYSTEM
 
 
 def main():

@@ -85,9 +85,9 @@ oom_kills:
   returned: when available
 """
 
-from ansible_collections.oncall.runbooks.plugins.module_utils import observer_module
-from ansible_collections.oncall.runbooks.plugins.module_utils.host_usage import observe
-from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import HOST
+from ..module_utils.host.usage import observe
+from ..module_utils.observers import module as observer_module
+from ..module_utils.observers.specs import HOST
 
 
 def main():

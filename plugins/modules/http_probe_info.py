@@ -102,9 +102,9 @@ endpoints:
       type: float
 """
 
-from ansible_collections.oncall.runbooks.plugins.module_utils import observer_module
-from ansible_collections.oncall.runbooks.plugins.module_utils.http_probe import observe
-from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import HTTP_PROBE
+from ..module_utils.net.http_probe import observe
+from ..module_utils.observers import module as observer_module
+from ..module_utils.observers.specs import HTTP_PROBE
 
 
 def main():

@@ -254,8 +254,8 @@ holds:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.ledger import apply
-from ansible_collections.oncall.runbooks.plugins.module_utils.ledger_spec import ARGUMENT_SPEC, REQUIRED_IF
+from ..module_utils.ledger.claims import apply
+from ..module_utils.ledger.spec import ARGUMENT_SPEC, REQUIRED_IF
 
 
 def main():

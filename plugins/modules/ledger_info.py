@@ -191,8 +191,8 @@ status:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.ledger import apply
-from ansible_collections.oncall.runbooks.plugins.module_utils.ledger_spec import INFO_SPEC
+from ..module_utils.ledger.claims import apply
+from ..module_utils.ledger.spec import INFO_SPEC
 
 
 def main():

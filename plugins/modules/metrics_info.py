@@ -147,9 +147,9 @@ value:
   sample: {pool_waiting: 3.0, pool_in_use: 25.0, pool_max: 25.0, pool_usage_ratio: 1.0}
 """
 
-from ansible_collections.oncall.runbooks.plugins.module_utils import observer_module
-from ansible_collections.oncall.runbooks.plugins.module_utils.metrics import observe
-from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import METRICS
+from ..module_utils.metrics.measure import observe
+from ..module_utils.observers import module as observer_module
+from ..module_utils.observers.specs import METRICS
 
 
 def main():

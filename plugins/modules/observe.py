@@ -77,8 +77,8 @@ deployment:
   returned: when asked for
 """
 
-from ansible_collections.oncall.runbooks.plugins.module_utils import observer_module
-from ansible_collections.oncall.runbooks.plugins.module_utils.observe import ARGUMENT_SPEC, observe
+from ..module_utils.observers import module as observer_module
+from ..module_utils.observers.observe import ARGUMENT_SPEC, observe
 
 
 def main():

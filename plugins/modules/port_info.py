@@ -135,9 +135,9 @@ ports:
           type: str
 """
 
-from ansible_collections.oncall.runbooks.plugins.module_utils import observer_module
-from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import PORT
-from ansible_collections.oncall.runbooks.plugins.module_utils.port import observe
+from ..module_utils.net.ports import observe
+from ..module_utils.observers import module as observer_module
+from ..module_utils.observers.specs import PORT
 
 
 def main():

@@ -85,9 +85,9 @@ limits:
   returned: when available
 """
 
-from ansible_collections.oncall.runbooks.plugins.module_utils import observer_module
-from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import POSTGRES_ACCESS
-from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_access import observe
+from ..module_utils.observers import module as observer_module
+from ..module_utils.observers.specs import POSTGRES_ACCESS
+from ..module_utils.postgres.access import observe
 
 
 def main():

@@ -158,9 +158,9 @@ statements:
   returned: when available
 """
 
-from ansible_collections.oncall.runbooks.plugins.module_utils import observer_module
-from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import POSTGRES_ACTIVITY
-from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_activity import observe
+from ..module_utils.observers import module as observer_module
+from ..module_utils.observers.specs import POSTGRES_ACTIVITY
+from ..module_utils.postgres.activity import observe
 
 
 def main():

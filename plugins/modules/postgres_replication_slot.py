@@ -62,9 +62,9 @@ checkpoint:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import DATABASE
-from ansible_collections.oncall.runbooks.plugins.module_utils.postgres import Client, DatabaseError
-from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_wal import drop_slot
+from ..module_utils.observers.specs import DATABASE
+from ..module_utils.postgres.client import Client, DatabaseError
+from ..module_utils.postgres.wal import drop_slot
 
 ARGUMENT_SPEC = {
     "database": DATABASE,

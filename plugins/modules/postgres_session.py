@@ -139,12 +139,12 @@ gone:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import DATABASE
-from ansible_collections.oncall.runbooks.plugins.module_utils.postgres import (
+from ..module_utils.observers.specs import DATABASE
+from ..module_utils.postgres.client import (
     Client,
     DatabaseError,
 )
-from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_sessions import (
+from ..module_utils.postgres.sessions import (
     CANCEL,
     CANCEL_THEN_TERMINATE,
     DENIED_APPLICATIONS,

@@ -65,12 +65,12 @@ needs_restart:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import DATABASE
-from ansible_collections.oncall.runbooks.plugins.module_utils.postgres import (
+from ..module_utils.observers.specs import DATABASE
+from ..module_utils.postgres.client import (
     Client,
     DatabaseError,
 )
-from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_settings import change
+from ..module_utils.postgres.settings import change
 
 
 def main():

@@ -90,9 +90,9 @@ limits:
   returned: when available
 """
 
-from ansible_collections.oncall.runbooks.plugins.module_utils import observer_module
-from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import POSTGRES_WAL
-from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_wal import observe
+from ..module_utils.observers import module as observer_module
+from ..module_utils.observers.specs import POSTGRES_WAL
+from ..module_utils.postgres.wal import observe
 
 
 def main():

@@ -77,7 +77,7 @@ left_alone:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.process_end import CannotEnd, end
+from ..module_utils.host.process_ending import CannotEnd, end
 
 ARGUMENT_SPEC = {
     "port": {"type": "int", "required": True},

@@ -183,9 +183,9 @@ window:
   returned: when available and O(window_seconds) is above 0
 """
 
-from ansible_collections.oncall.runbooks.plugins.module_utils import observer_module
-from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import REDIS
-from ansible_collections.oncall.runbooks.plugins.module_utils.redis_server import observe
+from ..module_utils.observers import module as observer_module
+from ..module_utils.observers.specs import REDIS
+from ..module_utils.redis.server import observe
 
 
 def main():

@@ -72,7 +72,7 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.service_command import (
+from ..module_utils.services.command import (
     failure,
     last_line,
     run,

@@ -105,9 +105,10 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.oncall.runbooks.plugins.module_utils import dotenv_environment, supervisor_environment
-from ansible_collections.oncall.runbooks.plugins.module_utils.supervisor_ini import CannotChange
-from ansible_collections.oncall.runbooks.plugins.module_utils.text import one_line
+from ..module_utils.docker import dotenv_environment
+from ..module_utils.supervisor import environment as supervisor_environment
+from ..module_utils.supervisor.ini import CannotChange
+from ..module_utils.text.one_line import one_line
 
 ARGUMENT_SPEC = {
     "path": {"type": "path", "required": True},

@@ -327,9 +327,9 @@ services:
       type: str
 """
 
-from ansible_collections.oncall.runbooks.plugins.module_utils import observer_module
-from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import SERVICE
-from ansible_collections.oncall.runbooks.plugins.module_utils.service import observe
+from ..module_utils.observers import module as observer_module
+from ..module_utils.observers.specs import SERVICE
+from ..module_utils.services.states import observe
 
 
 def main():

@@ -98,9 +98,9 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.masking import mask_lines
-from ansible_collections.oncall.runbooks.plugins.module_utils.service import read_log
-from ansible_collections.oncall.runbooks.plugins.module_utils.text import one_line
+from ..module_utils.services.states import read_log
+from ..module_utils.text.masking import mask_lines
+from ..module_utils.text.one_line import one_line
 
 ARGUMENT_SPEC = {
     "name": {"type": "str", "required": True},

@@ -38,7 +38,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.text import one_line
+from ..module_utils.text.one_line import one_line
 
 RISKS = ("none", "low", "medium", "high")
 PROBLEM, OK, UNKNOWN = "problem", "ok", "unknown"

@@ -26,8 +26,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.masking import masked
-from ansible_collections.oncall.runbooks.plugins.plugin_utils.judge import (
+from ..module_utils.text.masking import masked
+from .judge import (
     HEALTHY,
     OK,
     PROBLEM,

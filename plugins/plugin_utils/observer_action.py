@@ -13,9 +13,9 @@ from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.observe import needs_host
-from ansible_collections.oncall.runbooks.plugins.plugin_utils.plain import plain
-from ansible_collections.oncall.runbooks.plugins.plugin_utils.role_contract import ROLES, trouble_with
+from ..module_utils.observers.observe import needs_host
+from .plain import plain
+from .role_contract import ROLES, trouble_with
 
 
 class ObserverAction(ActionBase):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.oncall.runbooks.plugins.module_utils import redis_server
+from ansible_collections.oncall.runbooks.plugins.module_utils.redis import server as redis_server
 from ansible_collections.oncall.runbooks.tests.support.compose_plays import Runbook
 from ansible_collections.oncall.runbooks.tests.support.container_stack import PASSWORD
 from ansible_collections.oncall.runbooks.tests.support.containers import docker

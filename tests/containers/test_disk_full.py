@@ -22,8 +22,8 @@ import pytest
 
 from ansible_collections.oncall.runbooks.lab.layout import Layout, as_unprivileged
 from ansible_collections.oncall.runbooks.plugins.filter.disk_space import picked
-from ansible_collections.oncall.runbooks.plugins.module_utils import filesystem
-from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import FILESYSTEM
+from ansible_collections.oncall.runbooks.plugins.module_utils.disk import filesystems as filesystem
+from ansible_collections.oncall.runbooks.plugins.module_utils.observers.specs import FILESYSTEM
 from ansible_collections.oncall.runbooks.tests.support.containers import Containers, docker
 from ansible_collections.oncall.runbooks.tests.support.modules import run_module
 from ansible_collections.oncall.runbooks.tests.support.plays import REPOSITORY, Play, Player
@@ -344,7 +344,7 @@ def test_a_dangling_image_goes_and_a_used_one_stays(images, tmp_path):
 JOURNAL = """
 import json, sys
 sys.path.insert(0, "/collections")
-from ansible_collections.oncall.runbooks.plugins.module_utils.disk_reclaim import Reclaim
+from ansible_collections.oncall.runbooks.plugins.module_utils.disk.reclaim import Reclaim
 reclaim = Reclaim({"journal_bytes": 20000000, "target_ratio": 0.0, "inodes_ratio": 0.85, "timeout_seconds": 30}, False)
 reclaim.journal()
 print(json.dumps([reclaim.reclaimed, reclaim.left_alone, reclaim.errors]))

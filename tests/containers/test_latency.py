@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.oncall.runbooks.plugins.module_utils import postgres_activity
-from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import POSTGRES_ACTIVITY
+from ansible_collections.oncall.runbooks.plugins.module_utils.observers.specs import POSTGRES_ACTIVITY
+from ansible_collections.oncall.runbooks.plugins.module_utils.postgres import activity as postgres_activity
 
 PLAYBOOK = "playbooks/latency.yml"
 NAMED = [

@@ -24,7 +24,7 @@ PLUGINS = "/collections/ansible_collections/oncall/runbooks/plugins"
 OBSERVE = """
 import json, sys
 sys.path.insert(0, "/collections")
-from ansible_collections.oncall.runbooks.plugins.module_utils.port import observe
+from ansible_collections.oncall.runbooks.plugins.module_utils.net.ports import observe
 asked = {"ports": {"it": {"port": int(sys.argv[1])}}, "services": {}, "timeout_seconds": 5}
 print(json.dumps(observe(asked)))
 """

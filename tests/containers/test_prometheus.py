@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.oncall.runbooks.lab.prometheus import Prometheus, ensure_prometheus
-from ansible_collections.oncall.runbooks.plugins.module_utils import metrics
+from ansible_collections.oncall.runbooks.plugins.module_utils.metrics import measure as metrics
 from ansible_collections.oncall.runbooks.tests.support import debian_programs
 
 WINDOW_SECONDS = 2.0

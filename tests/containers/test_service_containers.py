@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.docker_engine import Engine
-from ansible_collections.oncall.runbooks.plugins.module_utils.service import observe
+from ansible_collections.oncall.runbooks.plugins.module_utils.docker.engine import Engine
+from ansible_collections.oncall.runbooks.plugins.module_utils.services.states import observe
 from ansible_collections.oncall.runbooks.tests.support.containers import Containers, docker
 from ansible_collections.oncall.runbooks.tests.support.modules import run_module
 from ansible_collections.oncall.runbooks.tests.support.supervisord import until
@@ -279,7 +279,8 @@ def test_a_user_without_the_right_to_ask_is_told_what_to_do():
     code = f"""
 import http.client, os, sys, urllib.parse
 sys.path[:0] = {sys.path!r}
-from ansible_collections.oncall.runbooks.plugins.module_utils import service, service_docker
+from ansible_collections.oncall.runbooks.plugins.module_utils.services import states as service
+from ansible_collections.oncall.runbooks.plugins.module_utils.services import docker as service_docker
 if os.geteuid() == 0:  # whom nothing is denied
     os.setgroups([])
     os.setgid(65534)

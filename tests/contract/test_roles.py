@@ -137,7 +137,7 @@ def test_meta(role):
 
 
 def test_the_ledger_is_one_file_for_the_role_and_for_a_person():
-    from ansible_collections.oncall.runbooks.plugins.module_utils.ledger_spec import ARGUMENT_SPEC
+    from ansible_collections.oncall.runbooks.plugins.module_utils.ledger.spec import ARGUMENT_SPEC
 
     directory = defaults("system")["system_state_directory"]
     path = defaults("run")["run_ledger_path"].replace("{{ system_state_directory }}", directory)

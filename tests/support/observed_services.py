@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.service import KEYS
+from ansible_collections.oncall.runbooks.plugins.module_utils.services.states import KEYS
 
 MIB = 1024 * 1024
 

@@ -77,7 +77,7 @@ class PortServices(Supervisord):
     def listens(self, pid: int) -> bool:
         """Whether a process has the port open."""
         from ansible_collections.oncall.runbooks.plugins.module_utils.deadline import Deadline
-        from ansible_collections.oncall.runbooks.plugins.module_utils.sockets import owners_of, sockets_on
+        from ansible_collections.oncall.runbooks.plugins.module_utils.net.sockets import owners_of, sockets_on
 
         inodes = {one["inode"] for one in sockets_on({self.port}) if one["listening"]}
         owners, _hidden = owners_of(inodes, Deadline(5), [pid])

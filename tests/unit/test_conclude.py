@@ -10,7 +10,7 @@ from ansible.plugins.loader import connection_loader
 from ansible.template import Templar
 
 from ansible_collections.oncall.runbooks.plugins.action.conclude import ActionModule
-from ansible_collections.oncall.runbooks.plugins.module_utils.text import inert
+from ansible_collections.oncall.runbooks.plugins.module_utils.text.one_line import inert
 from ansible_collections.oncall.runbooks.plugins.plugin_utils import lifecycle
 
 OPTIONS = {

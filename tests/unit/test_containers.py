@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.oncall.runbooks.plugins.module_utils import compose_project, container_usage
-from ansible_collections.oncall.runbooks.plugins.module_utils.container_log import end_of_log
-from ansible_collections.oncall.runbooks.plugins.module_utils.container_state import (
+from ansible_collections.oncall.runbooks.plugins.module_utils.deadline import Deadline
+from ansible_collections.oncall.runbooks.plugins.module_utils.docker import compose_project, container_usage
+from ansible_collections.oncall.runbooks.plugins.module_utils.docker.container_log import end_of_log
+from ansible_collections.oncall.runbooks.plugins.module_utils.docker.container_state import (
     described,
     out_of_memory,
     remembered,
@@ -24,17 +25,16 @@ from ansible_collections.oncall.runbooks.plugins.module_utils.container_state im
     stopped_by_person,
     worst,
 )
-from ansible_collections.oncall.runbooks.plugins.module_utils.deadline import Deadline
-from ansible_collections.oncall.runbooks.plugins.module_utils.docker_engine import (
+from ansible_collections.oncall.runbooks.plugins.module_utils.docker.engine import (
     Engine,
     EngineError,
     end_of,
     payloads,
 )
-from ansible_collections.oncall.runbooks.plugins.module_utils.exit_code import meaning, signal_of
-from ansible_collections.oncall.runbooks.plugins.module_utils.kernel_log import parse_record
-from ansible_collections.oncall.runbooks.plugins.module_utils.process_tree import shown_command
-from ansible_collections.oncall.runbooks.plugins.module_utils.usage_window import over_window, readings_over
+from ansible_collections.oncall.runbooks.plugins.module_utils.host.exit_code import meaning, signal_of
+from ansible_collections.oncall.runbooks.plugins.module_utils.host.kernel_log import parse_record
+from ansible_collections.oncall.runbooks.plugins.module_utils.host.process_usage import shown_command
+from ansible_collections.oncall.runbooks.plugins.module_utils.host.usage_window import over_window, readings_over
 
 ID = "387fe7e809bebb100bf1abdd009ed240ba9844ae1e4ebf32a53271a0eaa75835"
 MIB = 1024**2

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import POSTGRES_ACTIVITY
-from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_activity import summarize
+from ansible_collections.oncall.runbooks.plugins.module_utils.observers.specs import POSTGRES_ACTIVITY
+from ansible_collections.oncall.runbooks.plugins.module_utils.postgres.activity import summarize
 
 THRESHOLDS = {key: value["default"] for key, value in POSTGRES_ACTIVITY.items() if "default" in value}
 SUPERVISED = {"manager": "supervisor", "name": "x", "config": "/etc/s.conf", "program_config": "/etc/x.conf"}

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.oncall.runbooks.plugins.module_utils import git_checkout
-from ansible_collections.oncall.runbooks.plugins.module_utils.deployment import last_move, moves_along, observe
+from ansible_collections.oncall.runbooks.plugins.module_utils.deployment import git_checkout
+from ansible_collections.oncall.runbooks.plugins.module_utils.deployment.deployed import last_move, moves_along, observe
 from ansible_collections.oncall.runbooks.tests.support.modules import run_module
 
 NOBODY = "0" * 39 + "1"

@@ -16,13 +16,11 @@ from typing import Any, ClassVar
 
 import pytest
 
-from ansible_collections.oncall.runbooks.plugins.module_utils import (
-    disk_reclaim,
-    docker_space,
-    expired_files,
-    filesystem,
-)
 from ansible_collections.oncall.runbooks.plugins.module_utils.deadline import Deadline
+from ansible_collections.oncall.runbooks.plugins.module_utils.disk import expired_files
+from ansible_collections.oncall.runbooks.plugins.module_utils.disk import filesystems as filesystem
+from ansible_collections.oncall.runbooks.plugins.module_utils.disk import reclaim as disk_reclaim
+from ansible_collections.oncall.runbooks.plugins.module_utils.docker import space as docker_space
 from ansible_collections.oncall.runbooks.tests.support.modules import run_module
 
 # No filesystem is ever below it, so that room is always wanted.

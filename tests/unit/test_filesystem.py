@@ -14,16 +14,13 @@ from typing import Any
 import pytest
 
 from ansible_collections.oncall.runbooks.plugins.filter.disk_space import holders, short_of_target
-from ansible_collections.oncall.runbooks.plugins.module_utils import (
-    docker_space,
-    expired_files,
-    filesystem,
-    filesystem_mounts,
-    filesystem_usage,
-    open_files,
-)
 from ansible_collections.oncall.runbooks.plugins.module_utils.deadline import Deadline, DeadlineExceeded
-from ansible_collections.oncall.runbooks.plugins.module_utils.observer_specs import FILESYSTEM
+from ansible_collections.oncall.runbooks.plugins.module_utils.disk import expired_files, open_files
+from ansible_collections.oncall.runbooks.plugins.module_utils.disk import filesystems as filesystem
+from ansible_collections.oncall.runbooks.plugins.module_utils.disk import mounts as filesystem_mounts
+from ansible_collections.oncall.runbooks.plugins.module_utils.disk import usage as filesystem_usage
+from ansible_collections.oncall.runbooks.plugins.module_utils.docker import space as docker_space
+from ansible_collections.oncall.runbooks.plugins.module_utils.observers.specs import FILESYSTEM
 from ansible_collections.oncall.runbooks.tests.support.modules import run_module
 
 DEFAULTS = {key: value["default"] for key, value in FILESYSTEM.items()}

@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from ansible_collections.oncall.runbooks.plugins.module_utils import host_usage
-from ansible_collections.oncall.runbooks.plugins.module_utils.observe import needs_host
+from ansible_collections.oncall.runbooks.plugins.module_utils.host import usage as host_usage
+from ansible_collections.oncall.runbooks.plugins.module_utils.observers.observe import needs_host
 from ansible_collections.oncall.runbooks.tests.support.modules import run_module
 
 MEMORY = """\

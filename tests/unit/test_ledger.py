@@ -20,9 +20,9 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.ledger import apply
-from ansible_collections.oncall.runbooks.plugins.module_utils.ledger_file import objection
-from ansible_collections.oncall.runbooks.plugins.module_utils.ledger_spec import ARGUMENT_SPEC, INFO_SPEC
+from ansible_collections.oncall.runbooks.plugins.module_utils.ledger.claims import apply
+from ansible_collections.oncall.runbooks.plugins.module_utils.ledger.file import objection
+from ansible_collections.oncall.runbooks.plugins.module_utils.ledger.spec import ARGUMENT_SPEC, INFO_SPEC
 
 COLLECTIONS = Path(__file__).parents[2] / "collections"
 START = 1_800_000_000  # 2027-01-15T08:00:00Z
@@ -847,7 +847,7 @@ def test_a_place_where_nothing_can_be_written_refuses(tmp_path, where):
 
 LIMITED = """
     import json, resource, sys
-    from ansible_collections.oncall.runbooks.plugins.module_utils.ledger import apply
+    from ansible_collections.oncall.runbooks.plugins.module_utils.ledger.claims import apply
     params, limit = json.loads(sys.argv[1]), int(sys.argv[2])
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     print(json.dumps(apply(params)))
@@ -880,7 +880,7 @@ def test_a_python_without_sqlite_refuses(path, monkeypatch):
 
 CLAIMER = """
     import json, sqlite3, sys
-    from ansible_collections.oncall.runbooks.plugins.module_utils.ledger import apply
+    from ansible_collections.oncall.runbooks.plugins.module_utils.ledger.claims import apply
     print("ready", flush=True)
     sys.stdin.readline()
     print(json.dumps(apply(json.loads(sys.argv[1]))))

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from ansible_collections.oncall.runbooks.plugins.doc_fragments.ledger import ModuleDocFragment as fragment
-from ansible_collections.oncall.runbooks.plugins.module_utils.ledger_spec import ARGUMENT_SPEC, INFO_SPEC
+from ansible_collections.oncall.runbooks.plugins.module_utils.ledger.spec import ARGUMENT_SPEC, INFO_SPEC
 from ansible_collections.oncall.runbooks.plugins.modules import ledger, ledger_info
 
 COLLECTIONS = Path(__file__).parents[2] / "collections"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.log_lines import group_error_lines, is_error_line
+from ansible_collections.oncall.runbooks.plugins.module_utils.text.log_lines import group_error_lines, is_error_line
 
 ERRORS = [
     "2026-01-01 00:00:00,123 ERROR app.db: pool exhausted",

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.masking import (
+from ansible_collections.oncall.runbooks.plugins.module_utils.text.masking import (
     MASK,
     mask_arguments,
     mask_lines,

@@ -25,8 +25,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from ansible_collections.oncall.runbooks.plugins.module_utils import bounded_http, metrics
-from ansible_collections.oncall.runbooks.plugins.module_utils.bounded_http import FetchError, fetch, public_url
+from ansible_collections.oncall.runbooks.plugins.module_utils.metrics import measure as metrics
+from ansible_collections.oncall.runbooks.plugins.module_utils.net import bounded_http
+from ansible_collections.oncall.runbooks.plugins.module_utils.net.bounded_http import FetchError, fetch, public_url
 
 DATA = Path(__file__).parent / "data"
 POOL = b"# TYPE app_db_pool_waiting gauge\napp_db_pool_waiting 3\napp_db_pool_in_use 25\napp_db_pool_max 25\n"

@@ -15,10 +15,10 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from ansible_collections.oncall.runbooks.plugins.module_utils import metrics
-from ansible_collections.oncall.runbooks.plugins.module_utils.metrics_promql import Questions, quoted
-from ansible_collections.oncall.runbooks.plugins.module_utils.metrics_server import rows_of
-from ansible_collections.oncall.runbooks.plugins.module_utils.metrics_spec import parse_specs
+from ansible_collections.oncall.runbooks.plugins.module_utils.metrics import measure as metrics
+from ansible_collections.oncall.runbooks.plugins.module_utils.metrics.promql import Questions, quoted
+from ansible_collections.oncall.runbooks.plugins.module_utils.metrics.server import rows_of
+from ansible_collections.oncall.runbooks.plugins.module_utils.metrics.spec import parse_specs
 
 SERVER: dict[str, Any] = {"url": "http://prometheus:9090", "labels": {}, "endpoints": {}, "window_seconds": 60.0}
 

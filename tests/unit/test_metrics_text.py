@@ -15,8 +15,8 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from ansible_collections.oncall.runbooks.plugins.module_utils import metrics_text
-from ansible_collections.oncall.runbooks.plugins.module_utils.metrics_text import scan
+from ansible_collections.oncall.runbooks.plugins.module_utils.metrics import exposition as metrics_text
+from ansible_collections.oncall.runbooks.plugins.module_utils.metrics.exposition import scan
 
 DATA = Path(__file__).parent / "data"
 CAPTURED = [

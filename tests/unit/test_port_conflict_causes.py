@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.service import KEYS
+from ansible_collections.oncall.runbooks.plugins.module_utils.services.states import KEYS
 
 MANAGERS = {
     "supervisor": {"manager": "supervisor", "name": "api", "config": "/etc/s.conf"},

@@ -10,8 +10,9 @@ import sys
 
 import pytest
 
-from ansible_collections.oncall.runbooks.plugins.module_utils import processes, sockets
-from ansible_collections.oncall.runbooks.plugins.module_utils.port_owners import (
+from ansible_collections.oncall.runbooks.plugins.module_utils.host import process_identity as processes
+from ansible_collections.oncall.runbooks.plugins.module_utils.net import sockets
+from ansible_collections.oncall.runbooks.plugins.module_utils.net.port_owners import (
     behind_proxy,
     is_of_compose_service,
     is_of_program,

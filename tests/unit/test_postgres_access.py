@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.observe import needs_host
-from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_access import observe, summarize
+from ansible_collections.oncall.runbooks.plugins.module_utils.observers.observe import needs_host
+from ansible_collections.oncall.runbooks.plugins.module_utils.postgres.access import observe, summarize
 
 
 def answer(**changes: Any) -> dict[str, Any]:

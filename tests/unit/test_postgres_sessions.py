@@ -6,7 +6,9 @@ from contextlib import nullcontext
 
 import pytest
 
-from ansible_collections.oncall.runbooks.plugins.module_utils import postgres, postgres_activity, postgres_sessions
+from ansible_collections.oncall.runbooks.plugins.module_utils.postgres import activity as postgres_activity
+from ansible_collections.oncall.runbooks.plugins.module_utils.postgres import client as postgres
+from ansible_collections.oncall.runbooks.plugins.module_utils.postgres import sessions as postgres_sessions
 
 
 def row(**changes):

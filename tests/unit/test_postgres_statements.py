@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_statements import (
+from ansible_collections.oncall.runbooks.plugins.module_utils.postgres.statements import (
     busiest,
     described,
     explain_command,

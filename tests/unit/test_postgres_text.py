@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_text import redacted
+from ansible_collections.oncall.runbooks.plugins.module_utils.postgres.redaction import redacted
 
 SHOWN = [
     ("/* don't */ SELECT * FROM t WHERE mail = 'jane.doe@example.com'", "SELECT * FROM t WHERE mail = '?'"),

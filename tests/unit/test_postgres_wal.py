@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.postgres import DatabaseError
-from ansible_collections.oncall.runbooks.plugins.module_utils.postgres_wal import drop_slot
+from ansible_collections.oncall.runbooks.plugins.module_utils.postgres.client import DatabaseError
+from ansible_collections.oncall.runbooks.plugins.module_utils.postgres.wal import drop_slot
 from ansible_collections.oncall.runbooks.tests.support.modules import run_module
 
 SLOT = {"name": "old_standby", "restart_lsn": "0/3000028"}

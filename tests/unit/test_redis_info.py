@@ -16,8 +16,9 @@ import time
 import pytest
 import redis
 
-from ansible_collections.oncall.runbooks.plugins.module_utils import redis_client, redis_server
-from ansible_collections.oncall.runbooks.plugins.module_utils.observe import needs_host
+from ansible_collections.oncall.runbooks.plugins.module_utils.observers.observe import needs_host
+from ansible_collections.oncall.runbooks.plugins.module_utils.redis import client as redis_client
+from ansible_collections.oncall.runbooks.plugins.module_utils.redis import server as redis_server
 from ansible_collections.oncall.runbooks.tests.support.modules import run_module
 from ansible_collections.oncall.runbooks.tests.support.redis_servers import Server
 from ansible_collections.oncall.runbooks.tests.support.supervisord import free_port, until

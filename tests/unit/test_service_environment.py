@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from supervisor.datatypes import dict_of_key_value_pairs
 from supervisor.options import ServerOptions
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.supervisor_environment import (
+from ansible_collections.oncall.runbooks.plugins.module_utils.supervisor.environment import (
     CannotChange,
     changed,
     names,
 )
-from ansible_collections.oncall.runbooks.plugins.module_utils.url_parameter import with_url_parameter
+from ansible_collections.oncall.runbooks.plugins.module_utils.text.url_parameter import with_url_parameter
 from ansible_collections.oncall.runbooks.plugins.modules import service_environment as module
 from ansible_collections.oncall.runbooks.tests.support.modules import run_module
 

@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.oncall.runbooks.plugins.module_utils import service_command
-from ansible_collections.oncall.runbooks.plugins.module_utils.process_tree import parse_stat, tree_usage
-from ansible_collections.oncall.runbooks.plugins.module_utils.service import MANAGERS, observe
-from ansible_collections.oncall.runbooks.plugins.module_utils.service_verbs import missing_for
+from ansible_collections.oncall.runbooks.plugins.module_utils.host.process_usage import parse_stat, tree_usage
+from ansible_collections.oncall.runbooks.plugins.module_utils.services import command as service_command
+from ansible_collections.oncall.runbooks.plugins.module_utils.services.states import MANAGERS, observe
+from ansible_collections.oncall.runbooks.plugins.module_utils.services.verbs import missing_for
 from ansible_collections.oncall.runbooks.plugins.modules import service_command as command_module
 from ansible_collections.oncall.runbooks.tests.support.modules import COLLECTIONS, run_module
 from ansible_collections.oncall.runbooks.tests.support.supervisord import Supervisord, until

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.oncall.runbooks.plugins.module_utils import service_systemd
-from ansible_collections.oncall.runbooks.plugins.module_utils.service import observe
-from ansible_collections.oncall.runbooks.plugins.module_utils.service_systemd import (
+from ansible_collections.oncall.runbooks.plugins.module_utils.services import systemd as service_systemd
+from ansible_collections.oncall.runbooks.plugins.module_utils.services.states import observe
+from ansible_collections.oncall.runbooks.plugins.module_utils.services.systemd import (
     cores_of,
     describe,
     parse_show,

@@ -13,8 +13,8 @@ import time
 import pytest
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.deadline import Deadline
-from ansible_collections.oncall.runbooks.plugins.module_utils.service_supervisor import describe, last_end
-from ansible_collections.oncall.runbooks.plugins.module_utils.supervisor import (
+from ansible_collections.oncall.runbooks.plugins.module_utils.services.supervisor import describe, last_end
+from ansible_collections.oncall.runbooks.plugins.module_utils.supervisor.server import (
     Supervisor,
     SupervisorError,
     server_from_config,

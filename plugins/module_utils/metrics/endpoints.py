@@ -1,0 +1,213 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Metrics from endpoints that expose them as text: read once or over a window, and worked out here."""
+
+from __future__ import annotations
+
+import time
+
+from ..deadline import all_within
+from ..metrics import exposition as metrics_text
+from ..net.bounded_http import (
+    FetchError,
+    fetch,
+    public_url,
+)
+from ..text.one_line import one_line
+from .spec import (
+    COUNTED,
+    OF_OTHERS,
+    Unmeasured,
+    check_count,
+    listed,
+)
+
+_ACCEPT = {"accept": "text/plain;version=0.0.4, */*;q=0.1"}
+# fetch keeps its own deadline and says more; this one is for what hangs outside of it.
+_GRACE_SECONDS = 0.25
+# As of a Prometheus server, which shows a series no longer than that.
+_STALE_SECONDS = 300
+
+
+def read(endpoints, specs, window_seconds, samples, timeout_seconds):
+    """Read every endpoint once, and those a window is needed for until its end.
+
+    Args:
+        endpoints: name -> URL.
+        specs: as parsed by ``metrics_spec.parse_specs``.
+        window_seconds: from the first reading to the last.
+        samples: readings for a slope, at least 2; everything else takes the first and the last.
+        timeout_seconds: for each of them.
+
+    Returns:
+        A dict of endpoint name to its last reading, which holds those before it under ``earlier``.
+    """
+    of_family = [spec for spec in specs.values() if spec["measure"] not in OF_OTHERS]
+    wanted = {name: {spec["wanted"] for spec in of_family if name in spec["endpoints"]} for name in endpoints}
+    windowed = {name for spec in of_family if spec["windowed"] for name in spec["endpoints"]}
+    count = samples if any(spec["measure"] == "slope" for spec in of_family) else 2
+    started = time.monotonic()
+    readings = _read_once(endpoints, wanted, timeout_seconds)
+    for number in range(1, count):
+        again = {name: url for name, url in endpoints.items() if name in windowed and readings[name]["available"]}
+        if not again:
+            break
+        time.sleep(max(0.0, started + window_seconds * number / (count - 1) - time.monotonic()))
+        for name, reading in _read_once(again, wanted, timeout_seconds).items():
+            if "reason" in reading:
+                reading["reason"] = f"{'second sample' if number == 1 else f'sample {number + 1}'}: {reading['reason']}"
+            reading["earlier"] = [*readings[name].pop("earlier", []), readings[name]]
+            readings[name] = reading
+    return readings
+
+
+def _read_once(endpoints, wanted, timeout_seconds):
+    def reader(name, url):
+        return lambda: _read_endpoint(url, wanted[name], timeout_seconds)
+
+    answers = all_within(timeout_seconds + _GRACE_SECONDS, [reader(name, url) for name, url in endpoints.items()])
+    readings = {}
+    for (name, url), answer in zip(endpoints.items(), answers):
+        if isinstance(answer, Exception):
+            answer = {
+                "available": False,
+                "reason": one_line(f"GET {public_url(url)}: {answer}"),
+                "url": public_url(url),
+            }
+        readings[name] = answer
+    return readings
+
+
+def _read_endpoint(url, wanted, timeout_seconds):
+    """One reading. The body is reduced to the samples asked for here, so that it is never kept."""
+    started = time.monotonic()
+    reading = {"available": False, "url": public_url(url)}
+    try:
+        status, _headers, body = fetch(url, timeout_seconds, headers=_ACCEPT)
+    except FetchError as error:
+        reading["reason"] = str(error)
+        return reading
+    finished = time.monotonic()
+    reading.update(status=status, bytes=len(body), seconds=round(finished - started, 4))
+    reading["at"] = (started + finished) / 2
+    problem = f"answered {status} instead of 200" if status != 200 else None
+    if problem is None and metrics_text.not_metrics_reason(body):
+        problem = f"answered with {metrics_text.not_metrics_reason(body)}"
+    if problem:
+        reading["reason"] = f"GET {reading['url']}: {problem}; is this the address of the metrics?"
+        return reading
+    reading["available"] = True
+    reading["families"] = {key: _samples(body, *key) for key in wanted}
+    return reading
+
+
+def _samples(body, family, suffixes):
+    """The samples of one family, or as a string why there are none."""
+    try:
+        found = metrics_text.scan(body, {family}, suffixes, time.time() - _STALE_SECONDS)
+    except ValueError as error:
+        return str(error)
+    if suffixes == ("_bucket",):
+        samples = found.get(family + "_bucket")
+        if samples is None and family in found and metrics_text.declared_type(body, family) != "histogram":
+            return f"{family} is no histogram"
+        samples = found.get(family) if samples is None else samples
+    else:
+        samples = metrics_text.samples_of(found, family)
+        if samples == [] and metrics_text.declared_type(body, family) in ("histogram", "summary"):
+            return f"{family} is a histogram or summary: use {family}_count or _sum, or measure a quantile"
+        base = next((family[: -len(end)] for end in ("_count", "_sum") if family.endswith(end)), "")
+        if samples is None and base and metrics_text.declared_type(body, base) in ("histogram", "summary"):
+            return []
+    if samples is None:
+        near = metrics_text.near_names(body, family)
+        return f"{family} is not there" + (f"; near: {', '.join(near)}" if near else "")
+    return samples
+
+
+def groups(spec, readings, entry):
+    """The numbers of one metric of a family.
+
+    Args:
+        spec: as parsed.
+        readings: of :func:`read`.
+        entry: what is told about the metric; ``series`` and ``seconds`` are entered here.
+
+    Returns:
+        ``(groups, unmeasured)``: dicts of tuple of label values to number, and to reason.
+
+    Raises:
+        Unmeasured: it has no number at all.
+    """
+    everything, samples = _pooled(spec, readings, entry)
+    entry["series"] = len(samples)
+    asked = list(spec["labels"]) + spec["by"]
+    known = {label for labels, _number in everything for label in labels} if asked else set()
+    for label in asked:
+        if everything and label not in known:
+            there = f"its labels are {listed(known)}" if known else "it has no labels"
+            raise Unmeasured(f"no series of {spec['family']} has the label {label}; {there}")
+    if spec["measure"] == "quantile":
+        return _quantiles(spec, samples)
+    found = metrics_text.aggregate(samples, spec["aggregate"], spec["by"])
+    if found or spec["by"]:
+        return found, {}
+    # A labelled counter has no series until it first counts: that nothing was counted is known to be 0.
+    if spec["aggregate"] == "count" or (spec["measure"] in COUNTED and spec["aggregate"] == "sum"):
+        return {(): 0.0}, {}
+    which = "is in every sample, with these labels" if spec["measure"] == "slope" else "has these labels"
+    selected = f"none of its {len(everything)} series {which}" if everything else "it has no series yet"
+    raise Unmeasured(f"{spec['family']} has no value: {selected}")
+
+
+def _pooled(spec, readings, entry):
+    """All series of the family on all endpoints, and those selected, as measured over the window if any."""
+    everything, samples = [], []
+    for name in spec["endpoints"]:
+        reading = readings[name]
+        now = _of_endpoint(name, reading, spec)
+        selected = metrics_text.select(now, spec["tests"])
+        if spec["windowed"]:
+            entry["seconds"] = round(reading["at"] - reading["earlier"][0]["at"], 4)
+            selected = _over_window(spec, [*reading["earlier"], reading], name)
+        everything += now
+        # Each by itself: a sum would hide one that is below 0.
+        for _labels, number in selected:
+            check_count(spec, number)
+        samples += selected
+    return everything, samples
+
+
+def _over_window(spec, taken, name):
+    times = [reading["at"] for reading in taken]
+    selected = [metrics_text.select(_of_endpoint(name, reading, spec), spec["tests"]) for reading in taken]
+    if spec["measure"] == "slope":
+        return metrics_text.slopes(times, selected)
+    grown = metrics_text.increase(selected[0], selected[-1])
+    return metrics_text.per_second(grown, times[-1] - times[0]) if spec["measure"] == "rate" else grown
+
+
+def _of_endpoint(name, reading, spec):
+    if not reading["available"]:
+        raise Unmeasured(f"endpoint {name}: {reading['reason']}")
+    samples = reading["families"][spec["wanted"]]
+    if isinstance(samples, str):
+        raise Unmeasured(f"endpoint {name}: GET {reading['url']}: {samples}")
+    return samples
+
+
+def _quantiles(spec, samples):
+    found, unmeasured = {}, {}
+    try:
+        buckets = metrics_text.bucket_groups(samples, spec["by"])
+    except ValueError as error:
+        raise Unmeasured(f"{spec['family']}: {error}") from None
+    if not buckets:
+        raise Unmeasured(f"{spec['family']}: no observations with these labels")
+    for group, of_group in buckets.items():
+        try:
+            found[group] = metrics_text.histogram_quantile(spec["quantile"], of_group)
+        except ValueError as error:
+            unmeasured[group] = f"{spec['family']}: {error}"
+    return found, unmeasured

@@ -1,0 +1,342 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a PostgreSQL server is busy with: one statement, one JSON document, judged here into lists.
+
+Source: pg_stat_activity, pg_locks through pg_blocking_pids(), pg_prepared_xacts, pg_settings, pg_stat_user_tables and,
+where it is installed, pg_stat_statements.
+"""
+
+from __future__ import annotations
+
+import re
+
+from ..text.one_line import one_line
+from .client import (
+    APPLICATION_NAME,
+    PARAMETERS,
+    Client,
+    DatabaseError,
+)
+from .redaction import redacted
+from .statements import statements
+
+# Rows of one application can be thousands; the counts stay exact, the lists are cut here.
+ROW_LIMIT = 500
+LIST_LIMIT = 100
+PREPARED_LIMIT = 20
+# A prepared transaction has no process: pg_blocking_pids() gives this for it.
+PREPARED_PID = 0
+# Its transaction is committed here, and waits for a standby to have it too. To cancel that is to tell the client that all is
+# well where it may be lost.
+AWAITS_STANDBY = "IPC:SyncRep"
+
+# No percent sign and no colon before a name: both would be placeholders to a driver or to psql.
+ACTIVITY = (
+    """
+WITH asked AS (SELECT """
+    + PARAMETERS
+    + """::jsonb AS p),
+everyone AS (
+  SELECT a.*, coalesce(r.rolsuper, false) AS is_superuser,
+         a.query = '<insufficient privilege>' AS hidden,
+         -- A session has no state for a moment while it starts, and for good where its track_activities is off.
+         a.state = 'disabled' OR (a.state IS NULL OR a.state_change IS NULL) AND now() - a.backend_start > interval '10 s'
+           AS stateless,
+         extract(epoch FROM now() - a.state_change) AS state_seconds,
+         extract(epoch FROM now() - a.xact_start) AS transaction_seconds,
+         extract(epoch FROM now() - a.query_start) AS query_seconds
+  FROM pg_stat_activity a LEFT JOIN pg_roles r ON r.oid = a.usesysid
+  WHERE a.usesysid IS NOT NULL AND coalesce(a.backend_type, 'client backend') = 'client backend'
+),
+ours AS (
+  SELECT * FROM everyone WHERE datname = current_database() AND pid <> pg_backend_pid()
+),
+waiting AS (
+  -- pg_locks tells since when from PostgreSQL 14 on; as JSON the question is right for older ones too.
+  SELECT pid, pg_blocking_pids(pid) AS blocked_by, (
+    SELECT extract(epoch FROM now() - max((to_jsonb(l)->>'waitstart')::timestamptz)) FROM pg_locks l
+    WHERE l.pid = ours.pid AND NOT l.granted) AS wait_seconds
+  FROM ours WHERE wait_event_type = 'Lock'
+),
+listed AS (
+  SELECT o.pid, extract(epoch FROM o.backend_start)::text AS backend_start,
+         extract(epoch FROM o.query_start)::text AS query_start,
+         o.usename AS "user", o.application_name, coalesce(host(o.client_addr), 'local') AS client,
+         o.state, o.state_seconds, o.transaction_seconds, o.query_seconds,
+         o.wait_event_type, o.wait_event, o.is_superuser,
+         NOT o.is_superuser AND (pg_has_role(o.usesysid, 'USAGE') OR pg_has_role('pg_signal_backend', 'USAGE'))
+           AS may_end,
+         left(o.query, 2000) AS query, w.blocked_by, w.wait_seconds
+  FROM ours o LEFT JOIN waiting w USING (pid), asked
+  WHERE NOT o.hidden AND (o.state IS DISTINCT FROM 'idle' OR o.state_seconds >= (p->>'idle_seconds')::float8
+        OR o.pid IN (SELECT unnest(blocked_by) FROM waiting))
+  ORDER BY (w.blocked_by IS NULL), o.state = 'idle', o.query_start LIMIT """
+    + str(ROW_LIMIT + 1)
+    + """
+)
+SELECT json_build_object(
+  'server', json_build_object(
+    'version_num', current_setting('server_version_num')::int,
+    'in_recovery', pg_is_in_recovery(),
+    'user', current_user,
+    'database', current_database(),
+    'started_seconds', extract(epoch FROM now() - pg_postmaster_start_time()),
+    'max_connections', current_setting('max_connections')::int,
+    'superuser_reserved_connections', current_setting('superuser_reserved_connections')::int,
+    'reserved_connections', coalesce(current_setting('reserved_connections', true)::int, 0),
+    'is_superuser', current_setting('is_superuser') = 'on',
+    'sees_all', pg_has_role('pg_read_all_stats', 'USAGE') OR current_setting('is_superuser') = 'on',
+    'signals_all', pg_has_role('pg_signal_backend', 'USAGE') OR current_setting('is_superuser') = 'on',
+    'max_connections_by_alter_system', (
+      SELECT right(sourcefile, 20) = 'postgresql.auto.conf' FROM pg_settings WHERE name = 'max_connections'),
+    'max_connections_source', (SELECT source FROM pg_settings WHERE name = 'max_connections'),
+    'standbys', (SELECT count(*) FROM pg_stat_replication),
+    'synchronous_standby_names', left(current_setting('synchronous_standby_names'), 200),
+    -- Others than pg_monitor see no state there.
+    'synchronous_standbys', CASE WHEN pg_has_role('pg_read_all_stats', 'USAGE') THEN (
+      SELECT count(*) FROM pg_stat_replication WHERE sync_state IN ('sync', 'quorum') AND state = 'streaming') END,
+    'statements', (SELECT quote_ident(n.nspname) || '.' || quote_ident(c.relname)
+      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE c.relname = 'pg_stat_statements' AND c.relkind = 'v' LIMIT 1),
+    'statements_loaded', current_setting('pg_stat_statements.max', true) IS NOT NULL),
+  'connections', json_build_object(
+    'used', (SELECT count(*) FROM everyone WHERE pid <> pg_backend_pid()),
+    'in_other_databases', (SELECT count(*) FROM everyone WHERE datname IS DISTINCT FROM current_database()),
+    'hidden', (SELECT count(*) FROM ours WHERE hidden),
+    'stateless', (SELECT count(*) FROM ours WHERE stateless AND NOT hidden),
+    'stateless_roles', (SELECT coalesce(json_agg(r), '[]') FROM (
+      SELECT DISTINCT usename AS r FROM ours WHERE stateless AND NOT hidden ORDER BY 1 LIMIT 5) t)),
+  'applications', (SELECT coalesce(json_agg(row_to_json(t)), '[]') FROM (
+    SELECT application_name, usename AS "user", count(*) AS sessions,
+           count(*) FILTER (WHERE state = 'active') AS active,
+           count(*) FILTER (WHERE state = 'idle') AS idle,
+           count(*) FILTER (WHERE left(state, 19) = 'idle in transaction') AS idle_in_transaction,
+           count(*) FILTER (WHERE state = 'idle' AND state_seconds >= (p->>'unused_seconds')::float8) AS unused,
+           count(*) FILTER (WHERE state = 'idle' AND state_seconds >= (p->>'idle_seconds')::float8) AS idle_long
+    FROM ours, asked GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 50) t),
+  -- Of all databases: whom a restart cuts off.
+  'clients', (SELECT coalesce(json_agg(row_to_json(t)), '[]') FROM (
+    SELECT datname AS database, application_name, usename AS "user", count(*) AS sessions
+    FROM everyone WHERE pid <> pg_backend_pid() GROUP BY 1, 2, 3 ORDER BY 4 DESC LIMIT 500) t),
+  'replication', (SELECT coalesce(json_agg(row_to_json(t)), '[]') FROM (
+    SELECT application_name, usename AS "user", coalesce(state, 'unknown') AS state
+    FROM pg_stat_replication ORDER BY pid LIMIT 20) t),
+  'sessions', (SELECT coalesce(json_agg(row_to_json(listed)), '[]') FROM listed),
+  'prepared_count', (SELECT count(*) FROM pg_prepared_xacts),
+  -- Its locks carry no pid. One of them is on its own number. Who waits for it asks for the same thing as it has.
+  'prepared', (SELECT coalesce(json_agg(row_to_json(t)), '[]') FROM (
+    SELECT x.gid, x.owner, x.database, extract(epoch FROM now() - x.prepared) AS age_seconds, (
+      SELECT count(DISTINCT w.pid) FROM pg_locks h JOIN pg_locks w ON NOT w.granted AND w.pid IS NOT NULL
+        AND (h.locktype, h.database, h.relation, h.page, h.tuple, h.transactionid, h.classid, h.objid, h.objsubid)
+        IS NOT DISTINCT FROM
+        (w.locktype, w.database, w.relation, w.page, w.tuple, w.transactionid, w.classid, w.objid, w.objsubid)
+      WHERE h.pid IS NULL AND h.granted AND h.virtualtransaction IN (
+        SELECT o.virtualtransaction FROM pg_locks o
+        WHERE o.pid IS NULL AND o.granted AND o.locktype = 'transactionid' AND o.transactionid = x.transaction)) AS blocks
+    FROM pg_prepared_xacts x ORDER BY blocks DESC, x.prepared LIMIT """
+    + str(PREPARED_LIMIT)
+    + """) t),
+  'tables', (SELECT coalesce(json_agg(row_to_json(t)), '[]') FROM (
+    SELECT schemaname AS schema, relname AS "table", seq_scan AS sequential_scans,
+           seq_tup_read / seq_scan AS rows_per_scan, coalesce(idx_scan, 0) AS index_scans,
+           n_live_tup AS live_rows
+    FROM pg_stat_user_tables
+    WHERE seq_scan > 50 AND n_live_tup > 10000 AND seq_tup_read / seq_scan > 5000
+      AND seq_scan > coalesce(idx_scan, 0)
+      AND (SELECT reltuples FROM pg_class WHERE oid = 'pg_class'::regclass) < 100000
+    ORDER BY seq_tup_read DESC LIMIT 5) t)
+)::text
+"""
+)
+
+_REFRESH = re.compile(r"\s*refresh\s+materialized\s+view\b", re.IGNORECASE)
+
+
+def observe(params):
+    """Look at the sessions, locks and connections of one database.
+
+    Args:
+        params: as in :data:`observer_specs.POSTGRES_ACTIVITY`.
+
+    Returns:
+        ``available: true`` with the lists described in the module's documentation, or ``available: false``
+        with ``reason`` and ``error``, the :attr:`DatabaseError.kind`.
+    """
+    try:
+        with Client(params["database"], params["timeout_seconds"]) as client:
+            document = client.query(
+                ACTIVITY,
+                {"idle_seconds": params["idle_seconds"], "unused_seconds": params["unused_seconds"]},
+            )
+            found = statements(client, document["server"], params["window_seconds"], params["explain"])
+    except DatabaseError as error:
+        return {"available": False, "reason": str(error), "error": error.kind}
+    return dict(summarize(document, params), available=True, statements=found)
+
+
+def summarize(document, params):
+    """The document of :data:`ACTIVITY` as the lists that causes are judged by. Pure.
+
+    Args:
+        document: what the server answered.
+        params: the thresholds of :data:`observer_specs.POSTGRES_ACTIVITY`, in seconds.
+    """
+    ignored = {*params["ignore_applications"], APPLICATION_NAME}
+    rows = document["sessions"]
+    tells_waits = document["server"]["version_num"] >= 140000
+    sessions = [_session(row, params["query_length"], tells_waits) for row in rows[:ROW_LIMIT]]
+    behind = _waiting_behind(sessions)
+    for one in sessions:
+        one["blocks"], one["blocked_seconds"] = _queue(behind, one["pid"])
+    acted_on = [one for one in sessions if one["application_name"] not in ignored]
+    server = document["server"]
+    used = document["connections"]["used"]
+    usable = server["max_connections"] - server["superuser_reserved_connections"] - server["reserved_connections"]
+    idle_in_transaction = [one for one in acted_on if one["state"].startswith("idle in transaction")]
+    active = [one for one in sessions if one["state"] == "active" and one["query_seconds"] is not None]
+    long_running = [one for one in active if one["query_seconds"] >= params["long_query_seconds"]]
+    hidden, stateless = document["connections"]["hidden"], document["connections"]["stateless"]
+    return {
+        "server": {
+            key: server[key]
+            for key in (
+                "version_num",
+                "in_recovery",
+                "user",
+                "database",
+                "started_seconds",
+                "is_superuser",
+                "sees_all",
+                "signals_all",
+                "max_connections_by_alter_system",
+                "max_connections_source",
+                "standbys",
+                "synchronous_standby_names",
+                "synchronous_standbys",
+            )
+        },
+        "connections": {
+            "used": used,
+            "max": server["max_connections"],
+            "usable": usable,
+            "free": max(0, usable - used),
+            "used_ratio": round(used / max(1, usable), 4),
+            "in_other_databases": document["connections"]["in_other_databases"],
+            "hidden": hidden,
+            "stateless": stateless,
+        },
+        "applications": document["applications"],
+        "clients": document["clients"],
+        "replication": document["replication"],
+        "idle_in_transaction": _cut(
+            one for one in idle_in_transaction if (one["state_seconds"] or 0) >= params["idle_in_transaction_seconds"]
+        ),
+        "idle": _cut(
+            one for one in acted_on if one["state"] == "idle" and (one["state_seconds"] or 0) >= params["idle_seconds"]
+        ),
+        "long_running": _cut(
+            one
+            for one in long_running
+            if one["application_name"] not in ignored
+            and not one["blocked_by"]
+            and not is_refresh(one)
+            and one["wait"] != AWAITS_STANDBY
+        ),
+        "blockers": _cut(
+            one
+            for one in sessions
+            if one["blocks"] and not one["blocked_by"] and one["blocked_seconds"] >= params["blocked_seconds"]
+        ),
+        "prepared_transactions": _prepared(document, behind),
+        "synchronous_waits": _cut(one for one in sessions if one["wait"] == AWAITS_STANDBY),
+        "matview_refreshes": _cut(one for one in active if is_refresh(one)),
+        "longest": sorted(
+            (one for one in sessions if one["state"] != "idle"),
+            key=lambda one: -(one["query_seconds"] or 0),
+        )[:10],
+        "tables_without_index_use": document["tables"],
+        "complete": hidden == 0 and stateless == 0 and len(rows) <= ROW_LIMIT,
+        "limits": _limits(server, document["connections"], len(rows)),
+    }
+
+
+def is_refresh(session):
+    """Whether a session is running REFRESH MATERIALIZED VIEW."""
+    return bool(_REFRESH.match(session["query"]))
+
+
+def _session(row, query_length, tells_waits):
+    session = {key: value for key, value in row.items() if key not in ("wait_event_type", "wait_event")}
+    waited = row["wait_seconds"] if tells_waits else row["query_seconds"]
+    session["wait_seconds"] = round(max(0.0, float(waited or 0)), 1)
+    for key in ("state_seconds", "transaction_seconds", "query_seconds"):
+        session[key] = None if row[key] is None else round(max(0.0, float(row[key])), 1)
+    session["state"] = row["state"] or "unknown"
+    session["wait"] = ":".join(filter(None, (row["wait_event_type"], row["wait_event"])))
+    session["query"] = redacted(row["query"], query_length)
+    session["application_name"] = row["application_name"] or ""
+    session["blocked_by"] = sorted(set(row["blocked_by"] or ()))
+    return session
+
+
+def _waiting_behind(sessions):
+    """The sessions that wait for it directly, by process id."""
+    behind = {}
+    for one in sessions:
+        for pid in one["blocked_by"]:
+            behind.setdefault(pid, []).append(one)
+    return behind
+
+
+def _queue(behind, pid):
+    """How many wait behind a process, directly or not, and how long the longest has waited."""
+    queue, seen, longest = [pid], {pid}, 0.0
+    while queue:
+        for waiter in behind.get(queue.pop(), ()):
+            if waiter["pid"] not in seen:
+                seen.add(waiter["pid"])
+                queue.append(waiter["pid"])
+                longest = max(longest, waiter["wait_seconds"])
+    return len(seen) - 1, longest
+
+
+def _prepared(document, behind):
+    """The prepared transactions, those that others wait for first, and the queue behind all of them together."""
+    rows = [
+        dict(row, gid=one_line(row["gid"]), age_seconds=round(max(0.0, float(row["age_seconds"])), 1))
+        for row in document["prepared"]
+    ]
+    waiting, blocked_seconds = _queue(behind, PREPARED_PID)
+    return {
+        "count": document["prepared_count"],
+        "oldest_seconds": max((row["age_seconds"] for row in rows), default=0.0),
+        "waiting": waiting,
+        "blocked_seconds": blocked_seconds,
+        # One that is old holds its locks although each waiter may give up early.
+        "held_seconds": max((row["age_seconds"] for row in rows if row["blocks"]), default=0.0),
+        "transactions": rows,
+    }
+
+
+def _cut(sessions):
+    return sorted(sessions, key=lambda one: (-one["blocks"], -(one["state_seconds"] or 0)))[:LIST_LIMIT]
+
+
+def _limits(server, connections, row_count):
+    limits, hidden = [], connections["hidden"]
+    if hidden:
+        limits.append(
+            f"state and query of {hidden} sessions of other roles are hidden from {server['user']}: grant it pg_monitor"
+        )
+    if connections["stateless"]:
+        roles = one_line(", ".join(connections["stateless_roles"]))
+        limits.append(
+            f"{connections['stateless']} sessions of {roles} tell no state, because track_activities is off for them: "
+            "ALTER ROLE ... RESET track_activities (or of the database), and let them connect again"
+        )
+    if not server["signals_all"]:
+        limits.append(f"{server['user']} cannot end sessions of other roles: grant it pg_signal_backend")
+    if row_count > ROW_LIMIT:
+        limits.append(f"only the first {ROW_LIMIT} sessions were looked at")
+    return limits

@@ -1,0 +1,276 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One way to ask PostgreSQL, two transports: a driver, or psql inside a container.
+
+Every statement takes one parameter, a JSON document, and gives one back. Values therefore never become part of
+a statement's text, whichever transport carries them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+
+from ..deadline import DeadlineExceeded, within
+from ..text.masking import masked
+from ..text.one_line import without_secrets
+
+APPLICATION_NAME = "oncall.runbooks"
+
+# Before it is asked once more where every connection is taken.
+_PAUSES_SECONDS = (0.2, 0.3)
+# Where a statement takes its JSON parameter.
+PARAMETERS = "{parameters}"
+
+# What servers and drivers say at connect, where no SQLSTATE reaches the client.
+_KINDS = (
+    # Of the one that asks; others have a limit of their own. It has the SQLSTATE of a full server.
+    ("role_limit", r"too many connections for role"),
+    ("too_many_connections", r"too many clients|remaining connection slots|too many connections|53300"),
+    (
+        "starting_up",
+        r"starting up|shutting down|in recovery mode|not (yet )?accepting connections|57P03",
+    ),
+    (
+        "credentials",
+        r"authentication failed|no password supplied|no pg_hba\.conf entry|pg_hba\.conf rejects|not permitted to log in"
+        r"|28P01|28000",
+    ),
+    ("no_database", r"(database|role) \"[^\"]*\" does not exist|3D000"),
+    ("not_allowed", r"permission denied|must be superuser|not currently accepting connections|42501"),
+    ("disk_full", r"no space left on device|53100"),
+    ("statement_timeout", r"statement timeout|lock timeout|canceling statement|57014|55P03"),
+    ("timeout", r"timeout expired|connection timed out"),
+    # What forwards a port, as the engine does for containers, takes the connection and closes it where nothing listens.
+    (
+        "refused",
+        r"connection refused|no such file or directory|no route to host|network is unreachable|could not connect"
+        r"|failed: server closed the connection unexpectedly|failed: [^\n]*connection reset by peer",
+    ),
+    ("name_resolution", r"could not translate host name|name or service not known"),
+    (
+        "no_engine",
+        r"cannot connect to the docker daemon|no such container|container \S+ is (not running|paused|restarting)",
+    ),
+)
+
+_ADVICE = {
+    "too_many_connections": "every connection slot is taken; give the diagnosing role a reserved one "
+    "(GRANT pg_use_reserved_connections, PostgreSQL 16+)",
+    "role_limit": "the role's own CONNECTION LIMIT is used up, which says nothing about the server's slots; "
+    "raise it (ALTER ROLE ... CONNECTION LIMIT)",
+    "starting_up": "wait for it to come up",
+    "credentials": "check system_database.user and its password",
+    "no_database": "check system_database.name and .user",
+    "not_allowed": "grant the role pg_monitor (to see) and pg_signal_backend (to act)",
+    "disk_full": "its disk is full (runbook disk_full)",
+    "statement_timeout": "the server answers, and has too much to do to answer this in time",
+    "timeout": "the server is there but does not answer in time",
+    "refused": "nothing listens there: is the database running (runbook db_down)?",
+    "name_resolution": "check system_database.host",
+    "no_engine": "check the Docker engine and system_database.container",
+    "no_driver": "install psycopg2 or psycopg for that Python, or use transport docker",
+    "other": "see the message",
+}
+
+
+class DatabaseError(Exception):
+    """The database could not be asked.
+
+    Attributes:
+        kind: ``too_many_connections``, ``role_limit`` (only the asking role has none left), ``starting_up``, ``credentials``, ``no_database``, ``not_allowed``,
+            ``disk_full``, ``statement_timeout`` (it answers), ``timeout`` (it does not), ``refused``, ``name_resolution``,
+            ``no_engine``, ``no_driver`` or ``other``.
+    """
+
+    def __init__(self, kind, message):
+        super().__init__(message)
+        self.kind = kind
+
+
+def kind_of(message):
+    """The kind of trouble a server's or driver's message tells of."""
+    for kind, pattern in _KINDS:
+        if re.search(pattern, message, re.IGNORECASE):
+            return kind
+    return "other"
+
+
+def where(database):
+    """What was asked, for messages: no user, no password."""
+    if database["transport"] == "docker":
+        return f"PostgreSQL {database['name']} in container {database['container']}"
+    place = database.get("host") or "local socket"
+    port = f":{database['port']}" if database.get("port") else ""
+    return f"PostgreSQL {database['name']} at {place}{port}"
+
+
+def _take_any_byte(driver, connection):
+    """Read text as bytes where it need not be what the database's encoding says.
+
+    One in SQL_ASCII holds whatever bytes its clients sent: psycopg gives them as such, psycopg2 fails on the first letter that
+    is not ASCII. And names of roles and databases are shared by databases of all encodings.
+    """
+    if driver.__name__ == "psycopg2" and connection.get_parameter_status("client_encoding") in ("SQL_ASCII", "UTF8"):
+        from psycopg2.extensions import BYTES, register_type
+
+        register_type(BYTES, connection)
+
+
+class Client:
+    """A database that can be asked.
+
+    Args:
+        database: as in :data:`observer_specs.DATABASE`.
+        timeout_seconds: for one question with everything it needs: connecting, waiting, the answer.
+        read_only: open the session read-only.
+    """
+
+    def __init__(self, database, timeout_seconds=5.0, read_only=True):
+        self._database = database
+        self._timeout_seconds = float(timeout_seconds)
+        milliseconds = max(100, int(self._timeout_seconds * 900))
+        # lock_timeout: to wait behind the very lock that is looked for helps nobody.
+        self._options = f"-c statement_timeout={milliseconds} -c lock_timeout={min(1000, milliseconds)}"
+        if read_only:
+            self._options += " -c default_transaction_read_only=on"
+        self._connection = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exception):
+        if self._connection is not None:
+            self._connection.close()
+
+    def query(self, statement, parameters=None):
+        """Run a statement that returns one row of one JSON column, and return that as plain data.
+
+        Args:
+            statement: SQL with :data:`PARAMETERS` at most once, where the JSON parameter goes; no other ``%``
+                or ``:name`` that a driver could take for a placeholder.
+            parameters: plain data.
+
+        Raises:
+            DatabaseError: with one line that says what was asked, what came back and what to do.
+        """
+        text = self._run(statement, json.dumps(parameters if parameters is not None else {}))
+        if isinstance(text, bytes):
+            text = text.decode(errors="replace")
+        try:
+            # A driver has read a column of the type json already, such as that of EXPLAIN.
+            return text if isinstance(text, (dict, list)) else json.loads(text)
+        except (TypeError, ValueError):
+            raise self._error("other", "the answer is not the JSON document asked for") from None
+
+    def execute(self, statement):
+        """Run a statement without parameters and without an answer, outside a transaction block."""
+        self._run(statement, None)
+
+    def _run(self, statement, parameters):
+        run = self._run_docker if self._database["transport"] == "docker" else self._run_psycopg
+        try:
+            return within(self._timeout_seconds, self._insisting, run, statement, parameters)
+        except DeadlineExceeded as error:
+            # The thread left behind holds the connection's lock: to close it here would wait for the server after all.
+            self._connection = None
+            raise self._error("timeout", str(error)) from None
+
+    def _insisting(self, run, statement, parameters):
+        # In a storm of clients even those that are about to be refused hold the reserved connections for a moment.
+        for pause_seconds in _PAUSES_SECONDS:
+            try:
+                return run(statement, parameters)
+            except DatabaseError as error:
+                if error.kind != "too_many_connections":
+                    raise
+            time.sleep(pause_seconds)
+        return run(statement, parameters)
+
+    def _error(self, kind, message):
+        text = masked(without_secrets(str(message), self._database.get("password")))
+        return DatabaseError(kind, f"{where(self._database)}: {text}; {_ADVICE[kind]}")
+
+    def _run_psycopg(self, statement, parameters):
+        try:
+            import psycopg2 as driver
+        except ImportError:
+            try:
+                import psycopg as driver
+            except ImportError:
+                raise self._error("no_driver", "no PostgreSQL driver for this Python") from None
+        try:
+            if self._connection is None:
+                self._connection = driver.connect(**self._connect_arguments())
+                self._connection.autocommit = True
+                _take_any_byte(driver, self._connection)
+            with self._connection.cursor() as cursor:
+                if parameters is None:
+                    cursor.execute(statement)
+                    return None
+                cursor.execute(statement.replace(PARAMETERS, "%s"), (parameters,) if PARAMETERS in statement else None)
+                row = cursor.fetchone()
+                return row[0] if row else None
+        except UnicodeError as error:
+            raise self._error("other", f"an answer in another encoding than the database's: {error}") from None
+        except driver.Error as error:
+            code = getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
+            raise self._error(kind_of(f"{code} {error}"), str(error)) from None
+
+    def _connect_arguments(self):
+        database = self._database
+        arguments = {
+            "dbname": database["name"],
+            "application_name": APPLICATION_NAME,
+            "connect_timeout": max(2, int(self._timeout_seconds)),
+            "options": self._options,
+        }
+        for key in ("host", "port", "user", "password", "sslmode", "sslrootcert"):
+            if database.get(key):
+                arguments[key] = database[key]
+        return arguments
+
+    def _run_docker(self, statement, parameters):
+        database = self._database
+        environment = dict(os.environ, PGOPTIONS=self._options, PGAPPNAME=APPLICATION_NAME)
+        environment["PGCONNECT_TIMEOUT"] = str(max(2, int(self._timeout_seconds)))
+        argv = ["docker", "exec", "-i", "-e", "PGOPTIONS", "-e", "PGAPPNAME", "-e", "PGCONNECT_TIMEOUT"]
+        if database.get("password"):
+            # Named only: docker takes the value from its environment, so that it is in no argument list.
+            environment["PGPASSWORD"] = database["password"]
+            argv += ["-e", "PGPASSWORD"]
+        argv += [database["container"], "psql", "-X", "-q", "-A", "-t", "-w"]
+        argv += ["-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=verbose", "-d", database["name"]]
+        for flag, key in (("-U", "user"), ("-h", "host"), ("-p", "port")):
+            if database.get(key):
+                argv += [flag, str(database[key])]
+        if parameters is not None:
+            argv += ["-v", f"parameters={parameters}"]
+        argv += ["-f", "-"]
+        script = statement.replace(PARAMETERS, ":'parameters'") + ";\n"
+        try:
+            process = subprocess.Popen(
+                argv,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=environment,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise self._error("no_engine", f"docker: {error.strerror}") from None
+        try:
+            output, errors = process.communicate(script.encode(), timeout=self._timeout_seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            raise self._error("timeout", f"no answer within {self._timeout_seconds:g} s") from None
+        if process.returncode != 0:
+            message = errors.decode(errors="replace")
+            raise self._error(kind_of(message), message)
+        return output.decode(errors="replace").strip()

@@ -1,0 +1,255 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the programs of a supervisord are observed."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+
+from ..deadline import Deadline
+from ..host.exit_code import meaning
+from ..host.process_usage import (
+    biggest,
+    read_processes,
+    tree_of,
+    tree_usage,
+)
+from ..host.usage_window import over_window, readings_over
+from ..supervisor.server import (
+    Supervisor,
+    SupervisorError,
+    server_from_config,
+)
+from ..text.log_lines import group_error_lines
+from ..text.masking import masked_lines
+
+# STOPPING counts as stopped: nobody may take it for a service that will go on.
+_STATES = {
+    0: "stopped",
+    10: "starting",
+    20: "running",
+    30: "backoff",
+    40: "stopped",
+    100: "exited",
+    200: "fatal",
+}
+_BYTES_PER_LINE = 500
+_TAIL_LIMIT_BYTES = 256 * 1024
+_MAIN_LOG_BYTES = 64 * 1024
+
+
+def observations(services, params):
+    """The observations of some services, one for each supervisord.
+
+    Args:
+        services: the services of this manager, by their keys in the inventory.
+        params: as given to the observer.
+
+    Returns:
+        A list of pairs: the keys of the services, and a function that returns what each of them does.
+    """
+    configs = {}
+    for key, service in services.items():
+        configs.setdefault(str(service["config"]), {})[key] = service
+
+    def observation(config, members):
+        return list(members), lambda: _observe(config, members, params)
+
+    return [observation(config, members) for config, members in configs.items()]
+
+
+def _observe(config, services, params):
+    try:
+        deadline = Deadline(params["timeout_seconds"] + params["window_seconds"])
+        supervisor = Supervisor(server_from_config(config), config, deadline)
+        programs, own_pid = supervisor.multicall(("supervisor.getAllProcessInfo",), ("supervisor.getPID",))
+        if not isinstance(programs, list):
+            raise SupervisorError(f"supervisord (config {config}) does not list its programs: see its log")
+        programs = {_full_name(program): program for program in programs}
+        wanted = {
+            service["name"]: programs[service["name"]] for service in services.values() if service["name"] in programs
+        }
+        main_log = _main_log(supervisor, wanted)
+        readings = _readings(wanted, own_pid, params) if supervisor.is_local else []
+        results = {}
+        for key, service in services.items():
+            name = service["name"]
+            if name not in wanted:
+                results[key] = _unknown_name(key, name, config, programs)
+                continue
+            results[key] = dict(
+                describe(wanted[name], main_log if _is_only_one(wanted[name], programs) else ""),
+                **_usage(readings, wanted[name]["pid"], own_pid, service.get("memory_limit_bytes"), params),
+                **_log_errors(supervisor, name, wanted[name], params),
+            )
+        return results
+    except SupervisorError as error:
+        return {key: {"available": False, "reason": str(error)} for key in services}
+
+
+def logs(key, service, lines, max_bytes, timeout_seconds):
+    """The end of what a program wrote; see ``service.read_log``."""
+    name, config = service["name"], str(service["config"])
+    try:
+        supervisor = Supervisor(server_from_config(config), config, Deadline(timeout_seconds))
+        programs = {
+            _full_name(program): program for program in supervisor.multicall(("supervisor.getAllProcessInfo",))[0]
+        }
+        if name not in programs:
+            return [], _unknown_name(key, name, config, programs)["reason"]
+        texts, reason = read_log(supervisor, name, programs[name], lines)
+    except SupervisorError as error:
+        return [], str(error)
+    return [(name, text[-max_bytes:]) for text in texts], f"service {key}: {reason}"
+
+
+def _readings(wanted, own_pid, params):
+    """The processes of this host at some times, where any of the programs lives."""
+    pids = [program["pid"] for program in wanted.values() if program["pid"]]
+    return readings_over(read_processes, params["window_seconds"], params["samples"]) if pids else []
+
+
+def _usage(readings, pid, own_pid, memory_limit_bytes, params):
+    own = []
+    for at, processes in readings or [(0, {})]:
+        used = tree_usage(processes, pid, own_pid)
+        own.append((at, dict(used, memory_used_bytes=used["rss_bytes"])))
+    limit = int(memory_limit_bytes) if memory_limit_bytes else None
+    found = dict(over_window(own, limit, None), memory_limit_bytes=limit)
+    if params["top_processes"] > 0 and readings:
+        processes = readings[-1][1]
+        found["top_processes"] = biggest(processes, tree_of(processes, pid, own_pid), params["top_processes"])
+    return found
+
+
+def describe(program, main_log):
+    """The state of one program.
+
+    Args:
+        program: supervisord's ``getProcessInfo``.
+        main_log: the end of supervisord's own log, where this program's name stands for this program only.
+
+    Returns:
+        A dict ``available``, ``state``, ``pid``, ``exit_code``, ``signal``, ``exit_meaning``,
+        ``started_at_seconds``, ``finished_at_seconds``, ``uptime_seconds`` and ``stopped_by_person``; None for what
+        is not known.
+    """
+    state = _STATES.get(program["state"], "unknown")
+    lives = program["pid"] > 0
+    ended = {"exit_code": None, "signal": None}
+    if not lives and program["start"]:
+        ended = last_end(program["name"], main_log)
+        # A status of 0 can also mean that supervisord does not know, -1 that a signal ended the program.
+        if ended == {"exit_code": None, "signal": None} and state == "exited" and program["exitstatus"] >= 0:
+            ended["exit_code"] = program["exitstatus"]
+    return dict(
+        ended,
+        available=True,
+        state=state,
+        pid=program["pid"] or None,
+        exit_meaning=meaning(ended["exit_code"], ended["signal"]),
+        started_at_seconds=program["start"] or None,
+        finished_at_seconds=program["stop"] or None,
+        uptime_seconds=max(0, program["now"] - program["start"]) if lives else None,
+        # One that never ran may just not be started with supervisord.
+        stopped_by_person=None if program["state"] == 0 and not program["start"] else program["state"] in (0, 40),
+    )
+
+
+def last_end(name, main_log):
+    """The exit code or the signal (``SIGKILL``) of a program's last end, from the log of supervisord."""
+    pattern = re.compile(
+        r" (?:exited|stopped): "
+        + re.escape(name)
+        + r" \((?:exit status (?P<code>\d+)|terminated by (?P<signal>SIG\w+))"
+    )
+    ends = list(pattern.finditer(main_log))
+    code = ends[-1].group("code") if ends else None
+    return {"exit_code": int(code) if code else None, "signal": ends[-1].group("signal") if ends else None}
+
+
+def _full_name(program):
+    group, name = program["group"], program["name"]
+    return name if group == name else f"{group}:{name}"
+
+
+def _is_only_one(program, programs):
+    return sum(other["name"] == program["name"] for other in programs.values()) == 1
+
+
+def _main_log(supervisor, wanted):
+    # getProcessInfo reports 0 for a program that ended too quickly, -1 for any signal: its log knows more.
+    if all(program["pid"] or not program["start"] for program in wanted.values()):
+        return ""
+    return supervisor.multicall(("supervisor.readLog", -_MAIN_LOG_BYTES, 0))[0] or ""
+
+
+def _unknown_name(key, name, config, programs):
+    from difflib import get_close_matches
+
+    near = get_close_matches(str(name), programs, n=5, cutoff=0.4)
+    known = near + sorted(set(programs) - set(near))
+    listed = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "") if known else "none"
+    reason = f"service {key}: the supervisord of {config} has no program {name}; it has: {listed}"
+    return {"available": False, "reason": reason}
+
+
+def _log_errors(supervisor, name, program, params):
+    """``log_tail_errors``, and ``log_reason`` where it is None because no log could be read; and ``log_tail``."""
+    log_lines, tail_lines = params["log_lines"], params["log_tail_lines"]
+    if max(log_lines, tail_lines) < 1:
+        return {"log_tail_errors": None, "log_reason": "log_lines is 0"}
+    texts, reason = read_log(supervisor, name, program, max(log_lines, tail_lines))
+    if not texts:
+        return {"log_tail_errors": None, "log_reason": reason}
+    ends = ["\n".join(text.splitlines()[-log_lines:]) if log_lines > 0 else "" for text in texts]
+    return {
+        "log_tail_errors": group_error_lines("\n".join(ends), log_lines * len(ends)),
+        "log_tail": [line for text in texts for line in masked_lines(text.splitlines()[-tail_lines:])]
+        if tail_lines > 0
+        else None,
+    }
+
+
+def read_log(supervisor, name, program, log_lines):
+    """The last lines of a program's log files as texts, and why there is none where the list is empty."""
+    size = min(_TAIL_LIMIT_BYTES, log_lines * _BYTES_PER_LINE)
+    paths = {"Stdout": program.get("stdout_logfile"), "Stderr": program.get("stderr_logfile")}
+    if paths["Stdout"] == paths["Stderr"]:
+        del paths["Stderr"]
+    # What /dev/stdout is to supervisord is something else to this process, and reading a terminal blocks.
+    paths = {stream: path for stream, path in paths.items() if path and not path.startswith(("/dev/", "/proc/"))}
+    tails = [_tail(supervisor, name, stream, path, size) for stream, path in paths.items()]
+    read = [tail for tail in tails if tail is not None]
+    if not read:
+        reason = "supervisord keeps no log file of it" if not tails else "its log files cannot be read"
+        return [], f"{name}: {reason}"
+    return ["\n".join(tail.splitlines()[-log_lines:]) for tail in read], ""
+
+
+def _tail(supervisor, name, stream, path, size):
+    # supervisord cannot hand out a log that is not UTF-8, or cut within a character; the file can be read.
+    if supervisor.is_local:
+        text = _tail_of_file(path, size)
+        if text is not None:
+            return text
+    answer = supervisor.multicall((f"supervisor.tailProcess{stream}Log", name, 0, size))[0]
+    return answer[0] if answer else None
+
+
+def _tail_of_file(path, size):
+    try:
+        if not stat.S_ISREG(Path(path).stat().st_mode):
+            return None
+        with open(path, "rb") as file:
+            length = file.seek(0, os.SEEK_END)
+            file.seek(max(0, length - size))
+            text = file.read(size).decode("utf-8", "replace")
+    except OSError:
+        return None
+    # The first line is cut anywhere.
+    return text.partition("\n")[2] if length > size else text
