@@ -13,14 +13,19 @@ from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleError, AnsibleUndefinedVariable
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
+from ansible.template import trust_as_template
 
+from ..module_utils.observers.specs import OBSERVERS
 from ..module_utils.services.verbs import missing_for
-from ..plugin_utils import judge
+from ..plugin_utils import judge, readings, table
+from ..plugin_utils.names import Names, functions_of
 from ..plugin_utils.plain import plain
-from ..plugin_utils.role_contract import read_yaml
+from ..plugin_utils.role_contract import contract_of, read_yaml
 
 _MANAGERS = Path(__file__).parents[2] / "roles" / "service" / "managers"
+_SERVICES = trust_as_template("{{ system_services }}")
 # What Ansible says by itself of something undefined, which tells a person nothing.
 _UNDEFINED = re.compile(r"^object of type .* has no |^'[^']*' is undefined$")
 
@@ -42,28 +47,30 @@ class ActionModule(ActionBase):
         if f"{runbook}_causes" not in variables:
             # No table would find nothing, and nothing found reads as healthy.
             raise AnsibleActionFail(f"there is no {runbook}_causes; diagnosis stands in the role of its runbook")
-        causes = {
-            **self._table(variables, f"{runbook}_causes"),
-            **self._table(variables, f"{runbook}_extra_causes"),
-        }
         remedies = {path.stem for path in (role_path / "tasks" / "remedies").glob("*.yml")}
-        managed: dict[str, Any] = {}
+        self._names = self._names_of(runbook, observed, variables)
 
-        def services() -> dict[str, Any]:
-            if not managed:
-                managed.update(self._template(variables["system_services"]))
-            return managed
+        def service(name: str) -> Any:
+            return self._template(_SERVICES).get(name)
 
-        def missing(service: str, verb: str) -> str:
-            return missing_for(_MANAGERS, services(), service, verb)
+        def missing(name: str, verb: str) -> str:
+            return missing_for(_MANAGERS, self._template(_SERVICES), name, verb)
 
         try:
-            judge.check_table(causes, remedies)
-            findings = judge.judge(causes, self._condition, self._template, judge.reasons_in(observed))
-            plan = judge.plan(
-                causes, findings, self._template, missing, lambda name: services().get(name), runbook, host
+            causes = table.expand(
+                self._dictionary(variables, f"{runbook}_causes"),
+                remedies,
+                variables.get(f"{runbook}_conclusive"),
+                self._dictionary(variables, f"{runbook}_extra_causes"),
+                self._deprecated,
             )
-        except judge.BadTable as error:
+            reasons = judge.reasons_in(observed)
+            nothing = self._nothing_of_this_kind(variables.get(f"{runbook}_applies"))
+            findings = (
+                judge.all_ok(causes) if nothing else judge.judge(causes, self._condition, self._template, reasons)
+            )
+            plan = judge.plan(causes, findings, self._template, missing, service, runbook, host)
+        except table.BadTable as error:
             raise AnsibleActionFail(f"{runbook}_causes: {error}") from None
         status = judge.status_of(findings)
         result.update(
@@ -77,7 +84,7 @@ class ActionModule(ActionBase):
             verify="verify" if (role_path / "tasks" / "verify.yml").is_file() else "diagnose",
             at=round(time.time(), 3),
             status=status,
-            msg=judge.summary_line(status, findings),
+            msg=nothing or judge.summary_line(status, findings),
             findings=findings,
             plan=plan,
             # Where all is well nobody reads them, and each costs a template.
@@ -86,27 +93,76 @@ class ActionModule(ActionBase):
         )
         return result
 
-    def _table(self, variables: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-        table = variables.get(name, {})
-        if isinstance(table, str):
-            table = self._templar.template(table)
-        if not isinstance(table, Mapping):
+    def _names_of(self, runbook: str, observed: Mapping[str, Any], variables: Mapping[str, Any]) -> Names:
+        prefix = f"__{runbook}_"
+        renamed = variables.get(f"{prefix}renamed", {})
+
+        def cast(name: str, value: Any) -> Any:
+            # Only -e name=value and the like give a text for a number.
+            if not (isinstance(value, str) and name.startswith(f"{runbook}_")):
+                return value
+            spec = contract_of(runbook)[0].get(name, {"type": "str"})
+            return ArgumentSpecValidator({name: spec}).validate({name: value}).validated_parameters[name]
+
+        def now_called(name: str) -> str:
+            if not name.startswith(prefix):
+                return ""
+            now = str(renamed.get(name[len(prefix) :], name[len(prefix) :]))
+            self._deprecated(f"{name} is called {now}")
+            return now
+
+        return Names(
+            table=variables.get(f"{runbook}_names", {}),
+            readings=functions_of(f"{readings.__name__}.{runbook}"),
+            observed=observed,
+            observers=set(OBSERVERS),
+            variables=variables,
+            render=self._render,
+            trusted=trust_as_template,
+            cast=cast,
+            renamed=now_called,
+        )
+
+    def _deprecated(self, what: str) -> None:
+        self._display.deprecated(
+            f"In the causes of this inventory, {what}.", version="0.3.0", collection_name="oncall.runbooks"
+        )
+
+    def _dictionary(self, variables: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+        causes = variables.get(name, {})
+        if isinstance(causes, str):
+            causes = self._templar.template(causes)
+        if not isinstance(causes, Mapping):
             raise AnsibleActionFail(f"{name} is no dictionary of causes")
-        return table
+        return causes
+
+    def _nothing_of_this_kind(self, applies: Any) -> str:
+        """Why there is nothing to judge here, or ""."""
+        try:
+            return "" if applies is None or self._condition(applies["when"]) else self._template(applies["otherwise"])
+        except judge.CannotTell:
+            return ""
 
     def _condition(self, expression: Any) -> bool:
         # A list is true where all of it is, and is read only as far as that takes.
-        conditions = expression if isinstance(expression, list) else [expression]
+        return all(self._is_true(one) for one in (expression if isinstance(expression, list) else [expression]))
+
+    def _is_true(self, expression: Any) -> bool:
+        self._templar.available_variables = self._names.scope_of(expression)
         try:
-            return all(self._templar.evaluate_conditional(condition) for condition in conditions)
+            return self._templar.evaluate_conditional(expression)
         except AnsibleError as error:
-            raise _cannot_tell(error) from None
+            raise self._cannot_tell(error) from None
 
     def _template(self, value: Any) -> Any:
+        return self._render(value, self._names.scope_of(value))
+
+    def _render(self, value: Any, variables: Mapping[str, Any]) -> Any:
+        self._templar.available_variables = variables
         try:
             return plain(self._templar.template(value))
         except AnsibleError as error:
-            raise _cannot_tell(error) from None
+            raise self._cannot_tell(error) from None
 
     def _evidence(self, table: Mapping[str, Any]) -> dict[str, Any]:
         """The measurements a person wants to see, without those that could not be made."""
@@ -118,11 +174,9 @@ class ActionModule(ActionBase):
                 continue
         return evidence
 
-
-def _cannot_tell(error: BaseException) -> judge.CannotTell:
-    while error.__cause__ is not None:
-        error = error.__cause__
-    message = str(getattr(error, "message", error))
-    return judge.CannotTell(
-        message, said=isinstance(error, AnsibleUndefinedVariable) and not _UNDEFINED.search(message)
-    )
+    def _cannot_tell(self, error: BaseException) -> judge.CannotTell:
+        while error.__cause__ is not None:
+            error = error.__cause__
+        message = str(getattr(error, "message", error))
+        undefined = isinstance(error, AnsibleUndefinedVariable)
+        return judge.CannotTell(message, said=undefined and not _UNDEFINED.search(message), undefined=undefined)

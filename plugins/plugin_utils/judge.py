@@ -1,34 +1,10 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The table of likely causes, judged; the findings, made into a plan.
+"""The likely causes, judged; the findings, made into a plan.
 
-A cause is a dictionary. Its values are Ansible expressions and templates, evaluated one cause at a time, so that
-what could not be measured makes that one cause unknown and no other:
-
-``when``
-    The expression that is true where this is the cause.
-``summary``
-    One line that says what was measured.
-``unless``
-    Earlier causes that explain the same signal. If one of them is a problem, this one is not; if one is unknown,
-    so is this one.
-``conclusive``
-    An expression that must be true before a false ``when`` counts as ``ok``: whether everything could be seen.
-``harmless``
-    ``true``: explains the alert and needs no action.
-``evidence``
-    Rows that show it.
-``remedy``, ``risk``, ``targets``, ``undo``, ``needs``
-    The file under ``tasks/remedies/``; ``low``, ``medium`` or ``high``; exactly what would be touched (a list; empty
-    makes the remedy unavailable); the data its rollback needs; the service verbs it uses
-    (``{service: api, verbs: [restart]}``).
-``advice``
-    What a person should look at, a line or a list of lines.
-``hand_over``
-    The runbook that owns this cause, and is run for it on the same host when this one has come to its end.
-``subject``
-    With ``hand_over``: what that runbook is to look at, which finds it as ``run_subject``.
+The causes are those of :func:`table.expand`. Their expressions and templates are evaluated one cause at a time, so
+that what could not be measured makes that one cause unknown and no other.
 """
 
 from __future__ import annotations
@@ -39,15 +15,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..module_utils.text.one_line import one_line
+from .table import RISKS, BadTable
 
-RISKS = ("none", "low", "medium", "high")
 PROBLEM, OK, UNKNOWN = "problem", "ok", "unknown"
 HEALTHY = "healthy"
-
-KEYS = {
-    *("when", "summary", "unless", "conclusive", "harmless", "evidence"),
-    *("remedy", "risk", "targets", "undo", "needs", "advice", "hand_over", "subject"),
-}
 
 Evaluate = Callable[[Any], Any]
 
@@ -57,62 +28,19 @@ class CannotTell(Exception):
 
     Attributes:
         said: the table itself says why (``undef(hint=...)``), in words for a person.
+        undefined: it is not there, and a default may take its place; else it is there and wrong.
     """
 
-    def __init__(self, message: object, said: bool = False) -> None:
+    def __init__(self, message: object, said: bool = False, undefined: bool = False) -> None:
         super().__init__(message)
-        self.said = said
-
-
-class BadTable(Exception):
-    """The table of causes itself is wrong."""
-
-
-def check_table(causes: Mapping[str, Any], remedies: set[str]) -> None:
-    """Raise :class:`BadTable` with one line that names the cause and the key.
-
-    Args:
-        causes: the table, not templated.
-        remedies: names of the files under ``tasks/remedies/``.
-    """
-    earlier: set[str] = set()
-    for slug, cause in causes.items():
-        if not isinstance(cause, Mapping):
-            raise BadTable(f"cause {slug} is not a dictionary")
-        unknown = sorted(set(cause) - KEYS)
-        if unknown:
-            raise BadTable(f"cause {slug} has the unknown key {unknown[0]}; known are {', '.join(sorted(KEYS))}")
-        for key in ("when", "summary"):
-            if key not in cause:
-                raise BadTable(f"cause {slug} has no {key}")
-        later = [other for other in cause.get("unless", ()) if other not in earlier]
-        if later:
-            raise BadTable(f"cause {slug} names {later[0]} in unless, which is no earlier cause")
-        remedy = cause.get("remedy")
-        if remedy is not None and remedy not in remedies:
-            raise BadTable(
-                f"cause {slug} has the unknown remedy {remedy}; known are {', '.join(sorted(remedies)) or 'none'}"
-            )
-        risk = cause.get("risk")
-        if remedy is not None and (not isinstance(risk, str) or ("{{" not in risk and risk not in RISKS)):
-            raise BadTable(f"cause {slug} has the risk {risk!r}; known are {', '.join(RISKS)}")
-        needs = cause.get("needs", {})
-        if needs and not (isinstance(needs, Mapping) and {"service", "verbs"} == set(needs)):
-            raise BadTable(f"cause {slug} has needs without exactly service and verbs")
-        if not any(key in cause for key in ("remedy", "advice", "harmless", "hand_over")):
-            raise BadTable(f"cause {slug} has neither remedy nor advice")
-        if "hand_over" in cause and ("remedy" in cause or not isinstance(cause["hand_over"], str)):
-            raise BadTable(f"cause {slug} has a hand_over that is not the name of a runbook, or a remedy beside it")
-        if "subject" in cause and not ("hand_over" in cause and isinstance(cause["subject"], Mapping)):
-            raise BadTable(f"cause {slug} has a subject that is no dictionary, or no hand_over beside it")
-        earlier.add(slug)
+        self.said, self.undefined = said, undefined
 
 
 def judge(causes: Mapping[str, Any], condition: Evaluate, template: Evaluate, reasons: list[str]) -> list[dict]:
     """Judge every cause of the table, in its order.
 
     Args:
-        causes: the table, as checked by :func:`check_table`.
+        causes: the table, as :func:`table.expand` gives it.
         condition: gives the truth of an expression, or raises :class:`CannotTell`.
         template: gives the value of a template, or raises :class:`CannotTell`.
         reasons: why something could not be measured; given as the reason of an unknown cause.
@@ -130,6 +58,11 @@ def judge(causes: Mapping[str, Any], condition: Evaluate, template: Evaluate, re
     return findings
 
 
+def all_ok(causes: Mapping[str, Any]) -> list[dict]:
+    """The findings where there is nothing that any of the causes could be about."""
+    return [{"cause": slug, "status": OK} for slug in causes]
+
+
 def _judge_one(
     slug: str,
     cause: Mapping[str, Any],
@@ -139,19 +72,17 @@ def _judge_one(
     status: Mapping[str, str],
 ) -> dict:
     try:
-        if not condition(cause["when"]):
-            if "conclusive" in cause and not condition(cause["conclusive"]):
-                return {
-                    "cause": slug,
-                    "status": UNKNOWN,
-                    "reason": _why(reasons, "not everything could be seen"),
-                }
-            return {"cause": slug, "status": OK}
+        for when, conclusive in cause["gates"]:
+            if condition(when):
+                continue
+            if conclusive is None or condition(conclusive):
+                return {"cause": slug, "status": OK}
+            return {"cause": slug, "status": UNKNOWN, "reason": _why(reasons, "not everything could be seen")}
     except CannotTell as error:
         # What was seen and says nothing, before what could not be seen: that may be about something else.
         known = [one_line(error), *reasons] if error.said else reasons
         return {"cause": slug, "status": UNKNOWN, "reason": _why(known, one_line(error))}
-    others = [str(other) for other in cause.get("unless", ())]
+    others = cause["unless"]
     explained = [other for other in others if status[other] == PROBLEM]
     if explained:
         summary = f"explained by {explained[0]}"
@@ -197,7 +128,7 @@ def plan(
     """The remedies for the problems found, in the table's order, with a hash over what they would touch.
 
     Args:
-        causes: the table.
+        causes: as for :func:`judge`.
         findings: of :func:`judge`.
         template: gives the value of a template, or raises :class:`CannotTell`.
         missing: for a service and a verb, why its manager cannot do that, or "".
@@ -254,21 +185,21 @@ def _step(
     }
     try:
         risk = template(cause.get("risk"))
-        if risk not in RISKS:
-            raise BadTable(f"cause {slug} has the risk {risk!r}; known are {', '.join(RISKS)}")
+        if risk not in RISKS[1:]:
+            raise BadTable(f"cause {slug} has the risk {risk!r}; a remedy has one of {', '.join(RISKS[1:])}")
         step["risk"] = risk
         step["targets"] = template(cause["targets"]) if "targets" in cause else []
         if "undo" in cause:
             step["undo"] = template(cause["undo"])
-        needs = template(cause.get("needs", {}))
+        operates = template(cause.get("operates", {}))
     except CannotTell as error:
         step["why_not"] = f"what it would touch could not be measured ({one_line(error)})"
         return step
     if "targets" in cause and not step["targets"]:
         step["why_not"] = "there is nothing it may touch"
         return step
-    step["services"] = [needs["service"]] if needs else []
-    why_not = [missing(needs["service"], verb) for verb in needs.get("verbs", ())]
+    step["services"] = [operates["service"]] if operates else []
+    why_not = [missing(operates["service"], verb) for verb in operates.get("verbs", ())]
     step["why_not"] = "; ".join(filter(None, why_not))
     step["available"] = not step["why_not"]
     return step
