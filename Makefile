@@ -92,7 +92,7 @@ molecule: .venv/test.stamp ## every runbook against a broken Compose project, as
 sanity: .venv/test.stamp ## ansible-test sanity
 	tests/sanity.sh
 
-compat: ## unit and contract on every pair of Python and ansible-core that is found
+compat: ## demo, unit and contract on every pair of Python and ansible-core that is found
 	tests/compat.sh
 
 bench: .venv/test.stamp ## ours, stock modules, by hand, an empty play

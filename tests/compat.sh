@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The short suite (unit and contract) on the pairs of Python and ansible-core that people have.
+# The short suite (demo, unit and contract) on the pairs of Python and ansible-core that people have.
 #
 #   tests/compat.sh             every pair
 #   tests/compat.sh 3.13/2.21   this pair
@@ -32,21 +32,31 @@ environment() {
 }
 
 has_core() {
-    "$1/bin/ansible" --version | head -n 1 | tee /dev/stderr | grep -qF "[core $2."
+    "$1/bin/python" -c 'import sys
+from ansible.release import __version__
+print("ansible-core", __version__)
+sys.exit(not __version__.startswith(sys.argv[1] + "."))' "$2"
 }
 
-suite() {
-    local venv=$1
-    PATH="$venv/bin:$PATH" ANSIBLE_CONFIG="$PWD/ansible.cfg" \
-        "$venv/bin/python" -m pytest --numprocesses 2 --dist loadfile -p no:cacheprovider tests/unit tests/contract
+tests() {
+    "$1/bin/python" -m pytest --numprocesses 2 --dist loadfile -p no:cacheprovider tests/unit tests/contract
+}
+
+# A whole run, of which Ansible has nothing to warn.
+demo() {
+    LAB_HOME="$1.lab" "$1/bin/python" -m lab.demo 2>&1 | tee "$1.demo" &&
+        ! grep -E '^\[(WARNING|DEPRECATION)' "$1.demo"
 }
 
 try() {
     local python=$1 version=${2%/*} core=${2#*/} began=$SECONDS venv name
     name="Python $version, ansible-core $core"
     venv="$home/python$version-core$core"
-    if { environment "$python" "$core" "$venv" && has_core "$venv" "$core" && suite "$venv"; } >"$venv.log" 2>&1; then
-        echo "$name: passed ($(tail -n 1 "$venv.log" | tr -d =); with the environment $((SECONDS - began)) s)"
+    if (
+        export PATH="$venv/bin:$PATH" ANSIBLE_CONFIG="$PWD/ansible.cfg"
+        environment "$python" "$core" "$venv" && has_core "$venv" "$core" && demo "$venv" && tests "$venv"
+    ) >"$venv.log" 2>&1; then
+        echo "$name: passed ($(tail -n 1 "$venv.log" | tr -d =); with environment and demo $((SECONDS - began)) s)"
     else
         echo "$name: failed; ${venv#"$PWD/"}.log has all of it, and ends with:"
         tail -n 40 "$venv.log" | sed 's/^/    /'
