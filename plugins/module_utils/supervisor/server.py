@@ -180,11 +180,13 @@ class Supervisor:
 
     def _read(self, sock, response):
         chunks, size = [], 0
-        # Python 3.13 closes the socket with the last byte, earlier ones when there is nothing more.
+        # Python 3.13 closes response and socket with the last byte; earlier ones return nothing after it.
         while not response.isclosed():
             # A timeout of the socket alone would start anew with every byte that drips in.
             sock.settimeout(self._remaining_seconds())
             chunk = response.read1(65536)
+            if not chunk:
+                break
             chunks.append(chunk)
             size += len(chunk)
             if size > _ANSWER_LIMIT_BYTES:
