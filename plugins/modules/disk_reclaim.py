@@ -124,7 +124,7 @@ reclaimed:
   type: list
   elements: dict
   returned: always
-skipped:
+left_alone:
   description: What was left alone, each C(what) and C(why).
   type: list
   elements: dict
@@ -192,7 +192,7 @@ def main():
         reclaim.errors.append(str(error))
     result = {
         "reclaimed": reclaim.reclaimed,
-        "skipped": reclaim.skipped,
+        "left_alone": reclaim.left_alone,
         "freed_bytes": sum(one["bytes"] for one in reclaim.reclaimed),
     }
     changed = bool(reclaim.reclaimed)

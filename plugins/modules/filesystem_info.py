@@ -57,7 +57,7 @@ filesystems:
   type: list
   elements: dict
   returned: when available
-unreachable:
+not_looked_at:
   description: Those that could not be looked at, each C(mount) and C(reason).
   type: list
   elements: dict

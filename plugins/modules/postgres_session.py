@@ -125,7 +125,7 @@ remaining:
   type: list
   elements: int
   returned: success
-skipped:
+left_alone:
   description: Sessions that fit but may not be ended, each with C(why).
   type: list
   elements: dict

@@ -24,6 +24,10 @@ ROUTED = {
     name: route["action_plugin"] for name, route in load("meta", "runtime.yml")["plugin_routing"]["modules"].items()
 }
 OBSERVERS = sorted(path.stem for path in (ROOT / "plugins" / "module_utils" / "observers").glob("[!_]*.py"))
+TAKEN = {
+    *("failed", "unreachable", "skipped", "skip_reason", "finished", "results", "attempts", "retries", "notify"),
+    *("exception", "warnings", "deprecations", "diff", "invocation", "ansible_facts", "ansible_stats"),
+}
 HEADER = (
     "# Copyright: (c) ",
     "# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)",
@@ -71,7 +75,9 @@ def documented():
             wanted = [f"{NAME}.{name}" for name in KINDS[kind]]
             command = [str(Path(sys.executable).with_name("ansible-doc")), "--json", "--type", kind, *wanted]
             ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-            assert (ran.returncode, ran.stderr) == (0, "")
+            # ansible-core 2.21 warns of a collection of its own that has no manifest.
+            said = [line for line in ran.stderr.splitlines() if "/ansible/_protomatter' does not have" not in line]
+            assert (ran.returncode, said) == (0, [])
             told[kind] = json.loads(ran.stdout)
         return told[kind]
 
@@ -94,6 +100,12 @@ def test_ansible_doc(documented, kind, name):
         assert told["return"]
     if kind == "module":
         assert {"check_mode", "diff_mode"} <= set(told["doc"]["attributes"])
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_returned_names_are_free(documented, module):
+    returned = set(documented("module")[f"{NAME}.{module}"]["return"])
+    assert sorted(returned & TAKEN) == [], "Ansible gives this name a meaning and a type of its own"
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -43,7 +43,7 @@ def observe(params):
         "available": True,
         "complete": not unreachable,
         "filesystems": filesystems,
-        "unreachable": unreachable,
+        "not_looked_at": unreachable,
         "limits": limits,
     }
     full = [one for one in filesystems if one["full"]]
