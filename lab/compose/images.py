@@ -31,6 +31,7 @@ LEFT_OUT = (
     "./usr/share/doc/*", "./usr/share/locale/*", "./usr/share/i18n/*", "./usr/lib/*/libLLVM*",
     "./usr/lib/postgresql/*/lib/llvmjit*", "./usr/lib/postgresql/*/lib/bitcode", "./proc/*", "./sys/*", "./dev/*",
 )  # fmt: skip
+# `make pins` pins requirements/programs.txt for it.
 PYTHON = "3.11"
 
 

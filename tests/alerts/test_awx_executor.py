@@ -13,10 +13,10 @@ from fake_awx import TOKEN, Course, FakeAwx, Trouble
 
 from oncall import OncallError
 from oncall.serve import api_calls
-from oncall.serve import awx as executor_module
-from oncall.serve.awx import AwxExecutor
+from oncall.serve.play import awx as executor_module
+from oncall.serve.play.awx import AwxExecutor
+from oncall.serve.play.executor import CANCELED, INTERRUPTED, Order
 from oncall.serve.settings import Awx, Route, Settings
-from oncall.serve.work import CANCELED, INTERRUPTED, Order
 
 LOOK = Order("e1r1", "db_pool", "shop", acts=False)
 ACT = Order("e1r2", "db_pool", "shop", acts=True, plan_hashes=("p0123456789abcde",), may_act=("db_pool",))

@@ -24,7 +24,7 @@ from rulebook import Rulebook, environment, plain_ruleset, post
 from serving import Host, alert, notification
 from supervisord import free_port, until
 
-from oncall.serve.alerts import read
+from oncall.serve.intake.alerts import read
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 EDA = REPOSITORY / "extensions" / "eda"

@@ -26,7 +26,7 @@ from lab.tools.prometheus import (
     ensure_promtool,
     hurried,
 )
-from oncall.serve import alerts
+from oncall.serve.intake import alerts
 
 EXTENSION = REPOSITORY / "extensions" / "prometheus"
 RULES = sorted((EXTENSION / "rules").glob("*.yml"))

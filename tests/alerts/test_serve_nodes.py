@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 
 import pytest
@@ -14,19 +13,6 @@ from psycopg import sql
 from ansible_collections.oncall.runbooks.tests.support.serving import Serving, alert, wait_until_empty
 from ansible_collections.oncall.runbooks.tests.support.supervisord import until
 from lab.database import connect
-
-
-@pytest.fixture
-def database(healthy_lab) -> Iterator[str]:
-    """The URL of an empty database."""
-    name = f"oncall_{uuid.uuid4().hex[:8]}"
-    with connect(healthy_lab.layout, "postgres") as session:
-        # Copying one takes as long as the disk takes.
-        session.execute("SET statement_timeout = 0")
-        session.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        info = session.info
-        yield f"postgresql://{info.user}:{info.password}@127.0.0.1:{info.port}/{name}"
-        session.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.fixture

@@ -20,9 +20,9 @@ import uvicorn
 
 from ansible_collections.oncall.runbooks.tests.support.serving import TOKEN, alert, notification
 from ansible_collections.oncall.runbooks.tests.support.supervisord import until
-from oncall.serve import web
-from oncall.serve.journal import Journal
-from oncall.serve.tokens import Tokens
+from oncall.serve.intake import web
+from oncall.serve.intake.group_commit import GroupCommit
+from oncall.serve.intake.tokens import Tokens
 
 # In the tests of what is too slow; everywhere else, a busy machine is not to be taken for a slow client.
 SLOW_SECONDS = 1.0
@@ -44,7 +44,7 @@ class Receiver:
         self.crowd = ""
         self.database = threading.Event()
         self.database.set()
-        self._journal = Journal(self._keep, lambda: None)
+        self._journal = GroupCommit(self._keep, lambda: None)
         app = web.Web(self._journal, tokens, self._crowded, lambda: b"", lambda: "", self.counted.append).app
         config = uvicorn.Config(
             app, http=web.Patience, ws="none", lifespan="off", log_config=None, access_log=False, server_header=False,

@@ -21,7 +21,7 @@ import pytest
 
 from ansible_collections.oncall.runbooks.plugins.filter.disk_space import picked
 from ansible_collections.oncall.runbooks.plugins.module_utils.disk import filesystems as filesystem
-from ansible_collections.oncall.runbooks.plugins.module_utils.observers.specs import FILESYSTEM
+from ansible_collections.oncall.runbooks.plugins.module_utils.observers.filesystem import SPEC
 from ansible_collections.oncall.runbooks.tests.support.containers import Containers, docker
 from ansible_collections.oncall.runbooks.tests.support.modules import run_module
 from ansible_collections.oncall.runbooks.tests.support.plays import REPOSITORY, Play, Player
@@ -31,7 +31,7 @@ from lab.layout import Layout, as_unprivileged
 from lab.ports import free_port
 
 MIB = 1024 * 1024
-DEFAULTS = {key: value["default"] for key, value in FILESYSTEM.items()}
+DEFAULTS = {key: value["default"] for key, value in SPEC.items()}
 
 
 class Disk:
@@ -162,7 +162,7 @@ def test_inodes_are_used_up_though_there_is_room():
         assert 30 < len(result["reclaimed"]) < 40, "check mode stops where the real thing would"
         _code, done = run_module("disk_reclaim", disk.path, files=files, rotated_logs=rules)
         assert abs(len(done["reclaimed"]) - len(result["reclaimed"])) <= 3
-        assert done["skipped"][-1]["why"] == "there is room enough"
+        assert done["left_alone"][-1]["why"] == "there is room enough"
     finally:
         disk.remove()
 
@@ -207,7 +207,7 @@ def test_a_filesystem_that_is_unmounted_midway(disk, tmp_path):
     assert "No such file" in result["msg"]
     found = observe(paths=[str(disk.path / "log")])
     assert (found["available"], found["complete"]) == (True, False)
-    assert found["unreachable"][0]["reason"] == "it is not there (any more)"
+    assert found["not_looked_at"][0]["reason"] == "it is not there (any more)"
 
 
 @pytest.fixture
@@ -292,12 +292,12 @@ def test_a_log_is_cut_while_its_container_goes_on_writing(containers, tmp_path):
     assert containers.state("web")["StartedAt"] == begun["StartedAt"]
 
     _code, again = run_module("disk_reclaim", tmp_path, **options)
-    assert (again["changed"], again["skipped"][0]["why"]) == (False, "it is small by now")
+    assert (again["changed"], again["left_alone"][0]["why"]) == (False, "it is small by now")
     stranger = dict(
         target, container=docker("inspect", "--format", "{{.Id}}", containers.prefix + "web"), path="/etc/passwd"
     )
     _code, refused = run_module("disk_reclaim", tmp_path, **dict(options, container_logs=[stranger]))
-    assert refused["skipped"][0]["why"] == "it is not this container's json-file log"
+    assert refused["left_alone"][0]["why"] == "it is not this container's json-file log"
 
 
 @pytest.fixture
@@ -332,7 +332,7 @@ def test_a_dangling_image_goes_and_a_used_one_stays(images, tmp_path):
         == [one["what"] for one in planned["reclaimed"]]
         == [images["unused"]]
     )
-    assert {one["what"]: one["why"] for one in done["skipped"]} == {
+    assert {one["what"]: one["why"] for one in done["left_alone"]} == {
         images["used"]: "a container uses it",
         images["named"]: "it has a name by now",
     }
@@ -347,7 +347,7 @@ sys.path.insert(0, "/collections")
 from ansible_collections.oncall.runbooks.plugins.module_utils.disk.reclaim import Reclaim
 reclaim = Reclaim({"journal_bytes": 20000000, "target_ratio": 0.0, "inodes_ratio": 0.85, "timeout_seconds": 30}, False)
 reclaim.journal()
-print(json.dumps([reclaim.reclaimed, reclaim.skipped, reclaim.errors]))
+print(json.dumps([reclaim.reclaimed, reclaim.left_alone, reclaim.errors]))
 """
 
 
@@ -362,9 +362,9 @@ def test_a_real_journal_is_vacuumed():
         host.run(f"mkdir -p {folder}")
         docker("cp", str(REPOSITORY / "plugins"), f"{host.name}:{folder}/plugins")
         before = int(host.run("du --summarize --block-size=1 /var/log/journal").split()[0])
-        reclaimed, skipped, errors = json.loads(host.run("python3 -", JOURNAL))
+        reclaimed, left_alone, errors = json.loads(host.run("python3 -", JOURNAL))
         after = int(host.run("du --summarize --block-size=1 /var/log/journal").split()[0])
-        assert (skipped, errors) == ([], [])
+        assert (left_alone, errors) == ([], [])
         assert before > 40_000_000
         assert after < 30_000_000
         assert abs(reclaimed[0]["bytes"] - (before - after)) < MIB

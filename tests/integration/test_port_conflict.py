@@ -230,7 +230,7 @@ def test_process_end(tmp_path):
         assert (answer["changed"], answer["terminated"], answer["killed"]) == (True, [process.pid], [])
         assert process.wait() == -signal.SIGTERM
         _code, answer = run_module("process_end", tmp_path, port=port, processes=[one])
-        assert (answer["changed"], answer["skipped"]) == (False, [{"pid": process.pid, "why": "it is gone"}])
+        assert (answer["changed"], answer["left_alone"]) == (False, [{"pid": process.pid, "why": "it is gone"}])
         assert bystander.poll() is None
 
 
@@ -263,5 +263,5 @@ def test_process_end_refuses(tmp_path):
             (own_port, identity(tmp_path, own_port), "this run hangs on it"),
         ):
             _code, answer = run_module("process_end", tmp_path, port=asked_port, processes=[asked])
-            assert (answer["changed"], answer["skipped"]) == (False, [{"pid": asked["pid"], "why": why}])
+            assert (answer["changed"], answer["left_alone"]) == (False, [{"pid": asked["pid"], "why": why}])
         assert process.poll() is None

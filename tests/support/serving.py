@@ -23,8 +23,8 @@ import yaml
 
 from ansible_collections.oncall.runbooks.tests.support.supervisord import free_port, until
 from oncall.execution import RUN_ID
-from oncall.serve.database import url_of
-from oncall.serve.store import Store
+from oncall.serve.store.engine import url_of
+from oncall.serve.store.statements import Store
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TOKEN = "0123456789abcdef0123456789abcdef"

@@ -20,10 +20,10 @@ from ansible_collections.oncall.runbooks.plugins.module_utils.disk import filesy
 from ansible_collections.oncall.runbooks.plugins.module_utils.disk import mounts as filesystem_mounts
 from ansible_collections.oncall.runbooks.plugins.module_utils.disk import usage as filesystem_usage
 from ansible_collections.oncall.runbooks.plugins.module_utils.docker import space as docker_space
-from ansible_collections.oncall.runbooks.plugins.module_utils.observers.specs import FILESYSTEM
+from ansible_collections.oncall.runbooks.plugins.module_utils.observers.filesystem import SPEC
 from ansible_collections.oncall.runbooks.tests.support.modules import run_module
 
-DEFAULTS = {key: value["default"] for key, value in FILESYSTEM.items()}
+DEFAULTS = {key: value["default"] for key, value in SPEC.items()}
 # From a Debian 12 with Docker, shortened.
 MOUNTINFO = r"""22 27 0:21 / /proc rw,relatime - proc proc rw
 23 27 0:22 / /sys rw,relatime - sysfs sysfs rw
@@ -136,7 +136,7 @@ def test_a_filesystem_that_hangs_or_vanishes_is_told_and_holds_nobody_up(monkeyp
     assert time.monotonic() - began < 20
     assert len(found["filesystems"]) == 1
     assert found["complete"] is False
-    assert {one["mount"]: one["reason"] for one in found["unreachable"]} == {
+    assert {one["mount"]: one["reason"] for one in found["not_looked_at"]} == {
         "/lost/nfs": "no complete answer within 1 s; does its server answer?",
         str(tmp_path / "gone"): "it is not there (any more)",
     }
@@ -148,7 +148,7 @@ def test_one_that_vanishes_between_the_list_and_the_look(monkeypatch):
     monkeypatch.setattr(filesystem_mounts, "parse_mountinfo", lambda _text: parse(listed))
     found = observe()
     assert "/" in [one["mount"] for one in found["filesystems"]]
-    assert "/vanished-meanwhile" in [one["mount"] for one in found["unreachable"]]
+    assert "/vanished-meanwhile" in [one["mount"] for one in found["not_looked_at"]]
 
 
 parse = filesystem_mounts.parse_mountinfo

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.host import usage as host_usage
-from ansible_collections.oncall.runbooks.plugins.module_utils.observers.observe import needs_host
+from ansible_collections.oncall.runbooks.plugins.module_utils.observe import needs_host
 from ansible_collections.oncall.runbooks.tests.support.modules import run_module
 
 MEMORY = """\
@@ -83,5 +83,5 @@ def test_bad_parameters(bad):
 
 
 def test_it_is_about_the_managed_host():
-    assert needs_host({"host": {}}) is False, "nothing was asked for"
+    assert needs_host({}) is False, "nothing was asked for"
     assert needs_host({"host": {"window_seconds": 0}}) is True

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.net.http_probe import observe
-from ansible_collections.oncall.runbooks.plugins.module_utils.observers.observe import needs_host
+from ansible_collections.oncall.runbooks.plugins.module_utils.observe import needs_host
 from ansible_collections.oncall.runbooks.tests.support.supervisord import free_port
 
 HEALTH = {"status": "ok", "db": {"connected": True, "pools": [{"free": 3}]}, "version": "1.2", "none": None}

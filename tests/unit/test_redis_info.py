@@ -16,7 +16,7 @@ import time
 import pytest
 import redis
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.observers.observe import needs_host
+from ansible_collections.oncall.runbooks.plugins.module_utils.observe import needs_host
 from ansible_collections.oncall.runbooks.plugins.module_utils.redis import client as redis_client
 from ansible_collections.oncall.runbooks.plugins.module_utils.redis import server as redis_server
 from ansible_collections.oncall.runbooks.tests.support.modules import run_module
@@ -430,7 +430,6 @@ def test_the_module_is_the_function(start, tmp_path):
     code, result = run_module("redis_info", tmp_path, check=True, server=server.reach(password=PASSWORD))
     assert (code, result["changed"], result["error"]) == (0, False, "")
     assert PASSWORD not in str({key: value for key, value in result.items() if key != "invocation"})
-    assert result["invocation"]["module_args"]["server"]["password"] == "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 
 
 @pytest.mark.parametrize(

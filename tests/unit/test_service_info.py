@@ -17,10 +17,11 @@ import pytest
 import yaml
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.host.process_usage import parse_stat, tree_usage
-from ansible_collections.oncall.runbooks.plugins.module_utils.services import command as service_command
+from ansible_collections.oncall.runbooks.plugins.module_utils.run_command import OUTPUT_LIMIT_BYTES, last_line, run
+from ansible_collections.oncall.runbooks.plugins.module_utils.services.command import with_placeholders
 from ansible_collections.oncall.runbooks.plugins.module_utils.services.states import MANAGERS, observe
-from ansible_collections.oncall.runbooks.plugins.module_utils.services.verbs import missing_for
 from ansible_collections.oncall.runbooks.plugins.modules import service_command as command_module
+from ansible_collections.oncall.runbooks.plugins.plugin_utils.service_verbs import missing_for
 from ansible_collections.oncall.runbooks.tests.support.modules import COLLECTIONS, run_module
 from ansible_collections.oncall.runbooks.tests.support.supervisord import Supervisord, until
 
@@ -224,19 +225,17 @@ time.sleep(100)
 def test_a_command_is_over_when_it_ends_whatever_holds_its_output_open(tmp_path):
     code = "import subprocess; print(subprocess.Popen(['sleep', '100']).pid)"
     began = time.monotonic()
-    ended = service_command.run(python(code), 60)
+    ended = run(python(code), 60)
     assert time.monotonic() - began < 30
     assert ended["exit_code"] == 0
     os.kill(int(ended["stdout"]), signal.SIGKILL)  # it was left running, on purpose
 
 
 def test_the_end_of_the_output_is_kept():
-    ended = service_command.run(python("print('x' * 200_000); print('last')"), 10)
-    assert len(ended["stdout"]) == service_command.OUTPUT_LIMIT_BYTES
-    assert service_command.last_line(ended["stdout"]) == "last"
-    assert (
-        service_command.last_line("a\nlogin to https://me:s3cret@db failed\n") == "login to https://********@db failed"
-    )
+    ended = run(python("print('x' * 200_000); print('last')"), 10)
+    assert len(ended["stdout"]) == OUTPUT_LIMIT_BYTES
+    assert last_line(ended["stdout"]) == "last"
+    assert last_line("a\nlogin to https://me:s3cret@db failed\n") == "login to https://********@db failed"
 
 
 def test_a_slow_one_does_not_stop_the_others(supervisord):
@@ -383,7 +382,7 @@ def test_a_tree_is_summed_and_a_stranger_with_the_same_number_is_not():
     ],
 )
 def test_placeholders(argv, values, expected):
-    assert service_command.with_placeholders(argv, values) == expected
+    assert with_placeholders(argv, values) == expected
 
 
 @pytest.mark.parametrize(
