@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -44,6 +45,29 @@ def endable(sessions: Iterable[Mapping[str, Any]], denied: list[str]) -> list[Ma
     ]
 
 
+def sessions_of(
+    sessions: Iterable[Mapping[str, Any]], applications: Iterable[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """The sessions of these applications, told by name and role. No name is no application: it can be anyone's.
+
+    Args:
+        sessions: those that may be left out first come last.
+        applications: with ``leaked``, no more than so many of each.
+    """
+    left = {
+        (one["application_name"], one["user"]): one.get("leaked", math.inf)
+        for one in applications
+        if one["application_name"]
+    }
+    found = []
+    for session in sessions:
+        whose = (session["application_name"], session["user"])
+        if left.get(whose, 0) > 0:
+            left[whose] -= 1
+            found.append(session)
+    return found
+
+
 def slow_statement_advice(activity: Mapping[str, Any]) -> list[str]:
     """What the database's own statistics say about slow statements and missing indexes, one line each."""
     lines = [
@@ -70,5 +94,6 @@ class FilterModule:
             "not_denied": not_denied,
             "named": named,
             "endable": endable,
+            "sessions_of": sessions_of,
             "slow_statement_advice": slow_statement_advice,
         }

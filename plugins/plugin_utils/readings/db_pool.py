@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...filter.sessions import named, not_denied
+from ...filter.sessions import named, not_denied, sessions_of
 from ...module_utils.postgres.sessions import fits
 from ...module_utils.text.one_line import one_line
 
@@ -85,14 +85,7 @@ def leaks(leaks_of_others: list[Row], own_leaks: list[Row] | tuple[()] = ()) -> 
 
 def leaked_sessions(postgres_activity: Row, leaks: list[Row]) -> list[Row]:
     """As many idle sessions as leaked, those idle for longest. A session without a name can be anyone's."""
-    left = {(row["application_name"], row["user"]): row["leaked"] for row in leaks if row["application_name"]}
-    found = []
-    for session in postgres_activity["idle"]:
-        whose = session["application_name"], session["user"]
-        if left.get(whose, 0) > 0:
-            left[whose] -= 1
-            found.append(session)
-    return found
+    return sessions_of(postgres_activity["idle"], leaks)
 
 
 def own(postgres_activity: Row, db_pool_applications: list[str]) -> list[Row]:
