@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.oncall.runbooks.plugins.filter.readiness import readiness
+from ansible_collections.oncall.runbooks.plugins.plugin_utils.readings import db_down
 
 SYSTEM = {
     "system_services": {
@@ -546,8 +546,12 @@ def test_one_that_takes_no_writes(diagnose, measured):
     assert status != "unknown" or names(result, "unknown") == ["read_only"]
 
 
-def test_the_readiness_of_what_needs_the_database(diagnose):
+def test_the_readiness_of_what_needs_the_database():
     answered = ready(a="yes", b="plain yes", c="no", d="not ready", e="silent", f="not there", g="refused")["endpoints"]
+
+    def readiness(endpoints: dict[str, Any]) -> dict[str, list[str]]:
+        return db_down.ready(dict.fromkeys(endpoints, "https://api.example.com/readyz"), {"endpoints": endpoints})
+
     told = readiness(answered)
     assert told == {"connected": ["a", "b"], "lost": ["c", "d"], "silent": ["e"], "unknown": ["f", "g"]}
     # Another thing is amiss, or nothing is although it has none; a proxy does not reach it.
