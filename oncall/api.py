@@ -152,8 +152,8 @@ class Runbooks:
         )
         inventory.exact(host, inventory.names(self._inventories, self._keep_environment))
         ended = execute(job)
-        if host in ended.trouble or ended.hosts != {host}:
-            raise OncallError(f"{playbook} of {host}: {ended.trouble.get(host) or ended.said or 'it came to no end'}")
+        if host in ended.failed or ended.hosts != {host}:
+            raise OncallError(f"{playbook} of {host}: {ended.failed.get(host) or ended.said or 'it came to no end'}")
         return ended
 
 
@@ -166,11 +166,11 @@ def _inventory(name: str) -> str:
 
 
 def _result(job: Job, runbook: str, mode: str, began: float, ended: Ended) -> Result:
-    names = sorted({*ended.published, *ended.trouble, *ended.hosts})
+    names = sorted({*ended.published, *ended.failed, *ended.hosts})
     if not names and ended.status == "ended":
         raise OncallError(f"{runbook} ran on no host: {ended.said or 'the inventory has none that --limit allows'}")
     hosts = {
-        name: host_result(name, ended.published.get(name, {}), runbook, ended.trouble.get(name, "")) for name in names
+        name: host_result(name, ended.published.get(name, {}), runbook, ended.failed.get(name, "")) for name in names
     }
     return Result(
         runbook=runbook,

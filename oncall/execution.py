@@ -99,7 +99,7 @@ class Ended:
         status: ``ended``, ``timed_out``, ``canceled``, or ``died`` where ansible-playbook was gone before its end.
         published: host -> runbook -> what was published with ``set_stats``.
         ledgers: host -> what its ledger said.
-        trouble: host -> why it came to no end.
+        failed: host -> why it came to no end.
         hosts: those it has to do with.
         said: what Ansible said, where it did not even begin.
         untouched: whether it is certain that no remedy was begun.
@@ -108,7 +108,7 @@ class Ended:
     status: str = "ended"
     published: dict[str, dict[str, Any]] = field(default_factory=dict)
     ledgers: dict[str, dict[str, Any]] = field(default_factory=dict)
-    trouble: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
     hosts: set[str] = field(default_factory=set)
     said: str = ""
     untouched: bool = False
@@ -188,14 +188,14 @@ class _Watch:
         elif kind == "runner_on_ok":
             for name, runs in _published(result).items():
                 self._end.published.setdefault(name, {}).update(runs)
-                self._end.trouble.pop(name, None)
+                self._end.failed.pop(name, None)
                 self._job.on_progress(name, next((f"{run['outcome']}: {run['summary']}" for run in runs.values()), ""))
             if data.get("resolved_action") == "oncall.runbooks.ledger_info":
                 self._end.ledgers[host] = result
         elif kind == "runner_on_unreachable":
-            self._end.trouble[host] = f"host unreachable: {_line(result.get('msg'))}"
+            self._end.failed[host] = f"host unreachable: {_line(result.get('msg'))}"
         elif kind == "runner_on_failed" and not data.get("ignore_errors") and not _is_the_end(data):
-            self._end.trouble[host] = f"{data.get('task')}: {_line(result.get('msg'))}"
+            self._end.failed[host] = f"{data.get('task')}: {_line(result.get('msg'))}"
         elif kind in ("verbose", "error", "warning", "system_warning"):
             self._lines = [*self._lines[-50:], *_ANSI.sub("", str(event.get("stdout") or "")).splitlines()]
         return False
@@ -219,7 +219,7 @@ class _Watch:
         if self._end.status == "ended" and self._seen and not self._came_to_its_end:
             self._end.status = "died"
             for host in self._seen - self._end.published.keys():
-                self._end.trouble.setdefault(host, f"ansible-playbook died in the midst of it (exit code {code})")
+                self._end.failed.setdefault(host, f"ansible-playbook died in the midst of it (exit code {code})")
         return self._end
 
 

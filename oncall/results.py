@@ -204,24 +204,24 @@ def of_document(document: Mapping[str, Any]) -> Result:
     return result
 
 
-def host_result(host: str, published: Mapping[str, Any], asked: str, trouble: str) -> HostResult:
+def host_result(host: str, published: Mapping[str, Any], asked: str, failure: str) -> HostResult:
     """What one host came to.
 
     Args:
         host: its name.
         published: runbook -> what the role ``run`` published with ``set_stats``.
         asked: the runbook that was asked for.
-        trouble: why it did not come to an end; "" where it did.
+        failure: why it did not come to an end; "" where it did.
     """
     runs = {str(name): _run(told) for name, told in published.items()}
     first = runs.pop(asked, None)
     if first is None:
-        return HostResult(host, Outcome.UNKNOWN, trouble or "the runbook came to no end", tuple(runs.values()))
+        return HostResult(host, Outcome.UNKNOWN, failure or "the runbook came to no end", tuple(runs.values()))
     # Its own outcome counts too: the others only looked at what is theirs.
     ends = [*(runs[owner] for owner in first.hand_over if owner in runs), first]
     end = max(ends, key=lambda run: list(Outcome).index(run.outcome))
-    if trouble:
-        return HostResult(host, Outcome.UNKNOWN, trouble, (first, *runs.values()))
+    if failure:
+        return HostResult(host, Outcome.UNKNOWN, failure, (first, *runs.values()))
     summary = end.summary if end is first else f"{first.summary}; {end.runbook}: {end.summary}"
     return HostResult(host, end.outcome, summary, (first, *runs.values()))
 

@@ -13,8 +13,8 @@ from prometheus_client.core import GaugeMetricFamily
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..results import Outcome
-from .store import Store
-from .work import CANCELED, CUT_OFF, INTERRUPTED
+from .play.executor import CANCELED, CUT_OFF, INTERRUPTED
+from .store.statements import Store
 
 EXPIRED = "expired"
 ENDS = (*map(str, Outcome), INTERRUPTED, CUT_OFF, CANCELED, EXPIRED)

@@ -25,21 +25,24 @@ from sqlalchemy.exc import SQLAlchemyError
 from .. import inventory
 from ..errors import OncallError
 from ..execution import sweep
-from . import logs, workflows
-from .admission import may_act
-from .awx import AwxExecutor
-from .database import url_of, workflows_url
-from .dispatcher import Dispatcher
-from .journal import Journal
-from .local import Local
+from . import logs
+from .decide.dispatcher import Dispatcher, Node
+from .decide.rules import may_act
+from .decide.silences import Silences
+from .intake.group_commit import GroupCommit
+from .intake.tokens import Tokens
+from .intake.web import Patience, Web
 from .metrics import Metrics
-from .nodes import Nodes
+from .play import workflows
+from .play.awx import AwxExecutor
+from .play.executor import Executor
+from .play.local import Local
+from .play.player import Player
 from .settings import Route, Settings, load, not_reloaded, problem_at
-from .silences import Silences
-from .store import Store
-from .tokens import Tokens
-from .web import Patience, Web
-from .work import Executor, Work
+from .store import schema
+from .store.engine import check_sqlite, sqlite_url, url_of, workflows_url
+from .store.nodes import Nodes
+from .store.statements import Store
 
 LOG = logging.getLogger("oncall.service")
 # A dispatcher that has not come round for so long hangs.
@@ -98,38 +101,37 @@ class Service:
         self._file = file
         self.settings = load(file)
         self._tokens = Tokens(self.settings.tokens_file) if self.settings.tokens_file else None
+        check_sqlite(self.settings.database)
         url = url_of(self.settings.database, self.settings.state_directory)
-        self._tls = tls_of(self.settings)
+        self._tls = _tls_of(self.settings)
         self._socket = _listen(*self.settings.address)
         self._nodes = Nodes(url, self.settings.state_directory, self.settings.node)
         self._inventory = Inventory(self.settings, file)
+        self._migration = schema.migrate(url)
         self._store = Store(url)
         self._metrics = Metrics(self._store, lambda: self._dispatcher.paused(self.settings))
         self._metrics.know(self.settings.runbooks)
-        self._work = Work(self._store, self._executor, self.settings.node, self._route, self._may_act, self._ended)
-        self._dispatcher = Dispatcher(
-            self._store,
-            lambda: self.settings,
-            self._inventory.names,
-            Silences(),
-            self.settings.node,
-            self._nodes.renew,
-            workflows.begin,
-            lambda: bool(self._work.running),
-            self._work.cancel,
-            self._metrics.expired,
-            workflows.forget,
-            self._tidy,
+        self._player = Player(self._store, self._executor, self.settings.node, self._route, self._may_act, self._ended)
+        this_node = Node(
+            name=self.settings.node,
+            renew=self._nodes.renew,
+            begin=workflows.begin,
+            any_running=lambda: bool(self._player.running),
+            cancel=self._player.cancel,
+            expired=self._metrics.expired,
+            forget=workflows.forget,
+            tidy=self._tidy,
         )
+        self._dispatcher = Dispatcher(self._store, lambda: self.settings, self._inventory.names, Silences(), this_node)
         self._inbox_size = (0, 0.0)
         self._untouched: set[str] = set()
-        self._journal = Journal(self._store.keep, self._dispatcher.wake)
+        self._group_commit = GroupCommit(self._store.keep, self._dispatcher.wake)
         self._web = Web(
-            self._journal,
+            self._group_commit,
             self._tokens,
             self._crowded,
             self._metrics.text,
-            self.trouble,
+            self.why_not_ready,
             lambda word: self._metrics.notifications.labels(word).inc(),
         )
         self._server: _Server | None = None
@@ -174,21 +176,21 @@ class Service:
         most = self.settings.limits.queued_notifications
         return f"{size} notifications are not sorted yet (limits.queued_notifications)" if size >= most else ""
 
-    def trouble(self) -> str:
+    def why_not_ready(self) -> str:
         """Why the service is not ready; "" where it is."""
         if self._draining:
             return "going down"
         if time.monotonic() - self._dispatcher.turned_at > HANGS_SECONDS:
             return "the dispatcher hangs"
-        if self._journal.trouble:
+        if self._group_commit.failure:
             return "notifications cannot be kept; the log says why"
         # Strangers may ask this.
-        return "the dispatcher cannot do its work; the log says why" if self._dispatcher.trouble else ""
+        return "the dispatcher cannot do its work; the log says why" if self._dispatcher.failure else ""
 
     def _tidy(self) -> None:
         for node in self._nodes.gone(self._store.nodes()):
             waiting = self._store.put_back(node)
-            runs = [run for run in self._store.open_runs(node) if run not in self._work.running]
+            runs = [run for run in self._store.open_runs(node) if run not in self._player.running]
             if waiting or runs:
                 LOG.warning("node %s is gone; %d runs are queued again, %d taken over", node, waiting, len(runs))
             for run in runs:
@@ -196,13 +198,15 @@ class Service:
             workflows.take_over(runs)
         for run in self._store.open_runs(self.settings.node):
             # Nobody sees to it any more, for whatever reason: a person has to know.
-            if run not in self._work.running and workflows.is_over(run):
-                self._work.give_up(run)
+            if run not in self._player.running and workflows.is_over(run):
+                self._player.give_up(run)
 
     # ------------------------------------------------------------------ its life
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT, and then until what runs has ended."""
         logs.set_up()
+        if self._migration.is_needed:
+            LOG.info("%s", self._migration.done())
         _many_files()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
@@ -241,7 +245,7 @@ class Service:
         # Admitted and not begun: it has done nothing, and today it may not be allowed any more.
         self._store.put_back(settings.node)
         await asyncio.to_thread(
-            workflows.launch, workflows_url(settings.database, settings.state_directory), settings.node, self._work
+            workflows.launch, workflows_url(settings.database, settings.state_directory), settings.node, self._player
         )
         for run in self._store.open_runs(settings.node):
             workflows.begin(run)
@@ -252,7 +256,7 @@ class Service:
     def _stop(self, _number: int, _frame: Any) -> None:
         if self._draining:
             self._hurry.set()
-        self._draining = self._work.draining = True
+        self._draining = self._player.draining = True
         if self._server is None:
             raise SystemExit(0)
         self._server.end()
@@ -284,24 +288,24 @@ class Service:
 
     def _drain(self) -> None:
         """Let what runs end, for a while; kill what does not."""
-        self._draining = self._work.draining = True
+        self._draining = self._player.draining = True
         self._dispatcher.stop()
         deadline = time.monotonic() + self.settings.drain_seconds
-        if self._work.running:
-            LOG.info("waiting for %d runs to end", len(self._work.running))
-        while self._work.running and time.monotonic() < deadline and not self._hurry.wait(0.5):
+        if self._player.running:
+            LOG.info("waiting for %d runs to end", len(self._player.running))
+        while self._player.running and time.monotonic() < deadline and not self._hurry.wait(0.5):
             try:
                 self._dispatcher.cancel_wanted()
             except SQLAlchemyError as error:
                 LOG.error("the database does not say which runs are canceled: %s", type(error).__name__)
-        self._work.going_down = True
-        for run in self._work.running:
+        self._player.going_down = True
+        for run in self._player.running:
             LOG.warning("run %s is killed; the next start sees what it left", run)
-            self._work.cancel(run)
-        while self._work.running and time.monotonic() < deadline + 15:
+            self._player.cancel(run)
+        while self._player.running and time.monotonic() < deadline + 15:
             time.sleep(0.05)
         workflows.stop()
-        self._journal.close()
+        self._group_commit.close()
         self._store.close()
         self._nodes.close()
         LOG.info("ended")
@@ -325,6 +329,25 @@ class _Server(uvicorn.Server):
         """From a signal handler: answer what is asked, and no more."""
         self.should_exit = True
         self._loop.call_soon_threadsafe(self._over.set)
+
+
+def check(file: Path) -> list[str]:
+    """What a start would find, and what it would do, in lines; changes nothing.
+
+    Raises:
+        OncallError: it could not be started; one line that says what to do.
+    """
+    settings = load(file)
+    names = Inventory(settings, file).names(False)
+    if settings.tokens_file:
+        Tokens(settings.tokens_file)
+    _tls_of(settings)
+    check_sqlite(settings.database)
+    migration = schema.look(settings.database or sqlite_url(settings.state_directory))
+    return [
+        f"{file} is right; runbooks: {len(settings.runbooks)}, hosts: {len(names.hosts)}",
+        str(migration),
+    ]
 
 
 def _check_groups(settings: Settings, names: inventory.Names, file: Path) -> None:
@@ -361,7 +384,7 @@ def _listen(host: str, port: int) -> socket.socket:
         raise OncallError(f"cannot listen on {host} port {port}: {what}") from None
 
 
-def tls_of(settings: Settings) -> dict[str, Any]:
+def _tls_of(settings: Settings) -> dict[str, Any]:
     """What uvicorn has to know; tried now, so that it fails before anything else is begun."""
     tls = settings.tls
     if tls is None:

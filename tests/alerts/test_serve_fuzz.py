@@ -17,15 +17,14 @@ from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.oncall.runbooks.tests.support.serving import TOKEN, alert, notification
+from ansible_collections.oncall.runbooks.tests.support.stores import new_store
 from oncall.inventory import Names
-from oncall.serve.database import url_of
-from oncall.serve.dispatcher import Kept
-from oncall.serve.journal import Journal
-from oncall.serve.routing import sort
+from oncall.serve.intake.alerts import Kept
+from oncall.serve.intake.group_commit import GroupCommit
+from oncall.serve.intake.routing import sort
+from oncall.serve.intake.tokens import Tokens
+from oncall.serve.intake.web import Web
 from oncall.serve.settings import parse
-from oncall.serve.store import Store
-from oncall.serve.tokens import Tokens
-from oncall.serve.web import Web
 
 SETTINGS = parse(
     "inventories: [a]\nstate_directory: b\nrunbooks: {cache: {mode: auto, alerts: [RedisDown]}, db_pool: {}}\n",
@@ -60,8 +59,8 @@ class Receiver:
         (folder / "tokens").write_text(f"{TOKEN}\n")
         self.kept: list[bytes] = []
         self.read = 0
-        self.store = Store(url_of("", str(folder / "state")))
-        self._journal = Journal(self.kept.extend, lambda: None)
+        self.store = new_store(folder / "state")
+        self._journal = GroupCommit(self.kept.extend, lambda: None)
         self._app = Web(
             self._journal, Tokens(str(folder / "tokens")), not_crowded, lambda: b"x 1\n", lambda: "", lambda word: None
         ).app

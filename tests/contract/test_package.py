@@ -128,3 +128,9 @@ def test_the_wheel_carries_the_collection(tmp_path):
         capture_output=True, text=True, cwd=tmp_path / "installed", check=True,
     )  # fmt: skip
     assert [line.split("\t")[0] for line in listed.stdout.splitlines()] == RUNBOOKS
+    # With its migrations.
+    made = subprocess.run(
+        [sys.executable, "-c", "from oncall.serve.store import schema; print(schema.migrate('sqlite:///made.sqlite3').done())"],
+        capture_output=True, text=True, cwd=tmp_path / "installed", check=True,
+    )  # fmt: skip
+    assert made.stdout.startswith("the tables of the database are made")

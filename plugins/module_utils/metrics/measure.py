@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from ..metrics import exposition as metrics_text
+from ..metrics import exposition
 from ..text.one_line import one_line
 from .spec import (
     COUNTED,
@@ -25,7 +25,7 @@ def observe(params):
     """Read the endpoints, or ask the server, and work out the metrics asked for.
 
     Args:
-        params: what ``observer_specs.METRICS`` describes.
+        params: what ``observers.metrics.SPEC`` describes.
 
     Returns:
         A dict of ``available``, ``reason`` (if not), ``endpoints``, ``metric`` and ``value``, as the module
@@ -148,7 +148,7 @@ def _ratio(spec, specs, measured):
             divisor = to.get(group) if per_group else to[()]
             if divisor is None:
                 raise ValueError(f"{spec['to']} has no such group")
-            groups[group] = metrics_text.ratio(of.get(group, 0.0), divisor)
+            groups[group] = exposition.ratio(of.get(group, 0.0), divisor)
         except ValueError as error:
             unmeasured[group] = f"{spec['of']} / {spec['to']}: {error}"
     return groups, unmeasured

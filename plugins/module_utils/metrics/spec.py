@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 
-from ..metrics import exposition as metrics_text
-from ..observers.specs import METRICS
+from ..metrics import exposition
+from ..observers.metrics import SPEC
 
 _OF_FAMILY = {"measure", "family", "labels", "by", "endpoints"}
 _KEYS = {
@@ -43,7 +43,7 @@ def check_count(spec, number):
 def positive(params, key, least=0):
     """A parameter as a number above 0, or its default; ValueError where it is not, or below ``least``."""
     value = params.get(key)
-    value = METRICS[key]["default"] if value is None else value
+    value = SPEC[key]["default"] if value is None else value
     if not max(0, least) <= float(value) < math.inf or float(value) <= 0:
         raise ValueError(f"{key}: must be {f'at least {least}' if least else 'above 0'}, not {value:g}")
     return value
@@ -100,8 +100,8 @@ def _parse_spec(name, spec, endpoints, has_server):
         "quantile": spec.get("quantile", 0.95),
         "endpoints": _names(name, "endpoints", spec.get("endpoints")) or list(endpoints),
     }
-    if parsed["aggregate"] not in metrics_text.AGGREGATES:
-        known = ", ".join(metrics_text.AGGREGATES)
+    if parsed["aggregate"] not in exposition.AGGREGATES:
+        known = ", ".join(exposition.AGGREGATES)
         raise ValueError(f"metric {name}: aggregate {parsed['aggregate']!r} is not known; known: {known}")
     counts = spec.get("counts", False)
     if not isinstance(counts, bool):
@@ -114,7 +114,7 @@ def _parse_spec(name, spec, endpoints, has_server):
         raise ValueError(f"metric {name}: by cannot hold le, which the quantile is made from")
     parsed["quantile"] = _quantile(name, parsed["quantile"])
     try:
-        parsed["tests"] = metrics_text.label_tests(parsed["labels"])
+        parsed["tests"] = exposition.label_tests(parsed["labels"])
     except ValueError as error:
         raise ValueError(f"metric {name}: labels: {error}") from None
     for endpoint in parsed["endpoints"]:

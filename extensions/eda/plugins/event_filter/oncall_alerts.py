@@ -16,8 +16,8 @@ from typing import Any
 from aiohttp import web
 
 from oncall import OncallError, inventory
-from oncall.serve.alerts import Refused, read
-from oncall.serve.routing import sort
+from oncall.serve.intake.alerts import Refused, read
+from oncall.serve.intake.routing import sort
 from oncall.serve.settings import Settings, load
 
 DOCUMENTATION = r"""

@@ -1,0 +1,283 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Turns notifications into episodes and episodes into runs, as the limits allow. Whatever it does, doing it twice is doing it once."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ... import inventory
+from ...errors import first_line
+from ..intake.alerts import kept
+from ..intake.routing import sort
+from ..settings import Settings
+from ..store.decision import Decision
+from ..store.statements import Store
+from .rules import Past, Waiting, mode_now, why_not, why_not_act
+from .silences import Silences
+
+LOG = logging.getLogger("oncall.dispatcher")
+# Others change the database too: a person, another node.
+LOOK_EVERY_SECONDS = 2.0
+REST_SECONDS = 0.05
+TIDY_SECONDS = 10.0
+NOTIFICATIONS_AT_ONCE = 50
+EPISODES_AT_ONCE = 5000
+DAY_SECONDS = 86_400
+# In the state directory: pauses everything, with its content as the reason.
+PAUSE_FILE = "pause"
+PAUSED = "paused"
+
+
+@dataclass(frozen=True)
+class Node:
+    """What this node does for the dispatcher.
+
+    Attributes:
+        name: what it is called.
+        renew: raises where this node may do nothing now.
+        begin: begins a run that was admitted.
+        any_running: whether a run is played here.
+        cancel: kills a run that is played here.
+        expired: called with the runbook of a plan that nobody agreed to in time.
+        forget: drops what is kept elsewhere of runs.
+        tidy: what else has to be done now and then.
+    """
+
+    name: str
+    renew: Callable[[], None]
+    begin: Callable[[str], None]
+    any_running: Callable[[], bool]
+    cancel: Callable[[str], None]
+    expired: Callable[[str], None]
+    forget: Callable[[Sequence[str]], None]
+    tidy: Callable[[], None]
+
+
+class Dispatcher:
+    """The one loop of a node.
+
+    Args:
+        store: the database.
+        settings: what is in force now.
+        names: what the inventory names now; its argument asks for a fresh look.
+        silences: asks Alertmanager.
+        node: this one.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Callable[[], Settings],
+        names: Callable[[bool], inventory.Names],
+        silences: Silences,
+        node: Node,
+    ) -> None:
+        self._store, self._settings, self._names, self._silences = store, settings, names, silences
+        self._node = node
+        self._wake = threading.Event()
+        self._over = threading.Event()
+        self._next_tidy = 0.0
+        self._thread = threading.Thread(target=self._loop, name="dispatcher", daemon=True)
+        # When the loop came round last: a loop that hangs must be seen.
+        self.turned_at = time.monotonic()
+        self.failure = ""
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There is something to do."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Begin nothing more."""
+        self._over.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=30)
+
+    def _loop(self) -> None:
+        while not self._over.is_set():
+            self._wake.clear()
+            try:
+                self.turn()
+                self.failure = ""
+            except Exception as error:
+                # The database may be away for a while; what is kept there waits.
+                self.failure = f"{type(error).__name__}: {first_line(error)}"
+                LOG.error("the dispatcher could not do its work: %s", self.failure)
+                self._over.wait(LOOK_EVERY_SECONDS)
+            self.turned_at = time.monotonic()
+            # What comes meanwhile is sorted together, and acknowledging has the processor.
+            self._over.wait(REST_SECONDS)
+            self._wake.wait(LOOK_EVERY_SECONDS)
+
+    def turn(self) -> None:
+        """Everything once."""
+        self._node.renew()
+        self._store.check_file()
+        self._store.check_schema()
+        while self._sort_some() and not self._over.is_set():
+            pass
+        self.cancel_wanted()
+        now = time.time()
+        self._expire(now)
+        for run in self._admit(now):
+            self._begin_or_put_back(run)
+        if time.monotonic() >= self._next_tidy:
+            self._next_tidy = time.monotonic() + TIDY_SECONDS
+            self._store.forget(now - self._settings().keep_days * DAY_SECONDS, self._node.forget)
+            self._node.tidy()
+
+    def cancel_wanted(self) -> None:
+        """Kill the runs of this node that a person wants to end."""
+        for run, reason in self._store.canceled(self._node.name) if self._node.any_running() else ():
+            LOG.info("run %s is canceled: %s", run, reason)
+            self._node.cancel(run)
+
+    def _begin_or_put_back(self, run: str) -> None:
+        try:
+            self._node.begin(run)
+        except Exception as error:
+            LOG.error("run %s could not be begun, and is queued again: %s", run, first_line(error))
+            self._store.put_back(self._node.name, run)
+
+    # ------------------------------------------------------------------ notifications
+    def _sort_some(self) -> bool:
+        """Sort the oldest notifications; whether there were any."""
+        rows = self._store.inbox(NOTIFICATIONS_AT_ONCE)
+        if not rows:
+            return False
+        settings = self._settings()
+        for again in (False, True):
+            known = self._names(again)
+            parts = []
+            for _id, received_at, body in rows:
+                notification = kept(body)
+                parts.append(sort(notification.alerts, notification.bad, settings, known, received_at))
+            # A host that is new in the inventory is no stranger.
+            if not any(part.strangers for part in parts):
+                break
+        firing = {row["id"]: row for part in reversed(parts) for row in part.firing}
+        # What was said last counts: an alert may be over and fire again.
+        over: dict[str, float | None] = {}
+        for part in parts:
+            over.update((row["id"], None) for row in part.firing)
+            over.update(part.resolved)
+        aside: dict[str, dict[str, object]] = {}
+        for part in parts:
+            for row in part.aside:
+                aside[row["id"]] = row if row["id"] not in aside else {
+                    **row, "first_at": aside[row["id"]]["first_at"], "count": aside[row["id"]]["count"] + 1,  # type: ignore[operator]
+                }  # fmt: skip
+        new = self._store.sort(
+            [row[0] for row in rows],
+            [*firing.values()],
+            [(episode, at) for episode, at in over.items() if at is not None],
+            [*aside.values()],
+            {name: at for part in parts for name, at in part.seen.items()},
+        )
+        LOG.info(
+            "%d notifications sorted: %d new episodes, %d put aside, %d of runbooks that are off",
+            len(rows), new, len(aside), sum(part.off for part in parts),
+        )  # fmt: skip
+        return True
+
+    # ------------------------------------------------------------------ episodes
+    def _expire(self, now: float) -> None:
+        for row in self._store.waited_enough(now):
+            ended = {"state": "ended", "ended_at": now}
+            if row.resolved_at is not None:
+                ended |= {"outcome": "closed", "summary": "the alert was over before a person agreed"}
+            else:
+                ended |= {"outcome": "expired", "summary": f"nobody agreed in time to: {row.summary}"}
+            if self._store.change(row.id, "waiting", ended):
+                if ended["outcome"] == "expired":
+                    self._node.expired(row.runbook)
+                LOG.warning("episode %s: %s", row.id, ended["summary"])
+
+    def paused(self, settings: Settings) -> str:
+        """Why everything is paused; "" where it is not."""
+        file = Path(settings.state_directory, PAUSE_FILE)
+        try:
+            return file.read_text(encoding="utf-8", errors="replace").strip()[:300] or f"the file {file} is there"
+        except OSError as error:
+            if not isinstance(error, FileNotFoundError):
+                return f"the file {file} cannot be read: {error.strerror}"
+            return self._store.controls().get(PAUSED, ("", 0.0))[0]
+
+    def _admit(self, now: float) -> list[str]:
+        """Begin what may begin; the runs."""
+        # Not in the one decision: only a look whether there is anything to decide.
+        if not self._store.any_queued():
+            return []
+        settings, known = self._settings(), self._names(False)
+        if paused := self.paused(settings):
+            self._store.hold_all(f"paused: {paused}")
+            return []
+        silenced = self._silences.ask(settings)
+        runs = []
+        with self._store.decision() as decision:
+            past = decision.past(now)
+            # While every place is taken, nothing has to be decided.
+            for one in decision.waiting(EPISODES_AT_ONCE) if past.running < settings.limits.running else ():
+                if over := self._over_already(one, known):
+                    decision.end(one, "closed", over, now)
+                    continue
+                reason = why_not(one, past, settings, known.members, now)
+                if not reason:
+                    one = self._in_mode(one, decision, settings)
+                    reason = self._why_not(one, past, settings, known, now, silenced)
+                if reason:
+                    decision.wait(one, reason)
+                    continue
+                runs.append(decision.admit(one, self._node.name, now))
+                past = past.and_now(one, now)
+        return runs
+
+    def _over_already(self, one: Waiting, known: inventory.Names) -> str:
+        if one.resolved:
+            return "the alert was over before it was its turn"
+        return "" if one.host in known.hosts else f"{one.host} is not in the inventory any more"
+
+    def _why_not(
+        self,
+        one: Waiting,
+        past: Past,
+        settings: Settings,
+        known: inventory.Names,
+        now: float,
+        silenced: Mapping[str, str],
+    ) -> str:
+        if one.mode == "off":
+            return f"the mode of {one.runbook} is off now"
+        if one.agreed and one.acts and one.mode == "suggest":
+            return f"the mode of {one.runbook} is suggest now"
+        if not one.acts:
+            return ""
+        reason = why_not_act(one, past, settings, known.members, now)
+        return reason or silenced.get(one.fingerprint) or silenced.get("", "")
+
+    def _in_mode(self, one: Waiting, decision: Decision, settings: Settings) -> Waiting:
+        """The same, in the mode that it may have now."""
+        route = settings.runbooks.get(one.runbook)
+        asks = one.mode == "auto" and one.acts and not one.agreed and route is not None
+        not_helped = decision.not_helped(one.runbook, one.host, route.max_not_helped) if asks and route else 0
+        mode = mode_now(one, route, not_helped)
+        if mode == one.mode:
+            return one
+        if mode == "off" or one.agreed:
+            # Not for good: the settings may change again.
+            return replace(one, mode=mode)
+        if not_helped:
+            LOG.warning(
+                "%s on %s: %d remedies in a row did not help; a person is asked", one.runbook, one.host, not_helped
+            )
+        return decision.only_look(one, mode)

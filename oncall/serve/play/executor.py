@@ -1,0 +1,64 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What plays a runbook on one host: what it is given, and what it tells."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+INTERRUPTED = "interrupted"
+CANCELED = "canceled"
+CUT_OFF = "cut_off"
+
+
+@dataclass(frozen=True)
+class Order:
+    """A run to be played.
+
+    Attributes:
+        run: names it and its record.
+        acts: whether it may change something.
+        plan_hashes: if it acts, only on plans that are these.
+        may_act: if it acts, the runbooks whose remedies may be applied, as others may be handed over to.
+    """
+
+    run: str
+    runbook: str
+    host: str
+    acts: bool
+    plan_hashes: tuple[str, ...] = ()
+    may_act: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Ending:
+    """What came of it.
+
+    Attributes:
+        outcome: one of `oncall.Outcome`, or ``interrupted``, ``canceled`` or, for one that had begun no remedy, ``cut_off``.
+        helped: runbook that applied remedies -> whether one was proven to have helped.
+        planned: the runbooks whose plans a person can approve.
+        plan_hashes: of these plans.
+        result: the document of the run.
+    """
+
+    outcome: str
+    summary: str
+    helped: Mapping[str, bool] = field(default_factory=dict)
+    planned: tuple[str, ...] = ()
+    plan_hashes: tuple[str, ...] = ()
+    result: dict[str, Any] | None = None
+
+
+class Executor(Protocol):
+    """Plays a runbook on one host."""
+
+    def play(self, order: Order, cancel: threading.Event) -> Ending:
+        """To its end. OncallError where it could not be begun."""
+
+    def take_up(self, order: Order, cancel: threading.Event) -> Ending | None:
+        """What came of the same run, after a crash of this service; None where nobody can tell."""

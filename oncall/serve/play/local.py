@@ -1,0 +1,84 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plays runbooks on this machine, with ansible-runner."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Container
+
+from ...api import Runbooks
+from ...results import HostResult, Outcome, Result, RunbookRun
+from ..settings import Settings
+from .executor import CANCELED, CUT_OFF, INTERRUPTED, Ending, Order
+
+
+class Local:
+    """Plays with the settings it was made with.
+
+    Args:
+        settings: with the inventories.
+        untouched: runs that were killed with the service, and certainly began no remedy.
+    """
+
+    def __init__(self, settings: Settings, untouched: Container[str] = ()) -> None:
+        self._settings, self._untouched = settings, untouched
+
+    def play(self, order: Order, cancel: threading.Event) -> Ending:
+        """To its end; its host is known to be an exact name of the inventory."""
+        route = self._settings.runbooks.get(order.runbook)
+        result = Runbooks(self._settings.inventories, self._settings.keep_environment).run(
+            order.runbook,
+            limit=order.host,
+            mode="act" if order.acts else "check",
+            approve=order.plan_hashes,
+            variables={
+                **(route.variables if route else {}),
+                **({"run_may_act": [*order.may_act]} if order.acts else {}),
+            },
+            # Its name might be that of a group by now.
+            texts={"run_host": order.host, "run_owner": _owner(order)},
+            timeout_seconds=route.timeout_seconds if route else None,
+            cancel=cancel,
+            run_id=order.run,
+        )
+        return told(result, order)
+
+    def take_up(self, order: Order, cancel: threading.Event) -> Ending | None:
+        """Its processes were killed with the service, or soon end without anyone to tell."""
+        return Ending(CUT_OFF, "cut off before it acted") if order.run in self._untouched else None
+
+
+def _owner(order: Order) -> str:
+    """Whose the claims of a run are, in the ledger of the host."""
+    return f"oncall serve, run {order.run}"
+
+
+def told(result: Result, order: Order) -> Ending:
+    """What a result says of the one host."""
+    host = result.hosts.get(order.host)
+    if result.status == "ended" and host is not None:
+        plans = {run.runbook: run.plan.hash for run in host.runs if _can_be_approved(run)}
+        # Such as that the ledger would refuse the plan.
+        notes = [note for run in host.runs for note in run.notes] if plans else []
+        summary = "; ".join(dict.fromkeys([host.summary, *notes]))
+        return Ending(host.outcome, summary, _helped(host), (*plans,), (*plans.values(),), result.to_dict())
+    known = f": {host.summary}" if host else ""
+    acted = order.acts and result.may_have_acted
+    if result.status == "canceled" and not acted:
+        return Ending(CANCELED, f"canceled{known}", result=result.to_dict())
+    ends = {"canceled": "canceled", "timed_out": "killed after its time", "died": "ansible-playbook died"}
+    what = ends.get(result.status, "it came to no end")
+    # Killed while it might have been acting: nobody knows what it left behind.
+    outcome = INTERRUPTED if acted else Outcome.UNKNOWN
+    return Ending(outcome, f"{what}{known}", result=result.to_dict())
+
+
+def _can_be_approved(run: RunbookRun) -> bool:
+    return run.plan.is_actionable and (run.outcome == Outcome.PLANNED or run.guard == "may_act")
+
+
+def _helped(host: HostResult) -> dict[str, bool]:
+    # Also where something else is wrong besides.
+    return {run.runbook: any(action.helped for action in run.actions) for run in host.runs if run.actions}

@@ -1,0 +1,116 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The statements of the one decision who may begin: what they see stays true until its transaction ends."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import sqlalchemy as sa
+
+from ..decide.rules import HOUR_SECONDS, Past, Started, Waiting
+from .tables import EPISODES, REMEDIES, RUNS
+
+
+def not_helped(connection: sa.Connection, runbook: str, host: str, most: int) -> int:
+    """How many remedies in a row did not help since one did, of the last ``most``."""
+    query = (
+        sa.select(REMEDIES.c.helped)
+        .where(REMEDIES.c.runbook == runbook, REMEDIES.c.host == host)
+        .order_by(REMEDIES.c.at.desc())
+        .limit(most)
+    )
+    return len([*itertools.takewhile(lambda helped: not helped, connection.scalars(query))])
+
+
+class Decision:
+    """Inside of the one decision."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def waiting(self, most: int) -> list[Waiting]:
+        """The queued episodes, the oldest first."""
+        columns = [
+            "id",
+            "runbook",
+            "host",
+            "stage",
+            "mode",
+            "fingerprint",
+            "plan_hash",
+            "resolved_at",
+            "reason",
+            "runs",
+        ]
+        query = (
+            sa.select(*(EPISODES.c[name] for name in columns))
+            .where(EPISODES.c.state == "queued")
+            .order_by(EPISODES.c.queued_at, EPISODES.c.id)
+            .limit(most)
+        )
+        return [
+            Waiting(
+                row.id, row.runbook, row.host, row.stage, row.mode, row.fingerprint, row.plan_hash != "",
+                row.resolved_at is not None, row.reason, row.runs,
+            )
+            for row in self._connection.execute(query)
+        ]  # fmt: skip
+
+    def past(self, now: float) -> Past:
+        """What runs now and what acted within the last hour."""
+        query = sa.select(RUNS.c.runbook, RUNS.c.host, RUNS.c.acts, RUNS.c.admitted_at, RUNS.c.ended_at).where(
+            sa.or_(
+                RUNS.c.ended_at.is_(None),
+                # A clock that was set back within the hour does not make more remedies of a limit.
+                sa.and_(RUNS.c.acts, RUNS.c.admitted_at > now - HOUR_SECONDS, RUNS.c.admitted_at < now + HOUR_SECONDS),
+            )
+        )
+        started = [
+            Started(row.runbook, row.host, row.acts, row.admitted_at, row.ended_at is None)
+            for row in self._connection.execute(query)
+        ]
+        return Past(tuple(started))
+
+    def not_helped(self, runbook: str, host: str, most: int) -> int:
+        """How many remedies in a row did not help since one did."""
+        return not_helped(self._connection, runbook, host, most)
+
+    def admit(self, one: Waiting, node: str, now: float) -> str:
+        """Begin a run of an episode; its id."""
+        run = f"{one.episode}r{one.runs + 1}"
+        self._connection.execute(
+            RUNS.insert().values(
+                id=run,
+                episode=one.episode,
+                runbook=one.runbook,
+                host=one.host,
+                acts=one.acts,
+                node=node,
+                admitted_at=now,
+            )
+        )
+        self._connection.execute(
+            EPISODES.update().where(EPISODES.c.id == one.episode).values(state="running", reason="", runs=one.runs + 1)
+        )
+        return run
+
+    def only_look(self, one: Waiting, mode: str) -> Waiting:
+        """Have it look first, in another mode."""
+        self._connection.execute(EPISODES.update().where(EPISODES.c.id == one.episode).values(mode=mode, stage="check"))
+        return replace(one, mode=mode, stage="check")
+
+    def wait(self, one: Waiting, reason: str) -> None:
+        """Say why it has to wait."""
+        if reason != one.reason:
+            self._connection.execute(EPISODES.update().where(EPISODES.c.id == one.episode).values(reason=reason))
+
+    def end(self, one: Waiting, outcome: str, summary: str, now: float) -> None:
+        """End an episode without a run."""
+        self._connection.execute(
+            EPISODES.update()
+            .where(EPISODES.c.id == one.episode)
+            .values(state="ended", outcome=outcome, summary=summary, reason="", ended_at=now)
+        )

@@ -1,0 +1,109 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where the database is, and how it is opened: SQLite for one node, PostgreSQL for several."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import sqlalchemy as sa
+
+from ...errors import OncallError
+
+FILE, WORKFLOWS_FILE, LOCK_FILE = "oncall.sqlite3", "workflows.sqlite3", "lock"
+# The workflows are written with RETURNING.
+LEAST_SQLITE = (3, 35)
+# One writer at a time where several would decide at once; any number that is ours.
+LOCK = 0x6F6E63616C6C
+
+
+def engine(url: str) -> sa.Engine:
+    if not url.startswith("sqlite"):
+        named = sa.make_url(url).set(drivername="postgresql+psycopg")
+        return sa.create_engine(named, pool_size=5, pool_pre_ping=True, connect_args={"connect_timeout": 5})
+    made = sa.create_engine(url, pool_size=5, connect_args={"timeout": 10, "isolation_level": None})
+
+    @sa.event.listens_for(made, "connect")
+    def _settings(connection: Any, _record: Any) -> None:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+
+    # sqlite3 itself begins too late: two that have read would then refuse to write.
+    @sa.event.listens_for(made, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(
+            "BEGIN IMMEDIATE" if not connection.get_execution_options().get("reads") else "BEGIN"
+        )
+
+    return made
+
+
+def read_only(url: str) -> sa.Engine:
+    """An engine that changes nothing, and makes no file."""
+    made = sa.make_url(url)
+    if made.get_backend_name() != "sqlite":
+        return engine(url).execution_options(postgresql_readonly=True)
+    # Not mode=ro, which leaves the files of the WAL behind.
+    file = f"sqlite:///file:{quote(made.database or '')}?mode=rw&uri=true"
+    opened = sa.create_engine(file, connect_args={"timeout": 10})
+
+    @sa.event.listens_for(opened, "connect")
+    def _settings(connection: Any, _record: Any) -> None:
+        connection.execute("PRAGMA query_only=ON")
+
+    return opened
+
+
+@contextmanager
+def alone(made: sa.Engine) -> Iterator[sa.Connection]:
+    """A transaction that no other of these runs beside: SQLite has but one writer anyway."""
+    with made.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
+        yield connection
+
+
+def check_sqlite(database: str) -> None:
+    """OncallError where this Python has a SQLite that the workflows cannot use."""
+    if not database and sqlite3.sqlite_version_info < LEAST_SQLITE:
+        needed = ".".join(map(str, LEAST_SQLITE))
+        raise OncallError(
+            f"this Python has SQLite {sqlite3.sqlite_version}, and oncall serve needs {needed} or later;"
+            " name a PostgreSQL in the settings (database: postgresql://...), or use a Python with a newer SQLite"
+        )
+
+
+def shown(url: str) -> str:
+    """A URL without its password."""
+    return sa.make_url(url).render_as_string(hide_password=True)
+
+
+def url_of(database: str, state_directory: str) -> str:
+    """Where the data are; makes the folder and the files of SQLite, for this user alone."""
+    if database:
+        return database
+    folder = Path(state_directory)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in (FILE, WORKFLOWS_FILE, LOCK_FILE):
+            # They have what alerts said, and decide what is done; SQLite gives its other files the same mode.
+            (folder / name).touch(mode=0o600)
+            (folder / name).chmod(0o600)
+    except OSError as error:
+        raise OncallError(f"cannot use the state_directory {folder}: {error.strerror}") from None
+    return sqlite_url(state_directory)
+
+
+def sqlite_url(state_directory: str) -> str:
+    return f"sqlite:///{Path(state_directory, FILE)}"
+
+
+def workflows_url(database: str, state_directory: str) -> str:
+    """Where DBOS keeps its own: in a file of its own, so that an acknowledgement does not wait for it."""
+    return database or f"sqlite:///{Path(state_directory, WORKFLOWS_FILE)}"

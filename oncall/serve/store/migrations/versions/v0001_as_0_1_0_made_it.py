@@ -1,0 +1,95 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The tables as oncall 0.1.0 made them, without a version. What is here never changes: databases are recognised by it."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+METADATA = sa.MetaData()
+
+INBOX = sa.Table(
+    "oncall_inbox",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("received_at", sa.Float, nullable=False),
+    sa.Column("alerts", sa.LargeBinary, nullable=False),
+    sqlite_autoincrement=True,
+)
+EPISODES = sa.Table(
+    "oncall_episodes",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("runbook", sa.Text, nullable=False),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("alert", sa.Text, nullable=False),
+    sa.Column("mode", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("stage", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("summary", sa.Text, nullable=False),
+    sa.Column("plan_hash", sa.Text, nullable=False),
+    sa.Column("result", sa.Text, nullable=False),
+    sa.Column("received_at", sa.Float, nullable=False),
+    sa.Column("seen_at", sa.Float, nullable=False),
+    sa.Column("queued_at", sa.Float, nullable=False),
+    sa.Column("resolved_at", sa.Float),
+    sa.Column("ended_at", sa.Float),
+    sa.Column("until", sa.Float),
+    sa.Column("cancel", sa.Text, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("runs", sa.Integer, nullable=False),
+)
+RUNS = sa.Table(
+    "oncall_runs",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("episode", sa.Text, nullable=False, index=True),
+    sa.Column("runbook", sa.Text, nullable=False),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("acts", sa.Boolean, nullable=False),
+    sa.Column("node", sa.Text, nullable=False),
+    sa.Column("admitted_at", sa.Float, nullable=False, index=True),
+    sa.Column("began_at", sa.Float),
+    sa.Column("ended_at", sa.Float),
+    sa.Column("outcome", sa.Text, nullable=False),
+)
+REMEDIES = sa.Table(
+    "oncall_remedies",
+    METADATA,
+    sa.Column("run", sa.Text, primary_key=True),
+    sa.Column("runbook", sa.Text, primary_key=True),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("helped", sa.Boolean, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+)
+QUARANTINE = sa.Table(
+    "oncall_quarantine",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("alert", sa.Text, nullable=False),
+    sa.Column("first_at", sa.Float, nullable=False),
+    sa.Column("last_at", sa.Float, nullable=False),
+    sa.Column("count", sa.Integer, nullable=False),
+)
+CONTROL = sa.Table(
+    "oncall_control",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+)
+sa.Index("oncall_episodes_state", EPISODES.c.state, EPISODES.c.queued_at)
+sa.Index("oncall_runs_open", RUNS.c.ended_at)
+
+
+def upgrade() -> None:
+    METADATA.create_all(op.get_bind(), checkfirst=False)

@@ -1,0 +1,137 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who is known by a token, and what a file that changes does to that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from oncall import OncallError
+from oncall.serve.intake.tokens import LEAST_LENGTH, Tokens
+
+OLD, NEW = b"old-0123456789abcdef", b"new-0123456789abcdef0"
+
+
+@pytest.fixture
+def file(tmp_path) -> Path:
+    path = tmp_path / "tokens"
+    path.touch(mode=0o600)
+    path.write_bytes(OLD + b"\n")
+    return path
+
+
+def bearer(token: bytes) -> list[bytes]:
+    return [b"Bearer " + token]
+
+
+@pytest.mark.parametrize(
+    ("headers", "known"),
+    [
+        (bearer(OLD), True),
+        ([b"bearer " + OLD], True),
+        ([b"BEARER " + OLD], True),
+        ([], False),
+        ([b""], False),
+        ([b"Bearer"], False),
+        ([b"Bearer "], False),
+        ([OLD], False),
+        ([b"Basic " + OLD], False),
+        ([b"Bearer" + OLD], False),
+        ([b"Bearer\t" + OLD], False),
+        ([b"Bearer  " + OLD], False),
+        ([b" Bearer " + OLD], False),
+        ([b"Bearer " + OLD + b" "], False),
+        ([b"Bearer " + OLD + b"\n"], False),
+        ([b"Bearer " + OLD + b"," + OLD], False),
+        (bearer(OLD[:-1]), False),
+        (bearer(OLD + b"f"), False),
+        (bearer(OLD.upper()), False),
+        (bearer(b"\xff" * 20), False),
+        (bearer("tokén-0123456789abcdef".encode()), False),
+        (bearer(b"\0" + OLD), False),
+        (bearer(OLD * 10_000), False),
+        # Of two headers nobody could say which one counts.
+        (bearer(OLD) * 2, False),
+        ([*bearer(OLD), *bearer(b"x")], False),
+        ([*bearer(b"x"), *bearer(OLD)], False),
+    ],
+)
+def test_a_header(file, headers, known):
+    assert Tokens(str(file)).knows(headers) is known
+
+
+def test_any_of_several_and_no_comment(file):
+    file.write_bytes(b"# of Alertmanager\n\n" + OLD + b"\r\n   \n  " + NEW + b"  \n #" + NEW + b"x\n")
+    tokens = Tokens(str(file))
+    assert tokens.knows(bearer(OLD)) and tokens.knows(bearer(NEW))
+    assert not tokens.knows(bearer(b"# of Alertmanager")) and not tokens.knows(bearer(b"#" + NEW + b"x"))
+    assert not tokens.knows(bearer(b""))
+
+
+def test_a_token_that_is_not_ascii(file):
+    token = "tokén-0123456789abcdef".encode()
+    file.write_bytes(token + b"\n")
+    assert Tokens(str(file)).knows(bearer(token))
+
+
+@pytest.mark.parametrize("how", ["in place", "by another file"])
+def test_rotated_without_a_restart(file, how):
+    tokens = Tokens(str(file))
+    for content, known in ((OLD + b"\n" + NEW + b"\n", {OLD, NEW}), (NEW + b"\n", {NEW})):
+        if how == "in place":
+            file.write_bytes(content)
+        else:
+            (file.parent / "next").touch(mode=0o600)
+            (file.parent / "next").write_bytes(content)
+            (file.parent / "next").replace(file)
+        assert {token for token in (OLD, NEW) if tokens.knows(bearer(token))} == known
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\n\n", b"# " + NEW, NEW[: LEAST_LENGTH - 1], OLD + b"\n" + NEW[:5], b"\xff\xfe" + NEW],
+)  # fmt: skip
+def test_a_file_that_is_being_written_changes_nothing_until_it_is_whole(file, content, caplog):
+    tokens = Tokens(str(file))
+    file.write_bytes(content)
+    assert tokens.knows(bearer(OLD)) and not tokens.knows(bearer(NEW[:5]))
+    assert "the tokens stay what they were" in caplog.text and NEW[:10].decode() not in caplog.text
+    file.write_bytes(NEW + b"\n")
+    assert tokens.knows(bearer(NEW)) and not tokens.knows(bearer(OLD))
+
+
+def test_a_file_that_is_gone_or_open_to_others_changes_nothing(file, caplog):
+    tokens = Tokens(str(file))
+    file.write_bytes(NEW + b"\n")
+    file.chmod(0o640)
+    assert tokens.knows(bearer(OLD)) and not tokens.knows(bearer(NEW))
+    file.unlink()
+    assert tokens.knows(bearer(OLD))
+    assert caplog.text.count("the tokens stay what they were") >= 3
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "says"),
+    [
+        (b"", 0o600, "has no token; make one with: openssl rand -hex 32"),
+        (b"# nothing\n\n", 0o600, "has no token"),
+        (b"short\n", 0o600, "token 1 of .* has fewer than 16 characters"),
+        (OLD + b"\n" + NEW[: LEAST_LENGTH - 1], 0o600, "token 2 of .* has fewer than 16 characters"),
+        (OLD, 0o604, "others can read the tokens_file .*: chmod 600"),
+        (OLD, 0o640, "others can read"),
+        (OLD, 0o620, "others can read"),
+        (b"\xff" * 20, 0o600, "cannot read the tokens_file .*: no text"),
+        (None, 0o600, "cannot read the tokens_file .*: No such file or directory"),
+    ],
+)
+def test_no_service_without_a_token(file, content, mode, says):
+    if content is None:
+        file.unlink()
+    else:
+        file.write_bytes(content)
+        file.chmod(mode)
+    with pytest.raises(OncallError, match=says) as raised:
+        Tokens(str(file))
+    assert "\n" not in str(raised.value) and "short" not in str(raised.value)
