@@ -8,55 +8,48 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .SUFFIXES:
 
-# ansible-core 2.19 runs on 3.11 to 3.13.
-PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
-	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
+# ansible-core 2.19 runs on 3.11, and 2.21 on 3.12 to 3.14. 3.14 comes last, because less has been tried on it.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3.14 python3; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Unbuffered output makes every pipelined module 1.4 times slower.
 unexport PYTHONUNBUFFERED
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
-.PHONY: help demo test bench soak setup lint types unit contract integration alerts promises containers molecule sanity docs clean
+.PHONY: help demo test compat bench soak setup lint types unit contract integration alerts promises containers molecule sanity \
+	docs pins clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: .venv/lab.stamp ## start a real stack, break it, run the runbook, show the result
-	@$(BIN)/python -m lab.demo
+	@$(BIN)/python -m lab.tools.demo
 
-# Molecule mostly waits, and what only computes gets what time it leaves. What each of them says comes when it has ended.
-test: lint types ## everything that checks this project
-	@echo "molecule, and beside it unit, contract and sanity (minutes; what they say follows)"
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target molecule computed
-	@$(MAKE) --no-print-directory integration
-	@$(MAKE) --no-print-directory alerts
-	@$(MAKE) --no-print-directory promises
-	@$(MAKE) --no-print-directory containers
-	@echo "make test: all good"
-
-.PHONY: computed
-computed: .venv/test.stamp
-	@nice $(MAKE) --no-print-directory --jobs=1 unit contract sanity
+# What mostly waits runs beside what mostly computes, and promises alone. Every stage runs, whatever fails before it.
+test: .venv/test.stamp ## everything that checks this project
+	@MAKE="$(MAKE)" $(BIN)/python tests/support/stages.py \
+		"lint types" "molecule containers | unit contract sanity integration alerts" promises
 
 setup: .venv/test.stamp ## only make .venv
 
 .venv/bin/python:
-	@test -n "$(PYTHON)" || { echo "make: no Python 3.11, 3.12 or 3.13 found; install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 1; }
+	@test -n "$(PYTHON)" || { echo "make: no Python 3.11 to 3.14 found; install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12"; exit 1; }
 	@echo "making .venv with $$($(PYTHON) --version)"
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "make: $(PYTHON) cannot make a virtual environment; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 
-.venv/%.stamp: requirements/%.txt requirements/run.txt requirements/oncall.txt requirements/lab.txt requirements/programs.txt requirements/constraints.txt | .venv/bin/python
+.venv/%.stamp: requirements/%.txt | .venv/bin/python
 	@echo "installing requirements/$*.txt into .venv (a minute, once)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements/$*.txt \
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/$*.txt \
 		|| { echo "make: pip could not install requirements/$*.txt; see its message above (is PyPI reachable?)"; exit 1; }
 	@touch $@
 
-lint: .venv/test.stamp ## ruff, yamllint, ansible-lint
+lint: .venv/test.stamp ## ruff, yamllint, ansible-lint, changelog fragments
 	ruff check
 	ruff format --check
 	yamllint --strict .
 	ansible-lint --profile production
+	antsibull-changelog lint
 
 types: .venv/test.stamp ## mypy
 	mypy
@@ -90,6 +83,9 @@ molecule: .venv/test.stamp ## every runbook against a broken Compose project, as
 sanity: .venv/test.stamp ## ansible-test sanity
 	tests/sanity.sh
 
+compat: ## demo, unit and contract on every pair of Python and ansible-core that is found
+	tests/compat.sh
+
 bench: .venv/test.stamp ## ours, stock modules, by hand, an empty play
 	$(BIN)/python benchmarks/bench.py --json benchmarks/last.json --page README.md
 
@@ -98,6 +94,28 @@ soak: .venv/test.stamp ## what oncall serve promises, with hundreds of kills (ab
 
 docs: .venv/test.stamp ## write the generated pages again
 	$(BIN)/python docs/generate.py
+
+# uv alone makes one file for all Python versions that has hashes too. Versions stay as they are, unless UPGRADE=1.
+PIN = UV_CUSTOM_COMPILE_COMMAND="make pins" .cache/pins/bin/uv pip compile --quiet $(if $(UPGRADE),--upgrade) --generate-hashes \
+	--no-emit-index-url --no-emit-find-links
+PIN_ALL = $(PIN) --universal --python-version 3.11
+
+# One set first, and the others as parts of it: so a name has one version. The programs run on the containers' Python alone.
+pins: .cache/pins.stamp ## pin every dependency again, with hashes (UPGRADE=1: the newest versions)
+	$(PIN_ALL) -o requirements/test.txt pyproject.toml requirements/test.in
+	$(PIN_ALL) -o requirements/oncall.txt -c requirements/test.txt pyproject.toml
+	$(PIN_ALL) -o requirements/run.txt -c requirements/test.txt requirements/run.in
+	$(PIN_ALL) -o requirements/lab.txt -c requirements/test.txt requirements/lab.in
+	$(PIN_ALL) -o requirements/rulebook.txt -c requirements/test.txt requirements/rulebook.in
+	$(PIN) --python-version 3.11.2 --python-platform linux -o requirements/programs.txt -c requirements/test.txt requirements/programs.in
+	$(PIN) --universal --python-version 3.12 --no-deps -o requirements/core-2.20.txt requirements/core-2.20.in
+	$(PIN_ALL) -o requirements/pins.txt requirements/pins.in
+
+# Writing the pins touches the file, and need not install uv again.
+.cache/pins.stamp: requirements/pins.txt | .venv/bin/python
+	@cmp --silent $< $@ || { $(BIN)/python -m venv --clear .cache/pins \
+		&& .cache/pins/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $< && cp $< $@; }
+	@touch $@
 
 clean: ## remove what make made
 	@test ! -x $(BIN)/python || $(BIN)/python -m lab down --purge 2>/dev/null; rm -rf .venv .cache .lab .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -34,8 +34,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "collections")]
 
 from benchmarks import alert_to_fixed  # noqa: E402
+from lab.embedded.stack import Lab  # noqa: E402
 from lab.layout import LabError, write_private  # noqa: E402
-from lab.stack import Lab  # noqa: E402
 
 STOCK, EMPTY = "stock modules", "empty play"
 DIAGNOSE = ["playbooks/db_pool.yml", "-e", "run_until=diagnose", "-e"]

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from .layout import LabError
 
 if TYPE_CHECKING:
-    from .compose_lab import ComposeLab
-    from .stack import Lab
+    from .compose.stack import ComposeLab
+    from .embedded.stack import Lab
 
 __all__ = ["ComposeLab", "Lab", "LabError"]
 
@@ -19,11 +19,11 @@ __all__ = ["ComposeLab", "Lab", "LabError"]
 def __getattr__(name: str) -> object:
     # The API, the worker and the fault programs live in this package too and need nothing of these classes.
     if name == "Lab":
-        from .stack import Lab
+        from .embedded.stack import Lab
 
         return Lab
     if name == "ComposeLab":
-        from .compose_lab import ComposeLab
+        from .compose.stack import ComposeLab
 
         return ComposeLab
     raise AttributeError(name)

@@ -13,11 +13,11 @@ import sys
 from collections.abc import Callable
 
 try:
-    from . import engine
     from .base import BaseLab
-    from .compose_lab import ComposeLab
+    from .compose import engine
+    from .compose.stack import ComposeLab
+    from .embedded.stack import Lab
     from .layout import LabError
-    from .stack import Lab
 except ModuleNotFoundError as error:
     sys.exit(f"python -m lab: {sys.executable} has no {error.name}; make setup, then: source .venv/bin/activate")
 
@@ -71,7 +71,7 @@ def _inject(lab: BaseLab, options: argparse.Namespace) -> int:
 
 def _heal(lab: BaseLab, options: argparse.Namespace) -> int:
     if options.all == bool(options.fault):
-        raise LabError(f"heal what? Name a fault or give --all; the known ones are {', '.join(lab.faults())}")
+        raise LabError(f"heal what? Name a fault or give --all; the known ones are {', '.join(lab.faults)}")
     if options.all:
         print(f"healed: {', '.join(lab.heal_all()) or 'nothing was injected'}")
     else:
@@ -86,8 +86,9 @@ def _there(lab: BaseLab, options: argparse.Namespace) -> int:
 
 
 def _faults(lab: BaseLab, options: argparse.Namespace) -> int:
-    for name, fault in lab.faults().items():
-        print(f"{name:<22}{fault.summary}")
+    for runbook, faults in lab.faults_by_runbook.items():
+        for name, fault in faults.items():
+            print(f"{runbook:<16}{name:<28}{fault.summary}")
     return 0
 
 
@@ -118,7 +119,7 @@ COMMANDS: dict[str, tuple[str, Callable[[BaseLab, argparse.Namespace], int]]] = 
     "inject": ("break it, and return when that was measured", _inject),
     "there": ("measure whether a fault is there now; ends with 1 when it is not", _there),
     "heal": ("mend it", _heal),
-    "faults": ("list the faults", _faults),
+    "faults": ("list the faults, by the runbook that they are for", _faults),
     "env": ("print ports and paths for a shell", _env),
     "down": ("stop everything", _down),
     "engine": ("find Docker, or install it where that may be done; ends with 3 without", _engine),

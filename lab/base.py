@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from .layout import Layout
+from .faults import load_faults
+from .layout import LabError, Layout
 
 
 class BaseLab(ABC):
@@ -21,7 +23,12 @@ class BaseLab(ABC):
         say: called with one line for each step of what takes a while.
 
     Every method raises LabError, with one line that says what to do next.
+
+    Attributes:
+        kind: ``embedded`` or ``compose``.
     """
+
+    kind: ClassVar[str]
 
     def __init__(self, home: str | Path | None = None, say: Callable[[str], None] = lambda line: None) -> None:
         self.layout = Layout(home)
@@ -34,6 +41,16 @@ class BaseLab(ABC):
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.layout.ports['api']}"
+
+    @cached_property
+    def faults_by_runbook(self) -> Mapping[str, Mapping[str, Any]]:
+        """The faults it knows by what they are for, then by name."""
+        return load_faults(self.kind)
+
+    @property
+    def faults(self) -> Mapping[str, Any]:
+        """The faults it knows by name, each with its ``summary``."""
+        return {name: fault for same in self.faults_by_runbook.values() for name, fault in same.items()}
 
     def active(self) -> list[str]:
         """The faults that were injected and not healed."""
@@ -53,6 +70,11 @@ class BaseLab(ABC):
             self._require_up()
             self._heal(name)
             return True
+
+    def _known(self, name: str) -> Any:
+        if name not in self.faults:
+            raise LabError(f"no fault {name!r}; the known ones are {', '.join(self.faults)}")
+        return self.faults[name]
 
     def _forget_faults(self) -> None:
         for marker in self.layout.faults.glob("*.json"):
@@ -79,10 +101,6 @@ class BaseLab(ABC):
         """What a shell needs to work with this lab."""
 
     @abstractmethod
-    def faults(self) -> Mapping[str, Any]:
-        """The faults it knows by name, each with its ``summary``."""
-
-    @abstractmethod
     def inject(self, name: str) -> str:
         """Make a fault and return when its condition was measured: the line that says what was measured."""
 
@@ -92,9 +110,6 @@ class BaseLab(ABC):
 
     @abstractmethod
     def _measured(self, name: str) -> tuple[bool, str]: ...
-
-    @abstractmethod
-    def _known(self, name: str) -> Any: ...
 
     @abstractmethod
     def _heal(self, name: str) -> None: ...

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,9 @@ from .layout import (
 
 if TYPE_CHECKING:
     import psycopg
+
+# A busy machine takes its time; one that hangs is told.
+ENDED_SECONDS = 30
 
 # One statement per paragraph: that is how single-user mode reads its input.
 ROLES = """\
@@ -149,16 +153,15 @@ max_worker_processes = 2
 
 
 @contextmanager
-def connect(layout: Layout, role: str = "postgres", **options: Any) -> Iterator[psycopg.Connection[Any]]:
-    """A short-lived session of the lab's own, in autocommit; LabError when there is none to be had."""
+def connect(layout: Layout, role: str = "postgres", seconds: int = 30) -> Iterator[psycopg.Connection[Any]]:
+    """A short-lived session of the lab's own, in autocommit; LabError when there is none to be had within ``seconds``."""
     import psycopg
 
     port = layout.ports["database"]
     try:
         connection = psycopg.connect(
             host="127.0.0.1", port=port, dbname=DATABASE, user=role, password=layout.secrets()[role],
-            connect_timeout=2, autocommit=True, application_name="lab", options="-c statement_timeout=5000",
-            **options,
+            connect_timeout=seconds, autocommit=True, application_name="lab", options="-c statement_timeout=30000",
         )  # fmt: skip
     except psycopg.Error as error:
         reason = str(error).strip().splitlines()[0]
@@ -182,11 +185,18 @@ def reset_max_connections(layout: Layout) -> bool:
     return row is not None and row[0] != MAX_CONNECTIONS
 
 
-def end_sessions(layout: Layout, where: str) -> int:
-    """Terminate the client sessions that match a condition of ours over pg_stat_activity."""
+def end_sessions(layout: Layout, where: str) -> None:
+    """Terminate the client sessions that match a condition of ours over pg_stat_activity, and wait until they are gone.
+
+    Until then each still has its slot of the server. So has a session that is about to begin, whose user is not known yet.
+    """
+    others = "pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+    end = time.monotonic() + ENDED_SECONDS
     with connect(layout) as connection:
-        done = connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            f"WHERE backend_type = 'client backend' AND pid <> pg_backend_pid() AND ({where})"
-        )
-        return done.rowcount
+        # Not as a condition: those have no order, and it would end whom another one leaves out.
+        ended = connection.execute(f"SELECT pid, pg_terminate_backend(pid) FROM {others} AND ({where})").fetchall()
+        pids = [pid for pid, _ in ended]
+        while connection.execute(f"SELECT 1 FROM {others} AND (pid = ANY(%s) OR usename IS NULL)", [pids]).fetchall():
+            if time.monotonic() > end:
+                raise LabError(f"sessions are still there {ENDED_SECONDS} s after they were ended: {where}")
+            time.sleep(0.05)

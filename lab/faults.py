@@ -1,238 +1,26 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The faults: what each is, how it is made, and what must be measured before it counts as made."""
+"""The faults of an engine: one module in its folder ``faults`` for each runbook, or for whole services."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any
 
-import psutil
-
-from . import measure, processes
-from .database import connect, end_sessions
-from .layout import MAX_CONNECTIONS, RESERVED, SUPERUSER_RESERVED, LabError, Layout
-from .measure import Measured
-from .supervise import Supervisor
-
-# The thresholds of inventories/lab: a fault is there when a runbook with these would see it.
-IDLE_IN_TRANSACTION_SECONDS = 4
-IDLE_SECONDS = 6
-LONG_QUERY_SECONDS = 4
-BLOCKED_SECONDS = 2
-USABLE_CONNECTIONS = MAX_CONNECTIONS - SUPERUSER_RESERVED - RESERVED
+from .layout import LabError
 
 
-@dataclass(frozen=True)
-class Target:
-    """What faults act on."""
-
-    layout: Layout
-    supervisor: Supervisor
-
-
-def _nothing(target: Target) -> None:
-    """Most faults are made by their program alone, and end with it."""
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One way to break the lab.
-
-    Attributes:
-        summary: one line for people.
-        there: whether the condition is there now.
-        samples: how many samples in a row must say so.
-        program: made by ``lab.trouble`` under supervisord; otherwise by ``make``.
-        small_pool: the API must not have its connections open yet.
-        make, undo: called before the condition is awaited, and at heal after the program was ended.
-    """
-
-    summary: str
-    there: Callable[[Target], tuple[bool, str]]
-    samples: int = 1
-    program: bool = False
-    small_pool: bool = False
-    make: Callable[[Target], object] = _nothing
-    undo: Callable[[Target], object] = _nothing
-
-
-def _measured(condition: Callable[[Measured], bool], sessions: bool = True) -> Callable[[Target], tuple[bool, str]]:
-    def there(target: Target) -> tuple[bool, str]:
-        measured = measure.measure(target.layout, sessions)
-        return condition(measured), str(measured)
-
-    return there
-
-
-def _idle_in_transaction(measured: Measured) -> bool:
-    held = measured.of("lab-api", "idle in transaction")
-    old = [session for session in held if session.state_seconds >= IDLE_IN_TRANSACTION_SECONDS]
-    return measured.pool["waiting"] > 0 and len(old) >= measured.pool["max"]
-
-
-def _leaked_sessions(measured: Measured) -> bool:
-    old = [session for session in measured.of("reports", "idle") if session.state_seconds >= IDLE_SECONDS]
-    return measured.pool["waiting"] > 0 and measured.pool["size"] < measured.pool["max"] and len(old) >= 60
-
-
-def _long_queries(measured: Measured) -> bool:
-    heavy = measured.of("lab-api", "active", "heavy report")
-    old = [session for session in heavy if session.query_seconds >= LONG_QUERY_SECONDS]
-    return measured.pool["waiting"] > 0 and len(old) >= 0.8 * measured.pool["max"]
-
-
-def _blocked_behind(application: str) -> Callable[[Measured], bool]:
-    def condition(measured: Measured) -> bool:
-        head = measured.of(application, "active")
-        return bool(head) and measured.pool["waiting"] > 0 and measured.blocked(BLOCKED_SECONDS) >= 20
-
-    return condition
-
-
-def _too_small(measured: Measured) -> bool:
-    return measured.pool["waiting"] > 0 and measured.pool["size"] == measured.pool["max"]
-
-
-def _overloaded(measured: Measured) -> bool:
-    return _too_small(measured) and measured.pool["waiting"] >= 20
-
-
-def _high_usage(measured: Measured) -> bool:
-    return measured.pool["waiting"] == 0 and measured.pool["in_use"] >= 0.8 * measured.pool["max"]
-
-
-def _connections_used_up(measured: Measured) -> bool:
-    used_up = len(measured.sessions) >= USABLE_CONNECTIONS
-    return used_up and measured.pool["waiting"] > 0 and measured.pool["size"] < measured.pool["max"]
-
-
-def _pool_leak(measured: Measured) -> bool:
-    old = [session for session in measured.of("lab-api", "idle") if session.state_seconds >= IDLE_SECONDS]
-    exhausted = measured.pool["waiting"] > 0 and measured.pool["in_use"] == measured.pool["max"]
-    return exhausted and len(old) >= measured.pool["max"]
-
-
-def _end(where: str) -> Callable[[Target], object]:
-    # A backend that works on a statement does not notice that its client is gone.
-    return lambda target: end_sessions(target.layout, where)
-
-
-def _release_leak(target: Target) -> None:
-    measure.request(target.layout, "/debug/leaks", "DELETE")
-
-
-def _down(name: str, answers: Callable[[Layout], bool]) -> Fault:
-    def there(target: Target) -> tuple[bool, str]:
-        down = not answers(target.layout)
-        return down, f"{name} {'does not answer' if down else 'still answers'}"
-
-    return Fault(
-        f"{name} is stopped",
-        there,
-        make=lambda target: target.supervisor.stop(name),
-        undo=lambda target: target.supervisor.start(name),
-    )
-
-
-def _suspend(target: Target) -> None:
-    found = processes.database_processes(target.layout)
-    if not found:
-        raise LabError("the database does not run; run: python -m lab heal --all")
-    # The postmaster first: it must not start new processes while the others are stopped.
-    for process in sorted(found, key=lambda process: process.pid):
-        _quietly(process.suspend)
-
-
-def _resume(target: Target) -> None:
-    for process in processes.database_processes(target.layout):
-        _quietly(process.resume)
-    # Somebody may have tried to restart it meanwhile, and supervisord may have given up.
-    target.supervisor.start("database")
-
-
-def _quietly(act: Callable[[], None]) -> None:
-    try:
-        act()
-    except psutil.NoSuchProcess:
-        return
-
-
-def _hangs(target: Target) -> tuple[bool, str]:
-    try:
-        with connect(target.layout):
-            return False, "the database still takes sessions"
-    except LabError as error:
-        return measure.listens(target.layout.ports["database"]), str(error)
-
-
-def _metrics_missing(target: Target) -> tuple[bool, str]:
-    status, _ = measure.request(target.layout, "/metrics")
-    return status == 404, f"/metrics answers {status}"
-
-
-def api_answers(layout: Layout) -> bool:
-    return measure.request(layout, "/health")[0] == 200
-
-
-FAULTS: dict[str, Fault] = {
-    "idle_in_transaction": Fault(
-        "the API's handlers hold the whole pool idle in transaction while they wait for a payment provider",
-        _measured(_idle_in_transaction), program=True,
-    ),
-    "leaked_sessions": Fault(
-        "the application `reports` leaves idle sessions open until the API's pool cannot grow",
-        _measured(_leaked_sessions), program=True, small_pool=True, undo=_end("application_name = 'reports'"),
-    ),
-    "long_queries": Fault(
-        "heavy reports, each a very long query, hold most of the API's pool",
-        _measured(_long_queries), program=True, undo=_end("query LIKE '%/* heavy report */%'"),
-    ),
-    "blocker": Fault(
-        "a migration holds an exclusive lock on orders, and the API's requests queue behind it",
-        _measured(_blocked_behind("migrate")), program=True, undo=_end("application_name = 'migrate'"),
-    ),
-    "matview_refresh": Fault(
-        "a slow REFRESH MATERIALIZED VIEW locks out the API's readers of that view",
-        _measured(_blocked_behind("refresher")), program=True, undo=_end("application_name = 'refresher'"),
-    ),
-    "pool_too_small": Fault(
-        "a steady load of 32 busy requests on a pool of 25; 35 would do",
-        _measured(_too_small, sessions=False), samples=5, program=True,
-    ),
-    "max_connections": Fault(
-        "many small applications use the server's connections up, and the API's pool cannot grow",
-        _measured(_connections_used_up), samples=3, program=True, small_pool=True,
-        undo=_end("application_name LIKE 'app-%'"),
-    ),
-    "high_usage": Fault(
-        "23 of the pool's 25 connections are busy and nobody waits: healthy",
-        _measured(_high_usage, sessions=False), samples=8, program=True,
-    ),
-    "pool_leak": Fault(
-        "the API checks connections out and never returns them; only its restart helps",
-        _measured(_pool_leak), program=True, undo=_release_leak,
-    ),
-    "overload": Fault(
-        "a steady load of 64 busy requests, for which a pool of 35 is too small as well",
-        _measured(_overloaded, sessions=False), samples=5, program=True,
-    ),
-    "redis_down": _down("redis", lambda layout: measure.redis_answers(layout.ports["redis"])),
-    "api_down": _down("api", api_answers),
-    "database_down": _down("database", lambda layout: measure.listens(layout.ports["database"])),
-    "database_hang": Fault(
-        "the database's processes are stopped: it takes connections and never answers",
-        _hangs, make=_suspend, undo=_resume,
-    ),
-    "metrics_missing": Fault("the API answers 404 on /metrics", _metrics_missing),
-}  # fmt: skip
-
-# These go first when everything is healed: nothing else can be undone while they last.
-BLIND = ("database_hang", "database_down", "redis_down", "api_down", "metrics_missing")
-
-
-def known(name: str) -> Fault:
-    if name not in FAULTS:
-        raise LabError(f"no fault {name!r}; the known ones are {', '.join(FAULTS)}")
-    return FAULTS[name]
+def load_faults(engine: str) -> dict[str, dict[str, Any]]:
+    """The faults of ``embedded`` or ``compose`` by what they are for, then by name. A name is there only once."""
+    folder = import_module(f"lab.{engine}.faults")
+    found: dict[str, dict[str, Any]] = {}
+    names: set[str] = set()
+    for module in iter_modules(folder.__path__):
+        faults = import_module(f"{folder.__name__}.{module.name}").FAULTS
+        if twice := names & set(faults):
+            raise LabError(f"lab/{engine}/faults/{module.name}.py: there is another fault {', '.join(sorted(twice))}")
+        found[module.name] = faults
+        names |= set(faults)
+    return found

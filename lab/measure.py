@@ -84,7 +84,7 @@ def request(layout: Layout, path: str, method: str = "GET", seconds: float = 3) 
 
 def pool(layout: Layout) -> dict[str, int]:
     """The API's ``app_db_pool_*`` gauges without that prefix; LabError when it does not tell them."""
-    status, body = request(layout, "/metrics")
+    status, body = request(layout, "/metrics", seconds=30)
     found = {}
     for line in body.splitlines() if status == 200 else ():
         if line.startswith("app_db_pool_"):

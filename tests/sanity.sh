@@ -6,7 +6,8 @@
 # itself ships is put there. Everything stays in .cache.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-home="$PWD/.cache/sanity"
+repository=$PWD
+home="$repository/.cache/sanity"
 target="$home/ansible_collections/oncall/runbooks"
 rm -rf "$target"
 mkdir -p "$target" "$home/.ansible/test/cache"
@@ -29,15 +30,9 @@ cd "$target"
 # Without a repository of its own it would ask this checkout's, which ignores .cache.
 git init --quiet .
 git add --all
-# A version manager's shim is on PATH and ends with 127: only Pythons that run are offered.
 mkdir -p "$home/python"
-for version in 3.8 3.9 3.10 3.11 3.12 3.13; do
-    for candidate in $(type -ap "python$version") "${PYENV_ROOT:-$HOME/.pyenv}"/versions/"$version".*/bin/"python$version"; do
-        if "$candidate" -c '' 2>/dev/null; then
-            ln -sf "$(readlink -f "$candidate")" "$home/python/python$version"
-            break
-        fi
-    done
+for version in 3.8 3.9 3.10 3.11 3.12 3.13 3.14; do
+    if found=$("$repository/tests/python.sh" "$version"); then ln -sf "$found" "$home/python/python$version"; fi
 done
 PATH="$(dirname "$(type -p ansible-test)"):$home/python:/usr/bin:/bin" HOME="$home" \
     exec ansible-test sanity --color no "$@"

@@ -17,12 +17,12 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
 
-from ..module_utils.observers.specs import OBSERVERS
-from ..module_utils.services.verbs import missing_for
+from ..module_utils.observe import OBSERVERS
 from ..plugin_utils import judge, readings, table
 from ..plugin_utils.names import Names, functions_of
 from ..plugin_utils.plain import plain
 from ..plugin_utils.role_contract import contract_of, read_yaml
+from ..plugin_utils.service_verbs import missing_for
 
 _MANAGERS = Path(__file__).parents[2] / "roles" / "service" / "managers"
 _SERVICES = trust_as_template("{{ system_services }}")

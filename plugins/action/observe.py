@@ -1,20 +1,83 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs M(oncall.runbooks.observe) on the host or in the controller."""
+"""Runs an observer, or several: on the managed host as their module, or here in the controller's worker."""
 
 from __future__ import annotations
 
-from ..module_utils.metrics import measure as metrics
-from ..module_utils.observers.observe import ARGUMENT_SPEC, observe
-from ..module_utils.postgres import activity as postgres_activity
-from ..plugin_utils.observer_action import ObserverAction
+import gc
+import multiprocessing
+from pathlib import Path
+from typing import Any
 
-# Loaded here, once, and not in the worker of every host.
-LOADED_BEFORE_THE_FORK = (metrics, postgres_activity)
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.plugins.action import ActionBase
+
+from ..module_utils import observe
+from ..plugin_utils.plain import plain
+from ..plugin_utils.role_contract import ROLES, trouble_with
+
+# What most diagnoses look with, loaded once and not in the worker of every host. A worker loads what it is asked for.
+LOADED_BEFORE_THE_FORK = ("metrics", "postgres_activity") if multiprocessing.parent_process() is None else ()
+for _name in LOADED_BEFORE_THE_FORK:
+    observe.OBSERVERS[_name].load()
 
 
-class ActionModule(ObserverAction):
-    module_name = "oncall.runbooks.observe"
-    argument_spec = ARGUMENT_SPEC
-    observe = staticmethod(observe)
+class ActionModule(ActionBase):
+    """For the module C(observe) and for that of each observer, which C(meta/runtime.yml) sends here.
+
+    C(system_observe_from) says where it runs. The answer is the same from both places.
+    """
+
+    def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        # What this worker inherited is no garbage; to look through it again and again costs 90 ms.
+        gc.freeze()
+        result = super().run(tmp, task_vars)
+        self._check_contract(task_vars or {})
+        module_name = self._task.resolved_action
+        answer = None
+        if plain(self._templar.template((task_vars or {}).get("system_observe_from", "host"))) != "host":
+            answer = observed_here(module_name, plain(self._task.args))
+        if answer is None:
+            answer = self._execute_module(module_name=module_name, module_args=self._task.args, task_vars=task_vars)
+            # A URL can hold a password, and the module's arguments are shown where it fails.
+            answer.pop("invocation", None)
+        result.update(answer)
+        return result
+
+    def _check_contract(self, variables: dict[str, Any]) -> None:
+        """Refuse to look where variables of the runbook, system_* or run_* are not what they should be.
+
+        Here, and not in a validation task for each role, because every task costs every host. A wrong run_* then
+        shows on a healthy day and not in the incident.
+        """
+        folder = Path(str(variables.get("role_path", "")))
+        runbook = [folder.name] if folder.parent.resolve() == ROLES.resolve() else []
+
+        def template(value: Any) -> Any:
+            return plain(self._templar.template(value))
+
+        lines = [line for role in (*runbook, "system", "run") for line in trouble_with(role, variables, template)]
+        if lines:
+            raise AnsibleActionFail("; ".join(lines))
+
+
+def observed_here(module_name: str, arguments: dict[str, Any]) -> dict[str, Any] | None:
+    """What an observer sees from the controller, or nothing where it can only look from the managed host.
+
+    Args:
+        module_name: with the name of the collection.
+        arguments: of the module.
+    """
+    name = module_name.rpartition(".")[2]
+    observer = observe if name == "observe" else observe.observer(name.removesuffix("_info"))
+    validation = ArgumentSpecValidator(observer.SPEC).validate(arguments)
+    if validation.error_messages:
+        raise AnsibleActionFail("; ".join(validation.error_messages))
+    if observer.needs_host(validation.validated_parameters):
+        return None
+    try:
+        return {**observer.load()(validation.validated_parameters), "changed": False}
+    except ValueError as error:
+        raise AnsibleActionFail(str(error)) from None

@@ -16,7 +16,7 @@ attributes:
     description: Nothing is changed, so there is nothing to compare.
     support: none
 notes:
-  - Runs on the managed host. Where the inventory says C(system_observe_from=controller), an action plugin of the same
-    name runs the same function in the controller, with the same answer, and no module is transferred.
+  - Runs on the managed host. Where the inventory says C(system_observe_from=controller), an action plugin
+    runs the same function in the controller, with the same answer, and no module is transferred.
   - A measurement that could not be made is C(available=false) with a C(reason); it is never an error and never a value.
 """

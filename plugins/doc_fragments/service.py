@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-SERVICES = r"""
+OPTIONS = r"""
   services:
     description:
       - The services to observe by name, as the variable C(system_services) of the inventory describes them.
@@ -27,9 +27,6 @@ SERVICES = r"""
       - Other keys are for the role P(oncall.runbooks.service#role) and are ignored here.
     type: dict
     required: true
-"""
-
-OBSERVED = r"""
   log_lines:
     description:
       - How many of the last lines of each log to search for errors.
@@ -62,11 +59,7 @@ OBSERVED = r"""
 
 
 class ModuleDocFragment:
-    """What they observe, and what may stand there."""
-
-    DOCUMENTATION: str = "options:" + SERVICES
-
-    OBSERVED: str = "options:" + OBSERVED
+    DOCUMENTATION: str = "options:" + OPTIONS
 
     ATTRIBUTES = r"""
 options: {}

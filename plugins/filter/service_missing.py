@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..module_utils.services.verbs import missing_for
+from ..plugin_utils.service_verbs import missing_for
 
 DOCUMENTATION = r"""
 name: service_missing

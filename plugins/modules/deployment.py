@@ -72,7 +72,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ..module_utils.deadline import Deadline, DeadlineExceeded
 from ..module_utils.deployment.deployed import move
 from ..module_utils.deployment.git_checkout import Checkout, GitError
-from ..module_utils.services.command import failure, last_line, run
+from ..module_utils.run_command import failure, last_line, run
 from ..module_utils.text.masking import masked
 
 ARGUMENT_SPEC = {

@@ -107,14 +107,13 @@ shallow:
   returned: when available
 """
 
-from ..module_utils.deployment.deployed import observe
-from ..module_utils.observers import module as observer_module
-from ..module_utils.observers.specs import DEPLOYMENT
+from ..module_utils.observer_module import run
+from ..module_utils.observers import deployment
 
 
 def main():
     """Run the module."""
-    observer_module.run(DEPLOYMENT, observe)
+    run(deployment)
 
 
 if __name__ == "__main__":

@@ -124,7 +124,7 @@ reclaimed:
   type: list
   elements: dict
   returned: always
-skipped:
+left_alone:
   description: What was left alone, each C(what) and C(why).
   type: list
   elements: dict
@@ -139,8 +139,8 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.deadline import DeadlineExceeded
 from ..module_utils.disk.reclaim import Reclaim
+from ..module_utils.disk.spec import FILES_TO_RECLAIM
 from ..module_utils.docker.engine import EngineError
-from ..module_utils.observers.specs import FILES_TO_RECLAIM
 
 KINDS = ("container_logs", "files", "images", "build_cache", "journal_bytes")
 _IDENTITY = {
@@ -192,7 +192,7 @@ def main():
         reclaim.errors.append(str(error))
     result = {
         "reclaimed": reclaim.reclaimed,
-        "skipped": reclaim.skipped,
+        "left_alone": reclaim.left_alone,
         "freed_bytes": sum(one["bytes"] for one in reclaim.reclaimed),
     }
     changed = bool(reclaim.reclaimed)

@@ -57,7 +57,7 @@ filesystems:
   type: list
   elements: dict
   returned: when available
-unreachable:
+not_looked_at:
   description: Those that could not be looked at, each C(mount) and C(reason).
   type: list
   elements: dict
@@ -101,14 +101,13 @@ use:
       type: dict
 """
 
-from ..module_utils.disk.filesystems import observe
-from ..module_utils.observers import module as observer_module
-from ..module_utils.observers.specs import FILESYSTEM
+from ..module_utils.observer_module import run
+from ..module_utils.observers import filesystem
 
 
 def main():
     """Run the module."""
-    observer_module.run(FILESYSTEM, observe)
+    run(filesystem)
 
 
 if __name__ == "__main__":

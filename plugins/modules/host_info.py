@@ -85,14 +85,13 @@ oom_kills:
   returned: when available
 """
 
-from ..module_utils.host.usage import observe
-from ..module_utils.observers import module as observer_module
-from ..module_utils.observers.specs import HOST
+from ..module_utils.observer_module import run
+from ..module_utils.observers import host
 
 
 def main():
     """Run the module."""
-    observer_module.run(HOST, observe)
+    run(host)
 
 
 if __name__ == "__main__":

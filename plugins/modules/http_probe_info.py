@@ -102,14 +102,13 @@ endpoints:
       type: float
 """
 
-from ..module_utils.net.http_probe import observe
-from ..module_utils.observers import module as observer_module
-from ..module_utils.observers.specs import HTTP_PROBE
+from ..module_utils.observer_module import run
+from ..module_utils.observers import http_probe
 
 
 def main():
     """Run the module."""
-    observer_module.run(HTTP_PROBE, observe)
+    run(http_probe)
 
 
 if __name__ == "__main__":

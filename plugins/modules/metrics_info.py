@@ -147,14 +147,13 @@ value:
   sample: {pool_waiting: 3.0, pool_in_use: 25.0, pool_max: 25.0, pool_usage_ratio: 1.0}
 """
 
-from ..module_utils.metrics.measure import observe
-from ..module_utils.observers import module as observer_module
-from ..module_utils.observers.specs import METRICS
+from ..module_utils.observer_module import run
+from ..module_utils.observers import metrics
 
 
 def main():
     """Run the module."""
-    observer_module.run(METRICS, observe)
+    run(metrics)
 
 
 if __name__ == "__main__":

@@ -77,13 +77,13 @@ deployment:
   returned: when asked for
 """
 
-from ..module_utils.observers import module as observer_module
-from ..module_utils.observers.observe import ARGUMENT_SPEC, observe
+from ..module_utils import observe
+from ..module_utils.observer_module import run
 
 
 def main():
     """Run the module."""
-    observer_module.run(ARGUMENT_SPEC, observe)
+    run(observe)
 
 
 if __name__ == "__main__":

@@ -135,14 +135,13 @@ ports:
           type: str
 """
 
-from ..module_utils.net.ports import observe
-from ..module_utils.observers import module as observer_module
-from ..module_utils.observers.specs import PORT
+from ..module_utils.observer_module import run
+from ..module_utils.observers import port
 
 
 def main():
     """Run the module."""
-    observer_module.run(PORT, observe)
+    run(port)
 
 
 if __name__ == "__main__":

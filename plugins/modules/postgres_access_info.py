@@ -17,12 +17,7 @@ description:
 author: oncall.runbooks maintainers (@oncall-runbooks)
 extends_documentation_fragment:
   - oncall.runbooks.observer
-  - oncall.runbooks.postgres
-options:
-  timeout_seconds:
-    description: Time for connecting and the answer.
-    type: float
-    default: 5
+  - oncall.runbooks.postgres_access
 requirements:
   - psycopg2 or psycopg for O(database.transport=psycopg); the docker command for O(database.transport=docker)
   - PostgreSQL 12 or later
@@ -85,14 +80,13 @@ limits:
   returned: when available
 """
 
-from ..module_utils.observers import module as observer_module
-from ..module_utils.observers.specs import POSTGRES_ACCESS
-from ..module_utils.postgres.access import observe
+from ..module_utils.observer_module import run
+from ..module_utils.observers import postgres_access
 
 
 def main():
     """Run the module."""
-    observer_module.run(POSTGRES_ACCESS, observe)
+    run(postgres_access)
 
 
 if __name__ == "__main__":

@@ -17,13 +17,7 @@ description:
 author: oncall.runbooks maintainers (@oncall-runbooks)
 extends_documentation_fragment:
   - oncall.runbooks.observer
-  - oncall.runbooks.postgres
-  - oncall.runbooks.postgres.activity
-options:
-  timeout_seconds:
-    description: Time for connecting and the whole answer.
-    type: float
-    default: 5
+  - oncall.runbooks.postgres_activity
 requirements:
   - psycopg2 or psycopg for O(database.transport=psycopg); the docker command for O(database.transport=docker)
   - PostgreSQL 12 or later
@@ -158,14 +152,13 @@ statements:
   returned: when available
 """
 
-from ..module_utils.observers import module as observer_module
-from ..module_utils.observers.specs import POSTGRES_ACTIVITY
-from ..module_utils.postgres.activity import observe
+from ..module_utils.observer_module import run
+from ..module_utils.observers import postgres_activity
 
 
 def main():
     """Run the module."""
-    observer_module.run(POSTGRES_ACTIVITY, observe)
+    run(postgres_activity)
 
 
 if __name__ == "__main__":

@@ -62,8 +62,8 @@ checkpoint:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.observers.specs import DATABASE
 from ..module_utils.postgres.client import Client, DatabaseError
+from ..module_utils.postgres.spec import DATABASE
 from ..module_utils.postgres.wal import drop_slot
 
 ARGUMENT_SPEC = {

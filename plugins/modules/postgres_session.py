@@ -125,7 +125,7 @@ remaining:
   type: list
   elements: int
   returned: success
-skipped:
+left_alone:
   description: Sessions that fit but may not be ended, each with C(why).
   type: list
   elements: dict
@@ -139,7 +139,6 @@ gone:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.observers.specs import DATABASE
 from ..module_utils.postgres.client import (
     Client,
     DatabaseError,
@@ -151,6 +150,7 @@ from ..module_utils.postgres.sessions import (
     TERMINATE,
     end_sessions,
 )
+from ..module_utils.postgres.spec import DATABASE
 
 ARGUMENT_SPEC = {
     "database": DATABASE,

@@ -65,12 +65,12 @@ needs_restart:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.observers.specs import DATABASE
 from ..module_utils.postgres.client import (
     Client,
     DatabaseError,
 )
 from ..module_utils.postgres.settings import change
+from ..module_utils.postgres.spec import DATABASE
 
 
 def main():

@@ -15,12 +15,7 @@ description:
 author: oncall.runbooks maintainers (@oncall-runbooks)
 extends_documentation_fragment:
   - oncall.runbooks.observer
-  - oncall.runbooks.postgres
-options:
-  timeout_seconds:
-    description: Time for connecting and each answer.
-    type: float
-    default: 5
+  - oncall.runbooks.postgres_wal
 requirements:
   - psycopg2 or psycopg for O(database.transport=psycopg); the docker command for O(database.transport=docker)
   - PostgreSQL 12 or later
@@ -90,14 +85,13 @@ limits:
   returned: when available
 """
 
-from ..module_utils.observers import module as observer_module
-from ..module_utils.observers.specs import POSTGRES_WAL
-from ..module_utils.postgres.wal import observe
+from ..module_utils.observer_module import run
+from ..module_utils.observers import postgres_wal
 
 
 def main():
     """Run the module."""
-    observer_module.run(POSTGRES_WAL, observe)
+    run(postgres_wal)
 
 
 if __name__ == "__main__":

@@ -68,7 +68,7 @@ killed:
   type: list
   elements: int
   returned: success
-skipped:
+left_alone:
   description: What was left alone, each with C(pid) and C(why).
   type: list
   elements: dict

@@ -183,14 +183,13 @@ window:
   returned: when available and O(window_seconds) is above 0
 """
 
-from ..module_utils.observers import module as observer_module
-from ..module_utils.observers.specs import REDIS
-from ..module_utils.redis.server import observe
+from ..module_utils.observer_module import run
+from ..module_utils.observers import redis
 
 
 def main():
     """Run the module."""
-    observer_module.run(REDIS, observe)
+    run(redis)
 
 
 if __name__ == "__main__":

@@ -72,12 +72,8 @@ from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.services.command import (
-    failure,
-    last_line,
-    run,
-    with_placeholders,
-)
+from ..module_utils.run_command import failure, last_line, run
+from ..module_utils.services.command import with_placeholders
 
 ARGUMENT_SPEC = {
     "argv": {"type": "list", "elements": "str", "required": True},

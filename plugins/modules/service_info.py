@@ -18,7 +18,6 @@ description:
     on services that are not described in a usable way.
 extends_documentation_fragment:
   - oncall.runbooks.service
-  - oncall.runbooks.service.observed
   - oncall.runbooks.service.attributes
 attributes:
   check_mode:
@@ -327,14 +326,13 @@ services:
       type: str
 """
 
-from ..module_utils.observers import module as observer_module
-from ..module_utils.observers.specs import SERVICE
-from ..module_utils.services.states import observe
+from ..module_utils.observer_module import run
+from ..module_utils.observers import service
 
 
 def main():
     """Run the module."""
-    observer_module.run(SERVICE, observe)
+    run(service)
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ def configure(extension, awx, tmp_path):
         done = subprocess.run(
             [program, str(extension / "configure.yml"), "-e", f"@{tmp_path / 'awx.yml'}", "-e",
              f"ansible_python_interpreter={sys.executable}", *arguments],
-            capture_output=True, text=True, env=environment, timeout=120, cwd=tmp_path,
+            capture_output=True, text=True, env=environment, timeout=240, cwd=tmp_path,
         )  # fmt: skip
         assert done.returncode == code, done.stdout + done.stderr
         assert "[WARNING]" not in done.stdout + done.stderr

@@ -73,7 +73,7 @@ class Receiver:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 outer.seen.append((self.path, dict(self.headers), body))
-                outer.go_on.wait(30)
+                outer.go_on.wait(120)
                 if outer.answer:
                     self.send_response(outer.answer)
                     self.send_header("Location", "http://127.0.0.1:1/alerts")
@@ -172,7 +172,7 @@ class Eda:
     def wait_for(self, host: str, outcome: str) -> None:
         """Until the runbook has run on this host, and since the last call on no other."""
         self._awaited.append(("cache", host, outcome))
-        until(lambda: len(self.runs()) >= len(self._awaited), 60)
+        until(lambda: len(self.runs()) >= len(self._awaited))
         assert self.runs() == self._awaited, self.process.said()[-3000:]
 
     def given(self) -> list[dict[str, Any]]:
@@ -231,7 +231,7 @@ def test_nobody_is_acknowledged_before_oncall_serve_has_answered(eda):
         with pytest.raises(TimeoutError):
             posted.result(0.5)
         eda.receiver.go_on.set()
-        assert posted.result(10) == 200
+        assert posted.result(90) == 200
 
 
 @pytest.mark.parametrize("answer", [503, 500, 401, 400, 429, 302, 0])
@@ -295,7 +295,7 @@ def test_the_canary_sings_where_nothing_protects(eda):
     text = f"{{{{ lookup('ansible.builtin.pipe', 'touch {eda.canary}') }}}}"
     assert text in nasty(eda)
     assert post(f"http://127.0.0.1:{eda.naive_port}/", body(alert(annotations={"summary": text}))) == 200
-    until(eda.canary.exists, 60)
+    until(eda.canary.exists)
     eda.canary.unlink()
 
 
@@ -374,7 +374,7 @@ for line in sys.stdin:
     ended = subprocess.run(
         [*argv, str(EDA / "plugins" / "event_filter" / "oncall_alerts.py"), str(folder / "serve.yml")],
         input="".join(f"{json.dumps(one)}\n" for one in notifications),
-        capture_output=True, text=True, timeout=60, check=True,
+        capture_output=True, text=True, timeout=240, check=True,
     )  # fmt: skip
     return [json.loads(line) for line in ended.stdout.splitlines()], ended.stderr.splitlines()
 
@@ -431,7 +431,7 @@ def test_the_installed_collection_has_it(tmp_path):
 
     def galaxy(*arguments: object) -> None:
         argv = [str(environment() / "bin" / "ansible-galaxy"), "collection", *map(str, arguments)]
-        subprocess.run(argv, cwd=tmp_path, env={**os.environ, **places}, capture_output=True, timeout=60, check=True)
+        subprocess.run(argv, cwd=tmp_path, env={**os.environ, **places}, capture_output=True, timeout=240, check=True)
 
     galaxy("build", REPOSITORY, "--output-path", tmp_path)
     galaxy("install", "--offline", "--no-deps", *tmp_path.glob("*.tar.gz"))

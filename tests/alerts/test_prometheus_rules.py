@@ -17,15 +17,15 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.oncall.runbooks.lab.alertmanager import Alertmanager, ensure_alertmanager, ensure_amtool
-from ansible_collections.oncall.runbooks.lab.prometheus import (
+from ansible_collections.oncall.runbooks.tests.support.debian_programs import program
+from ansible_collections.oncall.runbooks.tests.support.plays import REPOSITORY
+from lab.tools.alertmanager import Alertmanager, ensure_alertmanager, ensure_amtool
+from lab.tools.prometheus import (
     Prometheus,
     ensure_prometheus,
     ensure_promtool,
     hurried,
 )
-from ansible_collections.oncall.runbooks.tests.support.debian_programs import program
-from ansible_collections.oncall.runbooks.tests.support.plays import REPOSITORY
 from oncall.serve.intake import alerts
 
 EXTENSION = REPOSITORY / "extensions" / "prometheus"
@@ -137,7 +137,7 @@ def outside() -> Iterator[Outside]:
     found.close()
 
 
-def until(there: Callable[[], Any], seconds: float = 20) -> Any:
+def until(there: Callable[[], Any], seconds: float = 90) -> Any:
     """What is there, as soon as it is."""
     end = time.monotonic() + seconds
     while not (found := there()):

@@ -148,7 +148,9 @@ def test_the_alert_is_over_before_a_person_agrees(serving, host):
     assert (ended["outcome"], host.effects()) == ("closed", 0)
 
 
-@with_settings(runbooks={"cache": {"mode": "auto", "max_not_helped": 1}})
+@with_settings(
+    runbooks={"cache": {"mode": "auto", "max_not_helped": 1, "variables": {"run_verify_timeout_seconds": 4}}}
+)
 def test_what_did_not_help_is_not_done_again_by_itself(serving, host):
     host.never_starts()
     serving.send(alert(host.name))
@@ -204,7 +206,7 @@ def test_one_that_was_closed_begins_anew_where_it_fires_again(serving, host):
     serving.command("resume")
     assert serving.until_state(host, "ended")["outcome"] == "closed"
     serving.send(alert(host.name))
-    until(lambda: serving.one(host)["outcome"] == "resolved", seconds=30)
+    until(lambda: serving.one(host)["outcome"] == "resolved")
     assert (serving.one(host)["runs"], host.effects()) == (1, 1)
 
 
@@ -243,9 +245,10 @@ def test_nothing_is_done_in_a_maintenance_window(serving, host):
     assert serving.until_state(host, "ended")["outcome"] == "resolved"
 
 
-@with_settings(limits={"running": 2, "remedies_per_hour": 1})
-def test_so_many_remedies_an_hour(serving, host):
-    """Tests before this one have had theirs."""
+def test_so_many_remedies_an_hour(serving, host, other):
+    serving.send(alert(other.name))
+    assert serving.until_state(other, "ended")["outcome"] == "resolved"
+    serving.reload(limits={"running": 2, "remedies_per_hour": 1})
     serving.send(alert(host.name))
     serving.until_reason(host, "limits.remedies_per_hour")
     assert serving.command("cancel", serving.one(host)["id"], "--reason", "enough").returncode == 0
@@ -343,30 +346,28 @@ def test_an_alert_that_always_fires_is_only_seen(serving):
     serving.send(alert(labels={"alertname": "Watchdog"}))
     wait_until_empty(serving)
     (line,) = [one for one in serving.get("/metrics")[1].splitlines() if one.startswith("oncall_watchdog_age_seconds ")]
-    assert 0 <= float(line.split()[1]) < 10
+    assert 0 <= float(line.split()[1]) < 60
 
 
 def test_a_run_is_killed_by_a_person(serving, host):
     host.restart_takes(30)
     serving.send(alert(host.name))
-    until(lambda: host.effects() == 1, seconds=30)
+    until(lambda: host.effects() == 1)
     assert serving.command("cancel", serving.one(host)["id"]).returncode == 0
-    ended = serving.until_state(host, "ended", seconds=15)
+    ended = serving.until_state(host, "ended")
     # It was acting: nobody knows what it left behind.
     assert ended["outcome"] == "interrupted"
     until(lambda: serving.processes() == [])
 
 
-PATIENT = {"cache": {"mode": "auto", "variables": {"cache_timeout_seconds": 30}}}
+PATIENT = {"cache": {"mode": "auto", "variables": {"cache_timeout_seconds": 120}}}
 
 
 def until_it_looks(serving, host) -> None:
     """Wait until a run looks at the host, which takes it a while."""
-    host.restart_takes(0, status_seconds=4)
+    host.restart_takes(0, status_seconds=60)
     serving.send(alert(host.name))
-    serving.until_state(host, "running")
-    until(lambda: serving.processes() != [], seconds=30)
-    time.sleep(1)
+    until(lambda: host.looks() > 0)
 
 
 def cut_while_it_looks(serving, host) -> None:
@@ -406,7 +407,7 @@ def test_what_was_cut_off_where_nobody_can_tell_is_not_begun_again(serving, host
 def test_a_run_that_was_killed_by_a_person_before_it_acted_is_only_canceled(serving, host):
     until_it_looks(serving, host)
     assert serving.command("cancel", serving.one(host)["id"], "--reason", "enough").returncode == 0
-    ended = serving.until_state(host, "ended", seconds=15)
+    ended = serving.until_state(host, "ended")
     assert (ended["outcome"], host.effects()) == ("canceled", 0)
 
 
@@ -425,14 +426,15 @@ def test_what_sigterm_kills_before_it_acted_is_begun_again(serving, host):
 def test_a_person_cancels_while_it_goes_down(serving, host):
     host.restart_takes(60)
     serving.send(alert(host.name))
-    until(lambda: host.effects() == 1, seconds=30)
+    until(lambda: host.effects() == 1)
     assert serving.process is not None
     serving.process.terminate()
     until(lambda: "waiting for 1 runs to end" in serving.log.read_text())
     began = time.monotonic()
     assert serving.command("cancel", serving.one(host)["id"]).returncode == 0
-    assert serving.process.wait(30) == 0
-    assert time.monotonic() - began < 10
+    assert serving.process.wait(60) == 0
+    # The remedy would take a minute.
+    assert time.monotonic() - began < 45
     serving.start()
     assert serving.until_state(host, "ended")["outcome"] == "interrupted"
 
@@ -457,7 +459,7 @@ def test_a_database_that_was_removed(serving, host):
 def test_sigterm_lets_runs_end(serving, host, other):
     host.restart_takes(3)
     serving.send(alert(host.name))
-    until(lambda: host.effects() == 1, seconds=30)
+    until(lambda: host.effects() == 1)
     assert serving.terminate() == 0
     assert serving.one(host)["outcome"] == "resolved"
 
@@ -465,10 +467,10 @@ def test_sigterm_lets_runs_end(serving, host, other):
     serving.start()
     other.restart_takes(30)
     serving.send(alert(other.name))
-    until(lambda: other.effects() == 1, seconds=30)
+    until(lambda: other.effects() == 1)
     began = time.monotonic()
     assert serving.terminate() == 0
-    assert time.monotonic() - began < 12
+    assert time.monotonic() - began < 25
     assert serving.processes() == []
     assert serving.one(other)["state"] == "running"
     serving.start()

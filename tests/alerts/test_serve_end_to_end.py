@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.oncall.runbooks.lab.alertmanager import Alertmanager, ensure_alertmanager
-from ansible_collections.oncall.runbooks.lab.prometheus import Prometheus, ensure_prometheus, hurried
 from ansible_collections.oncall.runbooks.tests.support.debian_programs import program
 from ansible_collections.oncall.runbooks.tests.support.plays import REPOSITORY
 from ansible_collections.oncall.runbooks.tests.support.serving import TOKEN, Serving, alert
 from ansible_collections.oncall.runbooks.tests.support.supervisord import until
+from lab.tools.alertmanager import Alertmanager, ensure_alertmanager
+from lab.tools.prometheus import Prometheus, ensure_prometheus, hurried
 
 EXTENSION = REPOSITORY / "extensions" / "prometheus"
 TIMES = 20
@@ -104,8 +104,8 @@ def test_from_the_fault_to_the_end_of_the_alert(healthy_lab, serving, prometheus
     until(lambda: [one for one in serving.episodes() if one["outcome"] == "resolved"], seconds=120)
     (fixed,) = [one for one in serving.episodes() if one["outcome"] == "resolved"]
     assert (fixed["runbook"], fixed["host"], fixed["runs"]) == ("db_pool", "lab", 1), fixed
-    until(lambda: all(one["resolved_at"] is not None for one in serving.episodes()), seconds=60)
-    until(lambda: all(one["state"] == "ended" for one in serving.episodes()), seconds=90)
+    until(lambda: all(one["resolved_at"] is not None for one in serving.episodes()))
+    until(lambda: all(one["state"] == "ended" for one in serving.episodes()))
     # On a machine that is slow, an alert may be over for a moment and begin a second episode.
     others = {one["outcome"] for one in serving.episodes() if one["id"] != fixed["id"]}
     assert others <= {"closed", "healthy"}
@@ -118,13 +118,13 @@ def test_what_somebody_silenced_is_left_alone(healthy_lab, serving, alertmanager
     serving.reload(alertmanager={"url": alertmanager.url})
     serving.command("pause", "--reason", "until it is silenced")
     healthy_lab.inject("idle_in_transaction")
-    until(lambda: [one for one in serving.episodes() if one["reason"]], seconds=60)
+    until(lambda: [one for one in serving.episodes() if one["reason"]])
     silence(alertmanager, "a person is at it")
     until(lambda: [one for one in alertmanager.alerts() if one["status"]["silencedBy"]])
     serving.command("resume")
-    until(lambda: "silenced in Alertmanager by" in serving.episodes()[0]["reason"], seconds=30)
+    until(lambda: "silenced in Alertmanager by" in serving.episodes()[0]["reason"])
     alertmanager.stop()
-    until(lambda: "nobody knows what is silenced" in serving.episodes()[0]["reason"], seconds=30)
+    until(lambda: "nobody knows what is silenced" in serving.episodes()[0]["reason"])
     assert serving.episodes()[0]["runs"] == 0
 
 
@@ -134,7 +134,7 @@ def test_a_runbook_that_is_handed_over_to_keeps_its_own_mode(healthy_lab, servin
     serving.reload(runbooks=modes)
     healthy_lab.inject("max_connections")
     serving.send(alert("lab", labels={"runbook": "db_down"}))
-    until(lambda: serving.episodes("waiting") != [], 60, lambda: str(serving.episodes())[-3000:])
+    until(lambda: serving.episodes("waiting") != [], told=lambda: str(serving.episodes())[-3000:])
     (waiting,) = serving.episodes()
     assert (waiting["outcome"], waiting["runbook"]) == ("blocked", "db_down")
     assert "db_pool may not act in this run" in waiting["summary"]

@@ -236,7 +236,7 @@ def run_three_of_them(serving: Serving) -> None:
     wait_until_empty(serving)
     with Watch(serving) as watch:
         (serving.folder / "state" / "pause").unlink()
-        until(lambda: not serving.episodes("queued", "running"), seconds=90)
+        until(lambda: not serving.episodes("queued", "running"))
     assert watch.runs and watch.found == []
     for one in serving.episodes():
         assert one["outcome"] == ("planned" if one["id"] in kept.values() else "closed"), one["summary"]

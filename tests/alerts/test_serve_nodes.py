@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import pytest
 from psycopg import sql
 
-from ansible_collections.oncall.runbooks.lab.database import connect
 from ansible_collections.oncall.runbooks.tests.support.serving import Serving, alert, wait_until_empty
 from ansible_collections.oncall.runbooks.tests.support.supervisord import until
+from lab.database import connect
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_limits_hold_over_all_nodes(nodes):
         running.append(len(east.episodes("running")))
         return len(east.episodes("ended")) == 2
 
-    until(two_have_ended, seconds=60)
+    until(two_have_ended)
     until(lambda: ["hosts_per_hour" in episode["reason"] for episode in east.episodes("queued")] == [True])
     assert (max(running), sum(host.effects() for host in east.hosts)) == (1, 2)
     assert 'oncall_held_back_episodes{runbook="cache"} 1.0' in east.get("/metrics")[1]
@@ -60,13 +60,13 @@ def test_limits_hold_over_all_nodes(nodes):
 def test_what_a_node_leaves_another_takes_over(nodes):
     east, west = nodes
     for host in east.hosts:
-        host.restart_takes(20)
+        host.restart_takes(60)
     east.command("pause", "--reason", "so that the other one takes none of it")
     assert east.send(*(alert(host.name) for host in east.hosts)) == 202
     wait_until_empty(east)
     west.terminate()
     east.command("resume")
-    until(lambda: sum(host.effects() for host in east.hosts) == 2, seconds=60)
+    until(lambda: sum(host.effects() for host in east.hosts) == 2)
     east.kill()
     for host in east.hosts:
         host.restart_takes(0)

@@ -92,7 +92,7 @@ def status(serving: Serving, ca: Path, certificate: Path | None) -> int:
     context = ssl.create_default_context(cafile=str(ca))
     if certificate:
         context.load_cert_chain(str(certificate))
-    connection = http.client.HTTPSConnection("127.0.0.1", serving.port, timeout=10, context=context)
+    connection = http.client.HTTPSConnection("127.0.0.1", serving.port, timeout=60, context=context)
     try:
         connection.request("POST", "/alerts", notification([alert()]), {"Content-Type": "application/json"})
         return connection.getresponse().status

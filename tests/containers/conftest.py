@@ -10,7 +10,8 @@ from functools import cache
 
 import pytest
 
-from lab import ComposeLab, engine
+from lab import ComposeLab
+from lab.compose import engine
 
 
 @cache

@@ -53,19 +53,30 @@ def test_what_a_person_did_is_left_alone(stack, play, verb, cause, outcome):
     assert stack.started() == before
 
 
+def refusals(stack) -> int:
+    """How often it has turned somebody away."""
+    return docker("logs", stack.name).count("FATAL:")
+
+
 def test_one_that_recovers_is_waited_for(stack, play):
     # A standby that is no hot one takes nobody until it is made the primary, as a server does that replays its log.
     docker("exec", "--user", "postgres", stack.name, "touch", "/var/lib/postgresql/cluster/standby.signal")
     docker("restart", stack.name)
     until(lambda: "rejecting" in docker("exec", stack.name, "pg_isready", check=False))
     before = stack.started()
-    # Long enough for two looks on a busy machine.
-    promote = threading.Timer(15, docker, ("exec", "--user", "postgres", stack.name, "/bin/sh", "-c", PROMOTE))
-    promote.start()
+    turned_away = refusals(stack)
+
+    def promote() -> None:
+        # When it was seen to start, and waiting for it has begun.
+        until(lambda: refusals(stack) >= turned_away + 6)
+        docker("exec", "--user", "postgres", stack.name, "/bin/sh", "-c", PROMOTE)
+
+    promoting = threading.Thread(target=promote)
+    promoting.start()
     try:
-        fixed = play(db_down_ready_seconds=60)
+        fixed = play(db_down_ready_seconds=120)
     finally:
-        promote.join()
+        promoting.join()
     assert (fixed.code, fixed.outcome, fixed.causes()) == (0, "resolved", ["starting_up"]), fixed.output
     assert [(action["remedy"], action["helped"]) for action in fixed.run["actions"]] == [("wait_until_ready", True)]
     assert stack.started() == before

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,18 +19,19 @@ from typing import Any
 import psycopg
 import pytest
 
-from ansible_collections.oncall.runbooks.lab.layout import Layout, as_unprivileged
 from ansible_collections.oncall.runbooks.plugins.filter.disk_space import picked
 from ansible_collections.oncall.runbooks.plugins.module_utils.disk import filesystems as filesystem
-from ansible_collections.oncall.runbooks.plugins.module_utils.observers.specs import FILESYSTEM
+from ansible_collections.oncall.runbooks.plugins.module_utils.observers.filesystem import SPEC
 from ansible_collections.oncall.runbooks.tests.support.containers import Containers, docker
 from ansible_collections.oncall.runbooks.tests.support.modules import run_module
 from ansible_collections.oncall.runbooks.tests.support.plays import REPOSITORY, Play, Player
 from ansible_collections.oncall.runbooks.tests.support.supervisord import until
 from ansible_collections.oncall.runbooks.tests.support.systemd_host import SystemdHost
+from lab.layout import Layout, as_unprivileged
+from lab.ports import free_port
 
 MIB = 1024 * 1024
-DEFAULTS = {key: value["default"] for key, value in FILESYSTEM.items()}
+DEFAULTS = {key: value["default"] for key, value in SPEC.items()}
 
 
 class Disk:
@@ -85,7 +85,7 @@ def play(tmp_path):
         "run_verify_every_seconds": 1,
         "run_verify_timeout_seconds": 30,
         "run_cooldown_seconds": 1,
-        "disk_full_timeout_seconds": 3,
+        "disk_full_timeout_seconds": 30,
     }
     player = Player(home, tmp_path)
 
@@ -103,7 +103,7 @@ def expired(disk: Disk, rules: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def observe(**params: Any) -> dict[str, Any]:
-    return filesystem.observe({**DEFAULTS, "timeout_seconds": 3, **params})
+    return filesystem.observe({**DEFAULTS, "timeout_seconds": 30, **params})
 
 
 def rule(disk: Disk, *patterns: str, **changes: Any) -> dict[str, Any]:
@@ -162,7 +162,7 @@ def test_inodes_are_used_up_though_there_is_room():
         assert 30 < len(result["reclaimed"]) < 40, "check mode stops where the real thing would"
         _code, done = run_module("disk_reclaim", disk.path, files=files, rotated_logs=rules)
         assert abs(len(done["reclaimed"]) - len(result["reclaimed"])) <= 3
-        assert done["skipped"][-1]["why"] == "there is room enough"
+        assert done["left_alone"][-1]["why"] == "there is room enough"
     finally:
         disk.remove()
 
@@ -207,7 +207,7 @@ def test_a_filesystem_that_is_unmounted_midway(disk, tmp_path):
     assert "No such file" in result["msg"]
     found = observe(paths=[str(disk.path / "log")])
     assert (found["available"], found["complete"]) == (True, False)
-    assert found["unreachable"][0]["reason"] == "it is not there (any more)"
+    assert found["not_looked_at"][0]["reason"] == "it is not there (any more)"
 
 
 @pytest.fixture
@@ -259,7 +259,7 @@ for number in itertools.count():
 
 def test_a_log_is_cut_while_its_container_goes_on_writing(containers, tmp_path):
     containers.run("web", WRITES, "--log-driver", "json-file")
-    until(lambda: "still" in docker("logs", "--tail", "1", containers.prefix + "web"), seconds=30)
+    until(lambda: "still" in docker("logs", "--tail", "1", containers.prefix + "web"))
     begun = containers.state("web")
     # The engine's own filesystem is not full: here it counts as such.
     found = observe(paths=["/var/lib/docker"], used_ratio=0.0, target_ratio=0.0)
@@ -292,12 +292,12 @@ def test_a_log_is_cut_while_its_container_goes_on_writing(containers, tmp_path):
     assert containers.state("web")["StartedAt"] == begun["StartedAt"]
 
     _code, again = run_module("disk_reclaim", tmp_path, **options)
-    assert (again["changed"], again["skipped"][0]["why"]) == (False, "it is small by now")
+    assert (again["changed"], again["left_alone"][0]["why"]) == (False, "it is small by now")
     stranger = dict(
         target, container=docker("inspect", "--format", "{{.Id}}", containers.prefix + "web"), path="/etc/passwd"
     )
     _code, refused = run_module("disk_reclaim", tmp_path, **dict(options, container_logs=[stranger]))
-    assert refused["skipped"][0]["why"] == "it is not this container's json-file log"
+    assert refused["left_alone"][0]["why"] == "it is not this container's json-file log"
 
 
 @pytest.fixture
@@ -332,7 +332,7 @@ def test_a_dangling_image_goes_and_a_used_one_stays(images, tmp_path):
         == [one["what"] for one in planned["reclaimed"]]
         == [images["unused"]]
     )
-    assert {one["what"]: one["why"] for one in done["skipped"]} == {
+    assert {one["what"]: one["why"] for one in done["left_alone"]} == {
         images["used"]: "a container uses it",
         images["named"]: "it has a name by now",
     }
@@ -347,7 +347,7 @@ sys.path.insert(0, "/collections")
 from ansible_collections.oncall.runbooks.plugins.module_utils.disk.reclaim import Reclaim
 reclaim = Reclaim({"journal_bytes": 20000000, "target_ratio": 0.0, "inodes_ratio": 0.85, "timeout_seconds": 30}, False)
 reclaim.journal()
-print(json.dumps([reclaim.reclaimed, reclaim.skipped, reclaim.errors]))
+print(json.dumps([reclaim.reclaimed, reclaim.left_alone, reclaim.errors]))
 """
 
 
@@ -362,9 +362,9 @@ def test_a_real_journal_is_vacuumed():
         host.run(f"mkdir -p {folder}")
         docker("cp", str(REPOSITORY / "plugins"), f"{host.name}:{folder}/plugins")
         before = int(host.run("du --summarize --block-size=1 /var/log/journal").split()[0])
-        reclaimed, skipped, errors = json.loads(host.run("python3 -", JOURNAL))
+        reclaimed, left_alone, errors = json.loads(host.run("python3 -", JOURNAL))
         after = int(host.run("du --summarize --block-size=1 /var/log/journal").split()[0])
-        assert (skipped, errors) == ([], [])
+        assert (left_alone, errors) == ([], [])
         assert before > 40_000_000
         assert after < 30_000_000
         assert abs(reclaimed[0]["bytes"] - (before - after)) < MIB
@@ -382,9 +382,7 @@ class Postgres:
         self.data = disk.path / "data"
         self.data.mkdir(mode=0o700)
         layout.give_away(self.data)
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self._run(
             "initdb",
             "-D",
@@ -419,7 +417,7 @@ class Postgres:
 
     def _run(self, program: str, *arguments: object) -> None:
         argv = [str(self._programs / program), *map(str, arguments)]
-        subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, timeout=60, cwd="/", **as_unprivileged())
+        subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, timeout=240, cwd="/", **as_unprivileged())
 
     @property
     def database(self) -> dict[str, Any]:
@@ -487,7 +485,7 @@ def test_a_write_ahead_log_that_is_kept_and_why(postgres, play, tmp_path):
     assert postgres.one("SELECT count(*) FROM pg_replication_slots") == 1
 
     postgres.ask("ALTER SYSTEM SET archive_command = 'true'", "SELECT pg_reload_conf()", "SELECT pg_switch_wal()")
-    until(lambda: postgres.one("SELECT last_archived_time > last_failed_time FROM pg_stat_archiver"), seconds=90)
+    until(lambda: postgres.one("SELECT last_archived_time > last_failed_time FROM pg_stat_archiver"))
     fixed = play(run_max_risk="high", **known)
     assert (fixed.outcome, fixed.causes()) == ("resolved", ["stuck_replication_slot"])
     assert postgres.one("SELECT count(*) FROM pg_replication_slots") == 0

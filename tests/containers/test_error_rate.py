@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.oncall.runbooks.lab.prometheus import Prometheus, ensure_prometheus
 from ansible_collections.oncall.runbooks.tests.support.compose_plays import Runbook
 from ansible_collections.oncall.runbooks.tests.support.plays import REPOSITORY
 from ansible_collections.oncall.runbooks.tests.support.shop import Shop
+from lab.tools.prometheus import Prometheus, ensure_prometheus
 
 PLAYBOOK = "playbooks/error_rate.yml"
 ONSET_SECONDS = 4

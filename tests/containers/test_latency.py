@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.observers.specs import POSTGRES_ACTIVITY
+from ansible_collections.oncall.runbooks.plugins.module_utils.observers.postgres_activity import SPEC
 from ansible_collections.oncall.runbooks.plugins.module_utils.postgres import activity as postgres_activity
 
 PLAYBOOK = "playbooks/latency.yml"
@@ -58,7 +58,7 @@ def test_a_busy_one_that_cannot_be_scaled_because_of_its_port_is_left_alone(comp
 def test_statements_of_a_window_with_plan_and_indexes(compose_lab):
     compose_lab.target.load(20, "/customers")
     compose_lab.target.begin("cache_off")
-    params = {name: option.get("default") for name, option in POSTGRES_ACTIVITY.items()}
+    params = {name: option.get("default") for name, option in SPEC.items()}
     layout = compose_lab.layout
     reached = {"transport": "psycopg", "host": "127.0.0.1", "port": layout.ports["database"], "name": "labpics"}
     try:

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.oncall.runbooks.lab.prometheus import Prometheus, ensure_prometheus
 from ansible_collections.oncall.runbooks.plugins.module_utils.metrics import measure as metrics
 from ansible_collections.oncall.runbooks.tests.support import debian_programs
+from lab.tools.prometheus import Prometheus, ensure_prometheus
 
 WINDOW_SECONDS = 2.0
 NASTY = 'a"b\\c\nd{e}=~ünï'

@@ -62,7 +62,7 @@ def host() -> Iterator[SystemdHost]:
 
 
 def wait_for(host: SystemdHost, **sub_states: str) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 90
     while (found := {name: host.show(name, "SubState") for name in sub_states}) != sub_states:
         assert time.monotonic() < end, found
         time.sleep(0.1)

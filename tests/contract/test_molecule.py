@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
+
 import pytest
 import yaml
 from collection import ROOT, RUNBOOKS, causes, load, names
 
-from lab.compose_target import load_faults
+from lab.faults import load_faults
 
 SCENARIOS = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
 WITHOUT_RUNBOOK = {"default", "healthy"}
@@ -22,7 +24,7 @@ def test_a_scenario_is_its_fault_and_what_has_to_come_of_it(scenario):
     expected = load("molecule", scenario, "expected.yml")
     assert sorted(path.name for path in (ROOT / "molecule" / scenario).iterdir()) == ["expected.yml", "molecule.yml"]
     assert not load("molecule", scenario, "molecule.yml"), "the configuration is shared"
-    assert expected["expected_fault"] in load_faults()
+    assert expected["expected_fault"] in ChainMap(*load_faults("compose").values())
     assert expected["expected_cause"] in causes(scenario)
     outcomes = expected["expected_outcomes"]
     assert set(outcomes) <= set(RUNBOOKS)

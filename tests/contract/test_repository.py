@@ -11,8 +11,12 @@ from urllib.parse import urlsplit
 
 import pytest
 from collection import ROOT, load, tracked
+from requirement_files import asked_for, canonical, locked, versions
 
-REQUIREMENTS = ("run", "oncall", "programs", "lab", "test", "rulebook")
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
+# What `make pins` writes.
+LOCKED = ("run", "oncall", "programs", "lab", "test", "rulebook", "core-2.20", "pins")
+FILES = [(part, python) for part in LOCKED for python in PYTHONS if (part, python) != ("core-2.20", "3.11")]
 # Hosts that a text may name. Examples use names that exist nowhere.
 HOSTS = {
     "pypi.org",
@@ -27,38 +31,43 @@ HOSTS = {
 RESERVED = (".invalid", ".example", ".test", ".localhost", "example.com", "example.org", "example.net")
 
 
-def canonical(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def requirements(part: str) -> dict[str, str]:
-    """The requirements that one file pins: name -> version."""
-    found = {}
-    for line in (ROOT / "requirements" / f"{part}.txt").read_text().splitlines():
-        line = line.split("#")[0].strip()
-        if line and not line.startswith("-"):
-            matched = re.fullmatch(r"([A-Za-z0-9._-]+)(?:\[[a-z,]+\])?==([0-9][0-9A-Za-z.]*)", line)
-            assert matched, f"{part}.txt: {line} is not name==version"
-            found[canonical(matched[1])] = matched[2]
-    return found
-
-
 def explained() -> set[str]:
     """What docs/dependencies.md gives a reason for."""
     rows = re.findall(r"^\| `([^`]+)` \| *(.*?) *\|$", (ROOT / "docs" / "dependencies.md").read_text(), re.M)
     return {canonical(name) for name, reason in rows if reason}
 
 
-@pytest.mark.parametrize("part", REQUIREMENTS)
-def test_requirements_are_pinned(part):
-    constraints = requirements("constraints")
-    pinned = requirements(part)
-    assert pinned == {name: constraints.get(name) for name in pinned}
-    assert "-c constraints.txt" in (ROOT / "requirements" / f"{part}.txt").read_text().splitlines()
+@pytest.mark.parametrize("part", LOCKED)
+def test_requirements_are_pinned_with_hashes(part):
+    for wanted, hashes in locked(part):
+        assert re.fullmatch(r"==[0-9][0-9A-Za-z.]*", str(wanted.specifier)), f"{part}.txt: {wanted}"
+        assert hashes, f"{part}.txt: {wanted} has no hash"
+
+
+@pytest.mark.parametrize(("part", "python"), FILES)
+def test_what_is_asked_for_is_pinned(part, python):
+    pinned = versions(part, python)
+    for name, wanted in asked_for(part).items():
+        assert name in pinned, f"make pins: {wanted} of {part} is not in {part}.txt"
+        assert wanted.specifier.contains(pinned[name]), f"make pins: {part}.txt has {name} {pinned[name]}"
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("part", ["run", "oncall", "lab", "rulebook"])
+def test_a_name_has_one_version(part, python):
+    everything = versions("test", python)
+    assert {
+        name: version for name, version in versions(part, python).items() if everything.get(name, version) != version
+    } == {}
+
+
+def test_the_newest_core_for_each_python():
+    series = {python: versions("test", python)["ansible-core"].rpartition(".")[0] for python in PYTHONS}
+    assert series == {"3.11": "2.19", "3.12": "2.21", "3.13": "2.21", "3.14": "2.21"}
 
 
 def test_every_dependency_has_its_reason_and_no_other_has_one():
-    direct = {name for part in REQUIREMENTS for name in requirements(part)}
+    direct = {name for part in LOCKED for name in asked_for(part)}
     collections = {canonical(name) for name in load("galaxy.yml")["dependencies"]}
     assert explained() == direct | collections
 
@@ -119,3 +128,32 @@ def index_hosts() -> set[str]:
     command = [sys.executable, "-m", "pip", "config", "list"]
     listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return {host for url in re.findall(r"\w+://[^\s'\"]+", listed) if (host := urlsplit(url).hostname)}
+
+
+HOOKS = {hook["id"]: hook for repo in load(".pre-commit-config.yaml")["repos"] for hook in repo["hooks"]}
+
+
+def test_hooks_download_nothing():
+    assert {hook["language"] for hook in HOOKS.values()} == {"system", "pygrep"}
+    programs = {hook["entry"].split()[0] for hook in HOOKS.values() if hook["language"] == "system"}
+    assert programs == {f".venv/bin/{name}" for name in ("ruff", "yamllint", "python", "antsibull-changelog")}
+
+
+@pytest.mark.parametrize(
+    ("message", "accepted"),
+    [
+        ("store: refuse a newer schema\n\nAn old program would break it.", True),
+        ("postgres, redis: name the host", True),
+        ("extensions/awx: SQLAlchemy is not needed", True),
+        ("Merge branch 'serve'", True),
+        ('Revert "store: refuse a newer schema"', True),
+        ("fixup! store: refuse a newer schema", True),
+        ("Refuse a newer schema", False),
+        ("Refuse a newer schema\n\nstore: that is where", False),
+        ("store:", False),
+        ("store: " + "x" * 100, False),
+    ],
+)
+def test_subjects_name_the_area(message, accepted):
+    # As pre-commit reads it.
+    assert bool(re.search(HOOKS["subject"]["entry"], message + "\n", re.MULTILINE)) is accepted

@@ -117,7 +117,7 @@ def test_it_lost_its_primary(healthy_lab, player):
 
 def test_its_clients_are_paused(healthy_lab, player):
     with redis_of(healthy_lab) as client:
-        client.execute_command("CLIENT PAUSE 15000 ALL")
+        client.execute_command("CLIENT PAUSE 20000 ALL")
         try:
             play = named(healthy_lab, player, "clients_paused", cache_timeout_seconds=1)
         finally:

@@ -23,6 +23,8 @@ from lab import Lab
 from lab.database import connect, end_sessions
 
 PLAYBOOK = "playbooks/db_down.yml"
+# How long it counts as starting up, and how long what needs it has to connect again.
+RECONNECT_SECONDS = 4
 
 
 def pids(lab: Lab) -> dict[str, int]:
@@ -34,17 +36,21 @@ def down(healthy_lab, player):
     """A function: plays the runbook."""
 
     def play(**variables: Any) -> Any:
-        return player.play(playbook=PLAYBOOK, **variables)
+        return player.play(playbook=PLAYBOOK, **{"db_down_reconnect_seconds": RECONNECT_SECONDS, **variables})
 
     return play
+
+
+def is_started(pid: int) -> bool:
+    """Whether it has run for so long that it does not count as starting up any more."""
+    return time.time() - psutil.Process(pid).create_time() >= RECONNECT_SECONDS + 1
 
 
 @contextmanager
 def hanging(lab: Lab, and_end: str = "usename = 'app'") -> Iterator[None]:
     """Its main process is stopped: it takes no session any more. Those that are open go on, but for those that are ended."""
     pid = pids(lab)["database"]
-    # One that has just been started would count as starting up, for db_down_reconnect_seconds.
-    until(lambda: time.time() - psutil.Process(pid).create_time() >= 11)
+    until(lambda: is_started(pid))
     with connect(lab.layout) as superuser:
         os.kill(pid, signal.SIGSTOP)
         superuser.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {and_end}")
@@ -165,7 +171,7 @@ def test_one_that_hangs_for_new_logins_and_serves_the_others_is_left_alone(healt
     with ExitStack() as until_seen:
         if ends == "LOCK TABLE pg_authid":
             holder = until_seen.enter_context(connect(lab.layout))
-            until(lambda: time.time() - psutil.Process(before["database"]).create_time() >= 11)
+            until(lambda: is_started(before["database"]))
             until_seen.enter_context(holder.transaction())
             holder.execute(f"{ends} IN ACCESS EXCLUSIVE MODE")
         else:

@@ -7,7 +7,7 @@ import json
 import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -120,16 +120,13 @@ def a_session(lab: Lab, application: str, role: str = "app", **options: Any) -> 
 @contextlib.contextmanager
 def a_transaction_held(lab: Lab) -> Iterator[int]:
     """A session of the application, idle in transaction for long enough to count; gives its process id."""
-    session = a_session(lab, "forgetful")
-    try:
+    with contextlib.closing(a_session(lab, "forgetful")) as session:
         session.execute("SELECT 1")
         time.sleep(IDLE_SECONDS)
         yield session.info.backend_pid
-    finally:
-        session.close()
 
 
-def wait_for(condition: Any, seconds: float = 60) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 180) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not come to that in time"
@@ -329,15 +326,18 @@ def test_idle_pools_are_left_alone_where_others_fill_the_server(healthy_lab, pla
 
 def test_while_one_run_acts_another_is_blocked(healthy_lab, player):
     lab = healthy_lab
-    with a_transaction_held(lab) as first_pid:
+    # Both sessions are there from the start: a busy machine may take long to give one, and it has to count in time.
+    with a_transaction_held(lab) as first_pid, contextlib.closing(a_session(lab, "forgetful")) as other:
         # Longer than the second session takes to count as one: the first run goes on for as long as that one is there.
-        first = player.start(run_verify_seconds=8, run_verify_timeout_seconds=120)
+        first = player.start(run_verify_seconds=8, run_verify_timeout_seconds=180)
         wait_for(lambda: ended(lab, first_pid))
-        with a_transaction_held(lab) as second_pid:
-            second = player.play(run_confirm_seconds=0, run_override="a live lock is not to be passed")
-            assert (second.code, second.outcome) == (2, "blocked"), second.output
-            assert second.run["guard"]["name"] == "lock"
-            assert not ended(lab, second_pid)
+        other.execute("SELECT 1")
+        time.sleep(IDLE_SECONDS)
+        second = player.play(run_confirm_seconds=0, run_override="a live lock is not to be passed")
+        assert (second.code, second.outcome) == (2, "blocked"), second.output
+        assert second.run["guard"]["name"] == "lock"
+        assert not ended(lab, other.info.backend_pid)
+        other.rollback()
         done = first.wait()
     assert (done.code, done.outcome) == (0, "resolved"), done.output
 

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import threading
-import time
 
+from ansible_collections.oncall.runbooks.tests.support.supervisord import until
 from lab.database import connect
 
 PLAYBOOK = "playbooks/error_rate.yml"
@@ -20,13 +20,13 @@ def test_users_who_wait_for_ever_are_not_overlooked(healthy_lab, player):
     assert (quiet.code, quiet.outcome) == (0, "healthy"), quiet.output
     assert "no traffic" in quiet.run["summary"]
 
-    asking = [threading.Thread(target=lab.request, args=("/orders",), daemon=True) for _ in range(HANGING)]
+    asking = [threading.Thread(target=lab.request, args=("/orders", "GET", 300), daemon=True) for _ in range(HANGING)]
     with connect(lab.layout, "postgres") as connection:
         connection.execute("BEGIN")
         connection.execute("LOCK TABLE orders")
         for one in asking:
             one.start()
-        time.sleep(1)
+        until(lambda: lab.measure().blocked(0) == HANGING)
         hanging = player.play(playbook=PLAYBOOK, run_until="plan")
         uncounted = player.play(playbook=PLAYBOOK, run_until="plan", error_rate_in_progress="")
         connection.execute("ROLLBACK")

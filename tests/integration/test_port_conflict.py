@@ -74,7 +74,7 @@ def test_stranger(services, play):
     assert (fixed.code, fixed.outcome) == (0, "resolved"), fixed.output
     (action,) = fixed.run["actions"]
     assert (action["remedy"], action["state"], action["helped"]) == ("end_process", "done", True)
-    assert other.wait(5) == -signal.SIGTERM
+    assert other.wait(60) == -signal.SIGTERM
     assert services.state("api") == "RUNNING"
     assert services.listens(services.pid())
     assert services.pid("killed") == before["programs"]["killed"][1]
@@ -155,12 +155,14 @@ def test_its_own_orphan(services, play):
 @contextlib.contextmanager
 def listener(code: str = "", **how):
     """A process that listens, and its port."""
-    text = f"import signal, socket, time; {code}kept = socket.create_server(('127.0.0.1', 0))\n"
-    text += "print(kept.getsockname()[1], flush=True); time.sleep(1000)"
+    port = free_port()
+    text = f"import signal, socket, time; {code}kept = socket.create_server(('127.0.0.1', {port}))\n"
+    text += "print('listening', flush=True); time.sleep(1000)"
     argv = [sys.executable, "-c", text, "--password", "s3cret", "postgres://app:s3cret@db/app", "TOKEN=s3cret"]
     process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, **how)
     try:
-        yield process, int(process.stdout.readline())
+        assert process.stdout.readline() == "listening\n"
+        yield process, port
     finally:
         process.kill()
         process.wait()
@@ -228,7 +230,7 @@ def test_process_end(tmp_path):
         assert (answer["changed"], answer["terminated"], answer["killed"]) == (True, [process.pid], [])
         assert process.wait() == -signal.SIGTERM
         _code, answer = run_module("process_end", tmp_path, port=port, processes=[one])
-        assert (answer["changed"], answer["skipped"]) == (False, [{"pid": process.pid, "why": "it is gone"}])
+        assert (answer["changed"], answer["left_alone"]) == (False, [{"pid": process.pid, "why": "it is gone"}])
         assert bystander.poll() is None
 
 
@@ -261,5 +263,5 @@ def test_process_end_refuses(tmp_path):
             (own_port, identity(tmp_path, own_port), "this run hangs on it"),
         ):
             _code, answer = run_module("process_end", tmp_path, port=asked_port, processes=[asked])
-            assert (answer["changed"], answer["skipped"]) == (False, [{"pid": asked["pid"], "why": why}])
+            assert (answer["changed"], answer["left_alone"]) == (False, [{"pid": asked["pid"], "why": why}])
         assert process.poll() is None

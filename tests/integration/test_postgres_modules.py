@@ -110,7 +110,7 @@ def test_who_is_left_alone(healthy_lab, tmp_path, role, application, options, wh
             "postgres_session", tmp_path, database=database(healthy_lab), **{**TERMINATE, **options}
         )
         assert (code, result["changed"], result["sessions"]) == (0, False, [])
-        assert why in result["skipped"][0]["why"]
+        assert why in result["left_alone"][0]["why"]
         assert alive(victim)
 
 
@@ -263,7 +263,8 @@ def test_a_database_that_hangs_is_given_up_in_time(healthy_lab, tmp_path):
     took = time.monotonic() - began
     healthy_lab.heal_all()
     assert (code, result["available"], result["error"]) == (0, False, "timeout")
-    assert took < 8, took
+    # Without a limit it would take as long as the fault lasts.
+    assert took < 30, took
 
 
 def test_what_is_hidden_is_said(healthy_lab, tmp_path):

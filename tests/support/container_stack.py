@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.oncall.runbooks.lab.images import images
 from ansible_collections.oncall.runbooks.tests.support.containers import Containers, docker
 from ansible_collections.oncall.runbooks.tests.support.supervisord import until
+from lab.compose.images import images
 
 PASSWORD = "s3cret"
 POSTGRES = """
@@ -69,7 +69,7 @@ class ContainerStack:
             "cache_timeout_seconds": 4,
             "db_down_timeout_seconds": 4,
             "run_verify_seconds": 1,
-            "run_verify_timeout_seconds": 20,
+            "run_verify_timeout_seconds": 60,
             "run_verify_every_seconds": 1,
             "run_confirm_seconds": 0.5,
             "run_cooldown_seconds": 0,
@@ -97,7 +97,7 @@ class ContainerStack:
         if self._containers.state(self._service)["Status"] == "paused":
             docker("unpause", self.name)
         docker("start", self.name)
-        until(self.answers, 60)
+        until(self.answers)
 
     def remove(self) -> None:
         self._containers.remove()

@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
-from ansible_collections.oncall.runbooks.lab.images import images
 from ansible_collections.oncall.runbooks.tests.support.reaper import reap
+from lab.compose.images import images
 
 
 @cache
@@ -24,7 +24,7 @@ def base_image() -> str:
 
 def docker(*arguments: str, check: bool = True) -> str:
     """The output of the docker command."""
-    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0 or not check, f"docker {arguments[0]}: {done.stderr}"
     return done.stdout.strip()
 

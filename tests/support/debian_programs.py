@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.oncall.runbooks.lab.debian import NoProgram
 from ansible_collections.oncall.runbooks.tests.support.plays import REPOSITORY
+from lab.tools.debian import NoProgram
 
 
 def program(ensure: Callable[[Path], str]) -> str:

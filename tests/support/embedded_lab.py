@@ -23,8 +23,7 @@ def lab(tmp_path_factory):
 
 @pytest.fixture
 def healthy_lab(lab):
-    """The lab with no fault before the test and none after it."""
-    lab.heal_all()
+    """The lab with no fault before the test and none after it: each leaves it so to the next."""
     yield lab
     lab.up()
     lab.heal_all()

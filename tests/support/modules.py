@@ -31,7 +31,7 @@ def run_module(module: str, folder: Path, /, check: bool = False, diff: bool = F
         env=dict(os.environ, PYTHONPATH=str(COLLECTIONS)),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
     assert done.stdout.lstrip().startswith("{"), done.stdout + done.stderr
     return done.returncode, json.loads(done.stdout)

@@ -50,7 +50,7 @@ class PortServices(Supervisord):
             "system_services": {"api": api, "idle": self.service("idle")},
             "run_confirm_seconds": 0,
             "run_verify_seconds": 1,
-            "run_verify_timeout_seconds": 20,
+            "run_verify_timeout_seconds": 60,
             "run_verify_every_seconds": 1,
             "run_cooldown_seconds": 1,
             "run_budget_count": 1000,

@@ -30,7 +30,7 @@ from ansible_collections.oncall.runbooks.tests.support.supervisord import until
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 REQUIREMENTS = REPOSITORY / "requirements"
-START_SECONDS = 90
+START_SECONDS = 240
 INSTALL_SECONDS = 600
 
 
@@ -38,9 +38,7 @@ def environment() -> Path:
     """The virtual environment with what requirements/rulebook.txt names and this checkout's package; made once."""
     home = REPOSITORY / ".cache" / "rulebook"
     home.mkdir(parents=True, exist_ok=True)
-    wanted = hashlib.sha256(sys.version.encode())
-    for name in ("rulebook.txt", "constraints.txt"):
-        wanted.update((REQUIREMENTS / name).read_bytes())
+    wanted = hashlib.sha256(sys.version.encode() + (REQUIREMENTS / "rulebook.txt").read_bytes())
     stamp = home / "stamp"
     # Tests that start at the same moment make it once.
     with (home / "lock").open("w") as lock:

@@ -61,7 +61,7 @@ def play(
         ),
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=480,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
     tasks = json.loads(done.stdout[done.stdout.index("{") :])["plays"][0]["tasks"]

@@ -29,13 +29,13 @@ from oncall.serve.store.statements import Store
 REPOSITORY = Path(__file__).resolve().parents[2]
 TOKEN = "0123456789abcdef0123456789abcdef"
 HEADERS = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
-# What a restart leaves behind before it begins, so that it can be counted; and it takes a moment, in which it can be cut off.
+# What a look and a restart leave behind before they begin, so that they can be counted; and each takes a moment, in which it can be cut off.
 SCRIPT = """\
 #!/bin/sh
 cd "$(dirname "$0")" || exit 1
 running() {{ [ -s pid ] && kill -0 "$(cat pid)" 2>/dev/null; }}
 case $1 in
-  status) sleep {status_seconds}; running || exit 3;;
+  status) echo status >> looks; sleep {status_seconds}; running || exit 3;;
   restart)
     echo restart >> effects
     running && kill -9 "$(cat pid)"
@@ -90,16 +90,24 @@ class Host:
             "system_redis": {"transport": "redis", "host": "127.0.0.1", "port": self.port, "service": "redis"},
             "run_confirm_seconds": 0,
             "run_verify_seconds": 0,
-            "run_verify_timeout_seconds": 5,
+            # As long as a busy machine may take; what never helps shortens it.
+            "run_verify_timeout_seconds": 30,
             "run_verify_every_seconds": 0.2,
             "run_cooldown_seconds": 0,
             "cache_window_seconds": 0.3,
-            "cache_timeout_seconds": 2,
+            "cache_timeout_seconds": 10,
         }
 
     def effects(self) -> int:
         """How many times a remedy was begun."""
-        file = self.folder / "effects"
+        return self._count("effects")
+
+    def looks(self) -> int:
+        """How many times its service was looked at."""
+        return self._count("looks")
+
+    def _count(self, name: str) -> int:
+        file = self.folder / name
         return len(file.read_text().splitlines()) if file.exists() else 0
 
     def stop(self) -> None:
@@ -183,7 +191,7 @@ class Serving:
         with self.log.open("ab") as log:
             argv = [sys.executable, "-m", "oncall", "serve"]
             self.process = subprocess.Popen(argv, env=self.environment, cwd=self.folder, stdout=log, stderr=log)
-        until(self.answers, seconds=30)
+        until(self.answers)
         return self
 
     def answers(self) -> bool:
@@ -208,7 +216,7 @@ class Serving:
         self.process.kill()
         self.process.wait()
 
-    def terminate(self, seconds: float = 60) -> int:
+    def terminate(self, seconds: float = 180) -> int:
         """As systemd does; its exit code."""
         assert self.process is not None
         self.process.terminate()
@@ -240,7 +248,7 @@ class Serving:
         return self.request("GET", path)
 
     def request(self, method: str, path: str, body: bytes | None = None, token: str = TOKEN) -> tuple[int, str]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=90)
         try:
             connection.request(
                 method, path, body, {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
@@ -258,7 +266,7 @@ class Serving:
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """``oncall`` beside the service."""
         argv = [sys.executable, "-m", "oncall", *arguments]
-        return subprocess.run(argv, env=self.environment, cwd=self.folder, capture_output=True, text=True, timeout=60)
+        return subprocess.run(argv, env=self.environment, cwd=self.folder, capture_output=True, text=True, timeout=240)
 
     def store(self) -> Store:
         return Store(url_of(self.settings.get("database", ""), str(self.folder / "state")))
@@ -285,7 +293,7 @@ class Serving:
         wait_until_empty(self)
         until(lambda: reason in self.one(host)["reason"])
 
-    def until_state(self, host: Host, *states: str, number: int = 0, seconds: float = 60) -> dict[str, Any]:
+    def until_state(self, host: Host, *states: str, number: int = 0, seconds: float = 180) -> dict[str, Any]:
         """Wait until the episode of an alert is in one of these states."""
         until(lambda: wait_for(self, host, number, states), seconds, lambda: self.said(host, number))
         return self.one(host, number)
@@ -295,7 +303,7 @@ class Serving:
         known = {name: value for name, value in self.one(host, number).items() if name not in ("alert", "result")}
         return f"{known}\n{self.log.read_text()[-2000:]}"
 
-    def ended(self, count: int = 1, seconds: float = 60) -> list[dict[str, Any]]:
+    def ended(self, count: int = 1, seconds: float = 180) -> list[dict[str, Any]]:
         """Wait until so many episodes have ended."""
         until(lambda: len(self.episodes("ended")) >= count, seconds=seconds)
         return self.episodes("ended")
@@ -327,7 +335,7 @@ def wait_for(serving: Serving, host: Host, number: int, states: tuple[str, ...])
     return any(one["alert"]["starts_at"] == alert(number=number)["startsAt"] for one in found)
 
 
-def wait_until_empty(serving: Serving, seconds: float = 60) -> None:
+def wait_until_empty(serving: Serving, seconds: float = 180) -> None:
     """Until every notification is sorted."""
     store = serving.store()
     try:

@@ -128,7 +128,7 @@ class Shop:
             "error_rate_window_seconds": 2,
             "error_rate_min_answers": 8,
             "run_verify_seconds": 1,
-            "run_verify_timeout_seconds": 8,
+            "run_verify_timeout_seconds": 60,
             "run_verify_every_seconds": 1,
             "run_confirm_seconds": 0.2,
             "run_cooldown_seconds": 0,
@@ -162,7 +162,7 @@ class Shop:
         return self.git("rev-parse", "HEAD")
 
     def deploy(self) -> None:
-        done = subprocess.run(COMMAND, cwd=self.release, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(COMMAND, cwd=self.release, capture_output=True, text=True, timeout=240)
         assert done.returncode == 0, done.stderr
 
     # ------------------------------------------------------------------ the application
@@ -180,7 +180,7 @@ class Shop:
         # A folder that was replaced is another one for a container that has it.
         subprocess.run(
             ["docker", "compose", "up", "--detach", "--force-recreate", "--timeout", "1"],
-            cwd=self.folder, check=True, capture_output=True, timeout=60,
+            cwd=self.folder, check=True, capture_output=True, timeout=240,
         )  # fmt: skip
         until(lambda: self.status("/metrics") == 200)
         if not self._users.is_alive():

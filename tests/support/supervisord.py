@@ -9,7 +9,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,10 @@ from pathlib import Path
 from xmlrpc.client import ServerProxy
 
 from supervisor.xmlrpc import SupervisorTransport
+
+from lab.ports import free_port
+
+__all__ = ["Supervisord", "free_port", "until"]
 
 WEB = """
 import http.server, os, sys
@@ -94,21 +97,6 @@ redirect_stderr=true
 """
 
 
-# Bound and not listening as long as this process lives: a server that allows it (SO_REUSEADDR, which all do) can have the port,
-# and neither another test process nor an outgoing connection is given it meanwhile.
-_HELD: list[socket.socket] = []
-
-
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 at which nothing listens, and which nobody else on this machine is given."""
-    held = socket.socket()
-    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    held.bind(("127.0.0.1", 0))
-    _HELD.append(held)
-    port: int = held.getsockname()[1]
-    return port
-
-
 class Supervisord:
     """A running supervisord in a folder of its own, whose path is short enough for a socket."""
 
@@ -167,8 +155,11 @@ class Supervisord:
         shutil.rmtree(self.home)
 
 
-def until(condition, seconds: float = 20, told=lambda: "") -> None:
-    """Wait until a condition holds, or fail, with what ``told`` then says of it."""
+def until(condition, seconds: float = 90, told=lambda: "") -> None:
+    """Wait until a condition holds, or fail, with what ``told`` then says of it.
+
+    The limit is for what never happens: a machine that others keep busy is no failure.
+    """
     end = time.monotonic() + seconds
     while True:
         try:

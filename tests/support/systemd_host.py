@@ -92,7 +92,7 @@ class SystemdHost:
     def run(self, script: str, text: str = "") -> str:
         """What a shell script in it prints."""
         argv = ["docker", "exec", "--interactive", self.name, "sh", "-c", script]
-        done = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(argv, input=text, capture_output=True, text=True, timeout=240)
         assert done.returncode == 0, f"{script}: {done.stdout}{done.stderr}"
         return done.stdout.strip()
 
@@ -124,7 +124,7 @@ class SystemdHost:
             },
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=240,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return json.loads(done.stdout)["plays"][0]["tasks"][0]["hosts"]["localhost"]

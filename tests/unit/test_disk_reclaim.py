@@ -55,7 +55,7 @@ def folder(tmp_path):
 
 
 def why(result: dict[str, Any]) -> list[str]:
-    return [one["why"] for one in result["skipped"]]
+    return [one["why"] for one in result["left_alone"]]
 
 
 def test_check_mode_says_what_would_go_and_takes_nothing(tmp_path, folder):
@@ -215,19 +215,19 @@ def test_journal(journal):
     assert 100_000 < done.reclaimed[0]["bytes"] < 200_000
     again, calls = journal(left=50_000)
     assert calls.count("\n") == 1, "it is not run again"
-    assert again.skipped == [{"what": "journal", "why": "it is small already"}]
+    assert again.left_alone == [{"what": "journal", "why": "it is small already"}]
 
 
 def test_journal_in_check_mode_and_with_room_enough(journal):
     done, calls = journal(left=0, check=True)
     assert (calls, len(done.reclaimed)) == ("", 1)
     done, calls = journal(left=0, target_ratio=1.0)
-    assert (calls, done.skipped[0]["why"]) == ("", "there is room enough")
+    assert (calls, done.left_alone[0]["why"]) == ("", "there is room enough")
 
 
 def test_a_journal_that_is_all_in_use_is_no_change(journal):
     done, _calls = journal(left=200_000)
-    assert (done.reclaimed, done.skipped[0]["why"]) == ([], "what is there is in use")
+    assert (done.reclaimed, done.left_alone[0]["why"]) == ([], "what is there is in use")
 
 
 def test_the_end_of_a_log_stays_in_whole_lines_while_it_is_appended_to(tmp_path):
@@ -325,11 +325,11 @@ def test_build_cache(engine, tmp_path):
     _code, planned = run_module("disk_reclaim", tmp_path, check=True, **options)
     assert (planned["reclaimed"], FakeEngine.pruned) == ([{"what": "build cache", "bytes": 3000}], [])
     _code, enough = run_module("disk_reclaim", tmp_path, **dict(options, target_ratio=1.0))
-    assert (enough["skipped"][0]["why"], FakeEngine.pruned) == ("there is room enough", [])
+    assert (enough["left_alone"][0]["why"], FakeEngine.pruned) == ("there is room enough", [])
     code, done = run_module("disk_reclaim", tmp_path, **options)
     assert (code, done["freed_bytes"], len(FakeEngine.pruned)) == (0, 3000, 1)
     _code, again = run_module("disk_reclaim", tmp_path, **options)
-    assert (again["changed"], again["skipped"][0]["why"]) == (False, "it is small already")
+    assert (again["changed"], again["left_alone"][0]["why"]) == (False, "it is small already")
 
 
 def test_what_an_engine_does_not_say_is_not_known(engine):

@@ -20,10 +20,10 @@ from ansible_collections.oncall.runbooks.plugins.module_utils.disk import filesy
 from ansible_collections.oncall.runbooks.plugins.module_utils.disk import mounts as filesystem_mounts
 from ansible_collections.oncall.runbooks.plugins.module_utils.disk import usage as filesystem_usage
 from ansible_collections.oncall.runbooks.plugins.module_utils.docker import space as docker_space
-from ansible_collections.oncall.runbooks.plugins.module_utils.observers.specs import FILESYSTEM
+from ansible_collections.oncall.runbooks.plugins.module_utils.observers.filesystem import SPEC
 from ansible_collections.oncall.runbooks.tests.support.modules import run_module
 
-DEFAULTS = {key: value["default"] for key, value in FILESYSTEM.items()}
+DEFAULTS = {key: value["default"] for key, value in SPEC.items()}
 # From a Debian 12 with Docker, shortened.
 MOUNTINFO = r"""22 27 0:21 / /proc rw,relatime - proc proc rw
 23 27 0:22 / /sys rw,relatime - sysfs sysfs rw
@@ -126,18 +126,18 @@ def test_a_filesystem_that_hangs_or_vanishes_is_told_and_holds_nobody_up(monkeyp
 
     def one_of_them_hangs(path):
         if path == "/lost/nfs":
-            hang.wait(30)
+            hang.wait(60)
         return real(path)
 
     monkeypatch.setattr(os, "statvfs", one_of_them_hangs)
     began = time.monotonic()
-    found = observe(paths=[str(tmp_path), "/lost/nfs", str(tmp_path / "gone")], timeout_seconds=0.6)
+    found = observe(paths=[str(tmp_path), "/lost/nfs", str(tmp_path / "gone")], timeout_seconds=3)
     hang.set()
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20
     assert len(found["filesystems"]) == 1
     assert found["complete"] is False
-    assert {one["mount"]: one["reason"] for one in found["unreachable"]} == {
-        "/lost/nfs": "no complete answer within 0.2 s; does its server answer?",
+    assert {one["mount"]: one["reason"] for one in found["not_looked_at"]} == {
+        "/lost/nfs": "no complete answer within 1 s; does its server answer?",
         str(tmp_path / "gone"): "it is not there (any more)",
     }
     assert len(found["limits"]) == 2
@@ -148,7 +148,7 @@ def test_one_that_vanishes_between_the_list_and_the_look(monkeypatch):
     monkeypatch.setattr(filesystem_mounts, "parse_mountinfo", lambda _text: parse(listed))
     found = observe()
     assert "/" in [one["mount"] for one in found["filesystems"]]
-    assert "/vanished-meanwhile" in [one["mount"] for one in found["unreachable"]]
+    assert "/vanished-meanwhile" in [one["mount"] for one in found["not_looked_at"]]
 
 
 parse = filesystem_mounts.parse_mountinfo
@@ -185,7 +185,7 @@ def test_time_runs_out_while_folders_are_counted(tmp_path, monkeypatch):
 
     def hangs(path):
         if str(path).endswith("/a"):
-            hang.wait(30)
+            hang.wait(60)
         return real(path)
 
     monkeypatch.setattr(os, "scandir", hangs)
@@ -307,20 +307,20 @@ def test_a_folder_reached_through_a_symbolic_link_is_refused(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "real")
     with pytest.raises(OSError, match=r"Not a directory|symbolic"):
         expired_files.expired(rule(tmp_path / "link"), Deadline(5))
-    found = observe(paths=[str(tmp_path)], used_ratio=0, rotated_logs=[rule(tmp_path / "link")], timeout_seconds=1)
+    found = observe(paths=[str(tmp_path)], used_ratio=0, rotated_logs=[rule(tmp_path / "link")], timeout_seconds=4)
     assert found["use"]["rotated_logs"]["complete"] is False
     assert any(str(tmp_path / "link") in limit for limit in found["limits"])
 
 
 def test_a_journal_that_cannot_be_read_is_not_an_empty_one(tmp_path, monkeypatch):
     monkeypatch.setattr(filesystem, "JOURNALS", (str(tmp_path / "none"),))
-    assert observe(paths=[str(tmp_path)], used_ratio=0, timeout_seconds=1)["use"]["journal"] == {
+    assert observe(paths=[str(tmp_path)], used_ratio=0, timeout_seconds=4)["use"]["journal"] == {
         "available": True,
         "folders": [],
     }
     (tmp_path / "file").touch()
     monkeypatch.setattr(filesystem, "JOURNALS", (str(tmp_path / "file" / "journal"),))
-    found = observe(paths=[str(tmp_path)], used_ratio=0, timeout_seconds=1)
+    found = observe(paths=[str(tmp_path)], used_ratio=0, timeout_seconds=4)
     assert found["use"]["journal"]["available"] is False
     assert any(limit.startswith("journal: ") for limit in found["limits"])
 
@@ -415,7 +415,7 @@ def test_short_of_target():
 
 
 def test_module(tmp_path):
-    code, found = run_module("filesystem_info", tmp_path, paths=[str(tmp_path)], timeout_seconds=3)
+    code, found = run_module("filesystem_info", tmp_path, paths=[str(tmp_path)], timeout_seconds=30)
     assert (code, found["available"], found["changed"]) == (0, True, False)
     code, found = run_module("filesystem_info", tmp_path, backups=[rule(tmp_path, "*", keep=1)])
     assert code == 1
@@ -434,7 +434,7 @@ def test_names_that_are_no_text(tmp_path):
         tmp_path,
         paths=[str(tmp_path)],
         used_ratio=0,
-        timeout_seconds=1,
+        timeout_seconds=4,
         rotated_logs=[rule(tmp_path)],
     )
     assert code == 0

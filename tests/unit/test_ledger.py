@@ -862,7 +862,7 @@ def test_a_disk_that_takes_no_more_bytes_refuses_also_as_root(path, exists, limi
         filled(path)
         before = contents(path)
     process = child(LIMITED, claim_params(path, "r", "x", undo="u" * 100000), limit)
-    refused_for_want_of_a_ledger(json.loads(process.communicate(timeout=20)[0]), path)
+    refused_for_want_of_a_ledger(json.loads(process.communicate(timeout=120)[0]), path)
     if exists:
         assert contents(path).pop("ledger.sqlite3") == before["ledger.sqlite3"]
     else:
@@ -902,7 +902,7 @@ def test_of_20_processes_claiming_at_once_exactly_one_is_granted(path, exists, o
     for process in processes:
         process.stdin.write("go\n")
         process.stdin.flush()
-    results = [json.loads(process.communicate(timeout=60)[0]) for process in processes]
+    results = [json.loads(process.communicate(timeout=120)[0]) for process in processes]
     assert sorted(result["guard"] for result in results) == [""] + ["lock"] * 19
     winner = next(number for number, result in enumerate(results) if result["granted"])
     unfinished = Ledger(path).info()["unfinished"]
@@ -926,7 +926,7 @@ def test_a_ledger_locked_for_longer_than_the_timeout_refuses(path):
     all_unavailable(Ledger(path, timeout_seconds=0.05, now=lambda: START), "another process")
     trial = Ledger(path, timeout_seconds=0.05, now=lambda: START, check_mode=True)
     all_unavailable(trial, "database is locked")
-    process.communicate("go\n", timeout=20)
+    process.communicate("go\n", timeout=120)
     assert claim(Ledger(path, now=lambda: START), override="x")["granted"]
 
 
@@ -951,7 +951,7 @@ def test_a_process_killed_in_the_middle_of_a_transaction_leaves_a_usable_ledger(
     process = child(DYING, path)
     assert process.stdout.readline() == "ready\n"
     os.kill(process.pid, signal.SIGKILL)
-    process.communicate(timeout=20)
+    process.communicate(timeout=120)
     assert file.read_bytes() != content, "half of it is on the disk"
     assert file.with_name("ledger.sqlite3-journal").stat().st_size
     if first == "info":

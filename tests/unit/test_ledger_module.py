@@ -40,7 +40,7 @@ def run(path, check_mode=False, module="ledger", **params):
         env=dict(os.environ, PYTHONPATH=str(COLLECTIONS)),
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=120,
     )
     assert done.stdout.startswith("\n{") or done.stdout.startswith("{"), done.stdout + done.stderr
     return done.returncode, json.loads(done.stdout)
@@ -61,7 +61,7 @@ def ansible(path, *options, module="ledger", **params):
         env=dict(os.environ, ANSIBLE_CONFIG=str(config), ANSIBLE_NOCOLOR="1"),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
     status, _arrow, document = done.stdout.partition(" => ")
     assert document, done.stdout + done.stderr

@@ -145,7 +145,7 @@ def acted(found: dict[str, Any]) -> lifecycle.State:
     state = lifecycle.begin(found, {**OPTIONS, "max_risk": "high"})
     for one in state["steps"]:
         state = lifecycle.step_begun(state, one, 2000.0)
-        state = lifecycle.step_done(state, {"changed": True, "terminated": [1], "skipped": [{"pid": 2}]}, 2001.0)
+        state = lifecycle.step_done(state, {"changed": True, "terminated": [1], "left_alone": [{"pid": 2}]}, 2001.0)
     return state
 
 
@@ -242,7 +242,7 @@ def test_a_failure_before_anything_was_touched_is_unknown():
 
 def test_what_a_remedy_did_is_kept_without_ansibles_own_keys():
     (action,) = acted(diagnosis([A]))["actions"]
-    assert action["details"] == {"terminated": [1], "skipped": [{"pid": 2}]}
+    assert action["details"] == {"terminated": [1], "left_alone": [{"pid": 2}]}
 
 
 def test_the_result_of_a_healthy_host():

@@ -49,16 +49,16 @@ def row(**changes):
     ],
 )
 def test_who_may_be_ended(changes, allow, deny, why):
-    chosen, skipped = postgres_sessions.sort_out([row(**changes)], allow, deny, 10)
-    assert (len(chosen), len(skipped)) == ((0, 1) if why else (1, 0))
+    chosen, left_alone = postgres_sessions.sort_out([row(**changes)], allow, deny, 10)
+    assert (len(chosen), len(left_alone)) == ((0, 1) if why else (1, 0))
     if why:
-        assert why in skipped[0]["why"]
+        assert why in left_alone[0]["why"]
 
 
 def test_the_cap_leaves_the_rest_and_says_so():
-    chosen, skipped = postgres_sessions.sort_out([row(pid=pid) for pid in range(5)], [], [], 2)
+    chosen, left_alone = postgres_sessions.sort_out([row(pid=pid) for pid in range(5)], [], [], 2)
     assert [one["pid"] for one in chosen] == [0, 1]
-    assert {one["why"] for one in skipped} == {"above the limit of 2 sessions for one run"}
+    assert {one["why"] for one in left_alone} == {"above the limit of 2 sessions for one run"}
 
 
 @pytest.mark.parametrize(

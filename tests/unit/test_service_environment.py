@@ -259,7 +259,9 @@ def test_supervisord_itself_expands_twice():
 LETTERS = st.characters(min_codepoint=32, max_codepoint=0x2FF, exclude_categories=["Cc", "Cs"])
 
 
-@settings(max_examples=100, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(
     before=st.lists(st.tuples(st.from_regex(r"[A-C]", fullmatch=True), st.text(LETTERS, max_size=12)), max_size=4),
     name=st.from_regex(r"[A-D]", fullmatch=True),

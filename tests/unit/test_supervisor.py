@@ -114,7 +114,7 @@ def read_request(connection):
 
 
 def hangs(_connection, stopped):
-    stopped.wait(10)
+    stopped.wait(60)
 
 
 def drips(connection, stopped):
@@ -156,11 +156,13 @@ def floods(connection, stopped):
 def test_something_else_answers(tmp_path, answer, reason):
     with answering(answer) as port:
         path = config(tmp_path, f"[inet_http_server]\nport={port}\nusername=u\npassword=s3cret\n")
-        supervisor = Supervisor(server_from_config(path), path, Deadline(0.5))
+        # Only those that never end an answer are to be given up.
+        deadline = Deadline(0.5 if "within 0.5 s" in reason else 30)
+        supervisor = Supervisor(server_from_config(path), path, deadline)
         began = time.monotonic()
         with pytest.raises(SupervisorError) as caught:
             supervisor.call("system.listMethods")
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 20
     text = str(caught.value)
     assert f"supervisord at http://127.0.0.1:{port} (config {path}) {reason}" in text
     assert "s3cret" not in text

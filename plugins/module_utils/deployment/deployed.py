@@ -17,7 +17,7 @@ def observe(params):
     """Look at the checkout.
 
     Args:
-        params: what ``observer_specs.DEPLOYMENT`` describes.
+        params: what ``observers.deployment.SPEC`` describes.
 
     Returns:
         What the module ``deployment_info`` documents.

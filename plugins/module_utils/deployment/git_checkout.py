@@ -9,7 +9,7 @@ import os
 import re
 from pathlib import Path
 
-from ..services import command as service_command
+from ..run_command import OUTPUT_LIMIT_BYTES, last_line, run
 from ..text.masking import masked
 from ..text.one_line import one_line
 
@@ -84,11 +84,11 @@ class Checkout:
         return ended["stdout"]
 
     def ended(self, *arguments, reads_only=True):
-        """How git ended, as :func:`service_command.run` tells."""
+        """How git ended, as :func:`run_command.run` tells."""
         environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
         environment.update(_ENVIRONMENT, GIT_OPTIONAL_LOCKS="0" if reads_only else "1")
         argv = ["git", *_OPTIONS, "-C", self.path, *arguments]
-        return service_command.run(argv, self._deadline.remaining_seconds(), environment)
+        return run(argv, self._deadline.remaining_seconds(), environment)
 
     def _failure(self, command, ended):
         text = f"{ended['stderr']} {ended['stdout']}"
@@ -105,7 +105,7 @@ class Checkout:
             return f"git {command} in {self.path} had not ended within {self._deadline.seconds:g} s"
         if ended["error"]:
             return f"git cannot be run: {ended['error']}; install it on the managed host"
-        last = masked(service_command.last_line(ended["stderr"]) or "it printed nothing")
+        last = masked(last_line(ended["stderr"]) or "it printed nothing")
         how = ended["signal"] or f"exit code {ended['exit_code']}"
         return f"git {command} in {self.path} ended with {how}: {last}"
 
@@ -204,7 +204,7 @@ class Checkout:
         """
         options = ("-r", "-z", "--name-only", "--diff-filter=A", "--no-renames", "--ignore-submodules=all")
         listed = self.git("diff-tree", *options, one, other)
-        if len(listed.encode()) >= service_command.OUTPUT_LIMIT_BYTES:
+        if len(listed.encode()) >= OUTPUT_LIMIT_BYTES:
             raise GitError(f"{other} has too many files that {one} has not; deploy it by hand")
         names = [name for name in listed.split("\0") if name]
         return [one_line(name, 200) for name in names if os.path.lexists(f"{self.path}/{name}")]

@@ -23,7 +23,7 @@ def observe(params):
     """Look at every filesystem; where one is full, also at what fills it.
 
     Args:
-        params: as in :data:`observer_specs.FILESYSTEM`.
+        params: as in :data:`observers.filesystem.SPEC`.
 
     Returns:
         What the documentation of M(oncall.runbooks.filesystem_info) says.
@@ -43,7 +43,7 @@ def observe(params):
         "available": True,
         "complete": not unreachable,
         "filesystems": filesystems,
-        "unreachable": unreachable,
+        "not_looked_at": unreachable,
         "limits": limits,
     }
     full = [one for one in filesystems if one["full"]]

@@ -152,7 +152,7 @@ def look(params, seconds):
     """How full the filesystems are.
 
     Args:
-        params: as in :data:`observer_specs.FILESYSTEM`; with ``paths``, only the filesystems that hold these.
+        params: as in :data:`observers.filesystem.SPEC`; with ``paths``, only the filesystems that hold these.
         seconds: the time for all of them; one that hangs, such as a lost NFS server's, stops no other.
 
     Returns:

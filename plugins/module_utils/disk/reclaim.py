@@ -14,7 +14,7 @@ from ..disk import expired_files, open_files
 from ..disk import filesystems as filesystem
 from ..docker import space as docker_space
 from ..docker.engine import Engine, EngineError
-from ..services.command import failure, run
+from ..run_command import failure, run
 from ..text.one_line import one_line
 
 ENOUGH = "there is room enough"
@@ -38,7 +38,7 @@ class Reclaim:
         self._deadline = Deadline(params["timeout_seconds"])
         self._freed = {}
         self._short_of_inodes = {}
-        self.reclaimed, self.skipped, self.errors = [], [], []
+        self.reclaimed, self.left_alone, self.errors = [], [], []
 
     def each(self, targets, name, act):
         """Act on the targets one by one. ``act(target)`` gives the bytes it made free, or raises :class:`Left`."""
@@ -46,7 +46,7 @@ class Reclaim:
             try:
                 size = act(target)
             except Left as why:
-                self.skipped.append({"what": target[name], "why": str(why)})
+                self.left_alone.append({"what": target[name], "why": str(why)})
             except (OSError, EngineError) as error:
                 self.errors.append(f"{target[name]}: {one_line(getattr(error, 'strerror', None) or error)}")
             else:
@@ -196,7 +196,7 @@ class Reclaim:
         argv = ["journalctl", f"--vacuum-size={limit}"]
         folder = next((top for top in filesystem.JOURNALS if Path(top).is_dir()), None)
         if folder is None:
-            self.skipped.append({"what": "journal", "why": "there is none"})
+            self.left_alone.append({"what": "journal", "why": "there is none"})
             return
         self.each([{"what": "journal"}], "what", lambda _target: self._by_command(argv, kept, limit, folder))
 

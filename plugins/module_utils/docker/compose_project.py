@@ -111,7 +111,7 @@ def why_absent(name, project_name, ended):
     Args:
         name: the service.
         project_name: of its project.
-        ended: what ``service_command.run`` returned.
+        ended: what ``run_command.run`` returned.
 
     Returns:
         Whether the file can be read and has the service, and one line.
@@ -119,7 +119,7 @@ def why_absent(name, project_name, ended):
     from difflib import get_close_matches
 
     if ended["error"] or ended["exit_code"] != 0:
-        from ..services.command import failure
+        from ..run_command import failure
 
         return False, f"has no container, and its Compose file cannot be read: {failure(['docker'], ended, 0)}"
     services = sorted(line.strip() for line in ended["stdout"].splitlines() if line.strip())

@@ -31,21 +31,21 @@ def end(port, wanted, grace_seconds, check_mode):
         check_mode: only tell.
 
     Returns:
-        A dict ``chosen`` (of ``read_process``), ``terminated``, ``killed`` and ``skipped``, as documented in the module
+        A dict ``chosen`` (of ``read_process``), ``terminated``, ``killed`` and ``left_alone``, as documented in the module
         ``process_end``.
 
     Raises:
         CannotEnd: a signal is not allowed, or a process survives.
     """
-    chosen, skipped = [], []
+    chosen, left_alone = [], []
     holding = _holding(port, wanted)
     for one in wanted:
         process, why = _checked(one, port, holding)
         if why:
-            skipped.append({"pid": one["pid"], "why": why})
+            left_alone.append({"pid": one["pid"], "why": why})
         else:
             chosen.append(process)
-    result = {"chosen": chosen, "terminated": [one["pid"] for one in chosen], "killed": [], "skipped": skipped}
+    result = {"chosen": chosen, "terminated": [one["pid"] for one in chosen], "killed": [], "left_alone": left_alone}
     if check_mode:
         return result
     result["terminated"] = [one["pid"] for one in chosen if _send(one, port, signal.SIGTERM)]

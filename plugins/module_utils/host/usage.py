@@ -19,7 +19,7 @@ def observe(params):
     """Look at this host.
 
     Args:
-        params: see ``observer_specs.HOST``.
+        params: see ``observers.host.SPEC``.
 
     Returns:
         What the module ``host_info`` documents.

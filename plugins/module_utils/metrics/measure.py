@@ -25,7 +25,7 @@ def observe(params):
     """Read the endpoints, or ask the server, and work out the metrics asked for.
 
     Args:
-        params: what ``observer_specs.METRICS`` describes.
+        params: what ``observers.metrics.SPEC`` describes.
 
     Returns:
         A dict of ``available``, ``reason`` (if not), ``endpoints``, ``metric`` and ``value``, as the module

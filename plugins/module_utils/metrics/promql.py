@@ -23,7 +23,7 @@ class Questions:
     """The questions about the metrics of one stack.
 
     Args:
-        prometheus: as in ``observer_specs.METRICS``.
+        prometheus: as in ``observers.metrics.SPEC``.
 
     Raises:
         ValueError: the labels or the window make no sense.

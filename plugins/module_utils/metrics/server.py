@@ -24,7 +24,7 @@ def read(prometheus, specs, timeout_seconds):
     """Ask the server for everything, in two rounds at most: the numbers, then why some of them are missing.
 
     Args:
-        prometheus: as in ``observer_specs.METRICS``.
+        prometheus: as in ``observers.metrics.SPEC``.
         specs: as parsed by ``metrics_spec.parse_specs``.
         timeout_seconds: for everything together.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from ..metrics import exposition as metrics_text
-from ..observers.specs import METRICS
+from ..observers.metrics import SPEC
 
 _OF_FAMILY = {"measure", "family", "labels", "by", "endpoints"}
 _KEYS = {
@@ -43,7 +43,7 @@ def check_count(spec, number):
 def positive(params, key, least=0):
     """A parameter as a number above 0, or its default; ValueError where it is not, or below ``least``."""
     value = params.get(key)
-    value = METRICS[key]["default"] if value is None else value
+    value = SPEC[key]["default"] if value is None else value
     if not max(0, least) <= float(value) < math.inf or float(value) <= 0:
         raise ValueError(f"{key}: must be {f'at least {least}' if least else 'above 0'}, not {value:g}")
     return value

@@ -29,7 +29,7 @@ def observe(params):
     as well be this side's own trouble: such an endpoint is ``available: false``, and nothing follows from it.
 
     Args:
-        params: see ``observer_specs.HTTP_PROBE``.
+        params: see ``observers.http_probe.SPEC``.
 
     Returns:
         A dict ``available`` (whether at least one endpoint could be measured), ``reason`` where none could, ``endpoints``

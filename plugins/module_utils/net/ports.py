@@ -21,7 +21,7 @@ def observe(params):
     """Observe ports.
 
     Args:
-        params: see ``observer_specs.PORT``.
+        params: see ``observers.port.SPEC``.
 
     Returns:
         A dict ``available`` with ``reason`` where false, otherwise ``ports``, ``complete`` and ``limits``, as documented

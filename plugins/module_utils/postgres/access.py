@@ -53,7 +53,7 @@ def observe(params):
     """Ask a database who is kept out of it, and whether new sessions may write.
 
     Args:
-        params: as in :data:`observer_specs.POSTGRES_ACCESS`.
+        params: as in :data:`observers.postgres_access.SPEC`.
 
     Returns:
         What the documentation of M(oncall.runbooks.postgres_access_info) says.

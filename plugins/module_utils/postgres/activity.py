@@ -157,7 +157,7 @@ def observe(params):
     """Look at the sessions, locks and connections of one database.
 
     Args:
-        params: as in :data:`observer_specs.POSTGRES_ACTIVITY`.
+        params: as in :data:`observers.postgres_activity.SPEC`.
 
     Returns:
         ``available: true`` with the lists described in the module's documentation, or ``available: false``
@@ -180,7 +180,7 @@ def summarize(document, params):
 
     Args:
         document: what the server answered.
-        params: the thresholds of :data:`observer_specs.POSTGRES_ACTIVITY`, in seconds.
+        params: the thresholds of :data:`observers.postgres_activity.SPEC`, in seconds.
     """
     ignored = {*params["ignore_applications"], APPLICATION_NAME}
     rows = document["sessions"]

@@ -17,7 +17,6 @@ import subprocess
 import time
 
 from ..deadline import DeadlineExceeded, within
-from ..text.masking import masked
 from ..text.one_line import without_secrets
 
 APPLICATION_NAME = "oncall.runbooks"
@@ -126,7 +125,7 @@ class Client:
     """A database that can be asked.
 
     Args:
-        database: as in :data:`observer_specs.DATABASE`.
+        database: as in :data:`postgres.spec.DATABASE`.
         timeout_seconds: for one question with everything it needs: connecting, waiting, the answer.
         read_only: open the session read-only.
     """
@@ -193,6 +192,8 @@ class Client:
         return run(statement, parameters)
 
     def _error(self, kind, message):
+        from ..text.masking import masked
+
         text = masked(without_secrets(str(message), self._database.get("password")))
         return DatabaseError(kind, f"{where(self._database)}: {text}; {_ADVICE[kind]}")
 
@@ -254,7 +255,8 @@ class Client:
         argv += ["-f", "-"]
         script = statement.replace(PARAMETERS, ":'parameters'") + ";\n"
         try:
-            process = subprocess.Popen(
+            # Observers run in the controller as well, where there is no module and so no run_command.
+            process = subprocess.Popen(  # pylint: disable=ansible-bad-function
                 argv,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

@@ -94,18 +94,18 @@ def sort_out(candidates, allow, deny, limit):
         limit: how many at most.
 
     Returns:
-        ``(chosen, skipped)``; a skipped one carries ``why``.
+        ``(chosen, left_alone)``; a left_alone one carries ``why``.
     """
-    chosen, skipped = [], []
+    chosen, left_alone = [], []
     for row in candidates:
         why = _why_not(row, allow, deny)
         if not why and len(chosen) >= limit:
             why = f"above the limit of {limit} sessions for one run"
         if why:
-            skipped.append(dict(described(row), why=why))
+            left_alone.append(dict(described(row), why=why))
         else:
             chosen.append(row)
-    return chosen, skipped
+    return chosen, left_alone
 
 
 def _why_not(row, allow, deny):
@@ -157,10 +157,10 @@ def end_sessions(client, params, check_mode=False):
 
     Returns:
         Plain data: ``sessions`` (ended, or that would be), ``cancelled``, ``terminated``, ``remaining``,
-        ``skipped`` and ``gone``.
+        ``left_alone`` and ``gone``.
     """
     candidates = client.query(LIST, criteria(params))
-    chosen, skipped = sort_out(
+    chosen, left_alone = sort_out(
         candidates, params["allow_applications"], params["deny_applications"], params["max_sessions"]
     )
     found = {key(row) for row in candidates}
@@ -170,7 +170,7 @@ def end_sessions(client, params, check_mode=False):
         "cancelled": [],
         "terminated": [],
         "remaining": [],
-        "skipped": skipped,
+        "left_alone": left_alone,
         "gone": [
             {"pid": one["pid"], "backend_start": one["backend_start"]} for one in asked_for if key(one) not in found
         ],

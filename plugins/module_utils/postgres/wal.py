@@ -56,7 +56,7 @@ def observe(params):
     """Ask a server what keeps its write-ahead log.
 
     Args:
-        params: as in :data:`observer_specs.POSTGRES_WAL`.
+        params: as in :data:`observers.postgres_wal.SPEC`.
 
     Returns:
         What the documentation of M(oncall.runbooks.postgres_wal_info) says.

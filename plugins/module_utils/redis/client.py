@@ -17,8 +17,7 @@ from ..deadline import (
     all_within,
     within,
 )
-from ..services.command import failure, run
-from ..text.masking import masked
+from ..run_command import failure, run
 from ..text.one_line import without_secrets
 
 # What servers, redis-py, redis-cli and docker say. The server's own words begin with a code in capitals.
@@ -116,6 +115,8 @@ def where(server):
 
 def error_of(server, kind, message):
     """A :class:`RedisError` with one line that says what was asked, what came back and what to do."""
+    from ..text.masking import masked
+
     text = masked(without_secrets(str(message), server.get("password")))
     return RedisError(kind, f"{where(server)}: {text}; {_ADVICE[kind]}")
 
@@ -124,7 +125,7 @@ def ask(server, deadline):
     """Ask for PING and INFO.
 
     Args:
-        server: as in :data:`observer_specs.REDIS_SERVER`.
+        server: as in :data:`observers.redis.SERVER`.
         deadline: for both answers.
 
     Returns:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 
 from ..deadline import Deadline
-from ..text.masking import masked
 from .client import RedisError, ask, error_of
 
 # What the buffers of refused clients take is given back when they go.
@@ -49,7 +48,7 @@ def observe(params):
     """Look at one Redis server.
 
     Args:
-        params: as in :data:`observer_specs.REDIS`.
+        params: as in :data:`observers.redis.SPEC`.
 
     Returns:
         ``available: true`` with what the module's documentation describes, or ``available: false`` with ``reason``. ``error``
@@ -77,6 +76,8 @@ def _look(server, deadline):
     text, trouble, ping_seconds = ask(server, deadline)
     info = parse(text)
     if "redis_version" not in info and "used_memory" not in info:
+        from ..text.masking import masked
+
         raise error_of(server, "protocol", f"INFO is answered with {masked(text, 60)!r}")
     return info, trouble, ping_seconds
 

@@ -162,7 +162,7 @@ def _of_compose(engine, service, name, listed, labels):
 
 
 def _absent(engine, service, name, project_name):
-    from .command import run
+    from ..run_command import run
 
     argv = compose_project.command(service, engine.docker_host, project_name, "--profile", "*", "config", "--services")
     is_known, reason = compose_project.why_absent(name, project_name, run(argv, engine.deadline.remaining_seconds()))

@@ -9,7 +9,7 @@ from ..deadline import DeadlineExceeded, all_within, within
 from ..text.one_line import one_line
 
 # The keys without which a manager cannot find a service. A new manager is a line here and in _module,
-# a file service_<manager>.py beside this one, and a folder in roles/service/managers.
+# a file <manager>.py beside this one, and a folder in roles/service/managers.
 MANAGERS = {
     "command": ("commands",),
     "compose": ("project",),
@@ -35,7 +35,7 @@ def observe(params):
     """Observe services.
 
     Args:
-        params: see ``observer_specs.SERVICE``; ``services`` is the ``system_services`` of an inventory.
+        params: see ``observers.service.SPEC``; ``services`` is the ``system_services`` of an inventory.
 
     Returns:
         A dict ``available`` (whether at least one service could be observed), ``reason`` where none could,

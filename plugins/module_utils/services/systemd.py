@@ -14,10 +14,10 @@ from ..host.exit_code import meaning, signal_of
 from ..host.process_usage import biggest, read_processes
 from ..host.usage_window import over_window, readings_over
 from ..net.port_owners import unit_name
+from ..run_command import failure, run
 from ..text.log_lines import group_error_lines
 from ..text.masking import masked, masked_lines
 from ..text.one_line import one_line
-from .command import failure, run
 
 _PROPERTIES = (
     *("LoadState", "LoadError", "ActiveState", "SubState", "Type", "Result", "MainPID", "NRestarts", "Restart"),

@@ -180,16 +180,18 @@ class Supervisor:
 
     def _read(self, sock, response):
         chunks, size = [], 0
-        while True:
+        # Python 3.13 closes response and socket with the last byte; earlier ones return nothing after it.
+        while not response.isclosed():
             # A timeout of the socket alone would start anew with every byte that drips in.
             sock.settimeout(self._remaining_seconds())
             chunk = response.read1(65536)
             if not chunk:
-                return b"".join(chunks)
+                break
             chunks.append(chunk)
             size += len(chunk)
             if size > _ANSWER_LIMIT_BYTES:
                 raise ValueError("the answer is too large")
+        return b"".join(chunks)
 
     def _connected_socket(self):
         url = self.server["url"]

@@ -292,6 +292,7 @@ def test_a_stack_that_tells_nothing_about_its_cache(diagnose):
         **{**SYSTEM, "system_metrics": {}, "system_endpoints": {}},
     )
     assert names(low, "problem") == ["low_hit_rate"]
+    assert "500 keys are in it" in str(low["findings"])
 
 
 ELSEWHERE = {"host": "10.0.0.5", "service": "redis"}

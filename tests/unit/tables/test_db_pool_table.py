@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.observers.specs import POSTGRES_ACTIVITY
+from ansible_collections.oncall.runbooks.plugins.module_utils.observers.postgres_activity import SPEC
 from ansible_collections.oncall.runbooks.plugins.module_utils.postgres.activity import summarize
 
-THRESHOLDS = {key: value["default"] for key, value in POSTGRES_ACTIVITY.items() if "default" in value}
+THRESHOLDS = {key: value["default"] for key, value in SPEC.items() if "default" in value}
 SUPERVISED = {"manager": "supervisor", "name": "x", "config": "/etc/s.conf", "program_config": "/etc/x.conf"}
 SYSTEM = {
     "system_services": {"api": SUPERVISED, "database": SUPERVISED},

@@ -99,7 +99,7 @@ def disks(*filesystems: dict[str, Any], complete: bool = True, **use: Any) -> di
         "available": True,
         "complete": complete,
         "filesystems": list(filesystems),
-        "unreachable": [] if complete else [{"mount": "/nfs", "reason": "no answer"}],
+        "not_looked_at": [] if complete else [{"mount": "/nfs", "reason": "no answer"}],
         "limits": [] if complete else ["/nfs could not be looked at: no answer"],
     }
     if any(one["full"] for one in filesystems):

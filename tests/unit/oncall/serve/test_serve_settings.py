@@ -301,7 +301,7 @@ def test_a_public_address_needs_a_token_or_certificates_of_clients(how, safe):
         assert mistake(text)[0] == 5
 
 
-@settings(max_examples=150, deadline=None, database=None)
+@settings(max_examples=150, database=None)
 @given(
     st.lists(
         st.tuples(

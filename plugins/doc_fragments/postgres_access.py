@@ -1,0 +1,22 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options of what looks at who is kept out of a database."""
+
+from __future__ import annotations
+
+from ..doc_fragments.postgres import DATABASE
+
+OPTIONS = (
+    DATABASE
+    + r"""
+  timeout_seconds:
+    description: Time for connecting and the answer.
+    type: float
+    default: 5
+"""
+)
+
+
+class ModuleDocFragment:
+    DOCUMENTATION: str = "options:" + OPTIONS

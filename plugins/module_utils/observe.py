@@ -1,0 +1,103 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every observer by its name, and several of them at once, for the price of one module call."""
+
+from __future__ import annotations
+
+from .deadline import all_within
+from .observers import (
+    deployment,
+    filesystem,
+    host,
+    http_probe,
+    metrics,
+    port,
+    postgres_access,
+    postgres_activity,
+    postgres_wal,
+    redis,
+    service,
+)
+
+# Written out, so that the module's zip holds them. They are thin: what they look with is loaded only where it is asked for,
+# because each file costs milliseconds. In the order in which a reader of a diagnosis expects them.
+OBSERVERS = {
+    "metrics": metrics,
+    "postgres_activity": postgres_activity,
+    "redis": redis,
+    "service": service,
+    "host": host,
+    "http_probe": http_probe,
+    "filesystem": filesystem,
+    "postgres_wal": postgres_wal,
+    "postgres_access": postgres_access,
+    "port": port,
+    "deployment": deployment,
+}
+
+SPEC = {name: {"type": "dict", "options": observer.SPEC} for name, observer in OBSERVERS.items()}
+
+
+def observer(name):
+    """An observer by its name.
+
+    Raises:
+        ValueError: there is none of this name.
+    """
+    if name not in OBSERVERS:
+        raise ValueError(f"unknown observer {name}; known observers: {', '.join(sorted(OBSERVERS))}")
+    return OBSERVERS[name]
+
+
+def needs_host(params):
+    """Whether any of the observers asked for can only look from the managed host."""
+    return any(OBSERVERS[name].needs_host(params[name]) for name in _asked_for(params))
+
+
+def load():
+    """The function that observes."""
+    return observe
+
+
+def observe(params):
+    """Run the observers asked for, at the same time.
+
+    Args:
+        params: observer name -> its parameters, or None.
+
+    Returns:
+        observer name -> its answer. One that fails or hangs is ``available: false`` and stops no other.
+
+    Raises:
+        ValueError: bad parameters.
+    """
+    names = _asked_for(params)
+    longest_seconds = sum(_seconds(params[name]) for name in names) + 5
+    # Loaded before the threads start, which would wait for each other's imports on the clock of the observers.
+    calls = [(OBSERVERS[name].load(), params[name]) for name in names]
+    answers = all_within(longest_seconds, [lambda call=call: call[0](call[1]) for call in calls])
+    return {name: _settled(name, answer) for name, answer in zip(names, answers)}
+
+
+def _asked_for(params):
+    """Names in the order of the answers."""
+    for name in params:
+        observer(name)
+    return [name for name in OBSERVERS if params.get(name) is not None]
+
+
+def _seconds(params):
+    # Each observer keeps its own deadline; this one only catches what slips past it.
+    return max(2, params.get("samples", 2)) * params["timeout_seconds"] + params.get("window_seconds", 0)
+
+
+def _settled(name, answer):
+    if isinstance(answer, ValueError):
+        raise answer
+    if isinstance(answer, Exception):
+        from .text.masking import masked
+
+        text = masked(f"{type(answer).__name__}: {answer}")
+        return {"available": False, "reason": f"observer {name} failed: {text}; please report this"}
+    return answer

@@ -1,0 +1,35 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What metrics show: values, rates, ratios and quantiles."""
+
+from __future__ import annotations
+
+SPEC = {
+    "endpoints": {"type": "dict"},
+    "prometheus": {
+        "type": "dict",
+        "options": {
+            "url": {"type": "str", "required": True},
+            "labels": {"type": "dict", "default": {}},
+            "endpoints": {"type": "dict", "default": {}},
+            "window_seconds": {"type": "float", "default": 300.0},
+        },
+    },
+    "metrics": {"type": "dict", "default": {}},
+    "window_seconds": {"type": "float", "default": 1.0},
+    "samples": {"type": "int", "default": 2},
+    "timeout_seconds": {"type": "float", "default": 5.0},
+}
+
+
+def needs_host(params):
+    """Never: an endpoint and a server are asked over the network."""
+    return False
+
+
+def load():
+    """The function that observes."""
+    from ..metrics.measure import observe
+
+    return observe

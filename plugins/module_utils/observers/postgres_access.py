@@ -1,0 +1,25 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who is kept out of a database, and whether new sessions may write."""
+
+from __future__ import annotations
+
+from ..postgres.spec import DATABASE
+
+SPEC = {
+    "database": DATABASE,
+    "timeout_seconds": {"type": "float", "default": 5.0},
+}
+
+
+def needs_host(params):
+    """In a container, which is on the managed host."""
+    return params["database"]["transport"] == "docker"
+
+
+def load():
+    """The function that observes."""
+    from ..postgres.access import observe
+
+    return observe

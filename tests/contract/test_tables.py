@@ -1,0 +1,86 @@
+"""The names of the tables of likely causes, and that those of 0.1.0 still work."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+import table_check
+import yaml
+from collection import ROOT, RUNBOOKS, load
+
+# The private names that the tables of 0.1.0 had, which causes of inventories may use for one version more.
+FORMERLY = yaml.safe_load((ROOT / "tests" / "contract" / "data" / "names_of_0_1_0.yml").read_text())
+
+
+def formerly(runbook: str) -> dict[str, str]:
+    """What each name of 0.1.0 is called now."""
+    renamed = load("roles", runbook, "vars", "main.yml").get(f"__{runbook}_renamed", {})
+    return {name: renamed.get(name, name) for name in FORMERLY.get(runbook, [])}
+
+
+@pytest.mark.parametrize("runbook", RUNBOOKS)
+def test_every_name_of_a_table_is_defined_used_and_measured(runbook):
+    assert table_check.trouble_with(runbook, set(formerly(runbook).values())) == []
+
+
+@pytest.mark.parametrize("runbook", sorted(FORMERLY))
+def test_a_name_of_the_version_before_still_works(runbook):
+    variables = load("roles", runbook, "vars", "main.yml")
+    known = {*variables.get(f"{runbook}_names", {}), *table_check.readings(runbook), *table_check.observers()}
+    gone = [
+        name
+        for name, now in formerly(runbook).items()
+        if now not in known and f"__{runbook}_{name}" not in variables and name not in ("observed", "looked")
+    ]
+    assert gone == []
+
+
+MISTAKES = {
+    # what somebody mistypes in db_pool: (what stands there, what they write, what is said)
+    "a misspelt name in a when": (
+        "when: blockers | length",
+        "when: blocker | length",
+        "uses blocker, which is not defined",
+    ),
+    "a misspelt name in a summary": ("{{ blockers | map(", "{{ blokers | map(", "uses blokers, which is not defined"),
+    "a misspelt name in evidence": (
+        "db_pool_evidence:",
+        'db_pool_evidence:\n  more: "{{ capacitty }}"',
+        "uses capacitty",
+    ),
+    "a name that nothing uses": (
+        "db_pool_names:",
+        'db_pool_names:\n  nobody: "{{ 1 }}"',
+        "nobody is defined and not used",
+    ),
+    "a misspelt key of an observation": (
+        ".idle_in_transaction |",
+        ".idle_in_transactions |",
+        "returns no idle_in_transactions",
+    ),
+    "a name of an observation": (
+        "db_pool_names:",
+        'db_pool_names:\n  metrics: "{{ 1 }}"',
+        "metrics hides an observation",
+    ),
+    "an observation that is not asked": (
+        "db_pool_evidence:",
+        'db_pool_evidence:\n  more: "{{ redis.role }}"',
+        "uses redis",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_found(mistake, tmp_path, monkeypatch):
+    there, instead, said = MISTAKES[mistake]
+    for part in ("roles", "plugins"):
+        shutil.copytree(ROOT / part, tmp_path / part)
+    monkeypatch.setattr(table_check, "ROOT", tmp_path)
+    assert table_check.trouble_with("db_pool", set(formerly("db_pool").values())) == []
+    file = tmp_path / "roles" / "db_pool" / "vars" / "main.yml"
+    text = file.read_text()
+    assert there in text
+    file.write_text(text.replace(there, instead, 1))
+    assert said in "; ".join(table_check.trouble_with("db_pool", set(formerly("db_pool").values())))

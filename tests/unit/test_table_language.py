@@ -1,0 +1,217 @@
+"""How a table is written, and how its names are worked out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible.template import trust_as_template as trusted
+
+from ansible_collections.oncall.runbooks.plugins.plugin_utils.judge import CannotTell
+from ansible_collections.oncall.runbooks.plugins.plugin_utils.names import Names
+from ansible_collections.oncall.runbooks.plugins.plugin_utils.table import BadTable, expand
+from ansible_collections.oncall.runbooks.tests.support import tables
+
+CAUSE: dict[str, Any] = {"when": "a", "summary": "s", "advice": "look"}
+
+
+def unless(causes: dict[str, Any], **more: Any) -> dict[str, list[str]]:
+    return {slug: cause["unless"] for slug, cause in expand(causes, set(), **more).items()}
+
+
+class TestExpansion:
+    def test_a_section_stands_before_its_causes(self):
+        section = {"when": "raised", "conclusive": "complete", "causes": {"one": CAUSE, "two": CAUSE}}
+        done = expand({"errors": section, "three": CAUSE}, set(), conclusive="all_seen")
+        assert done["one"]["gates"] == [(["raised"], "complete"), (["a"], "all_seen")]
+        assert done["three"]["gates"] == [(["a"], "all_seen")]
+        assert list(done) == ["one", "two", "three"]
+
+    def test_a_conclusive_of_its_own_counts(self):
+        assert expand({"one": {**CAUSE, "conclusive": True}}, set(), conclusive="x")["one"]["gates"] == [(["a"], True)]
+
+    @pytest.mark.parametrize(
+        ("written", "expanded"),
+        [
+            ("earlier", ["one", "two", "three"]),
+            ({"earlier_but": ["two"]}, ["one", "three"]),
+            ({"earlier_but": ["errors"]}, ["three"]),
+            (["errors"], ["one", "two"]),
+            (["three", "errors"], ["three", "one", "two"]),
+        ],
+    )
+    def test_unless(self, written, expanded):
+        causes = {
+            "errors": {"causes": {"one": CAUSE, "two": CAUSE}},
+            "three": CAUSE,
+            "four": {**CAUSE, "unless": written},
+        }
+        assert unless(causes)["four"] == expanded
+
+    def test_causes_of_an_inventory_come_last_or_take_a_place(self):
+        own = {"one": CAUSE, "two": {**CAUSE, "unless": "earlier"}}
+        extra = {"one": {**CAUSE, "summary": "mine"}, "three": {**CAUSE, "unless": "earlier"}}
+        done = expand(own, set(), conclusive="seen", extra=extra)
+        assert [done["one"]["summary"], done["three"]["unless"]] == ["mine", ["one", "two"]]
+        # What the role says of its own causes says nothing of others.
+        assert done["one"]["gates"] == done["three"]["gates"] == [(["a"], None)]
+
+    def test_what_it_operates_is_its_target(self):
+        operates = {"service": "{{ x }}", "verbs": ["restart"]}
+        cause = {**CAUSE, "remedy": "r", "risk": "low", "operates": operates}
+        assert expand({"one": cause}, {"r"})["one"]["targets"] == [{"service": "{{ x }}"}]
+        assert expand({"one": {**cause, "targets": "{{ y }}"}}, {"r"})["one"]["targets"] == "{{ y }}"
+
+    def test_needs_of_the_version_before_still_works_and_says_so(self):
+        told: list[str] = []
+        needs = {"service": "api", "verbs": ["restart"]}
+        done = expand(
+            {}, {"r"}, extra={"one": {**CAUSE, "remedy": "r", "risk": "low", "needs": needs}}, deprecated=told.append
+        )
+        assert (done["one"]["operates"], "targets" in done["one"], len(told)) == (needs, False, 1)
+
+    @pytest.mark.parametrize(
+        ("causes", "said"),
+        [
+            ({"one": []}, "cause one is not a dictionary"),
+            ({"one": {**CAUSE, "whem": "x"}}, "unknown key whem"),
+            ({"one": {"summary": "s", "advice": "x"}}, "has no when"),
+            ({"one": {**CAUSE, "unless": ["two"]}, "two": CAUSE}, "no earlier cause"),
+            ({"one": {**CAUSE, "unless": {"but": ["two"]}}}, "not earlier"),
+            ({"errors": {"causes": {"one": CAUSE}, "summary": "x"}}, "unknown key summary"),
+            ({"errors": {"causes": ["one"]}}, "no dictionaries"),
+            ({"errors": {"causes": {"one": CAUSE}}, "one": CAUSE}, "one is there twice"),
+            ({"one": {**CAUSE, "remedy": "x", "risk": "low"}}, "unknown remedy x"),
+            ({"one": {**CAUSE, "remedy": "r", "risk": "none"}}, "has the risk 'none'"),
+            ({"one": {**CAUSE, "remedy": "r", "risk": "low", "operates": {"service": "x"}}}, "operates without"),
+            ({"one": {"when": "a", "summary": "s"}}, "neither remedy nor advice"),
+            ({"one": {**CAUSE, "hand_over": "x", "remedy": "r", "risk": "low"}}, "a remedy beside it"),
+            ({"one": {**CAUSE, "subject": {}}}, "no hand_over beside it"),
+        ],
+    )
+    def test_a_mistake_is_one_line(self, causes, said):
+        with pytest.raises(BadTable) as raised:
+            expand(causes, {"r"})
+        assert said in str(raised.value)
+        assert "\n" not in str(raised.value)
+
+
+def judged(causes: dict[str, Any], names: dict[str, Any] | None = None, **variables: Any) -> dict[str, Any]:
+    """The runbook cache with another table, on a Redis that was seen and a service that was not asked."""
+
+    def trust(value: Any) -> Any:
+        if isinstance(value, str):
+            return trusted(value)
+        if isinstance(value, dict):
+            return {key: trust(one) for key, one in value.items()}
+        return [trust(one) for one in value] if isinstance(value, list) else value
+
+    observed = {"redis": {"available": True, "role": "master", "evil": "{{ 7 * 7 }}"}}
+    table = {"cache_causes": trust(causes), "cache_names": trust(names or {}), "cache_evidence": {}}
+    return tables.diagnose("cache", observed, **{**table, **trust(variables)})
+
+
+def verdict(when: Any, names: dict[str, Any] | None = None, **variables: Any) -> str:
+    return judged({"one": {**CAUSE, "when": when}}, names, **variables)["findings"][0]["status"]
+
+
+class TestNames:
+    def test_names_use_names_observations_and_variables(self):
+        names = {"role": "{{ redis.role }}", "is_primary": "{{ role == expected }}"}
+        assert verdict("is_primary", names, expected="master") == "problem"
+
+    def test_what_was_not_measured_makes_the_cause_unknown_and_can_have_a_default(self):
+        names = {"lag": "{{ redis.lag_seconds }}", "late": "{{ lag > 5 }}"}
+        assert verdict("late", names) == "unknown"
+        assert verdict("late | default(true)", names) == "problem"
+        assert verdict("lag is not defined", names) == "problem"
+
+    def test_a_name_that_is_wrong_has_no_default(self):
+        assert (
+            verdict(
+                "number | default(1) == 1", {"number": "{{ redis.role | ansible.builtin.mandatory | to_datetime }}"}
+            )
+            == "unknown"
+        )
+
+    def test_a_reason_of_the_table_is_said_as_it_stands(self):
+        names = {"rate": "{{ undef(hint='only ' ~ redis.evil ~ ' answers') }}", "high": "{{ rate > 1 }}"}
+        finding = judged({"one": {**CAUSE, "when": "high"}}, names)["findings"][0]
+        assert (finding["status"], finding["reason"]) == ("unknown", "only {{ 7 * 7 }} answers")
+
+    def test_the_names_of_a_table_do_not_get_into_the_inventory(self):
+        names = {"number": "{{ 1 }}"}
+        assert (
+            verdict("number == 1 and address == 'db:5432'", names, number=5432, address="db:{{ number }}") == "problem"
+        )
+
+    def test_an_observation_that_was_not_asked_is_not_a_variable_of_the_same_name(self):
+        assert verdict("service == 'mine'", service="mine") == "unknown"
+
+    def test_a_name_that_uses_itself_is_unknown(self):
+        assert verdict("one", {"one": "{{ two }}", "two": "{{ one }}"}) == "unknown"
+
+    @pytest.mark.parametrize("given", ["7", 7, "{{ seven }}"])
+    def test_an_option_has_its_declared_type(self, given):
+        assert (
+            verdict(
+                "cache_timeout_seconds == 7 and cache_timeout_seconds is number", cache_timeout_seconds=given, seven="7"
+            )
+            == "problem"
+        )
+
+    def test_a_name_of_the_version_before_works_in_causes_of_an_inventory(self):
+        extra = {"mine": {**CAUSE, "when": "__cache_role == 'master' and __cache_redis.role == 'master'"}}
+        found = judged({"one": {**CAUSE, "when": "false"}}, {"role": "{{ redis.role }}"}, cache_extra_causes=extra)
+        assert tables.causes_that_are(found, "problem") == ["mine"]
+
+    def test_each_name_is_worked_out_once(self):
+        rendered: list[str] = []
+
+        def render(value: Any, variables: Any) -> Any:
+            rendered.append(value)
+            return value
+
+        names = Names(
+            table={"a": "x b", "b": "c", "c": "1", "never": "2"},
+            readings={"d": lambda a, e=3: a + str(e)},
+            observed={},
+            observers={"redis"},
+            variables={"redis": "not this one"},
+            render=render,
+            trusted=str,
+            cast=lambda name, value: value,
+            renamed=lambda name: "",
+        )
+        scope = names.scope_of(["a + a", {"k": "b and d and redis"}])
+        assert rendered == ["1", "c", "x b"]
+        assert (scope["d"], "redis" in scope, "never" in scope) == ("x b3", False, False)
+
+    def test_a_reading_that_misses_something_is_not_there(self):
+        def render(value: Any, variables: Any) -> Any:
+            raise CannotTell("not measured", undefined=True)
+
+        names = Names(
+            table={"a": "x"},
+            readings={"b": lambda a: a, "c": lambda d: d["key"]},
+            observed={"d": {}},
+            observers=set(),
+            variables={},
+            render=render,
+            trusted=str,
+            cast=lambda name, value: value,
+            renamed=lambda name: "",
+        )
+        scope = names.scope_of("b c")
+        assert ["undef(hint=" in scope["b"], "mandatory(" in scope["c"]] == [True, True]
+
+
+class TestNothingOfThisKind:
+    def test_it_is_healthy_and_says_why(self):
+        applies = {"when": "false", "otherwise": "there is no Redis here"}
+        found = judged({"one": {**CAUSE, "when": "nothing"}}, cache_applies=applies)
+        assert (found["status"], found["msg"]) == ("healthy", "there is no Redis here")
+
+    def test_where_that_cannot_be_told_it_is_judged(self):
+        applies = {"when": "nothing > 1", "otherwise": "there is no Redis here"}
+        assert judged({"one": {**CAUSE, "when": "nothing"}}, cache_applies=applies)["status"] == "unknown"
