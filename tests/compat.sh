@@ -44,7 +44,7 @@ tests() {
 
 # A whole run, of which Ansible has nothing to warn.
 demo() {
-    LAB_HOME="$1.lab" "$1/bin/python" -m lab.demo 2>&1 | tee "$1.demo" &&
+    LAB_HOME="$1.lab" "$1/bin/python" -m lab.tools.demo 2>&1 | tee "$1.demo" &&
         ! grep -E '^\[(WARNING|DEPRECATION)' "$1.demo"
 }
 

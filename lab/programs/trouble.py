@@ -54,13 +54,13 @@ class Scene:
     def go(self, work: Coroutine[Any, Any, Any]) -> None:
         self._tasks.append(asyncio.create_task(work))
 
-    def load(self, clients: int, target: str, pause_seconds: float = 0.0) -> None:
+    def load(self, clients: int, target: str, pause_seconds: float = 0.0, over_seconds: float = 0.4) -> None:
         """Clients that ask again and again, gently where they are refused.
 
         They start one after the other: in step, all would give up waiting for the pool at the same moment, and
         at that moment nobody would wait.
         """
-        spread_seconds = 0.05 if pause_seconds else 0.4 / clients
+        spread_seconds = 0.05 if pause_seconds else over_seconds / clients
         pauses = {200: pause_seconds, 503: 0.1}
 
         async def client(number: int) -> None:
@@ -161,19 +161,24 @@ async def matview_refresh(scene: Scene) -> None:
 
 
 # So long that the moment in which a connection goes from one request to the next does not count, also on a busy machine.
-STEADY = "/orders/slow?seconds=1.5"
+STEADY_SECONDS = 1.5
+
+
+def steady(scene: Scene, clients: int) -> None:
+    # Spread over the time that a request takes: connections change hands one after the other.
+    scene.load(clients, f"/orders/slow?seconds={STEADY_SECONDS}", over_seconds=STEADY_SECONDS)
 
 
 async def pool_too_small(scene: Scene) -> None:
-    scene.load(32, STEADY)
+    steady(scene, 32)
 
 
 async def overload(scene: Scene) -> None:
-    scene.load(64, STEADY)
+    steady(scene, 64)
 
 
 async def high_usage(scene: Scene) -> None:
-    scene.load(23, STEADY)
+    steady(scene, 23)
 
 
 async def max_connections(scene: Scene) -> None:

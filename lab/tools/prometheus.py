@@ -17,7 +17,8 @@ from typing import Any
 
 from .debian import Server, ensure
 
-SCRAPE_SECONDS = 0.25
+# Also the time that a target has to answer, after which it counts as down.
+SCRAPE_SECONDS = 0.5
 PACKAGE = "prometheus"
 _DURATION = re.compile(r"(?<![\w.])(\d+)(s|m|h|d)\b")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -39,7 +40,7 @@ def hurried(text: str, times: float) -> str:
 
 
 class Prometheus(Server):
-    """A server that scrapes a few targets four times a second.
+    """A server that scrapes a few targets twice a second.
 
     Args:
         program: of :func:`ensure_prometheus`.

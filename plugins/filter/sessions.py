@@ -11,7 +11,6 @@ from typing import Any
 
 from ..module_utils.postgres.activity import AWAITS_STANDBY
 from ..module_utils.postgres.sessions import fits
-from ..module_utils.text.one_line import one_line
 
 
 def identities(sessions: Iterable[Mapping[str, Any]], statement: bool = False) -> list[dict[str, Any]]:
@@ -69,56 +68,6 @@ def sessions_of(
     return found
 
 
-def leaking(
-    applications: Iterable[Mapping[str, Any]], used: int, least: int, share: float, normal: float = 0
-) -> list[dict[str, Any]]:
-    """The applications whose idle sessions are why the server is full.
-
-    A pool keeps sessions that are idle for long, and is none the worse for it. So there have to be many, beyond what is known
-    to be its pool, and they have to be a good part of all there are: else it is the others who fill the server.
-
-    Args:
-        applications: as observed, with ``sessions`` and ``idle_long``.
-        used: sessions of the whole server.
-        least: so many are a leak.
-        share: the share of ``used`` that they have to be.
-        normal: so many sessions of each are its pool, as far as is known.
-
-    Returns:
-        Their rows, with ``leaked``, how many of their sessions that are.
-    """
-    rows = [dict(row, leaked=min(row["idle_long"], max(0, row["sessions"] - int(normal)))) for row in applications]
-    return [row for row in rows if row["leaked"] >= max(1, least, share * used)]
-
-
-def largest_consumers(clients: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The three who have the most sessions of the server, with their number."""
-    rows = sorted(clients, key=lambda row: -row["sessions"])[:3]
-    return [
-        one_line(f"{row['application_name'] or 'without a name'} of {row['user']} {row['sessions']}", 100)
-        for row in rows
-    ]
-
-
-def cut_by_restart(activity: Mapping[str, Any], protected: list[str]) -> list[str]:
-    """Who would lose more than a connection by a restart of the server, one line each.
-
-    Args:
-        activity: as observed.
-        protected: patterns of ``application_name`` whose sessions are never ended.
-    """
-    lines = [
-        f"{row['application_name']} of {row['user']} in {row['database']}"
-        for row in activity["clients"]
-        if fits(row["application_name"], protected)
-    ]
-    lines += [
-        f"{row['application_name'] or 'replication'} of {row['user'] or 'an unknown role'} (replication: {row['state']})"
-        for row in activity["replication"]
-    ]
-    return [one_line(line, 160) for line in lines]
-
-
 def slow_statement_advice(activity: Mapping[str, Any]) -> list[str]:
     """What the database's own statistics say about slow statements and missing indexes, one line each."""
     lines = [
@@ -145,9 +94,6 @@ class FilterModule:
             "not_denied": not_denied,
             "named": named,
             "endable": endable,
-            "cut_by_restart": cut_by_restart,
             "sessions_of": sessions_of,
-            "leaking": leaking,
-            "largest_consumers": largest_consumers,
             "slow_statement_advice": slow_statement_advice,
         }

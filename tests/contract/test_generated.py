@@ -21,7 +21,7 @@ def test_fresh():
 def test_stale_is_told_and_written(tmp_path):
     for name in ("roles", "docs", "tests", "plugins"):
         (tmp_path / name).mkdir()
-    for part in ("roles", "docs", "plugins/filter", "tests/coverage.yml"):
+    for part in ("roles", "docs", "plugins/filter", "plugins/plugin_utils", "tests/coverage.yml"):
         subprocess.run(["cp", "-R", str(ROOT / part), str((tmp_path / part).parent)], check=True)
     assert generate(tmp_path).returncode == 0
     page = tmp_path / "roles" / "run" / "README.md"

@@ -55,9 +55,9 @@ MISTAKES = {
         "nobody is defined and not used",
     ),
     "a misspelt key of an observation": (
-        ".idle_in_transaction |",
-        ".idle_in_transactions |",
-        "returns no idle_in_transactions",
+        ".prepared_transactions }}",
+        ".prepared_transaction }}",
+        "returns no prepared_transaction",
     ),
     "a name of an observation": (
         "db_pool_names:",

@@ -10,9 +10,7 @@ import os
 from pathlib import Path
 
 from ..deadline import Deadline, DeadlineExceeded, all_within
-from ..disk import expired_files, open_files
-from ..disk import mounts as filesystem_mounts
-from ..disk import usage as filesystem_usage
+from ..disk import expired_files, mounts, open_files, usage
 from ..docker import space as docker_space
 from ..text.one_line import one_line
 
@@ -35,7 +33,7 @@ def observe(params):
         expired_files.check_rule(rule)
     deadline = Deadline(params["timeout_seconds"])
     try:
-        filesystems, unreachable, holding = filesystem_mounts.look(params, deadline.seconds / 3)
+        filesystems, unreachable, holding = mounts.look(params, deadline.seconds / 3)
     except OSError as error:
         return {"available": False, "reason": f"/proc/self/mountinfo cannot be read: {error.strerror}; is this Linux?"}
     limits = [f"{one['mount']} could not be looked at: {one['reason']}" for one in unreachable]
@@ -53,7 +51,7 @@ def observe(params):
 
 
 def _use(params, full, holding, deadline, limits):
-    walks = {one["mount"]: filesystem_usage.Usage(one["mount"]) for one in full}
+    walks = {one["mount"]: usage.Usage(one["mount"]) for one in full}
     parts = {
         "deleted_open": lambda: open_files.scan(deadline),
         "postgres": lambda: open_files.postgres_servers(deadline),

@@ -10,8 +10,7 @@ import stat
 from pathlib import Path
 
 from ..deadline import Deadline
-from ..disk import expired_files, open_files
-from ..disk import filesystems as filesystem
+from ..disk import expired_files, filesystems, open_files
 from ..docker import space as docker_space
 from ..docker.engine import Engine, EngineError
 from ..run_command import failure, run
@@ -190,11 +189,11 @@ class Reclaim:
         """Delete the journal's oldest files down to a size."""
 
         def kept():
-            return sum(one["bytes"] for one in filesystem.journal(self._deadline)["folders"])
+            return sum(one["bytes"] for one in filesystems.journal(self._deadline)["folders"])
 
         limit = self._params["journal_bytes"]
         argv = ["journalctl", f"--vacuum-size={limit}"]
-        folder = next((top for top in filesystem.JOURNALS if Path(top).is_dir()), None)
+        folder = next((top for top in filesystems.JOURNALS if Path(top).is_dir()), None)
         if folder is None:
             self.left_alone.append({"what": "journal", "why": "there is none"})
             return

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 
 from ..deadline import all_within
-from ..metrics import exposition as metrics_text
+from ..metrics import exposition
 from ..net.bounded_http import (
     FetchError,
     fetch,
@@ -92,8 +92,8 @@ def _read_endpoint(url, wanted, timeout_seconds):
     reading.update(status=status, bytes=len(body), seconds=round(finished - started, 4))
     reading["at"] = (started + finished) / 2
     problem = f"answered {status} instead of 200" if status != 200 else None
-    if problem is None and metrics_text.not_metrics_reason(body):
-        problem = f"answered with {metrics_text.not_metrics_reason(body)}"
+    if problem is None and exposition.not_metrics_reason(body):
+        problem = f"answered with {exposition.not_metrics_reason(body)}"
     if problem:
         reading["reason"] = f"GET {reading['url']}: {problem}; is this the address of the metrics?"
         return reading
@@ -105,23 +105,23 @@ def _read_endpoint(url, wanted, timeout_seconds):
 def _samples(body, family, suffixes):
     """The samples of one family, or as a string why there are none."""
     try:
-        found = metrics_text.scan(body, {family}, suffixes, time.time() - _STALE_SECONDS)
+        found = exposition.scan(body, {family}, suffixes, time.time() - _STALE_SECONDS)
     except ValueError as error:
         return str(error)
     if suffixes == ("_bucket",):
         samples = found.get(family + "_bucket")
-        if samples is None and family in found and metrics_text.declared_type(body, family) != "histogram":
+        if samples is None and family in found and exposition.declared_type(body, family) != "histogram":
             return f"{family} is no histogram"
         samples = found.get(family) if samples is None else samples
     else:
-        samples = metrics_text.samples_of(found, family)
-        if samples == [] and metrics_text.declared_type(body, family) in ("histogram", "summary"):
+        samples = exposition.samples_of(found, family)
+        if samples == [] and exposition.declared_type(body, family) in ("histogram", "summary"):
             return f"{family} is a histogram or summary: use {family}_count or _sum, or measure a quantile"
         base = next((family[: -len(end)] for end in ("_count", "_sum") if family.endswith(end)), "")
-        if samples is None and base and metrics_text.declared_type(body, base) in ("histogram", "summary"):
+        if samples is None and base and exposition.declared_type(body, base) in ("histogram", "summary"):
             return []
     if samples is None:
-        near = metrics_text.near_names(body, family)
+        near = exposition.near_names(body, family)
         return f"{family} is not there" + (f"; near: {', '.join(near)}" if near else "")
     return samples
 
@@ -150,7 +150,7 @@ def groups(spec, readings, entry):
             raise Unmeasured(f"no series of {spec['family']} has the label {label}; {there}")
     if spec["measure"] == "quantile":
         return _quantiles(spec, samples)
-    found = metrics_text.aggregate(samples, spec["aggregate"], spec["by"])
+    found = exposition.aggregate(samples, spec["aggregate"], spec["by"])
     if found or spec["by"]:
         return found, {}
     # A labelled counter has no series until it first counts: that nothing was counted is known to be 0.
@@ -167,7 +167,7 @@ def _pooled(spec, readings, entry):
     for name in spec["endpoints"]:
         reading = readings[name]
         now = _of_endpoint(name, reading, spec)
-        selected = metrics_text.select(now, spec["tests"])
+        selected = exposition.select(now, spec["tests"])
         if spec["windowed"]:
             entry["seconds"] = round(reading["at"] - reading["earlier"][0]["at"], 4)
             selected = _over_window(spec, [*reading["earlier"], reading], name)
@@ -181,11 +181,11 @@ def _pooled(spec, readings, entry):
 
 def _over_window(spec, taken, name):
     times = [reading["at"] for reading in taken]
-    selected = [metrics_text.select(_of_endpoint(name, reading, spec), spec["tests"]) for reading in taken]
+    selected = [exposition.select(_of_endpoint(name, reading, spec), spec["tests"]) for reading in taken]
     if spec["measure"] == "slope":
-        return metrics_text.slopes(times, selected)
-    grown = metrics_text.increase(selected[0], selected[-1])
-    return metrics_text.per_second(grown, times[-1] - times[0]) if spec["measure"] == "rate" else grown
+        return exposition.slopes(times, selected)
+    grown = exposition.increase(selected[0], selected[-1])
+    return exposition.per_second(grown, times[-1] - times[0]) if spec["measure"] == "rate" else grown
 
 
 def _of_endpoint(name, reading, spec):
@@ -200,14 +200,14 @@ def _of_endpoint(name, reading, spec):
 def _quantiles(spec, samples):
     found, unmeasured = {}, {}
     try:
-        buckets = metrics_text.bucket_groups(samples, spec["by"])
+        buckets = exposition.bucket_groups(samples, spec["by"])
     except ValueError as error:
         raise Unmeasured(f"{spec['family']}: {error}") from None
     if not buckets:
         raise Unmeasured(f"{spec['family']}: no observations with these labels")
     for group, of_group in buckets.items():
         try:
-            found[group] = metrics_text.histogram_quantile(spec["quantile"], of_group)
+            found[group] = exposition.histogram_quantile(spec["quantile"], of_group)
         except ValueError as error:
             unmeasured[group] = f"{spec['family']}: {error}"
     return found, unmeasured

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 from ..deadline import Deadline, DeadlineExceeded, all_within
-from ..metrics import promql as metrics_promql
+from ..metrics import promql
 from ..net.bounded_http import FetchError, fetch, public_url
 from ..text.masking import masked
 from ..text.one_line import one_line
@@ -34,7 +34,7 @@ def read(prometheus, specs, timeout_seconds):
     Raises:
         ValueError: the URL, the labels or the window make no sense.
     """
-    questions = metrics_promql.Questions(prometheus)
+    questions = promql.Questions(prometheus)
     asked = {name: spec for name, spec in specs.items() if spec["measure"] not in OF_OTHERS}
     server = _Server(prometheus["url"], timeout_seconds)
     first = {("", "down"): questions.down()}
@@ -120,7 +120,7 @@ def _check_there(spec, answers, window_seconds):
     family, everything = spec["family"], answers["everything"]
     names = {labels.get("__name__", "") for labels, _count in answers["names"]}
     if not everything:
-        if names & set(metrics_promql.sample_names(spec)):
+        if names & set(promql.sample_names(spec)):
             raise Unmeasured(
                 f"there are not two samples of {family} within {window_seconds:g} s: "
                 "a window takes at least four scrape intervals"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from ..metrics import exposition as metrics_text
+from ..metrics import exposition
 from ..observers.metrics import SPEC
 
 _OF_FAMILY = {"measure", "family", "labels", "by", "endpoints"}
@@ -100,8 +100,8 @@ def _parse_spec(name, spec, endpoints, has_server):
         "quantile": spec.get("quantile", 0.95),
         "endpoints": _names(name, "endpoints", spec.get("endpoints")) or list(endpoints),
     }
-    if parsed["aggregate"] not in metrics_text.AGGREGATES:
-        known = ", ".join(metrics_text.AGGREGATES)
+    if parsed["aggregate"] not in exposition.AGGREGATES:
+        known = ", ".join(exposition.AGGREGATES)
         raise ValueError(f"metric {name}: aggregate {parsed['aggregate']!r} is not known; known: {known}")
     counts = spec.get("counts", False)
     if not isinstance(counts, bool):
@@ -114,7 +114,7 @@ def _parse_spec(name, spec, endpoints, has_server):
         raise ValueError(f"metric {name}: by cannot hold le, which the quantile is made from")
     parsed["quantile"] = _quantile(name, parsed["quantile"])
     try:
-        parsed["tests"] = metrics_text.label_tests(parsed["labels"])
+        parsed["tests"] = exposition.label_tests(parsed["labels"])
     except ValueError as error:
         raise ValueError(f"metric {name}: labels: {error}") from None
     for endpoint in parsed["endpoints"]:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.oncall.runbooks.tests.support.tables import causes_that_are, steps_that_act
+
 SYSTEM = {
     "system_services": {
         "api": {"manager": "compose", "project": "/srv/app"},
@@ -89,14 +91,6 @@ COLD = app(hits=100, misses=900)
 def conclude(diagnose, metrics, server, state, **variables):
     observed = {"metrics": metrics, "redis": server, "service": state}
     return diagnose("cache", observed, **{**SYSTEM, **variables})
-
-
-def remedies(result: dict[str, Any]) -> list[str]:
-    return [step["remedy"] for step in result["plan"]["steps"] if step["available"]]
-
-
-def names(result: dict[str, Any], status: str) -> list[str]:
-    return [finding["cause"] for finding in result["findings"] if finding["status"] == status]
 
 
 MEASURED_CONCLUDED = {
@@ -233,10 +227,10 @@ MEASURED_CONCLUDED = {
 def test_measured_concluded(diagnose, measured):
     metrics, server, state, problems, expected, words = measured
     result = conclude(diagnose, metrics, server, state)
-    assert names(result, "problem") == problems, result["findings"]
-    assert remedies(result) == expected
+    assert causes_that_are(result, "problem") == problems, result["findings"]
+    assert steps_that_act(result) == expected
     if metrics["available"] and problems != ["redis_down"]:
-        assert names(result, "unknown") == [] or not server["available"]
+        assert causes_that_are(result, "unknown") == [] or not server["available"]
     assert result["status"] == ("problem" if problems else "healthy")
     assert words in result["msg"]
     assert "not available:" not in result["msg"]
@@ -274,9 +268,9 @@ MISSING = {
 def test_what_could_not_be_measured_is_unknown_and_starts_nothing(diagnose, measured):
     metrics, server, state, unknown = measured
     result = conclude(diagnose, metrics, server, state)
-    assert names(result, "problem") == []
-    assert unknown <= set(names(result, "unknown"))
-    assert (result["status"], remedies(result)) == ("unknown", [])
+    assert causes_that_are(result, "problem") == []
+    assert unknown <= set(causes_that_are(result, "unknown"))
+    assert (result["status"], steps_that_act(result)) == ("unknown", [])
 
 
 def test_a_stack_that_tells_nothing_about_its_cache(diagnose):
@@ -291,7 +285,7 @@ def test_a_stack_that_tells_nothing_about_its_cache(diagnose):
         {"redis": redis(ratio=0.2), "service": service()},
         **{**SYSTEM, "system_metrics": {}, "system_endpoints": {}},
     )
-    assert names(low, "problem") == ["low_hit_rate"]
+    assert causes_that_are(low, "problem") == ["low_hit_rate"]
     assert "500 keys are in it" in str(low["findings"])
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.oncall.runbooks.plugins.filter.readiness import readiness
+from ansible_collections.oncall.runbooks.plugins.plugin_utils.readings import db_down
+from ansible_collections.oncall.runbooks.tests.support.tables import causes_that_are
 
 SYSTEM = {
     "system_services": {
@@ -104,10 +105,6 @@ def conclude(diagnose, metrics, database, state, asked=None, told=None, **variab
 
 def remedies(result: dict[str, Any]) -> list[tuple[str, str]]:
     return [(step["remedy"], step["risk"]) for step in result["plan"]["steps"] if step["available"]]
-
-
-def names(result: dict[str, Any], status: str) -> list[str]:
-    return [finding["cause"] for finding in result["findings"] if finding["status"] == status]
 
 
 RESTART = [("restart_database", "medium")]
@@ -293,7 +290,7 @@ MEASURED_CONCLUDED = {
 def test_measured_concluded(diagnose, measured):
     metrics, database, state, problems, expected, words = measured
     result = conclude(diagnose, metrics, database, state)
-    assert names(result, "problem") == problems, result["findings"]
+    assert causes_that_are(result, "problem") == problems, result["findings"]
     assert remedies(result) == expected
     assert result["status"] == ("problem" if problems else "healthy")
     assert words in result["msg"]
@@ -322,8 +319,8 @@ MISSING = {
 def test_what_could_not_be_measured_is_unknown_and_starts_nothing(diagnose, measured):
     metrics, database, state, unknown = measured
     result = conclude(diagnose, metrics, database, state)
-    assert names(result, "problem") == []
-    assert unknown <= set(names(result, "unknown"))
+    assert causes_that_are(result, "problem") == []
+    assert unknown <= set(causes_that_are(result, "unknown"))
     assert (result["status"], remedies(result)) == ("unknown", [])
 
 
@@ -353,7 +350,7 @@ NOTHING_TO_OBSERVE = {"available": False, "reason": "no service to observe: add 
 def test_a_hosted_database(diagnose, command, error, problems, remedies_):
     more = {"db_down_failover_command": command, "db_down_status_page": "https://status.example.com"}
     result = conclude(diagnose, app(0), gone(error), NOTHING_TO_OBSERVE, **HOSTED, **more)
-    assert names(result, "problem") == problems
+    assert causes_that_are(result, "problem") == problems
     assert remedies(result) == remedies_
     if problems == ["unresponsive"]:
         (finding,) = [one for one in result["findings"] if one["status"] == "problem"]
@@ -364,7 +361,7 @@ def test_a_hosted_database(diagnose, command, error, problems, remedies_):
 def test_a_hosted_database_that_only_these_runbooks_cannot_reach_is_not_failed_over(diagnose):
     more = {"db_down_failover_command": ["promote", "replica-1"]}
     result = conclude(diagnose, app(), gone("timeout"), NOTHING_TO_OBSERVE, **HOSTED, **more)
-    assert (names(result, "problem"), remedies(result)) == (["unresponsive"], [])
+    assert (causes_that_are(result, "problem"), remedies(result)) == (["unresponsive"], [])
     assert "while api has it" in result["msg"]
 
 
@@ -404,7 +401,7 @@ def test_only_one_that_serves_nobody_is_restarted(diagnose, measured):
     metrics = NO_METRICS if gauge is None else app(gauge)
     state = service(health=health)
     result = conclude(diagnose, metrics, gone("timeout"), state, asked, system_database=reach)
-    assert (names(result, "problem"), remedies(result)) == ([cause], expected), result["findings"]
+    assert (causes_that_are(result, "problem"), remedies(result)) == ([cause], expected), result["findings"]
     assert "not available:" not in str(result["findings"])
     if expected == RESTART_IF_ALLOWED:
         (finding,) = [one for one in result["findings"] if one["status"] == "problem"]
@@ -484,17 +481,17 @@ def test_an_application_without_a_gauge_is_asked(diagnose, measured):
     result = conclude(
         diagnose, SAYS_NOTHING, answers(started=started), service(), asked, told, **{**SYSTEM, "system_metrics": {}}
     )
-    assert (result["status"], names(result, "problem")) == (status, problems), result["findings"]
+    assert (result["status"], causes_that_are(result, "problem")) == (status, problems), result["findings"]
     assert result["plan"]["steps"] == []
     assert words in result["msg"]
     assert "not available:" not in str(result["findings"])
     if status == "unknown":
-        assert names(result, "unknown")[0] == "application_locked_out"
+        assert causes_that_are(result, "unknown")[0] == "application_locked_out"
 
 
 def test_one_whose_gauge_says_so_is_not_restarted_where_its_role_is_the_reason(diagnose):
     result = conclude(diagnose, app(0), answers(), service(), told=access(NOLOGIN))
-    assert (names(result, "problem"), result["plan"]["steps"]) == (["application_locked_out"], [])
+    assert (causes_that_are(result, "problem"), result["plan"]["steps"]) == (["application_locked_out"], [])
     # Nor where the reason may be there, and cannot be seen.
     result = conclude(diagnose, app(0), answers(), service(), told=gone("timeout"))
     assert (result["status"], result["plan"]["steps"]) == ("unknown", [])
@@ -539,15 +536,19 @@ READ_ONLY_CONCLUDED = {
 def test_one_that_takes_no_writes(diagnose, measured):
     database, told, status, problems, words = measured
     result = conclude(diagnose, app(), database, service(), told=told)
-    assert (result["status"], names(result, "problem")) == (status, problems), result["findings"]
+    assert (result["status"], causes_that_are(result, "problem")) == (status, problems), result["findings"]
     assert result["plan"]["steps"] == []
     assert words in str(result["findings"])
     assert "not available:" not in str(result["findings"])
-    assert status != "unknown" or names(result, "unknown") == ["read_only"]
+    assert status != "unknown" or causes_that_are(result, "unknown") == ["read_only"]
 
 
-def test_the_readiness_of_what_needs_the_database(diagnose):
+def test_the_readiness_of_what_needs_the_database():
     answered = ready(a="yes", b="plain yes", c="no", d="not ready", e="silent", f="not there", g="refused")["endpoints"]
+
+    def readiness(endpoints: dict[str, Any]) -> dict[str, list[str]]:
+        return db_down.ready(dict.fromkeys(endpoints, "https://api.example.com/readyz"), {"endpoints": endpoints})
+
     told = readiness(answered)
     assert told == {"connected": ["a", "b"], "lost": ["c", "d"], "silent": ["e"], "unknown": ["f", "g"]}
     # Another thing is amiss, or nothing is although it has none; a proxy does not reach it.

@@ -9,6 +9,7 @@ import pytest
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.observers.postgres_activity import SPEC
 from ansible_collections.oncall.runbooks.plugins.module_utils.postgres.activity import summarize
+from ansible_collections.oncall.runbooks.tests.support.tables import causes_that_are, steps_that_act
 
 THRESHOLDS = {key: value["default"] for key, value in SPEC.items() if "default" in value}
 SUPERVISED = {"manager": "supervisor", "name": "x", "config": "/etc/s.conf", "program_config": "/etc/x.conf"}
@@ -138,10 +139,6 @@ QUIET = pool(0, 3)
 PRESSED = pool(7, 25)
 ABORTED = "idle in transaction (aborted)"
 REFRESH = "REFRESH MATERIALIZED VIEW stats"
-
-
-def remedies(result: dict[str, Any]) -> list[str]:
-    return [step["remedy"] for step in result["plan"]["steps"] if step["available"]]
 
 
 MEASURED_CONCLUDED = {
@@ -438,9 +435,9 @@ def test_measured_concluded(diagnose, measured):
     metrics, sessions, problems, expected = measured
     database = sessions if isinstance(sessions, dict) else activity(sessions)
     result = diagnose("db_pool", {"metrics": metrics, "postgres_activity": database}, **SYSTEM)
-    found = [finding["cause"] for finding in result["findings"] if finding["status"] == "problem"]
+    found = causes_that_are(result, "problem")
     assert found == problems
-    assert remedies(result) == expected
+    assert steps_that_act(result) == expected
     assert result["status"] == ("problem" if problems else "healthy")
     assert "not available:" not in result["msg"]
 
@@ -500,7 +497,7 @@ def test_what_could_not_be_measured_is_unknown_and_starts_nothing(diagnose, meas
     assert [cause for cause, one in status.items() if one == "problem"] == problems
     assert unknown <= {cause for cause, one in status.items() if one == "unknown"}
     assert result["status"] == "unknown"
-    assert remedies(result) == []
+    assert steps_that_act(result) == []
     reasons = [observed.get("reason") for observed in (metrics, database) if not observed["available"]]
     assert all(reason in result["msg"] for reason in reasons)
     if database.get("connections", {}).get("stateless"):
@@ -510,7 +507,7 @@ def test_what_could_not_be_measured_is_unknown_and_starts_nothing(diagnose, meas
 def test_what_is_found_is_found_although_the_metrics_are_missing(diagnose):
     sessions = activity([session("idle in transaction", 400)])
     result = diagnose("db_pool", {"metrics": NO_METRICS, "postgres_activity": sessions}, **SYSTEM)
-    assert remedies(result) == ["end_idle_in_transaction"]
+    assert steps_that_act(result) == ["end_idle_in_transaction"]
     assert result["status"] == "problem"
 
 
@@ -611,8 +608,8 @@ def test_whose_sessions_are_the_pools(diagnose, names, patterns, problem):
     observed = {"metrics": PRESSED, "postgres_activity": activity(sessions)}
     more = {"db_pool_applications": patterns} if patterns else {}
     result = diagnose("db_pool", observed, **SYSTEM, **more)
-    assert [one["cause"] for one in result["findings"] if one["status"] == "problem"] == [problem]
-    assert remedies(result) == (["restart_application"] if problem == "pool_leak" else [])
+    assert causes_that_are(result, "problem") == [problem]
+    assert steps_that_act(result) == (["restart_application"] if problem == "pool_leak" else [])
 
 
 def test_only_the_statements_of_the_application_are_cancelled(diagnose):
@@ -655,8 +652,8 @@ def test_of_the_pools_own_application_only_what_is_beyond_the_pool_is_leaked(dia
 def test_a_leak_that_fills_the_server_is_found_without_metrics(diagnose, sessions, problem):
     leaked = [session("idle", 700, application_name="reports") for _ in range(sessions)]
     result = diagnose("db_pool", {"metrics": NO_METRICS, "postgres_activity": activity(leaked)}, **SYSTEM)
-    assert [one["cause"] for one in result["findings"] if one["status"] == "problem"] == ([problem] if problem else [])
-    assert remedies(result) == (["end_leaked_sessions"] if problem else [])
+    assert causes_that_are(result, "problem") == ([problem] if problem else [])
+    assert steps_that_act(result) == (["end_leaked_sessions"] if problem else [])
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.oncall.runbooks.tests.support.tables import causes_that_are, steps_that_act
+
 GIB = 1024**3
 SYSTEM = {
     "system_services": {
@@ -293,20 +295,12 @@ def concluded(diagnose, measured: dict[str, Any], database: dict[str, Any], **va
     return diagnose("disk_full", observed, **{**SYSTEM, **variables})
 
 
-def problems(result: dict[str, Any]) -> list[str]:
-    return [finding["cause"] for finding in result["findings"] if finding["status"] == "problem"]
-
-
-def remedies(result: dict[str, Any]) -> list[str]:
-    return [step["remedy"] for step in result["plan"]["steps"] if step["available"]]
-
-
 @pytest.mark.parametrize("measured", MEASURED_CONCLUDED.values(), ids=MEASURED_CONCLUDED)
 def test_measured_concluded(diagnose, measured):
     found, database, expected, acted = measured
     result = concluded(diagnose, found, database)
-    assert problems(result) == expected
-    assert remedies(result) == acted
+    assert causes_that_are(result, "problem") == expected
+    assert steps_that_act(result) == acted
     assert result["status"] == ("problem" if expected else "healthy")
     assert "not available:" not in str(result["findings"])
 
@@ -357,17 +351,17 @@ MISSING = {
 def test_what_could_not_be_measured_is_unknown_and_starts_nothing(diagnose, measured):
     found, database, expected, unknown = measured
     result = concluded(diagnose, found, database)
-    assert problems(result) == expected
-    assert unknown <= {finding["cause"] for finding in result["findings"] if finding["status"] == "unknown"}
+    assert causes_that_are(result, "problem") == expected
+    assert unknown <= set(causes_that_are(result, "unknown"))
     assert result["status"] == ("problem" if expected else "unknown")
-    assert remedies(result) == []
+    assert steps_that_act(result) == []
 
 
 def test_without_a_database_nothing_of_it_is_asked(diagnose):
     observed = {"filesystem": disks(FULL, docker=docker(logs=[log("web", 20)])), "service": SERVICES}
     result = diagnose("disk_full", observed, system_services=SYSTEM["system_services"])
-    assert problems(result) == ["container_logs"]
-    assert remedies(result) == ["truncate_container_logs"]
+    assert causes_that_are(result, "problem") == ["container_logs"]
+    assert steps_that_act(result) == ["truncate_container_logs"]
 
 
 def test_the_plan_names_exactly_what_it_touches_and_nothing_that_grows(diagnose):

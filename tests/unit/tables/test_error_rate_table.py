@@ -14,6 +14,7 @@ import pytest
 from ansible.parsing.dataloader import DataLoader
 
 from ansible_collections.oncall.runbooks.plugins.filter.errors_around import errors_around
+from ansible_collections.oncall.runbooks.tests.support.tables import causes_that_are
 
 NOW = time.time()
 OLD, NEW = "a" * 40, "b" * 40
@@ -319,15 +320,11 @@ def judged(diagnose: Any, changes: dict[str, Any], variables: dict[str, Any]) ->
     return diagnose("error_rate", observed, __error_rate_history=past, **{**SYSTEM, **variables})
 
 
-def problems(concluded: dict[str, Any]) -> list[str]:
-    return [one["cause"] for one in concluded["findings"] if one["status"] == "problem"]
-
-
 @pytest.mark.parametrize("case", TABLE)
 def test_concluded(diagnose, case):
     changes, variables, status, causes = TABLE[case]
     concluded = judged(diagnose, changes, variables)
-    assert problems(concluded) == causes, concluded["findings"]
+    assert causes_that_are(concluded, "problem") == causes, concluded["findings"]
     assert concluded["status"] == status
 
 
@@ -407,7 +404,7 @@ def test_the_deployment_is_taken_back_by_one_exact_move(diagnose):
 def test_no_way_back_is_guessed(diagnose, changes):
     measured = {"metrics": metrics(100), **WITH, "deployment": deployment(20, **changes)}
     concluded = judged(diagnose, measured, SERVER)
-    assert problems(concluded) == ["recent_deployment"]
+    assert causes_that_are(concluded, "problem") == ["recent_deployment"]
     assert [step["available"] for step in concluded["plan"]["steps"]] == [False]
 
 
@@ -440,7 +437,9 @@ def test_a_stack_without_the_parts_is_judged_without_them(diagnose):
         for name in ("pool_waiting", "provider_errors", "in_progress"):
             del measured["value"][name]
         observed = {"metrics": measured, "service": services()}
-        assert problems(diagnose("error_rate", observed, __error_rate_history={}, **variables)) == causes
+        assert (
+            causes_that_are(diagnose("error_rate", observed, __error_rate_history={}, **variables), "problem") == causes
+        )
 
 
 class TestProof:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.oncall.runbooks.tests.support.tables import causes_that_are, steps_that_act
+
 COMPOSE = {"manager": "compose", "project": "/srv/app"}
 SYSTEM = {
     "system_services": {"api": COMPOSE},
@@ -152,11 +154,10 @@ CONCLUDED = [
 )
 def test_what_is_concluded(diagnose, metrics, activity, services, problems, status):
     concluded = look(diagnose, metrics, activity, services)
-    assert [found["cause"] for found in concluded["findings"] if found["status"] == "problem"] == problems
+    assert causes_that_are(concluded, "problem") == problems
     assert concluded["status"] == status
     # Only load is acted on.
-    remedies = [step["remedy"] for step in concluded["plan"]["steps"] if step["available"]]
-    assert remedies == (["scale_out"] if problems == ["saturation"] else [])
+    assert steps_that_act(concluded) == (["scale_out"] if problems == ["saturation"] else [])
 
 
 def look(diagnose: Any, metrics: Any, activity: Any, services: Any, **variables: Any) -> dict[str, Any]:

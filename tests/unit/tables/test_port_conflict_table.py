@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.services.states import KEYS
+from ansible_collections.oncall.runbooks.tests.support.tables import causes_that_are, steps_that_act
 
 MANAGERS = {
     "supervisor": {"manager": "supervisor", "name": "api", "config": "/etc/s.conf"},
@@ -167,7 +168,7 @@ ADDRESSES = {
 def test_only_who_holds_its_address_is_in_its_way(conclude, case):
     seen, holders, status, problems, ended = ADDRESSES[case]
     diagnosis = conclude(seen, port(*holders))
-    assert (diagnosis["status"], causes(diagnosis, "problem")) == (status, problems), diagnosis["findings"]
+    assert (diagnosis["status"], causes_that_are(diagnosis, "problem")) == (status, problems), diagnosis["findings"]
     targets = [target for step in diagnosis["plan"]["steps"] for target in step["targets"]]
     assert [target["pid"] for target in targets if "pid" in target] == ended
     assert not [target for target in targets if "id" in target]
@@ -184,18 +185,13 @@ def conclude(diagnose):
     return run
 
 
-def causes(diagnosis: dict[str, Any], status: str) -> list[str]:
-    return [finding["cause"] for finding in diagnosis["findings"] if finding["status"] == status]
-
-
 @pytest.mark.parametrize("case", CONCLUDED)
 def test_cause(conclude, case):
     seen, ports, cause, remedy, risk = CONCLUDED[case]
     diagnosis = conclude(seen, ports)
-    assert causes(diagnosis, "problem") == [cause], diagnosis["findings"]
-    assert causes(diagnosis, "unknown") == [], diagnosis["findings"]
-    available = [step["remedy"] for step in diagnosis["plan"]["steps"] if step["available"]]
-    assert available == ([remedy] if remedy else []), diagnosis["plan"]
+    assert causes_that_are(diagnosis, "problem") == [cause], diagnosis["findings"]
+    assert causes_that_are(diagnosis, "unknown") == [], diagnosis["findings"]
+    assert steps_that_act(diagnosis) == ([remedy] if remedy else []), diagnosis["plan"]
     assert diagnosis["plan"]["risk"] == risk
     assert "not available" not in diagnosis["msg"]
 
@@ -282,7 +278,7 @@ def test_the_service_that_was_handed_over_is_looked_at(diagnose):
     looked = {"service": seen, "port": port(holder(addresses=["127.0.0.1"]))}
     subject = {"service": "worker", "port": 8080}
     diagnosis = diagnose("port_conflict", looked, system_services=services, run_subject=subject)
-    assert causes(diagnosis, "problem") == ["stranger"]
+    assert causes_that_are(diagnosis, "problem") == ["stranger"]
     (step,) = diagnosis["plan"]["steps"]
     assert (step["targets"][0]["service"], step["targets"][0]["port"]) == ("worker", 8080)
     assert "port 8080 of worker is held by" in diagnosis["msg"]
@@ -293,7 +289,7 @@ def test_windows_host(diagnose, variable):
     services = {"api": {"manager": "command", "commands": {}, "port": 8080}}
     not_looked = {"port": {"available": False, "reason": "this is a Windows host"}}
     diagnosis = diagnose("port_conflict", not_looked, system_services=services, **variable)
-    assert causes(diagnosis, "problem") == ["windows_host"]
+    assert causes_that_are(diagnosis, "problem") == ["windows_host"]
     assert diagnosis["plan"]["steps"] == []
     (finding,) = (one for one in diagnosis["findings"] if one["cause"] == "windows_host")
     assert "netstat -ano | findstr :8080" in finding["advice"][0]

@@ -936,7 +936,7 @@ def test_the_limit_is_16_mebibytes():
 def run_module(**params):
     arguments = json.dumps({"ANSIBLE_MODULE_ARGS": params})
     code = "import ansible_collections.oncall.runbooks.plugins.modules.metrics_info as m; m.main()"
-    paths = [str(Path(__file__).parents[2] / "collections")]
+    paths = [str(Path(__file__).parents[4] / "collections")]
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path[:0] = {paths!r}\n{code}"],
         input=arguments, capture_output=True, text=True, timeout=240, check=False,

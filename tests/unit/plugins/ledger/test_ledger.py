@@ -24,7 +24,7 @@ from ansible_collections.oncall.runbooks.plugins.module_utils.ledger.claims impo
 from ansible_collections.oncall.runbooks.plugins.module_utils.ledger.file import objection
 from ansible_collections.oncall.runbooks.plugins.module_utils.ledger.spec import ARGUMENT_SPEC, INFO_SPEC
 
-COLLECTIONS = Path(__file__).parents[2] / "collections"
+COLLECTIONS = Path(__file__).parents[4] / "collections"
 START = 1_800_000_000  # 2027-01-15T08:00:00Z
 CLAIM_KEYS = {"available", "changed", "granted", "guard", "reason", "claim_id", "passed_guards"}
 KEEP = 90 * 86400

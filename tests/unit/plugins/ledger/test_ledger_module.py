@@ -18,7 +18,7 @@ from ansible_collections.oncall.runbooks.plugins.doc_fragments.ledger import Mod
 from ansible_collections.oncall.runbooks.plugins.module_utils.ledger.spec import ARGUMENT_SPEC, INFO_SPEC
 from ansible_collections.oncall.runbooks.plugins.modules import ledger, ledger_info
 
-COLLECTIONS = Path(__file__).parents[2] / "collections"
+COLLECTIONS = Path(__file__).parents[4] / "collections"
 REMEDY = {"remedy": "restart_api", "cause": "api_down", "targets": ["api"], "undo": {"was": "{{ running }}"}}
 CLAIM = {"state": "claim", "run_id": "r1", "runbook": "api", "owner": "alice@c1", "remedies": [REMEDY]}
 DONE = {"remedy": "restart_api", "cause": "api_down", "state": "done", "helped": True}

@@ -1,0 +1,68 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the table of db_down reads in the answers of those that need the database: their URLs, and the application's gauge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Told = Mapping[str, list[str]]
+
+_BAD_GATEWAY = 502
+
+
+def ready(db_down_dependants: Mapping[str, str], http_probe: Mapping[str, Any] | None = None) -> Told:
+    """Which dependants have their database, as they say themselves.
+
+    Returns:
+        Names under ``connected``, ``lost`` (it says that it has none, or that it is not ready), ``silent`` (it took the
+        request and gave no answer) and ``unknown`` (what came back says nothing about its database).
+    """
+    told: dict[str, list[str]] = {"connected": [], "lost": [], "silent": [], "unknown": []}
+    # Without dependants nothing was asked.
+    for name, endpoint in (http_probe["endpoints"] if db_down_dependants else {}).items():  # type: ignore[index]
+        told[_told(endpoint)].append(name)
+    return told
+
+
+def _told(endpoint: Mapping[str, Any]) -> str:
+    says = endpoint.get("fields", {}).get("db_connected")
+    # It names its database: whatever else it may want counts for nothing.
+    if isinstance(says, bool):
+        return "connected" if says else "lost"
+    status = endpoint.get("status")
+    if status is None:
+        return "silent" if endpoint["available"] and endpoint["error"] == "timeout" else "unknown"
+    if 200 <= status < 300:
+        return "connected"
+    # A wrong URL, a login, a proxy that does not reach the service.
+    return "lost" if status >= 500 and status != _BAD_GATEWAY else "unknown"
+
+
+def all_told(ready: Told, db_down_service: str, connected: float = 0) -> bool:
+    """Whether each dependant said something. The gauge speaks for its service."""
+    said_by_gauge = {db_down_service} if connected > 0 else set()
+    return not {*ready["silent"], *ready["unknown"]} - said_by_gauge
+
+
+def application_has_it(ready: Told, connected: float | None = None) -> bool:
+    """Whether something has the database. One is enough: a database that serves does not hang."""
+    if ready["connected"]:
+        return connected != 0
+    return bool(connected) and not ready["lost"] and not ready["silent"]
+
+
+def application_is_without_it(ready: Told, connected: float | None = None) -> bool:
+    """Whether something says that it has no database, and nothing says otherwise."""
+    if ready["connected"] or connected:
+        return False
+    return connected == 0 or bool(ready["lost"] or ready["silent"])
+
+
+def lost_in_words(ready: Told, db_down_service: str, http_probe: Mapping[str, Any] | None = None) -> str:
+    if not ready["lost"]:
+        return f"{db_down_service} says in its metrics that it has no database"
+    reason = http_probe["endpoints"][ready["lost"][0]]["reason"]  # type: ignore[index]
+    return f"{', '.join(ready['lost'])} says that it has no database ({reason})"
