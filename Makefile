@@ -93,7 +93,7 @@ soak: .venv/test.stamp ## what oncall serve promises, with hundreds of kills (ab
 	$(BIN)/python benchmarks/soak.py --page docs/reliability.md
 
 docs: .venv/test.stamp ## write the generated pages again
-	$(BIN)/python docs/generate.py
+	$(BIN)/python -m docs.generate
 
 # uv alone makes one file for all Python versions that has hashes too. Versions stay as they are, unless UPGRADE=1.
 PIN = UV_CUSTOM_COMPILE_COMMAND="make pins" .cache/pins/bin/uv pip compile --quiet $(if $(UPGRADE),--upgrade) --generate-hashes \

@@ -100,6 +100,7 @@ def check_variables(names: Iterable[str]) -> None:
 
 def _read(role: Path) -> Runbook:
     meta = _yaml(role / "meta" / "runbook.yml")
+    remedies = meta.get("remedies") or {}
     specs = _yaml(role / "meta" / "argument_specs.yml")["argument_specs"]
     return Runbook(
         name=role.name,
@@ -108,8 +109,8 @@ def _read(role: Path) -> Runbook:
         alerts=tuple(meta.get("alerts") or ()),
         severity=meta["severity"],
         escalation=meta["escalation"],
-        remedies=dict(meta.get("remedies") or {}),
-        rollbacks=dict(meta.get("rollbacks") or {}),
+        remedies={name: said["does"] for name, said in remedies.items()},
+        rollbacks={name: said["undone"] for name, said in remedies.items() if "undone" in said},
         causes=tuple(_yaml(role / "vars" / "main.yml")[f"{role.name}_causes"]),
         options=dict(specs["main"]["options"]),
         playbook=role.parents[1] / "playbooks" / f"{role.name}.yml",

@@ -21,7 +21,7 @@ from ..module_utils.observe import OBSERVERS
 from ..plugin_utils import judge, readings, table
 from ..plugin_utils.names import Names, functions_of
 from ..plugin_utils.plain import plain
-from ..plugin_utils.role_contract import contract_of, read_yaml
+from ..plugin_utils.role_contract import contract_of, described
 from ..plugin_utils.service_verbs import missing_for
 
 _MANAGERS = Path(__file__).parents[2] / "roles" / "service" / "managers"
@@ -97,7 +97,7 @@ class ActionModule(ActionBase):
             evidence={}
             if status == judge.HEALTHY
             else self._known(variables.get(f"{runbook}_evidence", {}), self._template),
-            runbook_meta={} if status == judge.HEALTHY else read_yaml(role_path / "meta" / "runbook.yml"),
+            runbook_meta={} if status == judge.HEALTHY else described(role_path),
         )
         return result
 

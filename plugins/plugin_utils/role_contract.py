@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+_IN_A_RECORD = ("title", "signal", "alerts", "severity", "escalation", "covers")
 ROLES = Path(__file__).parents[2] / "roles"
 # Safe both, and one of them ten times as fast.
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -35,6 +36,17 @@ def contract_of(role: str) -> tuple[dict[str, Any], dict[str, Any]]:
 # When the action is loaded, once, and shared by the workers of all hosts.
 for _role in ("system", "run"):
     contract_of(_role)
+
+
+def described(role: Path) -> dict[str, Any]:
+    """What a record says of a runbook; each remedy by what it does, and how it is undone or why it is not."""
+    meta = read_yaml(role / "meta" / "runbook.yml")
+    said = {key: meta[key] for key in _IN_A_RECORD if key in meta}
+    remedies = meta.get("remedies") or {}
+    for key, of_remedy in (("remedies", "does"), ("rollbacks", "undone"), ("irreversible", "irreversible")):
+        if texts := {name: remedy[of_remedy] for name, remedy in remedies.items() if of_remedy in remedy}:
+            said[key] = texts
+    return said
 
 
 def trouble_with(role: str, variables: Mapping[str, Any], template: Callable[[Any], Any]) -> list[str]:
