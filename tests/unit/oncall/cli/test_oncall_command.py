@@ -64,6 +64,11 @@ def test_describe_tells_what_a_runbook_may_do():
     assert as_documented("describe", command("describe", "db_pool", "--json")[1])["causes"][0] == "idle_in_transaction"
 
 
+def test_the_causes_of_a_section_are_causes_and_the_section_is_none():
+    table = {"first": {"when": True}, "section": {"when": True, "causes": {"second": {}, "third": {}}}, "last": {}}
+    assert [*catalog._causes(table)] == ["first", "second", "third", "last"]
+
+
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
