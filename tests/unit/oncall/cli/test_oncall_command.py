@@ -15,6 +15,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 from click.testing import CliRunner
 
@@ -245,7 +246,10 @@ def test_a_run_that_lost_its_program_is_not_cut_off_by_the_next_one(tmp_path, mo
                 assert goes_on.poll() is None
                 assert left.exists()
         finally:
+            its_own = psutil.Process(goes_on.pid).children(recursive=True)
             os.killpg(goes_on.pid, signal.SIGKILL)
+    # The shell is waited for with the `with`, and what it has started is not.
+    assert psutil.wait_procs(its_own, timeout=20)[1] == []
     with execution._private_folder("b" * 12):
         assert not left.exists()
 
