@@ -123,7 +123,7 @@ class Runbooks:
     def hold(self, host: str, reason: str) -> None:
         """Have the host's ledger refuse every remedy, for a reason, until it is released."""
         if not reason.strip():
-            raise OncallError("a hold needs a reason, for whoever finds it")
+            raise OncallError("a hold needs a reason; people read it where they meet the hold")
         self._on_one(host, "hold", texts={"run_hold_reason": reason})
 
     def release(self, host: str, run_id: str = "") -> None:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -111,10 +111,16 @@ def _read(role: Path) -> Runbook:
         escalation=meta["escalation"],
         remedies={name: said["does"] for name, said in remedies.items()},
         rollbacks={name: said["undone"] for name, said in remedies.items() if "undone" in said},
-        causes=tuple(_yaml(role / "vars" / "main.yml")[f"{role.name}_causes"]),
+        causes=tuple(_causes(_yaml(role / "vars" / "main.yml")[f"{role.name}_causes"])),
         options=dict(specs["main"]["options"]),
         playbook=role.parents[1] / "playbooks" / f"{role.name}.yml",
     )
+
+
+def _causes(table: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """The causes of a table, those of its sections among them."""
+    for name, entry in table.items():
+        yield from entry.get("causes", (name,))
 
 
 def _yaml(path: Path) -> Any:

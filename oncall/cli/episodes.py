@@ -83,7 +83,7 @@ def approve(episode: str, config: Path) -> None:
 @click.command()
 @EPISODE
 @CONFIG
-@click.option("--reason", default="a person wanted it", help="For whoever reads it later.")
+@click.option("--reason", default="a person wanted it", help="Why; people read it in the episode.")
 @one_line
 def cancel(episode: str, config: Path, reason: str) -> None:
     """End EPISODE: before its run, while it waits for a person, or by killing its run.

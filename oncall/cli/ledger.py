@@ -16,7 +16,7 @@ from .frame import AS_JSON, HOST, INVENTORY, KEEP, one_line
 @HOST
 @INVENTORY
 @KEEP
-@click.option("--reason", required=True, help="For whoever finds the hold.")
+@click.option("--reason", required=True, help="Why; people read it where they meet the hold.")
 @one_line
 def hold(host: str, inventories: tuple[str, ...], keep_environment: tuple[str, ...], reason: str) -> None:
     """Keep all remedies away from HOST until it is released.

@@ -15,7 +15,7 @@ from .frame import CONFIG, one_line, open_store, user
 
 @click.command()
 @CONFIG
-@click.option("--reason", required=True, help="For whoever wonders why nothing is done.")
+@click.option("--reason", required=True, help="Why; oncall episodes shows it.")
 @one_line
 def pause(config: Path, reason: str) -> None:
     """Begin no run until `oncall resume`. Alerts are still taken.

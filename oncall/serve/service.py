@@ -279,7 +279,7 @@ class Service:
             LOG.info("settings read again from %s", self._file)
 
     def _renew_certificate(self) -> None:
-        """One that was renewed under the same name is shown to whoever connects from now on."""
+        """Show clients that connect from now on the certificate that was renewed under the same name."""
         if self._tls and self._server and self._server.config.ssl:
             try:
                 self._server.config.ssl.load_cert_chain(self._tls["ssl_certfile"], self._tls["ssl_keyfile"])

@@ -88,7 +88,7 @@ class Window(Strict, frozen=True):
     """A time in which nothing is run.
 
     Attributes:
-        reason: for whoever asks why.
+        reason: `oncall episodes` shows it.
         begins_at, ends_at: RFC 3339, with a time zone.
         hosts: hosts or groups; none is all.
         runbooks: none is all.

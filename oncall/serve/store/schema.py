@@ -98,7 +98,7 @@ def check(connection: sa.Connection, url: str) -> None:
 def look(url: str) -> Migration:
     """What a start would do; changes nothing. OncallError where a start would be refused."""
     file = _file(url)
-    if file is not None and (not file.exists() or file.stat().st_size == 0):
+    if file is not None and not os.path.lexists(file):
         return Migration("", False, VERSION)
     with _opened(read_only(url), url) as made, made.connect() as connection:
         return _migration(connection, url)

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The tables of the service. Whoever changes one writes the migration as well: `schema` says how."""
+"""The tables of the service. A change of a table needs a migration: `schema` says how."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 from click.testing import CliRunner
 
@@ -62,6 +63,11 @@ def test_describe_tells_what_a_runbook_may_do():
     assert "remedy     raise_pool_size: " in out and " Undone: " in out
     assert "variable   db_pool_idle_seconds (float, 600): " in out
     assert as_documented("describe", command("describe", "db_pool", "--json")[1])["causes"][0] == "idle_in_transaction"
+
+
+def test_the_causes_of_a_section_are_causes_and_the_section_is_none():
+    table = {"first": {"when": True}, "section": {"when": True, "causes": {"second": {}, "third": {}}}, "last": {}}
+    assert [*catalog._causes(table)] == ["first", "second", "third", "last"]
 
 
 @pytest.mark.parametrize(
@@ -240,7 +246,10 @@ def test_a_run_that_lost_its_program_is_not_cut_off_by_the_next_one(tmp_path, mo
                 assert goes_on.poll() is None
                 assert left.exists()
         finally:
+            its_own = psutil.Process(goes_on.pid).children(recursive=True)
             os.killpg(goes_on.pid, signal.SIGKILL)
+    # The shell is waited for with the `with`, and what it has started is not.
+    assert psutil.wait_procs(its_own, timeout=20)[1] == []
     with execution._private_folder("b" * 12):
         assert not left.exists()
 
