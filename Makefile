@@ -17,11 +17,11 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONUNBUFFERED
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
-.PHONY: help demo test compat bench soak setup lint types unit contract integration alerts promises containers molecule sanity \
+.PHONY: help demo test compat bench soak setup lint types unit contract integration alerts promises containers molecule sanity new-runbook \
 	docs pins clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
 
 demo: .venv/lab.stamp ## start a real stack, break it, run the runbook, show the result
 	@$(BIN)/python -m lab.tools.demo
@@ -92,8 +92,11 @@ bench: .venv/test.stamp ## ours, stock modules, by hand, an empty play
 soak: .venv/test.stamp ## what oncall serve promises, with hundreds of kills (about 40 minutes)
 	$(BIN)/python benchmarks/soak.py --page docs/reliability.md
 
-docs: .venv/test.stamp ## write the generated pages again
+docs: .venv/test.stamp ## write the generated files again
 	$(BIN)/python -m docs.generate
+
+new-runbook: .venv/test.stamp ## start a runbook that is green at once: make new-runbook NAME=disk_slow
+	@$(BIN)/python -m docs.generate.new $(if $(NAME),"$(NAME)")
 
 # uv alone makes one file for all Python versions that has hashes too. Versions stay as they are, unless UPGRADE=1.
 PIN = UV_CUSTOM_COMPILE_COMMAND="make pins" .cache/pins/bin/uv pip compile --quiet $(if $(UPGRADE),--upgrade) --generate-hashes \

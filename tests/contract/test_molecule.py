@@ -15,8 +15,10 @@ WITHOUT_RUNBOOK = {"default", "healthy"}
 OUTCOMES = {"resolved", "advised", "blocked", "unresolved"}
 
 
-def test_every_runbook_has_a_scenario_and_every_scenario_a_runbook():
-    assert set(SCENARIOS) == {*RUNBOOKS, *WITHOUT_RUNBOOK}
+def test_every_runbook_that_acts_has_a_scenario_and_every_scenario_a_runbook():
+    # Without a remedy there is nothing that a scenario could prove, but that a sound stack is left alone.
+    acting = {runbook for runbook in RUNBOOKS if names("roles", runbook, "tasks", "remedies")}
+    assert acting | WITHOUT_RUNBOOK <= set(SCENARIOS) <= {*RUNBOOKS, *WITHOUT_RUNBOOK}
 
 
 @pytest.mark.parametrize("scenario", sorted(set(SCENARIOS) - WITHOUT_RUNBOOK))

@@ -6,6 +6,8 @@ import re
 from typing import Any
 
 import pytest
+import table_check
+import table_rows
 from collection import MODULES, NAME, ROOT, RUNBOOKS, causes, entries, load, names, tasks
 from jinja2 import Environment, nodes
 
@@ -207,3 +209,41 @@ def test_every_cause_and_remedy_is_in_the_table_of_what_is_concluded(runbook):
     text = (ROOT / "tests" / "unit" / "tables" / f"test_{runbook}_table.py").read_text()
     expected = {*causes(runbook), *(meta(runbook).get("remedies") or {})}
     assert sorted(name for name in expected if f'"{name}"' not in text) == []
+
+
+@pytest.fixture(scope="module")
+def concluded(tmp_path_factory):
+    return table_rows.concluded(RUNBOOKS, tmp_path_factory.mktemp("rows"))
+
+
+@pytest.mark.parametrize("runbook", RUNBOOKS)
+def test_table_has_a_healthy_case_another_cause_and_one_without_telemetry(concluded, runbook):
+    assert table_rows.trouble_with(runbook, concluded) == []
+
+
+@pytest.mark.parametrize("runbook", RUNBOOKS)
+def test_a_runbook_that_acts_is_tried_on_a_real_stack(runbook):
+    tests = [ROOT / "tests" / folder / f"test_{runbook}.py" for folder in ("integration", "containers")]
+    assert not names("roles", runbook, "tasks", "remedies") or any(path.is_file() for path in tests)
+
+
+# An empty list and a default are values too: without a word on whether everything could be seen, they read as well.
+@pytest.mark.parametrize(("runbook", "slug"), CAUSES)
+def test_a_cause_over_what_may_be_empty_says_when_that_is_conclusive(runbook, slug):
+    when, conclusive = causes(runbook)[slug]["gates"][-1]
+    asks = [one for one in when if re.search(r"\| *(length|default|sum|max|min)\b", str(one))]
+    assert not asks or conclusive is not None, f"{asks}: say conclusive, which may be true"
+
+
+@pytest.mark.parametrize(("runbook", "slug"), [pair for pair in CAUSES if "remedy" in causes(pair[0])[pair[1]]])
+def test_targets_are_what_was_measured(runbook, slug):
+    cause = causes(runbook)[slug]
+    found = table_check.comes_from(runbook, cause["targets"])
+    text = (ROOT / "roles" / runbook / "tasks" / "remedies" / f"{cause['remedy']}.yml").read_text()
+    # A service by its name is exactly what a verb touches, and what one waits for.
+    service = cause.get("operates", {}).get("service", "")
+    by_name = bool(service) and table_check.used_in(service) <= found
+    only_services = isinstance(cause["targets"], list) and [list(one) for one in cause["targets"]] == [["service"]]
+    by_name |= only_services and not re.search(r"run_step\.targets(?!\[0\]\.service)", text)
+    measured = found & set(table_check.observers())
+    assert measured or by_name, "targets that name nothing measured are the same whatever was seen"

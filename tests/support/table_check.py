@@ -86,6 +86,21 @@ def _parameters(function: ast.FunctionDef) -> set[str]:
     return {argument.arg for argument in [*function.args.args, *function.args.kwonlyargs]}
 
 
+def comes_from(runbook: str, value: Any) -> set[str]:
+    """All names that a value comes from: those in it, and through the names of the table and its readings."""
+    role = _yaml("roles", runbook, "vars", "main.yml")
+    names = {**role, **role.get(f"{runbook}_names", {})}
+    functions = readings(runbook)
+    done: set[str] = set()
+    pending = used_in(value, _TEMPLATES)
+    while pending:
+        name = pending.pop()
+        done.add(name)
+        more = _parameters(functions[name]) if name in functions else used_in(names.get(name, ""), _TEMPLATES)
+        pending |= more - done
+    return done
+
+
 def _chain(node: nodes.Node) -> tuple[str, list[str | None]]:
     """The name that a chain of attributes and items begins with, and its keys; None is a key that is worked out."""
     keys: list[str | None] = []

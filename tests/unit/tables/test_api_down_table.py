@@ -242,3 +242,9 @@ def test_the_errors_of_its_log_are_advice(diagnose):
     advice = next(one["advice"] for one in result["findings"] if one["cause"] == "errors")
     assert advice == ["The last errors in its log:", "KeyError: 'discount_percent'"]
     assert result["evidence"]["endpoints"]["orders"]["error"] == "bad_status"
+
+
+# The rows that every runbook has; tests/contract sees that they conclude this.
+HEALTHY_ROW = "test_concluded[nothing]"
+WRONG_CAUSE_ROW = "test_concluded[its database is down]"
+NO_TELEMETRY_ROW = "test_concluded[none can be asked]"

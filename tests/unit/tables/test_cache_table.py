@@ -342,3 +342,9 @@ def test_a_hosted_redis_cannot_be_restarted_from_here(diagnose):
     result = diagnose("cache", observed, **{**SYSTEM, "system_services": services})
     (step,) = result["plan"]["steps"]
     assert (step["available"], "restart" in step["why_not"]) == (False, True)
+
+
+# The rows that every runbook has; tests/contract sees that they conclude this.
+HEALTHY_ROW = "test_measured_concluded[nothing]"
+WRONG_CAUSE_ROW = "test_measured_concluded[switched off]"
+NO_TELEMETRY_ROW = "test_what_could_not_be_measured_is_unknown_and_starts_nothing[nothing at all]"

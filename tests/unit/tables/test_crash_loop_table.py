@@ -330,3 +330,9 @@ LINES_MIGRATIONS = {
 def test_migration_in_a_line(line):
     (found,) = crash_loops({"api": crashing(line)}, {}, 3, 30)["looping"]
     assert bool(found["migration_line"]) is LINES_MIGRATIONS[line]
+
+
+# The rows that every runbook has; tests/contract sees that they conclude this.
+HEALTHY_ROW = "test_concluded[nothing]"
+WRONG_CAUSE_ROW = "test_concluded[something else: slow, not crashing]"
+NO_TELEMETRY_ROW = "test_concluded[none can be seen]"

@@ -562,3 +562,9 @@ def test_the_connection_is_shown_without_its_password(diagnose):
     result = conclude(diagnose, app(0), gone("refused"), service("exited"))
     assert result["evidence"]["connection"] == "postgresql://oncall@db:5432/app"
     assert result["evidence"]["answers"] is False
+
+
+# The rows that every runbook has; tests/contract sees that they conclude this.
+HEALTHY_ROW = "test_measured_concluded[nothing]"
+WRONG_CAUSE_ROW = "test_measured_concluded[its own connections are used up]"
+NO_TELEMETRY_ROW = "test_what_could_not_be_measured_is_unknown_and_starts_nothing[nothing at all]"

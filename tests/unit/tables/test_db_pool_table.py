@@ -682,3 +682,9 @@ def test_text_from_the_database_is_never_a_template(diagnose):
     (finding,) = [one for one in result["findings"] if one["status"] == "problem"]
     assert finding["evidence"][0]["application_name"] == "{{ lookup('pipe', 'id') }}"
     assert finding["evidence"][0]["query"] == "{{ 7*7 }}"
+
+
+# The rows that every runbook has; tests/contract sees that they conclude this.
+HEALTHY_ROW = "test_measured_concluded[nothing]"
+WRONG_CAUSE_ROW = "test_measured_concluded[waiting without a known cause]"
+NO_TELEMETRY_ROW = "test_what_could_not_be_measured_is_unknown_and_starts_nothing[neither]"

@@ -436,3 +436,9 @@ def test_text_from_outside_is_never_a_template(diagnose):
     result = concluded(diagnose, disks(FULL, docker=docker(logs=[log(evil, 20)])), wal())
     (finding,) = [one for one in result["findings"] if one["status"] == "problem"]
     assert evil in finding["summary"]
+
+
+# The rows that every runbook has; tests/contract sees that they conclude this.
+HEALTHY_ROW = "test_measured_concluded[room enough]"
+WRONG_CAUSE_ROW = "test_measured_concluded[data grows]"
+NO_TELEMETRY_ROW = "test_what_could_not_be_measured_is_unknown_and_starts_nothing[no filesystem can be seen]"

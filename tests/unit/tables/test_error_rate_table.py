@@ -492,3 +492,9 @@ def test_the_server_is_asked_about_both_sides_of_the_deployment():
 def test_the_time_after_the_deployment_ends_now():
     asked = errors_around({"family": "f"}, {"status": "~5.."}, {}, 1000, 1040, 300, 1100)
     assert "[60000ms] @ 1100.000" in asked["after_errors"]["promql"]
+
+
+# The rows that every runbook has; tests/contract sees that they conclude this.
+HEALTHY_ROW = "test_concluded[healthy]"
+WRONG_CAUSE_ROW = "test_concluded[another service was deployed]"
+NO_TELEMETRY_ROW = "test_concluded[no metrics]"

@@ -283,3 +283,9 @@ def test_what_the_table_says_itself_comes_before_what_could_not_be_seen(diagnose
 def test_the_percentiles_can_be_of_chosen_requests_and_the_threshold_moved(diagnose):
     slower = look(diagnose, SLOWLY, database(), service(), latency_p95_seconds=1.5)
     assert slower["status"] == "healthy"
+
+
+# The rows that every runbook has; tests/contract sees that they conclude this.
+HEALTHY_ROW = "test_what_is_concluded[fast]"
+WRONG_CAUSE_ROW = "test_what_is_concluded[locks]"
+NO_TELEMETRY_ROW = "test_what_is_concluded[no metrics]"

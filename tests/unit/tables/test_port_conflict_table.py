@@ -295,3 +295,9 @@ def test_windows_host(diagnose, variable):
     assert "netstat -ano | findstr :8080" in finding["advice"][0]
     assert "taskkill /F /PID <pid>" in finding["advice"][2]
     assert {one["reason"] for one in diagnosis["findings"] if one["status"] == "unknown"} == {"this is a Windows host"}
+
+
+# The rows that every runbook has; tests/contract sees that they conclude this.
+HEALTHY_ROW = "test_healthy[seen0-ports0]"
+WRONG_CAUSE_ROW = "test_cause[down for another reason]"
+NO_TELEMETRY_ROW = "test_what_cannot_be_told_is_unknown_and_touches_nothing[seen8-ports8-]"

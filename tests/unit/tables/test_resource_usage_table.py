@@ -271,3 +271,9 @@ def test_evidence_from_the_logs(diagnose):
     assert result["evidence"]["memory_and_batches_in_logs"] == [log[0], log[2]]
     assert result["evidence"]["host"]["top_processes"]
     assert result["evidence"]["services"]["worker"]["memory_ratio"] == 0.9
+
+
+# The rows that every runbook has; tests/contract sees that they conclude this.
+HEALTHY_ROW = "test_concluded[nothing]"
+WRONG_CAUSE_ROW = "test_concluded[something else: it crashes]"
+NO_TELEMETRY_ROW = "test_concluded[none can be seen]"

@@ -225,3 +225,9 @@ def test_subjects_are_data(diagnose):
     git = deployment(wanted=revision(OLD, subject="{{ 7 * 7 }}"))
     git["commits"][0]["subject"] = "{{ lookup('env', 'HOME') }}"
     assert "{{ 7 * 7 }}" in judged(diagnose, git, services(), ANSWERS, "v1")["msg"]
+
+
+# The rows that every runbook has; tests/contract sees that they conclude this.
+HEALTHY_ROW = "test_concluded[healthy]"
+WRONG_CAUSE_ROW = "test_concluded[unhealthy long after]"
+NO_TELEMETRY_ROW = "test_concluded[nothing observed]"

@@ -1,0 +1,61 @@
+"""A runbook that was just started keeps the contract, and a name that cannot be had is refused."""
+
+from __future__ import annotations
+
+import pytest
+from copies import copy_to, run
+
+NAME = "disk_slow"
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    return copy_to(tmp_path_factory.mktemp("copy"))
+
+
+def test_it_is_green(copy):
+    started = run(copy, "docs.generate.new", NAME)
+    assert (started.returncode, started.stderr) == (0, "")
+    assert f"roles/{NAME}/tasks/remedies/" in started.stdout, "it says what to write next"
+    assert run(copy, "docs.generate", "--check").stdout == ""
+    files = ("alert_rules", "awx", "docs", "generated", "molecule", "roles", "runbooks", "tables")
+    chosen = [f"tests/contract/test_{name}.py" for name in files]
+    own = f"tests/unit/tables/test_{NAME}_table.py"
+    ran = run(
+        copy,
+        "pytest",
+        "-q",
+        "-n0",
+        "-p",
+        "no:cacheprovider",
+        "--deselect",
+        "tests/contract/test_generated.py::test_stale_is_told_and_written",
+        *chosen,
+        own,
+    )
+    assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr
+    assert run(copy, "yamllint", "--strict", "roles", "playbooks", "molecule").stdout == ""
+    assert run(copy, "ruff", "check", own).returncode == 0
+    assert run(copy, "ruff", "format", "--check", own).returncode == 0
+
+    again = run(copy, "docs.generate.new", NAME)
+    assert (again.returncode, again.stdout, again.stderr) == (2, "", f"{NAME} is there already; take another name\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("db_pool", "is there already"),
+        ("ledger", "is there already"),
+        ("Disk-Slow", "is no name for a role"),
+        ("../disk", "is no name for a role"),
+        ("class", "is no name for a role"),
+        ("run_more", "would begin alike"),
+        ("", "make new-runbook NAME=disk_slow"),
+    ],
+)
+def test_a_name_that_cannot_be_had_is_refused_in_one_line(copy, name, said):
+    refused = run(copy, "docs.generate.new", *([name] if name else []))
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert said in refused.stderr
+    assert refused.stderr.count("\n") == 1
