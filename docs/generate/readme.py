@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from .source import Runbook, load
-from .words import bullets, code, prose, readable, table, variables
+from .words import NOT_KNOWN_HERE, bullets, code, prose, readable, table, variables
 
 NOTE = "<!-- Written by `make docs`. Change what it is made from, then run it again. -->"
 
@@ -22,11 +22,10 @@ def runbook_page(runbook: Runbook) -> str:
         _signal,
         _diagnosis,
         _causes,
-        _remediation,
-        _rollback,
+        *((_remediation, _rollback) if runbook.remedies else ()),
         _escalation,
         _variables,
-        _covers,
+        *((_covers,) if runbook.meta["covers"] else ()),
     )
     return "\n\n".join([NOTE, f"# {runbook.role}", *(section(runbook) for section in sections)]) + "\n"
 
@@ -34,7 +33,12 @@ def runbook_page(runbook: Runbook) -> str:
 def _signal(runbook: Runbook) -> str:
     lines = [
         f"**{runbook.meta['title']}.** {prose(runbook.meta['signal'])}",
-        bullets([f"Alerts: {', '.join(map(code, runbook.meta['alerts']))}", f"Severity: {runbook.meta['severity']}"]),
+        bullets(
+            [
+                f"Alerts: {', '.join(map(code, runbook.meta['alerts'])) or 'none; a person runs it'}",
+                f"Severity: {runbook.meta['severity']}",
+            ]
+        ),
     ]
     return "\n\n".join(["## Signal", *lines])
 
@@ -63,6 +67,8 @@ def _causes(runbook: Runbook) -> str:
     rows = [("cause", "what is seen", "remedy", "risk", "advice")]
     for slug, cause in runbook.causes.items():
         seen = prose(readable(cause["summary"], runbook.values))
+        if seen == NOT_KNOWN_HERE:
+            seen = slug.replace("_", " ")
         if cause["unless"]:
             seen += f"<br>unless one of these explains it: {', '.join(map(code, cause['unless']))}"
         remedy = who_acts(cause, "../{}/README.md")
