@@ -238,7 +238,8 @@ def test_a_run_that_lost_its_program_is_not_cut_off_by_the_next_one(tmp_path, mo
     left = execution.runtime_folder() / "0123456789ab-xyz"
     left.mkdir()
     (left / "lock").touch()
-    argv = ["sh", "-c", "sleep 60", "ansible-playbook"]
+    # Two commands: for one, the shell would become that program, and no longer be called ansible-playbook.
+    argv = ["sh", "-c", "sleep 60; true", "ansible-playbook"]
     environment = {execution.RUN_ID: "0123456789ab", "PATH": os.environ["PATH"]}
     with subprocess.Popen(argv, env=environment, start_new_session=True) as goes_on:
         try:
