@@ -20,6 +20,7 @@ import pytest
 from click.testing import CliRunner
 
 from ansible_collections.oncall.runbooks.tests.support.schemas import as_documented
+from ansible_collections.oncall.runbooks.tests.support.supervisord import until
 from oncall import catalog, execution, records
 from oncall.cli import display, main
 
@@ -243,6 +244,8 @@ def test_a_run_that_lost_its_program_is_not_cut_off_by_the_next_one(tmp_path, mo
     environment = {execution.RUN_ID: "0123456789ab", "PATH": os.environ["PATH"]}
     with subprocess.Popen(argv, env=environment, start_new_session=True) as goes_on:
         try:
+            # On a busy machine, a program has no environment yet for a moment after it was started.
+            until(lambda: execution._processes("0123456789ab"))
             with execution._private_folder("a" * 12):
                 assert goes_on.poll() is None
                 assert left.exists()
