@@ -59,13 +59,13 @@ serverurl=unix://%(here)s/s.sock
 files=conf.d/*.conf
 [program:broken]
 command={python} -c "import sys; print('FATAL: no configuration', file=sys.stderr); sys.exit(3)"
-startsecs=1
+startsecs=60
 startretries=0
 stdout_logfile=NONE
 stderr_logfile=%(here)s/broken.log
 [program:looping]
 command={python} -c "import sys; sys.exit(4)"
-startsecs=1
+startsecs=60
 startretries=1000
 stdout_logfile=NONE
 stderr_logfile=NONE
