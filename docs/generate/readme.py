@@ -51,7 +51,7 @@ def _diagnosis(runbook: Runbook) -> str:
         asked = ", ".join(map(code, task[module])) if module.endswith(".observe") else ""
         steps.append(task["name"].rpartition(" | ")[2] + f" ({code(module)}{': ' + asked if asked else ''}).")
     steps.append(f"Judge the likely causes ({code('oncall.runbooks.diagnosis')}).")
-    shown = ", ".join(name.replace("_", " ") for name in runbook.vars.get(f"{runbook.role}_evidence", {}))
+    shown = ", ".join(name.replace("_", " ") for name in runbook.evidence)
     return "\n\n".join(
         [
             "## Quick diagnosis",

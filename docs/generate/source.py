@@ -116,6 +116,12 @@ class Runbook:
             raise SourceError(f"roles/{self.role}/vars/main.yml: {error}") from None
 
     @property
+    def evidence(self) -> dict[str, Any]:
+        """What it shows beside the findings."""
+        shown: dict[str, Any] = _table.evidence(self.vars.get(f"{self.role}_evidence", {}), str)
+        return shown
+
+    @property
     def values(self) -> dict[str, Any]:
         """What a template of the table may name."""
         return {**self.vars.get(f"{self.role}_names", {}), **self.vars, **self.defaults}

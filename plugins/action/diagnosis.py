@@ -20,6 +20,7 @@ from ansible.template import trust_as_template
 from ..module_utils.observe import OBSERVERS
 from ..plugin_utils import judge, readings, table
 from ..plugin_utils.names import Names, functions_of
+from ..plugin_utils.names_of_0_1_0 import NOW
 from ..plugin_utils.plain import plain
 from ..plugin_utils.role_contract import contract_of, described
 from ..plugin_utils.service_verbs import missing_for
@@ -96,14 +97,16 @@ class ActionModule(ActionBase):
             # Where all is well nobody reads them, and each costs a template.
             evidence={}
             if status == judge.HEALTHY
-            else self._known(variables.get(f"{runbook}_evidence", {}), self._template),
+            else self._known(
+                table.evidence(variables.get(f"{runbook}_evidence", {}), trust_as_template), self._template
+            ),
             runbook_meta={} if status == judge.HEALTHY else described(role_path),
         )
         return result
 
     def _names_of(self, runbook: str, observed: Mapping[str, Any], variables: Mapping[str, Any]) -> Names:
         prefix = f"__{runbook}_"
-        renamed = variables.get(f"{prefix}renamed", {})
+        now = NOW.get(runbook, {})
 
         def cast(name: str, value: Any) -> Any:
             # Only -e name=value and the like give a text for a number.
@@ -112,12 +115,12 @@ class ActionModule(ActionBase):
             spec = contract_of(runbook)[0].get(name, {"type": "str"})
             return ArgumentSpecValidator({name: spec}).validate({name: value}).validated_parameters[name]
 
-        def now_called(name: str) -> str:
+        def expression_for(name: str) -> str:
             if not name.startswith(prefix):
                 return ""
-            now = str(renamed.get(name[len(prefix) :], name[len(prefix) :]))
-            self._deprecated(f"{name} is called {now}")
-            return now
+            expression = now.get(name[len(prefix) :], name[len(prefix) :])
+            self._deprecated(f"write {expression} instead of {name}")
+            return expression
 
         return Names(
             table=variables.get(f"{runbook}_names", {}),
@@ -128,7 +131,7 @@ class ActionModule(ActionBase):
             render=self._render,
             trusted=trust_as_template,
             cast=cast,
-            renamed=now_called,
+            renamed=expression_for,
         )
 
     def _deprecated(self, what: str) -> None:

@@ -72,7 +72,7 @@ class Names:
         render: gives the value of a template in the given variables, or raises :class:`CannotTell`.
         trusted: makes a template of this file's own text.
         cast: gives a variable the type that it is declared with.
-        renamed: gives the name that an earlier version's name has now, or "".
+        renamed: gives the expression that an earlier version's name stands for, or "".
     """
 
     def __init__(
@@ -118,12 +118,9 @@ class Names:
                 value = self._variables[name]
                 if isinstance(value, (str, list, tuple, dict)):
                     self.scope[name] = self._cast(name, self._render(value, self._variables))
-            elif now := self._renamed(name):
-                self._settle(now)
-                if now in self._failures:
-                    raise self._failures[now]
-                if now in self.scope:
-                    self.scope[name] = self.scope[now]
+            elif expression := self._renamed(name):
+                template = self._trusted("{{ " + expression + " }}")
+                self.scope[name] = self._render(template, self.scope_of(template))
         except CannotTell as failure:
             self._failures[name] = failure
             self._reasons.append(str(failure))

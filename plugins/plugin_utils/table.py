@@ -33,7 +33,9 @@ A cause is a dictionary of Ansible expressions and templates:
     With ``hand_over``: what that runbook is to look at, which finds it as ``run_subject``.
 
 A section is a dictionary with ``causes``: its ``when`` stands before that of each of them. Where it is false, all of
-them are ``ok``, if the section's own ``conclusive`` is true or there is none.
+them are ``ok``, if the section's ``conclusive`` is true, or that of the whole table where the section has none. Without a
+``when`` the section's ``conclusive`` counts for its causes. Another key of a section counts for each of its causes that
+has none of its own.
 """
 
 from __future__ import annotations
@@ -47,7 +49,9 @@ KEYS = {
     *("when", "summary", "unless", "conclusive", "harmless", "evidence"),
     *("remedy", "risk", "targets", "undo", "operates", "advice", "hand_over", "subject"),
 }
-SECTION_KEYS = {"when", "conclusive", "causes"}
+# What several causes can have in common.
+SHARED = {"unless", "evidence", "remedy", "risk", "targets", "undo", "operates"}
+SECTION_KEYS = {"when", "conclusive", "causes"} | SHARED
 EARLIER, EARLIER_BUT = "earlier", "earlier_but"
 
 
@@ -101,6 +105,20 @@ def expand(
     return done
 
 
+def evidence(written: Any, template: Callable[[str], str]) -> dict[str, Any]:
+    """What a person wants to see beside the findings: templates by name.
+
+    Args:
+        written: such a dictionary, or a list. In the list ``metrics.value.requests`` is what is called ``requests``, and
+            a dictionary has what has a name of its own.
+        template: makes a template of the text of one.
+    """
+    found: dict[str, Any] = {}
+    for one in written if isinstance(written, list) else [written]:
+        found.update(one if isinstance(one, Mapping) else {one.rpartition(".")[2]: template("{{ " + one + " }}")})
+    return found
+
+
 @dataclass(frozen=True)
 class _Written:
     """A cause as it stands, and what it has from where it stands."""
@@ -127,8 +145,12 @@ def _written(causes: Mapping[str, Any], conclusive: Any) -> list[_Written]:
         inside = entry["causes"]
         if not isinstance(inside, Mapping) or not all(isinstance(cause, Mapping) for cause in inside.values()):
             raise BadTable(f"section {name} has causes that are no dictionaries")
-        gates = [(_list(entry["when"]), entry.get("conclusive"))] if "when" in entry else []
-        found += [_Written(str(slug), cause, conclusive, str(name), gates) for slug, cause in inside.items()]
+        seen = entry.get("conclusive", conclusive)
+        gates, of_causes = ([(_list(entry["when"]), seen)], conclusive) if "when" in entry else ([], seen)
+        shared = {key: entry[key] for key in entry if key in SHARED}
+        found += [
+            _Written(str(slug), {**shared, **cause}, of_causes, str(name), gates) for slug, cause in inside.items()
+        ]
     twice = [one.slug for one in found if [other.slug for other in found].count(one.slug) > 1]
     if twice:
         raise BadTable(f"cause {twice[0]} is there twice")

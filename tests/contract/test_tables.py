@@ -9,31 +9,41 @@ import table_check
 import yaml
 from collection import ROOT, RUNBOOKS, load
 
+from ansible_collections.oncall.runbooks.plugins.plugin_utils.names_of_0_1_0 import NOW
+
+SYSTEM = load("roles", "system", "meta", "argument_specs.yml")["argument_specs"]["main"]["options"]
 # The private names that the tables of 0.1.0 had, which causes of inventories may use for one version more.
 FORMERLY = yaml.safe_load((ROOT / "tests" / "contract" / "data" / "names_of_0_1_0.yml").read_text())
 
 
 def formerly(runbook: str) -> dict[str, str]:
-    """What each name of 0.1.0 is called now."""
-    renamed = load("roles", runbook, "vars", "main.yml").get(f"__{runbook}_renamed", {})
-    return {name: renamed.get(name, name) for name in FORMERLY.get(runbook, [])}
+    """What stands now for each name of 0.1.0."""
+    return {name: NOW.get(runbook, {}).get(name, name) for name in FORMERLY.get(runbook, [])}
 
 
 @pytest.mark.parametrize("runbook", RUNBOOKS)
 def test_every_name_of_a_table_is_defined_used_and_measured(runbook):
-    assert table_check.trouble_with(runbook, set(formerly(runbook).values())) == []
+    assert table_check.trouble_with(runbook) == []
 
 
 @pytest.mark.parametrize("runbook", sorted(FORMERLY))
 def test_a_name_of_the_version_before_still_works(runbook):
     variables = load("roles", runbook, "vars", "main.yml")
     known = {*variables.get(f"{runbook}_names", {}), *table_check.readings(runbook), *table_check.observers()}
-    gone = [
-        name
+    known |= {*variables, *load("roles", runbook, "defaults", "main.yml"), *SYSTEM}
+    gone = {
+        name: sorted(missing)
         for name, now in formerly(runbook).items()
-        if now not in known and f"__{runbook}_{name}" not in variables and name not in ("observed", "looked")
-    ]
-    assert gone == []
+        if (missing := table_check.used_in("{{ " + now + " }}") - known)
+        and f"__{runbook}_{name}" not in variables
+        and name not in ("observed", "looked")
+    }
+    assert gone == {}
+
+
+def test_what_stands_for_a_name_of_the_version_before_is_asked_for():
+    unknown = [name for runbook, names in NOW.items() for name in names if name not in FORMERLY[runbook]]
+    assert unknown == []
 
 
 MISTAKES = {
@@ -78,9 +88,9 @@ def test_a_mistake_is_found(mistake, tmp_path, monkeypatch):
     for part in ("roles", "plugins"):
         shutil.copytree(ROOT / part, tmp_path / part)
     monkeypatch.setattr(table_check, "ROOT", tmp_path)
-    assert table_check.trouble_with("db_pool", set(formerly("db_pool").values())) == []
+    assert table_check.trouble_with("db_pool") == []
     file = tmp_path / "roles" / "db_pool" / "vars" / "main.yml"
     text = file.read_text()
     assert there in text
     file.write_text(text.replace(there, instead, 1))
-    assert said in "; ".join(table_check.trouble_with("db_pool", set(formerly("db_pool").values())))
+    assert said in "; ".join(table_check.trouble_with("db_pool"))

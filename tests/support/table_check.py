@@ -11,6 +11,8 @@ from typing import Any
 import yaml
 from jinja2 import Environment, TemplateSyntaxError, nodes
 
+from ansible_collections.oncall.runbooks.plugins.plugin_utils.table import evidence
+
 ROOT = Path(__file__).parents[2]
 _PARSER = Environment(autoescape=True)  # nothing is rendered with it
 # What Ansible gives to every expression, and what a role can rely on.
@@ -144,13 +146,8 @@ def _keys_read(function: ast.FunctionDef) -> Iterator[tuple[str, list[str | None
             yield node.id, keys[::-1]
 
 
-def trouble_with(runbook: str, formerly: set[str] = frozenset()) -> list[str]:  # type: ignore[assignment]
-    """What is wrong with the names of a table, a line each.
-
-    Args:
-        runbook: name of the role.
-        formerly: names that the table keeps for causes of inventories, used or not.
-    """
+def trouble_with(runbook: str) -> list[str]:
+    """What is wrong with the names of a table, a line each."""
     role = _yaml("roles", runbook, "vars", "main.yml")
     names: dict[str, Any] = role.get(f"{runbook}_names", {})
     functions = readings(runbook)
@@ -164,9 +161,8 @@ def trouble_with(runbook: str, formerly: set[str] = frozenset()) -> list[str]:  
     asked = set(re.findall(r"^    (\w+):", tasks, re.M)) & set(seen)
     registered = set(re.findall(r"\bregister: (\w+)", tasks))
     read_by_tasks = {name for line in re.findall(r"\bnames: \[([^\]]*)\]", tasks) for name in re.findall(r"\w+", line)}
-    table = {
-        key: role[key] for key in role if key in {f"{runbook}_{part}" for part in ("causes", "evidence", "applies")}
-    }
+    table = {key: role[key] for key in role if key in {f"{runbook}_{part}" for part in ("causes", "applies")}}
+    table[f"{runbook}_evidence"] = evidence(role.get(f"{runbook}_evidence", {}), str)
     lines: list[str] = []
 
     for name in sorted(set(names) & set(functions)):
@@ -192,7 +188,7 @@ def trouble_with(runbook: str, formerly: set[str] = frozenset()) -> list[str]:  
     for place, used in places.items():
         lines += [f"{place} uses {name}, which is not defined" for name in sorted(used - known)]
     everywhere = set().union(*places.values()) | read_by_tasks
-    lines += [f"{name} is defined and not used" for name in sorted(defined - everywhere - formerly)]
+    lines += [f"{name} is defined and not used" for name in sorted(defined - everywhere)]
     lines += [f"{name} is looked at and not used" for name in sorted(asked - everywhere)]
     chains = [_chain(node) for tree in trees for node in tree.find_all((nodes.Getattr, nodes.Getitem))]
     chains += [chain for function in functions.values() for chain in _keys_read(function)]

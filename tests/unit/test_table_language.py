@@ -9,6 +9,7 @@ from ansible.template import trust_as_template as trusted
 
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.judge import CannotTell
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.names import Names
+from ansible_collections.oncall.runbooks.plugins.plugin_utils.names_of_0_1_0 import NOW
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.table import BadTable, expand
 from ansible_collections.oncall.runbooks.tests.support import tables
 
@@ -26,6 +27,23 @@ class TestExpansion:
         assert done["one"]["gates"] == [(["raised"], "complete"), (["a"], "all_seen")]
         assert done["three"]["gates"] == [(["a"], "all_seen")]
         assert list(done) == ["one", "two", "three"]
+
+    def test_what_is_conclusive_for_the_table_is_for_its_sections(self):
+        section = {"when": "raised", "causes": {"one": CAUSE}}
+        assert expand({"errors": section}, set(), conclusive="seen")["one"]["gates"] == [
+            (["raised"], "seen"),
+            (["a"], "seen"),
+        ]
+
+    def test_a_section_without_a_condition_says_what_is_conclusive_for_its_causes(self):
+        section = {"conclusive": "complete", "causes": {"one": CAUSE, "two": {**CAUSE, "conclusive": True}}}
+        done = expand({"errors": section}, set(), conclusive="seen")
+        assert [done["one"]["gates"], done["two"]["gates"]] == [[(["a"], "complete")], [(["a"], True)]]
+
+    def test_what_a_section_says_counts_for_causes_that_do_not_say_it(self):
+        section = {"evidence": "e", "unless": "earlier", "causes": {"one": CAUSE, "two": {**CAUSE, "evidence": "f"}}}
+        done = expand({"errors": section}, set())
+        assert [(one["evidence"], one["unless"]) for one in done.values()] == [("e", []), ("f", ["one"])]
 
     def test_a_conclusive_of_its_own_counts(self):
         assert expand({"one": {**CAUSE, "conclusive": True}}, set(), conclusive="x")["one"]["gates"] == [(["a"], True)]
@@ -165,6 +183,12 @@ class TestNames:
         found = judged({"one": {**CAUSE, "when": "false"}}, {"role": "{{ redis.role }}"}, cache_extra_causes=extra)
         assert tables.causes_that_are(found, "problem") == ["mine"]
 
+    def test_an_expression_can_stand_for_a_name_of_the_version_before(self, monkeypatch):
+        monkeypatch.setitem(NOW, "cache", {"is_primary": "redis.role == role"})
+        extra = {"mine": {**CAUSE, "when": "__cache_is_primary"}}
+        found = judged({"one": {**CAUSE, "when": "false"}}, {"role": "master"}, cache_extra_causes=extra)
+        assert tables.causes_that_are(found, "problem") == ["mine"]
+
     def test_each_name_is_worked_out_once(self):
         rendered: list[str] = []
 
@@ -204,6 +228,13 @@ class TestNames:
         )
         scope = names.scope_of("b c")
         assert ["undef(hint=" in scope["b"], "mandatory(" in scope["c"]] == [True, True]
+
+
+class TestEvidence:
+    def test_a_name_in_a_list_is_called_by_its_last_word(self):
+        written = [trusted("redis.role"), {"number": trusted("{{ 1 + 1 }}"), "missing": trusted("{{ nowhere }}")}]
+        found = judged({"one": {**CAUSE, "when": "true"}}, cache_evidence=written)
+        assert found["evidence"] == {"role": "master", "number": 2}
 
 
 class TestNothingOfThisKind:

@@ -1,0 +1,17 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What stands now for the private names that tables had in 0.1.0: causes of inventories may use those for one version more.
+
+A name that is not here lost its prefix ``__<runbook>_`` and nothing else. This file ends with version 0.3.0.
+"""
+
+from __future__ import annotations
+
+NOW: dict[str, dict[str, str]] = {
+    "cache": {"service": "server_service"},
+    "db_down": {"service": "server"},
+    "latency": {"service": "application"},
+    "port_conflict": {"service": "seen_service"},
+    "resource_usage": {"redis": "redis_memory"},
+}
