@@ -13,5 +13,9 @@ NOW: dict[str, dict[str, str]] = {
     "db_down": {"service": "server"},
     "latency": {"service": "application"},
     "port_conflict": {"service": "seen_service"},
-    "resource_usage": {"redis": "redis_memory"},
+    "resource_usage": {
+        "all": "service.services | dict2items(key_name='service', value_name='told')",
+        "below": "limits | map(attribute='service') | difference(at_the_top)",
+        "redis": "redis_memory",
+    },
 }
