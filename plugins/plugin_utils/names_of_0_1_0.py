@@ -12,7 +12,13 @@ NOW: dict[str, dict[str, str]] = {
     "cache": {"service": "server_service"},
     "db_down": {"service": "server"},
     "latency": {"service": "application"},
-    "port_conflict": {"service": "seen_service"},
+    "port_conflict": {
+        "began": "'inf' | float if seen_service.state != 'running' else seen_service.started_at_seconds - 2 if seen_service.pid else 0",
+        "containers_targets": "containers | oncall.runbooks.picked(['id', 'name']) | map('combine', what)",
+        "old_targets": "old | oncall.runbooks.picked(identity) | map('combine', what) if not old | selectattr('why_not_end') else []",
+        "service": "seen_service",
+        "strangers_targets": "strangers | oncall.runbooks.picked(identity) | map('combine', what) if not strangers | selectattr('why_not_end') else []",
+    },
     "resource_usage": {
         "all": "service.services | dict2items(key_name='service', value_name='told')",
         "below": "limits | map(attribute='service') | difference(at_the_top)",

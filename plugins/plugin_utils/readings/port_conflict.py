@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ...module_utils.net.sockets import are_in_the_way
@@ -14,12 +13,6 @@ from ...module_utils.net.sockets import are_in_the_way
 Row = Mapping[str, Any]
 
 _EVERY = {"0.0.0.0", "::"}  # noqa: S104  compared, not bound
-
-
-def says_in_use(seen_service: Row, in_use: str) -> bool:
-    """Whether its engine or its log says that it is kept from listening."""
-    lines = [seen_service["error"] or "", *(one["last"] for one in seen_service["log_tail_errors"] or ())]
-    return any(re.search(in_use, line) for line in lines)
 
 
 def addresses(address: str, number: int, seen_service: Row) -> list[str]:
@@ -48,58 +41,12 @@ def likely(in_the_way: list[Row], addresses: list[str], says_in_use: bool, name:
     return every + [one for one in in_the_way if one not in every and one.get("service") == name]
 
 
-def below(listening: list[Row], pid: int) -> list[Row]:
-    """The process that its manager knows, and those that it started."""
-    return [one for one in listening if one["pid"] == pid] + [one for one in listening if pid in one["ancestors"]]
-
-
-def began(seen_service: Row) -> float:
-    """Its processes from before this time are old ones."""
-    if seen_service["state"] != "running":
-        return float("inf")
-    # A service whose manager shows no process while it runs may be any of its own.
-    return seen_service["started_at_seconds"] - 2 if seen_service["pid"] else 0
-
-
-def old(own: list[Row], below: list[Row], began: float) -> list[Row]:
-    """Its own processes that its manager no longer knows."""
-    return [
-        one
-        for one in own
-        if not one["container"] and one["pid"] not in _pids(below) and one["started_at_seconds"] < began
-    ]
-
-
-def current(own: list[Row], below: list[Row], old: list[Row]) -> list[Row]:
-    """Its own processes that are meant to listen."""
-    return below + [one for one in own if one["pid"] not in _pids(old)]
-
-
-def old_targets(old: list[Row], what: Row, identity: list[str]) -> list[dict[str, Any]]:
-    """What is ended of its own."""
-    return _processes(old, what, identity)
-
-
-def strangers_targets(strangers: list[Row], what: Row, identity: list[str]) -> list[dict[str, Any]]:
-    """What is ended of others."""
-    return _processes(strangers, what, identity)
-
-
-def containers_targets(containers: list[Row], what: Row) -> list[dict[str, Any]]:
-    """The containers that are stopped."""
-    return [{**_only(one, ("id", "name")), **what} for one in containers]
-
-
-def _processes(holders: list[Row], what: Row, identity: list[str]) -> list[dict[str, Any]]:
-    # None where one of them may not be ended: the port would still be held.
-    if any(one["why_not_end"] for one in holders):
-        return []
-    return [{**_only(one, identity), **what} for one in holders]
-
-
-def _only(one: Row, keys: Iterable[str]) -> dict[str, Any]:
-    return {key: one[key] for key in keys}
-
-
-def _pids(holders: list[Row]) -> set[int]:
-    return {one["pid"] for one in holders}
+def old(own: list[Row], below: list[Row], seen_service: Row) -> list[Row]:
+    """Its own processes that its manager no longer knows: those that are older than it."""
+    began = float("inf")
+    if seen_service["state"] == "running":
+        # A service whose manager shows no process while it runs may be any of its own.
+        began = seen_service["started_at_seconds"] - 2 if seen_service["pid"] else 0
+    known = {one["pid"] for one in below}
+    mine = [one for one in own if not one["container"] and one["pid"] not in known]
+    return [one for one in mine if one["started_at_seconds"] < began]
