@@ -109,13 +109,16 @@ def evidence(written: Any, template: Callable[[str], str]) -> dict[str, Any]:
     """What a person wants to see beside the findings: templates by name.
 
     Args:
-        written: such a dictionary, or a list. In the list ``metrics.value.requests`` is what is called ``requests``, and
-            a dictionary has what has a name of its own.
+        written: such a dictionary, or a list of dictionaries and of lists of names: ``metrics.value.requests`` in one of
+            those is shown as ``requests``.
         template: makes a template of the text of one.
     """
     found: dict[str, Any] = {}
     for one in written if isinstance(written, list) else [written]:
-        found.update(one if isinstance(one, Mapping) else {one.rpartition(".")[2]: template("{{ " + one + " }}")})
+        if isinstance(one, list):
+            found.update((name.rpartition(".")[2], template("{{ " + name + " }}")) for name in one)
+        else:
+            found.update(one)
     return found
 
 

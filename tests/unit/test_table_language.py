@@ -232,7 +232,7 @@ class TestNames:
 
 class TestEvidence:
     def test_a_name_in_a_list_is_called_by_its_last_word(self):
-        written = [trusted("redis.role"), {"number": trusted("{{ 1 + 1 }}"), "missing": trusted("{{ nowhere }}")}]
+        written = [[trusted("redis.role")], {"number": trusted("{{ 1 + 1 }}"), "missing": trusted("{{ nowhere }}")}]
         found = judged({"one": {**CAUSE, "when": "true"}}, cache_evidence=written)
         assert found["evidence"] == {"role": "master", "number": 2}
 
