@@ -43,7 +43,8 @@ OPTIONS = r"""
       - Name of each result to what it is. A plain string is the name of a family, the sum of whose series is
         the value.
       - Otherwise a dict with the keys below. Which of them C(measure) takes is checked.
-      - C(family) is the name of a metric family. A counter is found with and without C(_total).
+      - C(family) is the name of a metric family. A counter is found with and without C(_total). It can
+        also be a dict with C(family), C(labels) and other keys, as an inventory describes a family.
       - C(measure) is V(value), the default, what is shown now; V(increase), of a counter during the window;
         V(rate), that per second; V(quantile), of a histogram during the window; V(slope), of a gauge per second
         during the window, by least squares of each series; V(ratio), of two other entries; V(seconds_to) a limit;

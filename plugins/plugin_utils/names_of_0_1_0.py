@@ -8,10 +8,36 @@ A name that is not here lost its prefix ``__<runbook>_`` and nothing else. This 
 
 from __future__ import annotations
 
+from .users import CHECKS
+
+_NOT_USERS = (
+    "({0}_endpoints.values() | list + [(system_services[{0}_service] | default({{}})).health_url | default('')])"
+    " | select | map('ansible.builtin.urlsplit', 'path') | reject('in', ['', '/'])"
+)
+
+
+def _asked(family: str, more: str = "'counts': true") -> str:
+    return f"{{{more}, 'family': {family}}} if {family} else ''"
+
+
 NOW: dict[str, dict[str, str]] = {
     "cache": {"service": "server_service"},
     "db_down": {"service": "server"},
-    "latency": {"service": "application"},
+    "error_rate": {
+        "in_progress_asked": _asked("error_rate_in_progress"),
+        "not_users": _NOT_USERS.format("error_rate"),
+        "not_users_pattern": f"'{CHECKS}'",
+        "pool_asked": _asked("error_rate_pool_waiting"),
+        "provider_counter": _asked(
+            "error_rate_provider_errors", "'measure': 'increase', 'by': [error_rate_provider_label]"
+        ),
+    },
+    "latency": {
+        "not_users": _NOT_USERS.format("latency"),
+        "not_users_pattern": f"'{CHECKS}'",
+        "pool_asked": _asked("latency_pool_waiting"),
+        "service": "application",
+    },
     "port_conflict": {
         "began": "'inf' | float if seen_service.state != 'running' else seen_service.started_at_seconds - 2 if seen_service.pid else 0",
         "containers_targets": "containers | oncall.runbooks.picked(['id', 'name']) | map('combine', what)",

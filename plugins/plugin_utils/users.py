@@ -13,15 +13,17 @@ from urllib.parse import urlsplit
 CHECKS = "([A-Z]+ )?(/?metrics|(/?api)?(/v[0-9]+)?/?(health|healthz|healthcheck|livez|readyz)(/[a-z]+)?)/?$"
 
 
-def checks_of(endpoints: Mapping[str, Any], service: Mapping[str, Any]) -> list[str]:
-    """The routes that these runbooks and the health check of the service ask themselves."""
+def of_users(
+    by_route: Mapping[str, float], endpoints: Mapping[str, Any], service: Mapping[str, Any]
+) -> dict[str, float]:
+    """What is counted by route, without scrapes and health checks.
+
+    Args:
+        by_route: what is counted.
+        endpoints: the metrics endpoints, which these runbooks ask themselves.
+        service: what the inventory says of the service, with the URL of its health check.
+    """
     urls = [*endpoints.values(), service.get("health_url")]
     paths = [urlsplit(url).path for url in urls if isinstance(url, str) and url]
-    return [path for path in paths if path not in ("", "/")]
-
-
-def of_users(by_route: Mapping[str, float], not_users: list[str], pattern: str) -> dict[str, float]:
-    """What is counted by route, without scrapes and health checks."""
-    return {
-        route: count for route, count in by_route.items() if route not in not_users and not re.match(pattern, route)
-    }
+    checks = [path for path in paths if path not in ("", "/")]
+    return {route: count for route, count in by_route.items() if route not in checks and not re.match(CHECKS, route)}

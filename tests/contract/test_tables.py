@@ -56,7 +56,7 @@ MISTAKES = {
     "a misspelt name in a summary": ("{{ blockers | map(", "{{ blokers | map(", "uses blokers, which is not defined"),
     "a misspelt name in evidence": (
         "db_pool_evidence:",
-        'db_pool_evidence:\n  more: "{{ capacitty }}"',
+        'db_pool_evidence:\n  - more: "{{ capacitty }}"',
         "uses capacitty",
     ),
     "a name that nothing uses": (
@@ -76,7 +76,7 @@ MISTAKES = {
     ),
     "an observation that is not asked": (
         "db_pool_evidence:",
-        'db_pool_evidence:\n  more: "{{ redis.role }}"',
+        'db_pool_evidence:\n  - more: "{{ redis.role }}"',
         "uses redis",
     ),
 }

@@ -72,6 +72,8 @@ def _parse_spec(name, spec, endpoints, has_server):
         spec = {"family": spec}
     if not isinstance(spec, dict):
         raise ValueError(f"metric {name}: write the name of a family or a dict, not {type(spec).__name__}")
+    if isinstance(spec.get("family"), dict):
+        spec = _with_family(name, spec["family"], spec)
     measure = spec.get("measure", "value")
     if not isinstance(measure, str) or measure not in _KEYS:
         raise ValueError(f"metric {name}: measure {measure!r} is not known; known: {listed(_KEYS)}")
@@ -124,6 +126,12 @@ def _parse_spec(name, spec, endpoints, has_server):
     parsed["wanted"] = (family, ("_bucket",)) if measure == "quantile" else (family, ("", "_total"))
     parsed["windowed"] = measure in (*COUNTED, "quantile", "slope") and not parsed["lifetime"]
     return parsed
+
+
+def _with_family(name, said, spec):
+    # What an inventory says of a family may be more than its name.
+    labels = {**_labels(name, said.get("labels")), **_labels(name, spec.get("labels"))}
+    return {**said, **spec, "family": said.get("family"), **({"labels": labels} if labels else {})}
 
 
 def _promql(name, spec, has_server):

@@ -8,21 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..users import CHECKS, checks_of, of_users
+from ..users import of_users
+
+Named = Mapping[str, Any]
 
 
-def not_users(
-    latency_endpoints: Mapping[str, Any], latency_service: str, system_services: Mapping[str, Any]
-) -> list[str]:
-    """The routes that nobody but a scrape or a health check asks."""
-    return checks_of(latency_endpoints, system_services.get(latency_service, {}))
-
-
-def not_users_pattern() -> str:
-    """What such routes are usually called."""
-    return CHECKS
-
-
-def requests_of_users(value: Mapping[str, Any], not_users: list[str], not_users_pattern: str) -> dict[str, float]:
+def requests_of_users(
+    value: Named, latency_endpoints: Named, latency_service: str, system_services: Named
+) -> dict[str, float]:
     """The requests by route."""
-    return of_users(value["requests"], not_users, not_users_pattern)
+    return of_users(value["requests"], latency_endpoints, system_services.get(latency_service, {}))

@@ -622,6 +622,12 @@ LATENCY = "app_request_duration_seconds"
         ),
         ({"family": STATUS, "by": "status", "labels": {"status": "~9.."}}, {}, 0),
         ({"family": STATUS, "labels": {"status": "~9.."}, "aggregate": "count"}, 0.0, 0),
+        # a family as an inventory describes it
+        (
+            {"family": {"family": STATUS, "labels": {"status": "~5.."}}, "by": "method", "labels": {"status": "503"}},
+            {"POST": 7.0},
+            1,
+        ),
         ({"family": "app_circuit_breaker_state", "by": ["host"]}, {"api.linear.app": 0.0, "api.attio.com": 2.0}, 2),
         ({"family": f"{LATENCY}_count", "labels": {"route": "~.*sync"}}, 678.0, 1),
         # counters since the process started, without a second sample
@@ -879,6 +885,8 @@ def test_a_ratio_by_label_to_one_total(serve):
     [
         ({"x": 5}, "metric x: write the name of a family or a dict, not int"),
         ({"x": {}}, "metric x: family must be the name of a metric family, not None"),
+        ({"x": {"family": {"labels": {}}}}, "metric x: family must be the name of a metric family, not None"),
+        ({"x": {"family": {"family": "f", "labels": 5}}}, "metric x: labels must be a dict"),
         ({"x": ""}, "metric x: family must be the name of a metric family, not ''"),
         ({"x": "a\nb"}, "metric x: family must be"),
         ({"x": {"familly": "f"}}, "metric x: 'familly' is not known for measure value; known: aggregate, by, "),
