@@ -34,7 +34,7 @@ A cause is a dictionary of Ansible expressions and templates:
 
 A section is a dictionary with ``causes``: its ``when`` stands before that of each of them. Where it is false, all of
 them are ``ok``, if the section's ``conclusive`` is true, or that of the whole table where the section has none. Without a
-``when`` the section's ``conclusive`` counts for its causes. Another key of a section counts for each of its causes that
+``when`` the section's ``conclusive`` counts for its causes. Its ``unless`` and ``evidence`` count for each of its causes that
 has none of its own.
 """
 
@@ -50,7 +50,7 @@ KEYS = {
     *("remedy", "risk", "targets", "undo", "operates", "advice", "hand_over", "subject"),
 }
 # What several causes can have in common.
-SHARED = {"unless", "evidence", "remedy", "risk", "targets", "undo", "operates"}
+SHARED = {"unless", "evidence"}
 SECTION_KEYS = {"when", "conclusive", "causes"} | SHARED
 EARLIER, EARLIER_BUT = "earlier", "earlier_but"
 

@@ -14,11 +14,6 @@ _STATES = (
 )
 
 
-def left_alone(services: Mapping[str, Any]) -> list[str]:
-    """Those that a person stopped."""
-    return [name for name, one in services.items() if one["available"] and one["stopped_by_person"] is True]
-
-
 def in_words(worst: Mapping[str, Any], others: list[str]) -> str:
     """How often the worst ends, and how."""
     parts = [
