@@ -22,7 +22,13 @@ def _asked(family: str, more: str = "'counts': true") -> str:
 
 NOW: dict[str, dict[str, str]] = {
     "cache": {"service": "server_service"},
-    "db_down": {"access": "postgres_access", "barred": "postgres_access.barred", "service": "server"},
+    "db_down": {
+        "access": "postgres_access",
+        "barred": "postgres_access.barred",
+        "connections_in_words": "database.connections.used ~ ' of ' ~ database.connections.usable ~ ' usable connections are taken'"
+        " if database.available else database.reason",
+        "service": "server",
+    },
     "error_rate": {
         "in_progress_asked": _asked("error_rate_in_progress"),
         "not_users": _NOT_USERS.format("error_rate"),
