@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from ansible_collections.oncall.runbooks.plugins.action.diagnosis import ActionM
 ROOT = Path(__file__).parents[2]
 
 
+@cache
 def role_variables(role: str) -> dict[str, Any]:
     """A role's defaults and variables as Ansible loads them, templates trusted."""
     loader = DataLoader()
@@ -28,6 +31,19 @@ def role_variables(role: str) -> dict[str, Any]:
         if path.is_file():
             variables.update(loader.load_from_file(str(path), trusted_as_template=True))
     return variables
+
+
+def seconds_ago(value: Any) -> Any:
+    """What was observed, with each ``deployed_at_seconds`` and ``started_at_seconds``, which a row counts from now, as a time."""
+    if isinstance(value, Mapping):
+        now = time.time()
+        times = {
+            key: int(now + seconds) if key == "deployed_at_seconds" else now + seconds
+            for key, seconds in value.items()
+            if key in ("deployed_at_seconds", "started_at_seconds") and seconds is not None
+        }
+        return {**{key: seconds_ago(one) for key, one in value.items()}, **times}
+    return value
 
 
 def diagnose(role: str, observed: dict[str, Any], **variables: Any) -> dict[str, Any]:

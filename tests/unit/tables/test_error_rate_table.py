@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,8 @@ import pytest
 from ansible.parsing.dataloader import DataLoader
 
 from ansible_collections.oncall.runbooks.plugins.filter.errors_around import errors_around
-from ansible_collections.oncall.runbooks.tests.support.tables import causes_that_are
+from ansible_collections.oncall.runbooks.tests.support.tables import causes_that_are, seconds_ago
 
-NOW = time.time()
 OLD, NEW = "a" * 40, "b" * 40
 COMMAND = ["./deploy"]
 API = {"manager": "compose", "project": "/srv/shop", "environment_file": "/srv/shop/.env"}
@@ -87,7 +85,7 @@ def deployment(minutes: float | None = 20, **changes: Any) -> dict[str, Any]:
         "available": True,
         "revision": NEW,
         "commits": [{"revision": NEW, "committed_at_seconds": 1, "subject": "Totals"}],
-        "deployed_at_seconds": None if minutes is None else int(NOW - 60 * minutes),
+        "deployed_at_seconds": None if minutes is None else -60 * minutes,
         "previous": {"revision": OLD, "is_ancestor": True, "subject": "Before"},
         "changed_files_count": 0,
         "unfinished": "",
@@ -100,8 +98,8 @@ def services(minutes: float = 19, worker_minutes: float | None = None) -> dict[s
     return {
         "available": True,
         "services": {
-            "api": {"available": True, "started_at_seconds": NOW - 60 * minutes, "log_tail_errors": TRACE},
-            "worker": {"available": True, "started_at_seconds": NOW - 60 * worker_minutes, "log_tail_errors": []},
+            "api": {"available": True, "started_at_seconds": -60 * minutes, "log_tail_errors": TRACE},
+            "worker": {"available": True, "started_at_seconds": -60 * worker_minutes, "log_tail_errors": []},
         },
     }
 
@@ -317,7 +315,7 @@ HEALTHY = {"metrics": metrics(0), "postgres_activity": DATABASE, "redis": REDIS,
 def judged(diagnose: Any, changes: dict[str, Any], variables: dict[str, Any]) -> dict[str, Any]:
     observed = {**HEALTHY, **changes}
     past = observed.pop("history", {"skipped": True, "changed": False})
-    return diagnose("error_rate", observed, __error_rate_history=past, **{**SYSTEM, **variables})
+    return diagnose("error_rate", seconds_ago(observed), __error_rate_history=past, **{**SYSTEM, **variables})
 
 
 @pytest.mark.parametrize("case", TABLE)
@@ -436,7 +434,7 @@ def test_a_stack_without_the_parts_is_judged_without_them(diagnose):
         measured = metrics(errors)
         for name in ("pool_waiting", "provider_errors", "in_progress"):
             del measured["value"][name]
-        observed = {"metrics": measured, "service": services()}
+        observed = seconds_ago({"metrics": measured, "service": services()})
         assert (
             causes_that_are(diagnose("error_rate", observed, __error_rate_history={}, **variables), "problem") == causes
         )

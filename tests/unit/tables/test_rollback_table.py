@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
 
-NOW = time.time()
+from ansible_collections.oncall.runbooks.tests.support.tables import seconds_ago
+
 OLD, NEW, OTHER = "a" * 40, "b" * 40, "c" * 40
 COMMAND = ["./deploy", "--now"]
 SYSTEM = {
@@ -42,7 +42,7 @@ def deployment(minutes: float | None = 600, **changes: Any) -> dict[str, Any]:
         "branch": "main",
         "upstream": "origin/main",
         "commits": [{"revision": NEW, "committed_at_seconds": 1, "subject": "Now"}],
-        "deployed_at_seconds": None if minutes is None else int(NOW - 60 * minutes),
+        "deployed_at_seconds": None if minutes is None else -60 * minutes,
         "previous": revision(OLD),
         "wanted": None,
         "changed_files": [],
@@ -56,7 +56,7 @@ def deployment(minutes: float | None = 600, **changes: Any) -> dict[str, Any]:
 
 
 def service(state: str = "running", health: str | None = "healthy", minutes: float = 500) -> dict[str, Any]:
-    return {"available": True, "state": state, "health": health, "started_at_seconds": NOW - 60 * minutes}
+    return {"available": True, "state": state, "health": health, "started_at_seconds": -60 * minutes}
 
 
 def services(api: Any = None, worker: Any = None) -> dict[str, Any]:
@@ -144,7 +144,7 @@ TABLE: dict[str, tuple[dict, dict, dict, str, str, list[str]]] = {
 
 def judged(diagnose: Any, git: dict, service: dict, probe: dict, rollback_to: Any, **changes: Any) -> dict[str, Any]:
     observed = {"deployment": git, "service": service, "http_probe": probe}
-    return diagnose("rollback", observed, **{**SYSTEM, "rollback_to": rollback_to, **changes})
+    return diagnose("rollback", seconds_ago(observed), **{**SYSTEM, "rollback_to": rollback_to, **changes})
 
 
 @pytest.mark.parametrize("case", TABLE)
