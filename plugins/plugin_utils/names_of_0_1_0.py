@@ -22,6 +22,15 @@ def _asked(family: str, more: str = "'counts': true") -> str:
 
 NOW: dict[str, dict[str, str]] = {
     "cache": {"service": "server_service"},
+    "db_pool": {
+        "growth": "(db_pool_raise_to - size) * replicas",
+        "leaked_sessions": "database.idle | oncall.runbooks.sessions_of(leaks)",
+        "prepared_blocking": "prepared.transactions | selectattr('blocks', 'ge', 1)",
+    },
+    "disk_full": {
+        "drop": """ "SELECT pg_drop_replication_slot('{name}');" """,
+        "slot_commands": """stuck_slots | oncall.runbooks.described("SELECT pg_drop_replication_slot('{name}');")""",
+    },
     "db_down": {
         "access": "postgres_access",
         "barred": "postgres_access.barred",
@@ -47,6 +56,7 @@ NOW: dict[str, dict[str, str]] = {
     "port_conflict": {
         "began": "'inf' | float if seen_service.state != 'running' else seen_service.started_at_seconds - 2 if seen_service.pid else 0",
         "containers_targets": "containers | oncall.runbooks.picked(['id', 'name']) | map('combine', what)",
+        "matters": "(is_process or seen_service.state != 'running') and not current",
         "old_targets": "old | oncall.runbooks.picked(identity) | map('combine', what) if not old | selectattr('why_not_end') else []",
         "service": "seen_service",
         "strangers_targets": "strangers | oncall.runbooks.picked(identity) | map('combine', what) if not strangers | selectattr('why_not_end') else []",
@@ -54,6 +64,9 @@ NOW: dict[str, dict[str, str]] = {
     "resource_usage": {
         "all": "service.services | dict2items(key_name='service', value_name='told')",
         "below": "limits | map(attribute='service') | difference(at_the_top)",
+        "growth_known": "not full | selectattr('growth', 'equalto', 'unknown')",
+        "leak_known": "not half_full | selectattr('growth', 'equalto', 'unknown')",
         "redis": "redis_memory",
+        "slow_lines": "(lines | select('search', slow) | list)[-10:]",
     },
 }
