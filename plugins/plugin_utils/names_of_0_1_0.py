@@ -8,7 +8,7 @@ A name that is not here lost its prefix ``__<runbook>_`` and nothing else. This 
 
 from __future__ import annotations
 
-from .users import CHECKS
+from ..filter.of_users import CHECKS
 
 _NOT_USERS = (
     "({0}_endpoints.values() | list + [(system_services[{0}_service] | default({{}})).health_url | default('')])"
@@ -30,6 +30,12 @@ NOW: dict[str, dict[str, str]] = {
     "disk_full": {
         "drop": """ "SELECT pg_drop_replication_slot('{name}');" """,
         "slot_commands": """stuck_slots | oncall.runbooks.described("SELECT pg_drop_replication_slot('{name}');")""",
+    },
+    "crash_loop": {
+        "dependency_advice": "(['Run the runbook db_down first.'] if database_is_missing else [])"
+        " + (['Run the runbook cache first.'] if redis_is_missing else [])"
+        " + ['It is not restarted for this: it would only end again. It comes up by itself when '"
+        " ~ worst.unmet_services | join(' and ') ~ ' is there.']",
     },
     "db_down": {
         "access": "postgres_access",
