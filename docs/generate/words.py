@@ -48,7 +48,7 @@ def _words(node: nodes.Node, values: dict[str, Any]) -> str:
 
 
 def _known(parts: list[Any], values: dict[str, Any]) -> list[str]:
-    return [text for text in (_words(part, values) for part in parts if part) if text != NOT_KNOWN_HERE]
+    return [text for text in (_words(part, values) for part in parts if part) if text not in ("", NOT_KNOWN_HERE)]
 
 
 def code(value: Any) -> str:
