@@ -15,11 +15,6 @@ _NOT_USERS = (
     " | select | map('ansible.builtin.urlsplit', 'path') | reject('in', ['', '/'])"
 )
 
-
-def _asked(family: str, more: str = "'counts': true") -> str:
-    return f"{{{more}, 'family': {family}}} if {family} else ''"
-
-
 NOW: dict[str, dict[str, str]] = {
     "cache": {"service": "server_service"},
     "db_pool": {
@@ -45,18 +40,16 @@ NOW: dict[str, dict[str, str]] = {
         "service": "server",
     },
     "error_rate": {
-        "in_progress_asked": _asked("error_rate_in_progress"),
+        "in_progress_asked": "{'counts': true, 'family': error_rate_in_progress}",
         "not_users": _NOT_USERS.format("error_rate"),
         "not_users_pattern": f"'{CHECKS}'",
-        "pool_asked": _asked("error_rate_pool_waiting"),
-        "provider_counter": _asked(
-            "error_rate_provider_errors", "'measure': 'increase', 'by': [error_rate_provider_label]"
-        ),
+        "pool_asked": "{'counts': true, 'family': error_rate_pool_waiting}",
+        "provider_counter": "{'measure': 'increase', 'family': error_rate_provider_errors, 'by': [error_rate_provider_label]}",
     },
     "latency": {
         "not_users": _NOT_USERS.format("latency"),
         "not_users_pattern": f"'{CHECKS}'",
-        "pool_asked": _asked("latency_pool_waiting"),
+        "pool_asked": "{'counts': true, 'family': latency_pool_waiting} if latency_pool_waiting else ''",
         "service": "application",
     },
     "port_conflict": {
