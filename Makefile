@@ -86,8 +86,8 @@ sanity: .venv/test.stamp ## ansible-test sanity
 compat: ## demo, unit and contract on every pair of Python and ansible-core that is found
 	tests/compat.sh
 
-bench: .venv/test.stamp ## ours, stock modules, by hand, an empty play
-	$(BIN)/python benchmarks/bench.py --json benchmarks/last.json --page README.md
+bench: .venv/test.stamp ## what a diagnosis and a table cost: ours, stock modules, by hand, an empty play
+	$(BIN)/python benchmarks/bench.py --json benchmarks/last.json --page docs/benchmark.md
 
 soak: .venv/test.stamp ## what oncall serve promises, with hundreds of kills (about 40 minutes)
 	$(BIN)/python benchmarks/soak.py --page docs/reliability.md
