@@ -56,7 +56,8 @@ def watch(apart: bool = False) -> None:
 
 
 def note(result: dict[str, Any], seconds: float) -> None:
-    line = {"runbook": str(result["runbook"]), "status": str(result["status"]), "cpu_seconds": seconds}
+    found = [str(one["cause"]) for one in result["findings"] if one["status"] != "ok"]
+    line = {"runbook": str(result["runbook"]), "found": found, "cpu_seconds": seconds}
     with Path(os.environ["JUDGED"]).open("a") as stream:
         stream.write(json.dumps(line) + "\n")
 
