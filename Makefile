@@ -2,7 +2,7 @@
 # make test   everything that checks this project
 # make bench  what it costs, in ratios
 # make soak   what `oncall serve` promises, at length
-# Everything goes into this folder, but for what Docker needs: see README.md, "The lab".
+# Everything goes into this folder, but for what Docker needs: see docs/lab.md.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help

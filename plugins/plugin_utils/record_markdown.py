@@ -68,8 +68,9 @@ def _done(run: Mapping[str, Any]) -> Iterable[str]:
     for action in run.get("actions") or ():
         took = "" if action["seconds"] is None else f" in {action['seconds']} s"
         reason = f": {action['reason']}" if action["reason"] else ""
-        details = f" {_code(action['details'])}" if action["details"] else ""
-        yield _item(f"{action['remedy']} for {action['cause']}: {_words(action['state'])}{took}{reason}") + details
+        yield _item(f"{action['remedy']} for {action['cause']}: {_words(action['state'])}{took}{reason}")
+        if action["details"]:
+            yield f"  - details: {_code(action['details'])}"
     if run.get("hand_over"):
         yield _item(f"handed over to {', '.join(run['hand_over'])}")
     if run.get("guard"):
@@ -88,9 +89,10 @@ def _proven(run: Mapping[str, Any]) -> Iterable[str]:
     for action in run.get("actions") or ():
         if action["helped"] is not None:
             now = after.get(action["cause"], {})
-            seen = {"ok": "it is gone"}.get(now.get("status", ""), now.get("summary") or now.get("reason") or "")
-            helped = "helped" if action["helped"] else "did not help"
-            yield _item(f"{action['remedy']} {helped}" + (f": {action['cause']}: {seen}" if seen else ""))
+            seen = now.get("summary") or now.get("reason") or ""
+            gone = "is gone" if action["helped"] else "is not gone"
+            helped = "helped" if action["helped"] else f"did not help. {seen}"
+            yield _item(f"{action['cause']} {gone}: {action['remedy']} {helped}")
     treated = {action["cause"] for action in run.get("actions") or ()}
     for cause, finding in after.items():
         if finding["status"] != "ok" and cause not in treated:

@@ -53,8 +53,8 @@ def test_what_matters_comes_first_and_reads_well_as_it_is():
     ]
     assert "\\" not in text
     assert "- end_of_disk: full\n" in text
-    assert '- clean_up for end_of_disk: done in 1.5 s `{"removed": ["a_b"]}`\n' in text
-    assert "- clean_up helped: end_of_disk: it is gone\n" in text
+    assert '- clean_up for end_of_disk: done in 1.5 s\n  - details: `{"removed": ["a_b"]}`\n' in text
+    assert "- end_of_disk is gone: clean_up helped\n" in text
     assert "- grows: there now. 1 MB/s\n" in text
     assert "- grows: Ask why.\n" in text
     assert "- looked for and not found: nothing_else\n" in text
@@ -67,7 +67,7 @@ def test_it_says_what_to_do_next():
     action = {**a_run()["actions"][0], "state": "rolled_back", "helped": False}
     text = page(outcome="unresolved", actions=[action], findings_after=problem, escalation="ops")
     assert "- clean_up for end_of_disk: rolled back in 1.5 s" in text
-    assert "- clean_up did not help: end_of_disk: still full\n" in text
+    assert "- end_of_disk is not gone: clean_up did not help. still full\n" in text
     assert "## What to do next\n\n- end_of_disk: Buy one.\n- end_of_disk: Or two.\n- tell ops\n" in text
     planned = page(outcome="planned", actions=[], findings_after=[])
     assert "- to act on exactly this plan: `-e run_plan=p0123`\n" in planned
