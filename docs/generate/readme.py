@@ -110,7 +110,7 @@ def _remediation(runbook: Runbook) -> str:
             "## Safe remediation",
             f"```console\n{play} --check   # shows the plan and its hash\n{play}           # acts on it\n```",
             table(*rows),
-            "A remedy touches only the targets in the plan. One that the manager of the service cannot do is not "
+            "A remedy touches only the targets in the plan. What the manager of the service cannot do is not "
             "available, and the plan says so. Nothing above `run_max_risk` is done without a person.",
         ]
     )
@@ -140,7 +140,7 @@ def _escalation(runbook: Runbook) -> str:
         [
             "## Escalation",
             f"To: {prose(runbook.meta['escalation'])}.",
-            "A person is told when the outcome is `unresolved`, `blocked`, `advised` or `unknown`, by the tasks of "
+            "For the outcomes `unresolved`, `blocked`, `advised` and `unknown` the run calls a person with the tasks of "
             "`run_escalation_tasks`.",
         ]
     )

@@ -29,7 +29,7 @@ options:
     type: str
     required: true
   restart_lsn:
-    description: Where it stood when it was looked at. One that has moved is in use and stays.
+    description: Its position when it was looked at. A slot that has moved is in use and stays.
     type: str
     required: true
   timeout_seconds:

@@ -80,7 +80,7 @@ services:
         - With the others one of V(running), V(stopped), V(starting), V(backoff), V(exited), V(fatal) and V(unknown).
           V(backoff) is between two attempts to start, V(fatal) after the last one. A service that is being stopped
           is V(stopped).
-        - Of several containers, the values here are those of the one that is worst off; memory is that of the one
+        - Of several containers, the values here are those of the container that is worst off; memory is that of the one
           nearest its limit, processor time that of the busiest, errors are those of all logs.
       type: str
       sample: running
