@@ -64,7 +64,7 @@ OPTIONS = r"""
         and a number or the name of an entry. It is 0 at and above the limit, and null where it is not on its way
         there.
       - C(promql), for that measure, is an expression of your own for a Prometheus server that gives an instant
-        vector, with one number for each combination of C(by). It is sent as it stands.
+        vector, with one number for each combination of C(by). It is sent as it is.
       - C(endpoints) is a list of the endpoints that expose the family, by default all. All of them must
         answer and expose it, because the sum over some of them would look like the sum over all.
     type: dict

@@ -58,7 +58,7 @@ names:
   type: dict
   returned: with O(names)
 status:
-  description: C(problem) where a cause was found, else C(unknown) where something could not be told, else C(healthy).
+  description: C(problem) where a cause was found, else C(unknown) where something could not be measured, else C(healthy).
   type: str
   returned: without O(names)
 findings:

@@ -169,7 +169,7 @@ services:
       sample: unless-stopped
     stopped_by_person:
       description:
-        - Whether somebody, or a tool for somebody, stopped it. Null where that cannot be told.
+        - Whether somebody, or a tool for somebody, stopped it. Null where that is not known.
         - For a container, whether the engine remembers a C(docker stop) or C(docker kill) before its end. If it has
           forgotten, V(true) where its restart policy would have brought it back; otherwise null after the exit codes 0,
           130, 137 and 143, which a stop leaves behind as well, and V(false) after others.

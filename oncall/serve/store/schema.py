@@ -268,7 +268,7 @@ def _in_words(difference: Any) -> str:
 
 
 def _counts(connection: sa.Connection, table: sa.Table) -> bool:
-    """Whether the database numbers the rows: PostgreSQL those of any whole number that is a key, SQLite where it is told to."""
+    """Whether the database numbers the rows: PostgreSQL those of any whole number that is a key, SQLite where the table says so."""
     return table.autoincrement_column is not None and (
         connection.dialect.name != "sqlite" or bool(table.dialect_options["sqlite"]["autoincrement"])
     )
