@@ -132,7 +132,11 @@ def _about(run: Mapping[str, Any]) -> Iterable[str]:
     for key in ("run_id", "title", "severity"):
         if run.get(key):
             yield _item(f"{_words(key)}: {run[key]}")
-    if absent := [finding["cause"] for finding in run.get("findings") or () if finding["status"] == "ok"]:
+    fine = [finding for finding in run.get("findings") or () if finding["status"] == "ok"]
+    for finding in fine:
+        if finding.get("summary"):
+            yield _item(f"also seen: {finding['cause']}: {finding['summary']}")
+    if absent := [finding["cause"] for finding in fine if not finding.get("summary")]:
         yield _item(f"looked for and not found: {', '.join(absent)}")
 
 

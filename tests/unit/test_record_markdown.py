@@ -31,7 +31,11 @@ def a_run(**said):
         "summary": "it was full; clean_up helped",
         "started_at": 0,
         "seconds": 2.0,
-        "findings": [finding, {"cause": "nothing_else", "status": "ok"}],
+        "findings": [
+            finding,
+            {"cause": "nothing_else", "status": "ok"},
+            {"cause": "busy", "status": "ok", "summary": "a bit"},
+        ],
         "findings_after": [{"cause": "end_of_disk", "status": "ok"}, GROWS],
         "actions": [{**action, "details": {"removed": ["a_b"]}, "reason": ""}],
         "plan": {"hash": "p0123", "risk": "low", "steps": [{**step, "targets": {"paths": ["/var/a_b"]}}]},
@@ -57,6 +61,7 @@ def test_what_matters_comes_first_and_reads_well_as_it_is():
     assert "- end_of_disk is gone: clean_up helped\n" in text
     assert "- grows: there now. 1 MB/s\n" in text
     assert "- grows: Ask why.\n" in text
+    assert "- also seen: busy: a bit\n" in text
     assert "- looked for and not found: nothing_else\n" in text
 
 
