@@ -69,8 +69,15 @@ def _name_of(node: nodes.Node | None) -> str:
     if isinstance(node, nodes.Getitem):
         named = str(node.arg.value) if isinstance(node.arg, nodes.Const) and isinstance(node.arg.value, str) else ""
         return _name_of(node.node) if not named or named in VAGUE else named.replace("_", " ")
-    if isinstance(node, (nodes.Filter, nodes.Call)):
+    if isinstance(node, nodes.Call):
         return _name_of(node.node)
+    if isinstance(node, nodes.Filter):
+        # Of a list of dictionaries, what is taken from each.
+        taken = [
+            one.value.value for one in node.kwargs if one.key == "attribute" and isinstance(one.value, nodes.Const)
+        ]
+        part = str(taken[0]).rpartition(".")[2] if taken and node.name in ("map", "sum") else ""
+        return part.replace("_", " ") if part and part not in VAGUE else _name_of(node.node)
     return _name_of(node.left) if isinstance(node, nodes.BinExpr) else ""
 
 
