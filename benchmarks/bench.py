@@ -338,8 +338,10 @@ def main() -> None:
         options.json.write_text(json.dumps(result, indent=2) + "\n")
     if options.page:
         put_into(options.page, table(result))
-    if dear := [row["name"] for row in result["runbooks"] if not row["met"]]:
-        raise SystemExit(f"bench: a table costs more than {every_runbook.BUDGET_SECONDS:g} s of CPU: {', '.join(dear)}")
+    if costly := [row["name"] for row in result["runbooks"] if not row["met"]]:
+        raise SystemExit(
+            f"bench: a table costs more than {every_runbook.BUDGET_SECONDS:g} s of CPU: {', '.join(costly)}"
+        )
 
 
 if __name__ == "__main__":

@@ -101,16 +101,16 @@ def rows(plays: dict[str, Any], healthy: Path, cases: Path | None) -> list[dict[
             continue
         here, there = on_healthy[row["name"]], in_cases[row["name"]]
         seconds = statistics.median(one["cpu_seconds"] for one in here)
-        dearest = max((one["cpu_seconds"] for one in there), default=None)
+        costliest = max((one["cpu_seconds"] for one in there), default=None)
         measured.append(
             {
                 **row,
                 "found": here[-1]["found"],
                 "table_cpu_seconds": round(seconds, 3),
                 "cases": len(there),
-                "dearest_case_cpu_seconds": None if dearest is None else round(dearest, 3),
+                "costliest_case_cpu_seconds": None if costliest is None else round(costliest, 3),
                 "target_cpu_seconds": BUDGET_SECONDS,
-                "met": max(seconds, dearest or 0) <= BUDGET_SECONDS,
+                "met": max(seconds, costliest or 0) <= BUDGET_SECONDS,
             }
         )
     if missing := set(runbook_names()) - {one["name"] for one in measured}:
@@ -128,11 +128,11 @@ def _by_runbook(judged: Path | None) -> defaultdict[str, list[dict[str, Any]]]:
 
 def table(measured: list[dict[str, Any]]) -> list[str]:
     """The rows as Markdown."""
-    head = "| runbook | found | median ms | CPU ms | CPU, to an empty play | its table, CPU ms | dearest case of its tests, CPU ms |"
+    head = "| runbook | found | median ms | CPU ms | CPU, to an empty play | its table, CPU ms | costliest case of its tests, CPU ms |"
     lines = [head, "|---|---|---:|---:|---:|---:|---:|"]
     for row in measured:
-        dearest = row["dearest_case_cpu_seconds"]
-        said = "" if dearest is None else f"{dearest * 1000:.0f} of {row['cases']} cases"
+        costliest = row["costliest_case_cpu_seconds"]
+        said = "" if costliest is None else f"{costliest * 1000:.0f} of {row['cases']} cases"
         mark = f" (at most {BUDGET_SECONDS * 1000:.0f}: {'met' if row['met'] else '**not met**'})"
         lines.append(
             f"| {row['name']} | {', '.join(row['found']) or 'nothing'} | {row['ms']:,.0f} | {row['cpu_ms']:,.0f} | {row['cpu_to_empty']:.2f} "

@@ -15,8 +15,8 @@ from typing import Any
 
 from ansible.plugins.callback import CallbackBase
 
-# A single measurement this close to the budget is made again, because a busy machine makes any work dearer.
-DEAR_SECONDS, AGAIN = 0.1, 4
+# A single measurement this close to the budget is made again, because a busy machine makes any work costlier.
+CLOSE_SECONDS, AGAIN = 0.1, 4
 Judged = tuple[float, dict[str, Any]]
 
 
@@ -45,7 +45,7 @@ def watch(apart: bool = False) -> None:
             # A child cannot send an exception: it happens again here, and is no part of the measurement.
             return judge(self, tmp, task_vars)
         seconds, result = first
-        for _ in range(AGAIN if apart and seconds > DEAR_SECONDS else 0):
+        for _ in range(AGAIN if apart and seconds > CLOSE_SECONDS else 0):
             more = once()
             seconds = min(seconds, more[0]) if more else seconds
         if "status" in result:  # else only names were asked for
