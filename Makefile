@@ -2,7 +2,7 @@
 # make test   everything that checks this project
 # make bench  what it costs, in ratios
 # make soak   what `oncall serve` promises, at length
-# Everything goes into this folder, but for what Docker needs: see README.md, "The lab".
+# Everything goes into this folder, but for what Docker needs: see docs/lab.md.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -86,8 +86,8 @@ sanity: .venv/test.stamp ## ansible-test sanity
 compat: ## demo, unit and contract on every pair of Python and ansible-core that is found
 	tests/compat.sh
 
-bench: .venv/test.stamp ## ours, stock modules, by hand, an empty play
-	$(BIN)/python benchmarks/bench.py --json benchmarks/last.json --page README.md
+bench: .venv/test.stamp ## what a diagnosis and a table cost: ours, stock modules, by hand, an empty play
+	$(BIN)/python benchmarks/bench.py --json benchmarks/last.json --page docs/benchmark.md
 
 soak: .venv/test.stamp ## what oncall serve promises, with hundreds of kills (about 40 minutes)
 	$(BIN)/python benchmarks/soak.py --page docs/reliability.md

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a diagnosis of db_pool costs: ours, stock modules, by hand in bash, an empty play; on a lab of its own.
+"""What a diagnosis costs, on a lab of its own: of db_pool beside stock modules, bash by hand and an empty play; of each runbook.
 
-Usage: python benchmarks/bench.py [--quick] [--json benchmarks/last.json] [--page README.md]
+Usage: python benchmarks/bench.py [--quick] [--json benchmarks/last.json] [--page docs/benchmark.md]
 
 Contestants take turns, so that noise on the machine hits all of them; the first turn only warms up. Trust the
 ratios, not the milliseconds.
@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import platform
+import resource
 import statistics
 import subprocess
 import sys
@@ -33,7 +34,8 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "collections")]
 
-from benchmarks import alert_to_fixed  # noqa: E402
+from benchmarks import alert_to_fixed, every_runbook  # noqa: E402
+from docs.generate.source import runbook_names  # noqa: E402
 from lab.embedded.stack import Lab  # noqa: E402
 from lab.layout import LabError, write_private  # noqa: E402
 
@@ -76,6 +78,13 @@ def many_hosts(inventory: Path) -> list[Contestant]:
         Contestant(STOCK, play(inventory, PLAYS[STOCK])),
         Contestant("ours, modules", play(inventory, MODULES), to_stock=0.35),
         Contestant("ours, from the controller", play(inventory, CONTROLLER), to_stock=0.10),
+    ]
+
+
+def all_runbooks(inventory: Path) -> list[Contestant]:
+    return [
+        Contestant(EMPTY, play(inventory, PLAYS[EMPTY])),
+        *(Contestant(name, play(inventory, every_runbook.playbook(name))) for name in runbook_names()),
     ]
 
 
@@ -124,8 +133,9 @@ def environment(lab: Lab, folder: Path) -> dict[str, str]:
     }
 
 
-def milliseconds(argv: list[str], env: dict[str, str]) -> float:
-    started = time.perf_counter()
+def milliseconds(argv: list[str], env: dict[str, str]) -> tuple[float, float]:
+    """How long a command took, and how much CPU it and its children used."""
+    started, used = time.perf_counter(), cpu_of_children()
     done = subprocess.run(
         argv, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True, check=False,
@@ -133,22 +143,28 @@ def milliseconds(argv: list[str], env: dict[str, str]) -> float:
     took = (time.perf_counter() - started) * 1000
     if done.returncode:
         raise SystemExit(f"bench: {' '.join(argv)} ended with {done.returncode}:\n{done.stdout[-2000:]}")
-    return took
+    return took, (cpu_of_children() - used) * 1000
+
+
+def cpu_of_children() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def race(title: str, contestants: list[Contestant], turns: int, warm: bool, env: dict[str, str]) -> dict[str, Any]:
     """Let the contestants take turns, and compare their medians."""
-    times: dict[str, list[float]] = {one.name: [] for one in contestants}
+    times: dict[str, list[tuple[float, float]]] = {one.name: [] for one in contestants}
     for turn in range(turns):
         print(f"\r{title}: turn {turn + 1} of {turns} ", end="", file=sys.stderr, flush=True)
-        # Another one begins each time, so that nobody always runs after the same one.
+        # Each turn begins with another contestant: so none always runs after the same one.
         shift = turn % len(contestants)
         for one in contestants[shift:] + contestants[:shift]:
             took = milliseconds(one.argv, env)
             if turn or not warm:
                 times[one.name].append(took)
     print(file=sys.stderr)
-    medians = {name: statistics.median(measured) for name, measured in times.items()}
+    medians = {name: statistics.median(wall for wall, _ in measured) for name, measured in times.items()}
+    cpu = {name: statistics.median(used for _, used in measured) for name, measured in times.items()}
     return {
         "title": title,
         "turns": turns - warm,
@@ -156,6 +172,8 @@ def race(title: str, contestants: list[Contestant], turns: int, warm: bool, env:
             {
                 "name": one.name,
                 "ms": round(medians[one.name], 1),
+                "cpu_ms": round(cpu[one.name], 1),
+                "cpu_to_empty": round(cpu[one.name] / cpu[EMPTY], 3) if EMPTY in cpu else None,
                 "to_stock": ratio(medians, one.name, STOCK, one.to_stock),
                 "to_empty": ratio(medians, one.name, EMPTY, one.to_empty),
             }
@@ -189,7 +207,9 @@ def table(result: dict[str, Any]) -> str:
     machine = result["machine"]
     lines = [
         f"{result['date']}, {machine['cores']} cores, Python {machine['python']}, "
-        f"ansible-core {machine['ansible_core']}",
+        f"ansible-core {machine['ansible_core']}. {load_in_words(machine['load'], machine['cores'])}",
+        "",
+        "## db_pool beside other ways",
         "",
         "| diagnosis of db_pool | median ms | to stock modules | to an empty play |",
         "|---|---:|---:|---:|",
@@ -198,24 +218,40 @@ def table(result: dict[str, Any]) -> str:
         lines.append(f"| **{one['title']}** | | | |")
         for row in one["rows"]:
             lines.append(f"| {row['name']} | {row['ms']:,.0f} | {shown(row['to_stock'])} | {shown(row['to_empty'])} |")
+    lines += ["", "## Every runbook on a healthy host", "", *every_runbook.table(result["runbooks"])]
     measured = result["scan"]
     lines += [
-        f"| **{measured['series']:,} series of metrics** | | | |",
-        f"| prometheus_client | {measured['prometheus_client_ms']:,} | | |",
-        f"| ours: {measured['ratio']:g} times as fast (at least {measured['target_ratio']}) with "
-        f"{measured['peak_mebibytes']:g} MiB (at most {measured['target_mebibytes']}): "
-        f"{'met' if measured['met'] else 'not met'} | {measured['scan_ms']:g} | | |",
-        f"| ours, where one histogram of that size is asked for: {measured['ratio_histogram']:g} times as fast with "
-        f"{measured['peak_histogram_mebibytes']:g} MiB | | | |",
+        "",
+        f"## Reading {measured['series']:,} series of metrics",
+        "",
+        "| with | ms | times as fast | MiB |",
+        "|---|---:|---:|---:|",
+        f"| prometheus_client | {measured['prometheus_client_ms']:,} | 1 | |",
+        f"| ours (at least {measured['target_ratio']} times as fast, at most {measured['target_mebibytes']} MiB: "
+        f"{'met' if measured['met'] else 'not met'}) | {measured['scan_ms']:g} | {measured['ratio']:g} "
+        f"| {measured['peak_mebibytes']:g} |",
+        f"| ours, where one histogram of that size is asked for | | {measured['ratio_histogram']:g} "
+        f"| {measured['peak_histogram_mebibytes']:g} |",
     ]
     alert = result["alert_to_fixed"]
     lines += [
-        "| **from the alert until Redis is back** | | | |",
-        f"| ansible-rulebook | {alert['ansible_rulebook_ms']:,} | | |",
-        f"| `oncall serve`: {alert['ratio']:.2f} of it (at most {alert['target_ratio']:.2f}): "
-        f"{'met' if alert['met'] else 'not met'} | {alert['oncall_serve_ms']:,} | | |",
+        "",
+        "## From the alert until Redis is back",
+        "",
+        "| with | median ms | to ansible-rulebook |",
+        "|---|---:|---:|",
+        f"| ansible-rulebook | {alert['ansible_rulebook_ms']:,} | 1.00 |",
+        f"| `oncall serve` | {alert['oncall_serve_ms']:,} | {alert['ratio']:.2f} (at most {alert['target_ratio']:.2f}: "
+        f"{'met' if alert['met'] else 'not met'}) |",
     ]
     return "\n".join(lines)
+
+
+def load_in_words(load: float, cores: int) -> str:
+    """Whether the machine had something else to do."""
+    busy = load > cores / 4
+    said = "It was **not idle**: trust the ratios and not the milliseconds." if busy else "It was idle."
+    return f"Load of the machine before the start: {load:.1f}. {said}"
 
 
 def shown(compared: dict[str, Any] | None) -> str:
@@ -229,6 +265,7 @@ def shown(compared: dict[str, Any] | None) -> str:
 
 def measure(quick: bool) -> dict[str, Any]:
     """Everything, as plain data that names neither this machine nor a path."""
+    load = round(os.getloadavg()[0], 1)
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         lab = Lab(folder / "lab", say=lambda line: print(line, file=sys.stderr))
@@ -241,6 +278,7 @@ def measure(quick: bool) -> dict[str, Any]:
             if not quick:
                 stretch = [Contestant("ours, from the controller", play(two_hundred, CONTROLLER))]
                 races.append(race("200 hosts in one play", stretch, 1, False, env))
+            runbooks = measure_runbooks(lab, folder, env, quick)
             measured_scan = scan(env)
             (folder / "alerts").mkdir()
             measured_alert = alert_to_fixed.measure(
@@ -254,23 +292,40 @@ def measure(quick: bool) -> dict[str, Any]:
             "cores": os.cpu_count(),
             "python": platform.python_version(),
             "ansible_core": version("ansible-core"),
+            "load": load,
         },
         "races": races,
+        "runbooks": runbooks,
         "scan": measured_scan,
         "alert_to_fixed": measured_alert,
     }
 
 
+def measure_runbooks(lab: Lab, folder: Path, env: dict[str, str], quick: bool) -> list[dict[str, Any]]:
+    """The diagnosis of every runbook, and unless it has to be quick, every case of the tests of its table."""
+    inventory = copies_of_the_lab(lab, folder / "every", 1)
+    every_runbook.complete(inventory, lab)
+    healthy, cases = folder / "healthy", None if quick else folder / "cases"
+    with every_runbook.requests_of_users(lab):
+        plays = race(
+            "every runbook", all_runbooks(inventory), 2 if quick else 4, True, every_runbook.watched(env, healthy)
+        )
+    if cases:
+        print("every case of the table tests", file=sys.stderr)
+        every_runbook.table_tests(env, cases)
+    return every_runbook.rows(plays, healthy, cases)
+
+
 def put_into(page: Path, text: str) -> None:
-    """Replace what stands between the markers of a Markdown page."""
+    """Replace the text between the markers of a Markdown page."""
     before, rest = page.read_text().split("<!-- bench -->")
     after = rest.split("<!-- /bench -->")[1]
     page.write_text(f"{before}<!-- bench -->\n{text}\n<!-- /bench -->{after}")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="What a diagnosis of db_pool costs.")
-    parser.add_argument("--quick", action="store_true", help="fewer turns, and no 200 hosts")
+    parser = argparse.ArgumentParser(description="What a diagnosis costs.")
+    parser.add_argument("--quick", action="store_true", help="fewer turns, no 200 hosts, no cases of the table tests")
     parser.add_argument("--json", type=Path, help="write the result there")
     parser.add_argument("--page", type=Path, help="put the table between this page's markers")
     options = parser.parse_args()
@@ -283,6 +338,10 @@ def main() -> None:
         options.json.write_text(json.dumps(result, indent=2) + "\n")
     if options.page:
         put_into(options.page, table(result))
+    if costly := [row["name"] for row in result["runbooks"] if not row["met"]]:
+        raise SystemExit(
+            f"bench: a table costs more than {every_runbook.BUDGET_SECONDS:g} s of CPU: {', '.join(costly)}"
+        )
 
 
 if __name__ == "__main__":

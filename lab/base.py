@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -12,7 +14,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from .faults import load_faults
-from .layout import LabError, Layout
+from .layout import DATABASE, LabError, Layout, write_private
+from .measure import wait
+
+# For what never comes: a busy machine takes its time.
+CONDITION_SECONDS = 120
 
 
 class BaseLab(ABC):
@@ -26,9 +32,11 @@ class BaseLab(ABC):
 
     Attributes:
         kind: ``embedded`` or ``compose``.
+        target: what its faults work on.
     """
 
     kind: ClassVar[str]
+    target: Any
 
     def __init__(self, home: str | Path | None = None, say: Callable[[str], None] = lambda line: None) -> None:
         self.layout = Layout(home)
@@ -59,7 +67,42 @@ class BaseLab(ABC):
     def there(self, name: str) -> tuple[bool, str]:
         """Whether a fault is measurably there now, injected or not, and what was measured."""
         self._require_up()
-        return self._measured(name)
+        return self._known(name).there(self.target)
+
+    def inject(self, name: str) -> str:
+        """Make a fault and return when its condition was measured: the line that says what was measured."""
+        fault = self._known(name)
+        with self.layout.locked():
+            self._require_up()
+            if name in self.active():
+                self._heal(name)
+            try:
+                write_private(self.layout.faults / f"{name}.json", json.dumps({"injected": time.time()}))
+                self._make(name, fault)
+                return self._wait_there(name, fault)
+            except BaseException:
+                self._heal(name)
+                raise
+
+    def _make(self, name: str, fault: Any) -> None:
+        fault.make(self.target)
+
+    def _wait_there(self, name: str, fault: Any) -> str:
+        self._say(f"{name}: waiting until {fault.summary}")
+        seen = ""
+        in_a_row = 0
+
+        def there() -> tuple[bool, str]:
+            nonlocal seen, in_a_row
+            is_there, seen = fault.there(self.target)
+            in_a_row = in_a_row + 1 if is_there else 0
+            return in_a_row >= fault.samples, seen
+
+        if problem := wait(there, CONDITION_SECONDS):
+            raise LabError(
+                f"{name} is not there after {CONDITION_SECONDS} s; last measured {problem}; {self._where_to_look}"
+            )
+        return seen
 
     def heal(self, name: str) -> bool:
         """Remove every trace of a fault, changed settings included; False when it was not injected."""
@@ -96,20 +139,25 @@ class BaseLab(ABC):
     def status(self) -> dict[str, Any]:
         """``{"up", "home", "kind", "services": {name: {"state", "pid", "port", ...}}, "faults": [name], ...}``."""
 
-    @abstractmethod
     def environment(self) -> dict[str, str]:
         """What a shell needs to work with this lab."""
-
-    @abstractmethod
-    def inject(self, name: str) -> str:
-        """Make a fault and return when its condition was measured: the line that says what was measured."""
+        return {
+            "LAB_HOME": str(self.home),
+            "LAB_API_URL": self.url,
+            "PGHOST": "127.0.0.1",
+            "PGPORT": str(self.layout.ports["database"]),
+            "PGDATABASE": DATABASE,
+            "PGUSER": "oncall",
+        }
 
     @abstractmethod
     def heal_all(self) -> list[str]:
         """Heal every active fault and put everything back; returns the healed ones."""
 
+    @property
     @abstractmethod
-    def _measured(self, name: str) -> tuple[bool, str]: ...
+    def _where_to_look(self) -> str:
+        """Where the reason is, when something does not come."""
 
     @abstractmethod
     def _heal(self, name: str) -> None: ...

@@ -26,7 +26,7 @@ from .layout import (
 if TYPE_CHECKING:
     import psycopg
 
-# A busy machine takes its time; one that hangs is told.
+# A busy machine takes its time; a hanging server is reported.
 ENDED_SECONDS = 30
 
 # One statement per paragraph: that is how single-user mode reads its input.

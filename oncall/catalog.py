@@ -29,7 +29,7 @@ class Runbook:
         signal: what is seen when it happens.
         alerts: names of the alerts it answers.
         severity: ``critical``, ``high``, ``medium`` or ``low``.
-        escalation: who is to be told, by role.
+        escalation: whom to call, by role.
         remedies: remedy -> what it does.
         rollbacks: remedy -> how it is undone. The others cannot be undone.
         causes: the names of the likely causes, most likely first.
@@ -83,7 +83,7 @@ def find(name: str) -> Runbook:
 
 @cache
 def variables() -> frozenset[str]:
-    """What a run can be told: the options of all roles, and which hosts the playbooks are about."""
+    """What a run takes: the options of all roles, and the hosts of the playbooks."""
     files = (collection() / "roles").glob("*/meta/argument_specs.yml")
     entries = [entry for file in files for entry in _yaml(file)["argument_specs"].values()]
     return frozenset({"run_hosts"}.union(*(entry.get("options") or () for entry in entries)))

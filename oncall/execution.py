@@ -367,7 +367,7 @@ def _private_folder(run_id: str) -> Iterator[Path]:
     """A folder for one run, 0700; locked while the run lives, and removed with all that ansible-runner wrote."""
     base = runtime_folder()
     with base.with_suffix(".lock").open("w") as gate:
-        # One at a time: a folder that is not locked yet would look like one that somebody left behind.
+        # One at a time: a folder that is not locked yet would look like a folder left behind by a dead run.
         fcntl.flock(gate, fcntl.LOCK_EX)
         _sweep(base.iterdir(), spare_living=True)
         folder = Path(tempfile.mkdtemp(prefix=f"{run_id}-", dir=base))

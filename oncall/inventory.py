@@ -59,7 +59,7 @@ def names(inventories: Sequence[str], keep_environment: Sequence[str] = ()) -> N
 
 
 def _said(argv: Sequence[str], environment: Mapping[str, str]) -> str:
-    """What a program printed; one that takes too long is killed with all that it has started, such as a script."""
+    """What a program printed. A program that takes too long is killed with all that it has started, such as a script."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(argv, env=environment, start_new_session=True, **pipes) as process:  # type: ignore[call-overload]
         try:

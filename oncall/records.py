@@ -25,7 +25,7 @@ def file_of(run_id: str) -> Path | None:
 
 
 def recent(count: int) -> Iterator[dict[str, Any]]:
-    """The last records, the newest first. One that cannot be read says so as its ``problem``."""
+    """The last records, the newest first. An unreadable record says so as its ``problem``."""
     files = sorted(directory().glob("*.json"), key=lambda path: path.name, reverse=True)
     for file in files[:count]:
         yield {"id": file.stem.rpartition("-")[2], "file": str(file), **_read(file)}

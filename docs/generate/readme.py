@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from .source import Runbook, load
@@ -65,22 +66,28 @@ def _diagnosis(runbook: Runbook) -> str:
 
 def _causes(runbook: Runbook) -> str:
     rows = [("cause", "what is seen", "remedy", "risk", "advice")]
+    earlier: list[str] = []
     for slug, cause in runbook.causes.items():
         seen = prose(readable(cause["summary"], runbook.values))
-        if seen == NOT_KNOWN_HERE:
+        if seen == NOT_KNOWN_HERE or re.fullmatch("«[^»]*»", seen):
             seen = slug.replace("_", " ")
         if cause["unless"]:
-            seen += f"<br>unless one of these explains it: {', '.join(map(code, cause['unless']))}"
+            explained = ", ".join(map(code, cause["unless"]))
+            every = len(earlier) > 2 and set(cause["unless"]) == set(earlier)
+            seen += f"<br>unless {'a cause above' if every else 'one of these'} explains it" + (
+                "" if every else f": {explained}"
+            )
+        earlier.append(slug)
         remedy = who_acts(cause, "../{}/README.md")
         advice = cause.get("advice", "")
-        advice = "; ".join(
+        advice = "<br>".join(
             prose(readable(line, runbook.values)) for line in (advice if isinstance(advice, list) else [advice])
         )
         rows.append((code(slug), seen, remedy, risk(cause, runbook.values), advice))
     return "\n\n".join(
         [
             "## Likely causes",
-            "In order of likelihood. … stands for what is measured; numbers are the defaults.",
+            "In order of likelihood. A run puts what it measured in the place of «words». Numbers are the defaults.",
             table(*rows),
             "What could not be measured makes a cause `unknown`. An unknown cause never starts a remedy. "
             f"Causes of your own go into `{runbook.role}_extra_causes`, see "
@@ -103,7 +110,7 @@ def _remediation(runbook: Runbook) -> str:
             "## Safe remediation",
             f"```console\n{play} --check   # shows the plan and its hash\n{play}           # acts on it\n```",
             table(*rows),
-            "A remedy touches only the targets in the plan. One that the manager of the service cannot do is not "
+            "A remedy touches only the targets in the plan. What the manager of the service cannot do is not "
             "available, and the plan says so. Nothing above `run_max_risk` is done without a person.",
         ]
     )
@@ -133,7 +140,7 @@ def _escalation(runbook: Runbook) -> str:
         [
             "## Escalation",
             f"To: {prose(runbook.meta['escalation'])}.",
-            "A person is told when the outcome is `unresolved`, `blocked`, `advised` or `unknown`, by the tasks of "
+            "For the outcomes `unresolved`, `blocked`, `advised` and `unknown` the run calls a person with the tasks of "
             "`run_escalation_tasks`.",
         ]
     )

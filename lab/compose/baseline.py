@@ -53,7 +53,7 @@ def restore_state(target: Target, baseline: dict[str, Any]) -> None:
         ("provider", "/debug/behave", "POST"),
         ("frontend", "/debug/load", "POST"),
     ):
-        # One that starts or is busy with a fault may take a moment.
+        # A service that starts or is busy with a fault may take a moment.
         def asked(service: str = service, path: str = path, method: str = method) -> tuple[bool, str]:
             status, body = target.request(service, path, method, seconds=10)
             return status == 200, f"{service} {path}: {status} {body}"

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Docker for the compose lab: the engine that answers, or as root on Debian and Ubuntu one that is installed."""
+"""Docker for the compose lab: the engine that answers, or where none does, an engine installed as root on Debian and Ubuntu."""
 
 from __future__ import annotations
 

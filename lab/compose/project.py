@@ -126,7 +126,7 @@ class Project:
         """What ``docker inspect`` tells of the project's containers, by service; the oldest first."""
         ids = self._ids("ps", "--all")
         found: dict[str, list[dict[str, Any]]] = {}
-        # One that is removed meanwhile makes inspect fail, though it tells the others.
+        # A container that is removed meanwhile makes inspect fail, though it shows the others.
         for container in json.loads(self.docker("inspect", *ids)) if ids else []:
             service = container["Config"]["Labels"].get("com.docker.compose.service", "")
             found.setdefault(service, []).append(container)

@@ -5,15 +5,13 @@
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from .. import inventory
 from ..base import BaseLab
-from ..layout import DATABASE, LabError, write_private
+from ..layout import LabError
 from ..measure import wait
 from ..ports import choose_ports
 from . import engine
@@ -21,11 +19,10 @@ from .baseline import restore_state, snapshot, strays
 from .images import images, packages
 from .project import PORTS, SERVICES, Project
 from .release import Release
-from .target import Fault, Target
+from .target import Target
 
 # For what never comes: a busy machine takes its time.
 READY_SECONDS = 180
-CONDITION_SECONDS = 120
 
 
 class ComposeLab(BaseLab):
@@ -81,8 +78,7 @@ class ComposeLab(BaseLab):
 
     def _wait_ready(self) -> None:
         if problem := wait(self._ready, READY_SECONDS):
-            raise LabError(f"not ready within {READY_SECONDS} s: {problem}; run: docker compose logs in "
-                           f"{self.project.folder}")  # fmt: skip
+            raise LabError(f"not ready within {READY_SECONDS} s: {problem}; {self._where_to_look}")
 
     def _ready(self) -> tuple[bool, str]:
         found = self.project.containers()
@@ -140,46 +136,14 @@ class ComposeLab(BaseLab):
             for name, service in self.status()["services"].items()
         }
         return {
-            "LAB_HOME": str(self.home),
-            "LAB_API_URL": self.url,
+            **super().environment(),
             "LAB_PROJECT": self.project.name,
             "LAB_PROJECT_FOLDER": str(self.project.folder),
             **containers,
             **{f"LAB_{name.upper()}_PORT": str(port) for name, port in ports.items()},
-            "PGHOST": "127.0.0.1",
-            "PGPORT": str(ports["database"]),
-            "PGDATABASE": DATABASE,
-            "PGUSER": "oncall",
         }
 
     # ------------------------------------------------------------------ breaking and mending
-    def inject(self, name: str) -> str:
-        fault = self._known(name)
-        with self.layout.locked():
-            self._require_up()
-            if name in self.active():
-                self._heal(name)
-            try:
-                return self._make(name, fault)
-            except BaseException:
-                self._heal(name)
-                raise
-
-    def _make(self, name: str, fault: Fault) -> str:
-        write_private(self.layout.faults / f"{name}.json", json.dumps({"injected": time.time()}))
-        fault.make(self.target)
-        self._say(f"{name}: waiting until {fault.summary}")
-        seen = ""
-
-        def there() -> tuple[bool, str]:
-            nonlocal seen
-            is_there, seen = fault.there(self.target)
-            return is_there, seen
-
-        if problem := wait(there, CONDITION_SECONDS):
-            raise LabError(f"{name} is not there after {CONDITION_SECONDS} s; last measured {problem}")
-        return seen
-
     def heal_all(self) -> list[str]:
         with self.layout.locked():
             self._require_up()
@@ -213,8 +177,9 @@ class ComposeLab(BaseLab):
         if gone or files_changed or any(name not in found for name in SERVICES):
             self._compose_up()
 
-    def _measured(self, name: str) -> tuple[bool, str]:
-        return self._known(name).there(self.target)
+    @property
+    def _where_to_look(self) -> str:
+        return f"run: docker compose logs in {self.project.folder}"
 
     def _require_up(self) -> None:
         if not (self.layout.exists() and self.project.containers()):

@@ -129,6 +129,7 @@ class Fault:
         summary: one line for people.
         make: breaks it.
         there: whether it is measurably there now, and what was seen.
+        samples: how many samples in a row must say so.
         undo: takes back what ``heal`` does not put back by itself. It puts back: the files of the project, containers
             that are stopped, paused, removed, changed or scaled, Redis' configuration, ALTER SYSTEM, sessions and
             replication slots of others, the API's debug faults, the provider's answers and the load.
@@ -138,3 +139,4 @@ class Fault:
     make: Callable[[Target], object]
     there: Callable[[Target], tuple[bool, str]]
     undo: Callable[[Target], object] = _nothing
+    samples: int = 1

@@ -5,16 +5,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from .. import database, measure
 from ..base import BaseLab
-from ..layout import DATABASE, SERVICES, LabError
+from ..layout import SERVICES, LabError
 from ..measure import GaveUp, wait
 from ..ports import choose_ports
 from . import processes
@@ -25,7 +23,6 @@ from .target import Fault, Target
 PORTS = ("api", "database", "redis", "provider")
 # For what never comes: a busy machine takes its time.
 READY_SECONDS = 120
-CONDITION_SECONDS = 120
 
 
 class Lab(BaseLab):
@@ -36,7 +33,7 @@ class Lab(BaseLab):
     def __init__(self, home: str | Path | None = None, say: Callable[[str], None] = lambda line: None) -> None:
         super().__init__(home, say)
         self.supervisor = Supervisor(self.layout)
-        self._target = Target(self.layout, self.supervisor)
+        self.target = Target(self.layout, self.supervisor)
 
     # ------------------------------------------------------------------ up and down
     def up(self) -> None:
@@ -80,7 +77,7 @@ class Lab(BaseLab):
             return not late, "; ".join(late)
 
         if problem := wait(ready, READY_SECONDS):
-            raise LabError(f"not ready within {READY_SECONDS} s: {problem}; see {self.layout.logs}")
+            raise LabError(f"not ready within {READY_SECONDS} s: {problem}; {self._where_to_look}")
 
     def _excuse(self, name: str, state: str) -> str:
         """A program's state, with the last line of its log where it does not even start."""
@@ -149,57 +146,28 @@ class Lab(BaseLab):
         return {**status, "up": True, "faults": self.active()}
 
     def environment(self) -> dict[str, str]:
-        ports = self.layout.ports
         return {
-            "LAB_HOME": str(self.home),
-            "LAB_API_URL": self.url,
+            **super().environment(),
             "LAB_SUPERVISOR_CONFIG": str(self.layout.config),
-            "LAB_REDIS_PORT": str(ports["redis"]),
-            "PGHOST": "127.0.0.1",
-            "PGPORT": str(ports["database"]),
-            "PGDATABASE": DATABASE,
-            "PGUSER": "oncall",
+            "LAB_REDIS_PORT": str(self.layout.ports["redis"]),
         }
 
     # ------------------------------------------------------------------ breaking and mending
-    def inject(self, name: str) -> str:
-        fault = self._known(name)
-        with self.layout.locked():
-            self._require_up()
-            if name in self.active():
-                self._heal(name)
-            elif not self.active():
-                self._restore_settings()
-            if fault.small_pool and self.pool()["size"] > 4:
-                self._restart("api")
-            try:
-                return self._make(name, fault)
-            except BaseException:
-                self._heal(name)
-                raise
-
-    def _make(self, name: str, fault: Fault) -> str:
-        (self.layout.faults / f"{name}.json").write_text(json.dumps({"injected": time.time()}))
+    def _make(self, name: str, fault: Fault) -> None:
+        if self.active() == [name]:
+            self._restore_settings()
+        if fault.small_pool and self.pool()["size"] > 4:
+            self._restart("api")
         if fault.program:
             argv = [sys.executable, "-m", "lab.programs.trouble", "--home", str(self.home), "--fault", name]
             text = program(self.layout, f"fault-{name}", argv, autorestart="false", startsecs=0)
             self.supervisor.program_file(f"fault-{name}").write_text(text)
             self.supervisor.load(f"fault-{name}")
-        fault.make(self._target)
-        self._say(f"{name}: waiting until {fault.summary}")
-        seen = ""
-        in_a_row = 0
+        super()._make(name, fault)
 
-        def there() -> tuple[bool, str]:
-            nonlocal seen, in_a_row
-            is_there, seen = fault.there(self._target)
-            in_a_row = in_a_row + 1 if is_there else 0
-            return in_a_row >= fault.samples, seen
-
-        if problem := wait(there, CONDITION_SECONDS):
-            raise LabError(f"{name} is not there after {CONDITION_SECONDS} s; last measured {problem}; see "
-                           f"{self.layout.logs}")  # fmt: skip
-        return seen
+    @property
+    def _where_to_look(self) -> str:
+        return f"see {self.layout.logs}"
 
     def heal_all(self) -> list[str]:
         with self.layout.locked():
@@ -211,9 +179,6 @@ class Lab(BaseLab):
                 self._settle()
             return active
 
-    def _measured(self, name: str) -> tuple[bool, str]:
-        return self._known(name).there(self._target)
-
     def _heal(self, name: str) -> None:
         fault = self.faults[name]
         others = set(self.active()) - {name}
@@ -224,7 +189,7 @@ class Lab(BaseLab):
         if file.exists():
             file.unlink()
             self.supervisor.load(f"fault-{name}")
-        fault.undo(self._target)
+        fault.undo(self.target)
         (self.layout.faults / f"{name}.json").unlink(missing_ok=True)
         if not others:
             self._settle()

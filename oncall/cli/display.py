@@ -112,7 +112,7 @@ def ledger(told: dict[str, Any]) -> None:
 
 
 class Progress:
-    """Lines about what goes on, on standard error: at a terminal one that changes, in a pipe one for each host."""
+    """Lines about what goes on, on standard error: at a terminal a single line that changes, in a pipe a line for each host."""
 
     def __init__(self, quiet: bool) -> None:
         self._quiet = quiet

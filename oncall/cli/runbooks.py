@@ -36,7 +36,7 @@ def list_(as_json: bool) -> None:
 @AS_JSON
 @one_line
 def describe(runbook: str, as_json: bool) -> None:
-    """What RUNBOOK looks for, does and can be told.
+    """What RUNBOOK looks for, does and takes.
 
     \b
     oncall describe db_pool

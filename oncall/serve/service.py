@@ -48,7 +48,7 @@ LOG = logging.getLogger("oncall.service")
 # A dispatcher that has not come round for so long hangs.
 HANGS_SECONDS = 60.0
 INVENTORY_SECONDS = 30.0
-# Each costs a few KiB; one that says nothing is closed after some seconds.
+# Each costs a few KiB; a silent connection is closed after some seconds.
 MOST_CONNECTIONS = 4000
 
 

@@ -216,7 +216,7 @@ def _problem(file: Path, line: int, what: object) -> OncallError:
 
 
 class _Loader(yaml.SafeLoader):
-    """No key twice, no aliases: what is read is what stands there."""
+    """No key twice, no aliases: what the file shows is what is read."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
@@ -235,7 +235,7 @@ class _Loader(yaml.SafeLoader):
                 )
                 raise yaml.constructor.ConstructorError(None, None, what, key.start_mark)
             if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"{key.value} stands here twice", key.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, f"{key.value} is given twice", key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 

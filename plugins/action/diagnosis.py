@@ -47,7 +47,7 @@ class ActionModule(ActionBase):
         observed = plain(self._task.args["observed"])
         if f"{runbook}_causes" not in variables:
             # No table would find nothing, and nothing found reads as healthy.
-            raise AnsibleActionFail(f"there is no {runbook}_causes; diagnosis stands in the role of its runbook")
+            raise AnsibleActionFail(f"there is no {runbook}_causes; use diagnosis in the role of a runbook")
         remedies = {path.stem for path in (role_path / "tasks" / "remedies").glob("*.yml")}
         self._names = self._names_of(runbook, observed, variables)
         asked = plain(self._task.args.get("names", []))

@@ -105,7 +105,7 @@ class CallbackModule(CallbackBase):
         run = result._result.get("run") if result._task.action == COLLECTION + "conclude" else None
         if not isinstance(run, dict):
             return False
-        # One that looked again after it had handed over is concluded twice, and has one place.
+        # A run that looked again after it had handed over is concluded twice, and has one place.
         self._runs_by_id[run["host"], run["run_id"]] = plain(run)
         # What failed on the way and was dealt with is part of the run's own story.
         self._trouble.pop(result._host.get_name(), None)

@@ -10,7 +10,7 @@ OPTIONS = r"""
     description:
       - Name of each endpoint to its URL, http or https, all of which are read at once.
       - C(user:password@) in a URL becomes basic authentication. It is never shown, but Ansible returns a
-        module's arguments to whoever registers the result; put C(no_log) on the task then.
+        module's arguments to the task that registers the result; put C(no_log) on the task then.
       - At most 16 MiB are read of each. Redirects are followed only within the same scheme, host and port.
       - Required without a Prometheus server. With one, only their names count.
     type: dict
@@ -61,11 +61,11 @@ OPTIONS = r"""
         sample.
       - C(of) and C(to), for a ratio, are names of entries that are no ratio. C(to) has the same C(by) as
         C(of), or none.
-      - C(of), C(slope) and C(limit), for C(seconds_to), are the name of an entry, the name of one that is its slope,
+      - C(of), C(slope) and C(limit), for C(seconds_to), are the name of an entry, the name of an entry that is its slope,
         and a number or the name of an entry. It is 0 at and above the limit, and null where it is not on its way
         there.
       - C(promql), for that measure, is an expression of your own for a Prometheus server that gives an instant
-        vector, with one number for each combination of C(by). It is sent as it stands.
+        vector, with one number for each combination of C(by). It is sent as it is.
       - C(endpoints) is a list of the endpoints that expose the family, by default all. All of them must
         answer and expose it, because the sum over some of them would look like the sum over all.
     type: dict

@@ -16,7 +16,7 @@ OPTIONS = r"""
   services:
     description:
       - The variable C(system_services) of the inventory. Where it is given, a process that was started as one of these
-        services is told as such, also when its manager no longer knows it.
+        services is named as such, also when its manager no longer knows it.
     type: dict
     default: {}
   timeout_seconds:

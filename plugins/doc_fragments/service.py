@@ -13,7 +13,7 @@ OPTIONS = r"""
       - With C(docker), C(name) is the container's.
       - With C(compose), C(project) is the folder of the Compose file and C(name) the service in it, the key where not
         given. Its containers are those that Compose started from this folder. C(project_name) and C(files) are needed
-        only where Compose is told them, too.
+        only where Compose gets them, too.
       - With both, C(docker_host) can name the engine's socket (C(unix:///run/user/1000/docker.sock)). The engine is asked
         through it, so the user needs the right to; neither a library nor, but to say why a service of Compose has no
         container, the C(docker) command is needed.

@@ -68,13 +68,13 @@ def crash_loops(
     """Which services end by themselves again and again, and what each says about it.
 
     Args:
-        observed: what is told of each service, by its name in the inventory.
+        observed: what was seen of each service, by its name in the inventory.
         services: what the inventory says about each.
         restarts: so many automatic restarts within an hour are a loop.
-        settled_seconds: one that has run for so long since is over it, unless it ran for as long between its restarts.
+        settled_seconds: a service that has run for so long since is over it, unless it ran for as long between its restarts.
 
     Returns:
-        ``looping``: a list, one that another one needs before that one; ``recent``: a line for each that was started again just
+        ``looping``: a list, a service before those that need it; ``recent``: a line for each that was started again just
         now, but not often; ``unclear``: why nothing follows about a service.
     """
     names = {str(one.get("name") or name): name for name, one in services.items()}
@@ -95,7 +95,7 @@ def crash_loops(
 
 
 def _replicas(one: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Each container of a service, the one that was restarted most often first: the worst off may be another one.
+    """Each container of a service, the most often restarted first: the worst off may be another.
 
     A service that is no container is one by itself.
     """
@@ -120,7 +120,7 @@ def _loops(one: Mapping[str, Any], restarts: float, settled_seconds: float) -> b
 
 
 def _still_loops(one: Mapping[str, Any], count: int, restarts: float, settled_seconds: float) -> bool | str:
-    """Whether one that runs, and was started again by itself, will end again."""
+    """Whether a service that runs, and was started again by itself, will end again."""
     uptime, rate = one["uptime_seconds"], one.get("restarts_per_hour")
     times = sorted(one.get("restart_times") or [])[-(_GAPS_TO_BE_SURE + 1) :]
     gaps = [later - earlier for earlier, later in zip(times, times[1:])]
@@ -238,7 +238,7 @@ def _of_late(lines: Sequence[str]) -> list[str]:
 
 
 def _weight(line: str) -> int:
-    """2 for a line that says the program cannot go on, 0 for one that says it can, 1 for others, such as a traceback."""
+    """2 for a line that says the program cannot go on, 0 where it says that it can, 1 for others, such as a traceback."""
     found = _LEVEL.search(line)
     level = next(filter(None, found.groups()), "").lower() if found else ""
     return 0 if level in _HARMLESS else 2 if level in _FATAL else 1

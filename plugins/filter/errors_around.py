@@ -93,7 +93,7 @@ def errors_around(
 
 
 def _growth(series: str, at: float, seconds: float) -> str:
-    # increase() misses the first count of a series that is new, which for an error is the one that matters.
+    # increase() misses the first count of a new series, and for an error that first count matters.
     began = f"{series} @ {at:.3f} unless {series} @ {at - seconds:.3f}"
     return f"(({began}) or increase({series}[{round(seconds * 1000)}ms] @ {at:.3f}))"
 

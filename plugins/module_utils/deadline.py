@@ -40,7 +40,7 @@ def within(seconds, function, *args):
     """Call ``function(*args)`` and return what it returns, or give up after ``seconds``.
 
     For calls that cannot be given a timeout: name resolution, a driver waiting for a stopped server. The call
-    runs in a daemon thread; one that never returns is left behind and ends with the process.
+    runs in a daemon thread; a call that never returns is left behind and ends with the process.
 
     Raises:
         DeadlineExceeded: no answer in time.
@@ -73,7 +73,7 @@ def all_within(seconds, calls):
 
     Returns:
         A list as long as ``calls``: the value a call returned, or the exception it raised
-        (:class:`DeadlineExceeded` for one that gave no answer in time). One failing does not stop the others.
+        (:class:`DeadlineExceeded` where no answer came in time). One failing does not stop the others.
     """
     results = [None] * len(calls)
     finished = [False] * len(calls)

@@ -67,7 +67,7 @@ def observe(params):
         params: observer name -> its parameters, or None.
 
     Returns:
-        observer name -> its answer. One that fails or hangs is ``available: false`` and stops no other.
+        observer name -> its answer. An observer that fails or hangs is ``available: false`` and stops no other.
 
     Raises:
         ValueError: bad parameters.

@@ -14,8 +14,8 @@ description:
   - Moves the checkout with C(git reset --keep), so that the branch goes along and what is not committed is never lost, and
     runs the command that deploys what is checked out. Where it is there already, nothing is done, the command neither.
   - Refuses a checkout that is at any other commit, has changes that are not committed, or has a merge, a rebase or another
-    C(git) half done. Untracked files stay, and one that is in the way makes it refuse.
-  - Fails where the command leaves another commit checked out, as one that pulls does.
+    C(git) half done. Untracked files stay; an untracked file in the way makes it refuse.
+  - Fails where the command leaves another commit checked out, for example because it pulls.
   - No hook runs, nothing is fetched, and variables C(GIT_*) of the environment are ignored by the move.
 author: oncall.runbooks maintainers (@oncall-runbooks)
 attributes:

@@ -69,7 +69,7 @@ deployed_at_seconds:
 previous:
   description: >-
     The commit that was checked out before, or null. C(given), C(revision) (null where it is none of this checkout),
-    C(is_ancestor) (whether it is in the history of the commit checked out; null where that cannot be told),
+    C(is_ancestor) (whether it is in the history of the commit checked out; null where that is not known),
     C(committed_at_seconds), C(subject) and C(reason).
   type: dict
   returned: when available

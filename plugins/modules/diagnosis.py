@@ -12,7 +12,7 @@ version_added: 0.1.0
 short_description: Judge a runbook's table of likely causes
 description:
   - Evaluates the variable C(<role>_causes), and C(<role>_extra_causes) after it, in the controller. Each cause is templated
-    by itself, so that one that uses what could not be measured is C(unknown) and the others are judged all the same.
+    by itself. A cause that uses what could not be measured is C(unknown), and the others are judged all the same.
   - The expressions see each observation under its observer's name, the names of C(<role>_names), and the variables of the host.
     Each name is worked out once, on first use.
   - A cause is C(problem), C(ok) or C(unknown). For the problems it makes the plan, which is the remedies with exactly what they would
@@ -21,7 +21,7 @@ description:
     C(targets), C(undo), C(operates), C(advice), C(hand_over) and C(subject); a section has C(when), C(conclusive) and C(causes).
     C(<role>_conclusive) is for the causes of the role that have none of their own, and C(<role>_applies) says with C(when) whether there
     is anything to judge here, and with C(otherwise) why not.
-  - It is used in a role's C(tasks/diagnose.yml) and takes the table of the role it stands in.
+  - It is used in a role's C(tasks/diagnose.yml) and takes the table of that role.
 author: oncall.runbooks maintainers (@oncall-runbooks)
 attributes:
   action:
@@ -58,7 +58,7 @@ names:
   type: dict
   returned: with O(names)
 status:
-  description: C(problem) where a cause was found, else C(unknown) where something could not be told, else C(healthy).
+  description: C(problem) where a cause was found, else C(unknown) where something could not be measured, else C(healthy).
   type: str
   returned: without O(names)
 findings:

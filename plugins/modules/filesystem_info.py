@@ -11,7 +11,7 @@ module: filesystem_info
 version_added: 0.1.0
 short_description: Look at how full filesystems are and what fills them
 description:
-  - Bytes and inodes of every real filesystem. One that hangs, as that of a lost NFS server, holds up no other.
+  - Bytes and inodes of every real filesystem. A filesystem that hangs, as that of a lost NFS server, holds up no other.
   - Only where one is full it also looks at what fills it, which costs up to O(timeout_seconds).
   - It always runs on the managed host, as root to see everything; what it could not see is in RV(limits).
 author: oncall.runbooks maintainers (@oncall-runbooks)

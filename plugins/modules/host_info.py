@@ -30,7 +30,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 available:
-  description: Whether the host told. If not, only RV(reason) comes with it.
+  description: Whether the host could be measured. If not, only RV(reason) comes with it.
   type: bool
   returned: always
 reason:

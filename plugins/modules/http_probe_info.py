@@ -16,7 +16,7 @@ description:
   - An endpoint that refuses, resets, answers with another status or says nothing once it is connected was measured, and does not
     work. One whose name does not resolve, that cannot be reached, or that accepts no connection in time, was not measured,
     because that can be the trouble of the network on this side. It is C(available=false).
-  - A body is never returned, but for an excerpt of one that is not as it should be, with what looks like a password masked.
+  - A body is never returned. Where it is not as it should be, an excerpt is, with what looks like a password masked.
 author: oncall.runbooks maintainers (@oncall-runbooks)
 extends_documentation_fragment:
   - oncall.runbooks.observer

@@ -74,7 +74,7 @@ options:
       state:
         description:
           - What became of it. Required with O(state=complete).
-          - One that is V(not_started) counts for no cooldown, budget or attempt.
+          - An action that is V(not_started) counts for no cooldown, budget or attempt.
         type: str
         choices: [done, failed, rolled_back, rollback_failed, not_started]
       helped:

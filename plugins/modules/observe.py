@@ -12,7 +12,7 @@ version_added: 0.1.0
 short_description: Run several observers at once
 description:
   - Runs the functions behind this collection's C(_info) modules side by side in one module call, which is what a diagnosis
-    costs. One that cannot measure, fails or hangs does not stop the others.
+    costs. An observer that cannot measure, fails or hangs does not stop the others.
 author: oncall.runbooks maintainers (@oncall-runbooks)
 extends_documentation_fragment:
   - oncall.runbooks.observer

@@ -14,7 +14,7 @@ description:
   - Reads C(/proc) of a Linux host and, for ports that a container publishes, asks the Docker Engine. It opens no connection
     and binds nothing.
   - What listens in another network namespace does not hold a port of this one. A port that a container publishes is held
-    by the engine's proxy, and told as the container's.
+    by the engine's proxy, and returned as the container's.
   - Processes of other users are seen by root only. A port whose owner cannot be seen is V(held) by a holder without a
     C(pid), and RV(complete) is false.
 author: oncall.runbooks maintainers (@oncall-runbooks)

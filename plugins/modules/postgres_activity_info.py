@@ -143,10 +143,10 @@ tables_without_index_use:
 statements:
   description:
     - C(slowest), the ten slowest statements on data of this database in C(pg_stat_statements), without those of observers, with
-      C(calls), C(mean_milliseconds) and C(max_milliseconds), or why they cannot be told.
+      C(calls), C(mean_milliseconds) and C(max_milliseconds), or why they are not known.
     - With O(window_seconds), C(window) has its C(seconds), C(complete), and C(statements), those that took the most time and
       those that ran most often, with C(calls), C(calls_per_second), C(total_milliseconds) and C(mean_milliseconds).
-    - With O(explain), three of them have C(plan), with C(lines) and the tables C(read_in_full), or why it cannot be told, and
+    - With O(explain), three of them have C(plan), with C(lines) and the tables C(read_in_full), or why it is not known, and
       the C(indexes) of their tables.
   type: dict
   returned: when available

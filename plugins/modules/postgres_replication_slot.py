@@ -11,7 +11,7 @@ module: postgres_replication_slot
 version_added: 0.1.0
 short_description: Drop a replication slot that nobody uses
 description:
-  - Drops a slot that is inactive and stands where it stood when it was looked at, in the one statement that checks it.
+  - Drops a slot that is inactive and has not moved since it was looked at, in the one statement that checks it.
   - What it held cannot be had again. A standby or subscriber that comes back has to be built anew.
 author: oncall.runbooks maintainers (@oncall-runbooks)
 extends_documentation_fragment:
@@ -29,7 +29,7 @@ options:
     type: str
     required: true
   restart_lsn:
-    description: Where it stood when it was looked at. One that has moved is in use and stays.
+    description: Its position when it was looked at. A slot that has moved is in use and stays.
     type: str
     required: true
   timeout_seconds:

@@ -13,7 +13,7 @@ short_description: "End PostgreSQL sessions: cancel, wait, terminate"
 description:
   - Ends client sessions of one database. Never its own, never those of superusers, never one that waits for a synchronous
     standby to have its commit, and never anything but client backends, so no replication and no autovacuum.
-  - A session is told by its process id and the time it started. Both, and every criterion given, are checked again in the
+  - A session is known by its process id and the time it started. Both, and every criterion given, are checked again in the
     statement that sends the signal, so that a process id used again, or a session that has moved on, is left alone.
 author: oncall.runbooks maintainers (@oncall-runbooks)
 extends_documentation_fragment:

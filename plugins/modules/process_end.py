@@ -12,7 +12,7 @@ version_added: 0.1.0
 short_description: End processes that hold a TCP port
 description:
   - Sends C(SIGTERM) to exactly the processes named and, after O(grace_seconds), C(SIGKILL) to those that still hold the port.
-  - A process is told by its pid and the time it started. Both, and that it still holds the port, are checked again right
+  - A process is known by its pid and the time it started. Both, and that it still holds the port, are checked again right
     before each signal, which goes through a pidfd where the host has them. A pid used again is left alone.
   - Never process 1, a kernel thread, this run itself or what is above it, nor programs that hold up the host (init,
     systemd, container engines, sshd).

@@ -37,7 +37,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 available:
-  description: Whether it told about itself. If not, only RV(reason) and RV(error) come with it.
+  description: Whether it answered about itself. If not, only RV(reason) and RV(error) come with it.
   type: bool
   returned: always
 reason:

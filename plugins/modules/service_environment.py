@@ -50,7 +50,7 @@ options:
     description:
       - What to set, required with O(state=present).
       - It holds no control characters. supervisor knows no escapes, so a value cannot hold both kinds of quotes,
-        begin or end with one, or hold a space followed by C(;) or C(#); the module fails on one that does.
+        begin or end with one, or hold a space followed by C(;) or C(#); the module fails on a value that does.
       - In a dotenv file it is written bare or in single quotes, so that nothing in it is replaced. The module fails on
         a value with a single quote or a backslash, which such files write in different ways.
     type: str
@@ -129,7 +129,7 @@ def main():
         supports_check_mode=True,
     )
     params = module.params
-    # required_if takes a value of null for one that is there, and null would remove the variable.
+    # required_if takes null for a value, and null would remove the variable.
     if params["state"] == "present" and params["value"] is None:
         module.fail_json(msg="value is missing: with state=present it is required")
     if params["url_parameter"] == "":

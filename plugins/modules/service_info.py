@@ -80,7 +80,7 @@ services:
         - With the others one of V(running), V(stopped), V(starting), V(backoff), V(exited), V(fatal) and V(unknown).
           V(backoff) is between two attempts to start, V(fatal) after the last one. A service that is being stopped
           is V(stopped).
-        - Of several containers, the values here are those of the one that is worst off; memory is that of the one
+        - Of several containers, the values here are those of the container that is worst off; memory is that of the one
           nearest its limit, processor time that of the busiest, errors are those of all logs.
       type: str
       sample: running
@@ -169,7 +169,7 @@ services:
       sample: unless-stopped
     stopped_by_person:
       description:
-        - Whether somebody, or a tool for somebody, stopped it. Null where that cannot be told.
+        - Whether somebody, or a tool for somebody, stopped it. Null where that is not known.
         - For a container, whether the engine remembers a C(docker stop) or C(docker kill) before its end. If it has
           forgotten, V(true) where its restart policy would have brought it back; otherwise null after the exit codes 0,
           130, 137 and 143, which a stop leaves behind as well, and V(false) after others.

@@ -237,7 +237,7 @@ def _after_good_fix(state: State) -> str:
 def _owned_elsewhere(state: State) -> tuple[list[str], bool]:
     """The runbooks that own the problems found last, and whether every problem has one.
 
-    One that handed over to this runbook owns nothing: they would hand it to each other for ever.
+    A runbook that handed over to this one owns nothing: they would hand it to each other for ever.
     """
     problems = [finding for finding in state["last"]["findings"] if finding["status"] == PROBLEM]
     owners = [finding.get("hand_over", "") for finding in problems]

@@ -67,7 +67,7 @@ class Names:
         table: templates by name.
         readings: functions by name.
         observed: what the observers returned, by observer.
-        observers: all observers there are. The name of one that was not asked is undefined, whatever the host calls so.
+        observers: all observers there are. Where an observer was not asked its name is undefined, whatever the host calls so.
         variables: of the host, not worked out.
         render: gives the value of a template in the given variables, or raises :class:`CannotTell`.
         trusted: makes a template of this file's own text.

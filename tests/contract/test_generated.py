@@ -5,7 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
 from collection import ROLES, ROOT
+
+from docs.generate.words import readable
 
 
 def generate(root, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -50,3 +53,18 @@ def test_tables_are_whole():
             cells = line.replace("\\|", "").count("|") if line.startswith("|") else 0
             assert not (width and cells) or cells == width, f"{page.relative_to(ROOT)}: {line}"
             width = cells
+
+
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [
+        ("{{ metrics.value.waiting | int }} requests wait", "«waiting» requests wait"),
+        ("more than {{ limit }} s", "more than 300 s"),
+        ("{{ rows | map(attribute='mount') | join(', ') }} is full", "«mount» is full"),
+        ("down{{ ', since ' ~ age_seconds if age_seconds else '' }}", "down, since «age seconds»"),
+        ("{{ 'a' if __private_name else 'b' }}", "a or b"),
+        ("{{ (1 > 0) }}", "…"),
+    ],
+)
+def test_a_reader_sees_words_and_no_expression(template, words):
+    assert readable(template, {"limit": 300}) == words

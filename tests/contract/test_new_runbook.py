@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from copies import copy_to, run
 
@@ -21,6 +23,10 @@ def test_it_is_green(copy):
     files = ("alert_rules", "awx", "docs", "generated", "molecule", "roles", "runbooks", "tables")
     chosen = [f"tests/contract/test_{name}.py" for name in files]
     own = f"tests/unit/tables/test_{NAME}_table.py"
+    # The others keep the contract here as they do without it.
+    others = " or ".join(
+        path.parents[1].name for path in (copy / "roles").glob("*/meta/runbook.yml") if NAME not in path.parts
+    )
     ran = run(
         copy,
         "pytest",
@@ -28,12 +34,13 @@ def test_it_is_green(copy):
         "-n0",
         "-p",
         "no:cacheprovider",
-        "--deselect",
-        "tests/contract/test_generated.py::test_stale_is_told_and_written",
+        "-k",
+        f"not (stale_is_told_and_written or {others})",
         *chosen,
         own,
     )
     assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr
+    assert int(re.search(r"(\d+) passed", ran.stdout)[1]) >= 60, ran.stdout[-300:]
     assert run(copy, "yamllint", "--strict", "roles", "playbooks", "molecule").stdout == ""
     assert run(copy, "ruff", "check", own).returncode == 0
     assert run(copy, "ruff", "format", "--check", own).returncode == 0

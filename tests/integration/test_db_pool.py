@@ -412,7 +412,7 @@ def test_what_is_published_and_recorded(healthy_lab, player, old_transaction):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert play.run["actions"][0]["details"]["terminated"] == [old_transaction]
     text = play.record.with_suffix(".md").read_text()
-    assert "end\\_idle\\_in\\_transaction" in text
+    assert "## Whether it helped\n\n- idle_in_transaction is gone: end_idle_in_transaction helped\n" in text
 
 
 def test_a_person_is_told(healthy_lab, player, tmp_path):

@@ -15,7 +15,7 @@ from typing import Any
 
 # What a person says about one run. The other options of the role run are guards, and stay in the inventory.
 OF_ONE_RUN = ("run_until", "run_max_risk", "run_plan", "run_override", "run_verify_seconds")
-# Whoever launches the workflow must not be able to act on something else than what is approved in it.
+# A person who launches the workflow must be able to act on nothing else than what the workflow approves.
 NOT_IN_WORKFLOW = ("run_until", "run_plan", "run_override")
 # Ansible makes a list of a text with commas.
 TYPES = {"int": "integer", "float": "float", "str": "text", "list": "text"}

@@ -95,7 +95,7 @@ def may_act(
     now: float,
     not_helped: Callable[[str, int], int],
 ) -> tuple[str, ...]:
-    """The runbooks whose remedies a run on a host may apply: one that another hands over to keeps its own mode.
+    """The runbooks whose remedies a run on a host may apply: a runbook that takes over keeps its own mode.
 
     Args:
         host: of the inventory.
@@ -115,7 +115,7 @@ def may_act(
 
 
 def why_not(one: Waiting, past: Past, settings: Settings, members: Mapping[str, frozenset[str]], now: float) -> str:
-    """Why no run of this episode may begin; "" where one may, which does not have to be one that acts.
+    """Why no run of this episode may begin; "" where a run may, even if it may only look.
 
     Args:
         one: the episode.

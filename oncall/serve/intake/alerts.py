@@ -139,7 +139,7 @@ def _instant(written: str) -> str:
 
 
 def episode_id(alert: Alert, runbook: str, host: str) -> str:
-    """Names the episode: the same for every notification of it, whoever sends it."""
+    """Names the episode: the same for every notification of it, from any sender."""
     # With lengths before them, so that no two of these can be read as two others.
     parts = (alert.fingerprint, _instant(alert.starts_at), runbook, host)
     whole = "".join(f"{len(part)}:{part}" for part in parts)

@@ -62,7 +62,7 @@ class GroupCommit:
             except Exception as problem:
                 error = problem
             for _, done in batch:
-                # Whoever asked may be gone.
+                # The client may be gone.
                 if not done.done():
                     if error is None:
                         done.set_result(None)

@@ -64,7 +64,7 @@ class AwxExecutor:
             return self._unanswered(order, cancel, "AWX did not say which job it launched")
         ignored = {*launched.get("ignored_fields", ())}
         ignored |= {name for name in ("limit", "job_type") if launched.get(name) != asked[name]}
-        # It is another job than was asked for: on all hosts, or one that acts.
+        # It is another job than was asked for: it runs on all hosts, or it acts.
         over = f"canceled, as AWX did not heed {', '.join(sorted(map(str, ignored)))}" if ignored else ""
         return self._follow(job, order, cancel, over)
 

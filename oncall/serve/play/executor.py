@@ -39,7 +39,7 @@ class Ending:
     """What came of it.
 
     Attributes:
-        outcome: one of `oncall.Outcome`, or ``interrupted``, ``canceled`` or, for one that had begun no remedy, ``cut_off``.
+        outcome: one of `oncall.Outcome`, or ``interrupted``, ``canceled`` or ``cut_off`` where no remedy had begun.
         helped: runbook that applied remedies -> whether one was proven to have helped.
         planned: the runbooks whose plans a person can approve.
         plan_hashes: of these plans.

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The version of the tables: which one a database has, and how it comes to the one that this program knows.
+"""The version of the tables: which version a database has, and how it comes to the version of this program.
 
 Only `oncall serve` migrates, at its start; every other command refuses a database of another version. A change of the tables
 takes three steps: change `tables`, write the next script in ``migrations/versions`` (``v0002_what_it_does.py``, with
@@ -268,7 +268,7 @@ def _in_words(difference: Any) -> str:
 
 
 def _counts(connection: sa.Connection, table: sa.Table) -> bool:
-    """Whether the database numbers the rows: PostgreSQL those of any whole number that is a key, SQLite where it is told to."""
+    """Whether the database numbers the rows: PostgreSQL those of any whole number that is a key, SQLite where the table says so."""
     return table.autoincrement_column is not None and (
         connection.dialect.name != "sqlite" or bool(table.dialect_options["sqlite"]["autoincrement"])
     )

@@ -60,7 +60,7 @@ RUNS = sa.Table(
     sa.Column("ended_at", sa.Float),
     sa.Column("outcome", sa.Text, nullable=False, default=""),
 )
-# What a run applied, by the runbook that owns it: the run's own, or one that it handed over to.
+# What a run applied, by the runbook that owns it: the run's own, or a runbook that took over.
 REMEDIES = sa.Table(
     "oncall_remedies",
     METADATA,

@@ -150,7 +150,7 @@ def journal(deadline):
 
 
 def _denied(error):
-    # A folder that is not there has nothing; one that cannot be read may have anything.
+    # A missing folder has nothing; an unreadable folder may have anything.
     if not isinstance(error, FileNotFoundError):
         raise error
 

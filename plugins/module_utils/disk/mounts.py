@@ -153,11 +153,11 @@ def look(params, seconds):
 
     Args:
         params: as in :data:`observers.filesystem.SPEC`; with ``paths``, only the filesystems that hold these.
-        seconds: the time for all of them; one that hangs, such as a lost NFS server's, stops no other.
+        seconds: the time for all of them; a hanging filesystem, such as a lost NFS server's, stops no other.
 
     Returns:
         The filesystems as dicts; those that could not be looked at, as dicts ``mount`` and ``reason``; and a function that
-        gives the filesystem of a device, also of one that only a container sees, or None.
+        gives the filesystem of a device, also where only a container sees it, or None.
 
     Raises:
         OSError: /proc is not there.

@@ -98,7 +98,7 @@ def _program(pid):
 
 
 def _parent(pid):
-    # The program's name stands in brackets and can hold anything, brackets too.
+    # The program's name is in brackets and can hold anything, brackets too.
     fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
     return int(fields[1]) if len(fields) > 1 else 0
 

@@ -16,7 +16,7 @@ HISTORY_SECONDS = 3600
 # The kernel stamps its log with a clock of its own.
 CLOCK_TOLERANCE_SECONDS = 30
 
-# The worst first. Of two in the same state, the one that was restarted more often.
+# The worst first. Of two in the same state, the more often restarted first.
 _WORST_FIRST = ("dead", "exited", "created", "removing", "restarting", "paused", "running")
 _HEALTH_WORST_FIRST = ("unhealthy", "starting", "none", "healthy")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?Z\Z")
@@ -65,7 +65,7 @@ def described(inspected, events, kernel, now):
         started_at_seconds=started,
         finished_at_seconds=finished,
         uptime_seconds=round(max(0, now - started), 3) if lives and started else None,
-        # One whose child was once killed counts as killed at its end, whoever stopped it.
+        # A container whose child was once killed counts as killed at its end, even if a person stopped it.
         stopped_by_person=person is True if oom_killed else person,
         image=config.get("Image"),
         memory_limit_bytes=host.get("Memory") or None,
@@ -114,7 +114,7 @@ def stopped_by_person(state, policy, restarts, history):
       or by a tool, came before it.
     - Its restart policy would have brought it back (always, unless-stopped; on-failure after an exit code above 0 and
       with attempts left): True, as the engine leaves only those alone that were stopped.
-    - Otherwise nothing brings it back whoever ended it. After exit codes 0, 130, 137 and 143, which ``docker stop``
+    - Otherwise nothing brings it back. After exit codes 0, 130, 137 and 143, which ``docker stop``
       leaves behind as well: None. After any other: False.
     """
     if state["Status"] not in ("exited", "dead"):
@@ -158,7 +158,7 @@ def out_of_memory(inspected, exit_code, kernel, finished_at_seconds):
 
 
 def worst(containers):
-    """Of the containers of one service, the one that is worst off."""
+    """Of the containers of one service, the worst off."""
 
     def rank(container):
         state, health = container["state"], container["health"]

@@ -58,7 +58,7 @@ def look(docker_host, image_hours, deadline):
 def _logs(inspected):
     logs, unknown = [], []
     for one in inspected:
-        # One that was removed meanwhile has no log any more.
+        # A container that was removed meanwhile has no log any more.
         if isinstance(one, EngineError) and one.status == 404:
             continue
         if isinstance(one, Exception):
@@ -89,7 +89,7 @@ def log_of(container):
 def dangling(images, containers, before_seconds):
     """The images without any name, made before then, that no container uses, running or not. Pure.
 
-    One that was pulled by its digest has a name: prune would take it, and a deployment would miss it.
+    An image that was pulled by its digest has a name: prune would take it, and a deployment would miss it.
     """
     used = {container["ImageID"] for container in containers}
     return [

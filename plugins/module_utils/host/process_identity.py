@@ -58,7 +58,7 @@ def parse_stat(text):
     Raises:
         ValueError, IndexError: it is no such line.
     """
-    # Its name stands in parentheses and may itself hold spaces and parentheses.
+    # Its name is in parentheses and may itself hold spaces and parentheses.
     end = text.rindex(")")
     fields = text[end + 1 :].split()
     return {
@@ -94,7 +94,7 @@ def started_at_seconds(start_ticks):
 
 
 def ancestors(pid):
-    """The pids above a process, its parent first; empty for one that is gone."""
+    """The pids above a process, its parent first; empty where the process is gone."""
     found = []
     while pid > 0:
         try:

@@ -172,7 +172,7 @@ def _pooled(spec, readings, entry):
             entry["seconds"] = round(reading["at"] - reading["earlier"][0]["at"], 4)
             selected = _over_window(spec, [*reading["earlier"], reading], name)
         everything += now
-        # Each by itself: a sum would hide one that is below 0.
+        # Each by itself: a sum would hide a value below 0.
         for _labels, number in selected:
             check_count(spec, number)
         samples += selected

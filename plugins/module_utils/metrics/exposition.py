@@ -100,7 +100,7 @@ def scan(body, families, suffixes=SUFFIXES, oldest=None):
     """Read the samples of the families asked for and pass over everything else.
 
     A counter is found with and without ``_total``, on either side. A family that is declared and has no
-    sample yet is there with an empty list; one that is not there at all has no key.
+    sample yet is there with an empty list; a family that is not there at all has no key.
 
     Args:
         body: a text in the Prometheus or OpenMetrics format, as bytes.

@@ -73,7 +73,7 @@ class Questions:
             divisor = f" / {self.window_seconds!r}" if spec["measure"] != "increase" else ""
             function = "increase" if spec["measure"] == "increase" else "rate"
             ago = f"offset {_duration(self.window_seconds)}"
-            # rate() misses the first count of a series that is new, which for an error is the one that matters. It is
+            # rate() misses the first count of a new series, and for an error that first count matters. It is
             # new where its target was scraped before and did not show it.
             born = f"(({series} unless {series} {ago}) and on (job, instance) ({up} {ago} == 1)){divisor}"
             return f"({born} or {function}({series}{window}))"

@@ -5,17 +5,14 @@
 
 from __future__ import annotations
 
-from ..postgres.spec import DATABASE
+from ..postgres.spec import DATABASE, in_container
 
 SPEC = {
     "database": DATABASE,
     "timeout_seconds": {"type": "float", "default": 5.0},
 }
 
-
-def needs_host(params):
-    """In a container, which is on the managed host."""
-    return params["database"]["transport"] == "docker"
+needs_host = in_container
 
 
 def load():

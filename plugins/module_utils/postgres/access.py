@@ -59,7 +59,7 @@ def observe(params):
         What the documentation of M(oncall.runbooks.postgres_access_info) says.
     """
     try:
-        # The read-only mode that other questions are asked in would hide the one that is looked for.
+        # Other questions are asked in read-only mode, which would hide the mode that is looked for.
         with Client(params["database"], params["timeout_seconds"], read_only=False) as client:
             return dict(summarize(client.query(ACCESS)), available=True)
     except DatabaseError as error:

@@ -313,7 +313,7 @@ def _prepared(document, behind):
         "oldest_seconds": max((row["age_seconds"] for row in rows), default=0.0),
         "waiting": waiting,
         "blocked_seconds": blocked_seconds,
-        # One that is old holds its locks although each waiter may give up early.
+        # An old transaction holds its locks although each waiter may give up early.
         "held_seconds": max((row["age_seconds"] for row in rows if row["blocks"]), default=0.0),
         "transactions": rows,
     }

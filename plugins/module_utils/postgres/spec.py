@@ -25,3 +25,8 @@ DATABASE = {
     },
     "required_if": [("transport", "docker", ("container",))],
 }
+
+
+def in_container(params):
+    """Whether it is asked in its container, which is on the managed host."""
+    return params["database"]["transport"] == "docker"

@@ -177,7 +177,7 @@ def _plan(client, server, known, explain):
 def explain_command(known, server, explain):
     """The EXPLAIN of a statement as ``(command, "")``, or ``("", why there is none)``. Pure.
 
-    The text of a statement was written by whoever ran it. It is explained only where it is a single query, in a
+    The client wrote the text of a statement. It is explained only where it is a single query, in a
     session that is read-only. Planning alone may run functions, so a superuser explains nobody else's. It is run
     (``analyze``) only where it needs no values and calls nothing but functions known to change nothing.
     """

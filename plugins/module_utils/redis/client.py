@@ -68,7 +68,7 @@ _ADVICE = {
     "other": "see the message",
 }
 
-# A server whose clients are paused holds every command, but refuses at once one that lacks its argument.
+# A server whose clients are paused holds every command, but refuses at once a command that lacks its argument.
 _INCOMPLETE = b"*1\r\n$4\r\nECHO\r\n"
 _REFUSAL = "wrong number of arguments"
 # Time for that, beyond the time in which nothing was answered.

@@ -116,7 +116,7 @@ def find(engine, services, listed):
     )
     inspected = {}
     for one_id, answer in zip(ids, answers):
-        # One that was removed since the list was made is one that is not there.
+        # A container that was removed since the list was made is not there.
         if isinstance(answer, EngineError) and answer.status == 404:
             continue
         if isinstance(answer, Exception):
@@ -197,7 +197,7 @@ def _containers(engine, inspected, listed, params):
         containers[one_id].update(usage[one_id])
         if containers[one_id]["oom_kills"]:
             containers[one_id]["oom_killed"] = True
-        # Nothing left to read, of one that lived a moment ago: it ended, or it is gone.
+        # Nothing left to read of a container that lived a moment ago: it ended, or it is gone.
         is_odd = not is_text or (containers[one_id]["pid"] and containers[one_id]["memory_used_bytes"] is None)
         if is_odd and _is_gone(engine, one_id):
             del containers[one_id]

@@ -155,7 +155,7 @@ def describe(program, main_log):
         started_at_seconds=program["start"] or None,
         finished_at_seconds=program["stop"] or None,
         uptime_seconds=max(0, program["now"] - program["start"]) if lives else None,
-        # One that never ran may just not be started with supervisord.
+        # A program that never ran may just not be started with supervisord.
         stopped_by_person=None if program["state"] == 0 and not program["start"] else program["state"] in (0, 40),
     )
 

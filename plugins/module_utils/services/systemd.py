@@ -178,12 +178,12 @@ def _oom_killed(unit, signal_name):
 
 
 def _stopped_by_person(state, ended):
-    # What Java and many shells end with when they are told to, which systemd counts as a failure.
+    # What Java and many shells end with when they are asked to end: systemd counts it as a failure.
     if state == "fatal" and ended["exit_code"] in (130, 143):
         return None
     if state != "stopped":
         return False
-    # One that ended well by itself looks like one that was stopped and ended well.
+    # A unit that ended well by itself looks like a unit that was stopped and ended well.
     return True if ended["signal"] == "SIGTERM" else None
 
 

@@ -171,7 +171,7 @@ def mask_secrets(line):
 
 
 def mask_arguments(arguments):
-    """The arguments of a program without the secrets in them: a value stands in the next one, or behind ``=``."""
+    """The arguments of a program without the secrets in them: a value is the next argument, or behind ``=``."""
     shown, before = [], ""
     for argument in arguments:
         if _announces_secret(before, arguments[0]):

@@ -14,7 +14,7 @@ def with_url_parameter(raw, parameter, value):
     Args:
         raw: the URL, with every ``%`` written as ``%%``.
         parameter: the name of the parameter.
-        value: its new value, or None to remove it. One that is there several times is set everywhere.
+        value: its new value, or None to remove it. A parameter that is there several times is set everywhere.
 
     Returns:
         The URL, otherwise unchanged to the letter, and whether the parameter was there.

@@ -124,9 +124,9 @@ def test_a_home_is_that_of_its_user(monkeypatch):
         ("maintenance:\n- {reason: a, begins_at: 2026-01-01T00:00:00Z, ends_at: 2026-01-02T00:00:00Z,\n"
          "   runbooks: [cache,\n   cash]}\n", 8, "no runbook 'cash'; did you mean cache"),
         # The same twice, or somewhere else
-        ("  db_pool: {mode: off}\n", 5, "db_pool stands here twice"),
-        ("state_directory: other\n", 5, "state_directory stands here twice"),
-        ("limits:\n  groups:\n    a: {}\n    a: {}\n", 8, "a stands here twice"),
+        ("  db_pool: {mode: off}\n", 5, "db_pool is given twice"),
+        ("state_directory: other\n", 5, "state_directory is given twice"),
+        ("limits:\n  groups:\n    a: {}\n    a: {}\n", 8, "a is given twice"),
         ("node: &n one\nwatchdog_alert: *n\n", 6, "the alias *n; write it out"),
         ("limits: &l\n  groups: *l\n", 6, "the alias *l; write it out"),
         ("  cache:\n    variables: &v\n      self: [*v]\n", 7, "the alias *v; write it out"),
