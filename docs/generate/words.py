@@ -41,7 +41,9 @@ def _words(node: nodes.Node, values: dict[str, Any]) -> str:
     if isinstance(node, nodes.List):
         return "; ".join(_words(part, values) for part in node.items)
     if isinstance(node, nodes.Name) and isinstance(values.get(node.name), (str, int, float)):
-        return readable(values[node.name], values)
+        said = readable(values[node.name], values)
+        if said != NOT_KNOWN_HERE:
+            return said
     if isinstance(node, nodes.Filter) and node.name.startswith("oncall.runbooks."):
         name = node.name.rpartition(".")[2]
         described = load("plugins", "filter", f"{name}.yml").get("DOCUMENTATION", {}).get("short_description", "")
