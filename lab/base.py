@@ -18,7 +18,7 @@ from .layout import DATABASE, LabError, Layout, write_private
 from .measure import wait
 
 # For what never comes: a busy machine takes its time.
-CONDITION_SECONDS = 120
+CONDITION_SECONDS = 300
 
 
 class BaseLab(ABC):

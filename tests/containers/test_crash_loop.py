@@ -21,7 +21,7 @@ FAULTS_CAUSES = {
 
 @pytest.fixture
 def runbook(compose_lab, compose_player):
-    return Runbook(compose_lab, compose_player, "crash_loop", crash_loop_settled_seconds=5)
+    return Runbook(compose_lab, compose_player, "crash_loop", crash_loop_settled_seconds=15)
 
 
 @pytest.mark.parametrize("fault", FAULTS_CAUSES)
