@@ -75,6 +75,10 @@ deployment:
   description: What M(oncall.runbooks.deployment_info) returns.
   type: dict
   returned: when asked for
+certificate:
+  description: What M(oncall.runbooks.certificate_info) returns.
+  type: dict
+  returned: when asked for
 """
 
 from ..module_utils import observe
