@@ -20,8 +20,7 @@ NEXT = """Write next, and run `make docs` and `make contract` after each:
   roles/{name}/vars/main.yml            the likely causes
   tests/unit/tables/test_{name}_table.py   a row for each cause, before the cause
   extensions/prometheus/rules/{name}.yml   a rule for each alert, with its tests
-  roles/{name}/tasks/remedies/          with the first remedy also molecule/{name} and tests/containers/test_{name}.py
-  changelogs/fragments/{name}.yml       a sentence for users
+  roles/{name}/tasks/remedies/          with the first remedy also tests/integration/test_{name}.py or tests/containers, and molecule/{name}
 docs/writing-a-runbook.md explains each."""
 
 
@@ -36,12 +35,21 @@ def trouble_with(name: str) -> str:
     return f"the variables of {name} and of {near} would begin alike; take another name" if near else ""
 
 
+def next_version() -> str:
+    """The version that what is new today comes with."""
+    releases = load("changelogs", "changelog.yaml")["releases"]
+    major, minor, _ = max([int(part) for part in release.split(".")] for release in releases)
+    return f"{major}.{minor + 1}.0"
+
+
 def files(name: str) -> dict[Path, str]:
     """What is written by hand from then on."""
     covers = [item["id"] for item in load("tests", "coverage.yml")["items"] if item["runbook"] == name]
     role = ROOT / "roles" / name
     return {
-        role / "meta" / "runbook.yml": filled("new/runbook.yml", runbook=name, covers=f"[{', '.join(covers)}]"),
+        role / "meta" / "runbook.yml": filled(
+            "new/runbook.yml", runbook=name, covers=f"[{', '.join(covers)}]", version=next_version()
+        ),
         role / "tasks" / "look.yml": filled("new/look.yml", runbook=name),
         role / "vars" / "main.yml": filled("new/vars.yml", runbook=name),
         ROOT / "tests" / "unit" / "tables" / f"test_{name}_table.py": filled("new/test_table.py", runbook=name),

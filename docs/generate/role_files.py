@@ -32,6 +32,9 @@ def files(runbook: Runbook) -> dict[Path, str]:
             "argument_specs.yml",
             runbook=name,
             short_description=_scalar(runbook.meta["short_description"]),
+            version_added=f"\n    version_added: {runbook.meta['version_added']}"
+            if "version_added" in runbook.meta
+            else "",
             description=dump(runbook.meta["description"], 6),
             options=dump({**runbook.options, **runbook.required}, 6),
         ),

@@ -26,7 +26,7 @@ OPTIONS_OF_ALL = {
     },
 }
 REQUIRED = {"title", "signal", "alerts", "severity", "escalation", "covers", "short_description", "description"}
-OPTIONAL = {"options", "requires", "remedies"}
+OPTIONAL = {"version_added", "options", "requires", "remedies"}
 
 
 class SourceError(Exception):

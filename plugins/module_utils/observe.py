@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from .deadline import all_within
 from .observers import (
+    certificate,
     deployment,
     filesystem,
     host,
@@ -34,6 +35,7 @@ OBSERVERS = {
     "postgres_access": postgres_access,
     "port": port,
     "deployment": deployment,
+    "certificate": certificate,
 }
 
 SPEC = {name: {"type": "dict", "options": observer.SPEC} for name, observer in OBSERVERS.items()}

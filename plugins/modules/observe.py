@@ -55,10 +55,6 @@ http_probe:
   description: What M(oncall.runbooks.http_probe_info) returns.
   type: dict
   returned: when asked for
-port:
-  description: What M(oncall.runbooks.port_info) returns.
-  type: dict
-  returned: when asked for
 filesystem:
   description: What M(oncall.runbooks.filesystem_info) returns.
   type: dict
@@ -71,8 +67,16 @@ postgres_access:
   description: What M(oncall.runbooks.postgres_access_info) returns.
   type: dict
   returned: when asked for
+port:
+  description: What M(oncall.runbooks.port_info) returns.
+  type: dict
+  returned: when asked for
 deployment:
   description: What M(oncall.runbooks.deployment_info) returns.
+  type: dict
+  returned: when asked for
+certificate:
+  description: What M(oncall.runbooks.certificate_info) returns.
   type: dict
   returned: when asked for
 """

@@ -20,6 +20,8 @@ FIRE_WITHOUT_DATA = {WATCHDOG, "OncallDown"}
 # Which variables of its runbook a rule agrees with; none where it fires for something that is there or not.
 THRESHOLDS: dict[str, tuple[str, ...]] = {
     "CacheHitRateLow": ("cache_hit_ratio", "cache_min_lookups", "cache_cold_seconds"),
+    "CertificateNotRenewed": ("certificate_expiry_urgent_days",),
+    "CertificateExpiresSoon": ("certificate_expiry_soon_days",),
     "CrashLoop": ("crash_loop_restarts",),
     "ContainerRestarting": ("crash_loop_restarts",),
     "DbPoolHighUsage": ("db_pool_high_usage_ratio",),

@@ -44,6 +44,17 @@ def test_the_example_of_ones_own_cause_is_accepted():
     assert set(expand(written, remedies, extra=own)) == {*causes("db_pool"), *own}
 
 
+def test_what_the_guide_shows_is_what_the_files_say():
+    """An excerpt names its file in its first line; three dots stand for lines that are left out."""
+    shown = re.findall(r"^```\w+\n# (\S+)\n(.*?)^```$", page("writing-a-runbook.md"), re.M | re.S)
+    assert len(shown) > 10
+    for name, excerpt in shown:
+        text, at = (ROOT / name).read_text(), 0
+        for part in re.split(r"^\.\.\.\n", excerpt, flags=re.M):
+            assert f"\n{part}" in text[at:], f"{name} has no\n{part}"
+            at = text.index(f"\n{part}", at) + len(part)
+
+
 def test_every_outcome_and_guard_is_explained():
     text = page("architecture.md")
     assert [outcome for outcome in OUTCOMES if f"`{outcome}`" not in text] == []

@@ -12,13 +12,15 @@ from lab.faults import load_faults
 
 SCENARIOS = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
 WITHOUT_RUNBOOK = {"default", "healthy"}
+# The stack shows no certificate. tests/integration has servers that do.
+WITHOUT_SCENARIO = {"certificate_expiry"}
 OUTCOMES = {"resolved", "advised", "blocked", "unresolved"}
 
 
 def test_every_runbook_that_acts_has_a_scenario_and_every_scenario_a_runbook():
     # Without a remedy there is nothing that a scenario could prove, but that a sound stack is left alone.
     acting = {runbook for runbook in RUNBOOKS if names("roles", runbook, "tasks", "remedies")}
-    assert acting | WITHOUT_RUNBOOK <= set(SCENARIOS) <= {*RUNBOOKS, *WITHOUT_RUNBOOK}
+    assert acting - WITHOUT_SCENARIO | WITHOUT_RUNBOOK <= set(SCENARIOS) <= {*RUNBOOKS, *WITHOUT_RUNBOOK}
 
 
 @pytest.mark.parametrize("scenario", sorted(set(SCENARIOS) - WITHOUT_RUNBOOK))

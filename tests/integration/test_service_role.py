@@ -186,6 +186,43 @@ def test_one_that_ends_again_is_reported_with_its_last_error(supervisord, tmp_pa
     assert "\n" not in found["failed"]
 
 
+ONCE = """[program:once]
+command={python} -c "import time; time.sleep(2)"
+startsecs=0
+autorestart=false
+autostart=false
+"""
+
+
+def test_what_runs_once_is_waited_for_until_it_has_ended(supervisord, tmp_path):
+    (supervisord.program_config.parent / "once.conf").write_text(ONCE.format(python=sys.executable))
+    supervisord.rpc("reloadConfig")
+    supervisord.rpc("addProcessGroup", "once")
+    commands = {"well": ["true"], "badly": ["false"]}
+    services = {
+        "once": supervisord.service("once"),
+        "ended": supervisord.service("ended"),
+        "idle": supervisord.service("idle"),
+        # Its status command says whether it runs, which it does not when it has ended.
+        **{
+            name: {"manager": "command", "commands": {"start": argv, "status": ["false"]}}
+            for name, argv in commands.items()
+        },
+    }
+    asked = [step("start", name, service_runs_once=True, service_wait_seconds=5) for name in services]
+    found, _output = play(tmp_path, services, asked)
+    assert [one["failed"] for one in found] == [
+        None,
+        "service ended has not ended well after start, waited up to 5 s: "
+        "exited, exit code 7: "
+        "ended with an error of its own",
+        "service idle has not ended well after start, waited up to 5 s: running",
+        None,
+        "false ended with exit code 1 and printed nothing",
+    ]
+    assert supervisord.state("once") == "EXITED"
+
+
 def test_commands(tmp_path):
     record = tmp_path / "record"
     script = tmp_path / "platform"
