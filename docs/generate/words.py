@@ -59,7 +59,8 @@ def _either(node: nodes.CondExpr, values: dict[str, Any]) -> str:
     alternatives = list(dict.fromkeys(text for text in both if text.strip() and text != NOT_KNOWN_HERE))
     if len(alternatives) > 1:
         alternatives = [_tidy(text) for text in alternatives]
-    return ("; " if lists else " or ").join(alternatives) or NOT_KNOWN_HERE
+    between = "; " if lists else " Or: " if alternatives and alternatives[0].endswith(".") else " or "
+    return between.join(alternatives) or NOT_KNOWN_HERE
 
 
 def _name_of(node: nodes.Node | None) -> str:

@@ -104,7 +104,7 @@ def _replicas(one: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _loops(one: Mapping[str, Any], restarts: float, settled_seconds: float) -> bool | str:
-    """True, False, or why it cannot be told."""
+    """True, False, or why nothing shows it."""
     if not one.get("available"):
         return str(one.get("reason") or "it could not be observed")
     state, count = one["state"], one.get("restarts") or 0
@@ -152,7 +152,7 @@ def _ended(one: Mapping[str, Any]) -> bool | str:
     if one["state"] == "created" or (one.get("exit_code") == 0 and one["state"] != "fatal"):
         return False
     if one.get("stopped_by_person") is None:
-        return "it ended, and whether a person stopped it cannot be told"
+        return "it ended, and nothing shows whether a person stopped it"
     if one["state"] == "fatal" or one.get("exit_code") is not None or one.get("signal"):
         return True
     return "it ended, and how is not known"

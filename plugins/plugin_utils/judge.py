@@ -206,7 +206,7 @@ def _step(
 
 
 def status_of(findings: list[dict]) -> str:
-    """``problem`` where there is one, else ``unknown`` where something could not be told, else ``healthy``."""
+    """``problem`` where there is one, else ``unknown`` where something is not known, else ``healthy``."""
     found = {finding["status"] for finding in findings}
     if PROBLEM in found:
         return PROBLEM

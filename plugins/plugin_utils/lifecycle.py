@@ -205,7 +205,7 @@ def looked(state: State, diagnosis: Mapping[str, Any], options: Mapping[str, Any
     """What one look after the remedies proves.
 
     The causes acted on must be gone, and stay gone for ``verify_seconds``, before ``verify_timeout_seconds`` are
-    over. A cause that cannot be told is not gone.
+    over. A cause of which nothing is known is not gone.
     """
     verify = dict(state["verify"] or {"started_at": now, "good_since": None, "looks": 0})
     verify["looks"] += 1

@@ -354,7 +354,7 @@ def test_a_deployment_in_the_future_is_a_wrong_clock(diagnose):
 def test_where_routes_are_not_told_it_says_so(diagnose):
     findings = judged(diagnose, {"metrics": without_routes(metrics(0))}, NOT_COUNTED)["findings"]
     (finding,) = [one for one in findings if one["cause"] == "routes_unknown"]
-    assert finding["summary"] == "the answers cannot be told apart by route, so health checks count as users"
+    assert finding["summary"] == "the metrics do not name the route of an answer, so health checks count as users"
 
 
 @pytest.mark.parametrize(
