@@ -11,7 +11,7 @@ import ipaddress
 import socket
 import time
 
-_SEQUENCE, _SET, _OCTETS, _OID, _UTC_TIME, _VERSION, _EXTENSIONS = 0x30, 0x31, 0x04, 0x06, 0x17, 0xA0, 0xA3
+_UTC_TIME, _VERSION, _EXTENSIONS = 0x17, 0xA0, 0xA3
 _DNS_NAME, _IP_ADDRESS = 0x82, 0x87
 _COMMON_NAME, _ALTERNATIVE_NAMES = b"\x55\x04\x03", b"\x55\x1d\x11"
 
@@ -30,11 +30,11 @@ def parse(der):
         ValueError: these bytes are no certificate.
     """
     try:
-        (_tag, whole) = next(_items(der))
-        fields = [one for one in _items(next(_items(whole))[1]) if one[0] != _VERSION]
-        (_serial, _algorithm, (_, issuer), (_, validity), (_, subject), _key, *more) = fields
+        whole = _items(der)[0][1]
+        fields = [one for one in _items(_items(whole)[0][1]) if one[0] != _VERSION]
+        issuer, validity, subject = (content for _tag, content in fields[2:5])
         not_before, not_after = (_seconds(*one) for one in _items(validity))
-        names = [name for tag, block in more if tag == _EXTENSIONS for name in _alternative_names(block)]
+        names = [name for tag, block in fields[6:] if tag == _EXTENSIONS for name in _alternative_names(block)]
         return {
             "not_before": not_before,
             "not_after": not_after,
@@ -44,7 +44,7 @@ def parse(der):
             "is_root": subject == issuer,
             "sha256": hashlib.sha256(der).hexdigest(),
         }
-    except (IndexError, OSError, RuntimeError, StopIteration, TypeError, ValueError) as error:
+    except (IndexError, OSError, ValueError) as error:
         raise ValueError(f"no certificate: {error}") from None
 
 
@@ -67,7 +67,7 @@ def is_for(host, certificate, common_name=False):
 
 def _items(data):
     """The tag and the content of each element of some DER bytes."""
-    at = 0
+    found, at = [], 0
     while at < len(data):
         tag, length, at = data[at], data[at + 1], at + 2
         if length >= 0x80:
@@ -75,8 +75,9 @@ def _items(data):
             length, at = int.from_bytes(data[at : at + count], "big"), at + count
         if at + length > len(data):
             raise IndexError("it is cut off")
-        yield tag, data[at : at + length]
+        found.append((tag, data[at : at + length]))
         at += length
+    return found
 
 
 def _seconds(tag, text):
@@ -96,11 +97,11 @@ def _common_name(name):
 
 
 def _alternative_names(block):
-    for _tag, extension in _items(next(_items(block))[1]):
+    for _tag, extension in _items(_items(block)[0][1]):
         (_tag, kind), *_critical, (_tag, value) = _items(extension)
         if kind != _ALTERNATIVE_NAMES:
             continue
-        for tag, name in _items(next(_items(value))[1]):
+        for tag, name in _items(_items(value)[0][1]):
             if tag == _DNS_NAME:
                 yield name.decode("ascii")
             elif tag == _IP_ADDRESS:
