@@ -57,6 +57,7 @@ class Project:
                     "healthcheck": {"test": ["CMD-SHELL", "echo no disk; exit 1"], **check},
                 },
                 "ends": {**common, "command": ["python3", "-c", "import sys; sys.exit('ERROR PORT is not set')"]},
+                "renews": {**common, "command": ["python3", "-c", "import time; time.sleep(3)"]},
                 "loops": {
                     **common,
                     "command": ["sh", "-c", "echo FATAL no; exit 2"],
@@ -334,3 +335,20 @@ def test_one_that_does_not_come_up_is_reported_with_the_reason(project, tmp_path
     assert "exit code 2: ended with an error of its own, often wrong usage" in failed[2]
     assert all("\n" not in line for line in failed)
     assert project.lives("db", "api", "web") == before
+
+
+def test_what_runs_once_is_waited_for_until_it_has_ended(project, containers, tmp_path):
+    containers.run_all({"renewed": ("import time; time.sleep(2)",), "refused": ("raise SystemExit(4)",)})
+    services = {
+        "renews": project.service(name="renews"),
+        "ends": project.service(name="ends"),
+        "renewed": containers.service("renewed"),
+        "refused": containers.service("refused"),
+    }
+    found, _output = play(tmp_path, services, [step("start", name, service_runs_once=True) for name in services])
+    failed = [outcome["failed"] for outcome in found]
+    badly = "has not ended well after start, waited up to 15 s: exited, exit code"
+    assert [failed[0], failed[2]] == [None, None]
+    assert failed[1].startswith(f"service ends {badly} 1: ")
+    assert failed[3].startswith(f"service refused {badly} 4: ")
+    assert [one["State"]["ExitCode"] for one in project.of("renews")] == [0]

@@ -42,6 +42,10 @@ UNITS = {
     "once": unit("0", "RemainAfterExit=yes", service="oneshot"),
     "left": unit("0", "RemainAfterExit=yes"),
     "stopped": unit(SLEEP),
+    "renewal": unit("import time; time.sleep(2); open('/run/renewed', 'w').close()", service="oneshot"),
+    "renewal_fails": unit("import sys; sys.exit('FATAL no account')", service="oneshot"),
+    "renewal_hangs": unit(SLEEP, service="oneshot"),
+    "unready": unit("import sys; sys.exit(6)", service="notify"),
 }
 SERVICES: dict[str, Any] = {name: {"manager": "systemd", "name": f"{name}.service"} for name in UNITS}
 SERVICES["api"]["environment_file"] = "/etc/api.env"
@@ -170,3 +174,22 @@ def test_verbs(host, tmp_path):
     assert [host.show(name, "SubState") for name in ("flaky", "idle", "api")] == ["running", "dead", "running"]
     assert host.show("bystander", "MainPID") == pids["bystander"]
     assert host.show("bystander", "ExecMainStartTimestampMonotonic") == started_bystander
+
+
+def test_what_runs_once_is_waited_for_until_it_has_ended(host, tmp_path):
+    steps = [step("start", name, service_runs_once=True) for name in ("renewal", "renewal_fails", "bystander")]
+    steps += [step("start", "renewal_hangs", service_runs_once=True, service_wait_seconds=3), step("start", "unready")]
+    found, _output = play(tmp_path, SERVICES, steps, *host.variables())
+
+    failed = [one["failed"] for one in found]
+    assert failed[0] is None
+    assert host.run("ls /run/renewed")
+    assert failed[1].startswith(
+        "service renewal_fails has not ended well after start, waited up to 15 s: fatal, exit code 1:"
+    )
+    assert "FATAL no account" in failed[1]
+    assert failed[2].startswith("service bystander has not ended well after start, waited up to 15 s: running")
+    assert failed[3].startswith("service renewal_hangs: systemctl ")
+    assert "3 s" in failed[3]
+    assert failed[4].startswith("service unready does not run after start, waited up to 15 s: fatal, exit code 6:")
+    assert all("\n" not in line for line in failed[1:])
