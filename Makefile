@@ -29,7 +29,7 @@ demo: .venv/lab.stamp ## start a real stack, break it, run the runbook, show the
 # What mostly waits runs beside what mostly computes, and promises alone. Every stage runs, whatever fails before it.
 test: .venv/test.stamp ## everything that checks this project
 	@MAKE="$(MAKE)" $(BIN)/python tests/support/stages.py \
-		"lint types" "molecule containers | unit contract sanity integration alerts" promises
+		"lint types" "molecule | unit contract sanity" integration alerts promises containers
 
 setup: .venv/test.stamp ## only make .venv
 
