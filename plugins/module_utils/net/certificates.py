@@ -157,10 +157,22 @@ def _each(body):
         body = body[3 + length :]
 
 
+def _issuers(own, others):
+    """Those of the others that issued it, or issued what did."""
+    found, left, wanted = [], list(others), {own["by"]}
+    while True:
+        new = [one for one in left if one["of"] in wanted]
+        if not new:
+            return found
+        found, left = found + new, [one for one in left if one not in new]
+        wanted = {one["by"] for one in new}
+
+
 def _described(target, address, chain, is_whole, now):
     own, *others = chain
-    # Nobody trusts a root because a server shows it.
-    earlier = [one for one in others if not one["is_root"] and one["not_after"] < own["not_after"]]
+    # Nobody trusts a root because a server shows it, nor looks at what vouches for nothing here.
+    issuers = _issuers(own, others)
+    earlier = [one for one in issuers if not one["is_root"] and one["not_after"] < own["not_after"]]
     last = min(earlier, key=lambda one: one["not_after"], default=None)
     days = (own["not_after"] - now) / _DAY
     ends = f"ends in {days:.1f} days" if days > 0 else f"ended {-days:.1f} days ago"

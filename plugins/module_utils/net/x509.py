@@ -24,7 +24,8 @@ def parse(der):
 
     Returns:
         A dict ``not_before`` and ``not_after`` (seconds since 1970), ``subject`` and ``issuer`` (common names), ``names``
-        (subject alternative names), ``is_root`` (it issued itself) and ``sha256``.
+        (subject alternative names), ``addresses`` (those of them that are IP addresses), ``by`` and ``of`` (issuer and subject as
+        bytes), ``is_root`` (it issued itself) and ``sha256``.
 
     Raises:
         ValueError: these bytes are no certificate.
@@ -34,13 +35,16 @@ def parse(der):
         fields = [one for one in _items(_items(whole)[0][1]) if one[0] != _VERSION]
         issuer, validity, subject = (content for _tag, content in fields[2:5])
         not_before, not_after = (_seconds(*one) for one in _items(validity))
-        names = [name for tag, block in fields[6:] if tag == _EXTENSIONS for name in _alternative_names(block)]
+        named = [one for tag, block in fields[6:] if tag == _EXTENSIONS for one in _alternative_names(block)]
         return {
             "not_before": not_before,
             "not_after": not_after,
             "subject": _common_name(subject),
             "issuer": _common_name(issuer),
-            "names": names,
+            "names": [name for _kind, name in named],
+            "addresses": [name for kind, name in named if kind == _IP_ADDRESS],
+            "by": issuer,
+            "of": subject,
             "is_root": subject == issuer,
             "sha256": hashlib.sha256(der).hexdigest(),
         }
@@ -59,7 +63,9 @@ def is_for(host, certificate, common_name=False):
     names = certificate["names"] or ([certificate["subject"]] if common_name else [])
     wanted = host.rstrip(".").lower()
     try:
+        # HTTPS takes an address only from the names that are addresses, libpq from any.
         accepted = {str(ipaddress.ip_address(wanted))}
+        names = names if common_name else certificate["addresses"]
     except ValueError:
         accepted = {wanted, "*." + wanted.partition(".")[2]}
     return any(name.lower() in accepted for name in names)
@@ -103,6 +109,6 @@ def _alternative_names(block):
             continue
         for tag, name in _items(_items(value)[0][1]):
             if tag == _DNS_NAME:
-                yield name.decode("ascii")
+                yield tag, name.decode("ascii")
             elif tag == _IP_ADDRESS:
-                yield socket.inet_ntop(socket.AF_INET6 if len(name) == 16 else socket.AF_INET, name)
+                yield tag, socket.inet_ntop(socket.AF_INET6 if len(name) == 16 else socket.AF_INET, name)

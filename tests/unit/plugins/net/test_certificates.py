@@ -124,7 +124,12 @@ def test_refused(tmp_path, url):
     ],
 )
 def test_names(host, named, is_it):
-    assert x509.is_for(host, {"names": named, "subject": host}) is is_it
+    assert x509.is_for(host, {"names": named, "addresses": ["::1"] if "::1" in named else [], "subject": host}) is is_it
+
+
+def test_an_address_written_as_a_name_counts_for_a_database_only():
+    certificate = {"names": ["10.0.0.1"], "addresses": [], "subject": ""}
+    assert [x509.is_for("10.0.0.1", certificate, common_name) for common_name in (False, True)] == [False, True]
 
 
 def test_no_garbage_of_a_server_is_taken_for_a_certificate(tmp_path):
