@@ -14,7 +14,7 @@ from .role_files import filled
 from .source import ROOT, load, roles
 from .write import main as write_all
 
-NEXT = """Write next, and run `make docs` and `make contract` after each:
+NEXT = """Write next, and after each run `make docs` and `pytest tests/contract -k {name}`, at the end `make contract`:
   roles/{name}/meta/runbook.yml         what it is, and its options
   roles/{name}/tasks/look.yml           what it looks at
   roles/{name}/vars/main.yml            the likely causes

@@ -39,7 +39,12 @@ def files(runbook: Runbook) -> dict[Path, str]:
             options=dump({**runbook.options, **runbook.required}, 6),
         ),
         role / "meta" / "main.yml": filled("meta.yml", title=title),
-        **{role / "tasks" / file: filled(file, runbook=name) for file in ("main.yml", "diagnose.yml", "remediate.yml")},
+        **{role / "tasks" / file: filled(file, runbook=name) for file in ("main.yml", "remediate.yml")},
+        role / "tasks" / "diagnose.yml": filled(
+            "diagnose.yml",
+            runbook=name,
+            requires=f"    requires: [{', '.join(runbook.meta['requires'])}]\n" if runbook.meta.get("requires") else "",
+        ),
         ROOT / "playbooks" / f"{name}.yml": filled(
             "playbook.yml", runbook=name, title=runbook.meta["title"], alerts=f": {alerts}" if alerts else ""
         ),

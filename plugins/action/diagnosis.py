@@ -50,6 +50,7 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(f"there is no {runbook}_causes; use diagnosis in the role of a runbook")
         remedies = {path.stem for path in (role_path / "tasks" / "remedies").glob("*.yml")}
         self._names = self._names_of(runbook, observed, variables)
+        self._require(plain(self._task.args.get("requires", [])), runbook)
         asked = plain(self._task.args.get("names", []))
         if wrong := [name for name in asked if not str(name).isidentifier()]:
             raise AnsibleActionFail(f"names takes names of {runbook}_names, which {wrong[0]!r} is not")
@@ -133,6 +134,16 @@ class ActionModule(ActionBase):
             cast=cast,
             renamed=expression_for,
         )
+
+    def _require(self, names: list[str], runbook: str) -> None:
+        for name in names:
+            try:
+                value = self._named(name)
+            except judge.CannotTell:
+                value = None
+            if not value:
+                # Nothing to look at would read as healthy.
+                raise AnsibleActionFail(f"set {name}: without it {runbook} has nothing to look at")
 
     def _deprecated(self, what: str) -> None:
         self._display.deprecated(

@@ -37,6 +37,7 @@ options:
 
 import json
 import os
+import re
 import time
 import uuid
 from pathlib import Path
@@ -52,6 +53,12 @@ from ..plugin_utils.record_markdown import markdown
 
 COLLECTION = "oncall.runbooks."
 COLORS = {"healthy": "green", "resolved": "green", "planned": "cyan", "advised": "yellow"}
+
+# What Ansible says around the reason that an argument has no value.
+_AROUND = re.compile(
+    r"^Task failed: Finalization of task args for '[^']*' failed: Error while resolving value for '[^']*': "
+    r"(The filter plugin 'ansible\.builtin\.mandatory' failed: )?"
+)
 
 
 class CallbackModule(CallbackBase):
@@ -89,7 +96,7 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         if not self._collect(result) and not ignore_errors and not self._is_the_end(result):
-            message = result._result.get("msg") or "no message"
+            message = _AROUND.sub("", str(result._result.get("msg") or "no message"))
             self._trouble[result._host.get_name()] = f"{result._task.get_name()}: {masked(message, 500)}"
 
     def v2_runner_on_unreachable(self, result: Any) -> None:

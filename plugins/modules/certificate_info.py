@@ -55,9 +55,9 @@ served:
     issuer: {description: "The common name of its issuer.", type: str}
     names: {description: "The hosts that it is for.", type: list, elements: str}
     sha256: {description: "Its fingerprint.", type: str}
-    not_before: {description: "When it begins, in UTC.", type: str}
+    not_before: {description: "When it begins, or the last of its issuers in the chain, in UTC.", type: str}
     not_after: {description: "When it ends, in UTC.", type: str}
-    days_until_valid: {description: "Days until it begins; below 0 where it has begun.", type: float}
+    days_until_valid: {description: "Days until RV(served[].not_before); below 0 where all have begun.", type: float}
     days_left: {description: "Days until it ends; below 0 where it has ended.", type: float}
     matches: {description: "Whether it is for this host; null where nobody asks.", type: bool}
     chain_complete: {description: "Whether the whole chain was seen.", type: bool}

@@ -43,6 +43,11 @@ options:
     type: list
     elements: str
     default: []
+  requires:
+    description: Variables without which there is nothing to look at. Where one is empty, the diagnosis fails and names it.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""

@@ -232,7 +232,10 @@ def test_a_runbook_that_acts_is_tried_on_a_real_stack(runbook):
 def test_a_cause_over_what_may_be_empty_says_when_that_is_conclusive(runbook, slug):
     when, conclusive = causes(runbook)[slug]["gates"][-1]
     asks = [one for one in when if re.search(r"\| *(length|default|sum|max|min)\b", str(one))]
-    assert not asks or conclusive is not None, f"{asks}: say conclusive, which may be true"
+    assert not asks or conclusive is not None, (
+        f"roles/{runbook}/vars/main.yml: {slug} asks {asks} of what may be empty; add `conclusive: true`, or an expression "
+        "for whether everything was seen"
+    )
 
 
 @pytest.mark.parametrize(("runbook", "slug"), [pair for pair in CAUSES if "remedy" in causes(pair[0])[pair[1]]])

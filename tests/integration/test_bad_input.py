@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import re
 import sqlite3
 import subprocess
 import sys
@@ -12,7 +13,8 @@ import time
 from typing import Any
 
 import pytest
-from plays import REPOSITORY, Play
+import yaml
+from plays import REPOSITORY, Play, Player
 from test_db_pool import a_transaction_held, state_of
 
 from lab import Lab
@@ -280,3 +282,22 @@ def test_the_secret_is_nowhere(healthy_lab, player, old_transaction):
     assert secret not in play.record.read_text()
     assert not any(secret in line for line in "\n".join(seen).splitlines())
     assert REPOSITORY.is_dir()
+
+
+REQUIRES = {
+    path.parts[-3]: meta["requires"]
+    for path in sorted(REPOSITORY.glob("roles/*/meta/runbook.yml"))
+    if (meta := yaml.safe_load(path.read_text())).get("requires")
+}
+
+
+@pytest.mark.parametrize("runbook", REQUIRES)
+def test_no_runbook_is_healthy_without_what_it_requires(tmp_path, runbook):
+    # What nobody named cannot be well.
+    host = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    host["system_state_directory"] = str(tmp_path)
+    inventory = tmp_path / "inventory.json"
+    inventory.write_text(json.dumps({"all": {"hosts": {"stack": host}}}))
+    play = Player(tmp_path, tmp_path).play("-i", str(inventory), playbook=f"playbooks/{runbook}.yml", run_hosts="stack")
+    assert (play.code, play.outcome) == (2, "unknown"), play.output
+    assert re.search(r": ((set|give) system_\w+|'system_\w+' is undefined)", play.run["summary"]), play.run["summary"]

@@ -18,6 +18,11 @@ _PORTS = {"https": 443, "tls": None, "postgresql": 5432}
 _SSL_REQUEST = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"
 _HANDSHAKE, _CERTIFICATE = 22, 11
 _DAY = 86400
+_NO_TLS = {
+    b"": "it closed the connection",
+    b"E": "it answered with an error of PostgreSQL",
+    b"N": "it offers no TLS, and its sslmode asks for it",
+}
 
 
 def observe(params):
@@ -56,7 +61,7 @@ def observe(params):
 def _target(name, url):
     try:
         parts = urlsplit(url)
-        port = parts.port or _PORTS[parts.scheme]
+        port = _PORTS[parts.scheme] if parts.port is None else parts.port
         # A URL may hold a password: only host and port are kept of it.
         host = (parts.hostname or "").encode("idna").decode()
     except (AttributeError, KeyError, TypeError, ValueError):
@@ -66,8 +71,10 @@ def _target(name, url):
         raise ValueError(f"endpoint {one_line(name)} must be {known}")
     is_postgres = parts.scheme == "postgresql"
     # As libpq: with any other sslmode a database is taken for itself whatever its certificate says.
-    named = not is_postgres or parse_qs(parts.query).get("sslmode") == ["verify-full"]
-    return {"name": name, "host": host, "port": port, "postgres": is_postgres, "named": named}
+    mode = parse_qs(parts.query).get("sslmode", [""])[0]
+    wants = not is_postgres or mode in ("require", "verify-ca", "verify-full")
+    named = not is_postgres or mode == "verify-full"
+    return {"name": name, "host": host, "port": port, "postgres": is_postgres, "named": named, "wants_tls": wants}
 
 
 def _look(target, deadline, now):
@@ -97,10 +104,10 @@ def _chain(target, family, address, deadline):
             if target["postgres"]:
                 connection.sendall(_SSL_REQUEST)
                 answer = connection.recv(1)
+                if answer == b"N" and not target["wants_tls"]:
+                    return [], True
                 if answer != b"S":
-                    if answer == b"N":
-                        return [], True
-                    raise ConnectionError("it does not speak the protocol of PostgreSQL")
+                    raise ConnectionError(_NO_TLS.get(answer, "it does not speak the protocol of PostgreSQL"))
             tls, received, error = _shake_hands(connection, target["host"], newest, deadline)
         if chain := shown_in(received):
             return chain, True
@@ -170,10 +177,11 @@ def _issuers(own, others):
 
 def _described(target, address, chain, is_whole, now):
     own, *others = chain
-    # Nobody trusts a root because a server shows it, nor looks at what vouches for nothing here.
+    # A root counts, too: clients that trust this very copy refuse it when it has ended.
     issuers = _issuers(own, others)
-    earlier = [one for one in issuers if not one["is_root"] and one["not_after"] < own["not_after"]]
+    earlier = [one for one in issuers if one["not_after"] < own["not_after"]]
     last = min(earlier, key=lambda one: one["not_after"], default=None)
+    begins = max(one["not_before"] for one in [own, *issuers])
     days = (own["not_after"] - now) / _DAY
     ends = f"ends in {days:.1f} days" if days > 0 else f"ended {-days:.1f} days ago"
     return {
@@ -185,9 +193,9 @@ def _described(target, address, chain, is_whole, now):
         "issuer": one_line(own["issuer"]),
         "names": [one_line(name) for name in own["names"]],
         "sha256": own["sha256"],
-        "not_before": _shown(own["not_before"]),
+        "not_before": _shown(begins),
         "not_after": _shown(own["not_after"]),
-        "days_until_valid": round((own["not_before"] - now) / _DAY, 4),
+        "days_until_valid": round((begins - now) / _DAY, 4),
         "days_left": round(days, 4),
         "matches": is_for(target["host"], own, target["postgres"]) if target["named"] else None,
         "chain_complete": is_whole,

@@ -67,7 +67,8 @@ def is_for(host, certificate, common_name=False):
         accepted = {str(ipaddress.ip_address(wanted))}
         names = names if common_name else certificate["addresses"]
     except ValueError:
-        accepted = {wanted, "*." + wanted.partition(".")[2]}
+        domain = wanted.partition(".")[2]
+        accepted = {wanted, f"*.{domain}"} if domain else {wanted}
     return any(name.lower() in accepted for name in names)
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+# With what turns the direction of a line: it makes a text read as another one.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
 _TEMPLATE_START = re.compile(r"\{(?=[{%#])")
 
 

@@ -67,6 +67,12 @@ test_concluded = table(
         "its issuer ends first": Case(shown(api=good(60, by=ISSUER)), problems=["chain_ends"], says=["R3 in 9.0 days"]),
         "both end, the issuer first": Case(shown(api=good(15, by=ISSUER)), problems=["ends_soon", "chain_ends"]),
         "only its own certificate is seen": Case(shown(False, api=good(60)), unknown=["chain_ends"]),
+        "only its own certificate is seen, and counts": Case(
+            shown(False, api=good(60)), variables={"certificate_expiry_whole_chains": False}, says=["nothing found"]
+        ),
+        "its issuer is not yet valid": Case(
+            shown(api=good(60, by=Issued(900, "R4", begins=1, by=Issued(900, "root")))), problems=["not_yet_valid"]
+        ),
         "not yet valid": Case(shown(api=good(60, begins=1)), problems=["not_yet_valid"], says=["the clock here says"]),
         "ended, but for another host": Case(
             shown(api=Issued(-4, "other.example")),

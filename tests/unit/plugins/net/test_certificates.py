@@ -40,14 +40,23 @@ def test_a_certificate(tmp_path, days):
 
 @pytest.mark.parametrize("settings", [{}, {"verify_mode": ssl.CERT_REQUIRED}], ids=["", "wants a certificate of ours"])
 def test_an_issuer_that_ends_first(tmp_path, settings):
-    # The root is shown too, and ends first of all: nobody trusts it for that.
-    root = Issued(1, "old root")
+    root = Issued(30, "root")
     upper = Issued(9, "upper", by=root)
     file = Issued(60, "localhost", begins=2, by=Issued(200, "lower", by=upper)).write(tmp_path, root=True)
     with TlsServer(file, **settings) as server:
         one = seen(server)
     assert (one["chain_subject"], one["chain_days_left"]) == ("upper", pytest.approx(9, abs=0.001))
     assert (one["days_until_valid"], one["matches"]) == (pytest.approx(2, abs=0.001), False)
+
+
+def test_an_ended_root_and_an_issuer_that_begins_later(tmp_path):
+    # Clients that trust this very root say "certificate has expired", and "is not yet valid" of the other.
+    root = Issued(-1, "old root")
+    file = Issued(60, "127.0.0.1", by=Issued(200, "new", begins=5, by=root)).write(tmp_path, root=True)
+    with TlsServer(file) as server:
+        one = seen(server)
+    assert (one["chain_subject"], one["chain_days_left"]) == ("old root", pytest.approx(-1, abs=0.001))
+    assert one["days_until_valid"] == pytest.approx(5, abs=0.001)
 
 
 def test_tls_1_3_alone(tmp_path):
@@ -66,7 +75,10 @@ def test_postgresql(tmp_path):
         assert seen(server, "postgresql://127.0.0.1:{}?sslmode=verify-full")["matches"] is False
     with TlsServer(Issued(9, "db").write(tmp_path), postgres="N") as server:
         found = look(f"postgresql://127.0.0.1:{server.port}")
+        wanted = look(f"postgresql://127.0.0.1:{server.port}?sslmode=require")
     assert (found["without_tls"], found["served"], found["complete"]) == (["it"], [], True)
+    assert (wanted["available"], wanted["without_tls"]) == (False, [])
+    assert wanted["reason"].endswith("it offers no TLS, and its sslmode asks for it")
 
 
 def test_every_address_of_a_name(tmp_path, monkeypatch):
@@ -94,7 +106,7 @@ def test_what_cannot_be_told(tmp_path, monkeypatch):
             found = look(url, timeout_seconds=0.5)
             assert (found["available"], found["served"]) == (False, [])
             assert found["reason"] == f"it (127.0.0.1, port {port}): no complete answer in time"
-    with TlsServer(file, postgres="E") as other:
+    with TlsServer(file, postgres="H") as other:
         assert "it does not speak the protocol" in look(f"postgresql://127.0.0.1:{other.port}")["reason"]
         # It hears what it does not understand, and hangs up.
         assert "Connection reset" in look(f"https://127.0.0.1:{other.port}")["reason"]
@@ -106,7 +118,9 @@ def test_what_cannot_be_told(tmp_path, monkeypatch):
     )
 
 
-@pytest.mark.parametrize("url", ["http://a", "tls://a", "https://a:b", "https://", "a", {"url": "https://a"}, None])
+@pytest.mark.parametrize(
+    "url", ["http://a", "tls://a", "https://a:0", "https://a:b", "https://", "a", {"url": "https://a"}, None]
+)
 def test_refused(tmp_path, url):
     code, answer = run_module("certificate_info", tmp_path, endpoints={"it": url})
     assert (code, answer["msg"][:21]) == (1, "endpoint it must be h")
@@ -118,6 +132,7 @@ def test_refused(tmp_path, url):
         ("a.example", ["b.example", "A.Example"], True),
         ("a.b.example", ["*.example", "b.example"], False),
         ("example", ["*.example"], False),
+        ("example", ["*."], False),
         ("10.0.0.1", ["*.0.0.1"], False),
         ("0:0::1", ["::1"], True),
         ("a.example", [], False),
