@@ -178,12 +178,16 @@ def test_verbs(host, tmp_path):
 
 def test_what_runs_once_is_waited_for_until_it_has_ended(host, tmp_path):
     steps = [step("start", name, service_runs_once=True) for name in ("renewal", "renewal_fails", "bystander")]
+    pid = host.show("bystander", "MainPID")
     steps += [step("start", "renewal_hangs", service_runs_once=True, service_wait_seconds=3), step("start", "unready")]
+    steps.append(step("restart", "bystander", service_runs_once=True, service_wait_seconds=2))
     found, _output = play(tmp_path, SERVICES, steps, *host.variables())
 
     failed = [one["failed"] for one in found]
     assert failed[0] is None
     assert host.run("ls /run/renewed")
+    assert failed[5].startswith("service bystander has not ended well after restart")
+    assert host.show("bystander", "MainPID") != pid
     assert failed[1].startswith(
         "service renewal_fails has not ended well after start, waited up to 15 s: fatal, exit code 1:"
     )

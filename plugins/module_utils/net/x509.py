@@ -25,7 +25,7 @@ def parse(der):
     Returns:
         A dict ``not_before`` and ``not_after`` (seconds since 1970), ``subject`` and ``issuer`` (common names), ``names``
         (subject alternative names), ``addresses`` (those of them that are IP addresses), ``by`` and ``of`` (issuer and subject as
-        bytes), ``is_root`` (it issued itself) and ``sha256``.
+        bytes) and ``sha256``.
 
     Raises:
         ValueError: these bytes are no certificate.
@@ -45,7 +45,6 @@ def parse(der):
             "addresses": [name for kind, name in named if kind == _IP_ADDRESS],
             "by": issuer,
             "of": subject,
-            "is_root": subject == issuer,
             "sha256": hashlib.sha256(der).hexdigest(),
         }
     except (IndexError, OSError, ValueError) as error:
