@@ -10,6 +10,7 @@ OPTIONS = r"""
     description:
       - What to look at, by name. C(https://HOST[:PORT]), C(tls://HOST:PORT) for anything else that begins with TLS, or
         C(postgresql://HOST[:PORT]), which is asked for TLS as PostgreSQL wants it. User, password and path are not used.
+      - C(tls://127.0.0.1:443?name=shop.example.com) asks an address for the certificate of a name.
       - A database's certificate has to name its host only with C(?sslmode=verify-full), as for libpq.
     type: dict
     required: true

@@ -71,10 +71,14 @@ def _target(name, url):
         raise ValueError(f"endpoint {one_line(name)} must be {known}")
     is_postgres = parts.scheme == "postgresql"
     # As libpq: with any other sslmode a database is taken for itself whatever its certificate says.
-    mode = parse_qs(parts.query).get("sslmode", [""])[0]
+    asked = {name: values[0] for name, values in parse_qs(parts.query).items()}
+    mode = asked.get("sslmode")
     wants = not is_postgres or mode in ("require", "verify-ca", "verify-full")
     named = not is_postgres or mode == "verify-full"
-    return {"name": name, "host": host, "port": port, "postgres": is_postgres, "named": named, "wants_tls": wants}
+    # Behind one address there may be many names; the query of an https URL is for its server.
+    wanted = asked.get("name", host) if parts.scheme == "tls" else host
+    target = {"name": name, "host": host, "port": port, "wanted": wanted}
+    return dict(target, postgres=is_postgres, named=named, wants_tls=wants)
 
 
 def _look(target, deadline, now):
@@ -108,7 +112,7 @@ def _chain(target, family, address, deadline):
                     return [], True
                 if answer != b"S":
                     raise ConnectionError(_NO_TLS.get(answer, "it does not speak the protocol of PostgreSQL"))
-            tls, received, error = _shake_hands(connection, target["host"], newest, deadline)
+            tls, received, error = _shake_hands(connection, target["wanted"], newest, deadline)
         if chain := shown_in(received):
             return chain, True
         if error is None:
@@ -197,7 +201,7 @@ def _described(target, address, chain, is_whole, now):
         "not_after": _shown(own["not_after"]),
         "days_until_valid": round((begins - now) / _DAY, 4),
         "days_left": round(days, 4),
-        "matches": is_for(target["host"], own, target["postgres"]) if target["named"] else None,
+        "matches": is_for(target["wanted"], own, target["postgres"]) if target["named"] else None,
         "chain_complete": is_whole,
         "chain_subject": one_line(last["subject"]) if last else "",
         "chain_days_left": round((last["not_after"] - now) / _DAY, 4) if last else None,

@@ -81,6 +81,13 @@ def test_postgresql(tmp_path):
     assert wanted["reason"].endswith("it offers no TLS, and its sslmode asks for it")
 
 
+def test_a_name_behind_an_address(tmp_path):
+    with TlsServer(Issued(-1, "shop.example").write(tmp_path)) as server:
+        one = seen(server, "tls://127.0.0.1:{}?name=shop.example")
+        other = seen(server, "https://127.0.0.1:{}/?name=shop.example")
+    assert (one["matches"], other["matches"]) == (True, False)
+
+
 def test_every_address_of_a_name(tmp_path, monkeypatch):
     addresses = ["127.0.0.2", "127.0.0.1", "127.0.0.3"]
     with TlsServer(Issued(60, "shop.example").write(tmp_path)) as server:
