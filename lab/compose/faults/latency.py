@@ -61,9 +61,9 @@ def _slow_statement(target: Target) -> None:
 
 
 def _busy(target: Target) -> None:
-    # It has half a core, used up in the first part of each second. A request that waits for something meanwhile, which
+    # It has a quarter of a core, which every machine gives it, used up in the first part of each second. A request that waits for something meanwhile, which
     # takes 0.3 s, goes on in the next.
-    target.docker("update", "--cpu-period=1000000", "--cpu-quota=500000", target.container("api")["Id"])
+    target.docker("update", "--cpu-period=1000000", "--cpu-quota=250000", target.container("api")["Id"])
     target.begin("latency?route=/orders/customers&seconds=0.3")
     target.begin("cpu?processes=2")
     target.load(8, "/orders/customers")
