@@ -23,7 +23,7 @@ The state is plain data that the tasks of the role ``run`` carry along:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from ..module_utils.text.masking import masked
@@ -143,9 +143,9 @@ def claimed(state: State, claim: Mapping[str, Any]) -> State:
     return dict(state, claimed=state["steps"], passed_guards=passed)
 
 
-def to_claim(state: State, keys: Sequence[str] = ("remedy", "cause", "targets", "undo")) -> list[dict[str, Any]]:
-    """The remedies as the ledger takes a claim for them, or a question about them with fewer keys."""
-    return [{key: step[key] for key in keys} for step in state["steps"]]
+def to_claim(state: State) -> list[dict[str, Any]]:
+    """The remedies as the ledger takes a claim for them."""
+    return [{key: step[key] for key in ("remedy", "cause", "targets", "undo")} for step in state["steps"]]
 
 
 def for_ledger(state: State) -> list[dict[str, Any]]:
