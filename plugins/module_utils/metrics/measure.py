@@ -53,7 +53,7 @@ def observe(params):
     reasons += [
         f"metric {name} ({entry['family']}): {entry['reason']}" for name, entry in metric.items() if "reason" in entry
     ]
-    shown = ("available", "reason", "url", "status", "bytes", "seconds")
+    shown = ("available", "reason", "url", "status", "bytes", "seconds", "same_as")
     result = {"available": not reasons}
     if reasons:
         result["reason"] = one_line(reasons[0], 500)

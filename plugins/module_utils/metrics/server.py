@@ -188,8 +188,9 @@ def rows_of(status, body):
         raise ValueError(f"answered {status} with {_what(body)}; is this the address of a Prometheus server?") from None
     if said == "error":
         raise ValueError(f"answered {status}, {error}")
-    if document.get("warnings"):
-        raise ValueError(f"the answer may be partial: {masked(document['warnings'], 250)}")
+    doubt = _doubt(document)
+    if doubt:
+        raise ValueError(doubt)
     if kind == "scalar":
         kind, result = "vector", [{"metric": {}, "value": result}]
     if status != 200 or said != "success" or kind != "vector":
@@ -198,6 +199,29 @@ def rows_of(status, body):
         return [({str(k): str(v) for k, v in row["metric"].items()}, float(row["value"][1])) for row in result]
     except (KeyError, TypeError, ValueError, AttributeError, IndexError):
         raise ValueError("answered with a vector that is not one of plain numbers") from None
+
+
+def _doubt(document):
+    """Why an answer may not be the whole, or "".
+
+    VictoriaMetrics says ``isPartial``. Prometheus, Thanos and others put what they did without, such as a store that did not
+    answer, into ``warnings``, beside what PromQL itself warns of, after which a number may mean nothing. ``infos`` are hints
+    about the expression; Cortex says "partial data" among them or among the warnings.
+    """
+    data = document.get("data")
+    for part in (document, data if isinstance(data, dict) else {}):
+        if part.get("isPartial") not in (None, False):
+            return "the answer may be partial: isPartial is set, so not every storage node answered"
+    warnings, infos = _texts(document.get("warnings")), _texts(document.get("infos"))
+    lacking = [text for text in warnings if not text.startswith("PromQL ")]
+    lacking += [text for text in infos if "partial" in text.lower()]
+    if lacking:
+        return f"the answer may be partial: {masked('; '.join(lacking), 250)}"
+    return f"the server warns of the answer: {masked('; '.join(warnings), 250)}" if warnings else ""
+
+
+def _texts(said):
+    return [str(text) for text in (said if isinstance(said, list) else [said]) if text]
 
 
 def _what(body):
