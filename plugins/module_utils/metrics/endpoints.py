@@ -17,9 +17,9 @@ from ..net.bounded_http import (
 from ..text.one_line import one_line
 from .spec import (
     COUNTED,
-    OF_OTHERS,
     Unmeasured,
     check_count,
+    leaves,
     listed,
 )
 
@@ -45,7 +45,7 @@ def read(endpoints, specs, window_seconds, samples, timeout_seconds):
     Returns:
         A dict of endpoint name to its last reading, which holds those before it under ``earlier``.
     """
-    of_family = [spec for spec in specs.values() if spec["measure"] not in OF_OTHERS]
+    of_family = list(leaves(specs))
     # What is asked twice is one target: its series count once.
     first, targets = {}, {}
     for name, url in endpoints.items():
@@ -177,14 +177,8 @@ def groups(spec, readings, entry):
     Raises:
         Unmeasured: it has no number at all.
     """
-    everything, samples = _pooled(spec, readings, entry)
-    entry["series"] = len(samples)
-    asked = list(spec["labels"]) + spec["by"]
-    known = {label for labels, _number in everything for label in labels} if asked else set()
-    for label in asked:
-        if everything and label not in known:
-            there = f"its labels are {listed(known)}" if known else "it has no labels"
-            raise Unmeasured(f"no series of {spec['family']} has the label {label}; {there}")
+    everything, rows = _looked_up(spec, readings, entry)
+    samples = [(labels, number) for _target, labels, number in rows]
     if spec["measure"] == "quantile":
         return _quantiles(spec, samples)
     found = exposition.aggregate(samples, spec["aggregate"], spec["by"])
@@ -193,14 +187,30 @@ def groups(spec, readings, entry):
     # A labelled counter has no series until it first counts: that nothing was counted is known to be 0.
     if spec["aggregate"] == "count" or (spec["measure"] in COUNTED and spec["aggregate"] == "sum"):
         return {(): 0.0}, {}
+    raise Unmeasured(_no_value(spec, everything))
+
+
+def rows(spec, readings, entry):
+    """The series of one side of a sum or difference, each as (target, labels, number).
+
+    Raises:
+        Unmeasured: they are not known, or there is none of what is not counted.
+    """
+    everything, found = _looked_up(spec, readings, entry)
+    if not found and spec["measure"] not in COUNTED:
+        raise Unmeasured(_no_value(spec, everything))
+    return found
+
+
+def _no_value(spec, everything):
     which = "is in every sample, with these labels" if spec["measure"] == "slope" else "has these labels"
     selected = f"none of its {len(everything)} series {which}" if everything else "it has no series yet"
-    raise Unmeasured(f"{spec['family']} has no value: {selected}")
+    return f"{spec['family']} has no value: {selected}"
 
 
-def _pooled(spec, readings, entry):
-    """All series of the family on all endpoints, and those selected, as measured over the window if any."""
-    everything, samples = [], []
+def _looked_up(spec, readings, entry):
+    """The labels of all series of the family on all endpoints, and the series selected, as measured over the window if any."""
+    everything, found = [], []
     targets = {readings[name].get("same_as", name): name for name in reversed(spec["endpoints"])}
     for name in reversed(list(targets.values())):
         reading = readings[name]
@@ -213,8 +223,15 @@ def _pooled(spec, readings, entry):
         # Each by itself: a sum would hide a value below 0.
         for _labels, number in selected:
             check_count(spec, number)
-        samples += selected
-    return everything, samples
+        found += [(name, labels, number) for labels, number in selected]
+    entry["series"] = len(found)
+    asked = list(spec["labels"]) + spec["by"]
+    known = {label for labels, _number in everything for label in labels} if asked else set()
+    for label in asked:
+        if everything and label not in known:
+            there = f"its labels are {listed(known)}" if known else "it has no labels"
+            raise Unmeasured(f"no series of {spec['family']} has the label {label}; {there}")
+    return everything, found
 
 
 def _over_window(spec, taken, name):

@@ -969,9 +969,9 @@ def test_a_ratio_by_label_to_one_total(serve):
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        ({"x": 5}, "metric x: write the name of a family or a dict, not int"),
-        ({"x": {}}, "metric x: family must be the name of a metric family, not None"),
-        ({"x": {"family": {"labels": {}}}}, "metric x: family must be the name of a metric family, not None"),
+        ({"x": 5}, "metric x: write the name of a family or a dict, not 5"),
+        ({"x": {}}, "metric x: family must be the name of a metric family, not nothing"),
+        ({"x": {"family": {"labels": {}}}}, "metric x: family must be the name of a metric family, not nothing"),
         ({"x": {"family": {"family": "f", "labels": 5}}}, "metric x: labels must be a dict"),
         ({"x": ""}, "metric x: family must be the name of a metric family, not ''"),
         ({"x": "a\nb"}, "metric x: family must be"),
