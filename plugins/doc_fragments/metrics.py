@@ -49,6 +49,12 @@ OPTIONS = r"""
       - C(family) is the name of a metric family, also one that is written in quotes, as C(app.db.pool). A counter is found with
         and without C(_total). It can
         also be a dict with C(family), C(labels) and other keys, as an inventory describes a family.
+      - C(sum), a list of families, or C(of) a family C(minus) another or a list of them, stand in the place of C(family) for
+        a value, an increase, a rate or a slope. Each is a name or a dict with C(family), C(labels) and C(endpoints), or a sum
+        or difference itself. They are worked out series by series on each endpoint or target. Series with the same labels
+        belong together, besides the labels that one of them names itself. What one has and another has not makes the metric
+        unavailable, and so does a difference below 0, unless C(counts=false).
+      - C(suffix) is added to the name of each family, such as C(_count) of a histogram.
       - C(measure) is V(value), the default, what is shown now; V(increase), of a counter during the window;
         V(rate), that per second; V(quantile), of a histogram during the window; V(slope), of a gauge per second
         during the window, by least squares of each series; V(ratio), of two other entries; V(seconds_to) a limit;

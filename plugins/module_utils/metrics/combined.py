@@ -46,7 +46,10 @@ def groups(spec, sides):
 def _by_series(rows, apart):
     table = {}
     for target, labels, number in rows:
-        key = target, tuple(sorted((label, value) for label, value in labels.items() if label not in apart and value != ""))
+        key = (
+            target,
+            tuple(sorted((label, value) for label, value in labels.items() if label not in apart and value != "")),
+        )
         table[key] = table.get(key, 0.0) + number
     return table
 
@@ -74,7 +77,9 @@ def _check_targets(spec, sides):
                 asked = target in side["endpoints"] or not target
                 if side["endpoints"] == other["endpoints"] and asked and _place(target, labels) not in there:
                     place = target or " ".join(part for part in _place(target, labels)[1:] if part)
-                    raise Unmeasured(f"{other['family']} is there for {one_line(place, 80)} and {side['family']} is not")
+                    raise Unmeasured(
+                        f"{other['family']} is there for {one_line(place, 80)} and {side['family']} is not"
+                    )
 
 
 def _place(target, labels):

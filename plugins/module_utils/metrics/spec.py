@@ -78,6 +78,15 @@ def leaves(specs):
                 yield side
 
 
+def check_said(name, said):
+    """Raise ValueError where this cannot be what an inventory says of a family, in one line."""
+    said = _as_dict(name, said)
+    if said.get("measure") != "promql" and "promql" not in said:
+        for _sign, side in _sides(name, {key: value for key, value in said.items() if key in _OF_A_SIDE}):
+            _check_family(name, side.get("family"))
+            _labels(name, side.get("labels"))
+
+
 def _parse_spec(name, spec, endpoints, has_server):
     spec = _as_dict(name, spec)
     while isinstance(spec.get("family"), dict):
@@ -104,9 +113,7 @@ def _as_dict(name, spec):
         return {"family": spec}
     if isinstance(spec, dict):
         return spec
-    kinds = {list: "a list", tuple: "a list", bool: "true or false", type(None): "nothing"}
-    what = kinds.get(type(spec), f"{spec!r}"[:40])
-    raise ValueError(f"metric {name}: write the name of a family or a dict, not {what}")
+    raise ValueError(f"metric {name}: write the name of a family or a dict, not {_told(spec)}")
 
 
 def _of_several(name, spec, endpoints):
@@ -122,10 +129,16 @@ def _of_several(name, spec, endpoints):
         own = _labels(name, side.get("labels"))
         labels = {**own, **_labels(name, spec.get("labels"))}
         parsed = _of_family(name, common["measure"], {**common, **side, "labels": labels}, endpoints)
-        sides.append((sign, {**parsed, "name": f"{name} side {len(sides) + 1}", "side": True, "own_labels": sorted(own)}))
+        sides.append(
+            (sign, {**parsed, "name": f"{name} side {len(sides) + 1}", "side": True, "own_labels": sorted(own)})
+        )
     whole = {**common, "family": "-", "aggregate": spec.get("aggregate", "sum")}
     told = "".join(f"{' + ' if sign > 0 else ' - '}{side['family']}" for sign, side in sides)
-    return {**_of_family(name, common["measure"], whole, endpoints), "family": told.replace(" + ", "", 1), "sides": sides}
+    return {
+        **_of_family(name, common["measure"], whole, endpoints),
+        "family": told.replace(" + ", "", 1),
+        "sides": sides,
+    }
 
 
 def _sides(name, spec):
@@ -162,9 +175,7 @@ def _several(name, key, sides, least):
 
 
 def _of_family(name, measure, spec, endpoints):
-    family = spec.get("family")
-    if not isinstance(family, str) or not family.strip() or not family.isprintable():
-        raise ValueError(f"metric {name}: family must be the name of a metric family, not {_told(family)}")
+    family = _check_family(name, spec.get("family"))
     suffix = spec.get("suffix") or ""
     if not isinstance(suffix, str):
         raise ValueError(f"metric {name}: suffix must be what follows the family's name, such as _count")
@@ -208,8 +219,16 @@ def _of_family(name, measure, spec, endpoints):
     return parsed
 
 
+def _check_family(name, family):
+    if not isinstance(family, str) or not family.strip() or not family.isprintable():
+        raise ValueError(f"metric {name}: family must be the name of a metric family, not {_told(family)}")
+    return family
+
+
 def _told(value):
-    return "nothing" if value is None else repr(value)[:40]
+    if value is None or isinstance(value, (bool, dict, list, tuple)):
+        return "nothing" if value is None else "true or false" if isinstance(value, bool) else "a list or a dict"
+    return repr(value)[:40]
 
 
 def _with_family(name, said, spec):
@@ -219,7 +238,9 @@ def _with_family(name, said, spec):
             if spec.get(key):
                 raise ValueError(f"metric {name}: an expression of PromQL takes no {key}; name a family for it")
         if spec.get("measure", "value") != "value":
-            raise ValueError(f"metric {name}: the {spec['measure']} of an expression of PromQL is not known; name a family for it")
+            raise ValueError(
+                f"metric {name}: the {spec['measure']} of an expression of PromQL is not known; name a family for it"
+            )
         # It is one number for each group, so there is nothing to aggregate.
         return {"measure": "promql", **said, **{key: spec[key] for key in ("by", "counts") if spec.get(key)}}
     labels = {**_labels(name, said.get("labels")), **_labels(name, spec.get("labels"))}
@@ -271,7 +292,7 @@ def _quantile(name, value):
 
 def _labels(name, labels):
     if not isinstance(labels or {}, dict):
-        raise ValueError(f"metric {name}: labels must be a dict of label name to value, not {labels!r}")
+        raise ValueError(f"metric {name}: labels must be a dict of label name to value, not {_told(labels)}")
     return plain_labels(labels)
 
 
@@ -286,7 +307,7 @@ def plain_labels(labels):
 def _names(name, key, value):
     names = [value] if isinstance(value, str) else value or []
     if not isinstance(names, (list, tuple)) or not all(isinstance(item, str) for item in names):
-        raise ValueError(f"metric {name}: {key} must be a list of names, not {value!r}")
+        raise ValueError(f"metric {name}: {key} must be a list of names, not {_told(value)}")
     return list(names)
 
 

@@ -28,7 +28,9 @@ def observe(monkeypatch):
 
     def observe(texts: dict[str, Any], **wanted: Any) -> dict[str, Any]:
         turns = {
-            name: itertools.chain(text, itertools.repeat(text[-1])) if isinstance(text, list) else itertools.repeat(text)
+            name: itertools.chain(text, itertools.repeat(text[-1]))
+            if isinstance(text, list)
+            else itertools.repeat(text)
             for name, text in texts.items()
         }
 
@@ -59,9 +61,21 @@ MEASURED = [
     ({"a": STATES}, {"of": "conn_max", "minus": {"family": "conn", "labels": {"state": "idle"}}}, 5),
     # a side of several series of its own
     ({"a": STATES}, {"of": "conn_max", "minus": {"family": "conn", "labels": {"state": "~.*"}}}, 0),
-    ({"a": STATES}, {"of": "conn_max", "minus": {"sum": [{"family": "conn", "labels": {"state": s}} for s in ("idle", "wait")]}}, 3),
-    ({"a": STATES}, {"of": "conn_max", "minus": {"family": "conn", "labels": {"state": "idle"}}, "by": ["pool"]}, {"m": 5}),
-    ({"a": STATES}, {"of": "conn_max", "minus": {"family": "conn", "labels": {"state": "idle"}}, "labels": {"pool": "m"}}, 5),
+    (
+        {"a": STATES},
+        {"of": "conn_max", "minus": {"sum": [{"family": "conn", "labels": {"state": s}} for s in ("idle", "wait")]}},
+        3,
+    ),
+    (
+        {"a": STATES},
+        {"of": "conn_max", "minus": {"family": "conn", "labels": {"state": "idle"}}, "by": ["pool"]},
+        {"m": 5},
+    ),
+    (
+        {"a": STATES},
+        {"of": "conn_max", "minus": {"family": "conn", "labels": {"state": "idle"}}, "labels": {"pool": "m"}},
+        5,
+    ),
     # of a difference below 0 it may be said that it is one
     ({"a": "x 1\ny 3\n"}, {"of": "x", "minus": "y", "counts": False}, -2),
     ({"a": '{"db.total"} 9\n{"db.idle"} 2\n'}, {"of": "db.total", "minus": "db.idle"}, 7),
@@ -85,17 +99,41 @@ def test_a_sum_or_difference_is_measured_series_by_series(observe, texts, spec, 
 
 NOT_MEASURED = [
     (POOL | {"c": "pool_total 10\n"}, IN_USE, "endpoint c: GET http://127.0.0.1/c: pool_idle is not there"),
-    (POOL | {"c": "# TYPE pool_idle gauge\npool_total 3\n"}, IN_USE, "pool_total has a series {} on endpoint c and pool_idle"),
+    (
+        POOL | {"c": "# TYPE pool_idle gauge\npool_total 3\n"},
+        IN_USE,
+        "pool_total has a series {} on endpoint c and pool_idle",
+    ),
     # the replicas do not make up for each other
-    ({"a": "pool_total 10\npool_idle 4\n", "b": "pool_total 3\npool_idle 9\n"}, IN_USE, "shows -6, which cannot be a count"),
-    ({"a": 't{p="1"} 5\nt{p="2"} 5\ni{p="1"} 5\n'}, {"of": "t", "minus": "i"}, "t has a series {p=2} on endpoint a and i has not"),
+    (
+        {"a": "pool_total 10\npool_idle 4\n", "b": "pool_total 3\npool_idle 9\n"},
+        IN_USE,
+        "shows -6, which cannot be a count",
+    ),
+    (
+        {"a": 't{p="1"} 5\nt{p="2"} 5\ni{p="1"} 5\n'},
+        {"of": "t", "minus": "i"},
+        "t has a series {p=2} on endpoint a and i has not",
+    ),
     ({"a": 't 5\ni{p="1"} 5\n'}, {"of": "t", "minus": "i"}, "belongs under labels of each side"),
     ({"a": "t 5\ni NaN\n"}, {"of": "t", "minus": "i"}, "the value is NaN"),
     ({"a": "t 5\nt 6\ni 1\n"}, {"of": "t", "minus": "i"}, "t is there twice"),
-    ({"a": STATES}, {"of": "conn_max", "minus": {"family": "conn", "labels": {"state": "gone"}}}, "conn has no value: none of its 3"),
-    ({"a": STATES}, {"of": "conn_max", "minus": {"family": "conn", "labels": {"stat": "x"}}}, "no series of conn has the label stat"),
+    (
+        {"a": STATES},
+        {"of": "conn_max", "minus": {"family": "conn", "labels": {"state": "gone"}}},
+        "conn has no value: none of its 3",
+    ),
+    (
+        {"a": STATES},
+        {"of": "conn_max", "minus": {"family": "conn", "labels": {"stat": "x"}}},
+        "no series of conn has the label stat",
+    ),
     ({"a": "x 1\n# TYPE y gauge\n", "b": "x 1\ny 3\n"}, {"sum": ["x", "y"]}, "x is there for a and y is not"),
-    ({"a": 'x{p="1"} 1\ny{q="1"} 1\n'}, {"sum": ["x", "y"], "aggregate": "max"}, "x has a series {p=1} on endpoint a and y"),
+    (
+        {"a": 'x{p="1"} 1\ny{q="1"} 1\n'},
+        {"sum": ["x", "y"], "aggregate": "max"},
+        "x has a series {p=1} on endpoint a and y",
+    ),
 ]
 
 
@@ -161,9 +199,12 @@ REFUSED = [
     ({"sum": ["f", "g"], "family": "f"}, "metric x: 'family' is not known for measure value"),
     ({"sum": ["f", None]}, "metric x: write the name of a family or a dict, not nothing"),
     ({"sum": ["f", 3]}, "metric x: write the name of a family or a dict, not 3"),
-    ({"sum": ["f", ["g"]]}, "metric x: write the name of a family or a dict, not a list"),
+    ({"sum": ["f", ["g"]]}, "metric x: write the name of a family or a dict, not a list or a dict"),
     ({"sum": ["f", {}]}, "metric x: family must be the name of a metric family, not nothing"),
-    ({"sum": ["f", {"family": "g", "by": ["a"]}]}, "metric x: 'by' is not known for a side; known: endpoints, family, labels"),
+    (
+        {"sum": ["f", {"family": "g", "by": ["a"]}]},
+        "metric x: 'by' is not known for a side; known: endpoints, family, labels",
+    ),
     ({"sum": ["f", {"promql": "g"}]}, "metric x: 'promql' is not known for a side"),
     ({"measure": "quantile", "sum": ["f", "g"]}, "metric x: a quantile is of one family, not of a sum or a difference"),
     ({"measure": "ratio", "sum": ["f", "g"]}, "metric x: a ratio is of one family"),
@@ -171,7 +212,7 @@ REFUSED = [
     ({"of": "f", "minus": "g", "aggregate": "most"}, "metric x: aggregate 'most' is not known"),
     ({"family": None}, "metric x: family must be the name of a metric family, not nothing"),
     ({"family": {"labels": {"a": "b"}}}, "metric x: family must be the name of a metric family, not nothing"),
-    ({"family": ["f"]}, "metric x: family must be the name of a metric family, not ['f']"),
+    ({"family": ["f"]}, "metric x: family must be the name of a metric family, not a list or a dict"),
     (None, "metric x: write the name of a family or a dict, not nothing"),
     (True, "metric x: write the name of a family or a dict, not true or false"),
     ({"family": "f", "suffix": 3}, "metric x: suffix must be what follows the family's name"),
@@ -208,7 +249,11 @@ def ask(monkeypatch):
             elif query.startswith("count by (__name__)"):
                 rows = [({"__name__": name}, 1.0) for name in series if name in query]
             result = [{"metric": labels, "value": [1, str(number)]} for labels, number in rows]
-            return 200, {}, json.dumps({"status": "success", "data": {"resultType": "vector", "result": result}}).encode()
+            return (
+                200,
+                {},
+                json.dumps({"status": "success", "data": {"resultType": "vector", "result": result}}).encode(),
+            )
 
         monkeypatch.setattr(server, "fetch", fetch)
         prometheus = {"url": "http://127.0.0.1", "labels": {}, "endpoints": {}, "window_seconds": 60.0}
