@@ -49,7 +49,7 @@ from ..module_utils.text.masking import masked
 from ..module_utils.text.one_line import inert, one_line
 from ..plugin_utils import lifecycle
 from ..plugin_utils.plain import plain
-from ..plugin_utils.record_markdown import markdown
+from ..plugin_utils.record_markdown import before_and_after, markdown
 
 COLLECTION = "oncall.runbooks."
 COLORS = {"healthy": "green", "resolved": "green", "planned": "cyan", "advised": "yellow"}
@@ -156,6 +156,10 @@ class CallbackModule(CallbackBase):
         line = f"{run['host']:<{width}} : {outcome:<10} {one_line(run['summary'], 400)}"
         self._display.display(line, color=COLORS.get(outcome, "red"))
         indent = " " * (width + 3)
+        for change in before_and_after(run):
+            self._display.display(f"{indent}before {one_line(change, 300)}")
+        for unseen in run.get("not_looked_at") or ():
+            self._display.display(f"{indent}not looked at: {one_line(unseen, 300)}")
         plan = run.get("plan") or {}
         if outcome in ("planned", "blocked", "advised"):
             for step in plan.get("steps") or ():

@@ -63,13 +63,26 @@ names:
   type: dict
   returned: with O(names)
 status:
-  description: C(problem) where a cause was found, else C(unknown) where something could not be measured, else C(healthy).
+  description: C(problem) where a cause was found, else C(unknown) where something could not be measured or is not shown, else C(healthy).
   type: str
   returned: without O(names)
 findings:
   description: For each cause C(cause), C(status), and C(summary) with C(evidence), or the C(reason) why it is unknown.
   type: list
   elements: dict
+  returned: without O(names)
+health:
+  description: >-
+    What has to be seen before a host is healthy, from C(<role>_healthy): for each claim its C(name), C(whether) (what is
+    claimed), C(shown) (C(none) where it could not be measured), the C(figures) that were measured, C(beyond) (it changes no
+    outcome), C(accepted) (by C(system_blind_spots)) and the C(reason) why it could not be measured.
+  type: list
+  elements: dict
+  returned: without O(names)
+not_looked_at:
+  description: What could not be seen, or goes beyond what the runbook looks at. A line each.
+  type: list
+  elements: str
   returned: without O(names)
 plan:
   description: >-

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from ..module_utils.text.one_line import one_line
@@ -112,6 +112,70 @@ def _judge_one(
     return finding
 
 
+def weigh(
+    claims: Mapping[str, Any], condition: Evaluate, template: Evaluate, accepted: Collection[str] = ()
+) -> list[dict]:
+    """Weigh what has to be seen before a host is healthy: no known cause is no evidence.
+
+    Args:
+        claims: as :func:`table.claims` gives them.
+        condition, template: as for :func:`judge`.
+        accepted: the names of claims that the inventory does without.
+
+    Returns:
+        One row for each claim that applies here: ``name``, ``whether`` (what is claimed), ``beyond`` (it is not what the
+        runbook is about), ``accepted``, ``shown`` (None: it could not be measured), ``figures`` and, where it was not
+        measured, the ``reason``.
+    """
+    return [
+        _weigh_one(name, claim, condition, template, name in accepted)
+        for name, claim in claims.items()
+        if _applies(claim, condition)
+    ]
+
+
+def _applies(claim: Mapping[str, Any], condition: Evaluate) -> bool:
+    try:
+        return "applies" not in claim or condition(claim["applies"])
+    except CannotTell:
+        # Whether there is any of this here is part of what was not seen.
+        return True
+
+
+def _weigh_one(
+    name: str, claim: Mapping[str, Any], condition: Evaluate, template: Evaluate, accepted: bool
+) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "name": name,
+        "whether": claim["whether"],
+        "beyond": claim.get("beyond", False),
+        "accepted": accepted,
+        "shown": None,
+        "figures": "",
+    }
+    for key, work_out in (("whether", template), ("figures", template), ("when", condition)):
+        try:
+            row["shown" if key == "when" else key] = work_out(claim.get(key, ""))
+        except CannotTell as error:
+            # What matters is why it is not shown, which is worked out last.
+            row["reason"] = one_line(error)
+    return row
+
+
+def is_signal(row: Mapping[str, Any]) -> bool:
+    """Whether a row of :func:`weigh` is about what brings the runbook here, and counts."""
+    return not row["beyond"] and not row["accepted"]
+
+
+def not_looked_at(health: list[dict]) -> list[str]:
+    """What nobody should take for seen, a line each."""
+    return [
+        f"whether {row['whether']}" + (" (accepted by system_blind_spots)" if row["accepted"] else "")
+        for row in health
+        if not row["shown"] and not (is_signal(row) and row["shown"] is False)
+    ]
+
+
 def _why(reasons: list[str], otherwise: str) -> str:
     return "; ".join(dict.fromkeys(reasons)) or otherwise
 
@@ -205,12 +269,14 @@ def _step(
     return step
 
 
-def status_of(findings: list[dict]) -> str:
-    """``problem`` where there is one, else ``unknown`` where something is not known, else ``healthy``."""
+def status_of(findings: list[dict], health: list[dict]) -> str:
+    """``problem`` where there is one; ``unknown`` where a cause is, or where a claim is not shown; else ``healthy``."""
     found = {finding["status"] for finding in findings}
     if PROBLEM in found:
         return PROBLEM
-    return UNKNOWN if UNKNOWN in found else HEALTHY
+    if UNKNOWN in found or not all(row["shown"] for row in health if is_signal(row)):
+        return UNKNOWN
+    return HEALTHY
 
 
 def reasons_in(observed: Mapping[str, Any]) -> list[str]:
@@ -224,13 +290,30 @@ def reasons_in(observed: Mapping[str, Any]) -> list[str]:
     return reasons
 
 
-def summary_line(status: str, findings: list[dict]) -> str:
+def summary_line(status: str, findings: list[dict], health: list[dict]) -> str:
     """What was found, in one line."""
     if status == PROBLEM:
         return "; ".join(str(f.get("summary", f["cause"])) for f in findings if f["status"] == PROBLEM)
     if status == UNKNOWN:
-        unknown = [finding for finding in findings if finding["status"] == UNKNOWN]
-        reasons = "; ".join(dict.fromkeys(finding["reason"] for finding in unknown))
-        return f"cannot tell about {', '.join(finding['cause'] for finding in unknown)}: {reasons}"
+        return "; ".join(filter(None, [_causes_unknown(findings), *map(_not_shown, filter(is_signal, health))]))
     notes = [finding["summary"] for finding in findings if finding.get("summary") and not finding.get("explained_by")]
-    return "; ".join(notes) or "nothing found"
+    figures = [row["figures"] for row in health if row["shown"] and row["figures"]]
+    said = [text for text in dict.fromkeys(figures) if not any(text in note for note in notes)]
+    return "; ".join([*said, *notes]) or "nothing found"
+
+
+def _causes_unknown(findings: list[dict]) -> str:
+    unknown = [finding for finding in findings if finding["status"] == UNKNOWN]
+    reasons = "; ".join(dict.fromkeys(finding["reason"] for finding in unknown))
+    # The reason first: a list of eleven causes helps nobody at night.
+    return f"{reasons} (cannot tell about {', '.join(finding['cause'] for finding in unknown)})" if unknown else ""
+
+
+def _not_shown(row: Mapping[str, Any]) -> str:
+    if row["shown"]:
+        return ""
+    if row["shown"] is None:
+        return f"not looked at: whether {row['whether']} ({row['reason']})"
+    return (
+        f"nothing shows that {row['whether']}{', and no known cause fits: ' + row['figures'] if row['figures'] else ''}"
+    )

@@ -20,7 +20,7 @@ _GIVEN = {"now", "undef", "dict", "range", "lookup", "query", "omit", "None", "T
     *("inventory_hostname", "ansible_connection", "ansible_shell_type", "ansible_check_mode"),
     *("run_subject", "run_state", "run_step", "run_max_risk"),
 }
-_EXPRESSIONS = ("when", "conclusive")
+_EXPRESSIONS = ("when", "conclusive", "applies")
 _TEMPLATES = "templates"
 # Of a dictionary that is one thing by name.
 _METHODS = {"items", "keys", "values", "get"}
@@ -161,7 +161,9 @@ def trouble_with(runbook: str) -> list[str]:
     asked = set(re.findall(r"^    (\w+):", tasks, re.M)) & set(seen)
     registered = set(re.findall(r"\bregister: (\w+)", tasks))
     read_by_tasks = {name for line in re.findall(r"\bnames: \[([^\]]*)\]", tasks) for name in re.findall(r"\w+", line)}
-    table = {key: role[key] for key in role if key in {f"{runbook}_{part}" for part in ("causes", "applies")}}
+    table = {
+        key: role[key] for key in role if key in {f"{runbook}_{part}" for part in ("causes", "applies", "healthy")}
+    }
     table[f"{runbook}_evidence"] = evidence(role.get(f"{runbook}_evidence", {}), str)
     lines: list[str] = []
 

@@ -51,7 +51,7 @@ test_concluded = table(
     "certificate_expiry",
     SYSTEM,
     {
-        "good for long": Case(shown(api=good(60), web=good(21.1)), says=["nothing found"]),
+        "good for long": Case(shown(api=good(60), web=good(21.1)), says=["2 certificates, good for 21 days and more"]),
         "one soon": Case(
             shown(api=good(60), web=good(20.9)), problems=["ends_soon"], says=["web (127.0.0.1, port 443)"]
         ),
@@ -68,7 +68,9 @@ test_concluded = table(
         "both end, the issuer first": Case(shown(api=good(15, by=ISSUER)), problems=["ends_soon", "chain_ends"]),
         "only its own certificate is seen": Case(shown(False, api=good(60)), unknown=["chain_ends"]),
         "only its own certificate is seen, and counts": Case(
-            shown(False, api=good(60)), variables={"certificate_expiry_whole_chains": False}, says=["nothing found"]
+            shown(False, api=good(60)),
+            variables={"certificate_expiry_whole_chains": False},
+            says=["1 certificate, good for 60 days"],
         ),
         "its issuer is not yet valid": Case(
             shown(api=good(60, by=Issued(900, "R4", begins=1, by=Issued(900, "root")))), problems=["not_yet_valid"]
