@@ -63,7 +63,7 @@ def _check_matched(spec, tables, counted):
             lacking = next((key for key in table if key not in others and not (counted and table[key] == 0)), None)
             if lacking is not None:
                 raise Unmeasured(
-                    f"{side['family']} has {_told(lacking)} and {other['family']} has not; "
+                    f"{side['told']} has {_told(lacking)} and {other['told']} has not; "
                     "what tells them apart belongs under labels of each side"
                 )
 
@@ -77,9 +77,7 @@ def _check_targets(spec, sides):
                 asked = target in side["endpoints"] or not target
                 if side["endpoints"] == other["endpoints"] and asked and _place(target, labels) not in there:
                     place = target or " ".join(part for part in _place(target, labels)[1:] if part)
-                    raise Unmeasured(
-                        f"{other['family']} is there for {one_line(place, 80)} and {side['family']} is not"
-                    )
+                    raise Unmeasured(f"{other['told']} is there for {one_line(place, 80)} and {side['told']} is not")
 
 
 def _place(target, labels):

@@ -129,11 +129,12 @@ def _of_several(name, spec, endpoints):
         own = _labels(name, side.get("labels"))
         labels = {**own, **_labels(name, spec.get("labels"))}
         parsed = _of_family(name, common["measure"], {**common, **side, "labels": labels}, endpoints)
-        sides.append(
-            (sign, {**parsed, "name": f"{name} side {len(sides) + 1}", "side": True, "own_labels": sorted(own)})
-        )
+        said = ",".join(f"{label}={value}" for label, value in sorted(own.items()))
+        parsed.update(name=f"{name} side {len(sides) + 1}", side=True, own_labels=sorted(own))
+        parsed["told"] = parsed["family"] + (f"{{{said}}}" if said else "")
+        sides.append((sign, parsed))
     whole = {**common, "family": "-", "aggregate": spec.get("aggregate", "sum")}
-    told = "".join(f"{' + ' if sign > 0 else ' - '}{side['family']}" for sign, side in sides)
+    told = "".join(f"{' + ' if sign > 0 else ' - '}{side['told']}" for sign, side in sides)
     return {
         **_of_family(name, common["measure"], whole, endpoints),
         "family": told.replace(" + ", "", 1),
