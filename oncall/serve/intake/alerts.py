@@ -4,8 +4,8 @@
 """What Alertmanager's webhook sends, and Grafana's, read strictly. Whatever is in it stays data: no value is ever changed or
 interpreted.
 
-The formats: https://prometheus.io/docs/alerting/latest/configuration/#webhook_config and
-https://grafana.com/docs/grafana/latest/alerting/configure-notifications/manage-contact-points/integrations/webhook-notifier/
+The formats: https://prometheus.io/docs/alerting/latest/configuration/#webhook_config, and "Webhook notifier" in the
+documentation of Grafana Alerting.
 """
 
 from __future__ import annotations

@@ -85,7 +85,10 @@ def target_of(url):
     try:
         parts = urlsplit(url)
         port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-        return parts.scheme, parts.username, (parts.hostname or url).rstrip("."), port, parts.path or "/", parts.query
+        host = (parts.hostname or url).rstrip(".")
+        # On one port there, one process listens.
+        host = "127.0.0.1" if host == "localhost" else host
+        return parts.scheme, parts.username, host, port, parts.path or "/", parts.query
     except ValueError:
         return url
 

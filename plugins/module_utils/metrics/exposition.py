@@ -147,8 +147,25 @@ def scan(body, families, suffixes=SUFFIXES, oldest=None):
             of_family = _scan_family(body, base, ("",), oldest) or {family: []}
         if not of_family and declared_type(body, family):
             of_family = {family: []}
+        if of_family and declared_type(body, base or family) == "counter":
+            _check_both_names(body, base or family, of_family, oldest)
         found.update(of_family)
     return found
+
+
+def _check_both_names(body, base, of_family, oldest):
+    """Raise ValueError where one counter shows two values, under its name with ``_total`` and without."""
+    both = []
+    for name in (base, base + "_total"):
+        samples = of_family[name] if name in of_family else _scan_family(body, name, ("",), oldest).get(name)
+        both.append({_identity(labels, {}): (labels, value) for labels, value in samples or ()})
+    plain, total = both
+    for key in plain.keys() & total.keys():
+        (labels, value), other = plain[key], total[key][1]
+        if value != other and not (math.isnan(value) and math.isnan(other)):
+            raise ValueError(
+                f"{_shown(base, labels)} is there twice, with {value:.15g} and as {base}_total with {other:.15g}"
+            )
 
 
 def samples_of(found, family):

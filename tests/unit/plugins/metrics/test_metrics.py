@@ -782,7 +782,9 @@ def test_one_url_under_several_names_is_read_once_and_counts_once(serve):
         ("http://h/m", "http://h:8080/m", False),
         ("http://h/m?a=1", "http://h/m?a=2", False),
         ("http://h/M", "http://h/m", False),
+        ("http://localhost:8080/m", "http://127.0.0.1:8080/m", True),
         ("http://127.0.0.1/m", "http://[::1]/m", False),
+        ("http://127.0.0.1/m", "http://127.0.0.2/m", False),
         # one gateway shows each user something else
         ("http://u:p@h/m", "http://v:p@h/m", False),
         ("http://h:x/m", "http://h:y/m", False),

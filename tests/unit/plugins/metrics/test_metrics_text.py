@@ -330,6 +330,31 @@ def test_a_counter_under_both_of_its_names_is_the_one_asked_for():
             assert metrics_text.samples_of(scan(body, {family}), family) == [({}, 5.0)]
 
 
+@pytest.mark.parametrize("family", ["f", "f_total"])
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("# TYPE f counter\nf 5\nf_total 6\n", "f is there twice, with 5 and as f_total with 6"),
+        ('# TYPE f counter\nf{a="1"} 5\nf_total{a="1"} 6\n', 'f{a="1"} is there twice, with 5 and as f_total with 6'),
+        ('# TYPE f counter\nf{a="1"} 5\nf_total{a="2"} 6\n', ""),
+        ('# TYPE f counter\nf{a="1"} 5\nf_total{a="1"} 5.0\n', ""),
+        ("# TYPE f counter\nf NaN\nf_total NaN\n", ""),
+        # a gauge and a counter, of which each has its own name
+        ("# TYPE f gauge\nf 5\n# TYPE f_total counter\nf_total 600\n", ""),
+        ("f 5\nf_total 600\n", ""),
+    ],
+)
+def test_one_counter_with_two_values_under_its_two_names(body, reason, family):
+    if reason:
+        with pytest.raises(ValueError) as caught:
+            scan(body.encode(), {family})
+        assert str(caught.value) == reason
+    else:
+        [(_labels, value), *_] = metrics_text.samples_of(scan(body.encode(), {family}), family)
+        wanted = [line.split()[1] for line in body.splitlines() if line.startswith((f"{family} ", f"{family}{{"))]
+        assert repr(value) == repr(float(wanted[0]))
+
+
 def test_the_older_of_two_samples_may_be_stale():
     stale, fresh = NOW - 3600, NOW
     assert scan(f"f 5 {stale}\nf 7 {fresh}\n".encode(), {"f"}, oldest=NOW - 300) == {"f": [({}, 7.0)]}
