@@ -151,7 +151,7 @@ NAMED = [
     ({"channel": "#ops", "attachments": [{"title": "x"}]}, "made for a chat or a pager"),
     ({"text": "x"}, "made for a chat or a pager"),
     ({"content": "x", "embeds": []}, "made for a chat or a pager"),
-    ({"@type": "MessageCard", "@context": "http://schema.org/extensions"}, "made for a chat or a pager"),
+    ({"@type": "MessageCard", "@context": "x"}, "made for a chat or a pager"),
     ({"routing_key": "x", "event_action": "trigger", "payload": {}}, "made for a chat or a pager"),
 ]
 
