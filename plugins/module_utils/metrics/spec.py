@@ -81,10 +81,14 @@ def leaves(specs):
 def check_said(name, said):
     """Raise ValueError where this cannot be what an inventory says of a family, in one line."""
     said = _as_dict(name, said)
+    known = _OF_A_SIDE.union(*(keys for measure, keys in _KEYS.items() if measure not in OF_OTHERS))
+    for key in said:
+        if key not in known:
+            raise ValueError(f"metric {name}: {key!r} is not known; known: {listed(known)}")
     if said.get("measure") != "promql" and "promql" not in said:
         for _sign, side in _sides(name, {key: value for key, value in said.items() if key in _OF_A_SIDE}):
             _check_family(name, side.get("family"))
-            _labels(name, side.get("labels"))
+            _label_tests(name, _labels(name, side.get("labels")))
 
 
 def _parse_spec(name, spec, endpoints, has_server):
@@ -207,10 +211,7 @@ def _of_family(name, measure, spec, endpoints):
     if measure == "quantile" and "le" in parsed["by"]:
         raise ValueError(f"metric {name}: by cannot hold le, which the quantile is made from")
     parsed["quantile"] = _quantile(name, parsed["quantile"])
-    try:
-        parsed["tests"] = exposition.label_tests(parsed["labels"])
-    except ValueError as error:
-        raise ValueError(f"metric {name}: labels: {error}") from None
+    parsed["tests"] = _label_tests(name, parsed["labels"])
     for endpoint in parsed["endpoints"]:
         if endpoint not in endpoints:
             raise ValueError(f"metric {name}: endpoints: {endpoint!r} is not known; known: {listed(endpoints)}")
@@ -295,6 +296,13 @@ def _labels(name, labels):
     if not isinstance(labels or {}, dict):
         raise ValueError(f"metric {name}: labels must be a dict of label name to value, not {_told(labels)}")
     return plain_labels(labels)
+
+
+def _label_tests(name, labels):
+    try:
+        return exposition.label_tests(labels)
+    except ValueError as error:
+        raise ValueError(f"metric {name}: labels: {error}") from None
 
 
 def plain_labels(labels):

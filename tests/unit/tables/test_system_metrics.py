@@ -59,7 +59,7 @@ def required(role: str) -> dict[str, str]:
 def test_a_metric_is_asked_for_however_it_is_said(name, role, way):
     metrics = asked(role, {**required(role), name: WAYS[way]})
     if DESCRIBED[name]["type"] == "histogram" and way in ("sum", "difference"):
-        with pytest.raises(ValueError, match="a quantile is of one family, not of a sum or a difference$"):
+        with pytest.raises(ValueError, match=r"a quantile is of one family, not of a sum or a difference$"):
             parse_specs(metrics, {"api": ""}, False)
         return
     families = [spec for spec in leaves(parse_specs(metrics, {"api": ""}, False)) if spec["family"].startswith("told")]

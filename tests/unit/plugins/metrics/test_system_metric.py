@@ -60,6 +60,13 @@ def test_a_name_that_is_nearly_right_is_told():
         ({"family": 3}, "family must be the name of a metric family, not 3"),
         ({"family": ["a"]}, "family must be the name of a metric family, not a list or a dict"),
         ({"family": "a", "labels": ["b"]}, "labels must be a dict of label name to value"),
+        ({"family": "a", "labels": {"b": "~("}}, "labels: label b: '(' is no regular expression"),
+        (
+            {"family": "a", "label": {"b": "c"}},
+            "'label' is not known; known: aggregate, by, counts, endpoints, family, labels",
+        ),
+        ({"measure": "ratio", "of": "a", "to": "b"}, "'to' is not known"),
+        ({"measure": "promql", "promql": "a", "sum": ["b", "c"], "x": 1}, "'x' is not known"),
         ({"sum": ["a"]}, "sum must be a list of at least 2 families"),
         ({"sum": ["a", None]}, "write the name of a family or a dict, not nothing"),
         ({"of": "a"}, "write a family, or sum, or both of and minus"),
