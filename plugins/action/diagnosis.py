@@ -62,6 +62,12 @@ class ActionModule(ActionBase):
         def service(name: str) -> Any:
             return self._template(_SERVICES).get(name)
 
+        def missed(expression: Any) -> str:
+            for name in self._names.observations_behind(expression):
+                if observed[name].get("available") is not True:
+                    return str(observed[name].get("reason") or f"{name} could not be observed")
+            return ""
+
         def missing(name: str, verb: str) -> str:
             return missing_for(_MANAGERS, self._template(_SERVICES), name, verb)
 
@@ -79,7 +85,7 @@ class ActionModule(ActionBase):
                 judge.all_ok(causes) if nothing else judge.judge(causes, self._condition, self._template, reasons)
             )
             claims = {} if nothing else table.claims(variables.get(f"{runbook}_healthy", {}))
-            health = judge.weigh(claims, self._condition, self._template, self._accepted(runbook, claims))
+            health = judge.weigh(claims, self._condition, self._template, missed, self._accepted(runbook, claims))
             plan = judge.plan(causes, findings, self._template, missing, service, runbook, host)
         except table.BadTable as error:
             raise AnsibleActionFail(f"{runbook}_causes: {error}") from None

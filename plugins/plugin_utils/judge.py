@@ -127,13 +127,19 @@ def _judge_one(
 
 
 def weigh(
-    claims: Mapping[str, Any], condition: Evaluate, template: Evaluate, accepted: Collection[str] = ()
+    claims: Mapping[str, Any],
+    condition: Evaluate,
+    template: Evaluate,
+    missed: Callable[[Any], str],
+    accepted: Collection[str] = (),
 ) -> list[dict]:
     """Weigh what has to be seen before a host is healthy: no known cause is no evidence.
 
     Args:
         claims: as :func:`table.claims` gives them.
         condition, template: as for :func:`judge`.
+        missed: why something that an expression rests on was not measured, or "": its other keys may be left over or
+            made up, and show nothing.
         accepted: the names of claims that the inventory does without.
 
     Returns:
@@ -142,7 +148,7 @@ def weigh(
         measured, the ``reason``.
     """
     return [
-        _weigh_one(name, claim, condition, template, name in accepted)
+        _weigh_one(name, claim, condition, template, missed, name in accepted)
         for name, claim in claims.items()
         if _applies(claim, condition)
     ]
@@ -157,7 +163,12 @@ def _applies(claim: Mapping[str, Any], condition: Evaluate) -> bool:
 
 
 def _weigh_one(
-    name: str, claim: Mapping[str, Any], condition: Evaluate, template: Evaluate, accepted: bool
+    name: str,
+    claim: Mapping[str, Any],
+    condition: Evaluate,
+    template: Evaluate,
+    missed: Callable[[Any], str],
+    accepted: bool,
 ) -> dict[str, Any]:
     row: dict[str, Any] = {
         "name": name,
@@ -174,6 +185,8 @@ def _weigh_one(
         except CannotTell as error:
             # What matters is why it is not shown, which is worked out last.
             row["reason"] = told_of(error)
+    if row["shown"] and (reason := missed(claim["when"])):
+        row.update(shown=None, reason=reason)
     return row
 
 

@@ -17,7 +17,11 @@ from ansible_collections.oncall.runbooks.plugins.module_utils.net import certifi
 from ansible_collections.oncall.runbooks.tests.support.tables import Case, diagnose, role_variables, table
 from ansible_collections.oncall.runbooks.tests.support.tls_servers import Issued
 
-SYSTEM = {"system_services": {"certificate_renewal": {"manager": "systemd", "name": "certbot.service"}}}
+SYSTEM = {
+    "system_services": {"certificate_renewal": {"manager": "systemd", "name": "certbot.service"}},
+    "system_endpoints": {"api": "https://127.0.0.1/metrics"},
+}
+NO_URL: dict[str, Any] = {"system_endpoints": {}}
 ALL = ["not_renewed", "ends_soon", "chain_ends", "not_yet_valid", "wrong_name"]
 DOWN = ConnectionRefusedError(111, "Connection refused")
 
@@ -81,8 +85,8 @@ test_concluded = table(
             problems=["wrong_name"],
             says=["shows the certificate of other.example"],
         ),
-        "a database without TLS": Case(shown(db=None), says=["nothing here shows a certificate"]),
-        "nothing to look at": Case(shown(), says=["nothing here shows a certificate"]),
+        "a database without TLS": Case(shown(db=None), variables=NO_URL, says=["nothing here shows a certificate"]),
+        "nothing to look at": Case(shown(), variables=NO_URL, says=["nothing here shows a certificate"]),
         "nothing renews": Case(
             shown(api=good(1)),
             problems=["not_renewed"],

@@ -31,7 +31,7 @@ HOST = {
 
 
 def full(ratio: float, growth: str = "flat", **changes: Any) -> dict[str, Any]:
-    used = int(512 * MIB * ratio)
+    used = int(changes.get("memory_limit_bytes", 512 * MIB) * ratio)
     return running(memory_used_bytes=used, memory_ratio=ratio, growth=growth, **changes)
 
 
