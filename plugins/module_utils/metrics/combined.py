@@ -34,13 +34,19 @@ def groups(spec, sides):
         _check_targets(spec, sides)
     samples = []
     for series in dict.fromkeys(key for table in tables for key in table):
-        number = sum(sign * table.get(series, 0.0) for (sign, _side), table in zip(spec["sides"], tables))
+        number = _added([sign * table.get(series, 0.0) for (sign, _side), table in zip(spec["sides"], tables)])
         check_count(spec, number)
         samples.append((dict(series[1]), number))
     found = exposition.aggregate(samples, spec["aggregate"], spec["by"])
     if not found and not spec["by"]:
         return {(): 0.0}, {}
     return found, {}
+
+
+def _added(numbers):
+    total = sum(numbers)
+    # 0.3 - (0.1 + 0.2) is nothing, and not below 0.
+    return 0.0 if abs(total) < 1e-9 * sum(map(abs, numbers)) else total
 
 
 def _by_series(rows, apart):

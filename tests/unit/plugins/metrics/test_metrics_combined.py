@@ -76,6 +76,8 @@ MEASURED = [
         {"of": "conn_max", "minus": {"family": "conn", "labels": {"state": "idle"}}, "labels": {"pool": "m"}},
         5,
     ),
+    # what only rounding makes different
+    ({"a": 'x 0.3\ny{n="1"} 0.1\ny{n="2"} 0.2\n'}, {"of": "x", "minus": {"family": "y", "labels": {"n": "~.*"}}}, 0),
     # of a difference below 0 it may be said that it is one
     ({"a": "x 1\ny 3\n"}, {"of": "x", "minus": "y", "counts": False}, -2),
     ({"a": '{"db.total"} 9\n{"db.idle"} 2\n'}, {"of": "db.total", "minus": "db.idle"}, 7),
