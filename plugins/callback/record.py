@@ -57,7 +57,7 @@ COLORS = {"healthy": "green", "resolved": "green", "planned": "cyan", "advised":
 # What Ansible says around the reason that an argument has no value.
 _AROUND = re.compile(
     r"^Task failed: Finalization of task args for '[^']*' failed: Error while resolving value for '[^']*': "
-    r"(The filter plugin 'ansible\.builtin\.mandatory' failed: )?"
+    r"(The filter plugin '(?:ansible\.builtin\.mandatory|oncall\.runbooks\.system_metric)' failed: )?"
 )
 
 

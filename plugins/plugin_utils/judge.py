@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -21,6 +22,12 @@ PROBLEM, OK, UNKNOWN = "problem", "ok", "unknown"
 HEALTHY = "healthy"
 
 Evaluate = Callable[[Any], Any]
+
+
+# What Ansible says by itself of something that is not there.
+_BARE = re.compile(
+    r"^object of type .* has no (?:attribute|element) '?(?P<key>[^']*)'?$|^'(?P<name>[^']*)' is undefined$"
+)
 
 
 class CannotTell(Exception):
@@ -34,6 +41,13 @@ class CannotTell(Exception):
     def __init__(self, message: object, said: bool = False, undefined: bool = False) -> None:
         super().__init__(message)
         self.said, self.undefined = said, undefined
+
+
+def told_of(error: CannotTell) -> str:
+    """Why it cannot be told, in one line for a person: what is not there by its name, not by what Python holds."""
+    text = one_line(error)
+    bare = _BARE.search(text)
+    return f"{bare['key'] or bare['name']} was not measured" if bare else text
 
 
 def judge(causes: Mapping[str, Any], condition: Evaluate, template: Evaluate, reasons: list[str]) -> list[dict]:
@@ -81,7 +95,7 @@ def _judge_one(
     except CannotTell as error:
         # What was seen and says nothing, before what could not be seen: that may be about something else.
         known = [one_line(error), *reasons] if error.said else reasons
-        return {"cause": slug, "status": UNKNOWN, "reason": _why(known, one_line(error))}
+        return {"cause": slug, "status": UNKNOWN, "reason": _why(known, told_of(error))}
     others = cause["unless"]
     explained = [other for other in others if status[other] == PROBLEM]
     if explained:
@@ -100,7 +114,7 @@ def _judge_one(
             try:
                 finding[key] = template(cause[key])
             except CannotTell as error:
-                finding[key] = f"{slug} ({key} not available: {one_line(error)})"
+                finding[key] = f"{slug} ({key} not available: {told_of(error)})"
     if "hand_over" in cause:
         finding["hand_over"] = str(cause["hand_over"])
     if "subject" in cause:
@@ -108,7 +122,7 @@ def _judge_one(
             finding["subject"] = template(cause["subject"])
         except CannotTell as error:
             # It would look at another one, and may call that well.
-            return {"cause": slug, "status": UNKNOWN, "reason": _why(reasons, one_line(error))}
+            return {"cause": slug, "status": UNKNOWN, "reason": _why(reasons, told_of(error))}
     return finding
 
 
@@ -158,7 +172,8 @@ def _weigh_one(
 ) -> dict[str, Any]:
     row: dict[str, Any] = {
         "name": name,
-        "whether": claim["whether"],
+        # Where it cannot be put into words, its name: the template itself would be rendered wherever it is shown.
+        "whether": name.replace("_", " "),
         "beyond": claim.get("beyond", False),
         "accepted": accepted,
         "shown": None,
@@ -169,7 +184,7 @@ def _weigh_one(
             row["shown" if key == "when" else key] = work_out(claim.get(key, ""))
         except CannotTell as error:
             # What matters is why it is not shown, which is worked out last.
-            row["reason"] = one_line(error)
+            row["reason"] = told_of(error)
     if row["shown"] and (reason := missed(claim["when"])):
         row.update(shown=None, reason=reason)
     return row
@@ -270,7 +285,7 @@ def _step(
             step["undo"] = template(cause["undo"])
         operates = template(cause.get("operates", {}))
     except CannotTell as error:
-        step["why_not"] = f"what it would touch could not be measured ({one_line(error)})"
+        step["why_not"] = f"what it would touch could not be measured ({told_of(error)})"
         return step
     if "targets" in cause and not step["targets"]:
         step["why_not"] = "there is nothing it may touch"

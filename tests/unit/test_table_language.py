@@ -277,6 +277,29 @@ class TestHealthy:
         assert found["msg"].startswith("not looked at: whether Redis answers (")
         assert found["not_looked_at"] == ["whether Redis answers"]
 
+    def test_a_claim_that_cannot_be_put_into_words_is_named_and_its_template_goes_nowhere(self):
+        found = self.claimed(whether="{{ nowhere | join }} is fast", when="redis.lag_seconds < 5")
+        assert found["not_looked_at"] == ["whether answers"]
+        assert "{{" not in str(found["health"])
+
+    @pytest.mark.parametrize(
+        ("when", "reason"),
+        [
+            ("redis.lag_seconds < 5", "lag_seconds was not measured"),
+            ("redis.window.lag < 5", "window was not measured"),
+            ("nowhere > 1", "nowhere was not measured"),
+            ("deep.down == 1", "down was not measured"),
+            ("undef(hint='it is too early')", "it is too early"),
+        ],
+    )
+    def test_what_was_not_measured_is_named_and_no_object_of_python(self, when, reason):
+        found = judged(
+            {"one": {**CAUSE, "when": when}},
+            {"deep": "{{ {'up': 1} }}"},
+            cache_healthy={"answers": {**ANSWERS, "when": when}},
+        )
+        assert found["findings"][0]["reason"] == found["health"][0]["reason"] == reason
+
     def test_what_was_measured_and_is_not_so_is_unknown_where_no_cause_fits(self):
         found = self.claimed(when="redis.role == 'slave'")
         assert found["status"] == "unknown"
