@@ -18,7 +18,7 @@ from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
 
 from ..module_utils.observe import OBSERVERS
-from ..plugin_utils import judge, readings, table
+from ..plugin_utils import judge, plan_in_words, readings, table
 from ..plugin_utils.names import Names, functions_of
 from ..plugin_utils.names_of_0_1_0 import NOW
 from ..plugin_utils.plain import plain
@@ -90,6 +90,8 @@ class ActionModule(ActionBase):
         except table.BadTable as error:
             raise AnsibleActionFail(f"{runbook}_causes: {error}") from None
         status = judge.status_of(findings, health)
+        meta = {} if status == judge.HEALTHY else described(role_path)
+        plan["steps"] = plan_in_words.described(plan["steps"], meta)
         result.update(
             changed=False,
             # A play or a task can be in check mode where ansible_check_mode does not say so.
@@ -112,7 +114,7 @@ class ActionModule(ActionBase):
             else self._known(
                 table.evidence(variables.get(f"{runbook}_evidence", {}), trust_as_template), self._template
             ),
-            runbook_meta={} if status == judge.HEALTHY else described(role_path),
+            runbook_meta=meta,
         )
         return result
 
