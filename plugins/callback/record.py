@@ -49,8 +49,8 @@ from ..module_utils.text.masking import masked
 from ..module_utils.text.one_line import inert, one_line
 from ..plugin_utils import lifecycle
 from ..plugin_utils.plain import plain
-from ..plugin_utils.plan_in_words import NOTICED, targets_in_words
-from ..plugin_utils.record_markdown import before_and_after, markdown
+from ..plugin_utils.plan_in_words import NOTICED
+from ..plugin_utils.record_markdown import markdown
 
 COLLECTION = "oncall.runbooks."
 COLORS = {"healthy": "green", "resolved": "green", "planned": "cyan", "advised": "yellow"}
@@ -157,7 +157,7 @@ class CallbackModule(CallbackBase):
         line = f"{run['host']:<{width}} : {outcome:<10} {one_line(run['summary'], 400)}"
         self._display.display(line, color=COLORS.get(outcome, "red"))
         indent = " " * (width + 3)
-        for change in before_and_after(run):
+        for change in run.get("before_and_after") or ():
             self._display.display(f"{indent}before {one_line(change, 300)}")
         for unseen in run.get("not_looked_at") or ():
             self._display.display(f"{indent}not looked at: {one_line(unseen, 300)}")
@@ -180,7 +180,7 @@ class CallbackModule(CallbackBase):
             self._display.display(f"{indent}remedy {step['remedy']} is not available: {one_line(step['why_not'], 300)}")
             return
         risk = f"risk {step['risk']}: {NOTICED[step['risk']]}"
-        self._display.display(f"{indent}remedy {step['remedy']} ({risk}) on {targets_in_words(step['targets'])}")
+        self._display.display(f"{indent}remedy {step['remedy']} ({risk}) on {one_line(step['words'], 200)}")
         for before, text in (("", step["does"]), ("Undone: ", step["undone"]), ("Not undone: ", step["irreversible"])):
             if text:
                 self._display.display(f"{indent}       {before}{one_line(text, 300)}")

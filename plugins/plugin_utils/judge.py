@@ -195,6 +195,13 @@ def is_signal(row: Mapping[str, Any]) -> bool:
     return not row["beyond"] and not row["accepted"]
 
 
+def before_and_after(before: list[dict], after: list[dict]) -> list[str]:
+    """The figures of the claims that are others now, a line each."""
+    now = {row["name"]: row["figures"] for row in after}
+    changed = [(row["figures"], now.get(row["name"], "")) for row in before]
+    return [f"{one} -> {other}" for one, other in changed if one and other and one != other]
+
+
 def not_looked_at(health: list[dict]) -> list[str]:
     """What nobody should take for seen, a line each."""
     return [

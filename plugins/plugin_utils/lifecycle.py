@@ -33,6 +33,7 @@ from .judge import (
     PROBLEM,
     RISKS,
     UNKNOWN,
+    before_and_after,
     is_signal,
 )
 
@@ -378,6 +379,7 @@ def result_of(state: State, diagnosis: Mapping[str, Any], check_mode: bool, now:
         # What was seen working, with its figures, before and after.
         "health": first["health"],
         "health_after": last["health"] if last["id"] != first["id"] else [],
+        "before_and_after": before_and_after(first["health"], last["health"]),
         "not_looked_at": last["not_looked_at"],
         "plan": (first if state["actions"] or outcome == PLANNED else last)["plan"],
         "actions": state["actions"],

@@ -19,10 +19,14 @@ _CHANGED = ("variable", "setting", "url_parameter", "port")
 
 
 def described(steps: Sequence[Mapping[str, Any]], meta: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The steps of a plan, each with what it ``does``, and how it is ``undone`` or why it cannot be (``irreversible``)."""
+    """The steps of a plan, each with its targets in ``words``, what it ``does``, and how it is ``undone`` or why not."""
     keys = {"does": "remedies", "undone": "rollbacks", "irreversible": "irreversible"}
     return [
-        {**step, **{key: meta.get(source, {}).get(step["remedy"], "") for key, source in keys.items()}}
+        {
+            **step,
+            "words": targets_in_words(step["targets"]),
+            **{key: meta.get(source, {}).get(step["remedy"], "") for key, source in keys.items()},
+        }
         for step in steps
     ]
 

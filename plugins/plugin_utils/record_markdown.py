@@ -83,15 +83,6 @@ def _done(run: Mapping[str, Any]) -> Iterable[str]:
         yield _item(note)
 
 
-def before_and_after(run: Mapping[str, Any]) -> Iterable[str]:
-    """The figures that a run changed, a line each."""
-    after = {row["name"]: row["figures"] for row in run.get("health_after") or ()}
-    for row in run.get("health") or ():
-        now = after.get(row["name"], "")
-        if row["figures"] and now and now != row["figures"]:
-            yield f"{row['figures']} -> {now}"
-
-
 def _working(run: Mapping[str, Any]) -> Iterable[str]:
     for row in run.get("health_after") or run.get("health") or ():
         if row["shown"]:
@@ -104,7 +95,7 @@ def _not_seen(run: Mapping[str, Any]) -> Iterable[str]:
 
 def _proven(run: Mapping[str, Any]) -> Iterable[str]:
     """What was seen afterwards of each cause acted on, and of all that is wrong then."""
-    yield from map(_item, before_and_after(run))
+    yield from map(_item, run.get("before_and_after") or ())
     after = {finding["cause"]: finding for finding in run.get("findings_after") or ()}
     for action in run.get("actions") or ():
         if action["helped"] is not None:

@@ -54,6 +54,11 @@ def test_each_step_says_what_it_does_and_how_it_is_undone():
         "rollbacks": {"a": "Puts it back."},
         "irreversible": {"b": "Nothing is lost."},
     }
-    first, second = described([{"remedy": "a"}, {"remedy": "b"}], meta)
-    assert first == {"remedy": "a", "does": "Does it.", "undone": "Puts it back.", "irreversible": ""}
-    assert second == {"remedy": "b", "does": "", "undone": "", "irreversible": "Nothing is lost."}
+    first, second = described([{"remedy": "a", "targets": [{"pid": 7}]}, {"remedy": "b", "targets": []}], meta)
+    assert [first[key] for key in ("words", "does", "undone", "irreversible")] == [
+        "pid 7",
+        "Does it.",
+        "Puts it back.",
+        "",
+    ]
+    assert [second[key] for key in ("words", "does", "undone", "irreversible")] == ["", "", "", "Nothing is lost."]
