@@ -26,6 +26,8 @@ from ..plugin_utils.role_contract import contract_of, described
 from ..plugin_utils.service_verbs import missing_for
 
 _MANAGERS = Path(__file__).parents[2] / "roles" / "service" / "managers"
+# Not available is where one of all was not measured, and of that one there is no value.
+_TELLS_OF_EACH = {"metrics"}
 _BLIND_SPOTS = trust_as_template("{{ system_blind_spots | default([]) }}")
 _SERVICES = trust_as_template("{{ system_services }}")
 # What Ansible says by itself of something undefined, which tells a person nothing.
@@ -64,7 +66,7 @@ class ActionModule(ActionBase):
 
         def missed(expression: Any) -> str:
             for name in self._names.observations_behind(expression):
-                if observed[name].get("available") is not True:
+                if name not in _TELLS_OF_EACH and observed[name].get("available") is not True:
                     return str(observed[name].get("reason") or f"{name} could not be observed")
             return ""
 
