@@ -36,8 +36,10 @@ options:
     description:
       - The rules of the file. With V(supervisor), the variables are the C(environment) of a section.
       - With V(dotenv), each line is C(NAME=value), as in a C(.env) or an C(env_file) of Docker Compose.
+      - With V(systemd), the file is an C(EnvironmentFile) of a unit, which knows no C(export) and no comment behind a value. What is
+        written reads the same in every version of systemd.
     type: str
-    choices: [supervisor, dotenv]
+    choices: [supervisor, dotenv, systemd]
     default: supervisor
   section:
     description: The section without brackets, such as V(program:api). Required with O(format=supervisor).
@@ -112,7 +114,7 @@ from ..module_utils.text.one_line import one_line
 
 ARGUMENT_SPEC = {
     "path": {"type": "path", "required": True},
-    "format": {"type": "str", "choices": ["supervisor", "dotenv"], "default": "supervisor"},
+    "format": {"type": "str", "choices": ["supervisor", "dotenv", "systemd"], "default": "supervisor"},
     "section": {"type": "str"},
     "name": {"type": "str", "required": True},
     "value": {"type": "str", "no_log": True},
@@ -141,6 +143,8 @@ def main():
         what = (params["name"], value, params["url_parameter"])
         if params["format"] == "dotenv":
             outcome = dotenv_environment.changed(text, *what)
+        elif params["format"] == "systemd":
+            outcome = systemd_environment.changed(text, *what)
         else:
             outcome = supervisor_environment.changed(text, params["section"], *what)
         is_changed = outcome["text"] != text
@@ -189,7 +193,7 @@ def replace_file(path, content):
 
 def _diff(params, outcome, is_changed):
     def listed(names, is_after):
-        lines = ["variables" if params["format"] == "dotenv" else f"[{params['section']}] environment"]
+        lines = ["variables" if params["format"] != "supervisor" else f"[{params['section']}] environment"]
         for name in names:
             is_it = is_changed and is_after and name == params["name"] and name in outcome["before"]
             lines.append(f"  {name} (another value)" if is_it else f"  {name}")
