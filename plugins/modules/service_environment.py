@@ -44,6 +44,11 @@ options:
   section:
     description: The section without brackets, such as V(program:api). Required with O(format=supervisor).
     type: str
+  unit:
+    description:
+      - With O(format=systemd), the unit that reads the file. The module fails where systemd says that the unit would not see the
+        variable, because it does not read the file, a later file sets it as well, or C(UnsetEnvironment) takes it out.
+    type: str
   name:
     description: The variable. Letters, digits and underscores, not beginning with a digit.
     type: str
@@ -108,6 +113,8 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.docker import dotenv_environment
+from ..module_utils.run_command import run
+from ..module_utils.services import systemd_environment
 from ..module_utils.supervisor import environment as supervisor_environment
 from ..module_utils.supervisor.ini import CannotChange
 from ..module_utils.text.one_line import one_line
@@ -116,6 +123,7 @@ ARGUMENT_SPEC = {
     "path": {"type": "path", "required": True},
     "format": {"type": "str", "choices": ["supervisor", "dotenv", "systemd"], "default": "supervisor"},
     "section": {"type": "str"},
+    "unit": {"type": "str"},
     "name": {"type": "str", "required": True},
     "value": {"type": "str", "no_log": True},
     "url_parameter": {"type": "str"},
@@ -147,6 +155,8 @@ def main():
             outcome = systemd_environment.changed(text, *what)
         else:
             outcome = supervisor_environment.changed(text, params["section"], *what)
+        if params["format"] == "systemd" and params["unit"] and value is not None and not params["url_parameter"]:
+            _check_unit(path, params)
         is_changed = outcome["text"] != text
         if is_changed and not module.check_mode:
             replace_file(path, outcome["text"].encode("utf-8", "surrogateescape"))
@@ -159,6 +169,26 @@ def main():
     if module._diff:
         result["diff"] = _diff(params, outcome, is_changed)
     module.exit_json(**result)
+
+
+def _check_unit(path, params):
+    argv = ["systemctl", "show", "--no-pager", "--property=EnvironmentFiles,UnsetEnvironment", "--", params["unit"]]
+    ended = run(argv, 10)
+    if ended["error"] or ended["exit_code"] != 0:
+        return  # the restart that follows says what is wrong with it
+    texts = {}
+    for line in ended["stdout"].splitlines():
+        other = line.partition("=")[2].rpartition(" (")[0]
+        with contextlib.suppress(OSError, ValueError):
+            texts[other] = Path(other).read_bytes().decode("utf-8", "replace") if other.startswith("/") else ""
+    paths = dict.fromkeys([params["path"], path])
+    reasons = [
+        systemd_environment.why_not_seen(ended["stdout"], each, params["name"], params["value"], texts)
+        for each in paths
+    ]
+    # A unit may name the file or a link to it.
+    if all(reasons):
+        raise CannotChange(reasons[0])
 
 
 def replace_file(path, content):

@@ -11,6 +11,7 @@ ways, and what is written has to read the same in both.
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatchcase
 
 from ..supervisor.ini import CannotChange
 from ..text.url_parameter import with_url_parameter
@@ -141,7 +142,7 @@ def changed(text, name, value, url_parameter=None):
         raise CannotChange("name must be letters, digits and underscores, and not begin with a digit")
     if value is not None and _CONTROL.search(value):
         raise CannotChange(f"the value for {name} holds a line break or another control character")
-    if "\ud800" <= max(text, default="") and any("\ud800" <= sign <= "\udfff" for sign in text):
+    if any("\ud800" <= sign <= "\udfff" for sign in text):
         raise CannotChange("it is not UTF-8, and systemd ignores such a file")
     before = {goes_on: assignments(text, goes_on) for goes_on in (False, True)}
     now = [one for one in before[False] if one["is_used"] and one["name"] == name]
@@ -241,3 +242,36 @@ def _spliced(text, changes):
     for start, end, new in sorted(changes, reverse=True):
         text = text[:start] + new + text[end:]
     return text
+
+
+def why_not_seen(shown, path, name, value, texts):
+    """Why a unit would not see what a file sets, in one line; empty where it sees it.
+
+    Later files win over earlier ones, all of them over ``Environment=`` and ``PassEnvironment=``, and ``UnsetEnvironment=``
+    over everything.
+
+    Args:
+        shown: what ``systemctl show`` says: lines ``EnvironmentFiles=PATH (ignore_errors=no)`` and ``UnsetEnvironment=NAMES``.
+        path: the file that is changed.
+        name: the variable.
+        value: what it is to be.
+        texts: what the other files of the unit hold, by path.
+    """
+    files, unset = [], []
+    for line in shown.splitlines():
+        key, _sign, told = line.partition("=")
+        if key == "EnvironmentFiles" and told:
+            files.append(re.sub(r" \(ignore_errors=(?:yes|no)\)\Z", "", told))
+        elif key == "UnsetEnvironment":
+            unset += told.split()
+    if not files:
+        return ""
+    mine = [position for position, one in enumerate(files) if fnmatchcase(path, one)]
+    if not mine:
+        return f"the unit does not read it: its EnvironmentFile is {', '.join(files)}"
+    if name in unset or f"{name}={value}" in unset:
+        return f"the unit takes {name} out again with UnsetEnvironment="
+    for later in files[mine[-1] + 1 :]:
+        if _meaning(assignments(texts.get(later, ""))).get(name, value) != value:
+            return f"{later} sets {name} as well, and the unit reads it later: set it there"
+    return ""

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from datetime import datetime
 
-from .levels import ERROR, FATAL, level_of, without_sequences
+from .levels import ERROR, FATAL, level_of
+from .one_line import without_sequences
 
 # An engine waits up to a minute before it starts a container again.
 _LATE_SECONDS = 180

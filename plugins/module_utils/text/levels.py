@@ -7,22 +7,20 @@ What a line says in words counts only where it names no level: an INFO line is n
 Every rule takes time in proportion to the length of the line.
 """
 
+# ruff: noqa: RUF001  (words of other alphabets)
+
 from __future__ import annotations
 
 import json
 import re
+
+from .one_line import without_sequences
 
 # What is read of a line that is no JSON; a level is near its start.
 _READ_CHARACTERS = 4000
 _JSON_CHARACTERS = 256 * 1024
 
 FATAL, ERROR, WARNING, NOTICE, INFO, DEBUG = "fatal", "error", "warning", "notice", "info", "debug"
-
-# A terminal's sequences as they are, as journald shows them and as rsyslog does.
-_ESCAPE = r"(?:\x1b|\^\[|#033)"
-_SEQUENCE = re.compile(
-    _ESCAPE + r"(?:\[[0-?]{0,64}[ -/]{0,8}[@-~]|\][^\x07\x1b]{0,2000}(?:\x07|\x1b\\)|[()][0-9A-B])|\x9b[0-?]{0,64}[@-~]"
-)
 
 _WORDS = {
     FATAL: "fatal ftl fata critical crit crt panic pnc pani dpanic alert emerg emergency",
@@ -253,13 +251,6 @@ _STOP_WORDS = frozenset(
     ]
 )
 _PLAIN_WORD = re.compile(r"[A-Za-z]{2,40}\Z")
-
-
-def without_sequences(text):
-    """Text without the colours and the other sequences of a terminal."""
-    if "\x1b" in text or "^[" in text or "#033" in text or "\x9b" in text:
-        return _SEQUENCE.sub("", text)
-    return text
 
 
 def level_of(line):

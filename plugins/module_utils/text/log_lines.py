@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 
-from .levels import ERROR, FATAL, level_of, says_error, without_sequences
+from .levels import ERROR, FATAL, level_of, says_error
 from .masking import mask_secrets
-from .one_line import one_line
+from .one_line import one_line, without_sequences
 
 GROUPS_LIMIT = 20
 

@@ -13,8 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.services.systemd_environment import assignments, changed
+from ansible_collections.oncall.runbooks.plugins.module_utils.services.systemd_environment import (
+    assignments,
+    changed,
+    why_not_seen,
+)
 from ansible_collections.oncall.runbooks.plugins.module_utils.supervisor.ini import CannotChange
+from ansible_collections.oncall.runbooks.tests.support.modules import run_module
 
 LIBRARIES = sorted(Path("/usr/lib").glob("*/systemd/libsystemd-shared-*.so"))
 
@@ -97,3 +102,41 @@ def _of_systemd(path):
         read[name] = value
         number += 1
     return read
+
+
+OWN = "EnvironmentFiles=/etc/web.env (ignore_errors=no)\n"
+LATER = "EnvironmentFiles=/etc/local.env (ignore_errors=yes)\n"
+
+
+@pytest.mark.parametrize(
+    ("shown", "texts", "reason"),
+    [
+        (OWN, {}, ""),
+        ("EnvironmentFiles=\nUnsetEnvironment=\n", {}, ""),
+        ("EnvironmentFiles=/etc/*.env (ignore_errors=yes)\n", {}, ""),
+        (OWN + LATER, {"/etc/local.env": "A=1\n"}, ""),
+        (OWN + LATER, {"/etc/local.env": "X=2\n"}, ""),
+        (OWN + LATER, {"/etc/local.env": "X=9\n"}, "/etc/local.env sets X as well"),
+        (LATER + OWN, {"/etc/local.env": "X=9\n"}, ""),
+        (OWN + LATER, {"/etc/local.env": "export X=9\n#X=9\n"}, ""),
+        (LATER, {}, "the unit does not read it"),
+        (OWN + "UnsetEnvironment=A X\n", {}, "UnsetEnvironment="),
+        (OWN + "UnsetEnvironment=X=2\n", {}, "UnsetEnvironment="),
+        (OWN + "UnsetEnvironment=X=1\n", {}, ""),
+    ],
+)
+def test_which_of_several_files_wins(shown, texts, reason):
+    found = why_not_seen(shown, "/etc/web.env", "X", "2", texts)
+    assert reason in found
+    assert bool(found) == bool(reason)
+
+
+def test_the_module(tmp_path):
+    path = tmp_path / "web.env"
+    path.write_text("# see C:\\docs\\\nX=10\nexport A=1\n")
+    params = {"path": str(path), "format": "systemd", "name": "X", "value": "35"}
+    code, result = run_module("service_environment", tmp_path, **params)
+    assert (code, result["changed"]) == (0, True)
+    assert path.read_text() == "# see C:\\docs\\\nX=10\nexport A=1\nX=35\n"
+    code, result = run_module("service_environment", tmp_path, **params)
+    assert (code, result["changed"]) == (0, False)

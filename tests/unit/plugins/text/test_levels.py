@@ -9,8 +9,10 @@ import time
 
 import pytest
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.text.levels import level_of, without_sequences
+from ansible_collections.oncall.runbooks.plugins.module_utils.text.levels import level_of
 from ansible_collections.oncall.runbooks.plugins.module_utils.text.log_lines import group_error_lines, is_error_line
+from ansible_collections.oncall.runbooks.plugins.module_utils.text.masking import masked_lines
+from ansible_collections.oncall.runbooks.plugins.module_utils.text.one_line import without_sequences
 
 LEVELS = [
     # colours
@@ -174,6 +176,10 @@ def test_an_error_in_words(line):
 
 def test_sequences():
     assert without_sequences("\x1b]0;title\x07a\x1b[1;31mb\x1b[0mc^[[0md") == "abcd"
+
+
+def test_the_end_of_a_log_has_no_colours():
+    assert masked_lines(["\x1b[32mINFO\x1b[0m migration failed once"]) == ["INFO migration failed once"]
 
 
 def test_the_message_of_a_panic_is_on_the_next_line():
