@@ -97,6 +97,7 @@ _MARK = re.compile(
     + r"|[|]\s{0,8}(?P<pipe>"
     + _ANY
     + r")\s{0,8}[|]"
+    + r"|[✖✗✘⚠ℹ⨯]\s{1,3}(?P<sign>error|fatal|warning|warn|info|note|debug)\b"
     + r"|\[(?P<letter>[TDIWEFC])\]",
     re.IGNORECASE,
 )

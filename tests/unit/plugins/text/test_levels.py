@@ -88,6 +88,7 @@ LEVELS = [
     ("npm error code 3", "error"),
     ("npm warn deprecated error@1", "warning"),
     ("[Nest] 123  - 01/01/2026, 12:00:00 AM   ERROR [ExceptionHandler] x", "error"),
+    ("[2/25/2026] [6:54:08 PM] [Global   ] › ✖  error     The migration directory is corrupt", "error"),
     # servers
     ("E0102 03:04:05.678 1 x.go:138] x", "error"),
     ("E0102 03:04:05.678901       1 x.go:138] x", "error"),
