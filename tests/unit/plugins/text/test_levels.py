@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The level of a line, in the formats of others."""
 
+# ruff: noqa: RUF001  (words of other alphabets)
+
 from __future__ import annotations
 
 import time
