@@ -5,58 +5,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any
+
+from ..module_utils.text.endings import names_port, port_numbers, reason_of_end
 
 _AGAIN_AND_AGAIN = ("restarting", "backoff")
 _ENDED = ("exited", "dead", "fatal", "created")
 _UP = ("running", "starting", "paused")
 _GAPS_TO_BE_SURE = 3
-# An engine waits up to a minute before it starts a container again.
-_LATE_SECONDS = 180
 _HOUR_SECONDS = 3600
-_TIME = re.compile(r"\b(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)")
-
-_PORT = re.compile(
-    r"EADDRINUSE|address already in use|port is already allocated|bind: .*in use|Only one usage of each socket", re.I
-)
-_PORT_NUMBER = re.compile(r"(?::|\bport[ =:]*)(\d{2,5})\b", re.I)
-_VARIABLES = (
-    re.compile(r"KeyError: '([A-Z][A-Z0-9_]{2,})'"),
-    re.compile(
-        r"(?:environment|env)\b[^A-Z]{0,40}\b([A-Z][A-Z0-9_]{2,})\b[^A-Z]{0,30}(?:not set|missing|required|unset)"
-    ),
-    re.compile(r"(?:missing|required|undefined|unset)\b[^A-Z]{0,40}\b([A-Z][A-Z0-9]*_[A-Z0-9_]+)\b"),
-    re.compile(
-        r"\b([A-Z][A-Z0-9]*_[A-Z0-9_]+)\b[\"'`]?:? (?:must be set|(?:is |was )?(?:not set|missing|required|undefined|unset))\b"
-    ),
-    re.compile(r"Environment variable not found: ([A-Z][A-Z0-9_]{2,})"),
-    re.compile(r"\b([A-Z][A-Z0-9_]{2,}): (?:parameter (?:null or )?not set|unbound variable)"),
-)
-# None of them, as in "0 failed" and "errors: 0", is no failure.
-_FAILS = r"(?<!\b0 )(?<!\bno )(?<!\bwithout )\b(?:fail(?:ed|s|ure|ures|ing)?|errors?)\b(?![\"']?\s*[:=]\s*[\"']?0\b)"
-_MIGRATION = re.compile(
-    rf"\bmigrat(?:ion|ions|e)\b.*(?:{_FAILS}|\b(?:cannot|could not|conflict|dirty))"
-    rf"|{_FAILS}.*\bmigrat(?:ion|ions|e)\b|Can't locate revision|\bP30(?:05|06|09|18)\b|Dirty database version",
-    re.I,
-)
-# The first level in a line is its own. In small letters it is a word, unless it stands where a level does.
-_LEVEL = re.compile(
-    r"(?<![\w.-])(TRACE|DEBUG|INFO|NOTICE|WARN(?:ING)?|ERROR|CRITICAL|FATAL|PANIC|EMERG)(?![\w.-])"
-    r"|(?i:\"?\b(?:level|lvl|severity)\"?\s*[:=]\s*\"?(\w+))"
-    r"|(?i:\[(trace|debug|info|notice|warn(?:ing)?|error|crit(?:ical)?|fatal|panic|emerg)\])"
-    r"|(?i:^\W*(trace|debug|info|notice|warn(?:ing)?|error|fatal|panic):)"
-)
-# As pino numbers them, 40 is a warning and 60 is fatal.
-_HARMLESS = {"trace", "debug", "info", "notice", "warn", "warning", "10", "20", "30", "40"}
-_FATAL = {"crit", "critical", "fatal", "panic", "emerg", "60"}
-_IMAGE = re.compile(
-    r"no such image|pull access denied|manifest .*(?:unknown|not found)|failed to (?:build|solve)|exec format error"
-    r"|executable file not found|no such file or directory: unknown",
-    re.I,
-)
 
 
 def crash_loops(
@@ -92,6 +50,17 @@ def crash_loops(
     ends = {one["service"] for one in looping}
     looping.sort(key=lambda one: (len(ends & set(one["needs"])), -(one["restarts"] or 0), one["service"]))
     return {"looping": looping, "recent": recent, "unclear": unclear}
+
+
+def end_of_life(one: Mapping[str, Any]) -> dict[str, Any]:
+    """What a service's manager and the end of its log say about why it ended.
+
+    Args:
+        one: what was seen of the service. Without the end of its log, its errors count.
+    """
+    tail = one.get("log_tail")
+    lines = tail if tail is not None else [error["last"] for error in reversed(one.get("log_tail_errors") or [])]
+    return reason_of_end([str(line) for line in lines], str(one.get("error") or ""))
 
 
 def _replicas(one: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -175,12 +144,7 @@ def _described(
     states.update({other: observed[other] for other in needs if other in observed})
     log = [str(line) for line in one.get("log_tail") or []]
     error = str(one.get("error") or "")
-    reason = _reason(_of_late(log))
-    # What the manager says about the last start is newer than the log of a life before it.
-    lines = [error] if _PORT.search(error) or _IMAGE.search(error) else reason
-    port = _last(lines, _PORT)
-    migration = _last(lines, _MIGRATION)
-    variable, variable_line = _variable(lines)
+    reason = reason_of_end(log, error)
     return {
         "service": name,
         "state": one["state"],
@@ -189,13 +153,8 @@ def _described(
         "exit": one.get("exit_meaning")
         or (f"exit code {one['exit_code']}" if one.get("exit_code") is not None else ""),
         "oom_killed": bool(one.get("oom_killed")),
-        "port_line": port,
-        "port": _number(port),
+        **reason,
         "host_port": _host_port(one),
-        "variable": variable,
-        "variable_line": variable_line,
-        "migration_line": migration,
-        "image_line": _last(lines, _IMAGE),
         "needs": needs,
         "unmet": [
             f"{other} ({_words(states[other])})" for other in needs if other in states and _is_down(states[other])
@@ -217,65 +176,13 @@ def _words(one: Mapping[str, Any]) -> str:
     return "unhealthy" if one.get("state") == "running" else str(one.get("state"))
 
 
-def _of_late(lines: Sequence[str]) -> list[str]:
-    """The lines written shortly before the newest one: what a life of long ago ended with is no reason of today.
-
-    Without times in the lines, all of them.
-    """
-    late: list[str] = []
-    newest: datetime | None = None
-    for line in reversed(lines):
-        found = _TIME.search(line)
-        try:
-            at = datetime.strptime(f"{found[1]} {found[2]}", "%Y-%m-%d %H:%M:%S") if found else None
-        except ValueError:
-            at = None
-        newest = newest or at
-        if at and newest and (newest - at).total_seconds() > _LATE_SECONDS:
-            break
-        late.append(line)
-    return late[::-1]
-
-
-def _weight(line: str) -> int:
-    """2 for a line that says the program cannot go on, 0 where it says that it can, 1 for others, such as a traceback."""
-    found = _LEVEL.search(line)
-    level = next(filter(None, found.groups()), "").lower() if found else ""
-    return 0 if level in _HARMLESS else 2 if level in _FATAL else 1
-
-
-def _reason(lines: Sequence[str]) -> list[str]:
-    """The line that names why it ended, in a list, or none: of the gravest that name a cause the last."""
-    patterns = (_PORT, _MIGRATION, _IMAGE, *_VARIABLES)
-    telling = [line for line in lines if _weight(line) and any(pattern.search(line) for pattern in patterns)]
-    gravest = max(map(_weight, telling), default=0)
-    return [line for line in telling if _weight(line) == gravest][-1:]
-
-
-def _last(lines: Sequence[str], pattern: re.Pattern[str]) -> str:
-    return next((line for line in reversed(lines) if pattern.search(line)), "")
-
-
-def _number(line: str) -> int | None:
-    found = _PORT_NUMBER.findall(line)
-    return int(found[-1]) if found else None
-
-
 def _host_port(one: Mapping[str, Any]) -> int | None:
     """The port of the host that the engine could not have for a container. What it says names other ports as well."""
     error = str(one.get("error") or "")
     published = {port.get("host_port") for port in one.get("ports") or []} - {None}
-    told = [int(number) for number in _PORT_NUMBER.findall(error)] if _PORT.search(error) else []
+    told = port_numbers(error) if names_port(error) else []
     named = [number for number in told if number in published] or (told if len(told) == 1 else [])
     return named[0] if named else None
-
-
-def _variable(lines: Sequence[str]) -> tuple[str, str]:
-    for line in reversed(lines):
-        for pattern in _VARIABLES:
-            if found := pattern.search(line):
-                return found.group(1), line
-    return "", ""
 
 
 class FilterModule:
@@ -283,4 +190,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """The filters of this file, by name."""
-        return {"crash_loops": crash_loops}
+        return {"crash_loops": crash_loops, "end_of_life": end_of_life}

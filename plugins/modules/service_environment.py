@@ -36,11 +36,18 @@ options:
     description:
       - The rules of the file. With V(supervisor), the variables are the C(environment) of a section.
       - With V(dotenv), each line is C(NAME=value), as in a C(.env) or an C(env_file) of Docker Compose.
+      - With V(systemd), the file is an C(EnvironmentFile) of a unit, which knows no C(export) and no comment behind a value. What is
+        written reads the same in every version of systemd.
     type: str
-    choices: [supervisor, dotenv]
+    choices: [supervisor, dotenv, systemd]
     default: supervisor
   section:
     description: The section without brackets, such as V(program:api). Required with O(format=supervisor).
+    type: str
+  unit:
+    description:
+      - With O(format=systemd), the unit that reads the file. The module fails where systemd says that the unit would not see the
+        variable, because it does not read the file, a later file sets it as well, or C(UnsetEnvironment) takes it out.
     type: str
   name:
     description: The variable. Letters, digits and underscores, not beginning with a digit.
@@ -106,14 +113,17 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.docker import dotenv_environment
+from ..module_utils.run_command import run
+from ..module_utils.services import systemd_environment
 from ..module_utils.supervisor import environment as supervisor_environment
 from ..module_utils.supervisor.ini import CannotChange
 from ..module_utils.text.one_line import one_line
 
 ARGUMENT_SPEC = {
     "path": {"type": "path", "required": True},
-    "format": {"type": "str", "choices": ["supervisor", "dotenv"], "default": "supervisor"},
+    "format": {"type": "str", "choices": ["supervisor", "dotenv", "systemd"], "default": "supervisor"},
     "section": {"type": "str"},
+    "unit": {"type": "str"},
     "name": {"type": "str", "required": True},
     "value": {"type": "str", "no_log": True},
     "url_parameter": {"type": "str"},
@@ -141,8 +151,12 @@ def main():
         what = (params["name"], value, params["url_parameter"])
         if params["format"] == "dotenv":
             outcome = dotenv_environment.changed(text, *what)
+        elif params["format"] == "systemd":
+            outcome = systemd_environment.changed(text, *what)
         else:
             outcome = supervisor_environment.changed(text, params["section"], *what)
+        if params["format"] == "systemd" and params["unit"] and value is not None and not params["url_parameter"]:
+            _check_unit(path, params)
         is_changed = outcome["text"] != text
         if is_changed and not module.check_mode:
             replace_file(path, outcome["text"].encode("utf-8", "surrogateescape"))
@@ -155,6 +169,26 @@ def main():
     if module._diff:
         result["diff"] = _diff(params, outcome, is_changed)
     module.exit_json(**result)
+
+
+def _check_unit(path, params):
+    argv = ["systemctl", "show", "--no-pager", "--property=EnvironmentFiles,UnsetEnvironment", "--", params["unit"]]
+    ended = run(argv, 10)
+    if ended["error"] or ended["exit_code"] != 0:
+        return  # the restart that follows says what is wrong with it
+    texts = {}
+    for line in ended["stdout"].splitlines():
+        other = line.partition("=")[2].rpartition(" (")[0]
+        with contextlib.suppress(OSError, ValueError):
+            texts[other] = Path(other).read_bytes().decode("utf-8", "replace") if other.startswith("/") else ""
+    paths = dict.fromkeys([params["path"], path])
+    reasons = [
+        systemd_environment.why_not_seen(ended["stdout"], each, params["name"], params["value"], texts)
+        for each in paths
+    ]
+    # A unit may name the file or a link to it.
+    if all(reasons):
+        raise CannotChange(reasons[0])
 
 
 def replace_file(path, content):
@@ -189,7 +223,7 @@ def replace_file(path, content):
 
 def _diff(params, outcome, is_changed):
     def listed(names, is_after):
-        lines = ["variables" if params["format"] == "dotenv" else f"[{params['section']}] environment"]
+        lines = ["variables" if params["format"] != "supervisor" else f"[{params['section']}] environment"]
         for name in names:
             is_it = is_changed and is_after and name == params["name"] and name in outcome["before"]
             lines.append(f"  {name} (another value)" if is_it else f"  {name}")

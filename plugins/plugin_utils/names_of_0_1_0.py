@@ -55,6 +55,7 @@ NOW: dict[str, dict[str, str]] = {
     "port_conflict": {
         "began": "'inf' | float if seen_service.state != 'running' else seen_service.started_at_seconds - 2 if seen_service.pid else 0",
         "containers_targets": "containers | oncall.runbooks.picked(['id', 'name']) | map('combine', what)",
+        "in_use": "'(?i)address (is )?already in use|EADDRINUSE|port is already allocated'",
         "matters": "(is_process or seen_service.state != 'running') and not current",
         "old_targets": "old | oncall.runbooks.picked(identity) | map('combine', what) if not old | selectattr('why_not_end') else []",
         "service": "seen_service",

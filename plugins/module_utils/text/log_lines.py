@@ -7,32 +7,14 @@ from __future__ import annotations
 
 import re
 
+from .levels import ERROR, FATAL, level_of, says_error
 from .masking import mask_secrets
-from .one_line import one_line
+from .one_line import one_line, without_sequences
 
 GROUPS_LIMIT = 20
 
-_HIGH = r"FATAL|PANIC|CRITICAL|CRIT|ERROR|SEVERE|EMERGENCY|EMERG|ALERT"
-_LOW = r"TRACE|DEBUG|INFO|NOTICE|WARNING|WARN"
-# Where a line names its own level, that decides: `level=info msg="retry after error: refused"` is no error.
-_LEVEL_FIELD = re.compile(
-    r"\b(?:level|lvl|levelname|severity)[\"']?\s*[=:]\s*[\"']?(?:(?P<high>"
-    + _HIGH
-    + r"|ERR)|(?P<low>"
-    + _LOW
-    + r"))\b",
-    re.IGNORECASE,
-)
-_NUMERIC_LEVEL_FIELD = re.compile(r"\"level\"\s*:\s*(?P<level>[1-6]0)\b")
-_LEVEL_WORD = re.compile(r"(?:\b|_)(?:(?P<high>" + _HIGH + r")|(?P<low>" + _LOW + r"))\b")
-_LEVEL_IN_BRACKETS = re.compile(r"\[(?:error|crit|alert|emerg)\]")
-_EXCEPTION = re.compile(r"^(?:Uncaught |Unhandled )?(?:[A-Za-z_]\w*(?:\.|::))*\w*(?:Error|Exception)\b(?::| \[| in |$)")
-_PLAIN = re.compile(
-    r"\b(?:fatal error|fatal|panic|error):"
-    r"|\bsegmentation fault\b|\bout of memory\b|\bkilled process\b|\boom-kill",
-    re.IGNORECASE,
-)
-
+_PANIC = re.compile(r"thread '[^']{0,80}' (?:\(\d{1,10}\) )?panicked at \S{1,300}:\d{1,7}:\d{1,5}:$")
+_ERROR_NAME = re.compile(r"[A-Za-z_][\w.]{0,200}(?::|$)")
 _TIME = re.compile(
     r"\[?\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?: ?(?:Z|UTC|GMT|[+-]\d\d:?\d\d))?\]?"
     r"|\b\d\d:\d\d:\d\d(?:[.,]\d+)?\b"
@@ -59,9 +41,11 @@ def group_error_lines(text, lines):
         stand for what differs) and ``last`` (the most recent of them).
     """
     groups = {}
-    for position, line in enumerate(text.splitlines()[-lines:] if lines > 0 else []):
-        if not is_error_line(line):
-            continue
+    own = [without_sequences(line) for line in text.splitlines()[-lines:]] if lines > 0 else []
+    for position in error_positions(own):
+        line = own[position]
+        if _PANIC.match(line) and position + 1 < len(own) and level_of(own[position + 1]) is None:
+            line = f"{line} {own[position + 1]}"
         last = mask_secrets(one_line(line, limit=2000))
         group = groups.setdefault(_pattern(last), {"count": 0})
         group.update(count=group["count"] + 1, last=one_line(last), position=position)
@@ -74,18 +58,29 @@ def group_error_lines(text, lines):
 
 def is_error_line(line):
     """Whether a log line reports an error by itself; an indented line (part of a stack trace) does not."""
-    if not line.strip() or line[0] in " \t":
+    line = without_sequences(line)
+    if not line.strip() or line[0] == "\t" or line[:2] == "  ":
         return False
-    field = _LEVEL_FIELD.search(line)
-    if field:
-        return bool(field.group("high"))
-    numeric = _NUMERIC_LEVEL_FIELD.search(line)
-    if numeric:
-        return int(numeric.group("level")) >= 50
-    word = _LEVEL_WORD.search(line)
-    if word:
-        return bool(word.group("high"))
-    return bool(_LEVEL_IN_BRACKETS.search(line) or _EXCEPTION.search(line) or _PLAIN.search(line))
+    level = level_of(line)
+    return level in (ERROR, FATAL) if level else says_error(line)
+
+
+def error_positions(lines):
+    """Which lines of a log are errors, by their positions; what a line before tells counts.
+
+    A Python traceback ends with its error, whatever that is called, and the message of a panic is on the next line.
+    """
+    found, in_traceback = [], False
+    for position, line in enumerate(lines):
+        if line.lstrip().startswith("Traceback (most recent call last)"):
+            in_traceback = True
+            continue
+        is_end = in_traceback and line[:1] not in ("", " ", "\t") and bool(_ERROR_NAME.match(line))
+        if is_end:
+            in_traceback = False
+        if is_end or is_error_line(line):
+            found.append(position)
+    return found
 
 
 def _pattern(line):

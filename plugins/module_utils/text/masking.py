@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 
-from .one_line import one_line
+from .one_line import one_line, without_sequences
 
 MASK = "********"
 
@@ -130,12 +130,13 @@ _WEBHOOK = re.compile(r"(?P<name>(?:hooks\.slack\.com/services|discord(?:app)?\.
 def masked(text, limit=300):
     """Text from outside, fit to be shown: on one line, without secrets, not too long."""
     # Masked before it is cut: of half a URL nothing says which part is the password.
-    return one_line(mask_secrets(one_line(text, limit=_READ_CHARACTERS)), limit)
+    return one_line(mask_secrets(one_line(without_sequences(str(text)), limit=_READ_CHARACTERS)), limit)
 
 
 def masked_lines(lines):
     """Lines from outside, each fit to be shown as :func:`masked` makes it."""
-    return [one_line(line) for line in mask_lines(one_line(line, limit=_READ_CHARACTERS) for line in lines)]
+    read = (one_line(without_sequences(line), limit=_READ_CHARACTERS) for line in lines)
+    return [one_line(line) for line in mask_lines(read)]
 
 
 def mask_lines(lines):

@@ -9,7 +9,19 @@ import re
 
 # With what turns the direction of a line: it makes a text read as another one.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]+")
+# A terminal's sequences as they are, as journald shows them and as rsyslog does.
+_ESCAPE = r"(?:\x1b|\^\[|#033)"
+_SEQUENCE = re.compile(
+    _ESCAPE + r"(?:\[[0-?]{0,64}[ -/]{0,8}[@-~]|\][^\x07\x1b]{0,2000}(?:\x07|\x1b\\)|[()][0-9A-B])|\x9b[0-?]{0,64}[@-~]"
+)
 _TEMPLATE_START = re.compile(r"\{(?=[{%#])")
+
+
+def without_sequences(text):
+    """Text without the colours and the other sequences of a terminal."""
+    if "\x1b" in text or "^[" in text or "#033" in text or "\x9b" in text:
+        return _SEQUENCE.sub("", text)
+    return text
 
 
 def one_line(value, limit=300):

@@ -106,6 +106,25 @@ CONCLUDED = {
     "free again": (
         service(log_tail_errors=IN_USE), port(), "port_free_but_service_down", "start_service", "low"
     ),
+    "free again, says Go": (
+        service(log_tail=["2026/01/01 00:00:00 listen tcp :8080: bind: address already in use"]),
+        port(), "port_free_but_service_down", "start_service", "low",
+    ),
+    "free again, says .NET": (
+        service(log_tail=[
+            "crit: Microsoft.AspNetCore.Server.Kestrel[0]",
+            "System.IO.IOException: Failed to bind to address http://0.0.0.0:8080: address already in use.",
+        ]),
+        port(), "port_free_but_service_down", "start_service", "low",
+    ),
+    "free again, says Rust": (
+        service(log_tail=['Error: Os { code: 98, kind: AddrInUse, message: "Address already in use" }']),
+        port(), "port_free_but_service_down", "start_service", "low",
+    ),
+    "an INFO line says it, and something else ended it": (
+        service(log_tail=["INFO trying again: address already in use", "KeyError: 'DATABASE_URL'"]),
+        port(), "down_for_another_reason", None, "none",
+    ),
     "free again, says the engine": (
         service("created", "compose", error="Bind for 0.0.0.0:8080 failed: port is already allocated"),
         port(), "port_free_but_service_down", "start_service", "low",

@@ -389,7 +389,7 @@ def test_bytes_that_are_not_utf8_stay(path):
         ({"name": "A-B"}, ": name must be letters, digits and underscores"),
         ({"value": None}, "value is missing: with state=present it is required"),
         ({"url_parameter": ""}, "url_parameter is empty"),
-        ({"format": "toml"}, "value of format must be one of: supervisor, dotenv, got: toml"),
+        ({"format": "toml"}, "value of format must be one of: supervisor, dotenv, systemd, got: toml"),
         ({"name": "PG_POOL_MAX", "url_parameter": "x"}, "what PG_POOL_MAX holds in [program:api] is not a URL"),
     ],
 )
