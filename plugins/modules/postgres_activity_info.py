@@ -109,7 +109,16 @@ long_running:
   elements: dict
   returned: when available
 blockers:
-  description: Sessions others wait for, that wait for nobody themselves, the longest queue first.
+  description: Sessions and other processes that others wait for, and that wait for nobody themselves, the longest queue first.
+  type: list
+  elements: dict
+  returned: when available
+lock_chains:
+  description:
+    - The queues for locks that others wait in beyond the threshold, the longest first. Each has C(head), the process that waits for
+      nobody (0 for a prepared transaction), its C(kind) and C(head_costs), C(blocks), the clients that wait, C(blocked_seconds),
+      C(chain), a line for each place from the head on, C(cancel), the session that frees most of them and costs least, or none,
+      C(frees), how many that is, C(frees_all) and C(costs).
   type: list
   elements: dict
   returned: when available
