@@ -43,9 +43,9 @@ def postgres() -> Iterator[Server]:
 def sessions(postgres: Server) -> Iterator[Sessions]:
     with contextlib.ExitStack() as stack:
         yield Sessions(postgres, stack)
-    # A server goes on with what runs, though its client has gone.
-    postgres.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename IN ('app', 'boss')")
-    until(lambda: not postgres.execute("SELECT 1 FROM pg_stat_activity WHERE usename = 'app'"))
+        # At once: what waited must not begin, and a server goes on with what runs though its client has gone.
+        postgres.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name <> 'test'")
+        until(lambda: not postgres.execute("SELECT 1 FROM pg_stat_activity WHERE usename = 'app'"))
 
 
 def readers(sessions: Sessions, number: int = 5, statement: str = READ) -> None:

@@ -89,7 +89,7 @@ listed AS (
          o.wait_event_type, o.wait_event, o.is_superuser,
          NOT o.is_superuser AND (pg_has_role(o.usesysid, 'USAGE') OR pg_has_role('pg_signal_backend', 'USAGE'))
            AS may_end,
-         left(o.query, 2000) AS query, w.blocked_by, k.wait_seconds, k.pid IS NOT NULL AS asks_lock, 
+         left(o.query, 2000) AS query, w.blocked_by, k.wait_seconds, k.pid IS NOT NULL AS asks_lock,
          o.xact_start < o.query_start AND EXISTS (SELECT FROM writers r WHERE r.pid = o.pid) AS wrote
   FROM ours o LEFT JOIN waiting w USING (pid) LEFT JOIN waits k USING (pid), asked
   WHERE NOT o.hidden AND (o.state IS DISTINCT FROM 'idle' OR o.state_seconds >= (p->>'idle_seconds')::float8
@@ -155,7 +155,7 @@ SELECT json_build_object(
            extract(epoch FROM now() - a.xact_start) AS transaction_seconds,
            extract(epoch FROM now() - a.query_start) AS query_seconds,
            a.wait_event_type, a.wait_event, false AS is_superuser, false AS may_end, left(a.query, 2000) AS query,
-           w.blocked_by, k.wait_seconds, k.pid IS NOT NULL AS asks_lock, 
+           w.blocked_by, k.wait_seconds, k.pid IS NOT NULL AS asks_lock,
          a.xact_start < a.query_start AND EXISTS (SELECT FROM writers r WHERE r.pid = a.pid) AS wrote
     FROM anybody a LEFT JOIN waiting w USING (pid) LEFT JOIN waits k USING (pid)
     WHERE (w.pid IS NOT NULL OR a.pid IN (SELECT unnest(blocked_by) FROM waiting))
@@ -355,9 +355,16 @@ def _chains(everyone, document, prepared):
                 f"process {holder}, for which it waits, is not in view" if holder else "nothing shows for whom it waits"
             )
             lines.append(f"session {pid} waits for a lock, and {why}")
+    found = chains(by_pid, document.get("waits") or (), document.get("holds") or (), prepared)
+    lines += [
+        f"{one['blocks']} sessions wait behind process {one['head']}, which is hidden from {document['server']['user']}: "
+        "grant it pg_monitor"
+        for one in found
+        if one["kind"] == "hidden"
+    ]
     if len(lines) > 3:
         lines = [*lines[:3], f"and {len(lines) - 3} more of this kind"]
-    return chains(by_pid, document.get("waits") or (), document.get("holds") or (), prepared), lines
+    return found, lines
 
 
 def _queue(behind, pid):
