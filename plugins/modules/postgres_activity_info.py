@@ -46,7 +46,8 @@ reason:
   returned: when not available
 error:
   description:
-    - One of C(too_many_connections), C(role_limit) (only the role that asks has none left), C(starting_up),
+    - One of C(too_many_connections), C(role_limit) (only the role that asks has none left), C(database_limit) (only
+      this database has none left), C(starting_up),
       C(credentials), C(no_database), C(not_allowed), C(disk_full), C(statement_timeout) (it answers, too slowly),
       C(timeout) (it does not answer), C(refused), C(name_resolution), C(no_engine), C(no_driver), C(other).
   type: str
@@ -69,7 +70,8 @@ server:
 connections:
   description:
     - C(used) client sessions of all databases without this one, C(max) the server's limit, C(usable) the limit without the
-      reserved ones, C(free), C(used_ratio) of the usable ones, C(in_other_databases), C(hidden) sessions, and C(stateless) ones,
+      reserved ones, C(free), C(used_ratio) of the usable ones, C(in_other_databases), C(limits), the
+      limit of the server, of the database and of each role that has one, with C(used), C(idle) and C(free), C(hidden) sessions, and C(stateless) ones,
       whose C(track_activities) is off.
   type: dict
   returned: when available

@@ -126,6 +126,15 @@ SELECT json_build_object(
   'connections', json_build_object(
     'used', (SELECT count(*) FROM everyone WHERE pid <> pg_backend_pid()),
     'in_other_databases', (SELECT count(*) FROM everyone WHERE datname IS DISTINCT FROM current_database()),
+    'database_limit', (SELECT datconnlimit FROM pg_database WHERE datname = current_database()),
+    'in_database', (SELECT count(*) FROM ours),
+    -- Of all databases: a role's limit counts wherever its sessions are. A superuser has none.
+    'roles', (SELECT coalesce(json_agg(row_to_json(t)), '[]') FROM (
+      SELECT r.rolname AS role, r.rolconnlimit AS "limit", count(e.pid) AS used,
+             count(e.pid) FILTER (WHERE e.state = 'idle') AS idle,
+             count(e.pid) FILTER (WHERE e.datname = current_database()) AS here
+      FROM pg_roles r LEFT JOIN everyone e ON e.usesysid = r.oid AND e.pid <> pg_backend_pid()
+      WHERE r.rolconnlimit >= 0 AND r.rolcanlogin AND NOT r.rolsuper GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 50) t),
     'hidden', (SELECT count(*) FROM ours WHERE hidden),
     'stateless', (SELECT count(*) FROM ours WHERE stateless AND NOT hidden),
     'stateless_roles', (SELECT coalesce(json_agg(r), '[]') FROM (
@@ -273,6 +282,7 @@ def summarize(document, params):
             "free": max(0, usable - used),
             "used_ratio": round(used / max(1, usable), 4),
             "in_other_databases": document["connections"]["in_other_databases"],
+            "limits": _capacity(usable, used, document["connections"]),
             "hidden": hidden,
             "stateless": stateless,
         },
@@ -310,6 +320,18 @@ def summarize(document, params):
         "complete": hidden == 0 and stateless == 0 and len(rows) <= ROW_LIMIT and not unseen,
         "limits": _limits(server, document["connections"], len(rows)) + unseen,
     }
+
+
+def _capacity(usable, used, connections):
+    """The limits that count for a session of this database, and of each role that has one."""
+    rows = [{"what": "server", "role": "", "limit": usable, "used": used, "idle": 0, "here": 0}]
+    if connections.get("database_limit", -1) >= 0:
+        inside = connections["in_database"]
+        rows.append(
+            {**rows[0], "what": "database", "limit": connections["database_limit"], "used": inside, "here": inside}
+        )
+    rows += [dict(row, what="role") for row in connections.get("roles") or ()]
+    return [dict(row, free=max(0, row["limit"] - row["used"])) for row in rows]
 
 
 def is_refresh(session):

@@ -30,6 +30,7 @@ PARAMETERS = "{parameters}"
 _KINDS = (
     # Of the one that asks; others have a limit of their own. It has the SQLSTATE of a full server.
     ("role_limit", r"too many connections for role"),
+    ("database_limit", r"too many connections for database"),
     ("too_many_connections", r"too many clients|remaining connection slots|too many connections|53300"),
     (
         "starting_up",
@@ -63,6 +64,8 @@ _ADVICE = {
     "(GRANT pg_use_reserved_connections, PostgreSQL 16+)",
     "role_limit": "the role's own CONNECTION LIMIT is used up, which says nothing about the server's slots; "
     "raise it (ALTER ROLE ... CONNECTION LIMIT)",
+    "database_limit": "the database's own CONNECTION LIMIT is used up, which says nothing about the server's slots; "
+    "see who has them, or raise it (ALTER DATABASE ... CONNECTION LIMIT)",
     "starting_up": "wait for it to come up",
     "credentials": "check system_database.user and its password",
     "no_database": "check system_database.name and .user",
@@ -82,7 +85,8 @@ class DatabaseError(Exception):
     """The database could not be asked.
 
     Attributes:
-        kind: ``too_many_connections``, ``role_limit`` (only the asking role has none left), ``starting_up``, ``credentials``, ``no_database``, ``not_allowed``,
+        kind: ``too_many_connections``, ``role_limit`` (only the asking role has none left),
+            ``database_limit`` (only this database has none left), ``starting_up``, ``credentials``, ``no_database``, ``not_allowed``,
             ``disk_full``, ``statement_timeout`` (it answers), ``timeout`` (it does not), ``refused``, ``name_resolution``,
             ``no_engine``, ``no_driver`` or ``other``.
     """

@@ -32,6 +32,36 @@ def queues(
     ]
 
 
+def pool_limits(postgres_activity: Row, own: list[Row]) -> list[Row]:
+    """The limits that count for the pool, the smallest room first. Whose sessions it has not is not known: then any role's here."""
+    users = {row["user"] for row in own} or {row["user"] for row in postgres_activity["applications"]}
+    limits = postgres_activity["connections"].get("limits") or []
+    return sorted((row for row in limits if row["what"] != "role" or row["role"] in users), key=lambda row: row["free"])
+
+
+def room(postgres_activity: Row, pool_limits: list[Row]) -> int:
+    """How many more connections the pool can have: the smallest of all limits says so."""
+    return min([row["free"] for row in pool_limits] + [postgres_activity["connections"]["free"]])
+
+
+def reached(postgres_activity: Row, own: list[Row], own_sessions: int) -> list[Row]:
+    """The limits of the database and of roles that have no connection left, as far as they can be the pool's."""
+    users = {row["user"] for row in own}
+    return [
+        row
+        for row in postgres_activity["connections"].get("limits") or []
+        if row["free"] == 0
+        and (row["what"] == "database" or (row["what"] == "role" and (row["role"] in users or not own_sessions)))
+    ]
+
+
+def reached_in_words(reached: list[Row]) -> str:
+    return ", ".join(
+        f"{'the role ' + row['role'] if row['what'] == 'role' else 'the database'} has all of its {row['limit']} connections"
+        for row in reached
+    )
+
+
 def who_blocks(blockers: list[Row]) -> str:
     """The heads by application or, where it is no client, by what they are."""
     names = [

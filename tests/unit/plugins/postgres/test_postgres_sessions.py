@@ -90,7 +90,7 @@ def test_statements_are_shown_without_what_is_in_quotes(query, shown):
         ),
         ('FATAL:  too many connections for role "oncall"', "role_limit"),
         ('53300 connection failed: FATAL:  too many connections for role "oncall"', "role_limit"),
-        ('FATAL:  too many connections for database "labpics"', "too_many_connections"),
+        ('FATAL:  too many connections for database "labpics"', "database_limit"),
         ("FATAL:  the database system is starting up", "starting_up"),
         ('FATAL:  password authentication failed for user "app"', "credentials"),
         ('FATAL:  database "x" does not exist', "no_database"),
