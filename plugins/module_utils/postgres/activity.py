@@ -17,6 +17,7 @@ from .client import (
     PARAMETERS,
     Client,
     DatabaseError,
+    pooler_of,
 )
 from .redaction import redacted
 from .statements import statements
@@ -102,6 +103,7 @@ SELECT json_build_object(
   'server', json_build_object(
     'version_num', current_setting('server_version_num')::int,
     'in_recovery', pg_is_in_recovery(),
+    'pid', pg_backend_pid(),
     'user', current_user,
     'database', current_database(),
     'started_seconds', extract(epoch FROM now() - pg_postmaster_start_time()),
@@ -224,10 +226,26 @@ def observe(params):
                 ACTIVITY,
                 {"idle_seconds": params["idle_seconds"], "unused_seconds": params["unused_seconds"]},
             )
+            between = client.pooler or (
+                "a pooler" if client.session_pid() not in (0, document["server"]["pid"]) else ""
+            )
+            pooler = _pooler(client, between)
             found = statements(client, document["server"], params["window_seconds"], params["explain"])
     except DatabaseError as error:
-        return {"available": False, "reason": str(error), "error": error.kind}
-    return dict(summarize(document, params), available=True, statements=found)
+        answer = {"available": False, "reason": str(error), "error": error.kind}
+        if error.kind.startswith("pooler_"):
+            answer["pooler"] = _pooler(client, pooler_of(str(error)))
+        return answer
+    return dict(summarize(document, params), available=True, statements=found, pooler=pooler)
+
+
+def _pooler(client, name):
+    """What stands between here and the server, and its pools; nothing where nothing does."""
+    if not name:
+        return {"name": "", "pools": [], "reason": ""}
+    from .pooler import look
+
+    return look(client, name)
 
 
 def summarize(document, params):
