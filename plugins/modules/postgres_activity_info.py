@@ -50,10 +50,18 @@ error:
       this database has none left), C(starting_up),
       C(credentials), C(no_database), C(not_allowed), C(disk_full), C(statement_timeout) (it answers, too slowly),
       C(timeout) (it does not answer), C(refused), C(name_resolution), C(no_engine), C(no_driver), C(other).
+    - Where a pooler answers, one of C(pooler_refuses_options), C(pooler_full), C(pooler_waits), C(pooler_without_server) and
+      C(pooler_no_database).
   type: str
   returned: when not available
+pooler:
+  description:
+    - What stands between here and the server. C(name), empty where nothing does, C(pools), what C(SHOW POOLS) of PgBouncer says, and
+      C(reason), why that is not known.
+  type: dict
+  returned: when available, and where RV(error) begins with C(pooler_)
 complete:
-  description: Whether every session and its state could be seen. If not, RV(limits) says what could not.
+  description: Whether every session, its state and whom it waits for could be seen. If not, RV(limits) says what could not.
   type: bool
   returned: when available
 limits:

@@ -111,12 +111,32 @@ def blocker_advice(queues: list[Row], who_blocks: str, db_pool_deny_applications
             lines.append(f"Nobody is to be cancelled: {queue['head_costs']}.")
         elif not endable([queue["cancel"]], db_pool_deny_applications):
             lines.append(
-                one_line(f"{described(queue['cancel'])} is left alone: {why_left_alone(queue['cancel'])}", 500)
+                one_line(f"{described(queue['cancel'])} is left alone: {_why_left_alone(queue['cancel'])}", 500)
             )
     return lines
 
 
-def why_left_alone(session: Row) -> str:
+def blocker_left_alone(queues: list[Row], db_pool_deny_applications: list[str]) -> str:
+    return _left_alone(
+        [queue["cancel"] for queue in queues if queue["cancel"]], db_pool_deny_applications
+    ) or "; ".join(dict.fromkeys(str(queue["head_costs"]) for queue in queues))
+
+
+def idle_left_alone(idle_in_transaction: list[Row], db_pool_deny_applications: list[str]) -> str:
+    return _left_alone(idle_in_transaction, db_pool_deny_applications)
+
+
+def long_left_alone(long: list[Row], db_pool_deny_applications: list[str]) -> str:
+    return _left_alone(long, db_pool_deny_applications)
+
+
+def _left_alone(sessions: list[Row], denied: list[str]) -> str:
+    """Why none of these sessions is ended, in words, each reason once."""
+    rest = [session for session in sessions if session not in endable(sessions, denied)]
+    return one_line("; ".join(dict.fromkeys(_why_left_alone(session) for session in rest[:1])), 600)
+
+
+def _why_left_alone(session: Row) -> str:
     """Why a session is not ended, and what to change, in one line."""
     user = session["user"]
     if session["is_superuser"]:

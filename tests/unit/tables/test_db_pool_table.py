@@ -60,6 +60,11 @@ def role(limit: int, used: int, name: str = "app") -> dict[str, Any]:
     return {"role": name, "limit": limit, "used": used, "idle": 0, "here": used}
 
 
+def pooled(waiting: int, idle: int) -> dict[str, Any]:
+    clients = {"cl_active": 8, "cl_waiting": waiting, "sv_active": 8, "sv_idle": idle, "sv_used": 0, "maxwait": 3}
+    return {"database": "labpics", "user": "app", "pool_mode": "transaction", **clients}
+
+
 def committing(seconds: float, **changes: Any) -> dict[str, Any]:
     return session(seconds=seconds, query="COMMIT", wait_event_type="IPC", wait_event="SyncRep", **changes)
 
@@ -416,6 +421,25 @@ MEASURED_CONCLUDED = {
         {"available": False, "reason": 'too many connections for database "shop"', "error": "database_limit"},
         ["connections_refused"],
         [],
+    ),
+    "a pooler refuses": (
+        PRESSED,
+        {"available": False, "reason": "PgBouncer answers: no more connections allowed", "error": "pooler_full"}
+        | {"pooler": {"name": "PgBouncer", "pools": [], "reason": "name the role in stats_users"}},
+        ["pooler_refuses"],
+        [],
+    ),
+    "a pooler lets its clients wait": (
+        PRESSED,
+        {**activity(BUSY), "pooler": {"name": "PgBouncer", "pools": [pooled(7, 0)], "reason": ""}},
+        ["pooler_short"],
+        [],
+    ),
+    "a pooler has connections left": (
+        PRESSED,
+        {**activity(BUSY), "pooler": {"name": "PgBouncer", "pools": [pooled(0, 3)], "reason": ""}},
+        ["pool_too_small"],
+        ["raise_pool_size"],
     ),
     "the pool lost its connections": (
         PRESSED,
@@ -776,6 +800,21 @@ def test_a_cause_of_ones_own(diagnose):
     mine = {"quiet": {"when": "true", "summary": "all quiet", "advice": "enjoy"}}
     result = diagnose("db_pool", observed, **SYSTEM, db_pool_extra_causes=mine)
     assert result["status"] == "unknown"  # this process gave it as untrusted text, which is never evaluated
+
+
+@pytest.mark.parametrize(
+    "sessions",
+    [
+        [session("idle in transaction", 400, is_superuser=True, may_end=False, user="shop")],
+        [session(seconds=400, is_superuser=True, may_end=False, user="shop") for _ in range(25)],
+        [session(pid=7, seconds=90, is_superuser=True, may_end=False, user="shop"), *queue_behind(7, 25)],
+    ],
+)
+def test_why_sessions_of_a_superuser_are_left_alone_and_what_to_change(diagnose, sessions):
+    result = diagnose("db_pool", {"metrics": PRESSED, "postgres_activity": activity(sessions)}, **SYSTEM)
+    (step,) = result["plan"]["steps"]
+    assert not step["available"]
+    assert "role shop is a superuser" in step["why_not"] and "ALTER ROLE shop NOSUPERUSER" in step["why_not"]
 
 
 def test_text_from_the_database_is_never_a_template(diagnose):
