@@ -61,7 +61,10 @@ class Finding:
 
 @dataclass(frozen=True)
 class Step:
-    """A remedy of a plan, with its risk and exactly what it would touch; ``why_not`` where it is not available."""
+    """A remedy of a plan, with its risk and exactly what it would touch; ``why_not`` where it is not available.
+
+    For a person: the targets in ``words``, what it ``does``, and how it is ``undone`` or why it is ``irreversible``.
+    """
 
     remedy: str
     cause: str
@@ -69,6 +72,10 @@ class Step:
     targets: tuple[Any, ...]
     available: bool
     why_not: str = ""
+    words: str = ""
+    does: str = ""
+    undone: str = ""
+    irreversible: str = ""
 
 
 @dataclass(frozen=True)
@@ -115,6 +122,8 @@ class RunbookRun:
     escalation: str = ""
     notes: tuple[str, ...] = ()
     hand_over: tuple[str, ...] = ()
+    before_and_after: tuple[str, ...] = ()
+    not_looked_at: tuple[str, ...] = ()
     evidence: Any = None
 
 
@@ -244,6 +253,8 @@ def _run(told: Mapping[str, Any]) -> RunbookRun:
         escalation=str(told.get("escalation") or ""),
         notes=tuple(map(str, told.get("notes") or ())),
         hand_over=tuple(map(str, told.get("hand_over") or ())),
+        before_and_after=tuple(map(str, told.get("before_and_after") or ())),
+        not_looked_at=tuple(map(str, told.get("not_looked_at") or ())),
         evidence=told.get("evidence"),
     )
 
@@ -267,7 +278,7 @@ def _step(told: Mapping[str, Any]) -> Step:
         risk=told["risk"],
         targets=tuple(told.get("targets") or ()),
         available=bool(told["available"]),
-        why_not=str(told.get("why_not") or ""),
+        **{key: str(told.get(key) or "") for key in ("why_not", "words", "does", "undone", "irreversible")},
     )
 
 

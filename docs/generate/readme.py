@@ -23,6 +23,7 @@ def runbook_page(runbook: Runbook) -> str:
         _signal,
         _diagnosis,
         _causes,
+        _healthy,
         *((_remediation, _rollback) if runbook.remedies else ()),
         _escalation,
         _variables,
@@ -92,6 +93,27 @@ def _causes(runbook: Runbook) -> str:
             "What could not be measured makes a cause `unknown`. An unknown cause never starts a remedy. "
             f"Causes of your own go into `{runbook.role}_extra_causes`, see "
             "[Writing a runbook](../../docs/writing-a-runbook.md).",
+        ]
+    )
+
+
+def _healthy(runbook: Runbook) -> str:
+    rows = [("claim", "what has to be seen", "what it shows", "where it is not seen")]
+    for name, claim in runbook.healthy.items():
+        missed = "listed as not looked at" if claim.get("beyond") else "the outcome is `unknown`"
+        rows.append(
+            (
+                code(f"{runbook.role}.{name}"),
+                prose(readable(claim["whether"], runbook.values)),
+                prose(readable(claim.get("figures", ""), runbook.values)),
+                missed,
+            )
+        )
+    return "\n\n".join(
+        [
+            "## What has to be seen before it is healthy",
+            "That no known cause was found shows nothing. What you can do without goes into `system_blind_spots`.",
+            table(*rows),
         ]
     )
 

@@ -116,6 +116,14 @@ class Runbook:
             raise SourceError(f"roles/{self.role}/vars/main.yml: {error}") from None
 
     @property
+    def healthy(self) -> dict[str, Any]:
+        """What has to be seen before a host is healthy."""
+        try:
+            return dict(_table.claims(self.vars.get(f"{self.role}_healthy", {})))
+        except _table.BadTable as error:
+            raise SourceError(f"roles/{self.role}/vars/main.yml: {error}") from None
+
+    @property
     def evidence(self) -> dict[str, Any]:
         """What it shows beside the findings."""
         shown: dict[str, Any] = _table.evidence(self.vars.get(f"{self.role}_evidence", {}), str)

@@ -161,7 +161,7 @@ async def matview_refresh(scene: Scene) -> None:
 
 
 # So long that the moment in which a connection goes from one request to the next does not count, also on a busy machine.
-STEADY_SECONDS = 1.5
+STEADY_SECONDS = 3.0
 
 
 def steady(scene: Scene, clients: int) -> None:

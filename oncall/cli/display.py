@@ -211,11 +211,14 @@ def _of_run(run: RunbookRun) -> list[str]:
     for action in run.actions:
         helped = action.state if action.helped is None else "helped" if action.helped else "did not help"
         lines.append(shown(f"{run.runbook}: {action.remedy} ({action.risk}) {helped}"))
+    lines += [f"before {shown(line, 300)}" for line in run.before_and_after]
+    lines += [f"not looked at: {shown(line, 300)}" for line in run.not_looked_at]
     if run.outcome in (Outcome.PLANNED, Outcome.BLOCKED, Outcome.ADVISED):
         for step in run.plan.steps:
             what = f"risk {step.risk}" if step.available else f"not available: {shown(step.why_not)}"
-            targets = json.dumps(step.targets, ensure_ascii=False, default=str)
-            lines.append(shown(f"remedy {step.remedy} ({what}) on {shown(targets, 200)}"))
+            lines.append(shown(f"remedy {step.remedy} ({what}) on {shown(step.words, 200)}"))
+            said = {"": step.does, "Undone: ": step.undone, "Not undone: ": step.irreversible} if step.available else {}
+            lines += [f"       {before}{shown(text, 300)}" for before, text in said.items() if text]
         for finding in run.findings:
             lines += [f"advice {shown(line, 300)}" for line in finding.advice]
     if run.escalation:

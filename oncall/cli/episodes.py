@@ -109,7 +109,7 @@ def cancel(episode: str, config: Path, reason: str) -> None:
 @AS_JSON
 @one_line
 def quarantine(config: Path, count: int, as_json: bool) -> None:
-    """Alerts that mean no runbook or no host, the newest first.
+    """Alerts that mean no runbook or no host, or that a sender left out, the newest first.
 
     \b
     oncall quarantine -n 5

@@ -38,6 +38,11 @@ class Metrics:
             ["result"],
             registry=self._registry,
         )
+        self.truncated = Counter(
+            "oncall_truncated_alerts",
+            "Alerts that senders left out of notifications, as truncatedAlerts says; nobody works on them.",
+            registry=self._registry,
+        )
         self._runs = Counter(
             "oncall_runs",
             "Runs that ended, and as expired the plans that nobody agreed to in time.",

@@ -133,6 +133,8 @@ class Service:
             self._metrics.text,
             self.why_not_ready,
             lambda word: self._metrics.notifications.labels(word).inc(),
+            # At least one, where it cannot be read how many.
+            lambda left_out: self._metrics.truncated.inc(left_out.alerts or 1),
         )
         self._server: _Server | None = None
         self._draining = False

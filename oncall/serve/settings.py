@@ -226,7 +226,8 @@ class _Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         seen = set()
-        for key, _value in node.value:
+        # What is none, and only says so (`!!map [a]`), is told by the loader beneath.
+        for key, _value in node.value if isinstance(node, yaml.MappingNode) else ():
             if key.tag != "tag:yaml.org,2002:str":
                 what = (
                     f"the key {key.value} is no text; put it in quotes"

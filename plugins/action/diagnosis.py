@@ -18,7 +18,7 @@ from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
 
 from ..module_utils.observe import OBSERVERS
-from ..plugin_utils import judge, readings, table
+from ..plugin_utils import judge, plan_in_words, readings, table
 from ..plugin_utils.names import Names, functions_of
 from ..plugin_utils.names_of_0_1_0 import NOW
 from ..plugin_utils.plain import plain
@@ -26,6 +26,7 @@ from ..plugin_utils.role_contract import contract_of, described
 from ..plugin_utils.service_verbs import missing_for
 
 _MANAGERS = Path(__file__).parents[2] / "roles" / "service" / "managers"
+_BLIND_SPOTS = trust_as_template("{{ system_blind_spots | default([]) }}")
 _SERVICES = trust_as_template("{{ system_services }}")
 # What Ansible says by itself of something undefined, which tells a person nothing.
 _UNDEFINED = re.compile(r"^object of type .* has no |^'[^']*' is undefined$")
@@ -61,6 +62,12 @@ class ActionModule(ActionBase):
         def service(name: str) -> Any:
             return self._template(_SERVICES).get(name)
 
+        def missed(expression: Any) -> str:
+            for name in self._names.observations_behind(expression):
+                if observed[name].get("available") is not True:
+                    return str(observed[name].get("reason") or f"{name} could not be observed")
+            return ""
+
         def missing(name: str, verb: str) -> str:
             return missing_for(_MANAGERS, self._template(_SERVICES), name, verb)
 
@@ -77,10 +84,14 @@ class ActionModule(ActionBase):
             findings = (
                 judge.all_ok(causes) if nothing else judge.judge(causes, self._condition, self._template, reasons)
             )
+            claims = {} if nothing else table.claims(variables.get(f"{runbook}_healthy", {}))
+            health = judge.weigh(claims, self._condition, self._template, missed, self._accepted(runbook, claims))
             plan = judge.plan(causes, findings, self._template, missing, service, runbook, host)
         except table.BadTable as error:
             raise AnsibleActionFail(f"{runbook}_causes: {error}") from None
-        status = judge.status_of(findings)
+        status = judge.status_of(findings, health)
+        meta = {} if status == judge.HEALTHY else described(role_path)
+        plan["steps"] = plan_in_words.described(plan["steps"], meta)
         result.update(
             changed=False,
             # A play or a task can be in check mode where ansible_check_mode does not say so.
@@ -92,8 +103,10 @@ class ActionModule(ActionBase):
             verify="verify" if (role_path / "tasks" / "verify.yml").is_file() else "diagnose",
             at=round(time.time(), 3),
             status=status,
-            msg=nothing or judge.summary_line(status, findings),
+            msg=nothing or judge.summary_line(status, findings, health),
             findings=findings,
+            health=health,
+            not_looked_at=judge.not_looked_at(health),
             plan=plan,
             # Where all is well nobody reads them, and each costs a template.
             evidence={}
@@ -101,7 +114,7 @@ class ActionModule(ActionBase):
             else self._known(
                 table.evidence(variables.get(f"{runbook}_evidence", {}), trust_as_template), self._template
             ),
-            runbook_meta={} if status == judge.HEALTHY else described(role_path),
+            runbook_meta=meta,
         )
         return result
 
@@ -134,6 +147,15 @@ class ActionModule(ActionBase):
             cast=cast,
             renamed=expression_for,
         )
+
+    def _accepted(self, runbook: str, claims: Mapping[str, Any]) -> set[str]:
+        """The claims of this runbook that the inventory does without."""
+        spots = [str(spot).partition(".") for spot in self._template(_BLIND_SPOTS) or []]
+        accepted = {name for owner, _, name in spots if owner == runbook}
+        if wrong := sorted(accepted - set(claims)) if claims else []:
+            known = ", ".join(f"{runbook}.{name}" for name in claims)
+            raise AnsibleActionFail(f"system_blind_spots names {runbook}.{wrong[0]}; known are {known}")
+        return accepted
 
     def _require(self, names: list[str], runbook: str) -> None:
         for name in names:

@@ -49,6 +49,7 @@ from ..module_utils.text.masking import masked
 from ..module_utils.text.one_line import inert, one_line
 from ..plugin_utils import lifecycle
 from ..plugin_utils.plain import plain
+from ..plugin_utils.plan_in_words import NOTICED
 from ..plugin_utils.record_markdown import markdown
 
 COLLECTION = "oncall.runbooks."
@@ -57,7 +58,7 @@ COLORS = {"healthy": "green", "resolved": "green", "planned": "cyan", "advised":
 # What Ansible says around the reason that an argument has no value.
 _AROUND = re.compile(
     r"^Task failed: Finalization of task args for '[^']*' failed: Error while resolving value for '[^']*': "
-    r"(The filter plugin 'ansible\.builtin\.mandatory' failed: )?"
+    r"(The filter plugin '(?:ansible\.builtin\.mandatory|oncall\.runbooks\.system_metric)' failed: )?"
 )
 
 
@@ -156,12 +157,14 @@ class CallbackModule(CallbackBase):
         line = f"{run['host']:<{width}} : {outcome:<10} {one_line(run['summary'], 400)}"
         self._display.display(line, color=COLORS.get(outcome, "red"))
         indent = " " * (width + 3)
+        for change in run.get("before_and_after") or ():
+            self._display.display(f"{indent}before {one_line(change, 300)}")
+        for unseen in run.get("not_looked_at") or ():
+            self._display.display(f"{indent}not looked at: {one_line(unseen, 300)}")
         plan = run.get("plan") or {}
         if outcome in ("planned", "blocked", "advised"):
             for step in plan.get("steps") or ():
-                what = f"risk {step['risk']}" if step["available"] else f"not available: {step['why_not']}"
-                targets = one_line(json.dumps(step["targets"], ensure_ascii=False), 200)
-                self._display.display(f"{indent}remedy {step['remedy']} ({what}) on {targets}")
+                self._say_step(step, indent)
             for finding in run.get("findings") or ():
                 advice = finding.get("advice") or ()
                 for line in [advice] if isinstance(advice, str) else advice:
@@ -171,6 +174,16 @@ class CallbackModule(CallbackBase):
             self._display.display(f"{indent}plan   {plan['hash']}, acted on as it is with -e run_plan={plan['hash']}")
         if run.get("escalation"):
             self._display.display(f"{indent}tell   {run['escalation']}")
+
+    def _say_step(self, step: dict[str, Any], indent: str) -> None:
+        if not step["available"]:
+            self._display.display(f"{indent}remedy {step['remedy']} is not available: {one_line(step['why_not'], 300)}")
+            return
+        risk = f"risk {step['risk']}: {NOTICED[step['risk']]}"
+        self._display.display(f"{indent}remedy {step['remedy']} ({risk}) on {one_line(step['words'], 200)}")
+        for before, text in (("", step["does"]), ("Undone: ", step["undone"]), ("Not undone: ", step["irreversible"])):
+            if text:
+                self._display.display(f"{indent}       {before}{one_line(text, 300)}")
 
     def _write(self, runs: list[dict[str, Any]]) -> None:
         directory = Path(self.get_option("directory")).expanduser()

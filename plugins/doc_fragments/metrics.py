@@ -11,13 +11,16 @@ OPTIONS = r"""
       - Name of each endpoint to its URL, http or https, all of which are read at once.
       - C(user:password@) in a URL becomes basic authentication. It is never shown, but Ansible returns a
         module's arguments to the task that registers the result; put C(no_log) on the task then.
+      - The same URL under two names is read once and counts once. A series that an endpoint shows twice counts once; where its
+        two values differ, the metric is not available.
       - At most 16 MiB are read of each. Redirects are followed only within the same scheme, host and port.
       - Required without a Prometheus server. With one, only their names count.
     type: dict
   prometheus:
     description:
       - A Prometheus server, which is asked instead of the endpoints. The same metrics give the same answers.
-      - Where a target is down and had series of a metric within the last hour, that metric is not available.
+      - Where a target is down and had series of a metric within the last hour, that metric is not available. Nor is it where
+        the server says that its answer may be partial.
     type: dict
     suboptions:
       url:
@@ -43,8 +46,15 @@ OPTIONS = r"""
       - Name of each result to what it is. A plain string is the name of a family, the sum of whose series is
         the value.
       - Otherwise a dict with the keys below. Which of them C(measure) takes is checked.
-      - C(family) is the name of a metric family. A counter is found with and without C(_total). It can
+      - C(family) is the name of a metric family, also one that is written in quotes, as C(app.db.pool). A counter is found with
+        and without C(_total). It can
         also be a dict with C(family), C(labels) and other keys, as an inventory describes a family.
+      - C(sum), a list of families, or C(of) a family C(minus) another or a list of them, stand in the place of C(family) for
+        a value, an increase, a rate or a slope. Each is a name or a dict with C(family), C(labels) and C(endpoints), or a sum
+        or difference itself. They are worked out series by series on each endpoint or target. Series with the same labels
+        belong together, besides the labels that one of them names itself. What one has and another has not makes the metric
+        unavailable, and so does a difference below 0, unless C(counts=false).
+      - C(suffix) is added to the name of each family, such as C(_count) of a histogram.
       - C(measure) is V(value), the default, what is shown now; V(increase), of a counter during the window;
         V(rate), that per second; V(quantile), of a histogram during the window; V(slope), of a gauge per second
         during the window, by least squares of each series; V(ratio), of two other entries; V(seconds_to) a limit;

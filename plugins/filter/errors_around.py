@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..module_utils.metrics.promql import sample_names, selector
+from ..module_utils.metrics.spec import parse_specs, plain_labels
 
 DOCUMENTATION = r"""
 name: errors_around
@@ -22,7 +23,7 @@ description:
 positional: error_labels, prometheus, until, since, seconds, now
 options:
   _input:
-    description: The counter of all answers, C(family) and C(labels).
+    description: The counter of all answers, as C(system_metrics) describes a family.
     type: dict
     required: true
   error_labels:
@@ -77,19 +78,28 @@ def errors_around(
     now: float,
 ) -> dict[str, dict[str, str]]:
     """The four numbers, as ``metrics_info`` takes them."""
-    names = sample_names({"family": answers["family"], "measure": "increase"})
-    own = {**prometheus.get("labels", {}), **answers.get("labels", {})}
+    counter = parse_specs({"answers": {"measure": "increase", "family": dict(answers)}}, (), True)["answers"]
+    everywhere = plain_labels(prometheus.get("labels"))
     end = min(float(since) + float(seconds), float(now))
     times = {"before": (float(until), float(seconds)), "after": (end, max(1.0, end - float(since)))}
     metrics = {}
     for when, (at, length) in times.items():
-        for what, labels in (("answers", own), ("errors", {**own, **error_labels})):
-            series = [selector(name, [(str(k), str(v)) for k, v in labels.items()]) for name in names]
-            grown = " or ".join(_growth(one, at, length) for one in series)
+        asked: dict[str, dict[str, str]] = {"answers": {}, "errors": plain_labels(error_labels)}
+        for what, only in asked.items():
             # No series with these labels is no error, where the answers are there; no answers is nothing known.
-            otherwise = " or vector(0)" if what == "errors" else ""
-            metrics[f"{when}_{what}"] = {"measure": "promql", "promql": f"sum({grown}){otherwise}"}
+            otherwise = " or vector(0)" if only else ""
+            grown = [
+                (sign, f"sum({_grown(side, {**everywhere, **side['labels'], **only}, at, length)}){otherwise}")
+                for sign, side in counter.get("sides", [(1, counter)])
+            ]
+            written = "".join(f"{' + ' if sign > 0 else ' - '}({one})" for sign, one in grown).replace(" + ", "", 1)
+            metrics[f"{when}_{what}"] = {"measure": "promql", "promql": grown[0][1] if len(grown) == 1 else written}
     return metrics
+
+
+def _grown(counter: Mapping[str, Any], labels: Mapping[str, str], at: float, seconds: float) -> str:
+    series = [selector(name, labels.items()) for name in sample_names(counter)]
+    return " or ".join(_growth(one, at, seconds) for one in series)
 
 
 def _growth(series: str, at: float, seconds: float) -> str:

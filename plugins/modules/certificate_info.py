@@ -13,7 +13,7 @@ short_description: Tell how long the certificates of TLS servers are good
 description:
   - Begins a TLS handshake with every address that the name of an endpoint has, and reads what is shown, trusted or not. It
     sends no request, and reads no file.
-  - A server with an RSA and an ECDSA certificate shows one of them: the one that it prefers for TLS 1.2.
+  - A server with an RSA and an ECDSA certificate shows one of them, which it prefers for TLS 1.2.
   - All dates are compared with the clock of the host that looks, RV(at).
   - The whole chain is seen where the server speaks TLS 1.2 or the host has Python 3.13; otherwise only its first certificate.
   - An address that does not answer, or not with TLS, makes RV(complete) false and is told in RV(limits).

@@ -63,7 +63,7 @@ names:
   type: dict
   returned: with O(names)
 status:
-  description: C(problem) where a cause was found, else C(unknown) where something could not be measured, else C(healthy).
+  description: C(problem) where a cause was found, else C(unknown) where something could not be measured or is not shown, else C(healthy).
   type: str
   returned: without O(names)
 findings:
@@ -71,9 +71,22 @@ findings:
   type: list
   elements: dict
   returned: without O(names)
+health:
+  description: >-
+    What has to be seen before a host is healthy, from C(<role>_healthy): for each claim its C(name), C(whether) (what is
+    claimed), C(shown) (C(none) where it could not be measured), the C(figures) that were measured, C(beyond) (it changes no
+    outcome), C(accepted) (by C(system_blind_spots)) and the C(reason) why it could not be measured.
+  type: list
+  elements: dict
+  returned: without O(names)
+not_looked_at:
+  description: What could not be seen, or goes beyond what the runbook looks at. A line each.
+  type: list
+  elements: str
+  returned: without O(names)
 plan:
   description: >-
-    C(steps), each with C(remedy), C(cause), C(risk), C(targets), C(undo), C(available) and C(why_not); the highest C(risk);
+    C(steps), each with C(remedy), C(cause), C(risk), C(targets), C(undo), C(available), C(why_not), its targets in C(words), what it C(does), and how it is C(undone) or why it is C(irreversible); the highest C(risk);
     and the C(hash) that approves exactly this plan on this host.
   type: dict
   returned: without O(names)

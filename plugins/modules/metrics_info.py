@@ -104,6 +104,10 @@ endpoints:
       description: Time to the last byte.
       type: float
       returned: when an endpoint answered
+    same_as:
+      description: The endpoint before it that has the same URL. They are read once, and their series count once.
+      type: str
+      returned: when there is one
 metric:
   description: How each metric was measured, by its name.
   type: dict
@@ -116,8 +120,9 @@ metric:
     reason:
       description:
         - Why not, in one line. An endpoint did not answer, the family is not there (with the names most like
-          it), a label is not there, the value is NaN or infinite or cannot be a count, a sample has a timestamp
-          more than five minutes old, nothing was observed, or the ratio has nothing to divide by.
+          it), a label is not there, a series is there twice with two values, the value is NaN or infinite or
+          cannot be a count, a sample has a timestamp more than five minutes old, nothing was observed, the answer
+          may be partial, or the ratio has nothing to divide by.
       type: str
       returned: when not available
     family:

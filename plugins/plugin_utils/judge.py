@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from ..module_utils.text.one_line import one_line
@@ -21,6 +22,12 @@ PROBLEM, OK, UNKNOWN = "problem", "ok", "unknown"
 HEALTHY = "healthy"
 
 Evaluate = Callable[[Any], Any]
+
+
+# What Ansible says by itself of something that is not there.
+_BARE = re.compile(
+    r"^object of type .* has no (?:attribute|element) '?(?P<key>[^']*)'?$|^'(?P<name>[^']*)' is undefined$"
+)
 
 
 class CannotTell(Exception):
@@ -34,6 +41,13 @@ class CannotTell(Exception):
     def __init__(self, message: object, said: bool = False, undefined: bool = False) -> None:
         super().__init__(message)
         self.said, self.undefined = said, undefined
+
+
+def told_of(error: CannotTell) -> str:
+    """Why it cannot be told, in one line for a person: what is not there by its name, not by what Python holds."""
+    text = one_line(error)
+    bare = _BARE.search(text)
+    return f"{bare['key'] or bare['name']} was not measured" if bare else text
 
 
 def judge(causes: Mapping[str, Any], condition: Evaluate, template: Evaluate, reasons: list[str]) -> list[dict]:
@@ -81,7 +95,7 @@ def _judge_one(
     except CannotTell as error:
         # What was seen and says nothing, before what could not be seen: that may be about something else.
         known = [one_line(error), *reasons] if error.said else reasons
-        return {"cause": slug, "status": UNKNOWN, "reason": _why(known, one_line(error))}
+        return {"cause": slug, "status": UNKNOWN, "reason": _why(known, told_of(error))}
     others = cause["unless"]
     explained = [other for other in others if status[other] == PROBLEM]
     if explained:
@@ -100,7 +114,7 @@ def _judge_one(
             try:
                 finding[key] = template(cause[key])
             except CannotTell as error:
-                finding[key] = f"{slug} ({key} not available: {one_line(error)})"
+                finding[key] = f"{slug} ({key} not available: {told_of(error)})"
     if "hand_over" in cause:
         finding["hand_over"] = str(cause["hand_over"])
     if "subject" in cause:
@@ -108,8 +122,93 @@ def _judge_one(
             finding["subject"] = template(cause["subject"])
         except CannotTell as error:
             # It would look at another one, and may call that well.
-            return {"cause": slug, "status": UNKNOWN, "reason": _why(reasons, one_line(error))}
+            return {"cause": slug, "status": UNKNOWN, "reason": _why(reasons, told_of(error))}
     return finding
+
+
+def weigh(
+    claims: Mapping[str, Any],
+    condition: Evaluate,
+    template: Evaluate,
+    missed: Callable[[Any], str],
+    accepted: Collection[str] = (),
+) -> list[dict]:
+    """Weigh what has to be seen before a host is healthy: no known cause is no evidence.
+
+    Args:
+        claims: as :func:`table.claims` gives them.
+        condition, template: as for :func:`judge`.
+        missed: why something that an expression rests on was not measured, or "": its other keys may be left over or
+            made up, and show nothing.
+        accepted: the names of claims that the inventory does without.
+
+    Returns:
+        One row for each claim that applies here: ``name``, ``whether`` (what is claimed), ``beyond`` (it is not what the
+        runbook is about), ``accepted``, ``shown`` (None: it could not be measured), ``figures`` and, where it was not
+        measured, the ``reason``.
+    """
+    return [
+        _weigh_one(name, claim, condition, template, missed, name in accepted)
+        for name, claim in claims.items()
+        if _applies(claim, condition)
+    ]
+
+
+def _applies(claim: Mapping[str, Any], condition: Evaluate) -> bool:
+    try:
+        return "applies" not in claim or condition(claim["applies"])
+    except CannotTell:
+        # Whether there is any of this here is part of what was not seen.
+        return True
+
+
+def _weigh_one(
+    name: str,
+    claim: Mapping[str, Any],
+    condition: Evaluate,
+    template: Evaluate,
+    missed: Callable[[Any], str],
+    accepted: bool,
+) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "name": name,
+        # Where it cannot be put into words, its name: the template itself would be rendered wherever it is shown.
+        "whether": name.replace("_", " "),
+        "beyond": claim.get("beyond", False),
+        "accepted": accepted,
+        "shown": None,
+        "figures": "",
+    }
+    for key, work_out in (("whether", template), ("figures", template), ("when", condition)):
+        try:
+            row["shown" if key == "when" else key] = work_out(claim.get(key, ""))
+        except CannotTell as error:
+            # What matters is why it is not shown, which is worked out last.
+            row["reason"] = told_of(error)
+    if row["shown"] and (reason := missed(claim["when"])):
+        row.update(shown=None, reason=reason)
+    return row
+
+
+def is_signal(row: Mapping[str, Any]) -> bool:
+    """Whether a row of :func:`weigh` is about what brings the runbook here, and counts."""
+    return not row["beyond"] and not row["accepted"]
+
+
+def before_and_after(before: list[dict], after: list[dict]) -> list[str]:
+    """The figures of the claims that are others now, a line each."""
+    now = {row["name"]: row["figures"] for row in after}
+    changed = [(row["figures"], now.get(row["name"], "")) for row in before]
+    return [f"{one} -> {other}" for one, other in changed if one and other and one != other]
+
+
+def not_looked_at(health: list[dict]) -> list[str]:
+    """What nobody should take for seen, a line each."""
+    return [
+        f"whether {row['whether']}" + (" (accepted by system_blind_spots)" if row["accepted"] else "")
+        for row in health
+        if not row["shown"] and not (is_signal(row) and row["shown"] is False)
+    ]
 
 
 def _why(reasons: list[str], otherwise: str) -> str:
@@ -193,7 +292,7 @@ def _step(
             step["undo"] = template(cause["undo"])
         operates = template(cause.get("operates", {}))
     except CannotTell as error:
-        step["why_not"] = f"what it would touch could not be measured ({one_line(error)})"
+        step["why_not"] = f"what it would touch could not be measured ({told_of(error)})"
         return step
     if "targets" in cause and not step["targets"]:
         step["why_not"] = _why_nothing(cause, template) or "there is nothing it may touch"
@@ -213,12 +312,14 @@ def _why_nothing(cause: Mapping[str, Any], template: Evaluate) -> str:
         return ""
 
 
-def status_of(findings: list[dict]) -> str:
-    """``problem`` where there is one, else ``unknown`` where something is not known, else ``healthy``."""
+def status_of(findings: list[dict], health: list[dict]) -> str:
+    """``problem`` where there is one; ``unknown`` where a cause is, or where a claim is not shown; else ``healthy``."""
     found = {finding["status"] for finding in findings}
     if PROBLEM in found:
         return PROBLEM
-    return UNKNOWN if UNKNOWN in found else HEALTHY
+    if UNKNOWN in found or not all(row["shown"] for row in health if is_signal(row)):
+        return UNKNOWN
+    return HEALTHY
 
 
 def reasons_in(observed: Mapping[str, Any]) -> list[str]:
@@ -232,13 +333,30 @@ def reasons_in(observed: Mapping[str, Any]) -> list[str]:
     return reasons
 
 
-def summary_line(status: str, findings: list[dict]) -> str:
+def summary_line(status: str, findings: list[dict], health: list[dict]) -> str:
     """What was found, in one line."""
     if status == PROBLEM:
         return "; ".join(str(f.get("summary", f["cause"])) for f in findings if f["status"] == PROBLEM)
     if status == UNKNOWN:
-        unknown = [finding for finding in findings if finding["status"] == UNKNOWN]
-        reasons = "; ".join(dict.fromkeys(finding["reason"] for finding in unknown))
-        return f"cannot tell about {', '.join(finding['cause'] for finding in unknown)}: {reasons}"
+        return "; ".join(filter(None, [_causes_unknown(findings), *map(_not_shown, filter(is_signal, health))]))
     notes = [finding["summary"] for finding in findings if finding.get("summary") and not finding.get("explained_by")]
-    return "; ".join(notes) or "nothing found"
+    figures = [row["figures"] for row in health if row["shown"] and row["figures"]]
+    said = [text for text in dict.fromkeys(figures) if not any(text in note for note in notes)]
+    return "; ".join([*said, *notes]) or "nothing found"
+
+
+def _causes_unknown(findings: list[dict]) -> str:
+    unknown = [finding for finding in findings if finding["status"] == UNKNOWN]
+    reasons = "; ".join(dict.fromkeys(finding["reason"] for finding in unknown))
+    # The reason first: a list of eleven causes helps nobody at night.
+    return f"{reasons} (cannot tell about {', '.join(finding['cause'] for finding in unknown)})" if unknown else ""
+
+
+def _not_shown(row: Mapping[str, Any]) -> str:
+    if row["shown"]:
+        return ""
+    if row["shown"] is None:
+        return f"not looked at: whether {row['whether']} ({row['reason']})"
+    return (
+        f"nothing shows that {row['whether']}{', and no known cause fits: ' + row['figures'] if row['figures'] else ''}"
+    )

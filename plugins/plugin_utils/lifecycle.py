@@ -23,7 +23,7 @@ The state is plain data that the tasks of the role ``run`` carry along:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from ..module_utils.text.masking import masked
@@ -33,6 +33,8 @@ from .judge import (
     PROBLEM,
     RISKS,
     UNKNOWN,
+    before_and_after,
+    is_signal,
 )
 
 PLANNED, RESOLVED, UNRESOLVED = "planned", "resolved", "unresolved"
@@ -142,9 +144,9 @@ def claimed(state: State, claim: Mapping[str, Any]) -> State:
     return dict(state, claimed=state["steps"], passed_guards=passed)
 
 
-def to_claim(state: State, keys: Sequence[str] = ("remedy", "cause", "targets", "undo")) -> list[dict[str, Any]]:
-    """The remedies as the ledger takes a claim for them, or a question about them with fewer keys."""
-    return [{key: step[key] for key in keys} for step in state["steps"]]
+def to_claim(state: State) -> list[dict[str, Any]]:
+    """The remedies as the ledger takes a claim for them."""
+    return [{key: step[key] for key in ("remedy", "cause", "targets", "undo")} for step in state["steps"]]
 
 
 def for_ledger(state: State) -> list[dict[str, Any]]:
@@ -204,14 +206,15 @@ def _last_action(state: State, changes: Mapping[str, Any]) -> State:
 def looked(state: State, diagnosis: Mapping[str, Any], options: Mapping[str, Any], now: float) -> State:
     """What one look after the remedies proves.
 
-    The causes acted on must be gone, and stay gone for ``verify_seconds``, before ``verify_timeout_seconds`` are
-    over. A cause of which nothing is known is not gone.
+    The causes acted on and the signal must be gone, and stay gone for ``verify_seconds``, before ``verify_timeout_seconds``
+    are over. A cause of which nothing is known is not gone.
     """
     verify = dict(state["verify"] or {"started_at": now, "good_since": None, "looks": 0})
     verify["looks"] += 1
     # A signal that something else explains now is still there.
     gone = {one["cause"] for one in diagnosis["findings"] if one["status"] == OK and not one.get("explained_by")}
-    left = {action["cause"] for action in state["actions"]} - gone
+    acted_on = {action["cause"] for action in state["actions"]}
+    left = acted_on if _signal_is_left(state, diagnosis) else acted_on - gone
     state = dict(state, last=_kept(diagnosis), verify=verify)
     if not left:
         if verify["good_since"] is None:
@@ -224,6 +227,18 @@ def looked(state: State, diagnosis: Mapping[str, Any], options: Mapping[str, Any
     if now - verify["started_at"] < options["verify_timeout_seconds"]:
         return state
     return _to_roll_back(_helped(state, left), left)
+
+
+def _signal_is_left(state: State, diagnosis: Mapping[str, Any]) -> bool:
+    """Whether what brought the run here is still there, and no other cause that both looks name is why."""
+    if (_problems(state["first"]) & _problems(diagnosis)) - {action["cause"] for action in state["actions"]}:
+        return False
+    measured_first = {row["name"] for row in state["first"]["health"] if row["shown"] is not None}
+    return any(
+        row["shown"] is False or (row["shown"] is None and row["name"] in measured_first)
+        for row in diagnosis["health"]
+        if is_signal(row)
+    )
 
 
 def _after_good_fix(state: State) -> str:
@@ -314,7 +329,10 @@ def noted(state: State, line: Any) -> State:
 
 
 def _kept(diagnosis: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: diagnosis[key] for key in ("id", "at", "status", "msg", "findings", "plan", "evidence")}
+    return {
+        key: diagnosis[key]
+        for key in ("id", "at", "status", "msg", "findings", "health", "not_looked_at", "plan", "evidence")
+    }
 
 
 def _problems(diagnosis: Mapping[str, Any]) -> set[str]:
@@ -358,6 +376,11 @@ def result_of(state: State, diagnosis: Mapping[str, Any], check_mode: bool, now:
         "check_mode": check_mode,
         "findings": first["findings"],
         "findings_after": last["findings"] if last["id"] != first["id"] else [],
+        # What was seen working, with its figures, before and after.
+        "health": first["health"],
+        "health_after": last["health"] if last["id"] != first["id"] else [],
+        "before_and_after": before_and_after(first["health"], last["health"]),
+        "not_looked_at": last["not_looked_at"],
         "plan": (first if state["actions"] or outcome == PLANNED else last)["plan"],
         "actions": state["actions"],
         # None and not {}: set_stats merges the dictionaries of two runs.

@@ -25,6 +25,7 @@ from typing import Any
 from .judge import CannotTell
 
 _IDENTIFIER = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _REASONS = "__reasons_of_names"
 # Both raise a reason, which is data, as the expression did: what is undefined can have a default, what is wrong cannot.
 _UNDEFINED = "{{ undef(hint=" + _REASONS + "[%d]) }}"
@@ -43,6 +44,14 @@ def identifiers_in(value: Any) -> Iterator[str]:
     elif isinstance(value, (list, tuple)):
         for one in value:
             yield from identifiers_in(one)
+
+
+def _used_in(value: Any) -> set[str]:
+    """The identifiers outside of quotes: what is in them is a key or a word."""
+    if isinstance(value, str):
+        return set(_IDENTIFIER.findall(_QUOTED.sub("''", value)))
+    many = value.values() if isinstance(value, Mapping) else value if isinstance(value, (list, tuple)) else ()
+    return {name for one in many for name in _used_in(one)}
 
 
 def functions_of(module_name: str) -> dict[str, Callable[..., Any]]:
@@ -87,7 +96,7 @@ class Names:
         cast: Callable[[str, Any], Any],
         renamed: Callable[[str], str],
     ) -> None:
-        self._table, self._readings = table, readings
+        self._table, self._readings, self._observed = table, readings, observed
         self._variables, self._render, self._trusted = variables, render, trusted
         self._cast, self._renamed = cast, renamed
         hidden = observers | set(table) | set(readings)
@@ -103,6 +112,22 @@ class Names:
         for name in identifiers_in(value):
             self._settle(name)
         return self.scope
+
+    def observations_behind(self, value: Any) -> list[str]:
+        """The observations that a value comes from, through all the names that it uses."""
+        found: dict[str, None] = {}
+        done: set[str] = set()
+        pending = _used_in(value)
+        while pending:
+            name = pending.pop()
+            done.add(name)
+            if name in self._observed:
+                found[name] = None
+            elif name in self._readings:
+                pending |= set(inspect.signature(self._readings[name]).parameters) - done
+            else:
+                pending |= _used_in(self._table.get(name)) - done
+        return sorted(found)
 
     def _settle(self, name: str) -> None:
         if name in self._done:

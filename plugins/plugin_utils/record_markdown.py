@@ -83,8 +83,19 @@ def _done(run: Mapping[str, Any]) -> Iterable[str]:
         yield _item(note)
 
 
+def _working(run: Mapping[str, Any]) -> Iterable[str]:
+    for row in run.get("health_after") or run.get("health") or ():
+        if row["shown"]:
+            yield _item(row["figures"] or row["whether"])
+
+
+def _not_seen(run: Mapping[str, Any]) -> Iterable[str]:
+    yield from map(_item, run.get("not_looked_at") or ())
+
+
 def _proven(run: Mapping[str, Any]) -> Iterable[str]:
     """What was seen afterwards of each cause acted on, and of all that is wrong then."""
+    yield from map(_item, run.get("before_and_after") or ())
     after = {finding["cause"]: finding for finding in run.get("findings_after") or ()}
     for action in run.get("actions") or ():
         if action["helped"] is not None:
@@ -145,6 +156,8 @@ SECTIONS: dict[str, Callable[[Mapping[str, Any]], Iterable[str]]] = {
     "What was done": _done,
     "Whether it helped": _proven,
     "What to do next": _next,
+    "Seen working": _working,
+    "Not looked at": _not_seen,
     "Plan": _plan,
     "This run": _about,
 }

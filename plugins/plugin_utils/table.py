@@ -38,6 +38,21 @@ A section is a dictionary with ``causes``: its ``when`` stands before that of ea
 them are ``ok``, if the section's ``conclusive`` is true, or that of the whole table where the section has none. Without a
 ``when`` the section's ``conclusive`` counts for its causes. Its ``unless`` and ``evidence`` count for each of its causes that
 has none of its own.
+
+A claim of ``<runbook>_healthy`` is what has to be seen before a host is healthy, because that no known cause was seen
+shows nothing:
+
+``whether``
+    What is claimed, in words that follow "whether" ("a request gets a connection at once").
+``when``
+    The expression that shows it, or a list of them.
+``figures``
+    What was measured, in a few words ("pool 3 of 8, 0 wait"): shown of a healthy host, and before and after a remedy.
+``beyond``
+    ``true``: the runbook's signal is another one. Where it is not shown, it is listed as not looked at, and changes no
+    outcome.
+``applies``
+    The expression that is true where the system has anything of this kind.
 """
 
 from __future__ import annotations
@@ -53,6 +68,7 @@ KEYS = {
 }
 # What several causes can have in common.
 SHARED = {"unless", "evidence"}
+CLAIM_KEYS = {"whether", "when", "figures", "beyond", "applies"}
 SECTION_KEYS = {"when", "conclusive", "causes"} | SHARED
 EARLIER, EARLIER_BUT = "earlier", "earlier_but"
 
@@ -105,6 +121,18 @@ def expand(
         if one.section:
             sections.setdefault(one.section, []).append(slug)
     return done
+
+
+def claims(written: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """What has to be seen before a host is healthy, by name.
+
+    Raises:
+        BadTable: one line that names the claim and the key.
+    """
+    for name, claim in written.items():
+        if not isinstance(claim, Mapping) or not {"whether", "when"} <= set(claim) <= CLAIM_KEYS:
+            raise BadTable(f"claim {name} takes whether and when, and of {', '.join(sorted(CLAIM_KEYS))} nothing else")
+    return {str(name): claim for name, claim in written.items()}
 
 
 def evidence(written: Any, template: Callable[[str], str]) -> dict[str, Any]:

@@ -220,7 +220,7 @@ def test_what_is_handed_on_is_what_came(eda):
         "/alerts", f"Bearer {SERVE_TOKEN}", "application/json",
     )  # fmt: skip
     assert json.loads(received) == json.loads(sent)
-    assert read(received)[0] == read(sent)[0] and len(read(received)[0]) == 2
+    assert read(received).alerts == read(sent).alerts and len(read(received).alerts) == 2
 
 
 def test_nobody_is_acknowledged_before_oncall_serve_has_answered(eda):

@@ -342,6 +342,38 @@ def test_its_commands_print_the_json_that_is_documented(serving, host):
     assert ended["outcome"] == "resolved"
 
 
+def test_what_a_sender_left_out_is_in_metrics_and_quarantine_and_what_came_is_worked_on(serving, host):
+    def counted() -> float:
+        return float(re.search(r"^oncall_truncated_alerts_total (\S+)$", serving.get("/metrics")[1], re.M).group(1))  # type: ignore[union-attr]
+
+    before = counted()
+    body = {
+        "version": "4",
+        "alerts": [alert(host.name)],
+        "truncatedAlerts": 9000,
+        "receiver": "oncall",
+        "groupKey": "g",
+    }
+    status, answer = serving.request("POST", "/alerts", json.dumps(body).encode())
+    assert (status, json.loads(answer)) == (202, {"alerts": 1, "not_readable": 0, "left_out": 9000})
+    serving.until_state(host, "ended")
+    assert counted() - before == 9000
+    (row,) = [one for one in json.loads(serving.command("quarantine", "--json").stdout) if "left out" in one["reason"]]
+    assert row["alert"] == {"left_out": 9000, "receiver": "oncall", "group": "g"}
+
+
+def test_an_alert_of_grafana_begins_a_run(serving, host):
+    body = {
+        "version": "1",
+        "orgId": 1,
+        "state": "alerting",
+        "title": "x",
+        "alerts": [{**alert(host.name), "values": {"A": 1}}],
+    }
+    assert serving.request("POST", "/alerts", json.dumps(body).encode())[0] == 202
+    assert serving.until_state(host, "ended")["outcome"]
+
+
 def test_an_alert_that_always_fires_is_only_seen(serving):
     serving.send(alert(labels={"alertname": "Watchdog"}))
     wait_until_empty(serving)

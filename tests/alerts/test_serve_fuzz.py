@@ -62,7 +62,13 @@ class Receiver:
         self.store = new_store(folder / "state")
         self._journal = GroupCommit(self.kept.extend, lambda: None)
         self._app = Web(
-            self._journal, Tokens(str(folder / "tokens")), not_crowded, lambda: b"x 1\n", lambda: "", lambda word: None
+            self._journal,
+            Tokens(str(folder / "tokens")),
+            not_crowded,
+            lambda: b"x 1\n",
+            lambda: "",
+            lambda word: None,
+            lambda left_out: None,
         ).app
         self._runner = asyncio.Runner()
 

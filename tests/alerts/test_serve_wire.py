@@ -21,6 +21,7 @@ import uvicorn
 from ansible_collections.oncall.runbooks.tests.support.serving import TOKEN, alert, notification
 from ansible_collections.oncall.runbooks.tests.support.supervisord import until
 from oncall.serve.intake import web
+from oncall.serve.intake.alerts import LeftOut
 from oncall.serve.intake.group_commit import GroupCommit
 from oncall.serve.intake.tokens import Tokens
 
@@ -41,11 +42,14 @@ class Receiver:
     def __init__(self, tokens: Tokens) -> None:
         self.kept: list[bytes] = []
         self.counted: list[str] = []
+        self.left_out: list[LeftOut] = []
         self.crowd = ""
         self.database = threading.Event()
         self.database.set()
         self._journal = GroupCommit(self._keep, lambda: None)
-        app = web.Web(self._journal, tokens, self._crowded, lambda: b"", lambda: "", self.counted.append).app
+        app = web.Web(
+            self._journal, tokens, self._crowded, lambda: b"", lambda: "", self.counted.append, self.left_out.append
+        ).app
         config = uvicorn.Config(
             app, http=web.Patience, ws="none", lifespan="off", log_config=None, access_log=False, server_header=False,
             proxy_headers=False, timeout_keep_alive=30,
@@ -146,6 +150,7 @@ def receiver(listening, caplog) -> Iterator[Receiver]:
     """Whatever it is told, it logs no error, and takes the next notification."""
     listening.kept.clear()
     listening.counted.clear()
+    listening.left_out.clear()
     yield listening
     before = len(listening.kept)
     wire = Wire(listening.port)
@@ -264,6 +269,40 @@ def test_what_is_sent_when_it_is_asked_for(receiver, wire):
 )  # fmt: skip
 def test_another_way_or_another_place(receiver, wire, line, status):
     assert wire.ask("Content-Length: 0", line=line).statuses() == [status]
+    assert receiver.kept == []
+
+
+@pytest.mark.parametrize("path", ["/api/v1/alerts", "/api/v2/alerts", "/alerts/api/v1/alerts", "/alerts/api/v2/alerts"])
+def test_what_is_sent_to_an_alertmanager_is_told_that_this_is_none(receiver, wire, path):
+    assert wire.ask("Content-Length: 0", line=f"POST {path} HTTP/1.1").statuses() == [404]
+    assert (receiver.kept, receiver.counted) == ([], ["refused"])
+    assert wire.ask("Content-Length: 0", line=f"POST {path} HTTP/1.1", known=False).statuses(2) == [404, 401]
+    assert b"this is no Alertmanager: it is a list of alerts" in wire.heard
+
+
+@pytest.mark.parametrize("alerts", [[alert()], []])
+def test_what_was_left_out_is_logged_and_counted_and_kept(receiver, wire, caplog, alerts):
+    caplog.set_level(logging.WARNING)
+    body = json.dumps(
+        {"version": "4", "alerts": alerts, "truncatedAlerts": 9000, "receiver": "oncall\n", "groupKey": "g"}
+    ).encode()
+    assert wire.ask(length(body), body=body).statuses() == [202]
+    assert wire.ask(line="GET /healthz HTTP/1.1").statuses(2) == [202, 200]
+    assert b'{"alerts":%d,"not_readable":0,"left_out":9000}' % len(alerts) in wire.heard
+    assert receiver.counted == ["taken"]
+    assert receiver.left_out == [LeftOut(9000, "oncall\n", "g")]
+    assert json.loads(receiver.kept[0])["left_out"] == {"alerts": 9000, "receiver": "oncall\n", "group": "g"}
+    (line,) = [one.getMessage() for one in caplog.records if "left out" in one.getMessage()]
+    assert line.startswith(
+        "9000 alerts were left out of a notification from 127.0.0.1 (receiver 'oncall\\n'): raise max_alerts"
+    )
+
+
+def test_a_refusal_names_who_sends_such_a_thing(receiver, wire):
+    body = json.dumps([{"labels": {"alertname": "x"}, "startsAt": "2026-01-01T00:00:00Z"}]).encode()
+    assert wire.ask(length(body), body=body).statuses() == [400]
+    assert wire.ask(line="GET /healthz HTTP/1.1").statuses(2) == [400, 200]
+    assert b"as Prometheus, vmalert and Grafana send it to the API of an Alertmanager" in wire.heard
     assert receiver.kept == []
 
 

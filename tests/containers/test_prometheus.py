@@ -61,7 +61,7 @@ class Target:
             *("# TYPE app_pool gauge", f'app_pool{{name="one"}} {3 * self.speed}', 'app_pool{name="two"} 4'),
             *("# TYPE app_nasty gauge", f'app_nasty{{value="{nasty}"}} 7', 'app_nasty{value="plain"} 8'),
             *("# TYPE app_memory_bytes gauge", f"app_memory_bytes {5000 + 50 * self.speed * seconds}"),
-            *("# TYPE app_level gauge", "app_level 5", "# TYPE app_unset gauge", "app_unset NaN"),
+            *("# TYPE app_level gauge", "app_level 5", "app_level 5.0", "# TYPE app_unset gauge", "app_unset NaN"),
             "# TYPE app_seconds histogram",
         ]
         for route, share in (("/a", 0.9), ("/b", 0.1)):
@@ -136,6 +136,20 @@ SAME: dict[str, Any] = {
     "memory_slope": {"family": "app_memory_bytes", "measure": "slope"},
     "memory_seconds_left": {"measure": "seconds_to", "of": "memory", "slope": "memory_slope", "limit": 1000000},
     "memory_is_there": {"measure": "seconds_to", "of": "memory", "slope": "memory_slope", "limit": "level"},
+    "sum": {"sum": [{"family": "app_pool", "labels": {"name": name}} for name in ("one", "two")]},
+    "sum_by": {"sum": ["app_level", {"family": "app_pool", "labels": {"name": "one"}}], "aggregate": "max"},
+    "less": {
+        "of": "app_level",
+        "minus": {"family": "app_pool", "labels": {"name": "one"}},
+        "aggregate": "max",
+        "counts": False,
+    },
+    "good": {
+        "of": "app_answers_total",
+        "minus": {"family": "app_answers_total", "labels": {"status": "~5.."}},
+        "measure": "rate",
+        "by": ["route"],
+    },
     "level": "app_level",
     "level_slope": {"family": "app_level", "measure": "slope"},
     "level_seconds_left": {"measure": "seconds_to", "of": "level", "slope": "level_slope", "limit": 100},
@@ -166,6 +180,8 @@ def test_both_sources_give_the_same_answers(server, targets):
     value = asked["value"]
     assert (value["pool"], value["pools"], value["nasty"], value["nothing_counted"]) == (20.0, 4.0, 14.0, 0.0)
     assert value["memory_is_there"] == 0.0
+    # Of each target by itself: 3 + 4 and 9 + 4, 5 - 3 and 5 - 9.
+    assert (value["sum"], value["sum_by"], value["less"]) == (20.0, 14.0, 2.0)
     assert value["level_seconds_left"] is None
     assert value["memory_slope"] == pytest.approx(200, rel=0.05)
     assert asked["endpoints"] == {"prometheus": {"available": True, "url": server.url}}
@@ -182,6 +198,13 @@ MISSING = [
     ({"x": {"family": "app_pool", "by": ["nome"]}}, {}, "no series of app_pool has the label nome"),
     ({"x": {"family": "app_pool", "labels": {"name": "three"}}}, {}, "app_pool has no value: none of its series"),
     ({"x": "app_unset"}, {}, "the value is NaN"),
+    (
+        {"x": {"of": "app_level", "minus": {"family": "app_pool", "labels": {"name": "one"}}}},
+        {},
+        "app_level - app_pool{name=one} shows -4, which cannot be a count",
+    ),
+    ({"x": {"sum": ["app_level", "app_gone"]}}, {}, "app_gone is not there, or not with the labels given"),
+    ({"x": {"of": "app_pool", "minus": "app_level"}}, {}, "what tells them apart belongs under labels of each side"),
     (
         {"x": {"family": "app_seconds", "measure": "quantile", "labels": {"route": "/c"}}},
         {},

@@ -14,9 +14,10 @@ MIB = 1024 * 1024
 
 @pytest.fixture
 def runbook(compose_lab, compose_player):
-    # Of a machine for tests nobody says how much memory it has left.
+    # Of a machine for tests nobody says how much memory it has left, and how busy it is.
     return Runbook(
         compose_lab, compose_player, "resource_usage", resource_usage_window_seconds=2, resource_usage_host_reserve_bytes=0,
+        resource_usage_host_cpu_ratio=2,
     )  # fmt: skip
 
 

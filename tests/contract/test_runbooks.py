@@ -63,6 +63,14 @@ def test_the_table_is_accepted(runbook):
     assert causes(runbook)
 
 
+@pytest.mark.parametrize("runbook", RUNBOOKS)
+def test_healthy_needs_evidence(runbook):
+    claims = load("roles", runbook, "vars", "main.yml").get(f"{runbook}_healthy", {})
+    signal = [claim for claim in claims.values() if not claim.get("beyond")]
+    assert signal, "no known cause is no evidence: say what has to be seen"
+    assert any(claim.get("figures") for claim in signal), "a good look has figures, and an empty one has none"
+
+
 @pytest.mark.parametrize(("runbook", "slug"), CAUSES)
 def test_cause_leads_somewhere(runbook, slug):
     cause = causes(runbook)[slug]

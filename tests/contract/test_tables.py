@@ -74,6 +74,11 @@ MISTAKES = {
         'db_pool_names:\n  metrics: "{{ 1 }}"',
         "metrics hides an observation",
     ),
+    "a key that is a method": (
+        "db_pool_evidence:",
+        "db_pool_evidence:\n  - more: \"{{ database['items'] }}\"",
+        "database['items'] is the method of a dictionary",
+    ),
     "an observation that is not asked": (
         "db_pool_evidence:",
         'db_pool_evidence:\n  - more: "{{ redis.role }}"',

@@ -211,6 +211,9 @@ def test_a_prepared_transaction_is_named_and_nothing_is_done_about_it(healthy_la
             assert play.run["actions"] == []
             assert state_of(lab)["pids"] == before["pids"]
             assert lab.pool()["max"] == 25
+            # The ledger has nothing to say about advice.
+            planned = player.play(run_until="plan", run_budget_count=0)
+            assert (planned.outcome, planned.run["notes"]) == ("planned", []), planned.output
     finally:
         with a_session(lab, "transfer", autocommit=True) as session:
             session.execute("ROLLBACK PREPARED 'order-17'")

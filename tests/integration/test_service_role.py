@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 import urllib.request
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.oncall.runbooks.tests.support.service_role import play, step
-from ansible_collections.oncall.runbooks.tests.support.supervisord import Supervisord, free_port
+from ansible_collections.oncall.runbooks.tests.support.supervisord import Supervisord, free_port, until
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -35,6 +36,8 @@ def supervisord():
 
 
 def answer(supervisord):
+    # What runs may not listen yet.
+    until(lambda: socket.create_connection(("127.0.0.1", supervisord.port), timeout=5).close() is None)
     with urllib.request.urlopen(supervisord.health_url, timeout=5) as response:
         return response.read().decode()
 

@@ -24,7 +24,8 @@ def recorded(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
     def diagnose_and_record(*arguments: Any, **variables: Any) -> dict[str, Any]:
         result = diagnose(*arguments, **variables)
-        found.append({"status": result["status"], "acts": tables.steps_that_act(result)})
+        seen = {"observed": arguments[1], "variables": variables}
+        found.append({**seen, "status": result["status"], "acts": tables.steps_that_act(result)})
         return result
 
     monkeypatch.setattr(tables, "diagnose", diagnose_and_record)

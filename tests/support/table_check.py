@@ -20,8 +20,11 @@ _GIVEN = {"now", "undef", "dict", "range", "lookup", "query", "omit", "None", "T
     *("inventory_hostname", "ansible_connection", "ansible_shell_type", "ansible_check_mode"),
     *("run_subject", "run_state", "run_step", "run_max_risk"),
 }
-_EXPRESSIONS = ("when", "conclusive")
+_EXPRESSIONS = ("when", "conclusive", "applies")
 _TEMPLATES = "templates"
+_METHOD_AS_KEY = re.compile(
+    r"\w+(?:\.(?:keys|items|values)\b(?!\()|\['(?:keys|items|values|get|copy|pop|update|clear)'\])"
+)
 # Of a dictionary that is one thing by name.
 _METHODS = {"items", "keys", "values", "get"}
 
@@ -161,7 +164,9 @@ def trouble_with(runbook: str) -> list[str]:
     asked = set(re.findall(r"^    (\w+):", tasks, re.M)) & set(seen)
     registered = set(re.findall(r"\bregister: (\w+)", tasks))
     read_by_tasks = {name for line in re.findall(r"\bnames: \[([^\]]*)\]", tasks) for name in re.findall(r"\w+", line)}
-    table = {key: role[key] for key in role if key in {f"{runbook}_{part}" for part in ("causes", "applies")}}
+    table = {
+        key: role[key] for key in role if key in {f"{runbook}_{part}" for part in ("causes", "applies", "healthy")}
+    }
     table[f"{runbook}_evidence"] = evidence(role.get(f"{runbook}_evidence", {}), str)
     lines: list[str] = []
 
@@ -187,6 +192,12 @@ def trouble_with(runbook: str) -> list[str]:
         return [f"{error.message}: {error.source}"]
     for place, used in places.items():
         lines += [f"{place} uses {name}, which is not defined" for name in sorted(used - known)]
+    lines += [
+        f"{found[0]} is the method of a dictionary where there is no such key; take it with dict2items"
+        for text, _ in _texts({"names": names, "table": table})
+        for found in [_METHOD_AS_KEY.search(text)]
+        if found
+    ]
     everywhere = set().union(*places.values()) | read_by_tasks
     lines += [f"{name} is defined and not used" for name in sorted(defined - everywhere)]
     lines += [f"{name} is looked at and not used" for name in sorted(asked - everywhere)]

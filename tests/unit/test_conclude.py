@@ -37,6 +37,8 @@ def diagnosis(id_: str, status: str, text: str = "") -> dict:
         "msg": f"found {text}",
         "findings": [{"cause": "a", "status": "problem" if status == "problem" else "ok", "evidence": [text]}],
         "plan": {"steps": [], "hash": "pa", "risk": "none"},
+        "health": [],
+        "not_looked_at": [],
         "evidence": {text: text},
     }
 

@@ -37,7 +37,19 @@ def step(cause: str, risk: str = "low", available: bool = True, undo: Any = None
     }
 
 
-def diagnosis(steps: list[dict] = (), problems: set[str] | None = None, unknown: set[str] = frozenset(), hash_="pa"):
+def signal(shown: bool | None, **changes: Any) -> list[dict[str, Any]]:
+    """What is known of the claim that the signal is gone."""
+    row = {"name": "answers", "whether": "it answers", "beyond": False, "accepted": False, "figures": ""}
+    return [{**row, "shown": shown, **changes}]
+
+
+def diagnosis(
+    steps: list[dict] = (),
+    problems: set[str] | None = None,
+    unknown: set[str] = frozenset(),
+    hash_="pa",
+    health: list[dict] = (),
+):
     problems = {one["cause"] for one in steps} if problems is None else problems
     causes = sorted({"a", "b", *problems, *unknown})
     findings = [
@@ -54,6 +66,8 @@ def diagnosis(steps: list[dict] = (), problems: set[str] | None = None, unknown:
         "msg": f"found {sorted(problems)}",
         "findings": findings,
         "plan": {"steps": list(steps), "hash": hash_, "risk": max(risks, key=lifecycle.RISKS.index, default="none")},
+        "health": list(health),
+        "not_looked_at": [],
         "evidence": {},
     }
 
@@ -180,6 +194,37 @@ def test_proof(looks, outcome, undo):
         state = lifecycle.looked(state, seen, OPTIONS, 3000.0 + seconds)
     assert state["outcome"] == outcome
     assert state.get("roll_back", []) == undo
+
+
+STILL = [
+    # of the first look: problems, signal; of the later ones: problems, signal; outcome, rolled back
+    (["a"], signal(False), [], signal(True), "resolved", []),
+    (["a"], signal(False), [], signal(False), "unresolved", [0]),
+    # The same trouble under another name.
+    (["a"], signal(False), ["b"], signal(False), "unresolved", [0]),
+    # It was measured, and is not any more.
+    (["a"], signal(False), [], signal(None), "unresolved", [0]),
+    # It never was.
+    (["a"], signal(None), [], signal(None), "resolved", []),
+    # A second fault, which the first look named as well, is why.
+    (["a", "b"], signal(False), ["b"], signal(False), "unresolved", []),
+    (["a", "b"], signal(False), [], signal(False), "unresolved", [0]),
+    # Another fault, and nothing of what brought the run here.
+    (["a"], signal(False), ["b"], signal(True), "unresolved", []),
+    # What goes beyond the signal, or is accepted, proves nothing.
+    (["a"], signal(False), [], signal(False, beyond=True), "resolved", []),
+    (["a"], signal(False), [], signal(False, accepted=True), "resolved", []),
+]
+
+
+@pytest.mark.parametrize(("first", "health", "later", "health_later", "outcome", "undo"), STILL)
+def test_what_brought_the_run_here_has_to_be_gone(first, health, later, health_later, outcome, undo):
+    state = acted(diagnosis([A], problems=set(first), health=health))
+    for now in (3000.0, 3030.0, 3060.0):
+        if not state["outcome"]:
+            state = lifecycle.looked(state, diagnosis(problems=set(later), health=health_later), OPTIONS, now)
+    assert (state["outcome"], state.get("roll_back", [])) == (outcome, undo)
+    assert [action["helped"] for action in state["actions"]] == [not undo]
 
 
 def test_only_what_did_not_help_is_rolled_back_the_last_first():

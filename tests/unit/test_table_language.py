@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible.errors import AnsibleActionFail
 from ansible.template import trust_as_template as trusted
 
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.judge import CannotTell
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.names import Names
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.names_of_0_1_0 import NOW
-from ansible_collections.oncall.runbooks.plugins.plugin_utils.table import BadTable, expand
+from ansible_collections.oncall.runbooks.plugins.plugin_utils.table import BadTable, claims, expand
 from ansible_collections.oncall.runbooks.tests.support import tables
 
 CAUSE: dict[str, Any] = {"when": "a", "summary": "s", "advice": "look"}
@@ -125,7 +126,12 @@ def judged(causes: dict[str, Any], names: dict[str, Any] | None = None, **variab
         return [trust(one) for one in value] if isinstance(value, list) else value
 
     observed = {"redis": {"available": True, "role": "master", "evil": "{{ 7 * 7 }}"}}
-    table = {"cache_causes": trust(causes), "cache_names": trust(names or {}), "cache_evidence": {}}
+    table = {
+        "cache_causes": trust(causes),
+        "cache_names": trust(names or {}),
+        "cache_evidence": {},
+        "cache_healthy": {},
+    }
     return tables.diagnose("cache", observed, **{**table, **trust(variables)})
 
 
@@ -246,3 +252,92 @@ class TestNothingOfThisKind:
     def test_where_that_cannot_be_told_it_is_judged(self):
         applies = {"when": "nothing > 1", "otherwise": "there is no Redis here"}
         assert judged({"one": {**CAUSE, "when": "nothing"}}, cache_applies=applies)["status"] == "unknown"
+
+
+ANSWERS = {"whether": "Redis answers", "when": "redis.available", "figures": "role {{ redis.role }}"}
+
+
+class TestHealthy:
+    def claimed(self, *, cause: str = "false", **claim: Any) -> dict[str, Any]:
+        spots = claim.pop("system_blind_spots", [])
+        return judged(
+            {"one": {**CAUSE, "when": cause}},
+            cache_healthy={"answers": {**ANSWERS, **claim}},
+            cache_conclusive="true",
+            system_blind_spots=spots,
+        )
+
+    def test_what_is_shown_is_said_with_its_figures(self):
+        found = self.claimed()
+        assert (found["status"], found["msg"], found["not_looked_at"]) == ("healthy", "role master", [])
+
+    def test_what_could_not_be_measured_is_unknown_and_named(self):
+        found = self.claimed(when="redis.lag_seconds < 5")
+        assert found["status"] == "unknown"
+        assert found["msg"].startswith("not looked at: whether Redis answers (")
+        assert found["not_looked_at"] == ["whether Redis answers"]
+
+    def test_a_claim_that_cannot_be_put_into_words_is_named_and_its_template_goes_nowhere(self):
+        found = self.claimed(whether="{{ nowhere | join }} is fast", when="redis.lag_seconds < 5")
+        assert found["not_looked_at"] == ["whether answers"]
+        assert "{{" not in str(found["health"])
+
+    @pytest.mark.parametrize(
+        ("when", "reason"),
+        [
+            ("redis.lag_seconds < 5", "lag_seconds was not measured"),
+            ("redis.window.lag < 5", "window was not measured"),
+            ("nowhere > 1", "nowhere was not measured"),
+            ("deep.down == 1", "down was not measured"),
+            ("undef(hint='it is too early')", "it is too early"),
+        ],
+    )
+    def test_what_was_not_measured_is_named_and_no_object_of_python(self, when, reason):
+        found = judged(
+            {"one": {**CAUSE, "when": when}},
+            {"deep": "{{ {'up': 1} }}"},
+            cache_healthy={"answers": {**ANSWERS, "when": when}},
+        )
+        assert found["findings"][0]["reason"] == found["health"][0]["reason"] == reason
+
+    def test_what_was_measured_and_is_not_so_is_unknown_where_no_cause_fits(self):
+        found = self.claimed(when="redis.role == 'slave'")
+        assert found["status"] == "unknown"
+        assert found["msg"] == "nothing shows that Redis answers, and no known cause fits: role master"
+
+    def test_what_lies_beyond_is_listed_and_changes_no_outcome(self):
+        found = self.claimed(when="redis.lag_seconds < 5", beyond=True)
+        assert (found["status"], found["not_looked_at"]) == ("healthy", ["whether Redis answers"])
+
+    def test_an_inventory_can_do_without(self):
+        found = self.claimed(when="redis.lag_seconds < 5", system_blind_spots=["cache.answers", "db_pool.other"])
+        assert found["status"] == "healthy"
+        assert found["not_looked_at"] == ["whether Redis answers (accepted by system_blind_spots)"]
+
+    def test_it_cannot_do_without_what_nobody_claims(self):
+        with pytest.raises(AnsibleActionFail, match=r"system_blind_spots names cache.answer; known are cache.answers"):
+            self.claimed(system_blind_spots=["cache.answer"])
+
+    def test_what_does_not_apply_is_not_asked_for(self):
+        found = self.claimed(when="redis.lag_seconds < 5", applies="redis.role == 'slave'")
+        assert (found["status"], found["health"], found["msg"]) == ("healthy", [], "nothing found")
+
+    def test_where_that_cannot_be_told_it_is(self):
+        assert self.claimed(when="false", applies="redis.lag_seconds is number and nowhere")["status"] == "unknown"
+
+    def test_a_problem_is_said_and_its_figures_are_kept(self):
+        found = self.claimed(cause="true", when="false")
+        assert (found["status"], found["health"][0]["figures"]) == ("problem", "role master")
+
+    def test_figures_that_could_not_be_measured_take_nothing_from_what_is_shown(self):
+        found = self.claimed(figures="{{ redis.lag_seconds }} s")
+        assert (found["status"], found["msg"]) == ("healthy", "nothing found")
+
+    def test_text_from_outside_is_data(self):
+        found = self.claimed(figures="{{ redis.evil }}")
+        assert found["msg"] == "{{ 7 * 7 }}"
+
+    @pytest.mark.parametrize("wrong", [{"when": "true"}, {"whether": "x"}, {**ANSWERS, "wen": "true"}, "true"])
+    def test_a_claim_that_is_none_is_refused(self, wrong):
+        with pytest.raises(BadTable, match="claim one takes whether and when"):
+            claims({"one": wrong})

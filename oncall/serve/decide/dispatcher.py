@@ -161,7 +161,8 @@ class Dispatcher:
             parts = []
             for _id, received_at, body in rows:
                 notification = kept(body)
-                parts.append(sort(notification.alerts, notification.bad, settings, known, received_at))
+                told = notification.alerts, notification.bad
+                parts.append(sort(*told, settings, known, received_at, notification.left_out))
             # A host that is new in the inventory is no stranger.
             if not any(part.strangers for part in parts):
                 break

@@ -1,9 +1,11 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What Alertmanager's webhook sends, read strictly. Whatever is in it stays data: no value is ever changed or interpreted.
+"""What Alertmanager's webhook sends, and Grafana's, read strictly. Whatever is in it stays data: no value is ever changed or
+interpreted.
 
-The format: https://prometheus.io/docs/alerting/latest/configuration/#webhook_config
+The formats: https://prometheus.io/docs/alerting/latest/configuration/#webhook_config, and "Webhook notifier" in the
+documentation of Grafana Alerting.
 """
 
 from __future__ import annotations
@@ -19,9 +21,49 @@ from ...inventory import is_address
 
 # Of Ansible, which would take such a label for a variable of its own.
 FORBIDDEN_LABELS = re.compile(r"(ansible_|__ansible_).*|meta", re.DOTALL)
+# The version of a notification. In Grafana's, an alert has the same fields and some more, and there is an orgId.
+ALERTMANAGER, GRAFANA = "4", "1"
 MOST_ALERTS = 10_000
 MOST_LABELS = 1000
 MOST_TEXT = 16_384
+
+MOST_LOOKED_INTO = 1024 * 1024
+MOST_LEFT_OUT = 10**9
+SHOWN_OF_A_GROUP = 300
+
+RULER = (
+    "it is a list of alerts, as Prometheus, vmalert and Grafana send it to the API of an Alertmanager: send it to an Alertmanager,"
+    " and name this address in its webhook_configs"
+)
+_LEGACY = (
+    "it is of Grafana's legacy alerting, whose alerts have no labels: use Grafana Alerting with a contact point of the type"
+    " Webhook, or an Alertmanager"
+)
+_OTHER_RECEIVER = (
+    "it is made for a chat or a pager: use webhook_configs of Alertmanager, or a contact point of Grafana of the type Webhook"
+    " without a payload of your own"
+)
+# What messages of other programs have, and Alertmanager's have not; where all keys are there, this is what to say.
+FOREIGN: tuple[tuple[frozenset[str], str], ...] = (
+    (frozenset({"evalMatches"}), _LEGACY),
+    (frozenset({"ruleId", "ruleName"}), _LEGACY),
+    (frozenset({"ruleName", "ruleUrl"}), _LEGACY),
+    (
+        frozenset({"status", "data"}),
+        "it is an answer of an API, as of Prometheus or Alertmanager, and no notification: name this address in webhook_configs",
+    ),
+    (
+        frozenset({"Type", "TopicArn"}),
+        "it is of Amazon SNS: use webhook_configs of Alertmanager, or a contact point of Grafana of the type Webhook",
+    ),
+    (frozenset({"text"}), _OTHER_RECEIVER),
+    (frozenset({"attachments"}), _OTHER_RECEIVER),
+    (frozenset({"blocks"}), _OTHER_RECEIVER),
+    (frozenset({"embeds"}), _OTHER_RECEIVER),
+    (frozenset({"@type", "@context"}), _OTHER_RECEIVER),
+    (frozenset({"routing_key", "event_action"}), _OTHER_RECEIVER),
+    (frozenset({"service_key", "event_type"}), _OTHER_RECEIVER),
+)
 
 # Not \d, which is every digit that any script has.
 TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})\Z"
@@ -49,9 +91,17 @@ class Alert(msgspec.Struct, frozen=True, rename="camel"):
     annotations: Texts = {}
 
 
-class _Notification(msgspec.Struct):
+NOTHING = msgspec.Raw(b"")
+
+
+class _Notification(msgspec.Struct, rename="camel"):
+    # What is Raw may be anything: it costs no alert.
     alerts: Annotated[list[msgspec.Raw], msgspec.Meta(max_length=MOST_ALERTS)]
-    version: Literal["4"] = "4"
+    version: str = ALERTMANAGER
+    truncated_alerts: msgspec.Raw = NOTHING
+    receiver: msgspec.Raw = NOTHING
+    group_key: msgspec.Raw = NOTHING
+    org_id: msgspec.Raw = NOTHING
 
 
 class Bad(msgspec.Struct, frozen=True):
@@ -66,11 +116,26 @@ class Bad(msgspec.Struct, frozen=True):
     text: str
 
 
+class LeftOut(msgspec.Struct, frozen=True):
+    """What the sender says that it left out of a notification.
+
+    Attributes:
+        alerts: how many; 0 where it says so in a way that cannot be read.
+        receiver: the name of the receiver there.
+        group: the key of the group.
+    """
+
+    alerts: int
+    receiver: str = ""
+    group: str = ""
+
+
 class Kept(msgspec.Struct):
     """A notification as it is kept until it is sorted."""
 
     alerts: list[Alert]
     bad: list[Bad]
+    left_out: LeftOut | None = None
 
 
 _notification = msgspec.json.Decoder(_Notification)
@@ -78,7 +143,7 @@ _kept = msgspec.json.Decoder(Kept)
 _alert = msgspec.json.Decoder(Alert)
 
 
-def read(body: bytes) -> tuple[list[Alert], list[Bad]]:
+def read(body: bytes) -> Kept:
     """The alerts of a notification, and those that cannot be read: one bad alert does not cost the others.
 
     Raises:
@@ -87,7 +152,12 @@ def read(body: bytes) -> tuple[list[Alert], list[Bad]]:
     try:
         notification = _notification.decode(body)
     except (ValueError, RecursionError) as error:
-        raise Refused(f"this is no notification of Alertmanager's webhook: {_why(error)}") from None
+        raise Refused(f"this is no notification of Alertmanager's webhook: {_foreign(body) or _why(error)}") from None
+    if notification.version != ALERTMANAGER and not (notification.version == GRAFANA and notification.org_id):
+        raise Refused(
+            f"this is no notification of Alertmanager's webhook: its version is {notification.version[:20]!r}; "
+            f'Alertmanager\'s is "{ALERTMANAGER}", and "{GRAFANA}" with an orgId is Grafana\'s'
+        )
     good: list[Alert] = []
     bad: list[Bad] = []
     for raw in notification.alerts:
@@ -97,7 +167,52 @@ def read(body: bytes) -> tuple[list[Alert], list[Bad]]:
             good.append(_clean(alert))
         except (ValueError, RecursionError) as error:
             bad.append(Bad(_why(error), bytes(raw)[:2000].decode("utf-8", "replace")))
-    return good, bad
+    return Kept(good, bad, _left_out(notification))
+
+
+def _left_out(notification: _Notification) -> LeftOut | None:
+    said = _plain(notification.truncated_alerts)
+    if said in (None, 0, ""):
+        return None
+    count = said if isinstance(said, int) and not isinstance(said, bool) and said > 0 else 0
+    receiver, group = _plain(notification.receiver), _plain(notification.group_key)
+    return LeftOut(min(count, MOST_LEFT_OUT), *(str(text or "")[:SHOWN_OF_A_GROUP] for text in (receiver, group)))
+
+
+def in_words(left_out: LeftOut) -> str:
+    """What was left out, without its number where that cannot be read."""
+    return f"{left_out.alerts or 'some'} alerts were left out"
+
+
+def _plain(raw: msgspec.Raw) -> Any:
+    try:
+        return msgspec.json.decode(raw) if raw else None
+    except (ValueError, RecursionError):
+        return "?"
+
+
+def _foreign(body: bytes) -> str:
+    """Whose message it is, and what to configure instead; "" where it is nobody's that is known."""
+    if len(body) > MOST_LOOKED_INTO:
+        return ""
+    try:
+        return sender_of(msgspec.json.decode(body))
+    except (ValueError, RecursionError):
+        return ""
+
+
+def sender_of(document: Any) -> str:
+    """Which program sends such messages, and what to configure instead; "" where that is not known."""
+    if isinstance(document, list):
+        if document and all(isinstance(one, dict) and isinstance(one.get("labels"), dict) for one in document):
+            return RULER
+        return ""
+    if not isinstance(document, dict):
+        return ""
+    for keys, said in FOREIGN:
+        if keys <= document.keys():
+            return said
+    return ""
 
 
 def kept(body: bytes) -> Kept:

@@ -14,9 +14,10 @@ from typing import Any
 from ... import inventory
 from ...errors import OncallError
 from ..settings import Settings
-from .alerts import Alert, Bad, episode_id, host_of
+from .alerts import Alert, Bad, LeftOut, episode_id, host_of
 
 SHOWN = 300
+CUT_OFF = "alerts were left out of a notification by its sender: raise max_alerts of that receiver or leave it at 0"
 
 
 class Aside(Exception):
@@ -49,10 +50,19 @@ class Sorted:
 
 
 def sort(
-    alerts: Iterable[Alert], bad: Iterable[Bad], settings: Settings, known: inventory.Names, received_at: float
+    alerts: Iterable[Alert],
+    bad: Iterable[Bad],
+    settings: Settings,
+    known: inventory.Names,
+    received_at: float,
+    left_out: LeftOut | None = None,
 ) -> Sorted:
     """Sort what a notification brought."""
     found = Sorted()
+    if left_out:
+        # Without the number, so that a group that stays too large has one row.
+        what = {"left_out": left_out.alerts, "receiver": left_out.receiver, "group": left_out.group}
+        found.aside.append(_aside(CUT_OFF, what, f"{left_out.receiver}\0{left_out.group}", received_at))
     for one in bad:
         found.aside.append(_aside(f"cannot be read: {one.reason}", {"text": one.text}, one.text, received_at))
     for alert in alerts:

@@ -20,7 +20,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from .alerts import Kept, Refused, read
+from .alerts import RULER, LeftOut, Refused, in_words, read
 from .group_commit import GroupCommit, NotKept
 from .tokens import Tokens
 
@@ -31,6 +31,8 @@ MOST_BYTES = 64 * 1024 * 1024
 SLOW_SECONDS = 10.0
 KEEP_SECONDS = 15.0
 SAY_AGAIN_SECONDS = 60.0
+# Where Prometheus, vmalert and Grafana send alerts to where they are told of an Alertmanager.
+API_OF_ALERTMANAGER = [f"{prefix}/api/{version}/alerts" for prefix in ("", "/alerts") for version in ("v1", "v2")]
 # What goes with an answer that is not the end of it.
 HEADERS = {503: {"Retry-After": "5"}, 408: {"Connection": "close"}}
 
@@ -46,6 +48,7 @@ class Web:
         why_not_ready: why the service is not ready; "" where it is.
         counted: called with a word for each notification: ``taken``, ``refused`` or ``turned_away``;
             and for each request without a valid token: ``stranger``.
+        left_out: called with what a sender says that it left out of a notification.
     """
 
     def __init__(
@@ -56,12 +59,15 @@ class Web:
         metrics: Callable[[], bytes],
         why_not_ready: Callable[[], str],
         counted: Callable[[str], None],
+        left_out: Callable[[LeftOut], None],
     ) -> None:
         self._group_commit, self._tokens, self._crowded = group_commit, tokens, crowded
         self._metrics, self._why_not_ready, self._counted = metrics, why_not_ready, counted
+        self._left_out = left_out
         self._bytes = 0
         routes = [
             Route("/alerts", self.alerts, methods=["POST"]),
+            *(Route(path, self.no_alertmanager, methods=["POST"]) for path in API_OF_ALERTMANAGER),
             Route("/metrics", self.metrics),
             Route("/healthz", self.healthz),
             Route("/readyz", self.readyz),
@@ -78,6 +84,12 @@ class Web:
             return JSONResponse({"error": str(answer)}, answer.status, HEADERS.get(answer.status))
         except ClientDisconnect:
             return Response(status_code=400)
+
+    async def no_alertmanager(self, request: Request) -> Response:
+        """What a ruler sends to an Alertmanager. It is not read."""
+        self._counted("refused")
+        LOG.warning("a notification from %s to %s is answered with 404: %s", _peer(request), request.url.path, RULER)
+        return JSONResponse({"error": f"this is no Alertmanager: {RULER}"}, 404)
 
     async def _take(self, request: Request) -> Response:
         if crowded := await self._crowded():
@@ -106,11 +118,11 @@ class Web:
                         raise _Answer(503, "too much is being read at this moment")
                     parts.append(part)
             slow = 503, "the database is too slow"
-            good, bad = read(b"".join(parts))
+            kept = read(b"".join(parts))
             parts.clear()
-            if good or bad:
+            if kept.alerts or kept.bad or kept.left_out:
                 async with asyncio.timeout(KEEP_SECONDS):
-                    await self._group_commit.keep(msgspec.json.encode(Kept(good, bad)))
+                    await self._group_commit.keep(msgspec.json.encode(kept))
         except TimeoutError:
             raise _Answer(*slow) from None
         except Refused as error:
@@ -120,7 +132,15 @@ class Web:
         finally:
             self._bytes -= size
         self._counted("taken")
-        return JSONResponse({"alerts": len(good), "not_readable": len(bad)}, 202)
+        answer = {"alerts": len(kept.alerts), "not_readable": len(kept.bad)}
+        if kept.left_out:
+            LOG.warning(
+                "%s of a notification from %s (receiver %r): raise max_alerts of that receiver or leave it at 0",
+                in_words(kept.left_out), _peer(request), kept.left_out.receiver,
+            )  # fmt: skip
+            self._left_out(kept.left_out)
+            answer["left_out"] = kept.left_out.alerts
+        return JSONResponse(answer, 202)
 
     async def metrics(self, _request: Request) -> Response:
         """What Prometheus may ask."""

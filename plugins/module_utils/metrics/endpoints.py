@@ -17,13 +17,15 @@ from ..net.bounded_http import (
 from ..text.one_line import one_line
 from .spec import (
     COUNTED,
-    OF_OTHERS,
     Unmeasured,
     check_count,
+    leaves,
     listed,
 )
 
-_ACCEPT = {"accept": "text/plain;version=0.0.4, */*;q=0.1"}
+_ACCEPT = "text/plain;version=0.0.4, */*;q=0.1"
+# A target writes names in quotes only to whom says so; to others it writes app_db_pool for app.db.pool.
+_ACCEPT_UTF8 = f"text/plain;version=1.0.0;escaping=allow-utf-8, {_ACCEPT.replace('0.0.4', '0.0.4;q=0.5')}"
 # fetch keeps its own deadline and says more; this one is for what hangs outside of it.
 _GRACE_SECONDS = 0.25
 # As of a Prometheus server, which shows a series no longer than that.
@@ -43,28 +45,61 @@ def read(endpoints, specs, window_seconds, samples, timeout_seconds):
     Returns:
         A dict of endpoint name to its last reading, which holds those before it under ``earlier``.
     """
-    of_family = [spec for spec in specs.values() if spec["measure"] not in OF_OTHERS]
-    wanted = {name: {spec["wanted"] for spec in of_family if name in spec["endpoints"]} for name in endpoints}
-    windowed = {name for spec in of_family if spec["windowed"] for name in spec["endpoints"]}
+    of_family = list(leaves(specs))
+    # What is asked twice is one target: its series count once.
+    first, targets = {}, {}
+    for name, url in endpoints.items():
+        targets[name] = first.setdefault(target_of(url), name)
+    asked = {name: endpoints[name] for name in first.values()}
+    wanted = {name: set() for name in asked}
+    windowed = set()
+    for spec in of_family:
+        for name in spec["endpoints"]:
+            wanted[targets[name]].add(spec["wanted"])
+            if spec["windowed"]:
+                windowed.add(targets[name])
     count = samples if any(spec["measure"] == "slope" for spec in of_family) else 2
+    accept = {"accept": _ACCEPT_UTF8 if any(map(_asks_for_utf8, of_family)) else _ACCEPT}
     started = time.monotonic()
-    readings = _read_once(endpoints, wanted, timeout_seconds)
+    readings = _read_once(asked, wanted, timeout_seconds, accept)
     for number in range(1, count):
-        again = {name: url for name, url in endpoints.items() if name in windowed and readings[name]["available"]}
+        again = {name: url for name, url in asked.items() if name in windowed and readings[name]["available"]}
         if not again:
             break
         time.sleep(max(0.0, started + window_seconds * number / (count - 1) - time.monotonic()))
-        for name, reading in _read_once(again, wanted, timeout_seconds).items():
+        for name, reading in _read_once(again, wanted, timeout_seconds, accept).items():
             if "reason" in reading:
                 reading["reason"] = f"{'second sample' if number == 1 else f'sample {number + 1}'}: {reading['reason']}"
             reading["earlier"] = [*readings[name].pop("earlier", []), readings[name]]
             readings[name] = reading
-    return readings
+    return {
+        name: readings[target] if name == target else {**readings[target], "same_as": target}
+        for name, target in targets.items()
+    }
 
 
-def _read_once(endpoints, wanted, timeout_seconds):
+def target_of(url):
+    """What an endpoint asks, whoever asks it: two spellings of one URL are the same."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+        host = (parts.hostname or url).rstrip(".")
+        # On one port there, one process listens.
+        host = "127.0.0.1" if host == "localhost" else host
+        return parts.scheme, parts.username, host, port, parts.path or "/", parts.query
+    except ValueError:
+        return url
+
+
+def _asks_for_utf8(spec):
+    return any(map(exposition.needs_utf8, [spec["family"], *spec["labels"], *spec["by"]]))
+
+
+def _read_once(endpoints, wanted, timeout_seconds, accept):
     def reader(name, url):
-        return lambda: _read_endpoint(url, wanted[name], timeout_seconds)
+        return lambda: _read_endpoint(url, wanted[name], timeout_seconds, accept)
 
     answers = all_within(timeout_seconds + _GRACE_SECONDS, [reader(name, url) for name, url in endpoints.items()])
     readings = {}
@@ -79,12 +114,12 @@ def _read_once(endpoints, wanted, timeout_seconds):
     return readings
 
 
-def _read_endpoint(url, wanted, timeout_seconds):
+def _read_endpoint(url, wanted, timeout_seconds, accept):
     """One reading. The body is reduced to the samples asked for here, so that it is never kept."""
     started = time.monotonic()
     reading = {"available": False, "url": public_url(url)}
     try:
-        status, _headers, body = fetch(url, timeout_seconds, headers=_ACCEPT)
+        status, headers, body = fetch(url, timeout_seconds, headers=accept)
     except FetchError as error:
         reading["reason"] = str(error)
         return reading
@@ -96,6 +131,11 @@ def _read_endpoint(url, wanted, timeout_seconds):
         problem = f"answered with {exposition.not_metrics_reason(body)}"
     if problem:
         reading["reason"] = f"GET {reading['url']}: {problem}; is this the address of the metrics?"
+        return reading
+    if exposition.is_cut_off(body, headers.get("content-type", "")):
+        reading["reason"] = (
+            f"GET {reading['url']}: may be partial: it says that it is OpenMetrics and has no # EOF at its end"
+        )
         return reading
     reading["available"] = True
     reading["families"] = {key: _samples(body, *key) for key in wanted}
@@ -140,14 +180,8 @@ def groups(spec, readings, entry):
     Raises:
         Unmeasured: it has no number at all.
     """
-    everything, samples = _pooled(spec, readings, entry)
-    entry["series"] = len(samples)
-    asked = list(spec["labels"]) + spec["by"]
-    known = {label for labels, _number in everything for label in labels} if asked else set()
-    for label in asked:
-        if everything and label not in known:
-            there = f"its labels are {listed(known)}" if known else "it has no labels"
-            raise Unmeasured(f"no series of {spec['family']} has the label {label}; {there}")
+    everything, rows = _looked_up(spec, readings, entry)
+    samples = [(labels, number) for _target, labels, number in rows]
     if spec["measure"] == "quantile":
         return _quantiles(spec, samples)
     found = exposition.aggregate(samples, spec["aggregate"], spec["by"])
@@ -156,15 +190,32 @@ def groups(spec, readings, entry):
     # A labelled counter has no series until it first counts: that nothing was counted is known to be 0.
     if spec["aggregate"] == "count" or (spec["measure"] in COUNTED and spec["aggregate"] == "sum"):
         return {(): 0.0}, {}
+    raise Unmeasured(_no_value(spec, everything))
+
+
+def rows(spec, readings, entry):
+    """The series of one side of a sum or difference, each as (target, labels, number).
+
+    Raises:
+        Unmeasured: they are not known, or there is none of what is not counted.
+    """
+    everything, found = _looked_up(spec, readings, entry)
+    if not found and spec["measure"] not in COUNTED:
+        raise Unmeasured(_no_value(spec, everything))
+    return found
+
+
+def _no_value(spec, everything):
     which = "is in every sample, with these labels" if spec["measure"] == "slope" else "has these labels"
     selected = f"none of its {len(everything)} series {which}" if everything else "it has no series yet"
-    raise Unmeasured(f"{spec['family']} has no value: {selected}")
+    return f"{spec['family']} has no value: {selected}"
 
 
-def _pooled(spec, readings, entry):
-    """All series of the family on all endpoints, and those selected, as measured over the window if any."""
-    everything, samples = [], []
-    for name in spec["endpoints"]:
+def _looked_up(spec, readings, entry):
+    """The labels of all series of the family on all endpoints, and the series selected, as measured over the window if any."""
+    everything, found = [], []
+    targets = {readings[name].get("same_as", name): name for name in reversed(spec["endpoints"])}
+    for name in reversed(list(targets.values())):
         reading = readings[name]
         now = _of_endpoint(name, reading, spec)
         selected = exposition.select(now, spec["tests"])
@@ -175,8 +226,15 @@ def _pooled(spec, readings, entry):
         # Each by itself: a sum would hide a value below 0.
         for _labels, number in selected:
             check_count(spec, number)
-        samples += selected
-    return everything, samples
+        found += [(name, labels, number) for labels, number in selected]
+    entry["series"] = len(found)
+    asked = list(spec["labels"]) + spec["by"]
+    known = {label for labels, _number in everything for label in labels} if asked else set()
+    for label in asked:
+        if everything and label not in known:
+            there = f"its labels are {listed(known)}" if known else "it has no labels"
+            raise Unmeasured(f"no series of {spec['family']} has the label {label}; {there}")
+    return everything, found
 
 
 def _over_window(spec, taken, name):

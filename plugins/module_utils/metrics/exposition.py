@@ -8,6 +8,7 @@ A sample is ``(labels, value)``: a dict of strings and a float. No function here
 
 from __future__ import annotations
 
+import json
 import math
 import re
 
@@ -29,19 +30,25 @@ _SAMPLE = re.compile(
     rb"(?:[ \t]+#[ \t]*\{[^\n]*)?"  # exemplar
     rb"[ \t]*\r?(?:\n|\Z)"
 )
+# A name in quotes that has no value is the metric's own, which Prometheus 3 takes anywhere within the braces.
 _LABEL = re.compile(
-    rb'[ \t]*(?:([a-zA-Z_][a-zA-Z0-9_]*)|"([^"\\]*(?:\\.[^"\\]*)*)")[ \t]*=[ \t]*'
-    rb'"([^"\\]*(?:\\.[^"\\]*)*)"[ \t]*(?:,[ \t]*|\Z)',
+    rb'[ \t]*(?:([a-zA-Z_][a-zA-Z0-9_]*)|"([^"\\]*(?:\\.[^"\\]*)*)")[ \t]*'
+    rb'(?:=[ \t]*"([^"\\]*(?:\\.[^"\\]*)*)"[ \t]*)?(?:,[ \t]*|\Z)',
     re.DOTALL,
 )
+_PLAIN_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _ESCAPE = re.compile(rb'\\([\\n"])')
 _INDENT = re.compile(rb"(?m)^[ \t]+")
 _INDENTED = re.compile(rb"\n[ \t]")
-_NAME = re.compile(rb"(?m)^(?:#[ \t]+TYPE[ \t]+)?([a-zA-Z_:][a-zA-Z0-9_:]*)(?=[ \t{])")
+_NAME = re.compile(
+    rb"(?m)^(?:(?:#[ \t]+TYPE[ \t]+)?([a-zA-Z_:][a-zA-Z0-9_:]*)(?=[ \t{])"
+    rb'|(?:#[ \t]+TYPE[ \t]+|\{[ \t]*)"([^"\\\n]*(?:\\[^\n][^"\\\n]*)*)"(?=[ \t]*[,} \t]))'
+)
 _METRICS_LINE = re.compile(
     rb"(?m)^(?:#[ \t]*(?:HELP|TYPE|UNIT|EOF)\b"
     rb"|[a-zA-Z_:][a-zA-Z0-9_:]*(?:\{[^\n]*\}|[ \t])[ \t]*[-+]?(?:[0-9.]|[nN]a[nN]|[iI]nf)"
-    rb'|\{"[^"\n]*"[^:\n]*\}[ \t]*[-+0-9.NI])'
+    # In JSON, a colon follows the first string of an object.
+    rb'|\{[ \t]*(?:"[^"\\\n]*(?:\\[^\n][^"\\\n]*)*"[ \t]*[,}=]|[a-zA-Z_][a-zA-Z0-9_]*[ \t]*="))'
 )
 _JSON_START = re.compile(rb'\[|\{\s*(?:\}|"(?:[^"\\]|\\.)*"\s*:)')
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
@@ -69,9 +76,19 @@ def looks_like_metrics(body):
     return not_metrics_reason(body) is None
 
 
+def is_cut_off(body, content_type):
+    """Whether a text that says it is OpenMetrics lacks the line that such a text ends with."""
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind == "application/openmetrics-text" and body.rstrip()[-5:] != b"# EOF"
+
+
 def family_names(body):
     """The set of names declared or sampled in ``body``. Slow beside :func:`scan`: for suggestions only."""
-    return {match.group(1).decode() for match in _NAME.finditer(body)}
+    names = set()
+    for match in _NAME.finditer(body):
+        bare, quoted = match.groups()
+        names.add((bare or _plain(quoted)).decode("utf-8", "replace"))
+    return names
 
 
 def near_names(body, family, limit=3):
@@ -86,14 +103,20 @@ def near_names(body, family, limit=3):
 
 def declared_type(body, family):
     """The type that ``body`` declares for ``family`` ("counter", "gauge", ...), or None."""
-    needle = b"# TYPE " + family.encode() + b" "
-    position = body.find(needle)
-    while position > 0 and body[position - 1] != 0x0A:
-        position = body.find(needle, position + 1)
-    if position < 0:
-        return None
-    start = position + len(needle)
-    return body[start : start + 40].split(b"\n", 1)[0].strip().decode("ascii", "replace")
+    for name in (family.encode(), b'"' + _escaped(family) + b'"'):
+        needle = b"# TYPE " + name + b" "
+        position = body.find(needle)
+        while position > 0 and body[position - 1] != 0x0A:
+            position = body.find(needle, position + 1)
+        if position >= 0:
+            start = position + len(needle)
+            return body[start : start + 40].split(b"\n", 1)[0].strip().decode("ascii", "replace")
+    return None
+
+
+def needs_utf8(name):
+    """Whether a name can only be written in quotes, which a target does where it is asked for such names."""
+    return not _PLAIN_NAME.fullmatch(name)
 
 
 def scan(body, families, suffixes=SUFFIXES, oldest=None):
@@ -124,8 +147,25 @@ def scan(body, families, suffixes=SUFFIXES, oldest=None):
             of_family = _scan_family(body, base, ("",), oldest) or {family: []}
         if not of_family and declared_type(body, family):
             of_family = {family: []}
+        if of_family and declared_type(body, base or family) == "counter":
+            _check_both_names(body, base or family, of_family, oldest)
         found.update(of_family)
     return found
+
+
+def _check_both_names(body, base, of_family, oldest):
+    """Raise ValueError where one counter shows two values, under its name with ``_total`` and without."""
+    both = []
+    for name in (base, base + "_total"):
+        samples = of_family[name] if name in of_family else _scan_family(body, name, ("",), oldest).get(name)
+        both.append({_identity(labels, {}): (labels, value) for labels, value in samples or ()})
+    plain, total = both
+    for key in plain.keys() & total.keys():
+        (labels, value), other = plain[key], total[key][1]
+        if value != other and not (math.isnan(value) and math.isnan(other)):
+            raise ValueError(
+                f"{_shown(base, labels)} is there twice, with {value:.15g} and as {base}_total with {other:.15g}"
+            )
 
 
 def samples_of(found, family):
@@ -137,40 +177,149 @@ def samples_of(found, family):
 
 
 def _scan_family(body, family, suffixes, oldest):
-    name = family.encode()
-    endings = b"|".join(re.escape(suffix.encode()) for suffix in suffixes)
-    # Only a name that goes on is another family's; anything else after the name is this family's to explain.
-    head = re.compile(re.escape(name) + b"(" + endings + rb")(?![a-zA-Z0-9_:.\-\x80-\xff])")
-    found = {}
     interned = {}
-    for start in _line_starts(body, name):
-        match = head.match(body, start)
-        if match is None:
-            continue
-        sample = _SAMPLE.match(body, match.end())
+    found = {}
+    for suffix, start, sample, bare in _lines_of(body, family, suffixes):
         try:
             if sample is None:
                 raise ValueError("not a sample")
             labels = _labels(sample.group(1), interned)
-            value = float(sample.group(2))
-            if oldest is not None and sample.group(3):
-                _check_age(float(sample.group(3)), oldest)
+            if labels.pop(None, None) is not None and bare:
+                raise ValueError("two names")
+            value, stamp = _float(sample.group(2)), _float(sample.group(3)) if sample.group(3) else None
+            _keep(found.setdefault(suffix, {}), labels, value, stamp, start, interned)
         except ValueError as error:
-            line = body.count(b"\n", 0, start) + 1
             detail = "not UTF-8" if isinstance(error, UnicodeDecodeError) else error
-            raise ValueError(f"line {line} ({family}) is not valid: {detail}") from None
-        sample_name = match.group(1)
-        if sample_name not in found:
-            found[sample_name] = []
-        found[sample_name].append((labels, value))
-    return {family + suffix.decode(): samples for suffix, samples in found.items()}
+            raise ValueError(f"line {_line(body, start)} ({family}) is not valid: {detail}") from None
+        except _Contradiction as other:
+            both = sorted([(_line(body, other.start), other.value), (_line(body, start), value)])
+            told = " and ".join(f"{number:.15g} in line {line}" for line, number in both)
+            raise ValueError(f"{_shown(family + suffix, labels)} is there twice, with {told}") from None
+    if oldest is not None:
+        for series in found.values():
+            for _labels_of, _value, stamp, start in series.values():
+                if stamp is not None and _seconds(stamp) < oldest:
+                    raise ValueError(
+                        f"line {_line(body, start)} ({family}) is not valid: it is stale, its timestamp is "
+                        f"{oldest - _seconds(stamp):.0f} s older than the oldest that counts"
+                    )
+    return {
+        family + suffix: [(labels, value) for labels, value, _stamp, _start in series.values()]
+        for suffix, series in found.items()
+    }
 
 
-def _check_age(stamp, oldest):
+class _Contradiction(Exception):
+    """One series has two values; this is the earlier one."""
+
+    def __init__(self, value, start):
+        super().__init__()
+        self.value, self.start = value, start
+
+
+def _keep(series, labels, value, stamp, start, interned):
+    """Enter a sample, as Prometheus does: of the same series twice, the later counts, and once where they are equal."""
+    key = _identity(labels, interned)
+    before = series.setdefault(key, (labels, value, stamp, start))
+    if before[3] == start:
+        return
+    _labels_before, value_before, stamp_before, start_before = before
+    if stamp is not None and stamp_before is not None and stamp != stamp_before:
+        if stamp > stamp_before:
+            series[key] = (labels, value, stamp, start)
+    elif value != value_before and not (math.isnan(value) and math.isnan(value_before)):
+        raise _Contradiction(value_before, start_before)
+
+
+def _identity(labels, interned):
+    """What makes two series the same one: the bound of a bucket and a quantile are numbers, however they are written."""
+    if "le" in labels or "quantile" in labels:
+        labels = dict(labels)
+        for name in ("le", "quantile"):
+            if name in labels:
+                labels[name] = _number(labels[name], interned)
+    return frozenset(item for item in labels.items() if item[1]) if "" in labels.values() else frozenset(labels.items())
+
+
+def _number(text, interned):
+    # Among what is interned the keys are bytes.
+    number = interned.get(text)
+    if number is None:
+        try:
+            number = repr(float(text))
+        except ValueError:
+            number = text
+        interned[text] = number
+    return number
+
+
+def _float(text):
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{text[:40].decode('ascii', 'replace')} is no number") from None
+
+
+def _shown(name, labels):
+    inside = [f"{label}={json.dumps(value, ensure_ascii=False)}" for label, value in sorted(labels.items())]
+    return name + (f"{{{','.join(inside)}}}" if inside else "")
+
+
+def _line(body, start):
+    return body.count(b"\n", 0, start) + 1
+
+
+def _seconds(stamp):
     # Milliseconds in the text format, seconds in OpenMetrics: 1e11 is the year 1973 of the one and 5138 of the other.
-    seconds = stamp / 1000 if abs(stamp) > 1e11 else stamp
-    if seconds < oldest:
-        raise ValueError(f"it is stale, its timestamp is {oldest - seconds:.0f} s older than the oldest that counts")
+    return stamp / 1000 if abs(stamp) > 1e11 else stamp
+
+
+def _lines_of(body, family, suffixes):
+    """The lines of a family: the suffix, where the line begins, the match of a sample or None, and whether the name is bare."""
+    name = family.encode()
+    endings = b"(" + b"|".join(re.escape(suffix.encode()) for suffix in suffixes) + b")"
+    # Only a name that goes on is another family's; anything else after the name is this family's to explain.
+    head = re.compile(re.escape(name) + endings + rb"(?![a-zA-Z0-9_:.\-\x80-\xff])")
+    for start in _line_starts(body, name):
+        match = head.match(body, start)
+        if match is not None:
+            yield match.group(1).decode(), start, _SAMPLE.match(body, match.end()), True
+    quoted = b'"' + _escaped(family)
+    if quoted not in body:
+        return
+    ends_within = re.compile(re.escape(quoted) + endings + b'"')
+    for start, position in _quoted_line_starts(body, quoted):
+        match = ends_within.match(body, position)
+        if match is None:
+            continue
+        sample = _SAMPLE.match(body, start)
+        # The same text can be the value of another family's label.
+        if sample is None or _name_within(sample.group(1)) == match.group()[1:-1]:
+            yield match.group(1).decode(), start, sample, False
+
+
+def _name_within(text):
+    """The metric's own name within the braces, as it is written; None where there is none or it cannot be told."""
+    position = 0
+    text = text.strip(b" \t")
+    while position < len(text):
+        match = _LABEL.match(text, position)
+        if match is None:
+            return None
+        if match.group(3) is None:
+            return match.group(2)
+        position = match.end()
+    return None
+
+
+def _quoted_line_starts(body, quoted):
+    # The metric's name is within the braces where the line has none before them.
+    position = body.find(quoted)
+    while position >= 0:
+        start = body.rfind(b"\n", 0, position) + 1
+        if body[start : start + 1] == b"{":
+            yield start, position
+        position = body.find(quoted, position + len(quoted))
 
 
 def _line_starts(body, name):
@@ -184,6 +333,7 @@ def _line_starts(body, name):
 
 
 def _labels(text, interned):
+    """The labels within the braces; a name in quotes that stands by itself is under None."""
     if text is None:
         return {}
     text = text.strip(b" \t")
@@ -191,13 +341,14 @@ def _labels(text, interned):
     position = 0
     while position < len(text):
         match = _LABEL.match(text, position)
-        if match is None:
+        if match is None or (match.group(3) is None and match.group(2) is None):
             raise ValueError("malformed labels")
         bare, quoted, value = match.groups()
         name = _text(bare if quoted is None else quoted, interned)
+        name, value = (None, name) if value is None else (name, _text(value, interned))
         if name in labels:
-            raise ValueError(f"label {name} twice")
-        labels[name] = _text(value, interned)
+            raise ValueError("two names" if name is None else f"label {name} twice")
+        labels[name] = value
         position = match.end()
     return labels
 
@@ -205,13 +356,20 @@ def _labels(text, interned):
 def _text(value, interned):
     text = interned.get(value)
     if text is None:
-        plain = _ESCAPE.sub(_unescape, value) if b"\\" in value else value
-        text = interned[value] = plain.decode("utf-8")
+        text = interned[value] = _plain(value).decode("utf-8")
     return text
+
+
+def _plain(value):
+    return _ESCAPE.sub(_unescape, value) if b"\\" in value else value
 
 
 def _unescape(match):
     return b"\n" if match.group(1) == b"n" else match.group(1)
+
+
+def _escaped(name):
+    return name.encode().replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
 
 
 def label_tests(labels):

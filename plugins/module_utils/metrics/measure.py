@@ -48,12 +48,12 @@ def observe(params):
         _check_urls(endpoints)
         window_seconds, samples = positive(params, "window_seconds"), positive(params, "samples", 2)
         readings = source.read(endpoints, specs, window_seconds, samples, timeout_seconds)
-    metric, value = _measure_all(specs, lambda spec, entry: source.groups(spec, readings, entry))
+    metric, value = _measure_all(specs, lambda spec, entry: _groups(source, spec, readings, entry))
     reasons = [f"endpoint {name}: {reading['reason']}" for name, reading in readings.items() if "reason" in reading]
     reasons += [
         f"metric {name} ({entry['family']}): {entry['reason']}" for name, entry in metric.items() if "reason" in entry
     ]
-    shown = ("available", "reason", "url", "status", "bytes", "seconds")
+    shown = ("available", "reason", "url", "status", "bytes", "seconds", "same_as")
     result = {"available": not reasons}
     if reasons:
         result["reason"] = one_line(reasons[0], 500)
@@ -63,6 +63,20 @@ def observe(params):
     result["metric"] = metric
     result["value"] = value
     return result
+
+
+def _groups(source, spec, readings, entry):
+    if "sides" not in spec:
+        return source.groups(spec, readings, entry)
+    from . import combined
+
+    sides = []
+    for _sign, side in spec["sides"]:
+        of_side = {}
+        sides.append(source.rows(side, readings, of_side))
+        entry["series"] += of_side["series"]
+        entry.update({key: of_side[key] for key in ("seconds",) if key in of_side})
+    return combined.groups(spec, sides)
 
 
 def _check_urls(endpoints):

@@ -84,6 +84,9 @@ class Questions:
         """The metric itself."""
         if spec["measure"] == "promql":
             return spec["family"]
+        if spec.get("side"):
+            # Series by series: the sides of a sum or difference are matched where the answers are read.
+            return self._measured(spec, lambda vector: f"({vector})", spec["labels"])
         if spec["measure"] == "quantile":
             by = _by(["le", *spec["by"]])
             return self._measured(

@@ -12,7 +12,7 @@ from ..metrics import promql
 from ..net.bounded_http import FetchError, fetch, public_url
 from ..text.masking import masked
 from ..text.one_line import one_line
-from .spec import COUNTED, OF_OTHERS, Unmeasured
+from .spec import COUNTED, Unmeasured, check_count, leaves
 
 NAME = "prometheus"
 # fetch keeps the deadline and says more; this one is for what hangs outside of it.
@@ -35,7 +35,7 @@ def read(prometheus, specs, timeout_seconds):
         ValueError: the URL, the labels or the window make no sense.
     """
     questions = promql.Questions(prometheus)
-    asked = {name: spec for name, spec in specs.items() if spec["measure"] not in OF_OTHERS}
+    asked = {spec["name"]: spec for spec in leaves(specs)}
     server = _Server(prometheus["url"], timeout_seconds)
     first = {("", "down"): questions.down()}
     for name, spec in asked.items():
@@ -68,27 +68,12 @@ def _is_doubtful(spec, rows):
 
 def groups(spec, readings, entry):
     """The numbers of one metric, as ``metrics_endpoints.groups`` gives them."""
-    reading = readings[NAME]
-    answers = {question: answer for (name, question), answer in reading["answers"].items() if name == spec["name"]}
-    # The number first: where the server does not answer, it says why.
-    for answer in [answers["number"], *answers.values()]:
-        if isinstance(answer, Exception):
-            raise Unmeasured(str(answer))
-    if not reading["available"]:
-        raise Unmeasured(reading["reason"])
-    rows = answers["number"]
-    if spec["measure"] == "promql":
-        entry["series"] = len(rows)
-        return _grouped(spec, rows), {}
-    entry["series"] = int(answers["series"][0][1]) if answers["series"] else 0
-    if spec["windowed"]:
-        entry["seconds"] = reading["window_seconds"]
-    if answers.get("lost"):
-        targets = ", ".join(one_line(f"{row.get('job')} {row.get('instance')}", 80) for row, _count in answers["lost"])
-        raise Unmeasured(f"target {targets} is down: what the others show would look like the whole")
-    if "everything" in answers:
-        _check_there(spec, answers, reading["window_seconds"])
+    rows = _looked_up(spec, readings, entry)
     found = _grouped(spec, rows)
+    if spec["measure"] == "promql":
+        for number in found.values():
+            check_count(spec, number)
+        return found, {}
     if spec["measure"] == "quantile":
         # A quantile of nothing is NaN, which is the only NaN there is.
         unmeasured = {group: f"{spec['family']}: no observations" for group in found if found[group] != found[group]}
@@ -101,6 +86,40 @@ def groups(spec, readings, entry):
     if spec["aggregate"] == "count" or (spec["measure"] in COUNTED and spec["aggregate"] == "sum"):
         return {(): 0.0}, {}
     raise Unmeasured(f"{spec['family']} has no value: none of its series has these labels")
+
+
+def rows(spec, readings, entry):
+    """The series of one side of a sum or difference, as ``metrics_endpoints.rows`` gives them."""
+    found = _looked_up(spec, readings, entry)
+    for _labels, number in found:
+        check_count(spec, number)
+    if not found and spec["measure"] not in COUNTED:
+        raise Unmeasured(f"{spec['family']} has no value: none of its series has these labels")
+    return [("", labels, number) for labels, number in found]
+
+
+def _looked_up(spec, readings, entry):
+    reading = readings[NAME]
+    answers = {question: answer for (name, question), answer in reading["answers"].items() if name == spec["name"]}
+    # The number first: where the server does not answer, it says why.
+    for answer in [answers["number"], *answers.values()]:
+        if isinstance(answer, Exception):
+            raise Unmeasured(str(answer))
+    if not reading["available"]:
+        raise Unmeasured(reading["reason"])
+    rows = answers["number"]
+    if spec["measure"] == "promql":
+        entry["series"] = len(rows)
+        return rows
+    entry["series"] = int(answers["series"][0][1]) if answers["series"] else 0
+    if spec["windowed"]:
+        entry["seconds"] = reading["window_seconds"]
+    if answers.get("lost"):
+        targets = ", ".join(one_line(f"{row.get('job')} {row.get('instance')}", 80) for row, _count in answers["lost"])
+        raise Unmeasured(f"target {targets} is down: what the others show would look like the whole")
+    if "everything" in answers:
+        _check_there(spec, answers, reading["window_seconds"])
+    return rows
 
 
 def _grouped(spec, rows):
@@ -188,8 +207,9 @@ def rows_of(status, body):
         raise ValueError(f"answered {status} with {_what(body)}; is this the address of a Prometheus server?") from None
     if said == "error":
         raise ValueError(f"answered {status}, {error}")
-    if document.get("warnings"):
-        raise ValueError(f"the answer may be partial: {masked(document['warnings'], 250)}")
+    doubt = _doubt(document)
+    if doubt:
+        raise ValueError(doubt)
     if kind == "scalar":
         kind, result = "vector", [{"metric": {}, "value": result}]
     if status != 200 or said != "success" or kind != "vector":
@@ -198,6 +218,29 @@ def rows_of(status, body):
         return [({str(k): str(v) for k, v in row["metric"].items()}, float(row["value"][1])) for row in result]
     except (KeyError, TypeError, ValueError, AttributeError, IndexError):
         raise ValueError("answered with a vector that is not one of plain numbers") from None
+
+
+def _doubt(document):
+    """Why an answer may not be the whole, or "".
+
+    VictoriaMetrics says ``isPartial``. Prometheus, Thanos and others put what they did without, such as a store that did not
+    answer, into ``warnings``, beside what PromQL itself warns of, after which a number may mean nothing. ``infos`` are hints
+    about the expression; Cortex says "partial data" among them or among the warnings.
+    """
+    data = document.get("data")
+    for part in (document, data if isinstance(data, dict) else {}):
+        if part.get("isPartial") not in (None, False):
+            return "the answer may be partial: isPartial is set, so not every storage node answered"
+    warnings, infos = _texts(document.get("warnings")), _texts(document.get("infos"))
+    lacking = [text for text in warnings if not text.startswith("PromQL ")]
+    lacking += [text for text in infos if "partial" in text.lower()]
+    if lacking:
+        return f"the answer may be partial: {masked('; '.join(lacking), 250)}"
+    return f"the server warns of the answer: {masked('; '.join(warnings), 250)}" if warnings else ""
+
+
+def _texts(said):
+    return [str(text) for text in (said if isinstance(said, list) else [said]) if text]
 
 
 def _what(body):

@@ -13,10 +13,29 @@ from typing import Any
 
 Row = Mapping[str, Any]
 
+_AGREE_RATIO, _CPU_RATIO_MOST = 0.02, 2.0
+
 
 def seen(service: Row) -> list[Row]:
-    """Those that could be observed."""
-    return [{**told, "service": name, "told": told} for name, told in service["services"].items() if told["available"]]
+    """Those that could be observed. A share that its own figures do not bear out is not known."""
+    return [
+        {**told, "service": name, "told": told, "memory_ratio": _memory_ratio(told), "cpu_ratio": _cpu_ratio(told)}
+        for name, told in service["services"].items()
+        if told["available"]
+    ]
+
+
+def _memory_ratio(told: Row) -> float | None:
+    ratio, used, limit = (told.get(key) for key in ("memory_ratio", "memory_used_bytes", "memory_limit_bytes"))
+    if ratio is None or not used or not limit:
+        return ratio
+    return ratio if abs(ratio - used / limit) <= _AGREE_RATIO else None
+
+
+def _cpu_ratio(told: Row) -> float | None:
+    # A limit of processor time can be exceeded for a moment, and by no more than that.
+    ratio = told.get("cpu_ratio")
+    return ratio if ratio is not None and 0 <= ratio <= _CPU_RATIO_MOST else None
 
 
 def unsettled(killed_and_up: list[Row], loops: Row, settled_seconds: float) -> list[str]:

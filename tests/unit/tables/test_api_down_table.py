@@ -20,6 +20,7 @@ SYSTEM = {
     "system_endpoints": {"api": "http://127.0.0.1:1/metrics"},
     "system_metrics": {"db_pool_waiting": "w"},
     "system_database": {"name": "app"},
+    "api_down_endpoints": {name: f"http://127.0.0.1:1/{name}" for name in ("health", "orders", "stats")},
 }
 OK: dict[str, Any] = {"available": True, "ok": True, "error": "", "reason": ""}
 DATABASE = {"available": True, "connections": {"free": 50}}

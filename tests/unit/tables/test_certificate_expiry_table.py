@@ -17,7 +17,11 @@ from ansible_collections.oncall.runbooks.plugins.module_utils.net import certifi
 from ansible_collections.oncall.runbooks.tests.support.tables import Case, diagnose, role_variables, table
 from ansible_collections.oncall.runbooks.tests.support.tls_servers import Issued
 
-SYSTEM = {"system_services": {"certificate_renewal": {"manager": "systemd", "name": "certbot.service"}}}
+SYSTEM = {
+    "system_services": {"certificate_renewal": {"manager": "systemd", "name": "certbot.service"}},
+    "system_endpoints": {"api": "https://127.0.0.1/metrics"},
+}
+NO_URL: dict[str, Any] = {"system_endpoints": {}}
 ALL = ["not_renewed", "ends_soon", "chain_ends", "not_yet_valid", "wrong_name"]
 DOWN = ConnectionRefusedError(111, "Connection refused")
 
@@ -51,7 +55,7 @@ test_concluded = table(
     "certificate_expiry",
     SYSTEM,
     {
-        "good for long": Case(shown(api=good(60), web=good(21.1)), says=["nothing found"]),
+        "good for long": Case(shown(api=good(60), web=good(21.1)), says=["2 certificates, good for 21 days and more"]),
         "one soon": Case(
             shown(api=good(60), web=good(20.9)), problems=["ends_soon"], says=["web (127.0.0.1, port 443)"]
         ),
@@ -68,7 +72,9 @@ test_concluded = table(
         "both end, the issuer first": Case(shown(api=good(15, by=ISSUER)), problems=["ends_soon", "chain_ends"]),
         "only its own certificate is seen": Case(shown(False, api=good(60)), unknown=["chain_ends"]),
         "only its own certificate is seen, and counts": Case(
-            shown(False, api=good(60)), variables={"certificate_expiry_whole_chains": False}, says=["nothing found"]
+            shown(False, api=good(60)),
+            variables={"certificate_expiry_whole_chains": False},
+            says=["1 certificate, good for 60 days"],
         ),
         "its issuer is not yet valid": Case(
             shown(api=good(60, by=Issued(900, "R4", begins=1, by=Issued(900, "root")))), problems=["not_yet_valid"]
@@ -79,8 +85,8 @@ test_concluded = table(
             problems=["wrong_name"],
             says=["shows the certificate of other.example"],
         ),
-        "a database without TLS": Case(shown(db=None), says=["nothing here shows a certificate"]),
-        "nothing to look at": Case(shown(), says=["nothing here shows a certificate"]),
+        "a database without TLS": Case(shown(db=None), variables=NO_URL, says=["nothing here shows a certificate"]),
+        "nothing to look at": Case(shown(), variables=NO_URL, says=["nothing here shows a certificate"]),
         "nothing renews": Case(
             shown(api=good(1)),
             problems=["not_renewed"],

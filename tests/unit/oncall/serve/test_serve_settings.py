@@ -233,6 +233,8 @@ def test_a_mistake_and_its_line(added, line, says):
         ("a: b\nc: !!python/object/apply:os.system [id]\n", 2, "could not determine a constructor"),
         ("a: b\nc: !unsafe d\n", 2, "could not determine a constructor"),
         ("a: b\nc: !!bool d\n", 2, "'d' is not what bool can be"),
+        ("a: b\nc: !!map [d]\n", 2, "expected a mapping node, but found sequence"),
+        ("a: b\nc: !!set d\n", 2, "expected a mapping node, but found scalar"),
         ("a: b\nc: !!int ''\n", 2, "'' is not what int can be"),
         ("a: b\nc: !!timestamp d\n", 2, "'d' is not what timestamp can be"),
         (f"a: {'9' * 5000}\n", 1, "is not what int can be"),

@@ -25,6 +25,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from ansible_collections.oncall.runbooks.plugins.module_utils.metrics import endpoints
 from ansible_collections.oncall.runbooks.plugins.module_utils.metrics import measure as metrics
 from ansible_collections.oncall.runbooks.plugins.module_utils.net import bounded_http
 from ansible_collections.oncall.runbooks.plugins.module_utils.net.bounded_http import FetchError, fetch, public_url
@@ -734,6 +735,93 @@ def test_one_endpoint_without_the_family_leaves_no_sum_of_the_others(serve):
     assert result["metric"]["all"]["reason"].startswith("endpoint b: ")
 
 
+# --- observe: the same thing once ------------------------------------------------------------------------------
+
+
+def test_a_series_twice_counts_once_and_with_two_values_not_at_all(serve):
+    body = b'# TYPE a gauge\na 5\n# TYPE a gauge\na 5\nb{x="1"} 5\nc 7\nb{x="1"} 6\n'
+    result = observe(serve(response(body)).url(), {"a": "a", "b": "b", "c": "c"})
+    assert result["value"] == {"a": 5.0, "c": 7.0}
+    assert result["metric"]["a"]["series"] == 1
+    assert result["metric"]["b"]["reason"].startswith("endpoint server: GET http://127.0.0.1:")
+    assert result["metric"]["b"]["reason"].endswith('b{x="1"} is there twice, with 5 in line 5 and 6 in line 7')
+
+
+def test_one_url_under_several_names_is_read_once_and_counts_once(serve):
+    server, other = serve(response(POOL)), serve(response(POOL))
+    urls = {
+        "a": server.url(),
+        "b": server.url().replace("http://", "HTTP://") + "#x",
+        "c": server.url(),
+        "d": other.url(),
+    }
+    wanted = {
+        "all": "app_db_pool_in_use",
+        "two": {"family": "app_db_pool_in_use", "endpoints": ["b", "c"]},
+        "three": {"family": "app_db_pool_in_use", "endpoints": ["c", "d", "b"]},
+    }
+    result = observe(urls, wanted)
+    assert result["value"] == {"all": 50.0, "two": 25.0, "three": 50.0}
+    assert result["metric"]["all"]["series"] == 2
+    assert {name: entry.get("same_as") for name, entry in result["endpoints"].items()} == {
+        "a": None, "b": "a", "c": "a", "d": None,
+    }  # fmt: skip
+    assert (len(server.requests), len(other.requests)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("http://h/metrics", "http://h:80/metrics", True),
+        ("https://H/metrics", "https://h:443/metrics", True),
+        ("http://h", "http://h/", True),
+        ("http://h./m", "http://h/m", True),
+        ("http://h/m#a", "http://h/m#b", True),
+        ("http://u:p@h/m", "http://u:q@h/m", True),
+        ("http://h/m", "https://h/m", False),
+        ("http://h/m", "http://h:8080/m", False),
+        ("http://h/m?a=1", "http://h/m?a=2", False),
+        ("http://h/M", "http://h/m", False),
+        ("http://localhost:8080/m", "http://127.0.0.1:8080/m", True),
+        ("http://127.0.0.1/m", "http://[::1]/m", False),
+        ("http://127.0.0.1/m", "http://127.0.0.2/m", False),
+        # one gateway shows each user something else
+        ("http://u:p@h/m", "http://v:p@h/m", False),
+        ("http://h:x/m", "http://h:y/m", False),
+    ],
+)
+def test_two_spellings_of_a_url_are_one_target(one, other, same):
+    assert (endpoints.target_of(one) == endpoints.target_of(other)) is same
+
+
+def test_names_in_quotes_are_asked_for_only_where_they_are_wanted(serve):
+    server = serve(response(b'# TYPE "app.db.in_use" gauge\n{"app.db.in_use",pool="a"} 5\nplain 1\n'))
+    assert observe(server.url(), {"x": "app.db.in_use"})["value"] == {"x": 5.0}
+    assert observe(server.url(), {"x": "plain"})["value"] == {"x": 1.0}
+    assert observe(server.url(), {"x": {"family": "app.db.in_use", "by": "pool"}})["value"] == {"x": {"a": 5.0}}
+    asked = ["escaping=allow-utf-8" in request for request in server.requests]
+    assert asked == [True, False, True]
+    near = observe(server.url(), {"x": "app_db_in_use"})["reason"]
+    assert near.endswith("app_db_in_use is not there; near: app.db.in_use")
+
+
+def test_openmetrics_that_is_cut_off_is_no_measurement(serve):
+    openmetrics = "application/openmetrics-text; version=1.0.0"
+    whole = serve(response(POOL + b"# EOF\n", Content_Type=openmetrics))
+    assert observe(whole.url(), {"x": "app_db_pool_max"})["value"] == {"x": 25.0}
+    cut_off = observe(serve(response(POOL, Content_Type=openmetrics)).url(), {"x": "app_db_pool_max"})
+    assert cut_off["value"] == {}
+    assert "may be partial: it says that it is OpenMetrics and has no # EOF" in cut_off["reason"]
+
+
+def test_a_replica_in_openmetrics_and_one_in_text_are_two(serve):
+    text = b'# TYPE c counter\nc_total 5\nh_bucket{le="1"} 1\nh_bucket{le="+Inf"} 1\n'
+    openmetrics = b'# TYPE c counter\nc_total 5\nh_bucket{le="1.0"} 1\nh_bucket{le="+Inf"} 1\n# EOF\n'
+    urls = {"a": serve(response(text)).url(), "b": serve(response(openmetrics)).url()}
+    wanted = {"c": "c", "h": {"family": "h", "measure": "quantile", "quantile": 1, "lifetime": True}}
+    assert observe(urls, wanted)["value"] == {"c": 10.0, "h": 1.0}
+
+
 # --- observe: two samples ------------------------------------------------------------------------------------
 
 
@@ -883,9 +971,9 @@ def test_a_ratio_by_label_to_one_total(serve):
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        ({"x": 5}, "metric x: write the name of a family or a dict, not int"),
-        ({"x": {}}, "metric x: family must be the name of a metric family, not None"),
-        ({"x": {"family": {"labels": {}}}}, "metric x: family must be the name of a metric family, not None"),
+        ({"x": 5}, "metric x: write the name of a family or a dict, not 5"),
+        ({"x": {}}, "metric x: family must be the name of a metric family, not nothing"),
+        ({"x": {"family": {"labels": {}}}}, "metric x: family must be the name of a metric family, not nothing"),
         ({"x": {"family": {"family": "f", "labels": 5}}}, "metric x: labels must be a dict"),
         ({"x": ""}, "metric x: family must be the name of a metric family, not ''"),
         ({"x": "a\nb"}, "metric x: family must be"),

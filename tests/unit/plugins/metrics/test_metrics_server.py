@@ -46,6 +46,12 @@ TRANSLATED = [
     ({"family": "f", "labels": {"s": 500}}, 'sum (f{s="500"}) or sum (f_total{s="500"})'),
     ({"family": "f", "labels": {"s": "~5..|x"}}, 'sum (f{s=~"5..|x"}) or sum (f_total{s=~"5..|x"})'),
     ({"family": "f", "labels": {"s": 'a"} or v{'}}, 'sum (f{s="a\\"} or v{"}) or sum (f_total{s="a\\"} or v{"})'),
+    ({"family": 'a "b" \\ c'}, 'sum ({__name__="a \\"b\\" \\\\ c"}) or sum ({__name__="a \\"b\\" \\\\ c_total"})'),
+    (
+        {"family": "f.g", "labels": {"a.b": "~x"}},
+        'sum ({__name__="f.g","a.b"=~"x"}) or sum ({__name__="f.g_total","a.b"=~"x"})',
+    ),
+    ({"family": "ns:f.g"}, 'sum ({__name__="ns:f.g"}) or sum ({__name__="ns:f.g_total"})'),
     ({"family": "f.g", "by": ["a.b"]}, 'sum by ("a.b") ({__name__="f.g"}) or sum by ("a.b") ({__name__="f.g_total"})'),
     ({"family": "f", "measure": "rate"}, f"sum ({grown('f')}) or sum ({grown('f_total')})"),
     (
@@ -148,6 +154,11 @@ ANSWERS = [
     (200, vector(), []),
     (200, vector(({"a": "b"}, "1.5"), ({}, "+Inf")), [({"a": "b"}, 1.5), ({}, float("inf"))]),
     (200, vector(({}, "1"), infos=["metric might not be a counter"]), [({}, 1.0)]),
+    (200, vector(({}, "1"), infos=["PromQL info: metric might not be a counter"], warnings=[]), [({}, 1.0)]),
+    (200, vector(({}, "1"), isPartial=False, stats={"seriesFetched": "1"}), [({}, 1.0)]),
+    (200, vector(({}, "1"), isPartial=None, warnings=None), [({}, 1.0)]),
+    # of a label, not of the answer
+    (200, vector(({"isPartial": "true"}, "1")), [({"isPartial": "true"}, 1.0)]),
     (200, b'{"status":"success","data":{"resultType":"scalar","result":[1,"2"]}}', [({}, 2.0)]),
 ]
 
@@ -174,7 +185,32 @@ NO_ANSWERS = [
         "answered 422, execution: too many",
     ),
     (503, b'{"status":"error","errorType":"timeout","error":"query timed out"}', "answered 503, timeout: query timed"),
-    (200, vector(({}, "1"), warnings=["store is down"]), "the answer may be partial: \\['store is down'\\]"),
+    (200, vector(({}, "1"), warnings=["store is down"]), "the answer may be partial: store is down$"),
+    (200, vector(({}, "1"), warnings=["a is down", "b is down"]), "may be partial: a is down; b is down$"),
+    (200, vector(({}, "1"), warnings="remote read failed"), "may be partial: remote read failed$"),
+    (200, vector(({}, "1"), isPartial=True), "the answer may be partial: isPartial is set"),
+    (200, vector(isPartial=True), "the answer may be partial: isPartial is set"),
+    (200, vector(({}, "1"), isPartial="true"), "the answer may be partial: isPartial is set"),
+    (
+        200,
+        vector(({}, "1"), infos=["Query result may contain partial data."]),
+        "may be partial: Query result may contain",
+    ),
+    (
+        200,
+        vector(({}, "1"), warnings=['PromQL warning: bucket label "le" is missing']),
+        'the server warns of the answer: PromQL warning: bucket label "le" is missing$',
+    ),
+    (
+        200,
+        vector(({}, "1"), warnings=["PromQL warning: x", "receive store 10.0.0.1:10901: unavailable"]),
+        "may be partial: receive store 10.0.0.1:10901: unavailable$",
+    ),
+    (
+        200,
+        b'{"status":"success","data":{"resultType":"vector","isPartial":true,"result":[]}}',
+        "the answer may be partial: isPartial is set",
+    ),
     (200, b'{"status":"success","data":{"resultType":"matrix","result":[]}}', "answered 200 with a matrix, not an"),
     (200, vector(({}, "one")), "a vector that is not one of plain numbers"),
     (
@@ -247,6 +283,12 @@ def test_one_answer_that_is_partial_makes_one_metric_unknown(serve):
     assert result["value"] == {"x": 3.0}
     assert result["available"] is False
     assert result["reason"].startswith("metric y (broken): POST http://127.0.0.1:")
+
+
+def test_a_server_that_says_isPartial_measures_nothing(serve):
+    result = ask(serve(lambda _query: (200, vector(({}, "3"), isPartial=True), {})), {"x": "f"})
+    assert result["value"] == {}
+    assert "the answer may be partial" in result["reason"]
 
 
 def test_a_server_that_says_nothing_is_given_up_in_time(serve):

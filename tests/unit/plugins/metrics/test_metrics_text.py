@@ -160,7 +160,7 @@ def test_labels_that_are_not_utf_8_name_their_line():
         # where the line stands
         ("f 1", "f", {"f": [1]}),
         ("x 0\r\nf 1\r\n# EOF\r\n", "f", {"f": [1]}),
-        ("f 1\nf 2", "f", {"f": [1, 2]}),
+        ('f{a="b"} 1\nf 2', "f", {"f": [1, 2]}),
         # what only looks like it
         ("app_db_pool_waiting 1\napp_db_pool 2\n", "app_db_pool", {"app_db_pool": [2]}),
         ("app_db_pool_waiting 1\napp_db_pool:rate 2\napp_db_pool.x 2\n", "app_db_pool", {}),
@@ -187,6 +187,192 @@ def test_labels_that_are_not_utf_8_name_their_line():
 def test_only_the_family_asked_for_is_read(body, family, expected):
     found = scan(body.encode(), {family})
     assert {name: [value for _, value in samples] for name, samples in found.items()} == expected
+
+
+def quoted_name(line):
+    return line.replace("NAME", '"app.db.pool.in_use"')
+
+
+@pytest.mark.parametrize(
+    ("line", "family", "labels"),
+    [
+        ("{NAME} 5", "app.db.pool.in_use", {}),
+        ('{NAME,pool="main"} 5', "app.db.pool.in_use", {"pool": "main"}),
+        ('{NAME,"db.pool"="main"} 5', "app.db.pool.in_use", {"db.pool": "main"}),
+        (' { NAME , pool = "main" , } 5 1700000000000', "app.db.pool.in_use", {"pool": "main"}),
+        ('{pool="main",NAME} 5', "app.db.pool.in_use", {"pool": "main"}),
+        ('{NAME,pool="}, {"} 5 # {trace_id="x"} 1', "app.db.pool.in_use", {"pool": "}, {"}),
+        ('{"plain_name",pool="main"} 5', "plain_name", {"pool": "main"}),
+        ('{"größe.数"} 5', "größe.数", {}),
+        ('{"a \\"b\\" \\\\ c"} 5', 'a "b" \\ c', {}),
+        ('{"a{b} 7"} 5', "a{b} 7", {}),
+        ('{"app.db",x="app.db"} 5', "app.db", {"x": "app.db"}),
+    ],
+)
+def test_names_in_quotes_are_read_as_the_reference_parser_reads_them(line, family, labels):
+    body = quoted_name(line) + "\n"
+    assert scan(body.encode(), {family}, ("",)) == {family: [(labels, 5.0)]}
+    [of_reference] = parse_text(body)
+    [sample] = of_reference.samples
+    assert (sample.name, sample.labels, sample.value) == (family, labels, 5.0)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"app.db.more"} 5',
+        '{"more.app.db"} 5',
+        '{"other",x="app.db"} 5',
+        '{"other","app.db"="x"} 5',
+        '{x="app.db"} 5',
+        'other{x="app.db"} 5',
+        'other{"app.db"="x"} 5',
+        '# HELP other {"app.db"} 5',
+        '# {"app.db"} 5',
+        '{"app_db"} 5',
+    ],
+)
+def test_a_quoted_text_that_is_not_the_name_is_not_taken_for_it(body):
+    assert scan(body.encode(), {"app.db"}) == {}
+
+
+@pytest.mark.parametrize(
+    "line", ['{"f"}', '{"f"} one', '{"f",a=b} 1', '{"f","g"} 1', 'f{"g"} 1', '{"f",a="b",a="c"} 1']
+)
+def test_a_damaged_line_with_a_name_in_quotes_names_its_number(line):
+    with pytest.raises(ValueError, match=r"^line 2 \(f\) is not valid: "):
+        scan(f"other 3\n{line}\n".encode(), {"f"})
+
+
+def test_a_counter_and_a_histogram_with_names_in_quotes():
+    body = (
+        b'# TYPE "a.b" counter\n{"a.b_total",x="1"} 5\n# TYPE "c.d" histogram\n{"c.d_bucket",le="1"} 1\n'
+        b'{"c.d_bucket",le="+Inf"} 2\n{"c.d_count"} 2\n# TYPE "e.f" gauge\n'
+    )
+    assert scan(body, {"a.b"}) == {"a.b_total": [({"x": "1"}, 5.0)]}
+    assert scan(body, {"a.b_total"}) == {"a.b_total": [({"x": "1"}, 5.0)]}
+    assert len(scan(body, {"c.d"}, ("_bucket",))["c.d_bucket"]) == 2
+    assert scan(body, {"e.f"}) == {"e.f": []}
+    assert metrics_text.family_names(body) == {"a.b", "a.b_total", "c.d", "c.d_bucket", "c.d_count", "e.f"}
+    assert metrics_text.near_names(body, "a_b")[0] == "a.b"
+
+
+@pytest.mark.parametrize(
+    ("name", "needed"), [("a_b:c9", False), ("a.b", True), ("9a", True), ("a b", True), ("ü", True)]
+)
+def test_what_can_be_written_only_in_quotes(name, needed):
+    assert metrics_text.needs_utf8(name) is needed
+
+
+ONCE = [
+    ("f 5\nf 5\n", [({}, 5)]),
+    ("f 5\n# TYPE f gauge\n# HELP f x\nf 5.0\n# TYPE f gauge\n# HELP f x\nf 5e0\n", [({}, 5)]),
+    ('f{a="1",b="2"} 5\nf{b="2",a="1"} 5\n', [({"a": "1", "b": "2"}, 5)]),
+    ('f{a="1"} 5\nf{ a = "1" , } 5\n', [({"a": "1"}, 5)]),
+    ('f{a="1"} 5\n{"f",a="1"} 5\n', [({"a": "1"}, 5)]),
+    ('f{a="1"} 5\nf{"a"="1"} 5\n', [({"a": "1"}, 5)]),
+    ('f{a=""} 5\nf 5\n', [({"a": ""}, 5)]),
+    ('f 5 # {trace_id="x"} 1\nf 5 # {trace_id="y"} 2\n', [({}, 5)]),
+    ("f NaN\nf Nan\n", [({}, nan)]),
+    ("f +Inf\nf Inf\n", [({}, inf)]),
+    ("f 5 1700000000000\nf 5 1700000000000\n", [({}, 5)]),
+    ("f 5\nf 5 1700000000000\n", [({}, 5)]),
+    # a later one counts, as in Prometheus
+    ("f 5 1700000000000\nf 7 1700000001000\n", [({}, 7)]),
+    ("f 7 1700000001\nf 5 1700000000\n", [({}, 7)]),
+    # what only looks like the same
+    ('f{a="1"} 5\nf{a="2"} 5\n', [({"a": "1"}, 5), ({"a": "2"}, 5)]),
+    ('f{a="1"} 5\nf{a="1.0"} 6\n', [({"a": "1"}, 5), ({"a": "1.0"}, 6)]),
+    ('f{a="1"} 5\nf 6\n', [({"a": "1"}, 5), ({}, 6)]),
+    ('f{quantile="0.5"} 5\nf{quantile="0.50"} 5\n', [({"quantile": "0.5"}, 5)]),
+]
+
+
+@pytest.mark.parametrize(("body", "samples"), ONCE)
+def test_the_same_series_twice_counts_once(body, samples):
+    assert canonical(scan(body.encode(), {"f"})["f"]) == canonical(samples)
+
+
+TWICE = [
+    ("f 5\nf 6\n", "f is there twice, with 5 in line 1 and 6 in line 2"),
+    ("f 5\nx 1\nf 5.0000001\n", "f is there twice, with 5 in line 1 and 5.0000001 in line 3"),
+    ('f{b="2",a="1"} 5\nf{a="1",b="2"} 6\n', 'f{a="1",b="2"} is there twice, with 5 in line 1 and 6 in line 2'),
+    ('{"f",a="1"} 5\nf{a="1"} 6\n', 'f{a="1"} is there twice, with 5 in line 1 and 6 in line 2'),
+    ("f 5\nf NaN\n", "f is there twice, with 5 in line 1 and nan in line 2"),
+    ("f +Inf\nf -Inf\n", "f is there twice, with inf in line 1 and -inf in line 2"),
+    ("f 5 1700000000000\nf 6 1700000000000\n", "f is there twice"),
+    ("f 5\nf 6 1700000000000\n", "f is there twice"),
+    ("f 5 # {} 1\nf 6 # {} 1\n", "f is there twice"),
+    ("f 5\nf 5\nf 6\n", "f is there twice, with 5 in line 1 and 6 in line 3"),
+]
+
+
+@pytest.mark.parametrize(("body", "reason"), TWICE)
+def test_the_same_series_with_two_values_is_no_measurement(body, reason):
+    with pytest.raises(ValueError) as caught:
+        scan(body.encode(), {"f"})
+    assert str(caught.value).startswith(reason)
+
+
+def test_buckets_twice_count_once_however_their_bound_is_written():
+    buckets = 'f_bucket{le="1"} 3\nf_bucket{le="+Inf"} 4\n'
+    again = 'f_bucket{le="1.0"} 3\nf_bucket{le="Inf"} 4\n'
+    for body in (buckets, buckets + buckets, buckets + again):
+        found = scan(body.encode(), {"f"}, ("_bucket",))["f_bucket"]
+        assert metrics_text.bucket_groups(found) == {(): {1.0: 3.0, inf: 4.0}}
+    with pytest.raises(ValueError, match=r'^f_bucket\{le="1.0"\} is there twice'):
+        scan((buckets + again.replace("3", "2")).encode(), {"f"}, ("_bucket",))
+
+
+def test_a_counter_under_both_of_its_names_is_the_one_asked_for():
+    for body in (b"# TYPE f counter\nf 5\nf_total 5\n", b"# TYPE f counter\nf_total 5\n# TYPE f_total counter\nf 5\n"):
+        for family in ("f", "f_total"):
+            assert metrics_text.samples_of(scan(body, {family}), family) == [({}, 5.0)]
+
+
+@pytest.mark.parametrize("family", ["f", "f_total"])
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("# TYPE f counter\nf 5\nf_total 6\n", "f is there twice, with 5 and as f_total with 6"),
+        ('# TYPE f counter\nf{a="1"} 5\nf_total{a="1"} 6\n', 'f{a="1"} is there twice, with 5 and as f_total with 6'),
+        ('# TYPE f counter\nf{a="1"} 5\nf_total{a="2"} 6\n', ""),
+        ('# TYPE f counter\nf{a="1"} 5\nf_total{a="1"} 5.0\n', ""),
+        ("# TYPE f counter\nf NaN\nf_total NaN\n", ""),
+        # a gauge and a counter, of which each has its own name
+        ("# TYPE f gauge\nf 5\n# TYPE f_total counter\nf_total 600\n", ""),
+        ("f 5\nf_total 600\n", ""),
+    ],
+)
+def test_one_counter_with_two_values_under_its_two_names(body, reason, family):
+    if reason:
+        with pytest.raises(ValueError) as caught:
+            scan(body.encode(), {family})
+        assert str(caught.value) == reason
+    else:
+        [(_labels, value), *_] = metrics_text.samples_of(scan(body.encode(), {family}), family)
+        wanted = [line.split()[1] for line in body.splitlines() if line.startswith((f"{family} ", f"{family}{{"))]
+        assert repr(value) == repr(float(wanted[0]))
+
+
+def test_the_older_of_two_samples_may_be_stale():
+    stale, fresh = NOW - 3600, NOW
+    assert scan(f"f 5 {stale}\nf 7 {fresh}\n".encode(), {"f"}, oldest=NOW - 300) == {"f": [({}, 7.0)]}
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "cut_off"),
+    [
+        (b"f 1\n# EOF\n", "application/openmetrics-text; version=1.0.0; charset=utf-8", False),
+        (b"f 1\n# EOF", "application/openmetrics-text", False),
+        (b"f 1\n", "application/openmetrics-text; version=1.0.0", True),
+        (b"f 1\n# EO", "Application/OpenMetrics-Text", True),
+        (b"f 1\n", "text/plain; version=0.0.4", False),
+        (b"f 1\n", "", False),
+    ],
+)
+def test_openmetrics_without_its_end_may_be_cut_off(body, content_type, cut_off):
+    assert metrics_text.is_cut_off(body, content_type) is cut_off
 
 
 @pytest.mark.parametrize("family", ["f", "f_total"])
@@ -242,6 +428,12 @@ def test_no_line_takes_long_to_refuse(line):
         (b"f 1\n", None),
         (b'\n  f{a="b"} NaN\n', None),
         (b'{"some.name",a="b"} 1\n', None),
+        (b'{"some.name",url="http://x/"} 1\n', None),
+        (b'{ "some.name" } 1\n', None),
+        (b'{a="b","some.name"} 1\n', None),
+        (b'{"some.name": 1}', "JSON, not metrics"),
+        (b'{"a" : "b", "c": "{}"}', "JSON, not metrics"),
+        (b'{\n"some.name" : 1\n}', "JSON, not metrics"),
     ],
 )
 def test_what_cannot_be_metrics_says_why(body, reason):

@@ -16,16 +16,28 @@ from oncall.serve.intake.alerts import (
     MOST_ALERTS,
     MOST_LABELS,
     MOST_TEXT,
+    RULER,
     Alert,
+    Bad,
+    LeftOut,
     Refused,
     episode_id,
     host_of,
+    in_words,
+    kept,
     read,
+    sender_of,
 )
 
 
+def parts(body: bytes) -> tuple[list[Alert], list[Bad]]:
+    """What can be read of it, and what cannot."""
+    kept = read(body)
+    return kept.alerts, kept.bad
+
+
 def one(**changed) -> Alert:
-    good, bad = read(notification([alert(**changed)]))
+    good, bad = parts(notification([alert(**changed)]))
     assert bad == []
     return good[0]
 
@@ -40,7 +52,7 @@ def test_a_notification_is_taken_as_it_is():
 def test_a_notification_of_an_old_alertmanager_names_no_version_and_may_have_no_annotations():
     told = alert()
     del told["annotations"]
-    good, bad = read(json.dumps({"alerts": [told]}).encode())
+    good, bad = parts(json.dumps({"alerts": [told]}).encode())
     assert (len(good), bad) == (1, [])
 
 
@@ -73,8 +85,145 @@ def test_what_is_no_notification(body):
     assert str(raised.value).startswith("this is no notification") and str(raised.value).isprintable()
 
 
+# --- Grafana, and who else sends something ---------------------------------------------------------------------
+
+
+def grafana(**changed) -> bytes:
+    """A notification of Grafana Alerting."""
+    told = {
+        **alert(), "endsAt": "0001-01-01T00:00:00Z", "generatorURL": "https://grafana/alerting/x/edit", "values": {"A": 1.5, "B": None},
+        "valueString": "[ var='A' labels={} value=1.5 ]", "silenceURL": "https://grafana/alerting/silence/new", "dashboardURL": "",
+        "panelURL": "",
+    }  # fmt: skip
+    return json.dumps(
+        {
+            "receiver": "oncall", "status": "firing", "orgId": 1, "alerts": [told], "groupLabels": {}, "commonLabels": {},
+            "commonAnnotations": {}, "externalURL": "https://grafana/", "version": "1", "groupKey": "{}:{}", "truncatedAlerts": 0,
+            "title": "[FIRING:1]", "state": "alerting", "message": "**Firing**", **changed,
+        }
+    ).encode()  # fmt: skip
+
+
+def test_a_notification_of_grafana_is_taken_and_means_the_same():
+    told = read(grafana())
+    assert (told.alerts, told.bad, told.left_out) == ([one()], [], None)
+    # The fields that Grafana adds are not kept.
+    assert kept(msgspec.json.encode(told)) == told
+    assert b"silence" not in msgspec.json.encode(told)
+
+
+def test_of_grafana_too_one_bad_alert_does_not_cost_the_others():
+    told = read(grafana(alerts=[alert(), alert(fingerprint="?")], truncatedAlerts=2))
+    assert (len(told.alerts), len(told.bad), told.left_out) == (1, 1, LeftOut(2, "oncall", "{}:{}"))
+
+
+@pytest.mark.parametrize("version", ["1", "2", "3", "5", "04", " 4", "", "\x1b[2J\n", "x" * 10_000])
+def test_another_version_is_named(version):
+    with pytest.raises(Refused) as raised:
+        read(json.dumps({"alerts": [alert()], "version": version}).encode())
+    text = str(raised.value)
+    assert f"its version is {version[:20]!r}; " in text and text.isprintable() and len(text) < 300
+
+
+RULED = {
+    "labels": {"alertname": "x"},
+    "annotations": {},
+    "startsAt": "2026-01-01T00:00:00Z",
+    "generatorURL": "http://vmalert",
+}
+LEGACY = {
+    "dashboardId": 1, "evalMatches": [{"value": 1, "metric": "Count", "tags": {}}], "orgId": 1, "panelId": 2, "ruleId": 1,
+    "ruleName": "Panel Title alert", "ruleUrl": "http://grafana/d/x", "state": "alerting", "tags": {}, "title": "[Alerting] Panel",
+}  # fmt: skip
+NAMED = [
+    ([RULED], "send it to an Alertmanager, and name this address in its webhook_configs"),
+    (
+        [RULED, {**RULED, "endsAt": "0001-01-01T00:00:00Z", "status": {"state": "active"}, "fingerprint": "a0"}],
+        "vmalert",
+    ),
+    (LEGACY, "Grafana's legacy alerting, whose alerts have no labels: use Grafana Alerting"),
+    ({**LEGACY, "evalMatches": None, "state": "ok"}, "Grafana's legacy alerting"),
+    ({"ruleId": 1, "ruleName": "x", "state": "no_data"}, "Grafana's legacy alerting"),
+    ({"ruleName": "x", "ruleUrl": "http://x", "state": "ok"}, "Grafana's legacy alerting"),
+    ({"status": "success", "data": [RULED]}, "an answer of an API"),
+    ({"status": "success", "data": {"alerts": []}}, "an answer of an API"),
+    ({"Type": "Notification", "TopicArn": "arn:aws:sns:x", "Message": "{}"}, "Amazon SNS"),
+    ({"channel": "#ops", "attachments": [{"title": "x"}]}, "made for a chat or a pager"),
+    ({"text": "x"}, "made for a chat or a pager"),
+    ({"content": "x", "embeds": []}, "made for a chat or a pager"),
+    ({"@type": "MessageCard", "@context": "x"}, "made for a chat or a pager"),
+    ({"routing_key": "x", "event_action": "trigger", "payload": {}}, "made for a chat or a pager"),
+]
+
+
+@pytest.mark.parametrize(("document", "says"), NAMED)
+def test_what_another_program_sends_is_refused_by_name(document, says):
+    with pytest.raises(Refused, match=r"^this is no notification of Alertmanager's webhook: it is ") as raised:
+        read(json.dumps(document).encode())
+    assert says in str(raised.value) and str(raised.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        None,
+        1,
+        "x",
+        [],
+        [1],
+        [{}],
+        [{"labels": []}],
+        [RULED, 1],
+        {},
+        {"status": "firing"},
+        {"alert": RULED},
+        {"orgId": 1},
+        {"data": []},
+    ],
+)
+def test_what_nobody_is_known_to_send_is_not_given_a_name(document):
+    assert sender_of(document) == ""
+
+
+def test_a_notification_with_more_in_it_is_still_one():
+    assert read(json.dumps({"alerts": [alert()], "text": "x", "evalMatches": [], "data": 1}).encode()).alerts == [one()]
+
+
+def test_what_is_too_large_is_not_looked_into():
+    with pytest.raises(Refused) as raised:
+        read(json.dumps([RULED] * 20_000).encode())
+    assert RULER not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("said", "left_out"),
+    [
+        (0, None), (None, None), (False, None), ("", None), (0.0, None),
+        (9000, LeftOut(9000, "r", "g")), (1, LeftOut(1, "r", "g")), (10**12, LeftOut(10**9, "r", "g")),
+        (-1, LeftOut(0, "r", "g")), ("9000", LeftOut(0, "r", "g")), (True, LeftOut(0, "r", "g")), ([], LeftOut(0, "r", "g")),
+        (1.5, LeftOut(0, "r", "g")), ({"a": 1}, LeftOut(0, "r", "g")),
+    ],
+)  # fmt: skip
+def test_what_was_left_out_is_seen_and_costs_no_alert(said, left_out):
+    told = read(json.dumps({"alerts": [alert()], "truncatedAlerts": said, "receiver": "r", "groupKey": "g"}).encode())
+    assert (told.alerts, told.left_out) == ([one()], left_out)
+    assert kept(msgspec.json.encode(told)) == told
+
+
+@pytest.mark.parametrize(("receiver", "shown"), [(None, ""), (5, "5"), ("x" * 1000, "x" * 300), (["a"], "['a']")])
+def test_who_left_it_out_is_told_where_that_is_said(receiver, shown):
+    told = read(json.dumps({"alerts": [], "truncatedAlerts": 3, "receiver": receiver}).encode())
+    assert told.left_out == LeftOut(3, shown)
+    assert in_words(told.left_out) == "3 alerts were left out"
+    assert in_words(LeftOut(0)) == "some alerts were left out"
+
+
+def test_what_an_older_program_kept_is_read():
+    assert kept(b'{"alerts":[],"bad":[]}').left_out is None
+
+
 def test_ten_thousand_alerts_are_not_too_many():
-    good, bad = read(b'{"alerts": [' + b"0," * (MOST_ALERTS - 1) + json.dumps(alert()).encode() + b"]}")
+    good, bad = parts(b'{"alerts": [' + b"0," * (MOST_ALERTS - 1) + json.dumps(alert()).encode() + b"]}")
     assert (len(good), len(bad)) == (1, MOST_ALERTS - 1)
 
 
@@ -119,7 +268,7 @@ def test_ten_thousand_alerts_are_not_too_many():
     ],
 )
 def test_one_bad_alert_does_not_cost_the_others(changed, says):
-    good, bad = read(notification([alert("a"), {**alert("b"), **changed}, alert("c")]))
+    good, bad = parts(notification([alert("a"), {**alert("b"), **changed}, alert("c")]))
     assert [told.labels["instance"] for told in good] == ["a", "c"]
     (told,) = bad
     # It is kept and shown: in no column and on no terminal may it do anything.
@@ -131,30 +280,30 @@ def test_one_bad_alert_does_not_cost_the_others(changed, says):
 def test_what_an_alert_has_to_have(missing):
     told = alert()
     del told[missing]
-    assert f"missing required field `{missing}`" in read(notification([told]))[1][0].reason
+    assert f"missing required field `{missing}`" in read(notification([told])).bad[0].reason
 
 
 @pytest.mark.parametrize("raw", [b"null", b"1", b"1e999", b'"x"', b"[]", b"[[]]", b"true"])
 def test_an_alert_that_is_none(raw):
-    good, (bad,) = read(b'{"alerts": [%s]}' % raw)
+    good, (bad,) = parts(b'{"alerts": [%s]}' % raw)
     assert (good, bad.text) == ([], raw.decode())
 
 
 def test_of_a_key_that_stands_there_twice_the_last_one_counts():
     told = json.dumps(alert()).replace('"instance": "h000:6379"', '"instance": "h000:6379", "instance": "all"')
-    good, _ = read(f'{{"alerts": [], "alerts": [{told}]}}'.encode())
+    good, _ = parts(f'{{"alerts": [], "alerts": [{told}]}}'.encode())
     assert [one.labels["instance"] for one in good] == ["all"]
 
 
 def test_bytes_that_are_no_text_cost_one_alert():
     body = notification([alert("a"), alert("b", annotations={"x": "caf@"})]).replace(b"caf@", b"caf\xe9\xed\xa0\x80")
-    good, (bad,) = read(body)
+    good, (bad,) = parts(body)
     assert [told.labels["instance"] for told in good] == ["a"]
     assert "utf-8" in bad.reason
 
 
 def test_what_is_kept_can_be_read_again():
-    good, bad = read(notification([alert(labels={"x": "\0\u2028\U0001f600"}), alert(status="\0")]))
+    good, bad = parts(notification([alert(labels={"x": "\0\u2028\U0001f600"}), alert(status="\0")]))
     again = msgspec.json.decode(msgspec.json.encode([good, bad]))
     assert again[0][0]["labels"]["x"] == "\0\u2028\U0001f600" and len(again[1]) == 1
 

@@ -12,7 +12,7 @@ import pytest
 
 from ansible_collections.oncall.runbooks.tests.support.serving import alert, notification
 from oncall.inventory import Names
-from oncall.serve.intake.alerts import Bad, read
+from oncall.serve.intake.alerts import Bad, LeftOut, read
 from oncall.serve.intake.routing import Sorted, sort
 from oncall.serve.settings import parse
 
@@ -33,9 +33,9 @@ KNOWN = Names(HOSTS, frozenset({"all", "ungrouped", "web"}), {"all": HOSTS, "web
 
 
 def sorted_(*alerts: dict, settings=SETTINGS, bad=()) -> Sorted:
-    good, unreadable = read(notification(alerts))
-    assert not unreadable
-    return sort(good, bad, settings, KNOWN, 1000.0)
+    kept = read(notification(alerts))
+    assert not kept.bad
+    return sort(kept.alerts, bad, settings, KNOWN, 1000.0)
 
 
 def labels(**changed: str) -> dict:
@@ -171,3 +171,15 @@ def test_an_episode_keeps_what_a_person_recognises_and_a_playbook_gets_none_of_i
     assert json.loads(row["alert"])["annotations"] == {"summary": "{{ 1 + 1 }}"}
     given = {name: value for name, value in row.items() if name in ("id", "runbook", "host")}
     assert "{{" not in json.dumps(given)
+
+
+def test_what_was_left_out_is_put_aside_once_for_a_group():
+    def aside(*left_out: LeftOut) -> list[dict]:
+        return [row for one in left_out for row in sort([], [], SETTINGS, KNOWN, 1000.0, one).aside]
+
+    first, more, other = aside(LeftOut(9000, "oncall", "g"), LeftOut(12, "oncall", "g"), LeftOut(9000, "oncall", "h"))
+    assert first["id"] == more["id"] != other["id"]
+    assert first["reason"].startswith("alerts were left out of a notification by its sender: raise max_alerts")
+    assert json.loads(first["alert"]) == {"left_out": 9000, "receiver": "oncall", "group": "g"}
+    found = sort(read(notification([alert()])).alerts, [], SETTINGS, KNOWN, 1000.0, LeftOut(1))
+    assert len(found.aside) == 2 and "left out" in found.aside[0]["reason"]
