@@ -22,7 +22,7 @@ from ansible_collections.oncall.runbooks.plugins.module_utils.postgres.activity 
 from lab.layout import as_unprivileged, unprivileged_user
 from lab.ports import free_port
 
-DEFAULTS = {name: option.get("default") for name, option in SPEC.items()}
+DEFAULTS: dict[str, Any] = {name: dict(option).get("default") for name, option in SPEC.items()}  # type: ignore[call-overload]
 
 
 def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
@@ -100,8 +100,8 @@ def server(*settings: str) -> Iterator[Server]:
     """A running server with the database shop and the roles app and oncall."""
     folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))
     folder.chmod(0o755)
-    if unprivileged_user():
-        shutil.chown(folder, unprivileged_user())
+    if user := unprivileged_user():
+        shutil.chown(folder, user)
     running = None
     try:
         running = Server(folder, *settings)
