@@ -593,6 +593,11 @@ def test_the_connection_is_shown_without_its_password(diagnose):
     assert result["evidence"]["answers"] is False
 
 
+def test_a_role_at_its_limit_with_idle_sessions_is_told_and_is_no_problem(diagnose):
+    result = conclude(diagnose, app(), limited("role", idle=1), service())
+    assert [one["cause"] for one in result["findings"] if one.get("summary")] == ["role_limit_full"]
+
+
 # The rows that every runbook has; tests/contract sees that they conclude this.
 HEALTHY_ROW = "test_measured_concluded[nothing]"
 WRONG_CAUSE_ROW = "test_measured_concluded[its own connections are used up]"
