@@ -46,13 +46,22 @@ reason:
   returned: when not available
 error:
   description:
-    - One of C(too_many_connections), C(role_limit) (only the role that asks has none left), C(starting_up),
+    - One of C(too_many_connections), C(role_limit) (only the role that asks has none left), C(database_limit) (only
+      this database has none left), C(starting_up),
       C(credentials), C(no_database), C(not_allowed), C(disk_full), C(statement_timeout) (it answers, too slowly),
       C(timeout) (it does not answer), C(refused), C(name_resolution), C(no_engine), C(no_driver), C(other).
+    - Where a pooler answers, one of C(pooler_refuses_options), C(pooler_full), C(pooler_waits), C(pooler_without_server) and
+      C(pooler_no_database).
   type: str
   returned: when not available
+pooler:
+  description:
+    - What stands between here and the server. C(name), empty where nothing does, C(pools), what C(SHOW POOLS) of PgBouncer says, and
+      C(reason), why that is not known.
+  type: dict
+  returned: when available, and where RV(error) begins with C(pooler_)
 complete:
-  description: Whether every session and its state could be seen. If not, RV(limits) says what could not.
+  description: Whether every session, its state and whom it waits for could be seen. If not, RV(limits) says what could not.
   type: bool
   returned: when available
 limits:
@@ -69,7 +78,8 @@ server:
 connections:
   description:
     - C(used) client sessions of all databases without this one, C(max) the server's limit, C(usable) the limit without the
-      reserved ones, C(free), C(used_ratio) of the usable ones, C(in_other_databases), C(hidden) sessions, and C(stateless) ones,
+      reserved ones, C(free), C(used_ratio) of the usable ones, C(in_other_databases), C(limits), the
+      limit of the server, of the database and of each role that has one, with C(used), C(idle) and C(free), C(hidden) sessions, and C(stateless) ones,
       whose C(track_activities) is off.
   type: dict
   returned: when available
@@ -109,7 +119,16 @@ long_running:
   elements: dict
   returned: when available
 blockers:
-  description: Sessions others wait for, that wait for nobody themselves, the longest queue first.
+  description: Sessions and other processes that others wait for, and that wait for nobody themselves, the longest queue first.
+  type: list
+  elements: dict
+  returned: when available
+lock_chains:
+  description:
+    - The queues for locks that others wait in beyond the threshold, the longest first. Each has C(head), the process that waits for
+      nobody (0 for a prepared transaction), its C(kind) and C(head_costs), C(blocks), the clients that wait, C(blocked_seconds),
+      C(chain), a line for each place from the head on, C(cancel), the session that frees most of them and costs least, or none,
+      C(frees), how many that is, C(frees_all) and C(costs).
   type: list
   elements: dict
   returned: when available

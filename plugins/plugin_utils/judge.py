@@ -295,13 +295,21 @@ def _step(
         step["why_not"] = f"what it would touch could not be measured ({told_of(error)})"
         return step
     if "targets" in cause and not step["targets"]:
-        step["why_not"] = "there is nothing it may touch"
+        step["why_not"] = _why_nothing(cause, template) or "there is nothing it may touch"
         return step
     step["services"] = [operates["service"]] if operates else []
     why_not = [missing(operates["service"], verb) for verb in operates.get("verbs", ())]
     step["why_not"] = "; ".join(filter(None, why_not))
     step["available"] = not step["why_not"]
     return step
+
+
+def _why_nothing(cause: Mapping[str, Any], template: Evaluate) -> str:
+    """What the table says of why there is nothing that a remedy may touch, or ""."""
+    try:
+        return one_line(template(cause.get("why_nothing", "")))
+    except CannotTell:
+        return ""
 
 
 def status_of(findings: list[dict], health: list[dict]) -> str:

@@ -22,6 +22,8 @@ A cause is a dictionary of Ansible expressions and templates:
 ``remedy``, ``risk``, ``targets``, ``undo``
     The file under ``tasks/remedies/``; ``low``, ``medium`` or ``high``; exactly what would be touched (a list; empty
     makes the remedy unavailable); the data its rollback needs.
+``why_nothing``
+    With ``targets``: why there is nothing to touch, where they are empty, and what to change.
 ``operates``
     The service it operates and the verbs that its manager needs for that (``{service: api, verbs: [restart]}``).
     Without ``targets``, that service is the target.
@@ -62,7 +64,7 @@ from typing import Any
 RISKS = ("none", "low", "medium", "high")
 KEYS = {
     *("when", "summary", "unless", "conclusive", "harmless", "evidence"),
-    *("remedy", "risk", "targets", "undo", "operates", "advice", "hand_over", "subject"),
+    *("remedy", "risk", "targets", "why_nothing", "undo", "operates", "advice", "hand_over", "subject"),
 }
 # What several causes can have in common.
 SHARED = {"unless", "evidence"}

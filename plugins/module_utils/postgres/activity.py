@@ -17,6 +17,7 @@ from .client import (
     PARAMETERS,
     Client,
     DatabaseError,
+    pooler_of,
 )
 from .redaction import redacted
 from .statements import statements
@@ -25,6 +26,7 @@ from .statements import statements
 ROW_LIMIT = 500
 LIST_LIMIT = 100
 PREPARED_LIMIT = 20
+LOCK_LIMIT = 2000
 # A prepared transaction has no process: pg_blocking_pids() gives this for it.
 PREPARED_PID = 0
 # Its transaction is committed here, and waits for a standby to have it too. To cancel that is to tell the client that all is
@@ -52,12 +54,33 @@ everyone AS (
 ours AS (
   SELECT * FROM everyone WHERE datname = current_database() AND pid <> pg_backend_pid()
 ),
-waiting AS (
+anybody AS (
+  -- Every process can hold a lock: autovacuum, a walsender, a worker, a session of another database.
+  SELECT a.*, a.query = '<insufficient privilege>' AS hidden FROM pg_stat_activity a WHERE a.pid <> pg_backend_pid()
+),
+waiting AS MATERIALIZED (
+  SELECT pid, pg_blocking_pids(pid) AS blocked_by FROM anybody
+  WHERE wait_event_type = 'Lock' AND (datname = current_database() OR datname IS NULL)
+),
+locks AS MATERIALIZED (
   -- pg_locks tells since when from PostgreSQL 14 on; as JSON the question is right for older ones too.
-  SELECT pid, pg_blocking_pids(pid) AS blocked_by, (
-    SELECT extract(epoch FROM now() - max((to_jsonb(l)->>'waitstart')::timestamptz)) FROM pg_locks l
-    WHERE l.pid = ours.pid AND NOT l.granted) AS wait_seconds
-  FROM ours WHERE wait_event_type = 'Lock'
+  SELECT l.pid, l.granted, l.mode, l.locktype, l.relation, l.database, (to_jsonb(l)->>'waitstart')::timestamptz AS waitstart,
+         ROW(l.locktype, l.database, l.relation, l.page, l.tuple, l.virtualxid, l.transactionid, l.classid, l.objid,
+             l.objsubid)::text AS object
+  FROM pg_locks l WHERE EXISTS (SELECT FROM waiting)
+),
+asking AS MATERIALIZED (
+  SELECT l.pid, l.object, l.mode, l.locktype, extract(epoch FROM now() - l.waitstart) AS wait_seconds,
+         CASE WHEN l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+              THEN l.relation::regclass::text END AS relation
+  FROM locks l WHERE NOT l.granted AND l.pid IS NOT NULL
+),
+writers AS MATERIALIZED (
+  SELECT DISTINCT pid FROM locks
+  WHERE granted AND locktype = 'relation' AND mode NOT IN ('AccessShareLock', 'RowShareLock')
+),
+waits AS MATERIALIZED (
+  SELECT pid, max(wait_seconds) AS wait_seconds FROM asking GROUP BY 1
 ),
 listed AS (
   SELECT o.pid, extract(epoch FROM o.backend_start)::text AS backend_start,
@@ -67,8 +90,9 @@ listed AS (
          o.wait_event_type, o.wait_event, o.is_superuser,
          NOT o.is_superuser AND (pg_has_role(o.usesysid, 'USAGE') OR pg_has_role('pg_signal_backend', 'USAGE'))
            AS may_end,
-         left(o.query, 2000) AS query, w.blocked_by, w.wait_seconds
-  FROM ours o LEFT JOIN waiting w USING (pid), asked
+         left(o.query, 2000) AS query, w.blocked_by, k.wait_seconds, k.pid IS NOT NULL AS asks_lock,
+         o.xact_start < o.query_start AND EXISTS (SELECT FROM writers r WHERE r.pid = o.pid) AS wrote
+  FROM ours o LEFT JOIN waiting w USING (pid) LEFT JOIN waits k USING (pid), asked
   WHERE NOT o.hidden AND (o.state IS DISTINCT FROM 'idle' OR o.state_seconds >= (p->>'idle_seconds')::float8
         OR o.pid IN (SELECT unnest(blocked_by) FROM waiting))
   ORDER BY (w.blocked_by IS NULL), o.state = 'idle', o.query_start LIMIT """
@@ -79,6 +103,7 @@ SELECT json_build_object(
   'server', json_build_object(
     'version_num', current_setting('server_version_num')::int,
     'in_recovery', pg_is_in_recovery(),
+    'pid', pg_backend_pid(),
     'user', current_user,
     'database', current_database(),
     'started_seconds', extract(epoch FROM now() - pg_postmaster_start_time()),
@@ -103,6 +128,15 @@ SELECT json_build_object(
   'connections', json_build_object(
     'used', (SELECT count(*) FROM everyone WHERE pid <> pg_backend_pid()),
     'in_other_databases', (SELECT count(*) FROM everyone WHERE datname IS DISTINCT FROM current_database()),
+    'database_limit', (SELECT datconnlimit FROM pg_database WHERE datname = current_database()),
+    'in_database', (SELECT count(*) FROM ours),
+    -- Of all databases: a role's limit counts wherever its sessions are. A superuser has none.
+    'roles', (SELECT coalesce(json_agg(row_to_json(t)), '[]') FROM (
+      SELECT r.rolname AS role, r.rolconnlimit AS "limit", count(e.pid) AS used,
+             count(e.pid) FILTER (WHERE e.state = 'idle') AS idle,
+             count(e.pid) FILTER (WHERE e.datname = current_database()) AS here
+      FROM pg_roles r LEFT JOIN everyone e ON e.usesysid = r.oid AND e.pid <> pg_backend_pid()
+      WHERE r.rolconnlimit >= 0 AND r.rolcanlogin AND NOT r.rolsuper GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 50) t),
     'hidden', (SELECT count(*) FROM ours WHERE hidden),
     'stateless', (SELECT count(*) FROM ours WHERE stateless AND NOT hidden),
     'stateless_roles', (SELECT coalesce(json_agg(r), '[]') FROM (
@@ -123,6 +157,29 @@ SELECT json_build_object(
     SELECT application_name, usename AS "user", coalesce(state, 'unknown') AS state
     FROM pg_stat_replication ORDER BY pid LIMIT 20) t),
   'sessions', (SELECT coalesce(json_agg(row_to_json(listed)), '[]') FROM listed),
+  -- Who holds up a session of this database, or waits among them, and is none of its clients, or hidden.
+  'others', (SELECT coalesce(json_agg(row_to_json(t)), '[]') FROM (
+    SELECT a.pid, extract(epoch FROM a.backend_start)::text AS backend_start,
+           extract(epoch FROM a.query_start)::text AS query_start, a.usename AS "user", a.application_name,
+           coalesce(host(a.client_addr), 'local') AS client, a.state, a.backend_type, a.datname AS database, a.hidden,
+           extract(epoch FROM now() - a.state_change) AS state_seconds,
+           extract(epoch FROM now() - a.xact_start) AS transaction_seconds,
+           extract(epoch FROM now() - a.query_start) AS query_seconds,
+           a.wait_event_type, a.wait_event, false AS is_superuser, false AS may_end, left(a.query, 2000) AS query,
+           w.blocked_by, k.wait_seconds, k.pid IS NOT NULL AS asks_lock,
+         a.xact_start < a.query_start AND EXISTS (SELECT FROM writers r WHERE r.pid = a.pid) AS wrote
+    FROM anybody a LEFT JOIN waiting w USING (pid) LEFT JOIN waits k USING (pid)
+    WHERE (w.pid IS NOT NULL OR a.pid IN (SELECT unnest(blocked_by) FROM waiting))
+      AND NOT EXISTS (SELECT FROM listed WHERE listed.pid = a.pid) LIMIT 200) t),
+  'waits', (SELECT coalesce(json_agg(row_to_json(t)), '[]') FROM (
+    SELECT pid, object, mode, locktype, relation FROM asking LIMIT """
+    + str(LOCK_LIMIT)
+    + """) t),
+  'holds', (SELECT coalesce(json_agg(row_to_json(t)), '[]') FROM (
+    SELECT pid, object, json_agg(DISTINCT mode) AS modes FROM locks
+    WHERE granted AND pid IS NOT NULL AND object IN (SELECT object FROM asking) GROUP BY 1, 2 LIMIT """
+    + str(LOCK_LIMIT)
+    + """) t),
   'prepared_count', (SELECT count(*) FROM pg_prepared_xacts),
   -- Its locks carry no pid. One of them is on its own number. Who waits for it asks for the same thing as it has.
   'prepared', (SELECT coalesce(json_agg(row_to_json(t)), '[]') FROM (
@@ -169,10 +226,26 @@ def observe(params):
                 ACTIVITY,
                 {"idle_seconds": params["idle_seconds"], "unused_seconds": params["unused_seconds"]},
             )
+            between = client.pooler or (
+                "a pooler" if client.session_pid() not in (0, document["server"]["pid"]) else ""
+            )
+            pooler = _pooler(client, between)
             found = statements(client, document["server"], params["window_seconds"], params["explain"])
     except DatabaseError as error:
-        return {"available": False, "reason": str(error), "error": error.kind}
-    return dict(summarize(document, params), available=True, statements=found)
+        answer = {"available": False, "reason": str(error), "error": error.kind}
+        if error.kind.startswith("pooler_"):
+            answer["pooler"] = _pooler(client, pooler_of(str(error)))
+        return answer
+    return dict(summarize(document, params), available=True, statements=found, pooler=pooler)
+
+
+def _pooler(client, name):
+    """What stands between here and the server, and its pools; nothing where nothing does."""
+    if not name:
+        return {"name": "", "pools": [], "reason": ""}
+    from .pooler import look
+
+    return look(client, name)
 
 
 def summarize(document, params):
@@ -186,9 +259,13 @@ def summarize(document, params):
     rows = document["sessions"]
     tells_waits = document["server"]["version_num"] >= 140000
     sessions = [_session(row, params["query_length"], tells_waits) for row in rows[:ROW_LIMIT]]
-    behind = _waiting_behind(sessions)
-    for one in sessions:
+    others = [_session(row, params["query_length"], tells_waits) for row in document.get("others") or ()]
+    behind = _waiting_behind(sessions + others)
+    for one in sessions + others:
         one["blocks"], one["blocked_seconds"] = _queue(behind, one["pid"])
+    prepared = _prepared(document, behind)
+    waiting = any(one["asks_lock"] for one in sessions)
+    chains, unseen = _chains(sessions + others, document, prepared["transactions"]) if waiting else ([], [])
     acted_on = [one for one in sessions if one["application_name"] not in ignored]
     server = document["server"]
     used = document["connections"]["used"]
@@ -223,6 +300,7 @@ def summarize(document, params):
             "free": max(0, usable - used),
             "used_ratio": round(used / max(1, usable), 4),
             "in_other_databases": document["connections"]["in_other_databases"],
+            "limits": _capacity(usable, used, document["connections"]),
             "hidden": hidden,
             "stateless": stateless,
         },
@@ -245,10 +323,11 @@ def summarize(document, params):
         ),
         "blockers": _cut(
             one
-            for one in sessions
+            for one in sessions + others
             if one["blocks"] and not one["blocked_by"] and one["blocked_seconds"] >= params["blocked_seconds"]
         ),
-        "prepared_transactions": _prepared(document, behind),
+        "lock_chains": [one for one in chains if one["blocked_seconds"] >= params["blocked_seconds"]][:LIST_LIMIT],
+        "prepared_transactions": prepared,
         "synchronous_waits": _cut(one for one in sessions if one["wait"] == AWAITS_STANDBY),
         "matview_refreshes": _cut(one for one in active if is_refresh(one)),
         "longest": sorted(
@@ -256,9 +335,21 @@ def summarize(document, params):
             key=lambda one: -(one["query_seconds"] or 0),
         )[:10],
         "tables_without_index_use": document["tables"],
-        "complete": hidden == 0 and stateless == 0 and len(rows) <= ROW_LIMIT,
-        "limits": _limits(server, document["connections"], len(rows)),
+        "complete": hidden == 0 and stateless == 0 and len(rows) <= ROW_LIMIT and not unseen,
+        "limits": _limits(server, document["connections"], len(rows)) + unseen,
     }
+
+
+def _capacity(usable, used, connections):
+    """The limits that count for a session of this database, and of each role that has one."""
+    rows = [{"what": "server", "role": "", "limit": usable, "used": used, "idle": 0, "here": 0}]
+    if connections.get("database_limit", -1) >= 0:
+        inside = connections["in_database"]
+        rows.append(
+            {**rows[0], "what": "database", "limit": connections["database_limit"], "used": inside, "here": inside}
+        )
+    rows += [dict(row, what="role") for row in connections.get("roles") or ()]
+    return [dict(row, free=max(0, row["limit"] - row["used"])) for row in rows]
 
 
 def is_refresh(session):
@@ -268,6 +359,9 @@ def is_refresh(session):
 
 def _session(row, query_length, tells_waits):
     session = {key: value for key, value in row.items() if key not in ("wait_event_type", "wait_event")}
+    session["backend_type"] = row.get("backend_type") or "client backend"
+    session["wrote"] = bool(row.get("wrote"))
+    session["asks_lock"] = bool(row.get("asks_lock", row["blocked_by"]))
     waited = row["wait_seconds"] if tells_waits else row["query_seconds"]
     session["wait_seconds"] = round(max(0.0, float(waited or 0)), 1)
     for key in ("state_seconds", "transaction_seconds", "query_seconds"):
@@ -289,16 +383,42 @@ def _waiting_behind(sessions):
     return behind
 
 
+def _chains(everyone, document, prepared):
+    """The queues for locks, and what is not known of them, one line each."""
+    from .locks import chains, is_client, unseen
+
+    by_pid = {one["pid"]: one for one in everyone}
+    lines = []
+    for pid, holder in unseen(by_pid):
+        if is_client(by_pid[pid]):
+            why = (
+                f"process {holder}, for which it waits, is not in view" if holder else "nothing shows for whom it waits"
+            )
+            lines.append(f"session {pid} waits for a lock, and {why}")
+    found = chains(by_pid, document.get("waits") or (), document.get("holds") or (), prepared)
+    lines += [
+        f"{one['blocks']} sessions wait behind process {one['head']}, which is hidden from {document['server']['user']}: "
+        "grant it pg_monitor"
+        for one in found
+        if one["kind"] == "hidden"
+    ]
+    if len(lines) > 3:
+        lines = [*lines[:3], f"and {len(lines) - 3} more of this kind"]
+    return found, lines
+
+
 def _queue(behind, pid):
-    """How many wait behind a process, directly or not, and how long the longest has waited."""
-    queue, seen, longest = [pid], {pid}, 0.0
+    """How many clients wait behind a process, directly or not, and how long the longest has waited."""
+    queue, seen, longest, clients = [pid], {pid}, 0.0, 0
     while queue:
         for waiter in behind.get(queue.pop(), ()):
             if waiter["pid"] not in seen:
                 seen.add(waiter["pid"])
                 queue.append(waiter["pid"])
-                longest = max(longest, waiter["wait_seconds"])
-    return len(seen) - 1, longest
+                if waiter["backend_type"] == "client backend":
+                    clients += 1
+                    longest = max(longest, waiter["wait_seconds"])
+    return clients, longest
 
 
 def _prepared(document, behind):

@@ -28,8 +28,32 @@ PARAMETERS = "{parameters}"
 
 # What servers and drivers say at connect, where no SQLSTATE reaches the client.
 _KINDS = (
+    # What stands between says so before a server is asked.
+    ("pooler_refuses_options", r"unsupported startup parameter|doesn.t support (command-line options|the option)"),
+    (
+        "pooler_full",
+        r"no more connections allowed|max_client_conn|max_db_client_connections|max_user_client_connections|max_db_connections"
+        r"|max client connections reached|max clients (are limited|reached)|emaxconn|maxclientsinsessionmode"
+        r"|too many (tcp|client) connections|odyssey: .*too many",
+    ),
+    (
+        "pooler_waits",
+        r"query_wait_timeout|could not get connection from the pool|timed-out waiting to acquire database connection"
+        r"|unable to check ?out (process|connection) from the pool|connection pool timeout",
+    ),
+    (
+        "pooler_without_server",
+        r"server_login_retry|server login has been failing|pgbouncer cannot connect to server|client_login_timeout \(server down\)"
+        r"|all backend nodes are down|pgpool is not accepting any new connections|allserversdown"
+        r"|failed to get remote server connection|server conn crashed",
+    ),
+    (
+        "pooler_no_database",
+        r"no such database|no pool configured for database|tenant or user not found|odyssey: .*route for .* is not found",
+    ),
     # Of the one that asks; others have a limit of their own. It has the SQLSTATE of a full server.
     ("role_limit", r"too many connections for role"),
+    ("database_limit", r"too many connections for database"),
     ("too_many_connections", r"too many clients|remaining connection slots|too many connections|53300"),
     (
         "starting_up",
@@ -63,6 +87,17 @@ _ADVICE = {
     "(GRANT pg_use_reserved_connections, PostgreSQL 16+)",
     "role_limit": "the role's own CONNECTION LIMIT is used up, which says nothing about the server's slots; "
     "raise it (ALTER ROLE ... CONNECTION LIMIT)",
+    "database_limit": "the database's own CONNECTION LIMIT is used up, which says nothing about the server's slots; "
+    "see who has them, or raise it (ALTER DATABASE ... CONNECTION LIMIT)",
+    "pooler_refuses_options": "{pooler} answers, and not PostgreSQL itself; it takes no startup options: see ignore_startup_parameters "
+    "of PgBouncer, or let system_database name the server itself",
+    "pooler_full": "{pooler} answers, and not PostgreSQL itself: it has as many clients as it may have (max_client_conn of PgBouncer); "
+    "more connections for the server would change nothing",
+    "pooler_waits": "{pooler} answers, and not PostgreSQL itself: all its server connections are taken (pool_size of PgBouncer), or the "
+    "server gives it none in time; SHOW POOLS says which",
+    "pooler_without_server": "{pooler} answers, and gets no connection to PostgreSQL: its log says why (the server is down, the password "
+    "that it uses, pg_hba.conf, a limit)",
+    "pooler_no_database": "{pooler} answers, and knows no such database: see its section [databases], or system_database.name",
     "starting_up": "wait for it to come up",
     "credentials": "check system_database.user and its password",
     "no_database": "check system_database.name and .user",
@@ -82,7 +117,8 @@ class DatabaseError(Exception):
     """The database could not be asked.
 
     Attributes:
-        kind: ``too_many_connections``, ``role_limit`` (only the asking role has none left), ``starting_up``, ``credentials``, ``no_database``, ``not_allowed``,
+        kind: ``too_many_connections``, ``role_limit`` (only the asking role has none left),
+            ``database_limit`` (only this database has none left), ``starting_up``, ``credentials``, ``no_database``, ``not_allowed``,
             ``disk_full``, ``statement_timeout`` (it answers), ``timeout`` (it does not), ``refused``, ``name_resolution``,
             ``no_engine``, ``no_driver`` or ``other``.
     """
@@ -98,6 +134,32 @@ def kind_of(message):
         if re.search(pattern, message, re.IGNORECASE):
             return kind
     return "other"
+
+
+_POOLERS = (
+    (
+        "PgBouncer",
+        r"pgbouncer|max_client_conn|query_wait_timeout|server_login_retry|unsupported startup parameter|no such database"
+        r"|client_login_timeout|server conn crashed|no more connections allowed",
+    ),
+    ("Pgpool", r"pgpool|all backend nodes are down"),
+    ("Odyssey", r"odyssey"),
+    ("PgCat", r"pgcat|no pool configured for database|allserversdown|could not get connection from the pool"),
+    ("RDS Proxy", r"rds proxy|timed-out waiting to acquire database connection"),
+    (
+        "Supavisor",
+        r"supavisor|emaxconn|maxclientsinsessionmode|max client connections reached|max clients|tenant or user not found"
+        r"|check ?out (process|connection) from the pool",
+    ),
+)
+
+
+def pooler_of(message):
+    """The pooler whose words these are, or ``a pooler``."""
+    for name, pattern in _POOLERS:
+        if re.search(pattern, message, re.IGNORECASE):
+            return name
+    return "a pooler"
 
 
 def where(database):
@@ -136,9 +198,15 @@ class Client:
         milliseconds = max(100, int(self._timeout_seconds * 900))
         # lock_timeout: to wait behind the very lock that is looked for helps nobody.
         self._options = f"-c statement_timeout={milliseconds} -c lock_timeout={min(1000, milliseconds)}"
+        self._local_settings = (
+            f"SET LOCAL statement_timeout = {milliseconds}; SET LOCAL lock_timeout = {min(1000, milliseconds)}"
+        )
         if read_only:
             self._options += " -c default_transaction_read_only=on"
+            self._local_settings += "; SET TRANSACTION READ ONLY"
         self._connection = None
+        # What stands between, once something has shown that one does.
+        self.pooler = ""
 
     def __enter__(self):
         return self
@@ -166,6 +234,39 @@ class Client:
             return text if isinstance(text, (dict, list)) else json.loads(text)
         except (TypeError, ValueError):
             raise self._error("other", "the answer is not the JSON document asked for") from None
+
+    def session_pid(self):
+        """The process id that was given at connect, or 0. Behind a pooler it is not that of the server's session."""
+        if self._connection is None:
+            return 0
+        info = getattr(self._connection, "info", None)
+        return getattr(info, "backend_pid", 0) or 0
+
+    def console(self, name, statement):
+        """The rows of a statement of a pooler's console, a database that understands little else, as dictionaries."""
+        if self._database["transport"] == "docker":
+            raise self._error("other", "the console of a pooler is not asked through a container")
+        return within(self._timeout_seconds, self._console, name, statement)
+
+    def _console(self, name, statement):
+        try:
+            import psycopg2 as driver
+        except ImportError:
+            import psycopg as driver
+        arguments = dict(self._connect_arguments(), dbname=name)
+        del arguments["options"]
+        try:
+            connection = driver.connect(**arguments)
+            try:
+                connection.autocommit = True
+                cursor = connection.cursor()
+                cursor.execute(statement)
+                names = [column[0] for column in cursor.description]
+                return [dict(zip(names, row)) for row in cursor.fetchall()]
+            finally:
+                connection.close()
+        except driver.Error as error:
+            raise self._error(kind_of(str(error)), str(error)) from None
 
     def execute(self, statement):
         """Run a statement without parameters and without an answer, outside a transaction block."""
@@ -195,7 +296,8 @@ class Client:
         from ..text.masking import masked
 
         text = masked(without_secrets(str(message), self._database.get("password")))
-        return DatabaseError(kind, f"{where(self._database)}: {text}; {_ADVICE[kind]}")
+        advice = _ADVICE[kind].replace("{pooler}", pooler_of(text))
+        return DatabaseError(kind, f"{where(self._database)}: {text}; {advice}")
 
     def _run_psycopg(self, statement, parameters):
         try:
@@ -207,21 +309,46 @@ class Client:
                 raise self._error("no_driver", "no PostgreSQL driver for this Python") from None
         try:
             if self._connection is None:
-                self._connection = driver.connect(**self._connect_arguments())
+                self._connection = self._connected(driver)
                 self._connection.autocommit = True
                 _take_any_byte(driver, self._connection)
             with self._connection.cursor() as cursor:
                 if parameters is None:
                     cursor.execute(statement)
                     return None
-                cursor.execute(statement.replace(PARAMETERS, "%s"), (parameters,) if PARAMETERS in statement else None)
-                row = cursor.fetchone()
-                return row[0] if row else None
+                if not self.pooler:
+                    return self._row(cursor, statement, parameters)
+                # A pooler gives the server's session to somebody else after the transaction: nothing is set for longer.
+                cursor.execute("BEGIN")
+                try:
+                    cursor.execute(self._local_settings)
+                    row = self._row(cursor, statement, parameters)
+                except driver.Error:
+                    cursor.execute("ROLLBACK")
+                    raise
+                cursor.execute("COMMIT")
+                return row
         except UnicodeError as error:
             raise self._error("other", f"an answer in another encoding than the database's: {error}") from None
         except driver.Error as error:
             code = getattr(error, "pgcode", None) or getattr(error, "sqlstate", None)
             raise self._error(kind_of(f"{code} {error}"), str(error)) from None
+
+    def _row(self, cursor, statement, parameters):
+        cursor.execute(statement.replace(PARAMETERS, "%s"), (parameters,) if PARAMETERS in statement else None)
+        row = cursor.fetchone()
+        return row[0] if row else None
+
+    def _connected(self, driver):
+        arguments = self._connect_arguments()
+        try:
+            return driver.connect(**arguments)
+        except driver.Error as error:
+            if kind_of(str(error)) != "pooler_refuses_options":
+                raise
+            self.pooler = pooler_of(str(error))
+        del arguments["options"]
+        return driver.connect(**arguments)
 
     def _connect_arguments(self):
         database = self._database

@@ -54,6 +54,7 @@ SELECT coalesce(json_agg(row_to_json(t)), '[]')::text FROM (
 """
 )
 
+_PRELOAD = "shared_preload_libraries = 'pg_stat_statements' and a restart of PostgreSQL"
 WINDOW_LIMIT = 10
 PLAN_LIMIT = 3
 _PLAN_LINES = 30
@@ -88,9 +89,10 @@ def statements(client, server, window_seconds=0, explain="none"):
     if not view or not server.get("statements_loaded"):
         return {
             "available": False,
-            "reason": "pg_stat_statements is not installed in this database"
+            "reason": "pg_stat_statements is not installed in this database: CREATE EXTENSION pg_stat_statements in "
+            f"{server.get('database', 'it')}" + ("" if server.get("statements_loaded") else f", after {_PRELOAD}")
             if not view
-            else "pg_stat_statements is not in shared_preload_libraries",
+            else f"pg_stat_statements is not in shared_preload_libraries: {_PRELOAD}",
         }
     times = ("mean_exec_time", "max_exec_time", "total_exec_time")
     if server["version_num"] < 130000:

@@ -39,6 +39,21 @@ def answers(free: int = 60, started: float = 90_000, in_recovery: bool = False) 
     }
 
 
+def limited(what: str, idle: int = 0) -> dict[str, Any]:
+    """A server that answers, where the database or the role app has reached its limit."""
+    found = answers()
+    row = {
+        "what": what,
+        "role": "app" if what == "role" else "",
+        "limit": 3,
+        "used": 3,
+        "idle": idle,
+        "here": 3,
+        "free": 0,
+    }
+    return {**found, "connections": {**found["connections"], "limits": [row]}}
+
+
 def gone(error: str) -> dict[str, Any]:
     return {"available": False, "error": error, "reason": f"PostgreSQL app at db: {error}"}
 
@@ -219,6 +234,20 @@ MEASURED_CONCLUDED = {
     "no room, a while ago": (app(), answers(), service(log_tail=NO_SPACE), [], [], ""),
     "paused": (app(0), gone("timeout"), service("paused"), ["paused"], [], ""),
     "every connection is taken": (app(0), gone("too_many_connections"), service(), ["too_many_connections"], [], ""),
+    "a pooler answers": (app(), gone("pooler_full"), service(), ["pooler_answers"], [], "A pooler answers"),
+    "a pooler has no server": (app(0), gone("pooler_without_server"), service(), ["pooler_answers"], [], ""),
+    "a pooler answers for a server that has ended": (
+        app(0),
+        gone("pooler_without_server"),
+        service("exited"),
+        ["database_down"],
+        RESTART,
+        "",
+    ),
+    "the database's limit": (app(0), gone("database_limit"), service(), ["database_limit"], [], ""),
+    "the database's limit is reached": (app(), limited("database"), service(), ["database_limit"], [], "all of its 3"),
+    "the role's limit, all at work": (app(), limited("role"), service(), ["role_limit_used_up"], [], "the role app"),
+    "the role's limit, some idle": (app(), limited("role", idle=1), service(), [], [], "nobody else can log in"),
     "only reserved ones are left": (app(), answers(free=0), service(), ["too_many_connections"], [], "97 of 97"),
     "recovery": (app(0), gone("starting_up"), service(), ["starting_up"], WAIT, ""),
     "recovery, and its health check fails": (
@@ -562,6 +591,11 @@ def test_the_connection_is_shown_without_its_password(diagnose):
     result = conclude(diagnose, app(0), gone("refused"), service("exited"))
     assert result["evidence"]["connection"] == "postgresql://oncall@db:5432/app"
     assert result["evidence"]["answers"] is False
+
+
+def test_a_role_at_its_limit_with_idle_sessions_is_told_and_is_no_problem(diagnose):
+    result = conclude(diagnose, app(), limited("role", idle=1), service())
+    assert [one["cause"] for one in result["findings"] if one.get("summary")] == ["role_limit_full"]
 
 
 # The rows that every runbook has; tests/contract sees that they conclude this.

@@ -56,6 +56,15 @@ def prepared(gid: str, seconds: float, blocks: int) -> dict[str, Any]:
     return {"gid": gid, "owner": "app", "database": "labpics", "age_seconds": seconds, "blocks": blocks}
 
 
+def role(limit: int, used: int, name: str = "app") -> dict[str, Any]:
+    return {"role": name, "limit": limit, "used": used, "idle": 0, "here": used}
+
+
+def pooled(waiting: int, idle: int) -> dict[str, Any]:
+    clients = {"cl_active": 8, "cl_waiting": waiting, "sv_active": 8, "sv_idle": idle, "sv_used": 0, "maxwait": 3}
+    return {"database": "labpics", "user": "app", "pool_mode": "transaction", **clients}
+
+
 def committing(seconds: float, **changes: Any) -> dict[str, Any]:
     return session(seconds=seconds, query="COMMIT", wait_event_type="IPC", wait_event="SyncRep", **changes)
 
@@ -96,6 +105,9 @@ def activity(sessions: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
         "connections": {
             "used": changes.pop("used", len(sessions)),
             "in_other_databases": changes.pop("in_other_databases", 0),
+            "database_limit": changes.pop("database_limit", -1),
+            "in_database": len(sessions),
+            "roles": changes.pop("roles", []),
             "hidden": changes.pop("hidden", 0),
             "stateless": sum(one["state"] == "disabled" for one in sessions),
             "stateless_roles": ["app"],
@@ -335,9 +347,103 @@ MEASURED_CONCLUDED = {
         ["pool_leak"],
         ["restart_application"],
     ),
+    "handlers hold connections while a partner takes 75 s": (
+        PRESSED,
+        [session("idle", 75) for _ in range(25)],
+        ["held_without_work"],
+        [],
+    ),
+    "half of them do": (
+        PRESSED,
+        [session("idle", 75) for _ in range(13)] + [session() for _ in range(12)],
+        ["held_without_work"],
+        [],
+    ),
+    "the pool's way to the database hangs": (pool(14, 8, 8), [], ["way_hangs"], []),
+    "it hangs, beside sessions of others": (
+        pool(14, 8, 8),
+        [session(application_name=name) for name in ("psql", "exporter")],
+        ["way_hangs"],
+        [],
+    ),
+    "a part of its connections is in the database": (
+        pool(14, 8, 8),
+        [session() for _ in range(6)],
+        ["waiting_unexplained"],
+        [],
+    ),
+    "none of them, but as many of another application": (
+        pool(14, 8, 8),
+        [session(application_name="billing") for _ in range(8)],
+        ["waiting_unexplained"],
+        [],
+    ),
+    "the role's limit": (
+        pool(7, 3, 25),
+        activity([session() for _ in range(3)], roles=[role(3, 3)]),
+        ["limit_reached"],
+        [],
+    ),
+    "the role's limit, and another program has its connections": (
+        pool(7, 1, 25),
+        activity([session() for _ in range(1)], roles=[role(3, 3)]),
+        ["limit_reached"],
+        [],
+    ),
+    "the database's limit": (
+        pool(7, 3, 25),
+        activity([session() for _ in range(5)], database_limit=5),
+        ["limit_reached"],
+        [],
+    ),
+    "the role's limit leaves no room for a larger pool": (
+        PRESSED,
+        activity(BUSY, roles=[role(27, 25)]),
+        ["waiting_unexplained"],
+        [],
+    ),
+    "the database's limit leaves no room for a larger pool": (
+        PRESSED,
+        activity(BUSY, database_limit=30),
+        ["waiting_unexplained"],
+        [],
+    ),
+    "the role's limit has room": (
+        PRESSED,
+        activity(BUSY, roles=[role(40, 25)]),
+        ["pool_too_small"],
+        ["raise_pool_size"],
+    ),
+    "a pool as large as the role's limit": (pool(0, 5), activity(BUSY, roles=[role(25, 25)]), [], []),
+    "another role has reached its limit": (QUIET, activity(BUSY[:3], roles=[role(5, 5, "reports")]), [], []),
+    "the database's limit keeps this diagnosis out": (
+        PRESSED,
+        {"available": False, "reason": 'too many connections for database "shop"', "error": "database_limit"},
+        ["connections_refused"],
+        [],
+    ),
+    "a pooler refuses": (
+        PRESSED,
+        {"available": False, "reason": "PgBouncer answers: no more connections allowed", "error": "pooler_full"}
+        | {"pooler": {"name": "PgBouncer", "pools": [], "reason": "name the role in stats_users"}},
+        ["pooler_refuses"],
+        [],
+    ),
+    "a pooler lets its clients wait": (
+        PRESSED,
+        {**activity(BUSY), "pooler": {"name": "PgBouncer", "pools": [pooled(7, 0)], "reason": ""}},
+        ["pooler_short"],
+        [],
+    ),
+    "a pooler has connections left": (
+        PRESSED,
+        {**activity(BUSY), "pooler": {"name": "PgBouncer", "pools": [pooled(0, 3)], "reason": ""}},
+        ["pool_too_small"],
+        ["raise_pool_size"],
+    ),
     "the pool lost its connections": (
         PRESSED,
-        [session("idle", 40) for _ in range(25)],
+        [session("idle", 700) for _ in range(25)],
         ["pool_leak"],
         ["restart_application"],
     ),
@@ -424,7 +530,7 @@ MEASURED_CONCLUDED = {
     ),
     "the pool is too small": (PRESSED, BUSY, ["pool_too_small"], ["raise_pool_size"]),
     "one of them just changes hands": (pool(7, 24), BUSY[:24], ["pool_too_small"], ["raise_pool_size"]),
-    "already as large as it may be": (pool(7, 35, 35), BUSY, ["pool_too_small"], []),
+    "already as large as it may be": (pool(7, 35, 35), [session() for _ in range(35)], ["pool_too_small"], []),
     "two replicas, each too small": (pool(7, 50, 50, 2), BUSY + BUSY, ["pool_too_small"], ["raise_pool_size"]),
     "waiting without a known cause": (pool(3, 10), [session() for _ in range(10)], ["waiting_unexplained"], []),
 }
@@ -557,7 +663,7 @@ def test_a_verb_the_manager_cannot_do_is_known_in_the_plan(diagnose, service, wh
 
 
 def test_the_plan_names_exactly_what_it_touches(diagnose):
-    result = diagnose("db_pool", {"metrics": pool(7, 50, 50, 2), "postgres_activity": activity(BUSY)}, **SYSTEM)
+    result = diagnose("db_pool", {"metrics": pool(7, 50, 50, 2), "postgres_activity": activity(BUSY + BUSY)}, **SYSTEM)
     (step,) = result["plan"]["steps"]
     change = {"service": "api", "variable": "PG_POOL_MAX", "url_parameter": "", "from": 25, "to": 35}
     assert step["targets"] == [change]
@@ -604,12 +710,32 @@ def test_the_hash_knows_how_it_is_done(diagnose, changes):
     ],
 )
 def test_whose_sessions_are_the_pools(diagnose, names, patterns, problem):
-    sessions = [session("idle", 40, application_name=names[number % len(names)]) for number in range(25)]
+    sessions = [session("idle", 700, application_name=names[number % len(names)]) for number in range(25)]
     observed = {"metrics": PRESSED, "postgres_activity": activity(sessions)}
     more = {"db_pool_applications": patterns} if patterns else {}
     result = diagnose("db_pool", observed, **SYSTEM, **more)
     assert causes_that_are(result, "problem") == [problem]
     assert steps_that_act(result) == (["restart_application"] if problem == "pool_leak" else [])
+
+
+@pytest.mark.parametrize(
+    ("in_progress", "seconds", "problem"),
+    [(32, 75, "held_without_work"), (31, 700, "held_without_work"), (7, 75, "pool_leak"), (9, 700, "pool_leak")],
+)
+def test_requests_in_progress_tell_a_lost_connection_from_a_held_one(diagnose, in_progress, seconds, problem):
+    metrics = pool(7, 25)
+    metrics["value"]["in_progress"] = in_progress
+    observed = {"metrics": metrics, "postgres_activity": activity([session("idle", seconds) for _ in range(25)])}
+    result = diagnose("db_pool", observed, **SYSTEM, db_pool_in_progress="requests")
+    assert causes_that_are(result, "problem") == [problem]
+    assert steps_that_act(result) == (["restart_application"] if problem == "pool_leak" else [])
+
+
+def test_a_role_at_its_limit_whose_role_nobody_knows_is_no_healthy_pool(diagnose):
+    seen = activity([session(application_name="cron", user="app") for _ in range(3)], roles=[role(3, 3)])
+    result = diagnose("db_pool", {"metrics": pool(0, 0), "postgres_activity": seen}, **SYSTEM)
+    assert result["status"] == "unknown" and "the role app has all of its 3 connections" in result["msg"]
+    assert "db_pool_applications" in result["msg"]
 
 
 def test_only_the_statements_of_the_application_are_cancelled(diagnose):
@@ -674,6 +800,21 @@ def test_a_cause_of_ones_own(diagnose):
     mine = {"quiet": {"when": "true", "summary": "all quiet", "advice": "enjoy"}}
     result = diagnose("db_pool", observed, **SYSTEM, db_pool_extra_causes=mine)
     assert result["status"] == "unknown"  # this process gave it as untrusted text, which is never evaluated
+
+
+@pytest.mark.parametrize(
+    "sessions",
+    [
+        [session("idle in transaction", 400, is_superuser=True, may_end=False, user="shop")],
+        [session(seconds=400, is_superuser=True, may_end=False, user="shop") for _ in range(25)],
+        [session(pid=7, seconds=90, is_superuser=True, may_end=False, user="shop"), *queue_behind(7, 25)],
+    ],
+)
+def test_why_sessions_of_a_superuser_are_left_alone_and_what_to_change(diagnose, sessions):
+    result = diagnose("db_pool", {"metrics": PRESSED, "postgres_activity": activity(sessions)}, **SYSTEM)
+    (step,) = result["plan"]["steps"]
+    assert not step["available"]
+    assert "role shop is a superuser" in step["why_not"] and "ALTER ROLE shop NOSUPERUSER" in step["why_not"]
 
 
 def test_text_from_the_database_is_never_a_template(diagnose):

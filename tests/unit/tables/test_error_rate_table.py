@@ -35,6 +35,19 @@ SYSTEM: dict[str, Any] = {
 SERVER = {"system_prometheus": {"url": "http://prometheus:9090"}}
 
 
+def limited(what: str) -> dict[str, Any]:
+    row = {
+        "what": what,
+        "role": "app" if what == "role" else "",
+        "limit": 3,
+        "used": 3,
+        "idle": 0,
+        "here": 3,
+        "free": 0,
+    }
+    return {"available": True, "longest": [], "connections": {"limits": [row]}}
+
+
 def metrics(
     errors: float,
     answers: float = 200,
@@ -179,6 +192,21 @@ TABLE: dict[str, tuple[dict[str, Any], dict[str, Any], str, list[str]]] = {
         *({"metrics": metrics(100), "postgres_activity": down("too_many_connections")}, {}),
         *("problem", ["database_connections"]),
     ),
+    **{
+        error: ({"metrics": metrics(100), "postgres_activity": down(error)}, {}, "problem", ["database_connections"])
+        for error in ("database_limit", "pooler_full", "pooler_waits")
+    },
+    "a pooler has no server": (
+        *({"metrics": metrics(100), "postgres_activity": down("pooler_without_server")}, {}),
+        *("problem", ["database_down"]),
+    ),
+    **{
+        f"the limit of the {what}": (
+            *({"metrics": metrics(100, a=95, b=5), "postgres_activity": limited(what)}, {}),
+            *("problem", ["connection_limit"]),
+        )
+        for what in ("role", "database")
+    },
     "pool used up": ({"metrics": metrics(100, waiting=7)}, {}, "problem", ["database_connections"]),
     "Redis down": ({"metrics": metrics(100), "redis": down("refused")}, {}, "problem", ["cache_down"]),
     "Redis out of memory": ({"metrics": metrics(100), "redis": REDIS_FULL}, {}, "problem", ["cache_down"]),

@@ -90,7 +90,7 @@ def test_statements_are_shown_without_what_is_in_quotes(query, shown):
         ),
         ('FATAL:  too many connections for role "oncall"', "role_limit"),
         ('53300 connection failed: FATAL:  too many connections for role "oncall"', "role_limit"),
-        ('FATAL:  too many connections for database "labpics"', "too_many_connections"),
+        ('FATAL:  too many connections for database "labpics"', "database_limit"),
         ("FATAL:  the database system is starting up", "starting_up"),
         ('FATAL:  password authentication failed for user "app"', "credentials"),
         ('FATAL:  database "x" does not exist', "no_database"),
@@ -113,10 +113,27 @@ def test_statements_are_shown_without_what_is_in_quotes(query, shown):
         ("42501 permission denied for view pg_file_settings", "not_allowed"),
         ("Error response from daemon: No such container: db", "no_engine"),
         ("psql: ERROR:  42501: permission denied", "not_allowed"),
+        ("FATAL:  unsupported startup parameter: options", "pooler_refuses_options"),
+        ("FATAL:  unsupported startup parameter in options: statement_timeout", "pooler_refuses_options"),
+        (
+            "FATAL:  Feature not supported: RDS Proxy currently doesn't support command-line options.",
+            "pooler_refuses_options",
+        ),
+        ("FATAL:  no more connections allowed (max_client_conn)", "pooler_full"),
+        ("FATAL:  (EMAXCONNSESSION) max clients reached in session mode", "pooler_full"),
+        ("FATAL:  Max client connections reached", "pooler_full"),
+        ("FATAL:  query_wait_timeout", "pooler_waits"),
+        ("FATAL:  server login has been failing, try again later (server_login_retry)", "pooler_without_server"),
+        ("FATAL:  pgbouncer cannot connect to server", "pooler_without_server"),
+        ("ERROR:  pgpool is not accepting any new connections", "pooler_without_server"),
+        ("FATAL:  no such database: shop", "pooler_no_database"),
+        ('FATAL:  No pool configured for database: "shop", user: "app"', "pooler_no_database"),
         ("something else", "other"),
     ],
 )
 def test_kinds_of_trouble(message, kind):
+    if kind.startswith("pooler_"):
+        assert postgres.pooler_of(message) in ("PgBouncer", "RDS Proxy", "Supavisor", "Pgpool", "PgCat")
     assert postgres.kind_of(message) == kind
     assert kind == "other" or postgres._ADVICE[kind]
 

@@ -1,0 +1,291 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who waits behind whom, and whom to cancel: the one that frees most and costs least. Pure."""
+
+from __future__ import annotations
+
+import re
+
+# A prepared transaction has no process: pg_blocking_pids() gives this for it.
+PREPARED_PID = 0
+# A wait this young may have ended between two looks of one statement.
+SETTLED_SECONDS = 1.0
+# Of what the head of a chain would free, a cheaper one behind it has to free this share.
+ENOUGH = 0.8
+
+_CHAIN_LIMIT = 6
+_WRAPAROUND = re.compile(r"to prevent wraparound", re.IGNORECASE)
+_COMMENTS = re.compile(r"(?:\s|/\*.*?\*/|--[^\n]*\n)*", re.DOTALL)
+_MAINTENANCE = re.compile(
+    r"(alter|vacuum|analy[sz]e|cluster|reindex|create|drop|truncate|lock|comment|grant|revoke|refresh)\b", re.IGNORECASE
+)
+_CONCURRENTLY = re.compile(r"\bconcurrently\b", re.IGNORECASE)
+
+# kind: (rank of what cancelling it costs, what it costs). Below 90 it may be cancelled.
+_COSTS = {
+    "waiting_maintenance": (
+        0,
+        "loses nothing: it waits and has done nothing yet, and can be run again with a lock_timeout",
+    ),
+    "waiting_migration": (25, "what its transaction did before it waited is rolled back, and can be run again"),
+    "waiting_statement": (20, "its client sees an error; the statement has done nothing yet"),
+    "maintenance": (30, "what it has done until now has to be done again"),
+    "idle_transaction": (40, "its transaction is rolled back, and its client has to begin again"),
+    "waiting_transaction": (50, "what its transaction did before it waited is rolled back"),
+    "statement": (60, "what it has done until now is rolled back"),
+    "concurrent_index": (70, "leaves an invalid index behind, which has to be dropped"),
+    "autovacuum": (90, "the server cancels it by itself where it is in the way, and it begins again"),
+    "parallel_worker": (91, "it belongs to a session that leads it"),
+    "committing": (92, "must not be cancelled: it has committed, and waits for a standby"),
+    "wraparound": (
+        93,
+        "must not be cancelled: it protects the database from the end of its transaction numbers, and would begin again",
+    ),
+    "replication": (94, "a standby or a subscriber needs it"),
+    "recovery": (95, "it replays the log of the primary"),
+    "background": (96, "a process of the server or of an extension, which no session ends"),
+    "prepared": (97, "no session holds it: COMMIT PREPARED or ROLLBACK PREPARED ends it"),
+    "hidden": (98, "its statement is hidden from the role that looks"),
+    "not_in_view": (99, "no session of that process id is there"),
+}
+
+
+def kind_of(session, standby_wait="IPC:SyncRep"):
+    """What a process is to those that wait for it: a key of the costs."""
+    backend = session.get("backend_type") or ""
+    query = session["query"] or ""
+    if session["pid"] == PREPARED_PID:
+        return "prepared"
+    if session.get("hidden"):
+        return "hidden"
+    if backend == "autovacuum worker":
+        return "wraparound" if _WRAPAROUND.search(query) else "autovacuum"
+    if backend == "walsender" or backend.startswith("logical replication"):
+        return "replication"
+    if backend == "startup":
+        return "recovery"
+    if backend == "parallel worker":
+        return "parallel_worker"
+    if backend not in ("", "client backend"):
+        return "background"
+    if session["wait"] == standby_wait:
+        return "committing"
+    if session["state"].startswith("idle"):
+        return "idle_transaction"
+    text = query[_COMMENTS.match(query).end() :]
+    maintenance = bool(_MAINTENANCE.match(text))
+    if maintenance and _CONCURRENTLY.search(text):
+        return "concurrent_index"
+    if not session["blocked_by"]:
+        return "maintenance" if maintenance else "statement"
+    # Its transaction is older than the statement, and has locks of a writer.
+    if session["wrote"]:
+        return "waiting_migration" if maintenance else "waiting_transaction"
+    return "waiting_maintenance" if maintenance else "waiting_statement"
+
+
+def may_cancel(session):
+    """Whether it is one that anybody should cancel, whoever is allowed to."""
+    return _COSTS[kind_of(session)][0] < 90
+
+
+def locks_of(waits, holds):
+    """What each process asks for and holds.
+
+    Args:
+        waits: rows with ``pid``, ``object``, ``mode``, ``locktype`` and ``relation``, of locks that are not granted.
+        holds: rows with ``pid``, ``object`` and ``modes``, of locks that somebody waits for.
+    """
+    asks = {}
+    for row in waits:
+        asks.setdefault(row["pid"], row)
+    held = {(row["pid"], row["object"]): row["modes"] for row in holds}
+    return asks, held
+
+
+def effective(everyone, asks):
+    """By process id, all whom it waits for. Who waits for its turn at a row waits for the holder of the row too."""
+    behind = {}
+    for pid in everyone:
+        found, queue, seen = set(), [pid], {pid}
+        while queue:
+            at = queue.pop()
+            for blocker in everyone[at]["blocked_by"] if at in everyone else ():
+                found.add(blocker)
+                if asks.get(at, {}).get("locktype") == "tuple" and blocker not in seen:
+                    seen.add(blocker)
+                    queue.append(blocker)
+        found.discard(pid)
+        behind[pid] = found
+    return behind
+
+
+def freed_by(pid, behind):
+    """Who no longer waits when a process is gone: those that wait for nobody but it and for whom it frees."""
+    gone = {pid}
+    grown = True
+    while grown:
+        freed = {one for one, blockers in behind.items() if blockers and one not in gone and blockers <= gone}
+        grown = bool(freed)
+        gone |= freed
+    return gone - {pid}
+
+
+def chains(everyone, waits, holds, prepared=()):
+    """The queues, longest first: each head, who waits behind it, and whom to cancel.
+
+    Args:
+        everyone: sessions and other processes in view, by process id.
+        waits, holds: see :func:`locks_of`.
+        prepared: the prepared transactions, for the name of the head that has no process.
+
+    Returns:
+        Rows with ``head`` (process id), ``kind``, ``blocks``, ``blocked_seconds``, ``chain`` (lines), ``frees``, ``cancel`` (a
+        session, or None where nobody should be cancelled), ``costs`` (a text) and ``held_by_head``.
+    """
+    asks, held = locks_of(waits, holds)
+    behind = effective(everyone, asks)
+    heads = sorted({pid for blockers in behind.values() for pid in blockers if not behind.get(pid)})
+    found = []
+    for head in heads:
+        session = everyone.get(head) or _nobody(head, prepared)
+        queue = _queue(head, everyone)
+        if not queue:
+            continue
+        chosen, freed, whole = choose(head, everyone, behind)
+        path = _path(head, chosen, everyone)
+        found.append(
+            {
+                "head": head,
+                "kind": kind_of(session),
+                "head_costs": _COSTS[kind_of(session)][1],
+                "blocks": len([pid for pid in queue if is_client(everyone[pid])]),
+                "blocked_seconds": max([everyone[pid]["wait_seconds"] for pid in queue]),
+                "cancel": everyone[chosen] if chosen is not None else None,
+                "frees": freed,
+                "frees_all": freed + (chosen not in (None, head)) >= whole,
+                "costs": _COSTS[kind_of(everyone[chosen])][1] if chosen is not None else _COSTS[kind_of(session)][1],
+                "chain": [_line(pid, everyone, asks, held, prepared) for pid in path],
+            }
+        )
+    return sorted(found, key=lambda one: (-one["blocks"], one["head"]))
+
+
+def choose(head, everyone, behind):
+    """Whom to cancel, as ``(process id or None, how many clients that frees, how many the head would)``.
+
+    Without it the same would wait again: only who frees nearly as many as the head counts, and of these the cheapest.
+    """
+    whole = _clients(freed_by(head, behind), everyone)
+    options = []
+    for pid in [head, *sorted(_queue(head, everyone))]:
+        session = everyone.get(pid)
+        if session is None or not may_cancel(session):
+            continue
+        # A statement that waits in the middle is no reason for the queue: another one like it takes its place.
+        if pid != head and kind_of(session) not in ("waiting_maintenance", "waiting_migration"):
+            continue
+        frees = _clients(freed_by(pid, behind), everyone)
+        # It is one of those that the head would free.
+        enough = frees + (pid != head and is_client(session)) >= ENOUGH * whole
+        if frees and enough:
+            options.append((_COSTS[kind_of(session)][0], -frees, pid))
+    if not options:
+        return None, 0, whole
+    _cost, frees, pid = min(options)
+    return pid, -frees, whole
+
+
+def is_client(session):
+    """Whether a client waits for it, and not the server itself."""
+    return (session.get("backend_type") or "client backend") == "client backend"
+
+
+def _clients(pids, everyone):
+    return len([pid for pid in pids if pid in everyone and is_client(everyone[pid])])
+
+
+def _queue(head, everyone):
+    """All that wait for a process, directly or not."""
+    found, queue = set(), [head]
+    while queue:
+        at = queue.pop()
+        for pid, one in everyone.items():
+            if at in one["blocked_by"] and pid not in found and pid != head:
+                found.add(pid)
+                queue.append(pid)
+    return found
+
+
+def _path(head, chosen, everyone):
+    """From the head over the one to cancel to who waits behind it, one of each."""
+    path, at = [head], head
+    while len(path) < _CHAIN_LIMIT:
+        next_ones = sorted(pid for pid, one in everyone.items() if at in one["blocked_by"] and pid not in path)
+        if not next_ones:
+            break
+        preferred = [pid for pid in next_ones if pid == chosen] or sorted(
+            next_ones, key=lambda pid: (-len(_queue(pid, everyone)), pid)
+        )
+        at = preferred[0]
+        path.append(at)
+    return path
+
+
+def _nobody(pid, prepared):
+    gids = ", ".join(row["gid"] for row in prepared if row["blocks"])
+    return {
+        "pid": pid,
+        "query": gids if pid == PREPARED_PID else "",
+        "wait": "",
+        "state": "",
+        "blocked_by": [],
+        "hidden": pid != PREPARED_PID,
+        "application_name": "",
+        "user": "",
+    }
+
+
+def described(session):
+    """A process in words: what it is, whose, and what it runs."""
+    kind = kind_of(session)
+    if kind == "prepared":
+        return f"a prepared transaction ({session['query']})"
+    whose = " of ".join(filter(None, (session.get("application_name") or "", session.get("user") or "")))
+    what = session.get("backend_type") or "client backend"
+    who = (
+        f"{whose or 'a session without a name'}"
+        if what == "client backend"
+        else f"{what}{' ' + whose if whose else ''}"
+    )
+    doing = session["query"] or session["state"]
+    if kind == "idle_transaction":
+        doing = f"{session['state']}, last {session['query']}"
+    return f"process {session['pid']} ({who}: {doing})"
+
+
+def _line(pid, everyone, asks, held, prepared):
+    """One place of the chain in words: who it is, what it holds and what it waits for."""
+    session = everyone.get(pid) or _nobody(pid, prepared)
+    line = described(session)
+    holds = sorted({mode for (holder, _), modes in held.items() if holder == pid for mode in modes})
+    if holds:
+        line += f" holds {', '.join(holds)}"
+    if session["blocked_by"]:
+        asked = asks.get(pid)
+        what = f"{asked['mode']} on {asked['relation'] or asked['locktype']}" if asked else "a lock"
+        line += f"{' and' if holds else ''} waits {session['wait_seconds']:g} s for {what}"
+    return line
+
+
+def unseen(everyone):
+    """Those that wait for long enough to be sure, and whose holder is not in view: ``(process id, holder or None)``."""
+    found = []
+    for pid, one in everyone.items():
+        if not one.get("asks_lock") or one["wait_seconds"] < SETTLED_SECONDS:
+            continue
+        missing = [blocker for blocker in one["blocked_by"] if blocker != PREPARED_PID and blocker not in everyone]
+        if missing or not one["blocked_by"]:
+            found.append((pid, missing[0] if missing else None))
+    return found
