@@ -49,11 +49,15 @@ def test_what_stands_for_a_name_of_the_version_before_is_asked_for():
 MISTAKES = {
     # what somebody mistypes in db_pool: (what stands there, what they write, what is said)
     "a misspelt name in a when": (
-        "when: blockers | length",
-        "when: blocker | length",
-        "uses blocker, which is not defined",
+        "when: refreshes | length",
+        "when: refresh | length",
+        "uses refresh, which is not defined",
     ),
-    "a misspelt name in a summary": ("{{ blockers | map(", "{{ blokers | map(", "uses blokers, which is not defined"),
+    "a misspelt name in a summary": (
+        "{{ refreshes | map(",
+        "{{ refeshes | map(",
+        "uses refeshes, which is not defined",
+    ),
     "a misspelt name in evidence": (
         "db_pool_evidence:",
         'db_pool_evidence:\n  - more: "{{ capacitty }}"',
