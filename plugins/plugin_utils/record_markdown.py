@@ -132,6 +132,9 @@ def _plan(run: Mapping[str, Any]) -> Iterable[str]:
     for step in plan.get("steps") or ():
         state = f"risk {step['risk']}" if step["available"] else f"not available: {step['why_not']}"
         yield _item(f"{step['remedy']} for {step['cause']}, {state}")
+        for before, key in (("on ", "words"), ("", "does"), ("undone: ", "undone"), ("not undone: ", "irreversible")):
+            if step.get(key):
+                yield f"  - {_text(before + step[key])}"
         yield f"  - targets: {_code(step['targets'])}"
         if step["undo"] is not None:
             yield f"  - undo: {_code(step['undo'])}"
