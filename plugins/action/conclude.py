@@ -8,11 +8,14 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from ansible import constants
 from ansible.plugins.action import ActionBase
 
-from ..module_utils.text.one_line import inert
+from ..module_utils.text.one_line import inert, one_line
 from ..plugin_utils import lifecycle
 from ..plugin_utils.plain import plain
+
+RECORD = "oncall.runbooks.record"
 
 
 class ActionModule(ActionBase):
@@ -33,6 +36,10 @@ class ActionModule(ActionBase):
                 state, diagnosis, bool(self._task.check_mode or diagnosis.get("check_mode")), time.time()
             )
         )
+        if RECORD not in constants.CALLBACKS_ENABLED:
+            # Without the callback of that name nobody would see what came of it.
+            line = one_line(f"{run['host']} : {run['outcome']}: {run['summary']}", 500)
+            self._display.display(line, color=lifecycle.COLORS.get(run["outcome"], "red"))
         result.update(
             changed=any(action["state"] != "failed" for action in run["actions"]),
             msg=f"{run['outcome']}: {run['summary']}",

@@ -53,7 +53,6 @@ from ..plugin_utils.plan_in_words import NOTICED
 from ..plugin_utils.record_markdown import markdown
 
 COLLECTION = "oncall.runbooks."
-COLORS = {"healthy": "green", "resolved": "green", "planned": "cyan", "advised": "yellow"}
 
 # What Ansible says around the reason that an argument has no value.
 _AROUND = re.compile(
@@ -155,7 +154,7 @@ class CallbackModule(CallbackBase):
     def _say(self, run: dict[str, Any], width: int) -> None:
         outcome = run["outcome"]
         line = f"{run['host']:<{width}} : {outcome:<10} {one_line(run['summary'], 400)}"
-        self._display.display(line, color=COLORS.get(outcome, "red"))
+        self._display.display(line, color=lifecycle.COLORS.get(outcome, "red"))
         indent = " " * (width + 3)
         for change in run.get("before_and_after") or ():
             self._display.display(f"{indent}before {one_line(change, 300)}")

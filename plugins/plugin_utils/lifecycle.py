@@ -40,6 +40,7 @@ from .judge import (
 PLANNED, RESOLVED, UNRESOLVED = "planned", "resolved", "unresolved"
 BLOCKED, ADVISED = "blocked", "advised"
 OUTCOMES = (HEALTHY, PLANNED, RESOLVED, UNRESOLVED, BLOCKED, ADVISED, UNKNOWN)
+COLORS = {HEALTHY: "green", RESOLVED: "green", PLANNED: "cyan", ADVISED: "yellow"}
 NEEDS_A_PERSON = (UNRESOLVED, BLOCKED, ADVISED, UNKNOWN)
 
 State = dict[str, Any]

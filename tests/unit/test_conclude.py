@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from ansible import constants
 from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.play_context import PlayContext
 from ansible.playbook.task import Task
 from ansible.plugins.loader import connection_loader
 from ansible.template import Templar
+from ansible.utils.display import Display
 
 from ansible_collections.oncall.runbooks.plugins.action.conclude import ActionModule
 from ansible_collections.oncall.runbooks.plugins.module_utils.text.one_line import inert
@@ -86,3 +88,13 @@ def test_a_state_concluded_before_belongs_to_an_earlier_runbook_of_the_play():
     assert second["run"]["outcome"] == "healthy"
     third = conclude(diagnosis=diagnosis("three", "healthy"), state=state, concluded=second["state_id"])
     assert third["run"]["outcome"] == "healthy"
+
+
+@pytest.mark.parametrize(("enabled", "lines"), [([], 1), (["oncall.runbooks.record"], 0), (["other.one"], 1)])
+def test_without_the_callback_the_result_is_seen_all_the_same(enabled, lines, monkeypatch):
+    said = []
+    monkeypatch.setattr(constants, "CALLBACKS_ENABLED", enabled)
+    monkeypatch.setattr(Display, "display", lambda self, text, **more: said.append(text))
+    conclude(diagnosis=diagnosis("one", "healthy", "all well\n\x1b[2J"), state={})
+    assert len(said) == lines
+    assert [line for line in said if "\n" in line or "\x1b" in line or "h : healthy: found all well" not in line] == []
