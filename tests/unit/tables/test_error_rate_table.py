@@ -134,6 +134,11 @@ def without_routes(measured: dict[str, Any]) -> dict[str, Any]:
 
 
 NOT_COUNTED = {"error_rate_in_progress": ""}
+SAYS_LIMIT = [{"count": 9, "line": "FATAL", "last": 'FATAL: too many connections for role "app"'}]
+SILENT, LOCKED_OUT = (
+    {"available": True, "services": {"api": {**services(590)["services"]["api"], "log_tail_errors": log}}}
+    for log in ([], SAYS_LIMIT)
+)
 LONG_AGO = {"deployment": deployment(600), "service": services(590)}
 RECENT = {"deployment": deployment(20), "service": services(19)}
 WITH = {**RECENT, "history": history(0.001, 0.2)}
@@ -202,11 +207,19 @@ TABLE: dict[str, tuple[dict[str, Any], dict[str, Any], str, list[str]]] = {
     ),
     **{
         f"the limit of the {what}": (
-            *({"metrics": metrics(100, a=95, b=5), "postgres_activity": limited(what)}, {}),
+            *({"metrics": metrics(100, a=95, b=5), "postgres_activity": limited(what), "service": SILENT}, {}),
             *("problem", ["connection_limit"]),
         )
         for what in ("role", "database")
     },
+    "the limit of the role, and its log says so": (
+        *({"metrics": metrics(100), "postgres_activity": limited("role"), "service": LOCKED_OUT}, {}),
+        *("problem", ["connection_limit"]),
+    ),
+    "a pool that is always at its limit, and an error of the code": (
+        *({"metrics": metrics(100, a=95, b=5), "postgres_activity": limited("role")}, {}),
+        *("problem", ["route_failing"]),
+    ),
     "pool used up": ({"metrics": metrics(100, waiting=7)}, {}, "problem", ["database_connections"]),
     "Redis down": ({"metrics": metrics(100), "redis": down("refused")}, {}, "problem", ["cache_down"]),
     "Redis out of memory": ({"metrics": metrics(100), "redis": REDIS_FULL}, {}, "problem", ["cache_down"]),
