@@ -153,7 +153,7 @@ class ActionModule(ActionBase):
     def _accepted(self, runbook: str, claims: Mapping[str, Any]) -> set[str]:
         """The claims of this runbook that the inventory does without."""
         spots = [str(spot).partition(".") for spot in self._template(_BLIND_SPOTS) or []]
-        accepted = {name for owner, _, name in spots if owner == runbook}
+        accepted = {name for owner, _dot, name in spots if owner == runbook}
         if wrong := sorted(accepted - set(claims)) if claims else []:
             known = ", ".join(f"{runbook}.{name}" for name in claims)
             raise AnsibleActionFail(f"system_blind_spots names {runbook}.{wrong[0]}; known are {known}")

@@ -53,7 +53,8 @@ RETURN = r"""
 run:
   description: >-
     C(run_id), C(runbook), C(host), C(outcome), C(summary), C(started_at) and C(finished_at) in epoch seconds, C(seconds),
-    C(check_mode), C(findings), C(findings_after), C(health), C(health_after), C(before_and_after), C(not_looked_at), C(plan), C(actions), C(guard), C(override), C(passed_guards), C(evidence),
+    C(check_mode), C(findings), C(findings_after), C(health), C(health_after), C(before_and_after), C(not_looked_at),
+    C(plan), C(actions), C(guard), C(override), C(passed_guards), C(evidence),
     C(evidence_after), C(notes), C(title), C(severity) and C(escalation).
   type: dict
   returned: always

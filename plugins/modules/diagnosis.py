@@ -86,7 +86,8 @@ not_looked_at:
   returned: without O(names)
 plan:
   description: >-
-    C(steps), each with C(remedy), C(cause), C(risk), C(targets), C(undo), C(available), C(why_not), its targets in C(words), what it C(does), and how it is C(undone) or why it is C(irreversible); the highest C(risk);
+    C(steps), each with C(remedy), C(cause), C(risk), C(targets), C(undo), C(available), C(why_not), its targets in C(words),
+    what it C(does), and how it is C(undone) or why it is C(irreversible); the highest C(risk);
     and the C(hash) that approves exactly this plan on this host.
   type: dict
   returned: without O(names)

@@ -269,7 +269,7 @@ def _line(pid, everyone, asks, held, prepared):
     """One place of the chain in words: who it is, what it holds and what it waits for."""
     session = everyone.get(pid) or _nobody(pid, prepared)
     line = described(session)
-    holds = sorted({mode for (holder, _), modes in held.items() if holder == pid for mode in modes})
+    holds = sorted({mode for (holder, _lock), modes in held.items() if holder == pid for mode in modes})
     if holds:
         line += f" holds {', '.join(holds)}"
     if session["blocked_by"]:
