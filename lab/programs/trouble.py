@@ -182,18 +182,23 @@ async def high_usage(scene: Scene) -> None:
 
 
 async def max_connections(scene: Scene) -> None:
+    full = asyncio.Event()
+
     async def small_application(name: str) -> None:
         while True:
-            with suppress(psycopg.OperationalError):
+            try:
                 async with await scene.session(name) as session:
                     while True:
                         await session.execute("SELECT status, count(*) FROM orders WHERE id < 50 GROUP BY status")
                         await asyncio.sleep(1)
+            except psycopg.OperationalError:
+                full.set()
             await asyncio.sleep(2)
 
     for number in range(110):
         scene.go(small_application(f"app-{number % 22 + 1:02}"))
-    await asyncio.sleep(1.5)
+    # However long they take: the API comes last.
+    await full.wait()
     scene.load(12, "/orders/slow?seconds=0.4")
 
 

@@ -95,7 +95,6 @@ def _not_seen(run: Mapping[str, Any]) -> Iterable[str]:
 
 def _proven(run: Mapping[str, Any]) -> Iterable[str]:
     """What was seen afterwards of each cause acted on, and of all that is wrong then."""
-    yield from map(_item, run.get("before_and_after") or ())
     after = {finding["cause"]: finding for finding in run.get("findings_after") or ()}
     for action in run.get("actions") or ():
         if action["helped"] is not None:
@@ -104,6 +103,7 @@ def _proven(run: Mapping[str, Any]) -> Iterable[str]:
             gone = "is gone" if action["helped"] else "is not gone"
             helped = "helped" if action["helped"] else f"did not help. {seen}"
             yield _item(f"{action['cause']} {gone}: {action['remedy']} {helped}")
+    yield from map(_item, run.get("before_and_after") or ())
     treated = {action["cause"] for action in run.get("actions") or ()}
     for cause, finding in after.items():
         if finding["status"] != "ok" and cause not in treated:

@@ -58,7 +58,7 @@ def test_high_usage_is_left_alone(healthy_lab, player):
     before = state_of(healthy_lab)
     play = player.play()
     assert (play.code, play.outcome) == (0, "healthy"), play.output
-    assert "nobody waits: no action" in play.run["summary"]
+    assert "0 requests wait: no action" in play.run["summary"]
     assert state_of(healthy_lab) == before
 
 
