@@ -247,7 +247,9 @@ def _log(name, params, deadline):
     if not read and ended["stderr"].strip():
         # Without the right to read it, the journal looks empty.
         return {"log_tail_errors": None, "log_reason": masked(f"journalctl: {ended['stderr']}")}
-    found = {"log_tail_errors": group_error_lines("\n".join(read), params["log_lines"])}
+    errors = group_error_lines("\n".join(read), params["log_lines"])
+    # What systemd says of it is the consequence of what it said itself.
+    found = {"log_tail_errors": sorted(errors, key=lambda group: group["last"].startswith("Failed to start "))}
     if params["log_lines"] < 1:
         found = {"log_tail_errors": None, "log_reason": "log_lines is 0"}
     if params["log_tail_lines"] > 0:
