@@ -191,7 +191,7 @@ def test_an_alert_of_a_rule_arrives_and_is_over(outside: Outside, tmp_path: Path
     # The service reads all of it, and knows who sends it.
     sent = [(header, body) for path, header, body in outside.told if path == "/alerts"]
     assert {header for header, _ in sent} == {f"Bearer {TOKEN}"}
-    assert [bad for _, body in sent for bad in alerts.read(body)[1]] == []
+    assert [bad for _, body in sent for bad in alerts.read(body).bad] == []
     # Each alert is a group of its own.
     assert {len(json.loads(body)["alerts"]) for _, body in sent} == {1}
 

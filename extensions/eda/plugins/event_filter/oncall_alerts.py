@@ -64,11 +64,11 @@ def main(event: dict[str, Any], config: str = "") -> list[dict[str, Any]]:
         # The source answers with it, and Alertmanager tries again.
         raise web.HTTPServiceUnavailable(text="the settings or the inventory cannot be read; see the log") from None
     try:
-        good, bad = read(json.dumps(event.get("payload")).encode())
+        kept = read(json.dumps(event.get("payload")).encode())
     except (Refused, RecursionError) as error:
         LOG.warning("a notification is dropped: %s", _shown(error))
         return []
-    found = sort(good, bad, settings, known, time.time())
+    found = sort(kept.alerts, kept.bad, settings, known, time.time(), kept.left_out)
     for row in found.aside:
         LOG.warning("an alert is dropped: %s", _shown(row["reason"]))
     return [

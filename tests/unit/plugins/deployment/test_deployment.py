@@ -123,7 +123,7 @@ class TestObserve:
         repository.git("clone", "--quiet", ".", str(tmp_path / "clone"))
         clone = observe({"path": str(tmp_path / "clone"), "revision": "", "timeout_seconds": 10})
         assert clone["upstream"] == "origin/main"
-        assert clone["commits"][0]["subject"] == "Grüße [31m password=********"
+        assert clone["commits"][0]["subject"] == "Grüße password=********"
         repository.git("checkout", "--quiet", "--detach")
         assert look(repository)["branch"] is None
 
