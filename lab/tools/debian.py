@@ -19,28 +19,37 @@ class NoProgram(Exception):
     """There is no such program on this machine, and it cannot be had; says so in one line."""
 
 
-def ensure(program: str, package: str, cache: Path) -> str:
+def ensure(program: str, package: str, cache: Path, *libraries: str) -> str:
     """The program: the machine's own or, on Debian and Ubuntu, that of the package, unpacked below ``cache``.
 
-    Nothing is installed and no service is started, so this needs no root.
+    Nothing is installed and no service is started, so this needs no root. ``libraries`` are packages that it needs besides.
     """
     if found := shutil.which(program):
         return found
-    unpacked = cache / "root" / "usr" / "bin" / program
     cache.mkdir(parents=True, exist_ok=True)
     # Tests that start at the same moment fetch it once, and nobody starts a program that is half unpacked.
     with (cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not unpacked.exists():
+        if not (found := _unpacked(program, cache)):
+            packages = (*libraries, package)
             try:
-                _run(program, cache, "apt-get", "download", package)
+                _run(program, cache, "apt-get", "download", *packages)
             except NoProgram:
                 # Lists that are missing or too old; only root can have them fetched.
                 _run(program, cache, "apt-get", "update")
-                _run(program, cache, "apt-get", "download", package)
-            newest = max(cache.glob(f"{package}_*.deb"), key=lambda path: path.stat().st_mtime)
-            _run(program, cache, "dpkg-deb", "-x", str(newest), str(cache / "root"))
-    return str(unpacked)
+                _run(program, cache, "apt-get", "download", *packages)
+            # The program's own comes last: where it is there, all of it is.
+            for one in packages:
+                newest = max(cache.glob(f"{one}_*.deb"), key=lambda path: path.stat().st_mtime)
+                _run(program, cache, "dpkg-deb", "-x", str(newest), str(cache / "root"))
+            found = _unpacked(program, cache)
+    if not found:
+        raise NoProgram(f"no {program} here, and the package {package} has none")
+    return found
+
+
+def _unpacked(program: str, cache: Path) -> str:
+    return next(map(str, (cache / "root" / "usr").glob(f"*bin/{program}")), "")
 
 
 def _run(program: str, folder: Path, *argv: str) -> None:

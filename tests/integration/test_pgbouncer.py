@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import shutil
 import socket
 import subprocess
@@ -13,37 +12,21 @@ from typing import Any
 
 import psycopg
 import pytest
+from debian_programs import program
 from plays import REPOSITORY
 from postgres_servers import Server, server, until
 
 from lab.layout import as_unprivileged
 from lab.ports import free_port
+from lab.tools.debian import ensure
 
 
 def pgbouncer() -> tuple[str, str]:
     """The program of this machine or of Debian's package, unpacked and not installed, and where its libraries are."""
-    if found := shutil.which("pgbouncer", path="/usr/sbin:/usr/bin:/usr/local/bin"):
-        return found, ""
-    cache = REPOSITORY / ".cache" / "pgbouncer"
-    unpacked = cache / "root" / "usr" / "sbin" / "pgbouncer"
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not unpacked.exists():
-            try:
-                subprocess.run(
-                    ["apt-get", "download", "pgbouncer", "libc-ares2"],
-                    cwd=cache,
-                    check=True,
-                    capture_output=True,
-                    timeout=180,
-                )
-                for package in cache.glob("*.deb"):
-                    subprocess.run(["dpkg-deb", "-x", str(package), str(cache / "root")], check=True, timeout=60)
-            except (OSError, subprocess.SubprocessError) as error:
-                pytest.skip(f"no pgbouncer here, and apt-get cannot fetch it: {error}")
-    libraries = next((str(path.parent) for path in (cache / "root").rglob("libcares.so.2")), "")
-    return str(unpacked), libraries
+    found = program(lambda cache: ensure("pgbouncer", "pgbouncer", cache, "libc-ares2"), "pgbouncer")
+    ours = REPOSITORY / ".cache" / "pgbouncer" / "root"
+    unpacked = ours.rglob("libcares.so.2") if Path(found).is_relative_to(ours) else ()
+    return found, next((str(path.parent) for path in unpacked), "")
 
 
 @contextlib.contextmanager
