@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..catalog import Runbook
-from ..results import HostResult, Outcome, Result, RunbookRun, of_document
+from ..results import HostResult, Outcome, Result, RunbookRun, Step, of_document
 
 STYLES = {
     Outcome.HEALTHY: "green",
@@ -206,6 +206,18 @@ def _how_to_act(host: HostResult, told: Result, inventories: Sequence[str]) -> l
     return [f"to act on exactly this: {shlex.join([*argv, *(part for one in hashes for part in ('--approve', one))])}"]
 
 
+def _of_step(step: Step) -> list[str]:
+    if not step.available:
+        return [shown(f"remedy {step.remedy} is not available: {shown(step.why_not)}")]
+    # A result of a version before has no words.
+    targets = step.words or json.dumps(step.targets, ensure_ascii=False, default=str)
+    said = {"": step.does, "Undone: ": step.undone, "Not undone: ": step.irreversible}
+    return [
+        shown(f"remedy {step.remedy} (risk {step.risk}) on {shown(targets, 200)}"),
+        *(f"       {before}{shown(text, 300)}" for before, text in said.items() if text),
+    ]
+
+
 def _of_run(run: RunbookRun) -> list[str]:
     lines = []
     for action in run.actions:
@@ -215,10 +227,7 @@ def _of_run(run: RunbookRun) -> list[str]:
     lines += [f"not looked at: {shown(line, 300)}" for line in run.not_looked_at]
     if run.outcome in (Outcome.PLANNED, Outcome.BLOCKED, Outcome.ADVISED):
         for step in run.plan.steps:
-            what = f"risk {step.risk}" if step.available else f"not available: {shown(step.why_not)}"
-            lines.append(shown(f"remedy {step.remedy} ({what}) on {shown(step.words, 200)}"))
-            said = {"": step.does, "Undone: ": step.undone, "Not undone: ": step.irreversible} if step.available else {}
-            lines += [f"       {before}{shown(text, 300)}" for before, text in said.items() if text]
+            lines += _of_step(step)
         for finding in run.findings:
             lines += [f"advice {shown(line, 300)}" for line in finding.advice]
     if run.escalation:

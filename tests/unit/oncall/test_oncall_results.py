@@ -11,7 +11,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from oncall.results import EXIT_CODES, Outcome, Result, host_result, of_document
+from oncall.cli.display import _of_step
+from oncall.results import EXIT_CODES, Outcome, Result, Step, host_result, of_document
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -144,3 +145,20 @@ def test_the_document_is_as_its_schema_says():
     assert run["findings"][0]["advice"] == ["look"]
     assert run["plan"]["steps"][0]["targets"] == [{"pid": 7}]
     assert (document["outcome"], document["exit_code"], document["schema"]) == ("unknown", 22, 1)
+
+
+def test_a_step_in_words_at_a_terminal():
+    step = Step(
+        "end_blocker", "blocker", "low", ({"pid": 7},), True, words="pid 7", does="Ends it.", irreversible="None lost."
+    )
+    assert _of_step(step) == [
+        "remedy end_blocker (risk low) on pid 7",
+        "       Ends it.",
+        "       Not undone: None lost.",
+    ]
+    # As a version before has kept it.
+    assert _of_step(Step("end_blocker", "blocker", "low", ({"pid": 7},), True)) == [
+        'remedy end_blocker (risk low) on [{"pid": 7}]'
+    ]
+    told = _of_step(Step("end_blocker", "blocker", "low", (), False, "there is nothing it may touch", does="Ends it."))
+    assert told == ["remedy end_blocker is not available: there is nothing it may touch"]
