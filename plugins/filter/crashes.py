@@ -152,6 +152,7 @@ def _described(
         "restarts_per_hour": one.get("restarts_per_hour"),
         "exit": one.get("exit_meaning")
         or (f"exit code {one['exit_code']}" if one.get("exit_code") is not None else ""),
+        "exit_code": one.get("exit_code"),
         "oom_killed": bool(one.get("oom_killed")),
         **reason,
         "host_port": _host_port(one),
