@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import calendar
 import os
 import re
 import stat
+import time
 from pathlib import Path
 
 from ..deadline import Deadline
@@ -40,6 +42,11 @@ _STATES = {
 _BYTES_PER_LINE = 500
 _TAIL_LIMIT_BYTES = 256 * 1024
 _MAIN_LOG_BYTES = 64 * 1024
+_HOUR_SECONDS = 3600
+_LOGGED = re.compile(
+    r"^(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),(?P<milliseconds>\d{3}) \w+ (?P<what>spawned|exited|stopped): '?(?P<name>[^'\s]+)",
+    re.MULTILINE,
+)
 
 
 def observations(services, params):
@@ -135,8 +142,8 @@ def describe(program, main_log):
 
     Returns:
         A dict ``available``, ``state``, ``pid``, ``exit_code``, ``signal``, ``exit_meaning``,
-        ``started_at_seconds``, ``finished_at_seconds``, ``uptime_seconds`` and ``stopped_by_person``; None for what
-        is not known.
+        ``started_at_seconds``, ``finished_at_seconds``, ``uptime_seconds``, ``stopped_by_person``, ``restarts``,
+        ``restarts_per_hour`` and ``restart_times`` (as far back as its log was read); None for what is not known.
     """
     state = _STATES.get(program["state"], "unknown")
     lives = program["pid"] > 0
@@ -146,10 +153,17 @@ def describe(program, main_log):
         # A status of 0 can also mean that supervisord does not know, -1 that a signal ended the program.
         if ended == {"exit_code": None, "signal": None} and state == "exited" and program["exitstatus"] >= 0:
             ended["exit_code"] = program["exitstatus"]
+    again = restarts_in(main_log, program["name"], program["start"]) if main_log and program["start"] else None
+    if lives and again:
+        # The end before.
+        ended = last_end(program["name"], main_log)
     return dict(
         ended,
         available=True,
         state=state,
+        restarts=None if again is None else len(again),
+        restarts_per_hour=None if again is None else len([at for at in again if at > program["now"] - _HOUR_SECONDS]),
+        restart_times=again,
         pid=program["pid"] or None,
         exit_meaning=meaning(ended["exit_code"], ended["signal"]),
         started_at_seconds=program["start"] or None,
@@ -172,6 +186,29 @@ def last_end(name, main_log):
     return {"exit_code": int(code) if code else None, "signal": ends[-1].group("signal") if ends else None}
 
 
+def restarts_in(main_log, name, started_at_seconds):
+    """When supervisord started a program again after it had ended by itself, from its log.
+
+    The log is in the time of supervisord's own zone. Its last line about a start, and when that start was, tell how far
+    that is from UTC.
+
+    Returns:
+        Seconds since 1970, the oldest first.
+    """
+    times, last, ended_by_itself = [], None, False
+    for found in _LOGGED.finditer(main_log):
+        if found.group("name") != name:
+            continue
+        if found.group("what") != "spawned":
+            ended_by_itself = found.group("what") == "exited"
+            continue
+        last = calendar.timegm(time.strptime(found.group("at"), "%Y-%m-%d %H:%M:%S"))
+        last += int(found.group("milliseconds")) / 1000
+        times += [last] if ended_by_itself else []
+        ended_by_itself = False
+    return [round(at - last + started_at_seconds, 3) for at in times]
+
+
 def _full_name(program):
     group, name = program["group"], program["name"]
     return name if group == name else f"{group}:{name}"
@@ -182,10 +219,15 @@ def _is_only_one(program, programs):
 
 
 def _main_log(supervisor, wanted):
-    # getProcessInfo reports 0 for a program that ended too quickly, -1 for any signal: its log knows more.
-    if all(program["pid"] or not program["start"] for program in wanted.values()):
+    # getProcessInfo reports 0 for a program that ended too quickly, -1 for any signal, and of one that runs never how
+    # often it was started: its log knows more.
+    if all(_is_settled(program) or not program["start"] for program in wanted.values()):
         return ""
     return supervisor.multicall(("supervisor.readLog", -_MAIN_LOG_BYTES, 0))[0] or ""
+
+
+def _is_settled(program):
+    return program["pid"] and program["now"] - program["start"] > _HOUR_SECONDS
 
 
 def _unknown_name(key, name, config, programs):

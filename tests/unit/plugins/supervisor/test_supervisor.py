@@ -13,7 +13,7 @@ import time
 import pytest
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.deadline import Deadline
-from ansible_collections.oncall.runbooks.plugins.module_utils.services.supervisor import describe, last_end
+from ansible_collections.oncall.runbooks.plugins.module_utils.services.supervisor import describe, last_end, restarts_in
 from ansible_collections.oncall.runbooks.plugins.module_utils.supervisor.server import (
     Supervisor,
     SupervisorError,
@@ -239,3 +239,47 @@ def test_describe(program, main_log, expected):
     found = describe({"name": "api", "group": "api", "exitstatus": 0, "stop": 0, **program}, main_log)
     names = ("state", "pid", "exit_code", "signal", "uptime_seconds")
     assert tuple(found[name] for name in names) == expected
+
+
+# A program that ends every 1.2 s with startsecs=1: its state is RUNNING whenever somebody looks.
+LOOPS = """\
+2026-11-28 14:00:00,100 INFO spawned: 'api' with pid 10
+2026-11-28 14:00:01,101 INFO success: api entered RUNNING state, process has stayed up for > than 1 seconds (startsecs)
+2026-11-28 14:00:01,300 WARN exited: api (exit status 1; not expected)
+2026-11-28 14:00:02,300 INFO spawned: 'api' with pid 11
+2026-11-28 14:00:03,500 WARN exited: api (exit status 1; not expected)
+2026-11-28 14:00:03,600 INFO spawned: 'api-2' with pid 12
+2026-11-28 14:00:04,500 INFO spawned: 'api' with pid 13
+2026-11-28 14:00:05,700 INFO exited: api (exit status 0; expected)
+2026-11-28 14:00:06,700 INFO spawned: 'api' with pid 14
+"""
+BY_HAND = """\
+2026-11-28 14:00:00,100 INFO spawned: 'api' with pid 10
+2026-11-28 14:00:01,300 INFO waiting for api to stop
+2026-11-28 14:00:01,400 WARN stopped: api (terminated by SIGTERM)
+2026-11-28 14:00:02,300 INFO spawned: 'api' with pid 11
+"""
+
+
+def test_how_often_it_was_started_again():
+    # Its log is in another zone than UTC.
+    assert restarts_in(LOOPS, "api", 1000) == pytest.approx([995.6, 997.8, 1000.0])
+    assert restarts_in(BY_HAND, "api", 1000) == []
+    assert restarts_in(LOOPS, "none", 1000) == []
+
+
+def test_one_that_runs_at_the_moment_and_loops():
+    program = {
+        "name": "api",
+        "group": "api",
+        "exitstatus": 0,
+        "stop": 0,
+        "state": 20,
+        "pid": 14,
+        "start": 1000,
+        "now": 1001,
+    }
+    found = describe(program, LOOPS)
+    assert (found["state"], found["restarts"], found["restarts_per_hour"], found["exit_code"]) == ("running", 3, 3, 0)
+    found = describe(program, "")
+    assert (found["restarts"], found["restart_times"]) == (None, None)
