@@ -106,6 +106,11 @@ services:
       description: How many of them run.
       type: int
       sample: 1
+    left_over:
+      description: The names of containers that an interrupted recreate of Compose left behind. They are not looked at.
+      type: list
+      elements: str
+      sample: [8e4ed551c6dd_shop-api-1]
     container:
       description: The name of its container.
       type: str

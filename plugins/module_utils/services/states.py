@@ -23,7 +23,7 @@ KEYS = (
     *("state", "health", "health_output", "health_failing_streak", "exit_code", "signal", "exit_meaning", "error"),
     *("oom_killed", "oom_kills", "restarts", "restarts_per_hour", "restart_times", "restart_policy"),
     *("started_at_seconds", "finished_at_seconds", "uptime_seconds", "stopped_by_person"),
-    *("pid", "image", "container", "project_name", "containers", "replicas", "replicas_running"),
+    *("pid", "image", "container", "project_name", "containers", "replicas", "replicas_running", "left_over"),
     *("memory_limit_bytes", "memory_swap_limit_bytes", "memory_used_bytes", "memory_ratio", "rss_bytes"),
     *("cpu_seconds", "cpu_limit_cores", "cpu_cores", "cpu_ratio", "window_seconds"),
     *("memory_slope_bytes_per_second", "growth", "seconds_to_limit", "top_processes"),
