@@ -169,6 +169,57 @@ def test_full_and_something_expires(start):
     assert (found["available"], found["error"], found["memory_ratio"] > 0.9) == (True, "", True)
 
 
+def test_its_policy_evicts_and_what_it_needs_itself_is_too_much(start):
+    server = start("maxmemory-policy allkeys-lru")
+    with server.client() as client:
+        client.config_set("maxmemory", 100_000)
+
+        def work():
+            with contextlib.suppress(redis.exceptions.OutOfMemoryError):
+                client.set("key", "x")
+
+        with pytest.raises(redis.exceptions.OutOfMemoryError):
+            client.set("key", "x")
+        assert client.ping()
+        with going_on(work):
+            found = look(server.reach(), window_seconds=0.3)
+    assert (found["available"], found["error"]) == (True, "out_of_memory")
+    assert "without a single key" in found["reason"]
+    assert found["window"]["refused"].get("OOM", 0) > 0
+
+
+def test_a_node_of_a_cluster_that_is_not_whole(start):
+    server = start("cluster-enabled yes")
+    found = look(server.reach())
+    assert (found["error"], found["cluster_enabled"], found["cluster_state"]) == ("cluster_down", True, "fail")
+    with server.client() as client:
+        client.execute_command("CLUSTER", "ADDSLOTS", *range(16384))
+    until(lambda: look(server.reach())["cluster_state"] == "ok")
+    assert look(server.reach())["error"] == ""
+
+
+def test_who_may_not_ask_for_the_cluster_is_not_told_that_it_is_whole(start):
+    server = start("cluster-enabled yes")
+    with server.client() as client:
+        client.execute_command("ACL", "SETUSER", "watch", "on", ">w", "+ping", "+info")
+    found = look(server.reach(username="watch", password="w"))
+    assert (found["error"], found["cluster_enabled"], found["cluster_state"]) == ("", True, None)
+
+
+def test_a_client_with_a_wrong_password(start):
+    server = start(password=PASSWORD)
+
+    def work():
+        client = redis.Redis(port=server.port, password="wrong")
+        with contextlib.closing(client), contextlib.suppress(redis.AuthenticationError):
+            client.ping()
+
+    with going_on(work):
+        found = look(server.reach(password=PASSWORD), window_seconds=0.3)
+    assert found["error"] == ""
+    assert found["window"]["refused"]["WRONGPASS"] > 0
+
+
 def test_it_cannot_save(start, tmp_path):
     server = start("save 900 1", "dbfilename dump.rdb")
     (server.folder / "dump.rdb").mkdir()
