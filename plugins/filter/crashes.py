@@ -83,6 +83,8 @@ def _loops(one: Mapping[str, Any], restarts: float, settled_seconds: float) -> b
         return _ended(one)
     if state == "unknown":
         return "what it does is not known"
+    if state in _UP and one.get("restarts") is None and _is_young(one, settled_seconds):
+        return f"it was started {one['uptime_seconds']:.0f} s ago, and nothing shows how often before"
     if state not in _UP or not count or one.get("uptime_seconds") is None:
         return False
     return _still_loops(one, count, restarts, settled_seconds)
@@ -105,9 +107,13 @@ def _still_loops(one: Mapping[str, Any], count: int, restarts: float, settled_se
     return f"it was restarted {count} times, the last time {uptime:.0f} s ago, and when before that is not remembered"
 
 
-def _was_started_again(one: Mapping[str, Any], settled_seconds: float) -> bool:
+def _is_young(one: Mapping[str, Any], settled_seconds: float) -> bool:
     uptime = one.get("uptime_seconds")
-    return one["state"] in _UP and bool(one.get("restarts")) and uptime is not None and uptime < settled_seconds
+    return uptime is not None and uptime < settled_seconds
+
+
+def _was_started_again(one: Mapping[str, Any], settled_seconds: float) -> bool:
+    return one["state"] in _UP and bool(one.get("restarts")) and _is_young(one, settled_seconds)
 
 
 def _ended(one: Mapping[str, Any]) -> bool | str:

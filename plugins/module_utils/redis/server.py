@@ -132,12 +132,14 @@ def _evicts(info):
 
 
 def _is_full_of_overhead(info):
-    """Whether nothing is left to evict, and it is above its limit all the same; buffers that it does not count count for nothing."""
-    used, uncounted, most = (
-        _converted(info.get(field), int) for field in ("used_memory", "mem_not_counted_for_evict", "maxmemory")
+    """Whether it is above its limit however much it evicts; buffers that it does not count count for nothing."""
+    used, data, uncounted, most = (
+        _converted(info.get(field), int) or 0
+        for field in ("used_memory", "used_memory_dataset", "mem_not_counted_for_evict", "maxmemory")
     )
     has_keys = any(name.startswith("db") and name[2:].isdigit() for name in info)
-    return bool(most and used and not has_keys and used - (uncounted or 0) >= most)
+    # All keys together take no more than this.
+    return bool(most and used) and used - uncounted - (data if has_keys else 0) >= most
 
 
 def _unspoken(found, evicts, full_of_overhead):
@@ -150,8 +152,8 @@ def _unspoken(found, evicts, full_of_overhead):
         )
     if evicts and full_of_overhead:
         return "out_of_memory", (
-            f"{found['used_memory_bytes']} of {found['maxmemory_bytes']} bytes are used without a single key: what it needs itself, "
-            "and the buffers of its clients, leave no room, and it refuses writes"
+            f"{found['used_memory_bytes']} of {found['maxmemory_bytes']} bytes are used, and not by what it keeps: what it needs "
+            "itself, and the buffers of its clients, leave no room, and it refuses writes"
         )
     if not evicts and (found["memory_ratio"] or 0) >= FULL_RATIO:
         return "out_of_memory", (
@@ -211,7 +213,8 @@ def _refused_since(before, after):
         for info in (before, after)
     ]
     # It counts those that a client got: what was never refused is not in INFO.
-    if _converted(after.get("total_error_replies"), int) is None:
+    total = [_converted(info.get("total_error_replies"), int) for info in (before, after)]
+    if None in total or total[1] < total[0]:
         return None
     grown = {code: count - counted[0].get(code, 0) for code, count in counted[1].items()}
     return (

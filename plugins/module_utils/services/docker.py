@@ -160,7 +160,7 @@ def _of_compose(engine, service, name, listed, labels):
     if own:
         current, left_over = current_ones(own)
         ids = sorted(one["Id"] for one in current)
-        names = sorted(one["Names"][0].lstrip("/") for one in left_over)
+        names = sorted((one.get("Names") or [one["Id"][:12]])[0].lstrip("/") for one in left_over)
         return {"available": True, "ids": ids, "project_name": project_name, "left_over": names}
     return dict(_absent(engine, service, name, project_name), ids=[], project_name=project_name)
 
@@ -179,7 +179,7 @@ def current_ones(listed):
     """
     by_number = {}
     for one in listed:
-        by_number.setdefault(one["Labels"].get(compose_project.LABEL + "container-number"), []).append(one)
+        by_number.setdefault((one.get("Labels") or {}).get(compose_project.LABEL + "container-number"), []).append(one)
     current = []
     for number, same in by_number.items():
         running = [one for one in same if one.get("State") in _ALIVE]
@@ -266,14 +266,24 @@ def _events(engine, inspected):
 
 
 def _states_of_services(listed):
-    """State and health of every service of Compose, as ``{(project, service): (state, health)}``."""
-    states = {}
+    """State and health of every service of Compose, as ``{(project, service): (state, health)}``: of its weakest replica."""
+    by_service = {}
     for one in listed:
-        label = one.get("Labels") or {}
-        key = (label.get(compose_project.LABEL + "project"), label.get(compose_project.LABEL + "service"))
-        health = _HEALTH.search(one.get("Status") or "")
-        states[key] = (one.get("State"), health.group(1) if health else None)
+        label = {
+            key: (one.get("Labels") or {}).get(compose_project.LABEL + key) for key in ("project", "service", "oneoff")
+        }
+        if label["oneoff"] != "True":
+            by_service.setdefault((label["project"], label["service"]), []).append(one)
+    states = {}
+    for key, some in by_service.items():
+        told = [(one.get("State"), _health(one)) for one in current_ones(some)[0]]
+        states[key] = min(told, key=lambda one: (one[0] == "running", one[1] != "unhealthy"))
     return states
+
+
+def _health(one):
+    found = _HEALTH.search(one.get("Status") or "")
+    return found.group(1) if found else None
 
 
 def _dependencies(inspected, states):

@@ -193,20 +193,23 @@ def restarts_in(main_log, name, started_at_seconds):
     that is from UTC.
 
     Returns:
-        Seconds since 1970, the oldest first.
+        Seconds since 1970, the oldest first. None where the log tells of no start and no end of it.
     """
-    times, last, ended_by_itself = [], None, False
-    for found in _LOGGED.finditer(main_log):
-        if found.group("name") != name:
-            continue
-        if found.group("what") != "spawned":
-            ended_by_itself = found.group("what") == "exited"
-            continue
-        last = calendar.timegm(time.strptime(found.group("at"), "%Y-%m-%d %H:%M:%S"))
-        last += int(found.group("milliseconds")) / 1000
-        times += [last] if ended_by_itself else []
-        ended_by_itself = False
-    return [round(at - last + started_at_seconds, 3) for at in times]
+    lines = [
+        (found.group("what"), _logged_at(found)) for found in _LOGGED.finditer(main_log) if found.group("name") == name
+    ]
+    starts = [at for what, at in lines if what == "spawned"]
+    ends = [at for what, at in lines if what == "exited"]
+    if not starts:
+        # With loglevel=warn there are ends only. What runs again was started soon after each.
+        return [round(at - ends[-1] + started_at_seconds, 3) for at in ends] if ends else None
+    again = [at for (before, _at), (what, at) in zip(lines, lines[1:]) if (before, what) == ("exited", "spawned")]
+    return [round(at - starts[-1] + started_at_seconds, 3) for at in again]
+
+
+def _logged_at(found):
+    seconds = calendar.timegm(time.strptime(found.group("at"), "%Y-%m-%d %H:%M:%S"))
+    return seconds + int(found.group("milliseconds")) / 1000
 
 
 def _full_name(program):

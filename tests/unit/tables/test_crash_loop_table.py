@@ -43,6 +43,13 @@ MEASURED_CONCLUDED = {
         {"api": crashing(exit_code=139, exit_meaning="139 = 128 + 11, SIGSEGV: a segmentation fault")},
         "problem", ["unexplained"], ["clean_restart"], [],
     ),
+    "it was started a moment ago, and nobody counts how often": (
+        {"api": running(manager="supervisor", restarts=None, restarts_per_hour=None, restart_times=None, uptime_seconds=1)},
+        "unknown", [], [], [],
+    ),
+    "nobody counts, and it runs for long": (
+        {"api": running(manager="supervisor", restarts=None, restarts_per_hour=None, restart_times=None)}, "healthy", [], [], [],
+    ),
     "it ends without an error, and its policy starts it again": (
         {"api": crashing("done", exit_code=0, exit_meaning="")}, "problem", ["ends_without_error"], [], [],
     ),

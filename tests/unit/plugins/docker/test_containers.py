@@ -36,7 +36,7 @@ from ansible_collections.oncall.runbooks.plugins.module_utils.host.exit_code imp
 from ansible_collections.oncall.runbooks.plugins.module_utils.host.kernel_log import parse_record
 from ansible_collections.oncall.runbooks.plugins.module_utils.host.process_usage import shown_command
 from ansible_collections.oncall.runbooks.plugins.module_utils.host.usage_window import over_window, readings_over
-from ansible_collections.oncall.runbooks.plugins.module_utils.services.docker import current_ones
+from ansible_collections.oncall.runbooks.plugins.module_utils.services.docker import _states_of_services, current_ones
 
 ID = "387fe7e809bebb100bf1abdd009ed240ba9844ae1e4ebf32a53271a0eaa75835"
 MIB = 1024**2
@@ -534,3 +534,24 @@ def test_what_an_interrupted_recreate_left_behind_is_no_part_of_the_service(some
     found, left_over = current_ones(some)
     assert sorted(one["Id"] for one in found) == current
     assert sorted(one["Id"] for one in [*found, *left_over]) == sorted(one["Id"] for one in some)
+
+
+def test_what_others_need_is_told_by_its_weakest_current_replica():
+    def of_service(one: dict[str, Any], name: str, status: str = "", **more: str) -> dict[str, Any]:
+        labels = {
+            f"com.docker.compose.{key}": value for key, value in {"project": "shop", "service": name, **more}.items()
+        }
+        return {**one, "Status": status, "Labels": {**one["Labels"], **labels}}
+
+    some = [
+        of_service(listed("shop-api-1", "running", 2), "api", "Up 2 minutes (healthy)"),
+        of_service(OLD, "api"),
+        of_service(listed("shop-db-1", "running", 2), "db", "Up 2 minutes (healthy)"),
+        of_service(listed("shop-db-2", "running", 2, "2"), "db", "Up 2 minutes (unhealthy)"),
+        of_service(listed("shop-api-run-1", "exited", 3), "api", oneoff="True"),
+    ]
+    for order in (some, some[::-1]):
+        assert _states_of_services(order) == {
+            ("shop", "api"): ("running", "healthy"),
+            ("shop", "db"): ("running", "unhealthy"),
+        }

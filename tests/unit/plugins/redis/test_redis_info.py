@@ -184,7 +184,7 @@ def test_its_policy_evicts_and_what_it_needs_itself_is_too_much(start):
         with going_on(work):
             found = look(server.reach(), window_seconds=0.3)
     assert (found["available"], found["error"]) == (True, "out_of_memory")
-    assert "without a single key" in found["reason"]
+    assert "not by what it keeps" in found["reason"]
     assert found["window"]["refused"].get("OOM", 0) > 0
 
 
@@ -496,3 +496,40 @@ def test_the_module_fails_on_bad_parameters(tmp_path, params, message):
     code, result = run_module("redis_info", tmp_path, **params)
     assert (code, result["failed"]) == (1, True)
     assert message in result["msg"]
+
+
+FULL = {"redis_version": "7.0.15", "maxmemory": "1000", "maxmemory_policy": "allkeys-lru", "used_memory": "2000"}
+
+
+@pytest.mark.parametrize(
+    ("more", "error"),
+    [
+        ({}, "out_of_memory"),
+        ({"db0": "keys=3,expires=0", "used_memory_dataset": "100"}, "out_of_memory"),
+        ({"db0": "keys=3,expires=0", "used_memory_dataset": "1500"}, ""),
+        ({"mem_not_counted_for_evict": "1500"}, ""),
+        ({"used_memory": "900"}, ""),
+        ({"maxmemory": "0"}, ""),
+    ],
+)
+def test_whether_evicting_can_help(more, error):
+    assert redis_server.summarize({**FULL, **more}, {}, None, None)["error"] == error
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "refused"),
+    [
+        (
+            {"total_error_replies": "4", "errorstat_ERR": "count=4"},
+            {"total_error_replies": "4", "errorstat_ERR": "count=4"},
+            {},
+        ),
+        ({"total_error_replies": "0"}, {"total_error_replies": "2", "errorstat_OOM": "count=2"}, {"OOM": 2}),
+        # CONFIG RESETSTAT.
+        ({"total_error_replies": "9", "errorstat_OOM": "count=9"}, {"total_error_replies": "0"}, None),
+        # Before 6.2.
+        ({}, {}, None),
+    ],
+)
+def test_what_was_refused_in_the_window(before, after, refused):
+    assert redis_server.changes(before, after, 1.0)["refused"] == refused

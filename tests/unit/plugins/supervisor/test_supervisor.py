@@ -265,7 +265,10 @@ def test_how_often_it_was_started_again():
     # Its log is in another zone than UTC.
     assert restarts_in(LOOPS, "api", 1000) == pytest.approx([995.6, 997.8, 1000.0])
     assert restarts_in(BY_HAND, "api", 1000) == []
-    assert restarts_in(LOOPS, "none", 1000) == []
+    assert restarts_in(LOOPS, "none", 1000) is None
+    # With loglevel=warn.
+    warnings = "".join(line for line in LOOPS.splitlines(keepends=True) if "exited: api " in line)
+    assert restarts_in(warnings, "api", 1000) == pytest.approx([995.6, 997.8, 1000.0])
 
 
 def test_one_that_runs_at_the_moment_and_loops():
