@@ -64,11 +64,13 @@ def end_of_life(one: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _replicas(one: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Each container of a service, the most often restarted first: the worst off may be another.
+    """Each container of a service, or program of a group, the most often restarted first: the worst off may be another.
 
-    A service that is no container is one by itself.
+    A service that is neither is one by itself.
     """
-    containers = sorted(one.get("containers") or [], key=lambda container: -(container.get("restarts") or 0))
+    containers = sorted(
+        one.get("containers") or one.get("members") or [], key=lambda container: -(container.get("restarts") or 0)
+    )
     return [{**one, **container} for container in containers] or [one]
 
 

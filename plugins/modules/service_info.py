@@ -106,6 +106,13 @@ services:
       description: How many of them run.
       type: int
       sample: 1
+    members:
+      description:
+        - Each program of a group of supervisor (C(name) is C(group:*), such as of C(numprocs)), with its C(name). State and exit are
+          those of the program that is worst off.
+      type: list
+      elements: dict
+      sample: []
     left_over:
       description: The names of containers that an interrupted recreate of Compose left behind. They are not looked at.
       type: list

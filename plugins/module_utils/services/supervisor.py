@@ -39,6 +39,7 @@ _STATES = {
     100: "exited",
     200: "fatal",
 }
+_WORST_FIRST = ("fatal", "backoff", "exited", "stopped", "starting", "unknown", "running")
 _BYTES_PER_LINE = 500
 _TAIL_LIMIT_BYTES = 256 * 1024
 _MAIN_LOG_BYTES = 64 * 1024
@@ -77,25 +78,53 @@ def _observe(config, services, params):
         if not isinstance(programs, list):
             raise SupervisorError(f"supervisord (config {config}) does not list its programs: see its log")
         programs = {_full_name(program): program for program in programs}
-        wanted = {
-            service["name"]: programs[service["name"]] for service in services.values() if service["name"] in programs
-        }
+        members = {key: members_of(service["name"], programs) for key, service in services.items()}
+        wanted = {name: program for some in members.values() for name, program in some.items()}
         main_log = _main_log(supervisor, wanted)
         readings = _readings(wanted, own_pid, params) if supervisor.is_local else []
         results = {}
         for key, service in services.items():
-            name = service["name"]
-            if name not in wanted:
-                results[key] = _unknown_name(key, name, config, programs)
+            if not members[key]:
+                results[key] = _unknown_name(key, service["name"], config, programs)
                 continue
-            results[key] = dict(
-                describe(wanted[name], main_log if _is_only_one(wanted[name], programs) else ""),
-                **_usage(readings, wanted[name]["pid"], own_pid, service.get("memory_limit_bytes"), params),
-                **_log_errors(supervisor, name, wanted[name], params),
-            )
+            each = [
+                dict(
+                    describe(program, main_log if _is_only_one(program, programs) else ""),
+                    name=name,
+                    **_usage(readings, program["pid"], own_pid, service.get("memory_limit_bytes"), params),
+                    **_log_errors(supervisor, name, program, params),
+                )
+                for name, program in members[key].items()
+            ]
+            results[key] = as_one(each)
         return results
     except SupervisorError as error:
         return {key: {"available": False, "reason": str(error)} for key in services}
+
+
+def members_of(name, programs):
+    """The programs that a name of the inventory stands for: one, or with ``group:*``, as supervisorctl writes it, a group."""
+    if name.endswith(":*"):
+        return {full: program for full, program in sorted(programs.items()) if program["group"] == name[:-2]}
+    return {name: programs[name]} if name in programs else {}
+
+
+def as_one(each):
+    """A group as one service: the state is that of the program that is worst off, memory that of the largest.
+
+    Args:
+        each: what was observed of each program, with its ``name``.
+    """
+    if len(each) == 1:
+        return {key: value for key, value in each[0].items() if key != "name"}
+    worst = min(each, key=lambda one: (_WORST_FIRST.index(one["state"]), -(one["restarts"] or 0)))
+    largest = max(each, key=lambda one: one["memory_used_bytes"] or 0)
+    found = {key: value for key, value in worst.items() if key != "name"}
+    found.update(
+        {key: largest[key] for key in largest if key.startswith("memory_") or key in ("growth", "seconds_to_limit")}
+    )
+    running = sum(one["state"] == "running" for one in each)
+    return dict(found, members=each, replicas=len(each), replicas_running=running)
 
 
 def logs(key, service, lines, max_bytes, timeout_seconds):
@@ -106,12 +135,14 @@ def logs(key, service, lines, max_bytes, timeout_seconds):
         programs = {
             _full_name(program): program for program in supervisor.multicall(("supervisor.getAllProcessInfo",))[0]
         }
-        if name not in programs:
+        found = members_of(name, programs)
+        if not found:
             return [], _unknown_name(key, name, config, programs)["reason"]
-        texts, reason = read_log(supervisor, name, programs[name], lines)
+        read = [(one, *read_log(supervisor, one, program, lines)) for one, program in found.items()]
     except SupervisorError as error:
         return [], str(error)
-    return [(name, text[-max_bytes:]) for text in texts], f"service {key}: {reason}"
+    texts = [(one, text[-max_bytes:]) for one, some, _reason in read for text in some]
+    return texts, f"service {key}: {'; '.join(reason for _one, _some, reason in read if reason)}"
 
 
 def _readings(wanted, own_pid, params):
@@ -236,8 +267,10 @@ def _is_settled(program):
 def _unknown_name(key, name, config, programs):
     from difflib import get_close_matches
 
-    near = get_close_matches(str(name), programs, n=5, cutoff=0.4)
-    known = near + sorted(set(programs) - set(near))
+    groups = [program["group"] for program in programs.values()]
+    names = {*programs, *(f"{group}:*" for group in groups if groups.count(group) > 1)}
+    near = get_close_matches(str(name), names, n=5, cutoff=0.4)
+    known = near + sorted(names - set(near))
     listed = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "") if known else "none"
     reason = f"service {key}: the supervisord of {config} has no program {name}; it has: {listed}"
     return {"available": False, "reason": reason}

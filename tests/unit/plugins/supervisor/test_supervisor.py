@@ -13,7 +13,13 @@ import time
 import pytest
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.deadline import Deadline
-from ansible_collections.oncall.runbooks.plugins.module_utils.services.supervisor import describe, last_end, restarts_in
+from ansible_collections.oncall.runbooks.plugins.module_utils.services.supervisor import (
+    as_one,
+    describe,
+    last_end,
+    members_of,
+    restarts_in,
+)
 from ansible_collections.oncall.runbooks.plugins.module_utils.supervisor.server import (
     Supervisor,
     SupervisorError,
@@ -286,3 +292,38 @@ def test_one_that_runs_at_the_moment_and_loops():
     assert (found["state"], found["restarts"], found["restarts_per_hour"], found["exit_code"]) == ("running", 3, 3, 0)
     found = describe(program, "")
     assert (found["restarts"], found["restart_times"]) == (None, None)
+
+
+def test_a_group_is_as_well_as_its_worst_program():
+    def member(name, **changes):
+        return {
+            "name": name,
+            "state": "running",
+            "restarts": 0,
+            "memory_used_bytes": 10,
+            "growth": "flat",
+            "pid": 5,
+            **changes,
+        }
+
+    assert as_one([member("api")]) == {
+        "state": "running",
+        "restarts": 0,
+        "memory_used_bytes": 10,
+        "growth": "flat",
+        "pid": 5,
+    }
+    group = as_one(
+        [member("w:1"), member("w:2", state="fatal", pid=None), member("w:3", memory_used_bytes=99, growth="growing")]
+    )
+    assert (group["state"], group["pid"], group["replicas"], group["replicas_running"]) == ("fatal", None, 3, 2)
+    assert (group["memory_used_bytes"], group["growth"], len(group["members"])) == (99, "growing", 3)
+    assert as_one([member("w:1"), member("w:2", restarts=7)])["restarts"] == 7
+
+
+def test_which_programs_a_name_stands_for():
+    programs = {"api": {"group": "api"}, "w:w_01": {"group": "w"}, "w:w_00": {"group": "w"}}
+    assert list(members_of("api", programs)) == ["api"]
+    assert list(members_of("w:*", programs)) == ["w:w_00", "w:w_01"]
+    assert list(members_of("w:w_01", programs)) == ["w:w_01"]
+    assert (members_of("w", programs), members_of("none:*", programs)) == ({}, {})
