@@ -64,10 +64,17 @@ class ActionModule(ActionBase):
         def service(name: str) -> Any:
             return self._template(_SERVICES).get(name)
 
+        def reasons(expression: Any) -> list[str]:
+            behind = self._names.observations_behind(expression)
+            # Why an observer was not asked another one may say.
+            asked = behind if set(behind) <= set(observed) else list(observed)
+            return [reason for name in asked for reason in judge.reasons_in(observed[name])]
+
         def missed(expression: Any) -> str:
             for name in self._names.observations_behind(expression):
-                if name not in _TELLS_OF_EACH and observed[name].get("available") is not True:
-                    return str(observed[name].get("reason") or f"{name} could not be observed")
+                told = observed.get(name, {})
+                if name not in _TELLS_OF_EACH and told.get("available") is not True:
+                    return str(told.get("reason") or f"{name} could not be observed")
             return ""
 
         def missing(name: str, verb: str) -> str:
@@ -81,7 +88,6 @@ class ActionModule(ActionBase):
                 self._dictionary(variables, f"{runbook}_extra_causes"),
                 self._deprecated,
             )
-            reasons = judge.reasons_in(observed)
             nothing = self._nothing_of_this_kind(variables.get(f"{runbook}_applies"))
             findings = (
                 judge.all_ok(causes) if nothing else judge.judge(causes, self._condition, self._template, reasons)

@@ -64,11 +64,13 @@ def end_of_life(one: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _replicas(one: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Each container of a service, the most often restarted first: the worst off may be another.
+    """Each container of a service, or program of a group, the most often restarted first: the worst off may be another.
 
-    A service that is no container is one by itself.
+    A service that is neither is one by itself.
     """
-    containers = sorted(one.get("containers") or [], key=lambda container: -(container.get("restarts") or 0))
+    containers = sorted(
+        one.get("containers") or one.get("members") or [], key=lambda container: -(container.get("restarts") or 0)
+    )
     return [{**one, **container} for container in containers] or [one]
 
 
@@ -83,6 +85,8 @@ def _loops(one: Mapping[str, Any], restarts: float, settled_seconds: float) -> b
         return _ended(one)
     if state == "unknown":
         return "what it does is not known"
+    if state in _UP and one.get("restarts") is None and _is_young(one, settled_seconds):
+        return f"it was started {one['uptime_seconds']:.0f} s ago, and nothing shows how often before"
     if state not in _UP or not count or one.get("uptime_seconds") is None:
         return False
     return _still_loops(one, count, restarts, settled_seconds)
@@ -105,9 +109,13 @@ def _still_loops(one: Mapping[str, Any], count: int, restarts: float, settled_se
     return f"it was restarted {count} times, the last time {uptime:.0f} s ago, and when before that is not remembered"
 
 
-def _was_started_again(one: Mapping[str, Any], settled_seconds: float) -> bool:
+def _is_young(one: Mapping[str, Any], settled_seconds: float) -> bool:
     uptime = one.get("uptime_seconds")
-    return one["state"] in _UP and bool(one.get("restarts")) and uptime is not None and uptime < settled_seconds
+    return uptime is not None and uptime < settled_seconds
+
+
+def _was_started_again(one: Mapping[str, Any], settled_seconds: float) -> bool:
+    return one["state"] in _UP and bool(one.get("restarts")) and _is_young(one, settled_seconds)
 
 
 def _ended(one: Mapping[str, Any]) -> bool | str:
@@ -152,6 +160,7 @@ def _described(
         "restarts_per_hour": one.get("restarts_per_hour"),
         "exit": one.get("exit_meaning")
         or (f"exit code {one['exit_code']}" if one.get("exit_code") is not None else ""),
+        "exit_code": one.get("exit_code"),
         "oom_killed": bool(one.get("oom_killed")),
         **reason,
         "host_port": _host_port(one),

@@ -174,11 +174,20 @@ good_replicas:
   description: Replicas that keep up. Null where writes need none (C(min-replicas-to-write)).
   type: int
   returned: when available
+cluster_enabled:
+  description: Whether it is a node of a cluster.
+  type: bool
+  returned: when available
+cluster_state:
+  description: C(ok) or C(fail), of a node of a cluster. Null where its user may not ask (C(+cluster|info)).
+  type: str
+  returned: when available
 window:
   description:
     - What happened between the two looks. C(seconds), C(lookups), C(hit_ratio) (null without lookups),
       C(evicted_keys_per_second), C(rejected_connections_per_second), C(commands_per_second) and C(no_replicas_errors) (writes
-      refused for want of replicas).
+      refused for want of replicas), and C(refused), the refused commands by code, such as C(OOM), C(CLUSTERDOWN) or C(WRONGPASS)
+      (null before 6.2).
   type: dict
   returned: when available and O(window_seconds) is above 0
 """

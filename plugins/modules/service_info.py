@@ -106,6 +106,18 @@ services:
       description: How many of them run.
       type: int
       sample: 1
+    members:
+      description:
+        - Each program of a group of supervisor (C(name) is C(group:*), such as of C(numprocs)), with its C(name). State and exit are
+          those of the program that is worst off.
+      type: list
+      elements: dict
+      sample: []
+    left_over:
+      description: The names of containers that an interrupted recreate of Compose left behind. They are not looked at.
+      type: list
+      elements: str
+      sample: [8e4ed551c6dd_shop-api-1]
     container:
       description: The name of its container.
       type: str
@@ -151,7 +163,7 @@ services:
       sample: 0
     restarts:
       description:
-        - How often the manager has restarted it by itself, with Docker since a person started it. supervisor does not know.
+        - How often the manager has restarted it by itself, with Docker since a person started it, with supervisor as far back as the last 64 KiB of its log tell, and null of a program that has run for an hour.
       type: int
       sample: 12
     restarts_per_hour:

@@ -22,6 +22,7 @@ PROBLEM, OK, UNKNOWN = "problem", "ok", "unknown"
 HEALTHY = "healthy"
 
 Evaluate = Callable[[Any], Any]
+Reasons = Callable[[Any], list[str]]
 
 
 # What Ansible says by itself of something that is not there.
@@ -50,14 +51,15 @@ def told_of(error: CannotTell) -> str:
     return f"{bare['key'] or bare['name']} was not measured" if bare else text
 
 
-def judge(causes: Mapping[str, Any], condition: Evaluate, template: Evaluate, reasons: list[str]) -> list[dict]:
+def judge(causes: Mapping[str, Any], condition: Evaluate, template: Evaluate, reasons: Reasons) -> list[dict]:
     """Judge every cause of the table, in its order.
 
     Args:
         causes: the table, as :func:`table.expand` gives it.
         condition: gives the truth of an expression, or raises :class:`CannotTell`.
         template: gives the value of a template, or raises :class:`CannotTell`.
-        reasons: why something could not be measured; given as the reason of an unknown cause.
+        reasons: why something that an expression rests on could not be measured; what could not be measured besides has
+            nothing to do with the cause.
 
     Returns:
         One finding for each cause: ``cause``, ``status`` (``problem``, ``ok`` or ``unknown``), and with it
@@ -82,7 +84,7 @@ def _judge_one(
     cause: Mapping[str, Any],
     condition: Evaluate,
     template: Evaluate,
-    reasons: list[str],
+    reasons: Reasons,
     status: Mapping[str, str],
 ) -> dict:
     try:
@@ -91,10 +93,11 @@ def _judge_one(
                 continue
             if conclusive is None or condition(conclusive):
                 return {"cause": slug, "status": OK}
-            return {"cause": slug, "status": UNKNOWN, "reason": _why(reasons, "not everything could be seen")}
+            why = _why(reasons([when, conclusive]), "not everything could be seen")
+            return {"cause": slug, "status": UNKNOWN, "reason": why}
     except CannotTell as error:
         # What was seen and says nothing, before what could not be seen: that may be about something else.
-        known = [one_line(error), *reasons] if error.said else reasons
+        known = [*([one_line(error)] if error.said else []), *reasons(cause["gates"])]
         return {"cause": slug, "status": UNKNOWN, "reason": _why(known, told_of(error))}
     others = cause["unless"]
     explained = [other for other in others if status[other] == PROBLEM]
@@ -106,7 +109,7 @@ def _judge_one(
         return {
             "cause": slug,
             "status": UNKNOWN,
-            "reason": _why(reasons, f"{unclear[0]} could not be ruled out"),
+            "reason": _why(reasons(cause["gates"]), f"{unclear[0]} could not be ruled out"),
         }
     finding = {"cause": slug, "status": OK if cause.get("harmless") else PROBLEM}
     for key in ("summary", "evidence", "advice"):
@@ -122,7 +125,7 @@ def _judge_one(
             finding["subject"] = template(cause["subject"])
         except CannotTell as error:
             # It would look at another one, and may call that well.
-            return {"cause": slug, "status": UNKNOWN, "reason": _why(reasons, told_of(error))}
+            return {"cause": slug, "status": UNKNOWN, "reason": _why(reasons(cause["subject"]), told_of(error))}
     return finding
 
 
@@ -322,15 +325,17 @@ def status_of(findings: list[dict], health: list[dict]) -> str:
     return HEALTHY
 
 
-def reasons_in(observed: Mapping[str, Any]) -> list[str]:
-    """Why something could not be measured, and what could not be seen, over all observations."""
-    reasons: list[str] = []
-    for observation in observed.values():
-        if isinstance(observation, Mapping):
-            if observation.get("available") is False:
-                reasons.append(str(observation.get("reason") or "not available"))
-            reasons.extend(str(limit) for limit in observation.get("limits") or ())
-    return reasons
+def reasons_in(observation: Any) -> list[str]:
+    """Why something could not be measured, and what could not be seen, of one observation."""
+    if not isinstance(observation, Mapping):
+        return []
+    reasons = [str(observation.get("reason") or "not available")] if observation.get("available") is False else []
+    services = observation.get("services")
+    # Of several services one may be out of reach.
+    for one in services.values() if isinstance(services, Mapping) and not reasons else ():
+        if isinstance(one, Mapping) and one.get("available") is False:
+            reasons.append(str(one.get("reason") or "not available"))
+    return [*reasons, *(str(limit) for limit in observation.get("limits") or ())]
 
 
 def summary_line(status: str, findings: list[dict], health: list[dict]) -> str:

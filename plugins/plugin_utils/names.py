@@ -96,7 +96,7 @@ class Names:
         cast: Callable[[str, Any], Any],
         renamed: Callable[[str], str],
     ) -> None:
-        self._table, self._readings, self._observed = table, readings, observed
+        self._table, self._readings, self._observers = table, readings, observers | set(observed)
         self._variables, self._render, self._trusted = variables, render, trusted
         self._cast, self._renamed = cast, renamed
         hidden = observers | set(table) | set(readings)
@@ -114,14 +114,14 @@ class Names:
         return self.scope
 
     def observations_behind(self, value: Any) -> list[str]:
-        """The observations that a value comes from, through all the names that it uses."""
+        """The observers that a value comes from, asked or not, through all the names that it uses."""
         found: dict[str, None] = {}
         done: set[str] = set()
         pending = _used_in(value)
         while pending:
             name = pending.pop()
             done.add(name)
-            if name in self._observed:
+            if name in self._observers:
                 found[name] = None
             elif name in self._readings:
                 pending |= set(inspect.signature(self._readings[name]).parameters) - done

@@ -54,6 +54,7 @@ _ADVICE = {
     "no_replicas": "it has fewer replicas than min-replicas-to-write wants and refuses writes",
     "clients_paused": "its clients are paused (CLIENT PAUSE): find out by whom, and do not restart it for this",
     "busy": "a script keeps it busy",
+    "cluster_down": "some slots of its cluster are served by nobody: see CLUSTER NODES",
     "primary_down": "it is a replica that lost its primary",
     "too_many_clients": "every connection it allows is taken",
     "not_allowed": "give the user +ping and +info",
@@ -169,6 +170,10 @@ def _somebody_waits(info):
     return re.search(r"^blocked_clients:[1-9]", info, re.MULTILINE) is not None
 
 
+def _is_in_a_cluster(info):
+    return re.search(r"^cluster_enabled:1", info, re.MULTILINE) is not None
+
+
 def _paused_writes(server, clients):
     """None, or the :class:`RedisError` that says that writes are held."""
     count = waiting_writes(clients)
@@ -238,6 +243,10 @@ def _ask_redis_py(server, seconds):
                 # A user that may not ask this can still tell the rest.
                 with contextlib.suppress(redis.ResponseError):
                     trouble = _paused_writes(server, _text(client.execute_command("CLIENT", "LIST")))
+            if trouble is None and _is_in_a_cluster(info):
+                # It has the form of INFO.
+                with contextlib.suppress(redis.ResponseError):
+                    info += "\n" + _text(client.execute_command("CLUSTER", "INFO"))
             return info, trouble, ping_seconds
         finally:
             client.connection_pool.disconnect()
@@ -291,7 +300,10 @@ def _ask_docker(server, seconds):
         raise error_of(server, kind_of(info), info)
     if ping != "PONG":
         return info, error_of(server, kind_of(ping), ping), None
-    if not _somebody_waits(info):
-        return info, None, None
-    clients = run([*argv, "CLIENT", "LIST"], deadline.remaining_seconds(), environment)["stdout"]
-    return info, _paused_writes(server, clients), None
+    trouble = None
+    if _somebody_waits(info):
+        clients = run([*argv, "CLIENT", "LIST"], deadline.remaining_seconds(), environment)["stdout"]
+        trouble = _paused_writes(server, clients)
+    if trouble is None and _is_in_a_cluster(info):
+        info += "\n" + run([*argv, "CLUSTER", "INFO"], deadline.remaining_seconds(), environment)["stdout"]
+    return info, trouble, None

@@ -12,6 +12,7 @@ from .client import RedisError, ask, error_of
 
 # What the buffers of refused clients take is given back when they go.
 FULL_RATIO = 0.99
+_REFUSAL = "errorstat_"
 
 # Name in the answer, field of INFO, type.
 _FIELDS = (
@@ -40,8 +41,15 @@ _FIELDS = (
     ("connected_replicas", "connected_slaves", int),
     # Only where writes need any.
     ("good_replicas", "min_slaves_good_slaves", int),
+    # Only where it is one of a cluster, and its user may ask.
+    ("cluster_state", "cluster_state", str),
 )
-_FLAGS = (("loading", "loading"), ("aof_enabled", "aof_enabled"), ("replica_read_only", "slave_read_only"))
+_FLAGS = (
+    ("cluster_enabled", "cluster_enabled"),
+    ("loading", "loading"),
+    ("aof_enabled", "aof_enabled"),
+    ("replica_read_only", "slave_read_only"),
+)
 
 
 def observe(params):
@@ -105,7 +113,9 @@ def summarize(info, server, trouble, ping_seconds):
         pair.split("=", 1) for pair in info.get(f"db{server.get('database') or 0}", "").split(",") if "=" in pair
     )
     found["keys"] = int(keyspace.get("keys", 0))
-    error, reason = (trouble.kind, str(trouble)) if trouble else _unspoken(found, _evicts(info))
+    error, reason = (
+        (trouble.kind, str(trouble)) if trouble else _unspoken(found, _evicts(info), _is_full_of_overhead(info))
+    )
     found.update(available=True, error=error, ping_seconds=ping_seconds)
     if reason:
         found["reason"] = reason
@@ -121,10 +131,30 @@ def _evicts(info):
     return policy != "noeviction"
 
 
-def _unspoken(found, evicts):
+def _is_full_of_overhead(info):
+    """Whether it is above its limit however much it evicts; buffers that it does not count count for nothing."""
+    used, data, uncounted, most = (
+        _converted(info.get(field), int) or 0
+        for field in ("used_memory", "used_memory_dataset", "mem_not_counted_for_evict", "maxmemory")
+    )
+    has_keys = any(name.startswith("db") and name[2:].isdigit() for name in info)
+    # All keys together take no more than this.
+    return bool(most and used) and used - uncounted - (data if has_keys else 0) >= most
+
+
+def _unspoken(found, evicts, full_of_overhead):
     """What makes writes fail, though PING is answered."""
     if found["loading"]:
         return "loading", "it reads its data and answers when it is done"
+    if found["cluster_state"] not in (None, "ok"):
+        return "cluster_down", (
+            f"its cluster is {found['cluster_state']}: some slots are served by nobody, and it refuses what belongs to them"
+        )
+    if evicts and full_of_overhead:
+        return "out_of_memory", (
+            f"{found['used_memory_bytes']} of {found['maxmemory_bytes']} bytes are used, and not by what it keeps: what it needs "
+            "itself, and the buffers of its clients, leave no room, and it refuses writes"
+        )
     if not evicts and (found["memory_ratio"] or 0) >= FULL_RATIO:
         return "out_of_memory", (
             f"{found['used_memory_bytes']} of {found['maxmemory_bytes']} bytes are used, and with the policy "
@@ -157,6 +187,7 @@ def changes(before, after, seconds):
     def rate(field):
         return None if grown(field) is None else round(grown(field) / seconds, 3)
 
+    refused = _refused_since(before, after)
     hits, misses = grown("keyspace_hits"), grown("keyspace_misses")
     lookups = None if None in (hits, misses) else hits + misses
     return {
@@ -166,13 +197,29 @@ def changes(before, after, seconds):
         "evicted_keys_per_second": rate("evicted_keys"),
         "rejected_connections_per_second": rate("rejected_connections"),
         "commands_per_second": rate("total_commands_processed"),
-        "no_replicas_errors": _refused(after) - _refused(before) if _refused(after) >= _refused(before) else None,
+        "no_replicas_errors": refused.get("NOREPLICAS", 0) if refused is not None else None,
+        "refused": refused,
     }
 
 
-def _refused(info):
-    """Writes refused for want of replicas; what was never counted is not in INFO."""
-    return _converted(info.get("errorstat_NOREPLICAS", "count=0").partition("=")[2], int) or 0
+def _refused_since(before, after):
+    """How many commands were refused, by the code of the refusal; None where it does not count them (before 6.2) or began anew."""
+    counted = [
+        {
+            name[len(_REFUSAL) :]: int(value.partition("=")[2])
+            for name, value in info.items()
+            if name.startswith(_REFUSAL)
+        }
+        for info in (before, after)
+    ]
+    # It counts those that a client got: what was never refused is not in INFO.
+    total = [_converted(info.get("total_error_replies"), int) for info in (before, after)]
+    if None in total or total[1] < total[0]:
+        return None
+    grown = {code: count - counted[0].get(code, 0) for code, count in counted[1].items()}
+    return (
+        None if any(count < 0 for count in grown.values()) else {code: count for code, count in grown.items() if count}
+    )
 
 
 def _converted(value, convert):

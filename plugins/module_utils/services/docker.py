@@ -32,6 +32,7 @@ LOG_KEPT_BYTES = 512 * 1024
 _REMOVED = "its container was removed just now"
 _CONTAINER_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*\Z")
 _HEALTH = re.compile(r"\((?:health: )?(healthy|unhealthy|starting)\)")
+_ALIVE = ("running", "restarting", "paused")
 _EVENTS = ("start", "die", "stop", "kill", "oom")
 
 
@@ -151,14 +152,40 @@ def _of_compose(engine, service, name, listed, labels):
     except compose_project.ProjectError as error:
         return {"available": False, "ids": [], "reason": str(error)}
     wanted = {"project": project_name, "service": name, "oneoff": "False"}
-    ids = [
-        one["Id"]
+    own = [
+        one
         for one, label in zip(listed, labels)
         if all(label.get(compose_project.LABEL + key) == value for key, value in wanted.items())
     ]
-    if ids:
-        return {"available": True, "ids": sorted(ids), "project_name": project_name}
+    if own:
+        current, left_over = current_ones(own)
+        ids = sorted(one["Id"] for one in current)
+        names = sorted((one.get("Names") or [one["Id"][:12]])[0].lstrip("/") for one in left_over)
+        return {"available": True, "ids": ids, "project_name": project_name, "left_over": names}
     return dict(_absent(engine, service, name, project_name), ids=[], project_name=project_name)
+
+
+def current_ones(listed):
+    """The containers that a service consists of, and those that an interrupted recreate left behind.
+
+    Compose gives each replica a number, and a new container the number of the one that it takes the place of. Of several
+    with one number those that run count, else the newest.
+
+    Args:
+        listed: of one service, as the engine lists them.
+
+    Returns:
+        Two lists of them.
+    """
+    by_number = {}
+    for one in listed:
+        by_number.setdefault((one.get("Labels") or {}).get(compose_project.LABEL + "container-number"), []).append(one)
+    current = []
+    for number, same in by_number.items():
+        running = [one for one in same if one.get("State") in _ALIVE]
+        newest = max(same, key=lambda one: one.get("Created") or 0)
+        current += same if number is None else running or [newest]
+    return current, [one for one in listed if one not in current]
 
 
 def _absent(engine, service, name, project_name):
@@ -239,14 +266,24 @@ def _events(engine, inspected):
 
 
 def _states_of_services(listed):
-    """State and health of every service of Compose, as ``{(project, service): (state, health)}``."""
-    states = {}
+    """State and health of every service of Compose, as ``{(project, service): (state, health)}``: of its weakest replica."""
+    by_service = {}
     for one in listed:
-        label = one.get("Labels") or {}
-        key = (label.get(compose_project.LABEL + "project"), label.get(compose_project.LABEL + "service"))
-        health = _HEALTH.search(one.get("Status") or "")
-        states[key] = (one.get("State"), health.group(1) if health else None)
+        label = {
+            key: (one.get("Labels") or {}).get(compose_project.LABEL + key) for key in ("project", "service", "oneoff")
+        }
+        if label["oneoff"] != "True":
+            by_service.setdefault((label["project"], label["service"]), []).append(one)
+    states = {}
+    for key, some in by_service.items():
+        told = [(one.get("State"), _health(one)) for one in current_ones(some)[0]]
+        states[key] = min(told, key=lambda one: (one[0] == "running", one[1] != "unhealthy"))
     return states
+
+
+def _health(one):
+    found = _HEALTH.search(one.get("Status") or "")
+    return found.group(1) if found else None
 
 
 def _dependencies(inspected, states):

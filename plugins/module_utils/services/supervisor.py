@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import calendar
 import os
 import re
 import stat
+import time
 from pathlib import Path
 
 from ..deadline import Deadline
@@ -37,9 +39,15 @@ _STATES = {
     100: "exited",
     200: "fatal",
 }
+_WORST_FIRST = ("fatal", "backoff", "exited", "stopped", "starting", "unknown", "running")
 _BYTES_PER_LINE = 500
 _TAIL_LIMIT_BYTES = 256 * 1024
 _MAIN_LOG_BYTES = 64 * 1024
+_HOUR_SECONDS = 3600
+_LOGGED = re.compile(
+    r"^(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),(?P<milliseconds>\d{3}) \w+ (?P<what>spawned|exited|stopped): '?(?P<name>[^'\s]+)",
+    re.MULTILINE,
+)
 
 
 def observations(services, params):
@@ -70,25 +78,53 @@ def _observe(config, services, params):
         if not isinstance(programs, list):
             raise SupervisorError(f"supervisord (config {config}) does not list its programs: see its log")
         programs = {_full_name(program): program for program in programs}
-        wanted = {
-            service["name"]: programs[service["name"]] for service in services.values() if service["name"] in programs
-        }
+        members = {key: members_of(service["name"], programs) for key, service in services.items()}
+        wanted = {name: program for some in members.values() for name, program in some.items()}
         main_log = _main_log(supervisor, wanted)
         readings = _readings(wanted, own_pid, params) if supervisor.is_local else []
         results = {}
         for key, service in services.items():
-            name = service["name"]
-            if name not in wanted:
-                results[key] = _unknown_name(key, name, config, programs)
+            if not members[key]:
+                results[key] = _unknown_name(key, service["name"], config, programs)
                 continue
-            results[key] = dict(
-                describe(wanted[name], main_log if _is_only_one(wanted[name], programs) else ""),
-                **_usage(readings, wanted[name]["pid"], own_pid, service.get("memory_limit_bytes"), params),
-                **_log_errors(supervisor, name, wanted[name], params),
-            )
+            each = [
+                dict(
+                    describe(program, main_log if _is_only_one(program, programs) else ""),
+                    name=name,
+                    **_usage(readings, program["pid"], own_pid, service.get("memory_limit_bytes"), params),
+                    **_log_errors(supervisor, name, program, params),
+                )
+                for name, program in members[key].items()
+            ]
+            results[key] = as_one(each)
         return results
     except SupervisorError as error:
         return {key: {"available": False, "reason": str(error)} for key in services}
+
+
+def members_of(name, programs):
+    """The programs that a name of the inventory stands for: one, or with ``group:*``, as supervisorctl writes it, a group."""
+    if name.endswith(":*"):
+        return {full: program for full, program in sorted(programs.items()) if program["group"] == name[:-2]}
+    return {name: programs[name]} if name in programs else {}
+
+
+def as_one(each):
+    """A group as one service: the state is that of the program that is worst off, memory that of the largest.
+
+    Args:
+        each: what was observed of each program, with its ``name``.
+    """
+    if len(each) == 1:
+        return {key: value for key, value in each[0].items() if key != "name"}
+    worst = min(each, key=lambda one: (_WORST_FIRST.index(one["state"]), -(one["restarts"] or 0)))
+    largest = max(each, key=lambda one: one["memory_used_bytes"] or 0)
+    found = {key: value for key, value in worst.items() if key != "name"}
+    found.update(
+        {key: largest[key] for key in largest if key.startswith("memory_") or key in ("growth", "seconds_to_limit")}
+    )
+    running = sum(one["state"] == "running" for one in each)
+    return dict(found, members=each, replicas=len(each), replicas_running=running)
 
 
 def logs(key, service, lines, max_bytes, timeout_seconds):
@@ -99,12 +135,14 @@ def logs(key, service, lines, max_bytes, timeout_seconds):
         programs = {
             _full_name(program): program for program in supervisor.multicall(("supervisor.getAllProcessInfo",))[0]
         }
-        if name not in programs:
+        found = members_of(name, programs)
+        if not found:
             return [], _unknown_name(key, name, config, programs)["reason"]
-        texts, reason = read_log(supervisor, name, programs[name], lines)
+        read = [(one, *read_log(supervisor, one, program, lines)) for one, program in found.items()]
     except SupervisorError as error:
         return [], str(error)
-    return [(name, text[-max_bytes:]) for text in texts], f"service {key}: {reason}"
+    texts = [(one, text[-max_bytes:]) for one, some, _reason in read for text in some]
+    return texts, f"service {key}: {'; '.join(reason for _one, _some, reason in read if reason)}"
 
 
 def _readings(wanted, own_pid, params):
@@ -135,8 +173,8 @@ def describe(program, main_log):
 
     Returns:
         A dict ``available``, ``state``, ``pid``, ``exit_code``, ``signal``, ``exit_meaning``,
-        ``started_at_seconds``, ``finished_at_seconds``, ``uptime_seconds`` and ``stopped_by_person``; None for what
-        is not known.
+        ``started_at_seconds``, ``finished_at_seconds``, ``uptime_seconds``, ``stopped_by_person``, ``restarts``,
+        ``restarts_per_hour`` and ``restart_times`` (as far back as its log was read); None for what is not known.
     """
     state = _STATES.get(program["state"], "unknown")
     lives = program["pid"] > 0
@@ -146,10 +184,17 @@ def describe(program, main_log):
         # A status of 0 can also mean that supervisord does not know, -1 that a signal ended the program.
         if ended == {"exit_code": None, "signal": None} and state == "exited" and program["exitstatus"] >= 0:
             ended["exit_code"] = program["exitstatus"]
+    again = restarts_in(main_log, program["name"], program["start"]) if main_log and program["start"] else None
+    if lives and again:
+        # The end before.
+        ended = last_end(program["name"], main_log)
     return dict(
         ended,
         available=True,
         state=state,
+        restarts=None if again is None else len(again),
+        restarts_per_hour=None if again is None else len([at for at in again if at > program["now"] - _HOUR_SECONDS]),
+        restart_times=again,
         pid=program["pid"] or None,
         exit_meaning=meaning(ended["exit_code"], ended["signal"]),
         started_at_seconds=program["start"] or None,
@@ -172,6 +217,32 @@ def last_end(name, main_log):
     return {"exit_code": int(code) if code else None, "signal": ends[-1].group("signal") if ends else None}
 
 
+def restarts_in(main_log, name, started_at_seconds):
+    """When supervisord started a program again after it had ended by itself, from its log.
+
+    The log is in the time of supervisord's own zone. Its last line about a start, and when that start was, tell how far
+    that is from UTC.
+
+    Returns:
+        Seconds since 1970, the oldest first. None where the log tells of no start and no end of it.
+    """
+    lines = [
+        (found.group("what"), _logged_at(found)) for found in _LOGGED.finditer(main_log) if found.group("name") == name
+    ]
+    starts = [at for what, at in lines if what == "spawned"]
+    ends = [at for what, at in lines if what == "exited"]
+    if not starts:
+        # With loglevel=warn there are ends only. What runs again was started soon after each.
+        return [round(at - ends[-1] + started_at_seconds, 3) for at in ends] if ends else None
+    again = [at for (before, _at), (what, at) in zip(lines, lines[1:]) if (before, what) == ("exited", "spawned")]
+    return [round(at - starts[-1] + started_at_seconds, 3) for at in again]
+
+
+def _logged_at(found):
+    seconds = calendar.timegm(time.strptime(found.group("at"), "%Y-%m-%d %H:%M:%S"))
+    return seconds + int(found.group("milliseconds")) / 1000
+
+
 def _full_name(program):
     group, name = program["group"], program["name"]
     return name if group == name else f"{group}:{name}"
@@ -182,17 +253,24 @@ def _is_only_one(program, programs):
 
 
 def _main_log(supervisor, wanted):
-    # getProcessInfo reports 0 for a program that ended too quickly, -1 for any signal: its log knows more.
-    if all(program["pid"] or not program["start"] for program in wanted.values()):
+    # getProcessInfo reports 0 for a program that ended too quickly, -1 for any signal, and of one that runs never how
+    # often it was started: its log knows more.
+    if all(_is_settled(program) or not program["start"] for program in wanted.values()):
         return ""
     return supervisor.multicall(("supervisor.readLog", -_MAIN_LOG_BYTES, 0))[0] or ""
+
+
+def _is_settled(program):
+    return program["pid"] and program["now"] - program["start"] > _HOUR_SECONDS
 
 
 def _unknown_name(key, name, config, programs):
     from difflib import get_close_matches
 
-    near = get_close_matches(str(name), programs, n=5, cutoff=0.4)
-    known = near + sorted(set(programs) - set(near))
+    groups = [program["group"] for program in programs.values()]
+    names = {*programs, *(f"{group}:*" for group in groups if groups.count(group) > 1)}
+    near = get_close_matches(str(name), names, n=5, cutoff=0.4)
+    known = near + sorted(names - set(near))
     listed = ", ".join(known[:20]) + (", ..." if len(known) > 20 else "") if known else "none"
     reason = f"service {key}: the supervisord of {config} has no program {name}; it has: {listed}"
     return {"available": False, "reason": reason}

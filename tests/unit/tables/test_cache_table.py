@@ -32,6 +32,7 @@ def redis(
     evicted: float | None = 0,
     rejected: float | None = 0,
     refused: int | None = 0,
+    codes: dict[str, int] | None = None,
     **changes: Any,
 ):
     """What redis_info tells of a server that answers."""
@@ -53,7 +54,10 @@ def redis(
             "evicted_keys_per_second": evicted,
             "rejected_connections_per_second": rejected,
             "no_replicas_errors": refused,
+            "refused": codes or {},
         },
+        "cluster_enabled": False,
+        "cluster_state": None,
         **changes,
     }
 
@@ -98,6 +102,47 @@ MEASURED_CONCLUDED = {
     "nothing": (app(), redis(), service(), [], [], ""),
     "nobody asks": (app(hits=0, misses=0), redis(ratio=None), service(), [], [], ""),
     "too few lookups to tell": (app(hits=0, misses=19), redis(), service(), [], [], ""),
+    "its policy evicts, and every SET is refused": (
+        app(),
+        redis(codes={"OOM": 7}),
+        service(),
+        ["out_of_memory"],
+        [],
+        "7 refused while it was looked at",
+    ),
+    "above its limit without a single key": (
+        app(),
+        redis("out_of_memory", keys=0),
+        service(),
+        ["out_of_memory"],
+        [],
+        "is full",
+    ),
+    "its cluster is not whole": (
+        app(),
+        redis("cluster_down", cluster_enabled=True, cluster_state="fail"),
+        service(),
+        ["cluster_down"],
+        [],
+        "its cluster is fail",
+    ),
+    "keys of another node's slots are refused": (
+        app(),
+        redis(codes={"CLUSTERDOWN": 3}),
+        service(),
+        ["cluster_down"],
+        [],
+        "3 while it was looked at",
+    ),
+    "a client has a wrong password": (
+        app(),
+        redis(codes={"WRONGPASS": 9, "ERR": 4}),
+        service(),
+        ["application_refused"],
+        [],
+        "refused 9 commands",
+    ),
+    "one typing error of a person": (app(), redis(codes={"WRONGPASS": 1, "ERR": 4}), service(), [], [], ""),
     "exited": (app(0), gone("no_engine"), service("exited"), ["redis_down"], ["restart_redis"], "exited"),
     "exited, and the log cannot be read": (
         app(0),

@@ -43,6 +43,23 @@ MEASURED_CONCLUDED = {
         {"api": crashing(exit_code=139, exit_meaning="139 = 128 + 11, SIGSEGV: a segmentation fault")},
         "problem", ["unexplained"], ["clean_restart"], [],
     ),
+    "it was started a moment ago, and nobody counts how often": (
+        {"api": running(manager="supervisor", restarts=None, restarts_per_hour=None, restart_times=None, uptime_seconds=1)},
+        "unknown", [], [], [],
+    ),
+    "nobody counts, and it runs for long": (
+        {"api": running(manager="supervisor", restarts=None, restarts_per_hour=None, restart_times=None)}, "healthy", [], [], [],
+    ),
+    "it ends without an error, and its policy starts it again": (
+        {"api": crashing("done", exit_code=0, exit_meaning="")}, "problem", ["ends_without_error"], [], [],
+    ),
+    "it ends without an error, and runs at the moment": (
+        {"api": again(20, 6, 12, exit_code=0)}, "problem", ["ends_without_error"], [], [],
+    ),
+    "it says that its port is taken, and ends without an error": (
+        {"api": crashing("listen EADDRINUSE: Address already in use 0.0.0.0:8080", exit_code=0)},
+        "problem", ["port_in_use"], [], ["port_conflict"],
+    ),
     "killed for want of memory": (
         {"api": crashing(exit_code=137, oom_killed=True)}, "problem", ["out_of_memory"], [], ["resource_usage"],
     ),

@@ -438,6 +438,14 @@ def test_text_from_outside_is_never_a_template(diagnose):
     assert evil in finding["summary"]
 
 
+def test_what_only_a_container_sees_is_said_not_to_be_looked_at(diagnose):
+    result = diagnose(
+        "disk_full", {"filesystem": disks(filesystem()), "postgres_wal": wal(), "service": SERVICES}, **SYSTEM
+    )
+    assert result["status"] == "healthy"
+    assert "whether filesystems that only a container has, such as its /dev/shm, have room" in result["not_looked_at"]
+
+
 # The rows that every runbook has; tests/contract sees that they conclude this.
 HEALTHY_ROW = "test_measured_concluded[room enough]"
 WRONG_CAUSE_ROW = "test_measured_concluded[data grows]"

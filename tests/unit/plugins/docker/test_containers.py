@@ -11,6 +11,7 @@ import socket
 import tempfile
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,6 +36,7 @@ from ansible_collections.oncall.runbooks.plugins.module_utils.host.exit_code imp
 from ansible_collections.oncall.runbooks.plugins.module_utils.host.kernel_log import parse_record
 from ansible_collections.oncall.runbooks.plugins.module_utils.host.process_usage import shown_command
 from ansible_collections.oncall.runbooks.plugins.module_utils.host.usage_window import over_window, readings_over
+from ansible_collections.oncall.runbooks.plugins.module_utils.services.docker import _states_of_services, current_ones
 
 ID = "387fe7e809bebb100bf1abdd009ed240ba9844ae1e4ebf32a53271a0eaa75835"
 MIB = 1024**2
@@ -507,3 +509,49 @@ def test_the_project_is_the_one_that_was_started_from_the_folder(tmp_path):
 def test_dependencies(text, expected):
     label = {} if text is None else {"com.docker.compose.depends_on": text}
     assert compose_project.dependencies(label) == expected
+
+
+def listed(name: str, state: str, created: int, number: str | None = "1") -> dict[str, Any]:
+    labels = {"com.docker.compose.container-number": number} if number else {}
+    return {"Id": name, "Names": [f"/{name}"], "State": state, "Created": created, "Labels": labels}
+
+
+OLD = listed("8e4ed551c6dd_shop-api-1", "exited", 1)
+CURRENT = [
+    ([OLD, listed("shop-api-1", "running", 2)], ["shop-api-1"]),
+    # Compose 2 gives the new one the name in front until the old one is gone.
+    ([listed("shop-api-1", "running", 1), listed("8e4ed551c6dd_shop-api-1", "created", 2)], ["shop-api-1"]),
+    ([listed("shop-api-1", "exited", 1), listed("8e4ed551c6dd_shop-api-1", "created", 2)], ["8e4ed551c6dd_shop-api-1"]),
+    ([OLD, listed("shop-api-1", "restarting", 2)], ["shop-api-1"]),
+    ([OLD, listed("shop-api-1", "running", 2), listed("shop-api-2", "exited", 2, "2")], ["shop-api-1", "shop-api-2"]),
+    ([listed("a", "exited", 1, None), listed("b", "running", 2, None)], ["a", "b"]),
+    ([listed("shop-api-1", "exited", 1)], ["shop-api-1"]),
+]
+
+
+@pytest.mark.parametrize(("some", "current"), CURRENT)
+def test_what_an_interrupted_recreate_left_behind_is_no_part_of_the_service(some, current):
+    found, left_over = current_ones(some)
+    assert sorted(one["Id"] for one in found) == current
+    assert sorted(one["Id"] for one in [*found, *left_over]) == sorted(one["Id"] for one in some)
+
+
+def test_what_others_need_is_told_by_its_weakest_current_replica():
+    def of_service(one: dict[str, Any], name: str, status: str = "", **more: str) -> dict[str, Any]:
+        labels = {
+            f"com.docker.compose.{key}": value for key, value in {"project": "shop", "service": name, **more}.items()
+        }
+        return {**one, "Status": status, "Labels": {**one["Labels"], **labels}}
+
+    some = [
+        of_service(listed("shop-api-1", "running", 2), "api", "Up 2 minutes (healthy)"),
+        of_service(OLD, "api"),
+        of_service(listed("shop-db-1", "running", 2), "db", "Up 2 minutes (healthy)"),
+        of_service(listed("shop-db-2", "running", 2, "2"), "db", "Up 2 minutes (unhealthy)"),
+        of_service(listed("shop-api-run-1", "exited", 3), "api", oneoff="True"),
+    ]
+    for order in (some, some[::-1]):
+        assert _states_of_services(order) == {
+            ("shop", "api"): ("running", "healthy"),
+            ("shop", "db"): ("running", "unhealthy"),
+        }

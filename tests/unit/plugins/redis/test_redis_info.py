@@ -169,6 +169,57 @@ def test_full_and_something_expires(start):
     assert (found["available"], found["error"], found["memory_ratio"] > 0.9) == (True, "", True)
 
 
+def test_its_policy_evicts_and_what_it_needs_itself_is_too_much(start):
+    server = start("maxmemory-policy allkeys-lru")
+    with server.client() as client:
+        client.config_set("maxmemory", 100_000)
+
+        def work():
+            with contextlib.suppress(redis.exceptions.OutOfMemoryError):
+                client.set("key", "x")
+
+        with pytest.raises(redis.exceptions.OutOfMemoryError):
+            client.set("key", "x")
+        assert client.ping()
+        with going_on(work):
+            found = look(server.reach(), window_seconds=0.3)
+    assert (found["available"], found["error"]) == (True, "out_of_memory")
+    assert "not by what it keeps" in found["reason"]
+    assert found["window"]["refused"].get("OOM", 0) > 0
+
+
+def test_a_node_of_a_cluster_that_is_not_whole(start):
+    server = start("cluster-enabled yes")
+    found = look(server.reach())
+    assert (found["error"], found["cluster_enabled"], found["cluster_state"]) == ("cluster_down", True, "fail")
+    with server.client() as client:
+        client.execute_command("CLUSTER", "ADDSLOTS", *range(16384))
+    until(lambda: look(server.reach())["cluster_state"] == "ok")
+    assert look(server.reach())["error"] == ""
+
+
+def test_who_may_not_ask_for_the_cluster_is_not_told_that_it_is_whole(start):
+    server = start("cluster-enabled yes")
+    with server.client() as client:
+        client.execute_command("ACL", "SETUSER", "watch", "on", ">w", "+ping", "+info")
+    found = look(server.reach(username="watch", password="w"))
+    assert (found["error"], found["cluster_enabled"], found["cluster_state"]) == ("", True, None)
+
+
+def test_a_client_with_a_wrong_password(start):
+    server = start(password=PASSWORD)
+
+    def work():
+        client = redis.Redis(port=server.port, password="wrong")
+        with contextlib.closing(client), contextlib.suppress(redis.AuthenticationError):
+            client.ping()
+
+    with going_on(work):
+        found = look(server.reach(password=PASSWORD), window_seconds=0.3)
+    assert found["error"] == ""
+    assert found["window"]["refused"]["WRONGPASS"] > 0
+
+
 def test_it_cannot_save(start, tmp_path):
     server = start("save 900 1", "dbfilename dump.rdb")
     (server.folder / "dump.rdb").mkdir()
@@ -445,3 +496,40 @@ def test_the_module_fails_on_bad_parameters(tmp_path, params, message):
     code, result = run_module("redis_info", tmp_path, **params)
     assert (code, result["failed"]) == (1, True)
     assert message in result["msg"]
+
+
+FULL = {"redis_version": "7.0.15", "maxmemory": "1000", "maxmemory_policy": "allkeys-lru", "used_memory": "2000"}
+
+
+@pytest.mark.parametrize(
+    ("more", "error"),
+    [
+        ({}, "out_of_memory"),
+        ({"db0": "keys=3,expires=0", "used_memory_dataset": "100"}, "out_of_memory"),
+        ({"db0": "keys=3,expires=0", "used_memory_dataset": "1500"}, ""),
+        ({"mem_not_counted_for_evict": "1500"}, ""),
+        ({"used_memory": "900"}, ""),
+        ({"maxmemory": "0"}, ""),
+    ],
+)
+def test_whether_evicting_can_help(more, error):
+    assert redis_server.summarize({**FULL, **more}, {}, None, None)["error"] == error
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "refused"),
+    [
+        (
+            {"total_error_replies": "4", "errorstat_ERR": "count=4"},
+            {"total_error_replies": "4", "errorstat_ERR": "count=4"},
+            {},
+        ),
+        ({"total_error_replies": "0"}, {"total_error_replies": "2", "errorstat_OOM": "count=2"}, {"OOM": 2}),
+        # CONFIG RESETSTAT.
+        ({"total_error_replies": "9", "errorstat_OOM": "count=9"}, {"total_error_replies": "0"}, None),
+        # Before 6.2.
+        ({}, {}, None),
+    ],
+)
+def test_what_was_refused_in_the_window(before, after, refused):
+    assert redis_server.changes(before, after, 1.0)["refused"] == refused

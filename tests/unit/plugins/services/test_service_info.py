@@ -78,7 +78,19 @@ def test_supervisor(supervisord, name, expected):
     assert found["available"] is True
     service = found["services"]["it"]
     assert {key: service[key] for key in expected} == expected
-    assert (service["available"], service["manager"], service["restarts"]) == (True, "supervisor", None)
+    assert (service["available"], service["manager"], service["members"]) == (True, "supervisor", None)
+    # One that was never started is not in its log. How often the other was tried by now is its own matter.
+    if name != "looping":
+        assert service["restarts"] == (None if name == "idle" else 0)
+
+
+def test_a_group_of_supervisor_is_one_service(supervisord):
+    service = look({"it": supervisord.service("several:*")})["services"]["it"]
+    assert (service["state"], service["replicas"], service["replicas_running"]) == ("running", 2, 2)
+    assert [one["name"] for one in service["members"]] == ["several:several_00", "several:several_01"]
+    assert len({one["pid"] for one in service["members"]}) == 2
+    reason = look({"it": supervisord.service("several")})["services"]["it"]["reason"]
+    assert "has no program several; it has: several:*" in reason
 
 
 def test_what_a_running_program_uses_and_logs(supervisord):

@@ -13,7 +13,13 @@ import time
 import pytest
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.deadline import Deadline
-from ansible_collections.oncall.runbooks.plugins.module_utils.services.supervisor import describe, last_end
+from ansible_collections.oncall.runbooks.plugins.module_utils.services.supervisor import (
+    as_one,
+    describe,
+    last_end,
+    members_of,
+    restarts_in,
+)
 from ansible_collections.oncall.runbooks.plugins.module_utils.supervisor.server import (
     Supervisor,
     SupervisorError,
@@ -239,3 +245,85 @@ def test_describe(program, main_log, expected):
     found = describe({"name": "api", "group": "api", "exitstatus": 0, "stop": 0, **program}, main_log)
     names = ("state", "pid", "exit_code", "signal", "uptime_seconds")
     assert tuple(found[name] for name in names) == expected
+
+
+# A program that ends every 1.2 s with startsecs=1: its state is RUNNING whenever somebody looks.
+LOOPS = """\
+2026-11-28 14:00:00,100 INFO spawned: 'api' with pid 10
+2026-11-28 14:00:01,101 INFO success: api entered RUNNING state, process has stayed up for > than 1 seconds (startsecs)
+2026-11-28 14:00:01,300 WARN exited: api (exit status 1; not expected)
+2026-11-28 14:00:02,300 INFO spawned: 'api' with pid 11
+2026-11-28 14:00:03,500 WARN exited: api (exit status 1; not expected)
+2026-11-28 14:00:03,600 INFO spawned: 'api-2' with pid 12
+2026-11-28 14:00:04,500 INFO spawned: 'api' with pid 13
+2026-11-28 14:00:05,700 INFO exited: api (exit status 0; expected)
+2026-11-28 14:00:06,700 INFO spawned: 'api' with pid 14
+"""
+BY_HAND = """\
+2026-11-28 14:00:00,100 INFO spawned: 'api' with pid 10
+2026-11-28 14:00:01,300 INFO waiting for api to stop
+2026-11-28 14:00:01,400 WARN stopped: api (terminated by SIGTERM)
+2026-11-28 14:00:02,300 INFO spawned: 'api' with pid 11
+"""
+
+
+def test_how_often_it_was_started_again():
+    # Its log is in another zone than UTC.
+    assert restarts_in(LOOPS, "api", 1000) == pytest.approx([995.6, 997.8, 1000.0])
+    assert restarts_in(BY_HAND, "api", 1000) == []
+    assert restarts_in(LOOPS, "none", 1000) is None
+    # With loglevel=warn.
+    warnings = "".join(line for line in LOOPS.splitlines(keepends=True) if "exited: api " in line)
+    assert restarts_in(warnings, "api", 1000) == pytest.approx([995.6, 997.8, 1000.0])
+
+
+def test_one_that_runs_at_the_moment_and_loops():
+    program = {
+        "name": "api",
+        "group": "api",
+        "exitstatus": 0,
+        "stop": 0,
+        "state": 20,
+        "pid": 14,
+        "start": 1000,
+        "now": 1001,
+    }
+    found = describe(program, LOOPS)
+    assert (found["state"], found["restarts"], found["restarts_per_hour"], found["exit_code"]) == ("running", 3, 3, 0)
+    found = describe(program, "")
+    assert (found["restarts"], found["restart_times"]) == (None, None)
+
+
+def test_a_group_is_as_well_as_its_worst_program():
+    def member(name, **changes):
+        return {
+            "name": name,
+            "state": "running",
+            "restarts": 0,
+            "memory_used_bytes": 10,
+            "growth": "flat",
+            "pid": 5,
+            **changes,
+        }
+
+    assert as_one([member("api")]) == {
+        "state": "running",
+        "restarts": 0,
+        "memory_used_bytes": 10,
+        "growth": "flat",
+        "pid": 5,
+    }
+    group = as_one(
+        [member("w:1"), member("w:2", state="fatal", pid=None), member("w:3", memory_used_bytes=99, growth="growing")]
+    )
+    assert (group["state"], group["pid"], group["replicas"], group["replicas_running"]) == ("fatal", None, 3, 2)
+    assert (group["memory_used_bytes"], group["growth"], len(group["members"])) == (99, "growing", 3)
+    assert as_one([member("w:1"), member("w:2", restarts=7)])["restarts"] == 7
+
+
+def test_which_programs_a_name_stands_for():
+    programs = {"api": {"group": "api"}, "w:w_01": {"group": "w"}, "w:w_00": {"group": "w"}}
+    assert list(members_of("api", programs)) == ["api"]
+    assert list(members_of("w:*", programs)) == ["w:w_00", "w:w_01"]
+    assert list(members_of("w:w_01", programs)) == ["w:w_01"]
+    assert (members_of("w", programs), members_of("none:*", programs)) == ({}, {})
