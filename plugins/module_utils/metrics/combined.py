@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from ..text.one_line import one_line
-from . import exposition
+from . import arithmetic
 from .spec import COUNTED, Unmeasured, check_count
 
 
@@ -37,7 +37,7 @@ def groups(spec, sides):
         number = _added([sign * table.get(series, 0.0) for (sign, _side), table in zip(spec["sides"], tables)])
         check_count(spec, number)
         samples.append((dict(series[1]), number))
-    found = exposition.aggregate(samples, spec["aggregate"], spec["by"])
+    found = arithmetic.aggregate(samples, spec["aggregate"], spec["by"])
     if not found and not spec["by"]:
         return {(): 0.0}, {}
     return found, {}

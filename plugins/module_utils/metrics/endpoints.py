@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 
 from ..deadline import all_within
-from ..metrics import exposition
+from ..metrics import arithmetic, exposition
 from ..net.bounded_http import (
     FetchError,
     fetch,
@@ -37,7 +37,7 @@ def read(endpoints, specs, window_seconds, samples, timeout_seconds):
 
     Args:
         endpoints: name -> URL.
-        specs: as parsed by ``metrics_spec.parse_specs``.
+        specs: as parsed by :func:`spec.parse_specs`.
         window_seconds: from the first reading to the last.
         samples: readings for a slope, at least 2; everything else takes the first and the last.
         timeout_seconds: for each of them.
@@ -161,7 +161,9 @@ def _samples(body, family, suffixes):
         if samples is None and base and exposition.declared_type(body, base) in ("histogram", "summary"):
             return []
     if samples is None:
-        near = exposition.near_names(body, family)
+        from .near_names import near_names
+
+        near = near_names(body, family)
         return f"{family} is not there" + (f"; near: {', '.join(near)}" if near else "")
     return samples
 
@@ -184,7 +186,7 @@ def groups(spec, readings, entry):
     samples = [(labels, number) for _target, labels, number in rows]
     if spec["measure"] == "quantile":
         return _quantiles(spec, samples)
-    found = exposition.aggregate(samples, spec["aggregate"], spec["by"])
+    found = arithmetic.aggregate(samples, spec["aggregate"], spec["by"])
     if found or spec["by"]:
         return found, {}
     # A labelled counter has no series until it first counts: that nothing was counted is known to be 0.
@@ -218,7 +220,7 @@ def _looked_up(spec, readings, entry):
     for name in reversed(list(targets.values())):
         reading = readings[name]
         now = _of_endpoint(name, reading, spec)
-        selected = exposition.select(now, spec["tests"])
+        selected = arithmetic.select(now, spec["tests"])
         if spec["windowed"]:
             entry["seconds"] = round(reading["at"] - reading["earlier"][0]["at"], 4)
             selected = _over_window(spec, [*reading["earlier"], reading], name)
@@ -239,11 +241,11 @@ def _looked_up(spec, readings, entry):
 
 def _over_window(spec, taken, name):
     times = [reading["at"] for reading in taken]
-    selected = [exposition.select(_of_endpoint(name, reading, spec), spec["tests"]) for reading in taken]
+    selected = [arithmetic.select(_of_endpoint(name, reading, spec), spec["tests"]) for reading in taken]
     if spec["measure"] == "slope":
-        return exposition.slopes(times, selected)
-    grown = exposition.increase(selected[0], selected[-1])
-    return exposition.per_second(grown, times[-1] - times[0]) if spec["measure"] == "rate" else grown
+        return arithmetic.slopes(times, selected)
+    grown = arithmetic.increase(selected[0], selected[-1])
+    return arithmetic.per_second(grown, times[-1] - times[0]) if spec["measure"] == "rate" else grown
 
 
 def _of_endpoint(name, reading, spec):
@@ -256,16 +258,18 @@ def _of_endpoint(name, reading, spec):
 
 
 def _quantiles(spec, samples):
+    from .histogram import bucket_groups, histogram_quantile
+
     found, unmeasured = {}, {}
     try:
-        buckets = exposition.bucket_groups(samples, spec["by"])
+        buckets = bucket_groups(samples, spec["by"])
     except ValueError as error:
         raise Unmeasured(f"{spec['family']}: {error}") from None
     if not buckets:
         raise Unmeasured(f"{spec['family']}: no observations with these labels")
     for group, of_group in buckets.items():
         try:
-            found[group] = exposition.histogram_quantile(spec["quantile"], of_group)
+            found[group] = histogram_quantile(spec["quantile"], of_group)
         except ValueError as error:
             unmeasured[group] = f"{spec['family']}: {error}"
     return found, unmeasured

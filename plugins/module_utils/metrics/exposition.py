@@ -1,25 +1,22 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reading a few families out of a Prometheus or OpenMetrics text, and the arithmetic on their samples.
+"""Reading a few families out of a Prometheus or OpenMetrics text.
 
 A sample is ``(labels, value)``: a dict of strings and a float. No function here does any I/O.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import re
 
-from ..host.usage_window import slope_of
+from .series import Contradiction, identity, keep, shown
 
 SUFFIXES = ("", "_total", "_bucket", "_sum", "_count")
-AGGREGATES = ("sum", "max", "min", "avg", "count")
 
 # What decides whether a body is metrics at all; a whole 16 MiB need not be decoded for that.
 _HEAD_BYTES = 65536
-_MAX_NAMES_COMPARED = 2000
 
 # Every quantified part ends at a character the part itself cannot contain: no input makes these slow.
 _QUOTED = rb'"[^"\\\n]*(?:\\[^\n][^"\\\n]*)*"'
@@ -40,10 +37,6 @@ _PLAIN_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 _ESCAPE = re.compile(rb'\\([\\n"])')
 _INDENT = re.compile(rb"(?m)^[ \t]+")
 _INDENTED = re.compile(rb"\n[ \t]")
-_NAME = re.compile(
-    rb"(?m)^(?:(?:#[ \t]+TYPE[ \t]+)?([a-zA-Z_:][a-zA-Z0-9_:]*)(?=[ \t{])"
-    rb'|(?:#[ \t]+TYPE[ \t]+|\{[ \t]*)"([^"\\\n]*(?:\\[^\n][^"\\\n]*)*)"(?=[ \t]*[,} \t]))'
-)
 _METRICS_LINE = re.compile(
     rb"(?m)^(?:#[ \t]*(?:HELP|TYPE|UNIT|EOF)\b"
     rb"|[a-zA-Z_:][a-zA-Z0-9_:]*(?:\{[^\n]*\}|[ \t])[ \t]*[-+]?(?:[0-9.]|[nN]a[nN]|[iI]nf)"
@@ -71,34 +64,10 @@ def not_metrics_reason(body):
     return "text without a single line of metrics"
 
 
-def looks_like_metrics(body):
-    """Whether ``body`` can be a metrics text. It may still hold no sample at all."""
-    return not_metrics_reason(body) is None
-
-
 def is_cut_off(body, content_type):
     """Whether a text that says it is OpenMetrics lacks the line that such a text ends with."""
     kind = content_type.partition(";")[0].strip().lower()
     return kind == "application/openmetrics-text" and body.rstrip()[-5:] != b"# EOF"
-
-
-def family_names(body):
-    """The set of names declared or sampled in ``body``. Slow beside :func:`scan`: for suggestions only."""
-    names = set()
-    for match in _NAME.finditer(body):
-        bare, quoted = match.groups()
-        names.add((bare or _plain(quoted)).decode("utf-8", "replace"))
-    return names
-
-
-def near_names(body, family, limit=3):
-    """Up to ``limit`` names in ``body`` that ``family`` could have been meant to be, the nearest first."""
-    import difflib
-
-    names = family_names(body)
-    if len(names) > _MAX_NAMES_COMPARED:
-        names = {name for name in names if name[:3] == family[:3]}
-    return difflib.get_close_matches(family, sorted(names)[:_MAX_NAMES_COMPARED], limit)
 
 
 def declared_type(body, family):
@@ -158,13 +127,13 @@ def _check_both_names(body, base, of_family, oldest):
     both = []
     for name in (base, base + "_total"):
         samples = of_family[name] if name in of_family else _scan_family(body, name, ("",), oldest).get(name)
-        both.append({_identity(labels, {}): (labels, value) for labels, value in samples or ()})
+        both.append({identity(labels, {}): (labels, value) for labels, value in samples or ()})
     plain, total = both
     for key in plain.keys() & total.keys():
         (labels, value), other = plain[key], total[key][1]
         if value != other and not (math.isnan(value) and math.isnan(other)):
             raise ValueError(
-                f"{_shown(base, labels)} is there twice, with {value:.15g} and as {base}_total with {other:.15g}"
+                f"{shown(base, labels)} is there twice, with {value:.15g} and as {base}_total with {other:.15g}"
             )
 
 
@@ -187,14 +156,14 @@ def _scan_family(body, family, suffixes, oldest):
             if labels.pop(None, None) is not None and bare:
                 raise ValueError("two names")
             value, stamp = _float(sample.group(2)), _float(sample.group(3)) if sample.group(3) else None
-            _keep(found.setdefault(suffix, {}), labels, value, stamp, start, interned)
+            keep(found.setdefault(suffix, {}), labels, value, stamp, start, interned)
         except ValueError as error:
             detail = "not UTF-8" if isinstance(error, UnicodeDecodeError) else error
             raise ValueError(f"line {_line(body, start)} ({family}) is not valid: {detail}") from None
-        except _Contradiction as other:
+        except Contradiction as other:
             both = sorted([(_line(body, other.start), other.value), (_line(body, start), value)])
             told = " and ".join(f"{number:.15g} in line {line}" for line, number in both)
-            raise ValueError(f"{_shown(family + suffix, labels)} is there twice, with {told}") from None
+            raise ValueError(f"{shown(family + suffix, labels)} is there twice, with {told}") from None
     if oldest is not None:
         for series in found.values():
             for _labels_of, _value, stamp, start in series.values():
@@ -209,60 +178,11 @@ def _scan_family(body, family, suffixes, oldest):
     }
 
 
-class _Contradiction(Exception):
-    """One series has two values; this is the earlier one."""
-
-    def __init__(self, value, start):
-        super().__init__()
-        self.value, self.start = value, start
-
-
-def _keep(series, labels, value, stamp, start, interned):
-    """Enter a sample, as Prometheus does: of the same series twice, the later counts, and once where they are equal."""
-    key = _identity(labels, interned)
-    before = series.setdefault(key, (labels, value, stamp, start))
-    if before[3] == start:
-        return
-    _labels_before, value_before, stamp_before, start_before = before
-    if stamp is not None and stamp_before is not None and stamp != stamp_before:
-        if stamp > stamp_before:
-            series[key] = (labels, value, stamp, start)
-    elif value != value_before and not (math.isnan(value) and math.isnan(value_before)):
-        raise _Contradiction(value_before, start_before)
-
-
-def _identity(labels, interned):
-    """What makes two series the same one: the bound of a bucket and a quantile are numbers, however they are written."""
-    if "le" in labels or "quantile" in labels:
-        labels = dict(labels)
-        for name in ("le", "quantile"):
-            if name in labels:
-                labels[name] = _number(labels[name], interned)
-    return frozenset(item for item in labels.items() if item[1]) if "" in labels.values() else frozenset(labels.items())
-
-
-def _number(text, interned):
-    # Among what is interned the keys are bytes.
-    number = interned.get(text)
-    if number is None:
-        try:
-            number = repr(float(text))
-        except ValueError:
-            number = text
-        interned[text] = number
-    return number
-
-
 def _float(text):
     try:
         return float(text)
     except ValueError:
         raise ValueError(f"{text[:40].decode('ascii', 'replace')} is no number") from None
-
-
-def _shown(name, labels):
-    inside = [f"{label}={json.dumps(value, ensure_ascii=False)}" for label, value in sorted(labels.items())]
-    return name + (f"{{{','.join(inside)}}}" if inside else "")
 
 
 def _line(body, start):
@@ -356,11 +276,11 @@ def _labels(text, interned):
 def _text(value, interned):
     text = interned.get(value)
     if text is None:
-        text = interned[value] = _plain(value).decode("utf-8")
+        text = interned[value] = plain(value).decode("utf-8")
     return text
 
 
-def _plain(value):
+def plain(value):
     return _ESCAPE.sub(_unescape, value) if b"\\" in value else value
 
 
@@ -370,164 +290,3 @@ def _unescape(match):
 
 def _escaped(name):
     return name.encode().replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b"\\n")
-
-
-def label_tests(labels):
-    """Label conditions made ready for :func:`select`.
-
-    Args:
-        labels: dict of label name to the exact value, or to ``~`` and a regular expression for all of it.
-
-    Raises:
-        ValueError: an expression that does not compile.
-    """
-    tests = []
-    for name, wanted in labels.items():
-        if wanted.startswith("~"):
-            try:
-                tests.append((name, re.compile(wanted[1:]).fullmatch))
-            except re.error as error:
-                raise ValueError(f"label {name}: {wanted[1:]!r} is no regular expression: {error}") from None
-        else:
-            tests.append((name, wanted.__eq__))
-    return tests
-
-
-def select(samples, tests):
-    """The samples that pass all of ``tests``. As in Prometheus, a label that is not there is an empty one."""
-    return [sample for sample in samples if all(test(sample[0].get(name, "")) for name, test in tests)]
-
-
-def increase(before, after):
-    """How much each counter grew between two scans, as samples.
-
-    A counter that is now lower was reset and has since grown by what it shows; so has one that is new. The buckets of one
-    histogram are reset together, also those that have passed what they showed by now.
-    """
-    earlier = {_series(labels): value for labels, value in before}
-    reset = {_histogram(labels) for labels, value in after if value < earlier.get(_series(labels), 0.0)}
-    grown = []
-    for labels, value in after:
-        start = 0.0 if reset and _histogram(labels) in reset else earlier.get(_series(labels), 0.0)
-        grown.append((labels, value - start))
-    return grown
-
-
-def _histogram(labels):
-    return tuple(sorted((name, value) for name, value in labels.items() if name != "le"))
-
-
-def _series(labels):
-    return tuple(sorted(labels.items()))
-
-
-def per_second(samples, seconds):
-    """The samples divided by an interval of ``seconds``."""
-    return [(labels, value / seconds) for labels, value in samples]
-
-
-def slopes(times, scans):
-    """How fast each series changes per second, by least squares: those that are in every scan, as samples.
-
-    Args:
-        times: when each scan was made, in seconds.
-        scans: two or more of them.
-    """
-    by_series = [{_series(labels): value for labels, value in scan} for scan in scans]
-    return [
-        (labels, slope_of([(at, values[_series(labels)]) for at, values in zip(times, by_series)]))
-        for labels, _value in scans[-1]
-        if all(_series(labels) in values for values in by_series)
-    ]
-
-
-def aggregate(samples, how="sum", by=()):
-    """One number for each combination of the labels in ``by``: a dict of tuple of label values to float.
-
-    Without ``by`` there is one group, ``()``. No samples give no group.
-    """
-    groups = {}
-    for labels, value in samples:
-        groups.setdefault(tuple(labels.get(name, "") for name in by), []).append(value)
-    return {group: _combine(values, how) for group, values in groups.items()}
-
-
-def _combine(values, how):
-    if how == "count":
-        return float(len(values))
-    if any(math.isnan(value) for value in values):
-        return math.nan
-    if how == "max":
-        return max(values)
-    if how == "min":
-        return min(values)
-    total = math.fsum(values) if all(math.isfinite(value) for value in values) else sum(values)
-    return total / len(values) if how == "avg" else total
-
-
-def ratio(of, to):
-    """``of / to``.
-
-    Raises:
-        ValueError: ``to`` is 0.
-    """
-    if to == 0:
-        raise ValueError("0 / 0: nothing to divide by" if of == 0 else f"{of:g} / 0")
-    return of / to
-
-
-def bucket_groups(samples, by=()):
-    """``_bucket`` samples as a dict of group to a dict of upper bound to cumulative count.
-
-    Raises:
-        ValueError: a bucket without a usable ``le``.
-    """
-    groups = {}
-    for labels, value in samples:
-        upper = _upper_bound(labels.get("le", ""))
-        buckets = groups.setdefault(tuple(labels.get(name, "") for name in by), {})
-        buckets[upper] = buckets.get(upper, 0.0) + value
-    return groups
-
-
-def _upper_bound(text):
-    try:
-        upper = float(text)
-    except ValueError:
-        upper = math.nan
-    if math.isnan(upper):
-        raise ValueError(f"a bucket with le={text[:40]!r}")
-    return upper
-
-
-def histogram_quantile(quantile, buckets):
-    """The quantile of a classic histogram, interpolated within its bucket as Prometheus does.
-
-    Args:
-        quantile: 0 to 1.
-        buckets: dict of upper bound to cumulative count.
-
-    Raises:
-        ValueError: it cannot be told: no ``+Inf`` bucket, only that one, or no observations.
-    """
-    bounds = sorted(buckets)
-    if not bounds or bounds[-1] != math.inf:
-        raise ValueError("the histogram has no +Inf bucket")
-    if len(bounds) < 2:
-        raise ValueError("the histogram has only the +Inf bucket")
-    counts = []
-    for bound in bounds:
-        # Two scrapes of a moving histogram, or a rounding error, can leave a bucket below the one before it.
-        counts.append(max(buckets[bound], counts[-1] if counts else 0.0))
-    if not counts[-1] > 0:
-        raise ValueError("no observations")
-    rank = quantile * counts[-1]
-    index = next((i for i, count in enumerate(counts[:-1]) if count >= rank), len(bounds) - 1)
-    if index == len(bounds) - 1:
-        return bounds[-2]
-    upper = bounds[index]
-    if index == 0 and upper <= 0:
-        return upper
-    lower, below = (bounds[index - 1], counts[index - 1]) if index else (0.0, 0.0)
-    inside = counts[index] - below
-    return lower + (upper - lower) * (rank - below) / inside if inside else lower

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from ..metrics import exposition
+from ..metrics import arithmetic
 from ..text.one_line import one_line
 from .spec import (
     COUNTED,
@@ -162,7 +162,7 @@ def _ratio(spec, specs, measured):
             divisor = to.get(group) if per_group else to[()]
             if divisor is None:
                 raise ValueError(f"{spec['to']} has no such group")
-            groups[group] = exposition.ratio(of.get(group, 0.0), divisor)
+            groups[group] = arithmetic.ratio(of.get(group, 0.0), divisor)
         except ValueError as error:
             unmeasured[group] = f"{spec['of']} / {spec['to']}: {error}"
     return groups, unmeasured

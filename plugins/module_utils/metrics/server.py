@@ -25,11 +25,11 @@ def read(prometheus, specs, timeout_seconds):
 
     Args:
         prometheus: as in ``observers.metrics.SPEC``.
-        specs: as parsed by ``metrics_spec.parse_specs``.
+        specs: as parsed by :func:`spec.parse_specs`.
         timeout_seconds: for everything together.
 
     Returns:
-        ``{"prometheus": reading}``, in the form of ``metrics_endpoints.read``.
+        ``{"prometheus": reading}``, in the form of :func:`endpoints.read`.
 
     Raises:
         ValueError: the URL, the labels or the window make no sense.
@@ -67,7 +67,7 @@ def _is_doubtful(spec, rows):
 
 
 def groups(spec, readings, entry):
-    """The numbers of one metric, as ``metrics_endpoints.groups`` gives them."""
+    """The numbers of one metric, as :func:`endpoints.groups` gives them."""
     rows = _looked_up(spec, readings, entry)
     found = _grouped(spec, rows)
     if spec["measure"] == "promql":
@@ -89,7 +89,7 @@ def groups(spec, readings, entry):
 
 
 def rows(spec, readings, entry):
-    """The series of one side of a sum or difference, as ``metrics_endpoints.rows`` gives them."""
+    """The series of one side of a sum or difference, as :func:`endpoints.rows` gives them."""
     found = _looked_up(spec, readings, entry)
     for _labels, number in found:
         check_count(spec, number)

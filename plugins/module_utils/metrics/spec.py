@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from ..metrics import exposition
+from ..metrics import arithmetic
 from ..observers.metrics import SPEC
 
 _OF_FAMILY = {"measure", "family", "suffix", "labels", "by", "endpoints"}
@@ -198,8 +198,8 @@ def _of_family(name, measure, spec, endpoints):
         "quantile": spec.get("quantile", 0.95),
         "endpoints": _names(name, "endpoints", spec.get("endpoints")) or list(endpoints),
     }
-    if parsed["aggregate"] not in exposition.AGGREGATES:
-        known = ", ".join(exposition.AGGREGATES)
+    if parsed["aggregate"] not in arithmetic.AGGREGATES:
+        known = ", ".join(arithmetic.AGGREGATES)
         raise ValueError(f"metric {name}: aggregate {parsed['aggregate']!r} is not known; known: {known}")
     counts = spec.get("counts", False)
     if not isinstance(counts, bool):
@@ -300,7 +300,7 @@ def _labels(name, labels):
 
 def _label_tests(name, labels):
     try:
-        return exposition.label_tests(labels)
+        return arithmetic.label_tests(labels)
     except ValueError as error:
         raise ValueError(f"metric {name}: labels: {error}") from None
 

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is read out of a metrics text, and what is concluded from it."""
+"""What is read out of a metrics text."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.metrics import exposition as metrics_text
+from ansible_collections.oncall.runbooks.plugins.module_utils.metrics import exposition
 from ansible_collections.oncall.runbooks.plugins.module_utils.metrics.exposition import scan
+from ansible_collections.oncall.runbooks.plugins.module_utils.metrics.histogram import bucket_groups
+from ansible_collections.oncall.runbooks.plugins.module_utils.metrics.near_names import family_names, near_names
 
 DATA = Path(__file__).parent / "data"
 CAPTURED = [
@@ -253,15 +255,15 @@ def test_a_counter_and_a_histogram_with_names_in_quotes():
     assert scan(body, {"a.b_total"}) == {"a.b_total": [({"x": "1"}, 5.0)]}
     assert len(scan(body, {"c.d"}, ("_bucket",))["c.d_bucket"]) == 2
     assert scan(body, {"e.f"}) == {"e.f": []}
-    assert metrics_text.family_names(body) == {"a.b", "a.b_total", "c.d", "c.d_bucket", "c.d_count", "e.f"}
-    assert metrics_text.near_names(body, "a_b")[0] == "a.b"
+    assert family_names(body) == {"a.b", "a.b_total", "c.d", "c.d_bucket", "c.d_count", "e.f"}
+    assert near_names(body, "a_b")[0] == "a.b"
 
 
 @pytest.mark.parametrize(
     ("name", "needed"), [("a_b:c9", False), ("a.b", True), ("9a", True), ("a b", True), ("ü", True)]
 )
 def test_what_can_be_written_only_in_quotes(name, needed):
-    assert metrics_text.needs_utf8(name) is needed
+    assert exposition.needs_utf8(name) is needed
 
 
 ONCE = [
@@ -319,7 +321,7 @@ def test_buckets_twice_count_once_however_their_bound_is_written():
     again = 'f_bucket{le="1.0"} 3\nf_bucket{le="Inf"} 4\n'
     for body in (buckets, buckets + buckets, buckets + again):
         found = scan(body.encode(), {"f"}, ("_bucket",))["f_bucket"]
-        assert metrics_text.bucket_groups(found) == {(): {1.0: 3.0, inf: 4.0}}
+        assert bucket_groups(found) == {(): {1.0: 3.0, inf: 4.0}}
     with pytest.raises(ValueError, match=r'^f_bucket\{le="1.0"\} is there twice'):
         scan((buckets + again.replace("3", "2")).encode(), {"f"}, ("_bucket",))
 
@@ -327,7 +329,7 @@ def test_buckets_twice_count_once_however_their_bound_is_written():
 def test_a_counter_under_both_of_its_names_is_the_one_asked_for():
     for body in (b"# TYPE f counter\nf 5\nf_total 5\n", b"# TYPE f counter\nf_total 5\n# TYPE f_total counter\nf 5\n"):
         for family in ("f", "f_total"):
-            assert metrics_text.samples_of(scan(body, {family}), family) == [({}, 5.0)]
+            assert exposition.samples_of(scan(body, {family}), family) == [({}, 5.0)]
 
 
 @pytest.mark.parametrize("family", ["f", "f_total"])
@@ -350,7 +352,7 @@ def test_one_counter_with_two_values_under_its_two_names(body, reason, family):
             scan(body.encode(), {family})
         assert str(caught.value) == reason
     else:
-        [(_labels, value), *_] = metrics_text.samples_of(scan(body.encode(), {family}), family)
+        [(_labels, value), *_] = exposition.samples_of(scan(body.encode(), {family}), family)
         wanted = [line.split()[1] for line in body.splitlines() if line.startswith((f"{family} ", f"{family}{{"))]
         assert repr(value) == repr(float(wanted[0]))
 
@@ -372,14 +374,14 @@ def test_the_older_of_two_samples_may_be_stale():
     ],
 )
 def test_openmetrics_without_its_end_may_be_cut_off(body, content_type, cut_off):
-    assert metrics_text.is_cut_off(body, content_type) is cut_off
+    assert exposition.is_cut_off(body, content_type) is cut_off
 
 
 @pytest.mark.parametrize("family", ["f", "f_total"])
 def test_a_counter_is_found_under_the_other_name(family):
     for body in (b"# TYPE f counter\nf 5\n", b"# TYPE f counter\nf_total 5\n"):
-        assert metrics_text.samples_of(scan(body, {family}), family) == [({}, 5.0)]
-    assert metrics_text.samples_of({}, family) is None
+        assert exposition.samples_of(scan(body, {family}), family) == [({}, 5.0)]
+    assert exposition.samples_of({}, family) is None
 
 
 @given(st.lists(st.tuples(st.text(max_size=20), st.floats(), st.text(max_size=5)), max_size=5))
@@ -437,178 +439,18 @@ def test_no_line_takes_long_to_refuse(line):
     ],
 )
 def test_what_cannot_be_metrics_says_why(body, reason):
-    assert metrics_text.not_metrics_reason(body) == reason
-    assert metrics_text.looks_like_metrics(body) is (reason is None)
+    assert exposition.not_metrics_reason(body) == reason
 
 
 @pytest.mark.parametrize("name", [name for name, _ in CAPTURED])
 def test_captured_texts_look_like_metrics(name):
-    assert metrics_text.looks_like_metrics((DATA / name).read_bytes())
+    assert exposition.not_metrics_reason((DATA / name).read_bytes()) is None
 
 
 def test_near_names_are_those_of_the_body():
     body = (DATA / "metrics_node_app.txt").read_bytes()
-    assert {"app_db_pool_waiting", "app_request_duration_seconds"} <= metrics_text.family_names(body)
-    assert metrics_text.near_names(body, "app_db_pool_wating")[0] == "app_db_pool_waiting"
-    assert metrics_text.near_names(body, "zzz") == []
+    assert {"app_db_pool_waiting", "app_request_duration_seconds"} <= family_names(body)
+    assert near_names(body, "app_db_pool_wating")[0] == "app_db_pool_waiting"
+    assert near_names(body, "zzz") == []
     many = b"".join(b"other_%d 1\n" % number for number in range(5000)) + body
-    assert metrics_text.near_names(many, "app_db_pool_wating")[0] == "app_db_pool_waiting"
-
-
-SERIES = [
-    ({"status": "200", "route": "/a"}, 90.0),
-    ({"status": "500", "route": "/a"}, 6.0),
-    ({"status": "503", "route": "/b"}, 4.0),
-    ({"route": "/c"}, 1.0),
-]
-
-
-@pytest.mark.parametrize(
-    ("labels", "values"),
-    [
-        ({}, [90, 6, 4, 1]),
-        ({"status": "500"}, [6]),
-        ({"status": "~5.."}, [6, 4]),
-        ({"status": "~5"}, []),
-        ({"status": "~5..", "route": "/b"}, [4]),
-        ({"status": ""}, [1]),
-        ({"status": "~.+"}, [90, 6, 4]),
-    ],
-)
-def test_series_are_selected_by_labels(labels, values):
-    selected = metrics_text.select(SERIES, metrics_text.label_tests(labels))
-    assert [value for _, value in selected] == values
-
-
-def test_an_expression_that_does_not_compile_is_named():
-    with pytest.raises(ValueError, match="label status: '\\(' is no regular expression"):
-        metrics_text.label_tests({"status": "~("})
-
-
-@pytest.mark.parametrize(
-    ("how", "by", "expected"),
-    [
-        ("sum", (), {(): 101}),
-        ("max", (), {(): 90}),
-        ("min", (), {(): 1}),
-        ("avg", (), {(): 25.25}),
-        ("count", (), {(): 4}),
-        ("sum", ("route",), {("/a",): 96, ("/b",): 4, ("/c",): 1}),
-        ("sum", ("status", "route"), {("200", "/a"): 90, ("500", "/a"): 6, ("503", "/b"): 4, ("", "/c"): 1}),
-    ],
-)
-def test_series_are_aggregated(how, by, expected):
-    assert metrics_text.aggregate(SERIES, how, by) == expected
-
-
-@pytest.mark.parametrize("how", ["sum", "max", "min", "avg"])
-@pytest.mark.parametrize("values", [(nan, 1.0), (1.0, nan), (inf, -inf, nan)])
-def test_a_nan_is_never_aggregated_away(how, values):
-    assert math.isnan(metrics_text.aggregate([({}, value) for value in values], how)[()])
-
-
-def test_no_series_give_no_group():
-    assert metrics_text.aggregate([], "sum") == {}
-    assert metrics_text.aggregate([({}, inf), ({}, 1.0)], "sum") == {(): inf}
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "expected"),
-    [
-        ({"a": 5}, {"a": 9}, {"a": 4}),
-        ({"a": 5}, {"a": 5}, {"a": 0}),
-        ({"a": 500}, {"a": 3}, {"a": 3}),  # reset
-        ({}, {"a": 7}, {"a": 7}),  # first counted during the window
-        ({"a": 5, "b": 1}, {"a": 6}, {"a": 1}),  # gone
-        ({"a": 500, "b": 1}, {"a": 3, "b": 2}, {"a": 3, "b": 1}),
-    ],
-)
-def test_counters_grow_also_over_a_reset(before, after, expected):
-    def samples(values):
-        return [({"s": name, "t": ""}, float(value)) for name, value in values.items()]
-
-    grown = metrics_text.increase(samples(before), samples(after))
-    assert {labels["s"]: value for labels, value in grown} == expected
-    assert metrics_text.per_second(grown, 2.0) == [(labels, value / 2) for labels, value in grown]
-
-
-def test_the_buckets_of_one_histogram_are_reset_together():
-    def buckets(route, *counts):
-        return [
-            ({"route": route, "le": le}, float(count)) for le, count in zip(("0.1", "1", "+Inf"), counts, strict=True)
-        ]
-
-    # /a was fast for 5 of 100 and, since a restart, is for 20 of 21; /b was not restarted.
-    before, after = (
-        buckets("/a", 5, 90, 100) + buckets("/b", 1, 2, 2),
-        buckets("/a", 20, 20, 21) + buckets("/b", 3, 5, 5),
-    )
-    assert metrics_text.increase(before, after) == buckets("/a", 20, 20, 21) + buckets("/b", 2, 3, 3)
-
-
-@pytest.mark.parametrize(("of", "to", "expected"), [(1.0, 4.0, 0.25), (0.0, 4.0, 0.0), (4.0, 4.0, 1.0)])
-def test_ratio(of, to, expected):
-    assert metrics_text.ratio(of, to) == expected
-
-
-@pytest.mark.parametrize(("of", "message"), [(0.0, "0 / 0"), (3.0, "3 / 0")])
-def test_a_ratio_to_nothing_is_no_number(of, message):
-    with pytest.raises(ValueError, match=message):
-        metrics_text.ratio(of, 0.0)
-
-
-@pytest.mark.parametrize(
-    ("quantile", "buckets", "expected"),
-    [
-        # rank 50 is the end of the first bucket, 75 the middle of the second
-        (0.5, {1: 50, 2: 100, inf: 100}, 1.0),
-        (0.75, {1: 50, 2: 100, inf: 100}, 1.5),
-        (0.25, {1: 50, 2: 100, inf: 100}, 0.5),
-        (1.0, {1: 50, 2: 100, inf: 100}, 2.0),
-        (0.0, {1: 50, 2: 100, inf: 100}, 0.0),
-        (0.0, {1: 0, 2: 100, inf: 100}, 0.0),
-        # in the +Inf bucket: the last finite bound
-        (0.95, {1: 50, 2: 60, inf: 100}, 2.0),
-        # an empty bucket is passed over
-        (0.9, {1: 50, 2: 50, 4: 100, inf: 100}, 3.6),
-        # a first bound that is not positive has no lower end
-        (0.1, {-1: 50, 2: 100, inf: 100}, -1.0),
-        (0.75, {-1: 50, 2: 100, inf: 100}, 0.5),
-        # a bucket below the one before it
-        (0.5, {1: 60, 2: 50, inf: 100}, 50 / 60),
-    ],
-)
-def test_quantiles_are_those_of_prometheus(quantile, buckets, expected):
-    assert metrics_text.histogram_quantile(quantile, buckets) == pytest.approx(expected)
-
-
-@pytest.mark.parametrize(
-    ("buckets", "message"),
-    [
-        ({}, r"no \+Inf bucket"),
-        ({1: 50, 2: 100}, r"no \+Inf bucket"),
-        ({inf: 100}, r"only the \+Inf bucket"),
-        ({1: 0, 2: 0, inf: 0}, "no observations"),
-        ({1: 0, 2: 0, inf: nan}, "no observations"),
-    ],
-)
-def test_a_quantile_that_cannot_be_told_says_why(buckets, message):
-    with pytest.raises(ValueError, match=message):
-        metrics_text.histogram_quantile(0.95, buckets)
-
-
-def test_buckets_of_several_series_are_added_by_their_bound():
-    samples = [
-        ({"le": "1", "route": "/a"}, 1.0),
-        ({"le": "1.0", "route": "/b"}, 2.0),
-        ({"le": "+Inf", "route": "/a"}, 3.0),
-        ({"le": "+Inf", "route": "/b"}, 4.0),
-    ]
-    assert metrics_text.bucket_groups(samples) == {(): {1.0: 3.0, inf: 7.0}}
-    assert metrics_text.bucket_groups(samples, ["route"]) == {
-        ("/a",): {1.0: 1.0, inf: 3.0},
-        ("/b",): {1.0: 2.0, inf: 4.0},
-    }
-    for le in ("", "wide", "NaN"):
-        with pytest.raises(ValueError, match="a bucket with le="):
-            metrics_text.bucket_groups([({"le": le}, 1.0)])
+    assert near_names(many, "app_db_pool_wating")[0] == "app_db_pool_waiting"

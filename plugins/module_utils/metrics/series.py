@@ -1,0 +1,59 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What makes two samples one series, and which of them counts where a text has one twice. No I/O."""
+
+from __future__ import annotations
+
+import json
+import math
+
+
+class Contradiction(Exception):
+    """One series has two values; this is the earlier one."""
+
+    def __init__(self, value, start):
+        super().__init__()
+        self.value, self.start = value, start
+
+
+def keep(series, labels, value, stamp, start, interned):
+    """Enter a sample, as Prometheus does: of the same series twice, the later counts, and once where they are equal."""
+    key = identity(labels, interned)
+    before = series.setdefault(key, (labels, value, stamp, start))
+    if before[3] == start:
+        return
+    _labels_before, value_before, stamp_before, start_before = before
+    if stamp is not None and stamp_before is not None and stamp != stamp_before:
+        if stamp > stamp_before:
+            series[key] = (labels, value, stamp, start)
+    elif value != value_before and not (math.isnan(value) and math.isnan(value_before)):
+        raise Contradiction(value_before, start_before)
+
+
+def identity(labels, interned):
+    """What makes two series the same one: the bound of a bucket and a quantile are numbers, however they are written."""
+    if "le" in labels or "quantile" in labels:
+        labels = dict(labels)
+        for name in ("le", "quantile"):
+            if name in labels:
+                labels[name] = _number(labels[name], interned)
+    return frozenset(item for item in labels.items() if item[1]) if "" in labels.values() else frozenset(labels.items())
+
+
+def _number(text, interned):
+    # Among what is interned the keys are bytes.
+    number = interned.get(text)
+    if number is None:
+        try:
+            number = repr(float(text))
+        except ValueError:
+            number = text
+        interned[text] = number
+    return number
+
+
+def shown(name, labels):
+    """A series as a text has it."""
+    inside = [f"{label}={json.dumps(value, ensure_ascii=False)}" for label, value in sorted(labels.items())]
+    return name + (f"{{{','.join(inside)}}}" if inside else "")
