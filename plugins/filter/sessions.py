@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ..module_utils.postgres.activity import AWAITS_STANDBY
+from ..module_utils.postgres.queues import AWAITS_STANDBY
 from ..module_utils.postgres.sessions import fits
 
 

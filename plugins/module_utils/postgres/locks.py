@@ -5,89 +5,15 @@
 
 from __future__ import annotations
 
-import re
+from .process_kinds import COSTS, described, kind_of, may_cancel
+from .queues import PREPARED_PID, is_client
 
-# A prepared transaction has no process: pg_blocking_pids() gives this for it.
-PREPARED_PID = 0
 # A wait this young may have ended between two looks of one statement.
 SETTLED_SECONDS = 1.0
 # Of what the head of a chain would free, a cheaper one behind it has to free this share.
 ENOUGH = 0.8
 
 _CHAIN_LIMIT = 6
-_WRAPAROUND = re.compile(r"to prevent wraparound", re.IGNORECASE)
-_COMMENTS = re.compile(r"(?:\s|/\*.*?\*/|--[^\n]*\n)*", re.DOTALL)
-_MAINTENANCE = re.compile(
-    r"(alter|vacuum|analy[sz]e|cluster|reindex|create|drop|truncate|lock|comment|grant|revoke|refresh)\b", re.IGNORECASE
-)
-_CONCURRENTLY = re.compile(r"\bconcurrently\b", re.IGNORECASE)
-
-# kind: (rank of what cancelling it costs, what it costs). Below 90 it may be cancelled.
-_COSTS = {
-    "waiting_maintenance": (
-        0,
-        "loses nothing: it waits and has done nothing yet, and can be run again with a lock_timeout",
-    ),
-    "waiting_migration": (25, "what its transaction did before it waited is rolled back, and can be run again"),
-    "waiting_statement": (20, "its client sees an error; the statement has done nothing yet"),
-    "maintenance": (30, "what it has done until now has to be done again"),
-    "idle_transaction": (40, "its transaction is rolled back, and its client has to begin again"),
-    "waiting_transaction": (50, "what its transaction did before it waited is rolled back"),
-    "statement": (60, "what it has done until now is rolled back"),
-    "concurrent_index": (70, "leaves an invalid index behind, which has to be dropped"),
-    "autovacuum": (90, "the server cancels it by itself where it is in the way, and it begins again"),
-    "parallel_worker": (91, "it belongs to a session that leads it"),
-    "committing": (92, "must not be cancelled: it has committed, and waits for a standby"),
-    "wraparound": (
-        93,
-        "must not be cancelled: it protects the database from the end of its transaction numbers, and would begin again",
-    ),
-    "replication": (94, "a standby or a subscriber needs it"),
-    "recovery": (95, "it replays the log of the primary"),
-    "background": (96, "a process of the server or of an extension, which no session ends"),
-    "prepared": (97, "no session holds it: COMMIT PREPARED or ROLLBACK PREPARED ends it"),
-    "hidden": (98, "its statement is hidden from the role that looks"),
-    "not_in_view": (99, "no session of that process id is there"),
-}
-
-
-def kind_of(session, standby_wait="IPC:SyncRep"):
-    """What a process is to those that wait for it: a key of the costs."""
-    backend = session.get("backend_type") or ""
-    query = session["query"] or ""
-    if session["pid"] == PREPARED_PID:
-        return "prepared"
-    if session.get("hidden"):
-        return "hidden"
-    if backend == "autovacuum worker":
-        return "wraparound" if _WRAPAROUND.search(query) else "autovacuum"
-    if backend == "walsender" or backend.startswith("logical replication"):
-        return "replication"
-    if backend == "startup":
-        return "recovery"
-    if backend == "parallel worker":
-        return "parallel_worker"
-    if backend not in ("", "client backend"):
-        return "background"
-    if session["wait"] == standby_wait:
-        return "committing"
-    if session["state"].startswith("idle"):
-        return "idle_transaction"
-    text = query[_COMMENTS.match(query).end() :]
-    maintenance = bool(_MAINTENANCE.match(text))
-    if maintenance and _CONCURRENTLY.search(text):
-        return "concurrent_index"
-    if not session["blocked_by"]:
-        return "maintenance" if maintenance else "statement"
-    # Its transaction is older than the statement, and has locks of a writer.
-    if session["wrote"]:
-        return "waiting_migration" if maintenance else "waiting_transaction"
-    return "waiting_maintenance" if maintenance else "waiting_statement"
-
-
-def may_cancel(session):
-    """Whether it is one that anybody should cancel, whoever is allowed to."""
-    return _COSTS[kind_of(session)][0] < 90
 
 
 def locks_of(waits, holds):
@@ -159,13 +85,13 @@ def chains(everyone, waits, holds, prepared=()):
             {
                 "head": head,
                 "kind": kind_of(session),
-                "head_costs": _COSTS[kind_of(session)][1],
+                "head_costs": COSTS[kind_of(session)][1],
                 "blocks": len([pid for pid in queue if is_client(everyone[pid])]),
                 "blocked_seconds": max([everyone[pid]["wait_seconds"] for pid in queue]),
                 "cancel": everyone[chosen] if chosen is not None else None,
                 "frees": freed,
                 "frees_all": freed + (chosen not in (None, head)) >= whole,
-                "costs": _COSTS[kind_of(everyone[chosen])][1] if chosen is not None else _COSTS[kind_of(session)][1],
+                "costs": COSTS[kind_of(everyone[chosen])][1] if chosen is not None else COSTS[kind_of(session)][1],
                 "chain": [_line(pid, everyone, asks, held, prepared) for pid in path],
             }
         )
@@ -190,16 +116,11 @@ def choose(head, everyone, behind):
         # It is one of those that the head would free.
         enough = frees + (pid != head and is_client(session)) >= ENOUGH * whole
         if frees and enough:
-            options.append((_COSTS[kind_of(session)][0], -frees, pid))
+            options.append((COSTS[kind_of(session)][0], -frees, pid))
     if not options:
         return None, 0, whole
     _cost, frees, pid = min(options)
     return pid, -frees, whole
-
-
-def is_client(session):
-    """Whether a client waits for it, and not the server itself."""
-    return (session.get("backend_type") or "client backend") == "client backend"
 
 
 def _clients(pids, everyone):
@@ -247,24 +168,6 @@ def _nobody(pid, prepared):
     }
 
 
-def described(session):
-    """A process in words: what it is, whose, and what it runs."""
-    kind = kind_of(session)
-    if kind == "prepared":
-        return f"a prepared transaction ({session['query']})"
-    whose = " of ".join(filter(None, (session.get("application_name") or "", session.get("user") or "")))
-    what = session.get("backend_type") or "client backend"
-    who = (
-        f"{whose or 'a session without a name'}"
-        if what == "client backend"
-        else f"{what}{' ' + whose if whose else ''}"
-    )
-    doing = session["query"] or session["state"]
-    if kind == "idle_transaction":
-        doing = f"{session['state']}, last {session['query']}"
-    return f"process {session['pid']} ({who}: {doing})"
-
-
 def _line(pid, everyone, asks, held, prepared):
     """One place of the chain in words: who it is, what it holds and what it waits for."""
     session = everyone.get(pid) or _nobody(pid, prepared)
@@ -289,3 +192,25 @@ def unseen(everyone):
         if missing or not one["blocked_by"]:
             found.append((pid, missing[0] if missing else None))
     return found
+
+
+def chains_of(everyone, document, prepared):
+    """The queues for locks, and what is not known of them, one line each."""
+    by_pid = {one["pid"]: one for one in everyone}
+    lines = []
+    for pid, holder in unseen(by_pid):
+        if is_client(by_pid[pid]):
+            why = (
+                f"process {holder}, for which it waits, is not in view" if holder else "nothing shows for whom it waits"
+            )
+            lines.append(f"session {pid} waits for a lock, and {why}")
+    found = chains(by_pid, document.get("waits") or (), document.get("holds") or (), prepared)
+    lines += [
+        f"{one['blocks']} sessions wait behind process {one['head']}, which is hidden from {document['server']['user']}: "
+        "grant it pg_monitor"
+        for one in found
+        if one["kind"] == "hidden"
+    ]
+    if len(lines) > 3:
+        lines = [*lines[:3], f"and {len(lines) - 3} more of this kind"]
+    return found, lines

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...filter.sessions import endable, identities, named, not_denied
-from ...module_utils.postgres.locks import described
+from ...module_utils.postgres.process_kinds import described
 from ...module_utils.postgres.sessions import fits
 from ...module_utils.text.one_line import one_line
 
