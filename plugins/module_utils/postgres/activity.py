@@ -9,18 +9,12 @@ import re
 
 from ..text.one_line import one_line
 from .activity_query import ACTIVITY, ROW_LIMIT
-from .client import (
-    APPLICATION_NAME,
-    Client,
-    DatabaseError,
-    pooler_of,
-)
+from .client import APPLICATION_NAME, Client, DatabaseError
 from .queues import AWAITS_STANDBY, PREPARED_PID, queue, waiting_behind
 from .redaction import redacted
 from .statements import statements
 
 LIST_LIMIT = 100
-
 
 _REFRESH = re.compile(r"\s*refresh\s+materialized\s+view\b", re.IGNORECASE)
 
@@ -49,6 +43,8 @@ def observe(params):
     except DatabaseError as error:
         answer = {"available": False, "reason": str(error), "error": error.kind}
         if error.kind.startswith("pooler_"):
+            from .troubles import pooler_of
+
             answer["pooler"] = _pooler(client, pooler_of(str(error)))
         return answer
     return dict(summarize(document, params), available=True, statements=found, pooler=pooler)

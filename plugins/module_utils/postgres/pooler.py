@@ -31,12 +31,3 @@ def look(client, name):
         return {"name": name, "pools": [], "reason": f"its console says nothing ({error.kind}): {hint}"}
     pools = [{key: row[key] for key in _KEYS if key in row} for row in rows if row.get("database") != CONSOLE]
     return {"name": "PgBouncer", "pools": pools, "reason": ""}
-
-
-def short(pools, database):
-    """The pools of a database that let clients wait and have no server connection to give."""
-    return [
-        row
-        for row in pools
-        if row["database"] == database and row["cl_waiting"] > 0 and row["sv_idle"] == 0 and row.get("sv_used", 0) == 0
-    ]

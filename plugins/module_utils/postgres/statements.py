@@ -78,7 +78,7 @@ def statements(client, server, window_seconds=0, explain="none"):
 
     Args:
         client: a ``postgres.Client``.
-        server: the part ``server`` of what ``postgres_activity.ACTIVITY`` answers.
+        server: the part ``server`` of what :data:`activity_query.ACTIVITY` answers.
         window_seconds: 0 for no window.
         explain: ``none``, ``plan`` or ``analyze``, for the statements of the window that took the most time.
 

@@ -20,55 +20,6 @@ from ..deadline import (
 from ..run_command import failure, run
 from ..text.one_line import without_secrets
 
-# What servers, redis-py, redis-cli and docker say. The server's own words begin with a code in capitals.
-_KINDS = (
-    ("loading", r"\bLOADING\b|loading the dataset"),
-    ("misconf", r"\bMISCONF\b"),
-    ("out_of_memory", r"command not allowed when used memory"),
-    ("read_only", r"\bREADONLY\b|against a read only replica"),
-    ("no_replicas", r"\bNOREPLICAS\b"),
-    ("busy", r"\bBUSY Redis is busy|busy running a script"),
-    ("primary_down", r"\bMASTERDOWN\b|link with master is down"),
-    ("too_many_clients", r"max(imum)? number of clients reached|too many connections"),
-    ("not_allowed", r"\bNOPERM\b|no permissions"),
-    (
-        "credentials",
-        r"\bNOAUTH\b|\bWRONGPASS\b|\bDENIED\b|invalid (username-)?password|authentication required|without any password",
-    ),
-    (
-        "no_engine",
-        r"docker daemon|docker cannot be run|no such container|is (not running|paused|restarting)|redis-cli\W.*not found",
-    ),
-    ("timeout", r"timed out|timeout|no complete answer within|was killed: it had not ended"),
-    ("refused", r"connection refused|errno 2\b|no such file or directory|no route to host"),
-    ("closed", r"connection (closed|reset)|broken pipe|eof"),
-    ("name_resolution", r"name or service not known|name resolution|errno -[235]\b|nodename nor servname"),
-    ("protocol", r"protocol error|invalid response|bad response|unexpected type|unknown response"),
-)
-
-_ADVICE = {
-    "loading": "it reads its data and answers when it is done",
-    "misconf": "it cannot save its data to disk and refuses writes: see its log",
-    "out_of_memory": "it is full and refuses writes",
-    "read_only": "it is a replica and refuses writes",
-    "no_replicas": "it has fewer replicas than min-replicas-to-write wants and refuses writes",
-    "clients_paused": "its clients are paused (CLIENT PAUSE): find out by whom, and do not restart it for this",
-    "busy": "a script keeps it busy",
-    "cluster_down": "some slots of its cluster are served by nobody: see CLUSTER NODES",
-    "primary_down": "it is a replica that lost its primary",
-    "too_many_clients": "every connection it allows is taken",
-    "not_allowed": "give the user +ping and +info",
-    "credentials": "check system_redis.username and .password",
-    "no_engine": "check the Docker engine and system_redis.container",
-    "timeout": "it is there but does not answer in time",
-    "refused": "nothing listens there: is it running (runbook cache)?",
-    "closed": "it takes connections and closes them: check system_redis, and what stands before it",
-    "name_resolution": "check system_redis.host",
-    "protocol": "what answers there is not Redis: check system_redis",
-    "no_driver": "install redis (redis-py) for that Python, or use transport docker",
-    "other": "see the message",
-}
-
 # A server whose clients are paused holds every command, but refuses at once a command that lacks its argument.
 _INCOMPLETE = b"*1\r\n$4\r\nECHO\r\n"
 _REFUSAL = "wrong number of arguments"
@@ -89,20 +40,12 @@ class RedisError(Exception):
     """Redis could not be asked, or answered with an error.
 
     Attributes:
-        kind: a key of the table above, such as ``refused``, ``timeout``, ``credentials``, ``loading`` or ``no_driver``.
+        kind: a key of :data:`troubles.ADVICE`, such as ``refused``, ``timeout``, ``credentials``, ``loading`` or ``no_driver``.
     """
 
     def __init__(self, kind, message):
         super().__init__(message)
         self.kind = kind
-
-
-def kind_of(message):
-    """The kind of trouble a message of a server, of redis-py, of redis-cli or of docker tells of."""
-    for kind, pattern in _KINDS:
-        if re.search(pattern, message, re.IGNORECASE):
-            return kind
-    return "other"
 
 
 def where(server):
@@ -115,11 +58,19 @@ def where(server):
 
 
 def error_of(server, kind, message):
-    """A :class:`RedisError` with one line that says what was asked, what came back and what to do."""
+    """A :class:`RedisError` with one line that says what was asked, what came back and what to do.
+
+    Args:
+        server: as in :data:`observers.redis.SERVER`.
+        kind: of the trouble, or None where the message tells it.
+        message: what came back.
+    """
     from ..text.masking import masked
+    from .troubles import ADVICE, kind_of
 
     text = masked(without_secrets(str(message), server.get("password")))
-    return RedisError(kind, f"{where(server)}: {text}; {_ADVICE[kind]}")
+    kind = kind or kind_of(str(message))
+    return RedisError(kind, f"{where(server)}: {text}; {ADVICE[kind]}")
 
 
 def ask(server, deadline):
@@ -237,7 +188,7 @@ def _ask_redis_py(server, seconds):
                 client.execute_command("PING")
                 ping_seconds = round(time.monotonic() - began, 6)
             except (redis.ResponseError, redis.BusyLoadingError) as error:
-                trouble = error_of(server, kind_of(str(error)), error)
+                trouble = error_of(server, None, error)
             info = _text(info)
             if trouble is None and _somebody_waits(info):
                 # A user that may not ask this can still tell the rest.
@@ -252,7 +203,7 @@ def _ask_redis_py(server, seconds):
             client.connection_pool.disconnect()
     except (redis.RedisError, OSError, ValueError) as error:
         text = f"{type(error).__name__}: {error}" if isinstance(error, redis.InvalidResponse) else str(error)
-        kind = "protocol" if isinstance(error, redis.InvalidResponse) else kind_of(text)
+        kind = "protocol" if isinstance(error, redis.InvalidResponse) else None
         raise error_of(server, kind, text or type(error).__name__) from None
 
 
@@ -292,14 +243,14 @@ def _ask_docker(server, seconds):
             raise one
         if one["exit_code"] != 0:
             text = failure(argv, one, seconds)
-            raise error_of(server, "timeout" if one["error"] == "timeout" else kind_of(text), text)
+            raise error_of(server, "timeout" if one["error"] == "timeout" else None, text)
         # redis-cli ends well whatever the server says; what it says about its own login is on the other stream.
         texts.append(one["stdout"].strip() or one["stderr"].strip())
     info, ping = texts
     if not info.startswith("#"):
-        raise error_of(server, kind_of(info), info)
+        raise error_of(server, None, info)
     if ping != "PONG":
-        return info, error_of(server, kind_of(ping), ping), None
+        return info, error_of(server, None, ping), None
     trouble = None
     if _somebody_waits(info):
         clients = run([*argv, "CLIENT", "LIST"], deadline.remaining_seconds(), environment)["stdout"]

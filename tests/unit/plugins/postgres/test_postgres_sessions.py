@@ -9,6 +9,7 @@ import pytest
 from ansible_collections.oncall.runbooks.plugins.module_utils.postgres import activity as postgres_activity
 from ansible_collections.oncall.runbooks.plugins.module_utils.postgres import client as postgres
 from ansible_collections.oncall.runbooks.plugins.module_utils.postgres import sessions as postgres_sessions
+from ansible_collections.oncall.runbooks.plugins.module_utils.postgres import troubles
 
 
 def row(**changes):
@@ -133,9 +134,9 @@ def test_statements_are_shown_without_what_is_in_quotes(query, shown):
 )
 def test_kinds_of_trouble(message, kind):
     if kind.startswith("pooler_"):
-        assert postgres.pooler_of(message) in ("PgBouncer", "RDS Proxy", "Supavisor", "Pgpool", "PgCat")
-    assert postgres.kind_of(message) == kind
-    assert kind == "other" or postgres._ADVICE[kind]
+        assert troubles.pooler_of(message) in ("PgBouncer", "RDS Proxy", "Supavisor", "Pgpool", "PgCat")
+    assert troubles.kind_of(message) == kind
+    assert kind == "other" or troubles.ADVICE[kind]
 
 
 @pytest.mark.parametrize(

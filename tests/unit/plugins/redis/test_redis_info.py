@@ -17,8 +17,8 @@ import pytest
 import redis
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.observe import needs_host
-from ansible_collections.oncall.runbooks.plugins.module_utils.redis import client as redis_client
 from ansible_collections.oncall.runbooks.plugins.module_utils.redis import server as redis_server
+from ansible_collections.oncall.runbooks.plugins.module_utils.redis.troubles import kind_of
 from ansible_collections.oncall.runbooks.tests.support.modules import run_module
 from ansible_collections.oncall.runbooks.tests.support.redis_servers import Server
 from ansible_collections.oncall.runbooks.tests.support.supervisord import free_port, until
@@ -447,7 +447,7 @@ def test_no_docker(monkeypatch, tmp_path):
     ],
 )
 def test_kinds(message, kind):
-    assert redis_client.kind_of(message) == kind
+    assert kind_of(message) == kind
 
 
 def test_a_restart_in_the_window_is_no_rate():
