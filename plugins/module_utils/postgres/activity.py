@@ -10,7 +10,7 @@ import re
 from ..text.one_line import one_line
 from .activity_query import ACTIVITY, ROW_LIMIT
 from .client import APPLICATION_NAME, Client, DatabaseError
-from .queues import AWAITS_STANDBY, PREPARED_PID, queue, waiting_behind
+from .queues import AWAITS_STANDBY, PREPARED_PID, length, waiting_behind
 from .redaction import redacted
 from .statements import statements
 
@@ -73,7 +73,7 @@ def summarize(document, params):
     others = [_session(row, params["query_length"], tells_waits) for row in document.get("others") or ()]
     behind = waiting_behind(sessions + others)
     for one in sessions + others:
-        one["blocks"], one["blocked_seconds"] = queue(behind, one["pid"])
+        one["blocks"], one["blocked_seconds"] = length(behind, one["pid"])
     prepared = _prepared(document, behind)
     waiting = any(one["asks_lock"] for one in sessions)
     chains, unseen = _chains(sessions + others, document, prepared["transactions"]) if waiting else ([], [])
@@ -198,7 +198,7 @@ def _prepared(document, behind):
         dict(row, gid=one_line(row["gid"]), age_seconds=round(max(0.0, float(row["age_seconds"])), 1))
         for row in document["prepared"]
     ]
-    waiting, blocked_seconds = queue(behind, PREPARED_PID)
+    waiting, blocked_seconds = length(behind, PREPARED_PID)
     return {
         "count": document["prepared_count"],
         "oldest_seconds": max((row["age_seconds"] for row in rows), default=0.0),

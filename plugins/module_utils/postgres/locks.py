@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from .process_kinds import COSTS, described, kind_of, may_cancel
-from .queues import PREPARED_PID, is_client
+from .queues import PREPARED_PID, is_client, queue, waiting_behind
 
 # A wait this young may have ended between two looks of one statement.
 SETTLED_SECONDS = 1.0
@@ -32,27 +32,27 @@ def locks_of(waits, holds):
 
 def effective(everyone, asks):
     """By process id, all whom it waits for. Who waits for its turn at a row waits for the holder of the row too."""
-    behind = {}
+    awaited = {}
     for pid in everyone:
-        found, queue, seen = set(), [pid], {pid}
-        while queue:
-            at = queue.pop()
-            for blocker in everyone[at]["blocked_by"] if at in everyone else ():
+        found, at, seen = set(), [pid], {pid}
+        while at:
+            asking = at.pop()
+            for blocker in everyone[asking]["blocked_by"] if asking in everyone else ():
                 found.add(blocker)
-                if asks.get(at, {}).get("locktype") == "tuple" and blocker not in seen:
+                if asks.get(asking, {}).get("locktype") == "tuple" and blocker not in seen:
                     seen.add(blocker)
-                    queue.append(blocker)
+                    at.append(blocker)
         found.discard(pid)
-        behind[pid] = found
-    return behind
+        awaited[pid] = found
+    return awaited
 
 
-def freed_by(pid, behind):
-    """Who no longer waits when a process is gone: those that wait for nobody but it and for whom it frees."""
+def freed_by(pid, awaited):
+    """Who no longer waits when a process is gone: those that wait for nobody but it and those whom it frees."""
     gone = {pid}
     grown = True
     while grown:
-        freed = {one for one, blockers in behind.items() if blockers and one not in gone and blockers <= gone}
+        freed = {one for one, blockers in awaited.items() if blockers and one not in gone and blockers <= gone}
         grown = bool(freed)
         gone |= freed
     return gone - {pid}
@@ -67,27 +67,29 @@ def chains(everyone, waits, holds, prepared=()):
         prepared: the prepared transactions, for the name of the head that has no process.
 
     Returns:
-        Rows with ``head`` (process id), ``kind``, ``blocks``, ``blocked_seconds``, ``chain`` (lines), ``frees``, ``cancel`` (a
-        session, or None where nobody should be cancelled), ``costs`` (a text) and ``held_by_head``.
+        Rows with ``head`` (process id), its ``kind`` and ``head_costs`` (a text); ``blocks`` (clients behind it) and
+        ``blocked_seconds`` (the longest wait); ``cancel`` (a session, or None where nobody should be cancelled), what it
+        ``costs`` (a text), how many clients that ``frees``, and ``frees_all``: whether the head would free no more; ``chain``
+        (lines).
     """
     asks, held = locks_of(waits, holds)
-    behind = effective(everyone, asks)
-    heads = sorted({pid for blockers in behind.values() for pid in blockers if not behind.get(pid)})
+    awaited, behind = effective(everyone, asks), waiting_behind(everyone.values())
+    heads = sorted({pid for blockers in awaited.values() for pid in blockers if not awaited.get(pid)})
     found = []
     for head in heads:
         session = everyone.get(head) or _nobody(head, prepared)
-        queue = _queue(head, everyone)
-        if not queue:
+        waiters = queue(behind, head)
+        if not waiters:
             continue
-        chosen, freed, whole = choose(head, everyone, behind)
-        path = _path(head, chosen, everyone)
+        chosen, freed, whole = choose(head, everyone, awaited, behind)
+        path = _path(head, chosen, behind)
         found.append(
             {
                 "head": head,
                 "kind": kind_of(session),
                 "head_costs": COSTS[kind_of(session)][1],
-                "blocks": len([pid for pid in queue if is_client(everyone[pid])]),
-                "blocked_seconds": max([everyone[pid]["wait_seconds"] for pid in queue]),
+                "blocks": len([one for one in waiters if is_client(one)]),
+                "blocked_seconds": max([one["wait_seconds"] for one in waiters]),
                 "cancel": everyone[chosen] if chosen is not None else None,
                 "frees": freed,
                 "frees_all": freed + (chosen not in (None, head)) >= whole,
@@ -98,21 +100,27 @@ def chains(everyone, waits, holds, prepared=()):
     return sorted(found, key=lambda one: (-one["blocks"], one["head"]))
 
 
-def choose(head, everyone, behind):
+def choose(head, everyone, awaited, behind):
     """Whom to cancel, as ``(process id or None, how many clients that frees, how many the head would)``.
 
     Without it the same would wait again: only who frees nearly as many as the head counts, and of these the cheapest.
+
+    Args:
+        head: process id of the one that waits for nobody.
+        everyone: sessions and other processes in view, by process id.
+        awaited: of :func:`effective`.
+        behind: of :func:`queues.waiting_behind`.
     """
-    whole = _clients(freed_by(head, behind), everyone)
+    whole = _clients(freed_by(head, awaited), everyone)
     options = []
-    for pid in [head, *sorted(_queue(head, everyone))]:
+    for pid in [head, *sorted(one["pid"] for one in queue(behind, head))]:
         session = everyone.get(pid)
         if session is None or not may_cancel(session):
             continue
         # A statement that waits in the middle is no reason for the queue: another one like it takes its place.
         if pid != head and kind_of(session) not in ("waiting_maintenance", "waiting_migration"):
             continue
-        frees = _clients(freed_by(pid, behind), everyone)
+        frees = _clients(freed_by(pid, awaited), everyone)
         # It is one of those that the head would free.
         enough = frees + (pid != head and is_client(session)) >= ENOUGH * whole
         if frees and enough:
@@ -127,29 +135,14 @@ def _clients(pids, everyone):
     return len([pid for pid in pids if pid in everyone and is_client(everyone[pid])])
 
 
-def _queue(head, everyone):
-    """All that wait for a process, directly or not."""
-    found, queue = set(), [head]
-    while queue:
-        at = queue.pop()
-        for pid, one in everyone.items():
-            if at in one["blocked_by"] and pid not in found and pid != head:
-                found.add(pid)
-                queue.append(pid)
-    return found
-
-
-def _path(head, chosen, everyone):
+def _path(head, chosen, behind):
     """From the head over the one to cancel to who waits behind it, one of each."""
     path, at = [head], head
     while len(path) < _CHAIN_LIMIT:
-        next_ones = sorted(pid for pid, one in everyone.items() if at in one["blocked_by"] and pid not in path)
+        next_ones = [one["pid"] for one in behind.get(at, ()) if one["pid"] not in path]
         if not next_ones:
             break
-        preferred = [pid for pid in next_ones if pid == chosen] or sorted(
-            next_ones, key=lambda pid: (-len(_queue(pid, everyone)), pid)
-        )
-        at = preferred[0]
+        at = chosen if chosen in next_ones else min(next_ones, key=lambda pid: (-len(queue(behind, pid)), pid))
         path.append(at)
     return path
 
@@ -195,7 +188,16 @@ def unseen(everyone):
 
 
 def chains_of(everyone, document, prepared):
-    """The queues for locks, and what is not known of them, one line each."""
+    """The queues for locks, and what is not known of them.
+
+    Args:
+        everyone: sessions and other processes in view.
+        document: what the server answered.
+        prepared: the prepared transactions.
+
+    Returns:
+        ``(chains, lines)``: the rows of :func:`chains`, and a line for each thing that is not known.
+    """
     by_pid = {one["pid"]: one for one in everyone}
     lines = []
     for pid, holder in unseen(by_pid):

@@ -13,7 +13,7 @@ AWAITS_STANDBY = "IPC:SyncRep"
 
 
 def waiting_behind(sessions):
-    """The sessions that wait for it directly, by process id."""
+    """By process id, the sessions that wait for it directly."""
     behind = {}
     for one in sessions:
         for pid in one["blocked_by"]:
@@ -21,20 +21,28 @@ def waiting_behind(sessions):
     return behind
 
 
-def is_client(session):
-    """Whether a client waits for it, and not the server itself."""
-    return (session.get("backend_type") or "client backend") == "client backend"
-
-
 def queue(behind, pid):
-    """How many clients wait behind a process, directly or not, and how long the longest has waited."""
-    waiting, seen, longest, clients = [pid], {pid}, 0.0, 0
-    while waiting:
-        for waiter in behind.get(waiting.pop(), ()):
-            if waiter["pid"] not in seen:
-                seen.add(waiter["pid"])
-                waiting.append(waiter["pid"])
-                if waiter["backend_type"] == "client backend":
-                    clients += 1
-                    longest = max(longest, waiter["wait_seconds"])
-    return clients, longest
+    """The sessions that wait for a process, directly or not.
+
+    Args:
+        behind: of :func:`waiting_behind`.
+        pid: of the process, or :data:`PREPARED_PID`.
+    """
+    found, at = {}, [pid]
+    while at:
+        for waiter in behind.get(at.pop(), ()):
+            if waiter["pid"] not in found and waiter["pid"] != pid:
+                found[waiter["pid"]] = waiter
+                at.append(waiter["pid"])
+    return list(found.values())
+
+
+def length(behind, pid):
+    """How many clients wait for a process, directly or not, and the longest that one has waited, in seconds."""
+    clients = [one for one in queue(behind, pid) if is_client(one)]
+    return len(clients), max([one["wait_seconds"] for one in clients], default=0.0)
+
+
+def is_client(session):
+    """Whether it is a session of a client, and no process of the server itself."""
+    return (session.get("backend_type") or "client backend") == "client backend"
