@@ -9,6 +9,7 @@ import math
 import re
 
 from ..host.usage_window import slope_of
+from .series import identity
 
 AGGREGATES = ("sum", "max", "min", "avg", "count")
 
@@ -45,21 +46,18 @@ def increase(before, after):
     A counter that is now lower was reset and has since grown by what it shows; so has one that is new. The buckets of one
     histogram are reset together, also those that have passed what they showed by now.
     """
-    earlier = {_series(labels): value for labels, value in before}
-    reset = {_histogram(labels) for labels, value in after if value < earlier.get(_series(labels), 0.0)}
-    grown = []
-    for labels, value in after:
-        start = 0.0 if reset and _histogram(labels) in reset else earlier.get(_series(labels), 0.0)
-        grown.append((labels, value - start))
-    return grown
+    interned = {}
+    earlier = {identity(labels, interned): value for labels, value in before}
+    starts = [earlier.get(identity(labels, interned), 0.0) for labels, _value in after]
+    reset = {_histogram(labels) for (labels, value), start in zip(after, starts) if value < start}
+    return [
+        (labels, value if reset and _histogram(labels) in reset else value - start)
+        for (labels, value), start in zip(after, starts)
+    ]
 
 
 def _histogram(labels):
-    return tuple(sorted((name, value) for name, value in labels.items() if name != "le"))
-
-
-def _series(labels):
-    return tuple(sorted(labels.items()))
+    return frozenset(item for item in labels.items() if item[0] != "le")
 
 
 def per_second(samples, seconds):
@@ -74,12 +72,14 @@ def slopes(times, scans):
         times: when each scan was made, in seconds.
         scans: two or more of them.
     """
-    by_series = [{_series(labels): value for labels, value in scan} for scan in scans]
-    return [
-        (labels, slope_of([(at, values[_series(labels)]) for at, values in zip(times, by_series)]))
-        for labels, _value in scans[-1]
-        if all(_series(labels) in values for values in by_series)
-    ]
+    interned = {}
+    by_series = [{identity(labels, interned): value for labels, value in scan} for scan in scans]
+    found = []
+    for labels, _value in scans[-1]:
+        series = identity(labels, interned)
+        if all(series in values for values in by_series):
+            found.append((labels, slope_of([(at, values[series]) for at, values in zip(times, by_series)])))
+    return found
 
 
 def aggregate(samples, how="sum", by=()):

@@ -10,7 +10,12 @@ import math
 
 
 class Contradiction(Exception):
-    """One series has two values; this is the earlier one."""
+    """One series has two values.
+
+    Attributes:
+        value: the earlier one.
+        start: where its line begins.
+    """
 
     def __init__(self, value, start):
         super().__init__()
@@ -18,7 +23,19 @@ class Contradiction(Exception):
 
 
 def keep(series, labels, value, stamp, start, interned):
-    """Enter a sample, as Prometheus does: of the same series twice, the later counts, and once where they are equal."""
+    """Enter a sample, as Prometheus does: of the same series twice, the later counts, and once where they are equal.
+
+    Args:
+        series: dict of identity to ``(labels, value, stamp, start)``, changed here.
+        labels: of the sample.
+        value: of the sample.
+        stamp: its timestamp, or None.
+        start: where its line begins.
+        interned: as of :func:`identity`.
+
+    Raises:
+        Contradiction: the series has another value already, and no timestamp says which is the later one.
+    """
     key = identity(labels, interned)
     before = series.setdefault(key, (labels, value, stamp, start))
     if before[3] == start:
@@ -32,7 +49,12 @@ def keep(series, labels, value, stamp, start, interned):
 
 
 def identity(labels, interned):
-    """What makes two series the same one: the bound of a bucket and a quantile are numbers, however they are written."""
+    """What makes two series the same one: the bound of a bucket and a quantile are numbers, however they are written.
+
+    Args:
+        labels: dict of label name to value; an empty value is as good as no label.
+        interned: filled here, so that no number is read twice.
+    """
     if "le" in labels or "quantile" in labels:
         labels = dict(labels)
         for name in ("le", "quantile"):
