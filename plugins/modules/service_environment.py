@@ -107,17 +107,17 @@ was_set:
 
 import contextlib
 import os
-import tempfile
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.docker import dotenv_environment
+from ..module_utils.file_in_one_step import put
 from ..module_utils.run_command import run
 from ..module_utils.services import systemd_environment
 from ..module_utils.supervisor import environment as supervisor_environment
-from ..module_utils.supervisor.ini import CannotChange
 from ..module_utils.text.one_line import one_line
+from ..module_utils.text.variable import CannotChange
 
 ARGUMENT_SPEC = {
     "path": {"type": "path", "required": True},
@@ -159,7 +159,7 @@ def main():
             _check_unit(path, params)
         is_changed = outcome["text"] != text
         if is_changed and not module.check_mode:
-            replace_file(path, outcome["text"].encode("utf-8", "surrogateescape"))
+            put(path, outcome["text"].encode("utf-8", "surrogateescape"))
     except CannotChange as error:
         module.fail_json(msg=one_line(f"cannot set {params['name']} in {params['path']}: {error}"))
     except OSError as error:
@@ -189,36 +189,6 @@ def _check_unit(path, params):
     # A unit may name the file or a link to it.
     if all(reasons):
         raise CannotChange(reasons[0])
-
-
-def replace_file(path, content):
-    """Put new content in the place of a file in one step, with the mode, owner and attributes of the old one.
-
-    Raises:
-        OSError: it cannot be done; the file is as it was.
-    """
-    old = Path(path).stat()
-    descriptor, temporary = tempfile.mkstemp(prefix=".", suffix=".new", dir=str(Path(path).parent))
-    try:
-        with open(descriptor, "wb") as file:
-            if (old.st_uid, old.st_gid) != (os.geteuid(), os.getegid()):
-                os.fchown(descriptor, old.st_uid, old.st_gid)
-            os.fchmod(descriptor, old.st_mode & 0o7777)
-            for attribute in getattr(os, "listxattr", lambda _path: [])(path):
-                with contextlib.suppress(OSError):  # some belong to the system
-                    os.setxattr(temporary, attribute, os.getxattr(path, attribute))
-            file.write(content)
-            file.flush()
-            os.fsync(descriptor)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink()
-        raise
-    directory = os.open(str(Path(path).parent), os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
 
 
 def _diff(params, outcome, is_changed):

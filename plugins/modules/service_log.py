@@ -90,14 +90,13 @@ bytes:
 """
 
 import contextlib
-import os
 import re
-import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.file_in_one_step import put
 from ..module_utils.services.states import read_log
 from ..module_utils.text.masking import mask_lines
 from ..module_utils.text.one_line import one_line
@@ -135,7 +134,8 @@ def main():
     path = Path(params["directory"], f"{prefix}{now:%Y%m%dT%H%M%S.%f}Z.log")
     if not module.check_mode:
         try:
-            _save(path, content)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            put(path, content)
             _remove_oldest(path.parent, prefix, params["keep_files"])
         except OSError as error:
             reason = one_line(f"cannot save the log in {params['directory']}: {error.strerror or error}")
@@ -145,21 +145,6 @@ def main():
 
 def _masked(text):
     return "".join(line + "\n" for line in mask_lines(text.splitlines()))
-
-
-def _save(path, content):
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Readable for the owner only from the first byte on, and never half there under its name.
-    descriptor, temporary = tempfile.mkstemp(prefix=".", suffix=".new", dir=str(path.parent))
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(descriptor)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink()
-        raise
 
 
 def _remove_oldest(folder, prefix, keep):

@@ -11,13 +11,10 @@ from __future__ import annotations
 
 import re
 
-from ..supervisor.ini import CannotChange
 from ..text.url_parameter import with_url_parameter
+from ..text.variable import CannotChange, check_url, check_variable, spliced
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _BARE = re.compile(r"[A-Za-z0-9_./:@,+=?&%~^!*()\[\]{}<>|;-]*\Z")
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://\S*\Z")
 _ASSIGNMENT = re.compile(r"[ \t]*(?:export[ \t]+)?(?P<name>[^\s=:#'\"]+)[ \t]*(?:[=:][ \t]*|(?=[\r\n]|\Z))")
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 _COMMENT = re.compile(r"[ \t]+#|\A#")
@@ -39,17 +36,14 @@ def changed(text, name, value, url_parameter=None):
     Raises:
         CannotChange: it cannot be done so that every reader reads it back.
     """
-    if not _NAME.match(name):
-        raise CannotChange("name must be letters, digits and underscores, and not begin with a digit")
-    if value is not None and _CONTROL.search(value):
-        raise CannotChange(f"the value for {name} holds a line break or another control character")
+    check_variable(name, value)
     found = assignments(text)
     own = [each for each in found if each["name"] == name]
     was_set = bool(own)
     if url_parameter is not None:
         text_after, was_set = _with_parameter(text, name, own, url_parameter, value)
     elif value is None:
-        text_after = _spliced(text, [(each["start"], each["end"], "") for each in own])
+        text_after = spliced(text, [(each["start"], each["end"], "") for each in own])
     elif not own:
         text_after = _appended(text, f"{name}={_quoted(name, value)}")
     elif _plain(own[-1]["raw"]) == value:
@@ -57,7 +51,7 @@ def changed(text, name, value, url_parameter=None):
     else:
         start, end = own[-1]["value_span"]
         separator = "" if own[-1]["has_separator"] else "="
-        text_after = _spliced(text, [(start, end, separator + _quoted(name, value))])
+        text_after = spliced(text, [(start, end, separator + _quoted(name, value))])
     others = [(each["name"], each["raw"]) for each in found if each["name"] != name]
     if [(each["name"], each["raw"]) for each in assignments(text_after) if each["name"] != name] != others:
         raise CannotChange(f"{name} cannot be changed so that nothing else in the file reads differently")
@@ -140,27 +134,18 @@ def _quoted(name, value):
 
 
 def _with_parameter(text, name, own, parameter, value):
-    if not own:
-        if value is None:
-            return text, False
-        raise CannotChange(f"{name} is not set: there is no URL to set a parameter in")
-    raw = own[-1]["raw"]
+    if not own and value is None:
+        return text, False
+    raw = own[-1]["raw"] if own else ""
     quote = raw[:1] if raw[:1] in ("'", '"') else ""
     inner = raw[len(quote) : len(raw) - len(quote)]
-    if not _URL.match(inner):
-        raise CannotChange(f"what {name} holds is not a URL: its parameter cannot be set")
+    check_url(name, inner if own else None)
     inner_after, was_set = with_url_parameter(inner.replace("%", "%%"), parameter, value)
     start, end = own[-1]["value_span"]
-    return _spliced(text, [(start, end, quote + inner_after.replace("%%", "%") + quote)]), was_set
+    return spliced(text, [(start, end, quote + inner_after.replace("%%", "%") + quote)]), was_set
 
 
 def _appended(text, line):
     end_of_line = "\r\n" if "\r\n" in text else "\n"
     before = "" if not text or text[-1] in "\r\n" else end_of_line
     return text + before + line + end_of_line
-
-
-def _spliced(text, changes):
-    for start, end, new in sorted(changes, reverse=True):
-        text = text[:start] + new + text[end:]
-    return text

@@ -13,13 +13,10 @@ from __future__ import annotations
 import re
 from fnmatch import fnmatchcase
 
-from ..supervisor.ini import CannotChange
 from ..text.url_parameter import with_url_parameter
+from ..text.variable import NAME, CannotChange, check_url, check_variable, spliced
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _BARE = re.compile(r"[A-Za-z0-9_./:@,+=?&%~^!*()\[\]{}<>|;#$-]*\Z")
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://\S*\Z")
 _BLANK = " \t\n\r"
 _NEWLINE = "\n\r"
 # What a backslash takes its meaning from within double quotes.
@@ -52,7 +49,7 @@ def assignments(text, comment_goes_on=False):
                 "start": first,
                 "end": end,
                 "value_span": (one, value_end),
-                "is_used": bool(_NAME.match(name)),
+                "is_used": bool(NAME.match(name)),
             }
         )
 
@@ -138,10 +135,7 @@ def changed(text, name, value, url_parameter=None):
     Raises:
         CannotChange: it cannot be done so that every systemd reads it back.
     """
-    if not _NAME.match(name):
-        raise CannotChange("name must be letters, digits and underscores, and not begin with a digit")
-    if value is not None and _CONTROL.search(value):
-        raise CannotChange(f"the value for {name} holds a line break or another control character")
+    check_variable(name, value)
     if any("\ud800" <= sign <= "\udfff" for sign in text):
         raise CannotChange("it is not UTF-8, and systemd ignores such a file")
     before = {goes_on: assignments(text, goes_on) for goes_on in (False, True)}
@@ -151,10 +145,7 @@ def changed(text, name, value, url_parameter=None):
     if url_parameter is not None:
         if not now and value is None:
             return _outcome(text, text, False)
-        if not now:
-            raise CannotChange(f"{name} is not set: there is no URL to set a parameter in")
-        if not _URL.match(now[-1]["value"]):
-            raise CannotChange(f"what {name} holds is not a URL: its parameter cannot be set")
+        check_url(name, now[-1]["value"] if now else None)
         wanted, was_set = with_url_parameter(now[-1]["value"].replace("%", "%%"), url_parameter, value)
         wanted = wanted.replace("%%", "%")
     if all(_meaning(each).get(name) == wanted for each in before.values()):
@@ -174,8 +165,8 @@ def _in_place(text, now, value):
     if not now:
         return None
     if value is None:
-        return _spliced(text, [(one["start"], one["end"], "") for one in now])
-    return _spliced(text, [(*now[-1]["value_span"], _quoted(value))])
+        return spliced(text, [(one["start"], one["end"], "") for one in now])
+    return spliced(text, [(*now[-1]["value_span"], _quoted(value))])
 
 
 def _at_the_end(text, name, now, value):
@@ -183,7 +174,7 @@ def _at_the_end(text, name, now, value):
     if value is None:
         return None
     end_of_line = "\r\n" if "\r\n" in text else "\n"
-    text = _spliced(text, [(one["start"], one["end"], "") for one in now])
+    text = spliced(text, [(one["start"], one["end"], "") for one in now])
     gap = "" if not text or text[-1] in _NEWLINE else end_of_line
     if text.rstrip(_NEWLINE)[-1:] == "\\":
         gap += end_of_line
@@ -236,12 +227,6 @@ def _outcome(text, text_after, was_set):
         "before": sorted(_meaning(assignments(text))),
         "after": sorted(_meaning(assignments(text_after))),
     }
-
-
-def _spliced(text, changes):
-    for start, end, new in sorted(changes, reverse=True):
-        text = text[:start] + new + text[end:]
-    return text
 
 
 def why_not_seen(shown, path, name, value, texts):

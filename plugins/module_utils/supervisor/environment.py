@@ -9,21 +9,15 @@ uses, before anybody writes it.
 
 from __future__ import annotations
 
-import re
-
 from ..text.url_parameter import with_url_parameter
+from ..text.variable import CannotChange, check_url, check_variable, spliced
 from .ini import (
-    CannotChange,
     comment_start,
     expanded,
     parse,
     read,
     tokens,
 )
-
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_URL_START = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://")
 
 
 def names(text, section):
@@ -52,7 +46,8 @@ def changed(text, section, name, value, url_parameter=None):
     Raises:
         CannotChange: it cannot be done so that supervisor reads it back.
     """
-    _check_arguments(section, name, value)
+    check_variable(name, value)
+    _check_percent(section, value or "")
     found = read(text, section)
     pair = next((pair for pair in reversed(found["pairs"]) if pair["name"] == name), None)
     if url_parameter is not None:
@@ -64,18 +59,10 @@ def changed(text, section, name, value, url_parameter=None):
     elif pair["value"].strip("'\"") == value:
         text_after = text
     else:
-        text_after = _spliced(text, [(*pair["value_span"], _quoted(value, pair["value"][:1]))])
+        text_after = spliced(text, [(*pair["value_span"], _quoted(value, pair["value"][:1]))])
     if _proven(text, text_after, section, name) != value:
         raise _not_alone(name, section)
     return _outcome(text, text_after, section, pair is not None)
-
-
-def _check_arguments(section, name, value):
-    if not _NAME.match(name):
-        raise CannotChange("name must be letters, digits and underscores, and not begin with a digit")
-    if value is not None and _CONTROL.search(value):
-        raise CannotChange(f"the value for {name} holds a line break or another control character")
-    _check_percent(section, value or "")
 
 
 def _check_percent(section, text):
@@ -86,17 +73,14 @@ def _check_percent(section, text):
 def _with_parameter(text, section, name, pair, parameter, value):
     if pair is None and value is None:
         return _outcome(text, text, section, False)
-    if pair is None:
-        raise CannotChange(f"{name} is not set in [{section}]: there is no URL to set a parameter in")
-    start, end = pair["value_span"]
+    start, end = pair["value_span"] if pair else (0, 0)
     quoted = text[start:end]
     raw = quoted.strip("'\"")
-    if not _URL_START.match(raw) or re.search(r"\s", raw):
-        raise CannotChange(f"what {name} holds in [{section}] is not a URL: its parameter cannot be set")
+    check_url(name, raw if pair else None, f" in [{section}]")
     start += len(quoted) - len(quoted.lstrip("'\""))
     raw_after, was_set = with_url_parameter(raw, parameter, value)
     _check_percent(section, raw_after)
-    text_after = _spliced(text, [(start, start + len(raw), raw_after)])
+    text_after = spliced(text, [(start, start + len(raw), raw_after)])
     if _proven(text, text_after, section, name) != expanded(raw_after)[0]:
         raise _not_alone(name, section)
     return _outcome(text, text_after, section, was_set)
@@ -157,10 +141,10 @@ def _with_new(text, found, name, value):
         offset, indentation = found["insert_at"]
         end_of_line = "\r\n" if "\r\n" in text else "\n"
         before = "" if offset == 0 or text[offset - 1] in "\r\n" else end_of_line
-        return _spliced(text, [(offset, offset, f"{before}{indentation}environment={assignment}{end_of_line}")])
+        return spliced(text, [(offset, offset, f"{before}{indentation}environment={assignment}{end_of_line}")])
     if not pairs:
         offset = option["pieces"][0][0]
-        return _spliced(text, [(offset, offset, assignment)])
+        return spliced(text, [(offset, offset, assignment)])
     last = pairs[-1]
     # Written like the variable before it: on a line of its own where that has one.
     previous = pairs[-2]["separator_span"][1] if len(pairs) > 1 else option["pieces"][0][0]
@@ -168,9 +152,9 @@ def _with_new(text, found, name, value):
     gap = gap if not gap.strip() else ""
     if last["separator_span"]:
         offset = last["separator_span"][1]
-        return _spliced(text, [(offset, offset, gap + assignment)])
+        return spliced(text, [(offset, offset, gap + assignment)])
     offset = last["span"][1]
-    return _spliced(text, [(offset, offset, "," + gap + assignment)])
+    return spliced(text, [(offset, offset, "," + gap + assignment)])
 
 
 def _without(text, found, name):
@@ -181,7 +165,7 @@ def _without(text, found, name):
         start, end = option["line"]
         has_one_line = len([piece for piece in option["pieces"] if piece[0] < piece[1]]) == 1
         if found["option_count"] == 1 and has_one_line and not option["has_comment"]:
-            return _spliced(text, [(start, end, "")])
+            return spliced(text, [(start, end, "")])
     cuts = []
     for index, pair in enumerate(pairs):
         if pair["name"] != name:
@@ -194,7 +178,7 @@ def _without(text, found, name):
             kept = [other for other in pairs[:index] if other["name"] != name]
             if kept:
                 cuts.append((*kept[-1]["separator_span"], ""))
-    return _spliced(text, _with_blank_around(text, cuts))
+    return spliced(text, _with_blank_around(text, cuts))
 
 
 def _with_blank_around(text, cuts):
@@ -216,9 +200,3 @@ def _with_blank_around(text, cuts):
             start, end = line_start, end + (2 if text[end : end + 2] == "\r\n" else len(text[end : end + 1]))
         whole.append((start, end, new))
     return whole
-
-
-def _spliced(text, changes):
-    for start, end, new in sorted(changes, reverse=True):
-        text = text[:start] + new + text[end:]
-    return text

@@ -14,14 +14,12 @@ import configparser
 import re
 import shlex
 
+from ..text.variable import CannotChange
+
 _OPTION = re.compile(r"(?P<option>.*?)\s*(?:[=:]\s*(?P<value>.*))$")
 _HEADER = re.compile(r"\[(?P<header>.+)\]")
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|$)")
 _EXPANSION = re.compile(r"%%|%\([^)]*\)[#0\- +]*\d*(?:\.\d+)?[A-Za-z]|%")
-
-
-class CannotChange(ValueError):
-    """The change cannot be made; the text is one line for the user and holds no value."""
 
 
 def parse(text):

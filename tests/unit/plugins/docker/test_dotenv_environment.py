@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.docker.dotenv_environment import assignments, changed
-from ansible_collections.oncall.runbooks.plugins.module_utils.supervisor.ini import CannotChange
+from ansible_collections.oncall.runbooks.plugins.module_utils.text.variable import CannotChange
 from ansible_collections.oncall.runbooks.tests.support.modules import run_module
 
 URL = "postgres://app:p%40ss@db/app"

@@ -17,12 +17,10 @@ from hypothesis import strategies as st
 from supervisor.datatypes import dict_of_key_value_pairs
 from supervisor.options import ServerOptions
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.supervisor.environment import (
-    CannotChange,
-    changed,
-    names,
-)
+from ansible_collections.oncall.runbooks.plugins.module_utils.file_in_one_step import put
+from ansible_collections.oncall.runbooks.plugins.module_utils.supervisor.environment import changed, names
 from ansible_collections.oncall.runbooks.plugins.module_utils.text.url_parameter import with_url_parameter
+from ansible_collections.oncall.runbooks.plugins.module_utils.text.variable import CannotChange
 from ansible_collections.oncall.runbooks.plugins.modules import service_environment as module
 from ansible_collections.oncall.runbooks.tests.support.modules import run_module
 
@@ -405,9 +403,9 @@ def test_the_module_fails_with_one_line(path, params, message):
 
 def test_a_failed_write_leaves_the_file_and_no_other(path, monkeypatch):
     before = path.read_bytes()
-    monkeypatch.setattr(module.os, "fsync", lambda _descriptor: (_ for _ in ()).throw(OSError(28, "No space left")))
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: (_ for _ in ()).throw(OSError(28, "No space left")))
     with pytest.raises(OSError, match="No space left"):
-        module.replace_file(str(path), b"new")
+        put(str(path), b"new")
     assert path.read_bytes() == before
     assert [entry.name for entry in path.parent.iterdir()] == ["api.conf"]
 

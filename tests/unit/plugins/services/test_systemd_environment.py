@@ -18,7 +18,7 @@ from ansible_collections.oncall.runbooks.plugins.module_utils.services.systemd_e
     changed,
     why_not_seen,
 )
-from ansible_collections.oncall.runbooks.plugins.module_utils.supervisor.ini import CannotChange
+from ansible_collections.oncall.runbooks.plugins.module_utils.text.variable import CannotChange
 from ansible_collections.oncall.runbooks.tests.support.modules import run_module
 from lab.compose.engine import required
 
