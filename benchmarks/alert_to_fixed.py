@@ -14,7 +14,7 @@ from typing import Any
 
 from ansible_collections.oncall.runbooks.tests.support.rulebook import Rulebook, post
 from ansible_collections.oncall.runbooks.tests.support.serving import TOKEN, Host, Serving, alert, notification
-from ansible_collections.oncall.runbooks.tests.support.supervisord import free_port
+from lab.ports import free_port
 
 TARGET = 1.0
 LONGEST_SECONDS = 60

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from fake_awx import TOKEN, Course, FakeAwx, Trouble
 
+from ansible_collections.oncall.runbooks.tests.support.waiting import until
 from oncall import OncallError
 from oncall.serve import api_calls
 from oncall.serve.play import awx as executor_module
@@ -240,7 +241,7 @@ def test_canceled_by_us(awx, executor, order, outcome, first):
     cancel = threading.Event()
     with ThreadPoolExecutor(1) as pool:
         playing = pool.submit(executor().play, order, cancel)
-        wait_for(lambda: awx.launches)
+        until(lambda: awx.launches)
         cancel.set()
         told = playing.result(90)
     job = awx.launches[0]["id"]
@@ -315,7 +316,7 @@ def test_awx_goes_away_and_does_not_come_back(awx, executor, short, order, outco
     awx.courses["db_pool"] = Course(FOR_EVER)
     with ThreadPoolExecutor(1) as pool:
         playing = pool.submit(executor().play, order, threading.Event())
-        wait_for(lambda: awx.launches)
+        until(lambda: awx.launches)
         awx.stop()
         told = playing.result(90)
         awx.start()
@@ -327,7 +328,7 @@ def test_awx_goes_away_and_comes_back(awx, executor):
     awx.courses["db_pool"] = Course((*FOR_EVER, (0.15, "successful")), published("resolved"))
     with ThreadPoolExecutor(1) as pool:
         playing = pool.submit(executor().play, ACT, threading.Event())
-        wait_for(lambda: awx.launches)
+        until(lambda: awx.launches)
         awx.stop()
         threading.Timer(0.2, awx.start).start()
         assert playing.result(90).outcome == "resolved"
@@ -337,14 +338,10 @@ def test_a_token_that_is_gone_for_a_moment(awx, executor, tmp_path):
     awx.courses["db_pool"] = Course((*FOR_EVER, (0.1, "successful")), published("resolved"))
     with ThreadPoolExecutor(1) as pool:
         playing = pool.submit(executor().play, ACT, threading.Event())
-        wait_for(lambda: awx.launches)
+        until(lambda: awx.launches)
         (tmp_path / "token").rename(tmp_path / "new")
         threading.Timer(0.2, (tmp_path / "new").rename, [tmp_path / "token"]).start()
         assert playing.result(90).outcome == "resolved"
-
-
-def wait_for(condition) -> None:
-    assert any(condition() or threading.Event().wait(0.005) for _ in range(18_000))
 
 
 # ------------------------------------------------------------------ the launch

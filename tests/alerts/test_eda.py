@@ -22,8 +22,9 @@ import yaml
 from hostile_alerts import Hostile, corpus, templates
 from rulebook import Rulebook, environment, plain_ruleset, post
 from serving import Host, alert, notification
-from supervisord import free_port, until
+from waiting import until
 
+from lab.ports import free_port
 from oncall.serve.intake.alerts import read
 
 REPOSITORY = Path(__file__).resolve().parents[2]

@@ -9,8 +9,7 @@ import json
 import shutil
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import pytest
 
 from ansible_collections.oncall.runbooks.tests.support.debian_programs import program
 from ansible_collections.oncall.runbooks.tests.support.plays import REPOSITORY
+from ansible_collections.oncall.runbooks.tests.support.waiting import until
 from lab.tools.alertmanager import Alertmanager, ensure_alertmanager, ensure_amtool
 from lab.tools.prometheus import (
     Prometheus,
@@ -135,15 +135,6 @@ def outside() -> Iterator[Outside]:
     found = Outside()
     yield found
     found.close()
-
-
-def until(there: Callable[[], Any], seconds: float = 90) -> Any:
-    """What is there, as soon as it is."""
-    end = time.monotonic() + seconds
-    while not (found := there()):
-        assert time.monotonic() < end, "it does not come"
-        time.sleep(0.05)
-    return found
 
 
 def configuration(place: str) -> str:

@@ -17,7 +17,8 @@ import pytest
 
 from ansible_collections.oncall.runbooks.tests.support.schemas import as_documented
 from ansible_collections.oncall.runbooks.tests.support.serving import Host, Serving, alert, wait_until_empty
-from ansible_collections.oncall.runbooks.tests.support.supervisord import free_port, until
+from ansible_collections.oncall.runbooks.tests.support.waiting import until
+from lab.ports import free_port
 
 AUTO: dict[str, Any] = {"cache": {"mode": "auto"}}
 APPROVE: dict[str, Any] = {"cache": {"mode": "approve"}}

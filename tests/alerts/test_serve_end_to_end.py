@@ -17,7 +17,7 @@ import pytest
 from ansible_collections.oncall.runbooks.tests.support.debian_programs import program
 from ansible_collections.oncall.runbooks.tests.support.plays import REPOSITORY
 from ansible_collections.oncall.runbooks.tests.support.serving import TOKEN, Serving, alert
-from ansible_collections.oncall.runbooks.tests.support.supervisord import until
+from ansible_collections.oncall.runbooks.tests.support.waiting import until
 from lab.tools.alertmanager import Alertmanager, ensure_alertmanager
 from lab.tools.prometheus import Prometheus, ensure_prometheus, hurried
 

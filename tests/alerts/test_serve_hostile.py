@@ -27,7 +27,7 @@ from ansible_collections.oncall.runbooks.tests.support.serving import (
     notification,
     wait_until_empty,
 )
-from ansible_collections.oncall.runbooks.tests.support.supervisord import until
+from ansible_collections.oncall.runbooks.tests.support.waiting import until
 
 SENDERS = 32
 VAULT_PASSWORD = "planted-vault-password-4711"

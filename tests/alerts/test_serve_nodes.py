@@ -11,7 +11,7 @@ import pytest
 from psycopg import sql
 
 from ansible_collections.oncall.runbooks.tests.support.serving import Serving, alert, wait_until_empty
-from ansible_collections.oncall.runbooks.tests.support.supervisord import until
+from ansible_collections.oncall.runbooks.tests.support.waiting import until
 from lab.database import connect
 
 

@@ -29,7 +29,7 @@ from click.testing import CliRunner
 
 from ansible_collections.oncall.runbooks.tests.support.serving import Serving, alert
 from ansible_collections.oncall.runbooks.tests.support.stores import RELEASED, as_released, connected, content, execute
-from ansible_collections.oncall.runbooks.tests.support.supervisord import until
+from ansible_collections.oncall.runbooks.tests.support.waiting import until
 from oncall import OncallError
 from oncall.cli import main
 from oncall.serve.store import schema

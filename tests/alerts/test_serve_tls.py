@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from ansible_collections.oncall.runbooks.tests.support.serving import Serving, alert, notification
-from ansible_collections.oncall.runbooks.tests.support.supervisord import until
+from ansible_collections.oncall.runbooks.tests.support.waiting import until
 
 
 class Authority:

@@ -19,7 +19,7 @@ import pytest
 import uvicorn
 
 from ansible_collections.oncall.runbooks.tests.support.serving import TOKEN, alert, notification
-from ansible_collections.oncall.runbooks.tests.support.supervisord import until
+from ansible_collections.oncall.runbooks.tests.support.waiting import until
 from oncall.serve.intake import web
 from oncall.serve.intake.alerts import LeftOut
 from oncall.serve.intake.group_commit import GroupCommit

@@ -12,7 +12,7 @@ import pytest
 
 from ansible_collections.oncall.runbooks.tests.support.compose_plays import Runbook
 from ansible_collections.oncall.runbooks.tests.support.containers import docker
-from ansible_collections.oncall.runbooks.tests.support.supervisord import until
+from ansible_collections.oncall.runbooks.tests.support.waiting import until
 
 PLAYBOOK = "playbooks/db_down.yml"
 STACK = "db"

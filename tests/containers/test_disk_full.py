@@ -25,8 +25,8 @@ from ansible_collections.oncall.runbooks.plugins.module_utils.observers.filesyst
 from ansible_collections.oncall.runbooks.tests.support.containers import Containers, docker
 from ansible_collections.oncall.runbooks.tests.support.modules import run_module
 from ansible_collections.oncall.runbooks.tests.support.plays import REPOSITORY, Play, Player
-from ansible_collections.oncall.runbooks.tests.support.supervisord import until
 from ansible_collections.oncall.runbooks.tests.support.systemd_host import SystemdHost
+from ansible_collections.oncall.runbooks.tests.support.waiting import until
 from lab.layout import Layout, as_unprivileged
 from lab.ports import free_port
 

@@ -16,7 +16,7 @@ from ansible_collections.oncall.runbooks.tests.support.containers import Contain
 from ansible_collections.oncall.runbooks.tests.support.modules import run_module
 from ansible_collections.oncall.runbooks.tests.support.plays import REPOSITORY, Player
 from ansible_collections.oncall.runbooks.tests.support.port_services import PortServices, state_of
-from ansible_collections.oncall.runbooks.tests.support.supervisord import until
+from ansible_collections.oncall.runbooks.tests.support.waiting import until
 
 BYSTANDER = "import socket, time; kept = socket.create_server(('127.0.0.2', {port})); time.sleep(1000)"
 LISTEN = "import socket, time; kept = socket.create_server(('0.0.0.0', {port})); time.sleep(1000)"

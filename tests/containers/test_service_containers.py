@@ -20,7 +20,7 @@ from ansible_collections.oncall.runbooks.plugins.module_utils.docker.engine impo
 from ansible_collections.oncall.runbooks.plugins.module_utils.services.states import observe
 from ansible_collections.oncall.runbooks.tests.support.containers import Containers, docker
 from ansible_collections.oncall.runbooks.tests.support.modules import run_module
-from ansible_collections.oncall.runbooks.tests.support.supervisord import until
+from ansible_collections.oncall.runbooks.tests.support.waiting import until
 
 SLEEP = "import time; time.sleep(1000)"
 # Process 1 of a container ignores signals that it does not handle; a child of --init does not.

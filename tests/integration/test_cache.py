@@ -8,13 +8,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
 import redis
 
+from ansible_collections.oncall.runbooks.tests.support.waiting import going_on
 from lab import Lab
 
 PLAYBOOK = "playbooks/cache.yml"
@@ -33,19 +33,8 @@ def redis_of(lab: Lab, **more: Any) -> Iterator[redis.Redis]:
 @contextlib.contextmanager
 def users(lab: Lab, path: str = "/customers") -> Iterator[None]:
     """Somebody asks the API for what it caches, some twenty times a second."""
-    over = threading.Event()
-
-    def ask() -> None:
-        while not over.wait(0.03):
-            lab.request(path)
-
-    thread = threading.Thread(target=ask)
-    thread.start()
-    try:
+    with going_on(lambda: lab.request(path), 0.03):
         yield
-    finally:
-        over.set()
-        thread.join()
 
 
 def test_one_that_hangs_is_restarted_and_the_api_is_not(healthy_lab, player):

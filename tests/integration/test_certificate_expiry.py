@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.oncall.runbooks.tests.support.plays import Play, Player
-from ansible_collections.oncall.runbooks.tests.support.supervisord import free_port
 from ansible_collections.oncall.runbooks.tests.support.tls_servers import Issued, TlsServer
+from lab.ports import free_port
 
 LIMITS = {
     "run_confirm_seconds": 0,

@@ -18,7 +18,7 @@ import psutil
 import psycopg
 import pytest
 
-from ansible_collections.oncall.runbooks.tests.support.supervisord import until
+from ansible_collections.oncall.runbooks.tests.support.waiting import until
 from lab import Lab
 from lab.database import connect, end_sessions
 

@@ -7,13 +7,14 @@ import json
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from ansible_collections.oncall.runbooks.tests.support.waiting import until
 from lab import Lab
 from lab.database import connect
 from lab.measure import request
@@ -126,13 +127,6 @@ def a_transaction_held(lab: Lab) -> Iterator[int]:
         yield session.info.backend_pid
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 180) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not come to that in time"
-        time.sleep(0.1)
-
-
 def ended(pid: int) -> bool:
     """Whether a session's process is gone, without asking a server that may be full."""
     return not Path("/proc", str(pid)).exists()
@@ -146,7 +140,7 @@ def server_settings(healthy_lab):
         with connect(healthy_lab.layout) as connection:
             connection.execute(statement)
         healthy_lab.supervisor.restart("database")
-        wait_for(lambda: request(healthy_lab.layout, "/readyz")[0] == 200)
+        until(lambda: request(healthy_lab.layout, "/readyz")[0] == 200, 180)
 
     def apply(**settings: str) -> None:
         with connect(healthy_lab.layout) as connection:
@@ -171,7 +165,7 @@ def more_requests_than_connections(lab: Lab) -> Iterator[None]:
     for one in clients:
         one.start()
     try:
-        wait_for(lambda: lab.pool()["waiting"] > 0 and lab.pool()["in_use"] == lab.pool()["max"])
+        until(lambda: lab.pool()["waiting"] > 0 and lab.pool()["in_use"] == lab.pool()["max"], 180)
         yield
     finally:
         done.set()
@@ -218,7 +212,7 @@ def test_a_prepared_transaction_is_named_and_nothing_is_done_about_it(healthy_la
         with a_session(lab, "transfer", autocommit=True) as session:
             session.execute("ROLLBACK PREPARED 'order-17'")
             session.execute("ROLLBACK PREPARED 'in nobody''s way'")
-    wait_for(lambda: lab.pool()["waiting"] == 0)
+    until(lambda: lab.pool()["waiting"] == 0, 180)
 
 
 def test_a_commit_that_waits_for_a_standby_is_never_ended(healthy_lab, player, server_settings):
@@ -251,7 +245,7 @@ def test_a_commit_that_waits_for_a_standby_is_never_ended(healthy_lab, player, s
         with connect(lab.layout) as connection:
             connection.execute("ALTER SYSTEM SET synchronous_standby_names = ''")
             connection.execute("SELECT pg_reload_conf()")
-        wait_for(lambda: lab.pool()["waiting"] == 0)
+        until(lambda: lab.pool()["waiting"] == 0, 180)
 
 
 def test_what_another_application_does_is_not_held_against_the_pool(healthy_lab, player):
@@ -333,7 +327,7 @@ def test_while_one_run_acts_another_is_blocked(healthy_lab, player):
     with a_transaction_held(lab) as first_pid, contextlib.closing(a_session(lab, "forgetful")) as other:
         # Longer than the second session takes to count as one: the first run goes on for as long as that one is there.
         first = player.start(run_verify_seconds=8, run_verify_timeout_seconds=180)
-        wait_for(lambda: ended(first_pid))
+        until(lambda: ended(first_pid), 180)
         other.execute("SELECT 1")
         time.sleep(IDLE_SECONDS)
         second = player.play(run_confirm_seconds=0, run_override="a live lock is not to be passed")

@@ -19,7 +19,7 @@ import psutil
 import pytest
 import yaml
 from plays import REPOSITORY
-from supervisord import until
+from waiting import until
 
 from lab import Lab, LabError
 from lab.__main__ import main

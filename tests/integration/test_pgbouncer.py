@@ -14,7 +14,8 @@ import psycopg
 import pytest
 from debian_programs import program
 from plays import REPOSITORY
-from postgres_servers import Server, server, until
+from postgres_servers import Server, server
+from waiting import until
 
 from lab.layout import as_unprivileged
 from lab.ports import free_port

@@ -19,7 +19,8 @@ import pytest
 from ansible_collections.oncall.runbooks.tests.support.modules import run_module
 from ansible_collections.oncall.runbooks.tests.support.plays import Player
 from ansible_collections.oncall.runbooks.tests.support.port_services import PortServices, state_of
-from ansible_collections.oncall.runbooks.tests.support.supervisord import free_port, until
+from ansible_collections.oncall.runbooks.tests.support.waiting import until
+from lab.ports import free_port
 
 PLAYBOOK = "playbooks/port_conflict.yml"
 

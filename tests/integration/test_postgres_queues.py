@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from postgres_servers import Server, Sessions, burn_transaction_ids, server, until
+from postgres_servers import Server, Sessions, burn_transaction_ids, server
+from waiting import until
 
 from ansible_collections.oncall.runbooks.tests.support import tables
 

@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.oncall.runbooks.tests.support.service_role import play, step
-from ansible_collections.oncall.runbooks.tests.support.supervisord import Supervisord, free_port, until
+from ansible_collections.oncall.runbooks.tests.support.supervisord import Supervisord
+from ansible_collections.oncall.runbooks.tests.support.waiting import until
+from lab.ports import free_port
 
 REPOSITORY = Path(__file__).parents[2]
 

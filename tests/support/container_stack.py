@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible_collections.oncall.runbooks.tests.support.containers import Containers, docker
-from ansible_collections.oncall.runbooks.tests.support.supervisord import until
+from ansible_collections.oncall.runbooks.tests.support.waiting import until
 from lab.compose.images import images
 
 PASSWORD = "s3cret"

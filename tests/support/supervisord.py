@@ -12,15 +12,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from xmlrpc.client import ServerProxy
 
 from supervisor.xmlrpc import SupervisorTransport
 
+from ansible_collections.oncall.runbooks.tests.support.waiting import until
 from lab.ports import free_port
-
-__all__ = ["Supervisord", "free_port", "until"]
 
 WEB = """
 import http.server, os, sys
@@ -153,19 +151,3 @@ class Supervisord:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         shutil.rmtree(self.home)
-
-
-def until(condition, seconds: float = 90, told=lambda: "") -> None:
-    """Wait until a condition holds, or fail, with what ``told`` then says of it.
-
-    The limit is for what never happens: a machine that others keep busy is no failure.
-    """
-    end = time.monotonic() + seconds
-    while True:
-        try:
-            if condition():
-                return
-        except OSError:
-            pass
-        assert time.monotonic() < end, f"it did not happen in time {told()}"
-        time.sleep(0.05)

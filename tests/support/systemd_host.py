@@ -17,7 +17,7 @@ from typing import Any
 from ansible_collections.oncall.runbooks.tests.support.containers import base_image, docker
 from ansible_collections.oncall.runbooks.tests.support.plays import REPOSITORY
 from ansible_collections.oncall.runbooks.tests.support.reaper import reap
-from ansible_collections.oncall.runbooks.tests.support.supervisord import until
+from ansible_collections.oncall.runbooks.tests.support.waiting import until
 
 INSTALL = (
     "apt-get -qq update && DEBIAN_FRONTEND=noninteractive "

@@ -20,7 +20,7 @@ import pytest
 from click.testing import CliRunner
 
 from ansible_collections.oncall.runbooks.tests.support.schemas import as_documented
-from ansible_collections.oncall.runbooks.tests.support.supervisord import until
+from ansible_collections.oncall.runbooks.tests.support.waiting import until
 from oncall import catalog, execution, records
 from oncall.cli import display, main
 

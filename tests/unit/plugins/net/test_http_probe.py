@@ -17,7 +17,7 @@ import pytest
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.net.http_probe import observe
 from ansible_collections.oncall.runbooks.plugins.module_utils.observe import needs_host
-from ansible_collections.oncall.runbooks.tests.support.supervisord import free_port
+from lab.ports import free_port
 
 HEALTH = {"status": "ok", "db": {"connected": True, "pools": [{"free": 3}]}, "version": "1.2", "none": None}
 

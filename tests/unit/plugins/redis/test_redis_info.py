@@ -21,7 +21,8 @@ from ansible_collections.oncall.runbooks.plugins.module_utils.redis import serve
 from ansible_collections.oncall.runbooks.plugins.module_utils.redis.troubles import kind_of
 from ansible_collections.oncall.runbooks.tests.support.modules import run_module
 from ansible_collections.oncall.runbooks.tests.support.redis_servers import Server
-from ansible_collections.oncall.runbooks.tests.support.supervisord import free_port, until
+from ansible_collections.oncall.runbooks.tests.support.waiting import going_on, until
+from lab.ports import free_port
 
 PASSWORD = "s3cret'%word"
 
@@ -78,24 +79,6 @@ def test_keys_are_those_of_the_database_asked_about(start):
     with server.client(db=3) as client:
         client.set("a", 1)
     assert (look(server.reach())["keys"], look(server.reach(database=3))["keys"]) == (0, 1)
-
-
-@contextlib.contextmanager
-def going_on(work):
-    """Repeat some work beside the test until it is over."""
-    over = threading.Event()
-
-    def repeat():
-        while not over.is_set():
-            work()
-
-    thread = threading.Thread(target=repeat)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
 
 
 def test_what_happens_in_a_window(start):

@@ -23,7 +23,8 @@ from ansible_collections.oncall.runbooks.plugins.module_utils.services.states im
 from ansible_collections.oncall.runbooks.plugins.modules import service_command as command_module
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.service_verbs import missing_for
 from ansible_collections.oncall.runbooks.tests.support.modules import COLLECTIONS, run_module
-from ansible_collections.oncall.runbooks.tests.support.supervisord import Supervisord, until
+from ansible_collections.oncall.runbooks.tests.support.supervisord import Supervisord
+from ansible_collections.oncall.runbooks.tests.support.waiting import until
 
 MANAGERS_DIRECTORY = COLLECTIONS / "ansible_collections" / "oncall" / "runbooks" / "roles" / "service" / "managers"
 PASSWORD = "s3cret%%word"  # as it stands in the configuration
