@@ -13,13 +13,13 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from hostile_alerts import Hostile, corpus, templates
+from http_servers import Handler, HttpServer
 from rulebook import Rulebook, environment, plain_ruleset, post
 from serving import Host, alert, notification
 from waiting import until
@@ -53,7 +53,7 @@ NOT_PLAIN = re.compile("[^ -~]")
 SAYS = [{"hosts": "all", "gather_facts": False, "tasks": [{"ansible.builtin.debug": {"msg": "{{ text }}"}}]}]
 
 
-class Receiver:
+class Receiver(HttpServer):
     """Stands where ``oncall serve`` would: an HTTP server that keeps what it is sent, and answers as it is told.
 
     Attributes:
@@ -67,7 +67,7 @@ class Receiver:
         self.go_on.set()
         outer = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Asked(Handler):
             def do_GET(self) -> None:
                 outer.seen.append((self.path, {}, b""))
 
@@ -81,15 +81,7 @@ class Receiver:
                     self.end_headers()
                     self.wfile.write(b"{}")
 
-            def log_message(self, *_arguments: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(Asked, port)
 
 
 class Eda:

@@ -8,15 +8,14 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ansible_collections.oncall.runbooks.tests.support.debian_programs import program
+from ansible_collections.oncall.runbooks.tests.support.http_servers import Handler, HttpServer
 from ansible_collections.oncall.runbooks.tests.support.plays import REPOSITORY
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
 from lab.tools.alertmanager import Alertmanager, ensure_alertmanager, ensure_amtool
@@ -90,7 +89,7 @@ def test_only_durations_are_made_shorter(text, short):
     assert hurried(text, TIMES) == short
 
 
-class Outside:
+class Outside(HttpServer):
     """The application that is scraped, and all who are told: answers every request, and remembers those with a body."""
 
     def __init__(self) -> None:
@@ -98,36 +97,21 @@ class Outside:
         self.told: list[tuple[str, str, bytes]] = []
         outside = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Asked(Handler):
             def do_GET(self) -> None:
-                self.answer(f"# TYPE app_db_pool_waiting gauge\napp_db_pool_waiting {outside.waiting}\n".encode())
+                body = f"# TYPE app_db_pool_waiting gauge\napp_db_pool_waiting {outside.waiting}\n".encode()
+                self.give(body, Content_Type="text/plain; version=0.0.4")
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 outside.told.append((self.path, self.headers.get("Authorization", ""), body))
-                self.answer(b"{}")
+                self.give(b"{}")
 
-            def answer(self, body: bytes) -> None:
-                self.send_response(200)
-                self.send_header("Content-Type", "text/plain; version=0.0.4")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: Any) -> None:
-                """Nothing."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.place = f"127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+        super().__init__(Asked)
 
     def heard(self, path: str) -> list[dict[str, Any]]:
         """The alerts that came there, the first first."""
         return [alert for where, _, body in [*self.told] if where == path for alert in json.loads(body)["alerts"]]
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
 
 
 @pytest.fixture

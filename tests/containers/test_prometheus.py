@@ -7,24 +7,23 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.metrics import measure as metrics
 from ansible_collections.oncall.runbooks.tests.support import debian_programs
+from ansible_collections.oncall.runbooks.tests.support.http_servers import Handler, HttpServer
 from lab.tools.prometheus import Prometheus, ensure_prometheus
 
 WINDOW_SECONDS = 2.0
 NASTY = 'a"b\\c\nd{e}=~ünï'
 
 
-class Target:
+class Target(HttpServer):
     """Counters, gauges and histograms that change steadily, so that any two looks at them agree."""
 
     def __init__(self, speed: float) -> None:
@@ -33,22 +32,12 @@ class Target:
         self.late: list[str] = []
         target = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Asked(Handler):
             def do_GET(self) -> None:
-                body = target.text().encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "text/plain; version=0.0.4")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
                 with suppress(OSError):
-                    self.wfile.write(body)
+                    self.give(target.text().encode(), Content_Type="text/plain; version=0.0.4")
 
-            def log_message(self, format: str, *args: Any) -> None:
-                """Nothing."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.place = f"127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+        super().__init__(Asked)
 
     def text(self) -> str:
         seconds = time.monotonic() - self.began
@@ -69,10 +58,6 @@ class Target:
                 lines.append(f'app_seconds_bucket{{route="{route}",le="{bound}"}} {part * done}')
             lines.append(f'app_seconds_count{{route="{route}"}} {done}')
         return "\n".join([*lines, *self.late, ""])
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
 
 
 @pytest.fixture(scope="module")

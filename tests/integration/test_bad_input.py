@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import re
 import sqlite3
 import subprocess
 import sys
-import threading
 import time
 from typing import Any
 
 import pytest
 import yaml
 from plays import REPOSITORY, Play, Player
-from test_db_pool import a_transaction_held, state_of
+from test_db_pool import state_of
 
+from ansible_collections.oncall.runbooks.tests.support.http_servers import Handler, HttpServer
 from lab import Lab
 
 SECRET = "wr0ng-geheim"
@@ -36,7 +35,7 @@ def one_line_of(play: Play) -> str:
     return line
 
 
-def endless(handler: http.server.BaseHTTPRequestHandler) -> None:
+def endless(handler: Handler) -> None:
     handler.send_response(200)
     handler.end_headers()
     while True:
@@ -44,13 +43,7 @@ def endless(handler: http.server.BaseHTTPRequestHandler) -> None:
 
 
 def answering(body: bytes, status: int = 200) -> Any:
-    def answer(handler: http.server.BaseHTTPRequestHandler) -> None:
-        handler.send_response(status)
-        handler.send_header("Content-Length", str(len(body)))
-        handler.end_headers()
-        handler.wfile.write(body)
-
-    return answer
+    return lambda handler: handler.give(body, status)
 
 
 FINE = b"app_db_pool_waiting 0\napp_db_pool_in_use 1\napp_db_pool_max 25\n"
@@ -74,26 +67,19 @@ def serve():
     servers = []
 
     def start(answer: Any) -> str:
-        class Handler(http.server.BaseHTTPRequestHandler):
+        class Asked(Handler):
             def do_GET(self) -> None:
                 try:
                     answer(self)
                 except OSError:
                     self.close_connection = True
 
-            def log_message(self, *arguments: Any) -> None:
-                pass
-
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        servers.append(server)
-        return f"http://127.0.0.1:{server.server_address[1]}/metrics"
+        servers.append(HttpServer(Asked))
+        return f"http://{servers[-1].place}/metrics"
 
     yield start
     for server in servers:
-        server.shutdown()
-        server.server_close()
+        server.close()
 
 
 @pytest.mark.parametrize("place", ["host", "controller"])
@@ -182,12 +168,6 @@ def test_variables(healthy_lab, player, changes, word):
     assert word in one_line_of(play)
     assert "Traceback" not in play.output
     assert state_of(healthy_lab) == before
-
-
-@pytest.fixture
-def old_transaction(healthy_lab):
-    with a_transaction_held(healthy_lab) as pid:
-        yield pid
 
 
 def test_a_ledger_that_cannot_be_used_refuses(healthy_lab, player, old_transaction, tmp_path):

@@ -14,14 +14,11 @@ from typing import Any
 
 import redis
 
+from ansible_collections.oncall.runbooks.tests.support.lab_parts import pids
 from ansible_collections.oncall.runbooks.tests.support.waiting import going_on
 from lab import Lab
 
 PLAYBOOK = "playbooks/cache.yml"
-
-
-def pids(lab: Lab) -> dict[str, int]:
-    return {name: service["pid"] for name, service in lab.status()["services"].items()}
 
 
 @contextlib.contextmanager

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import Any
 
 import psutil
 import psycopg
 import pytest
 
+from ansible_collections.oncall.runbooks.tests.support.http_servers import Handler, HttpServer
+from ansible_collections.oncall.runbooks.tests.support.lab_parts import pids
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
 from lab import Lab
 from lab.database import connect, end_sessions
@@ -25,10 +25,6 @@ from lab.database import connect, end_sessions
 PLAYBOOK = "playbooks/db_down.yml"
 # How long it counts as starting up, and how long what needs it has to connect again.
 RECONNECT_SECONDS = 4
-
-
-def pids(lab: Lab) -> dict[str, int]:
-    return {name: service["pid"] for name, service in lab.status()["services"].items()}
 
 
 @pytest.fixture
@@ -65,20 +61,12 @@ def hanging(lab: Lab, and_end: str = "usename = 'app'") -> Iterator[None]:
 def told_by(is_ready: Callable[[], bool]) -> Iterator[str]:
     """The URL of a program's readiness."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Ready(Handler):
         def do_GET(self) -> None:
-            self.send_response(200 if is_ready() else 503)
-            self.end_headers()
+            self.give(status=200 if is_ready() else 503)
 
-        def log_message(self, format: str, *args: Any) -> None:
-            """Nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/ready"
-        finally:
-            server.shutdown()
+    with closing(HttpServer(Ready)) as server:
+        yield f"http://{server.place}/ready"
 
 
 @contextmanager

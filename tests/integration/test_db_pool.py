@@ -14,6 +14,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from ansible_collections.oncall.runbooks.tests.support.lab_parts import IDLE_SECONDS, a_transaction_held
+from ansible_collections.oncall.runbooks.tests.support.lab_parts import session as session_of
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
 from lab import Lab
 from lab.database import connect
@@ -30,8 +32,6 @@ CAUSES = [
     ("pool_too_small", "pool_too_small", "raise_pool_size", {"api"}),
     ("max_connections", "max_connections_reached", "raise_max_connections", {"database"}),
 ]
-# A session idle in transaction counts after 4 s in the lab.
-IDLE_SECONDS = 5
 
 
 def state_of(lab: Lab) -> dict[str, Any]:
@@ -105,28 +105,6 @@ def test_a_fix_that_does_not_help_is_rolled_back(healthy_lab, player):
     assert play.run["escalation"]
 
 
-def a_session(lab: Lab, application: str, role: str = "app", **options: Any) -> psycopg.Connection[Any]:
-    """A session from outside of the lab's own programs."""
-    return psycopg.connect(
-        host="127.0.0.1",
-        port=lab.layout.ports["database"],
-        dbname="labpics",
-        user=role,
-        password=lab.layout.secrets()[role],
-        application_name=application,
-        **options,
-    )
-
-
-@contextlib.contextmanager
-def a_transaction_held(lab: Lab) -> Iterator[int]:
-    """A session of the application, idle in transaction for long enough to count; gives its process id."""
-    with contextlib.closing(a_session(lab, "forgetful")) as session:
-        session.execute("SELECT 1")
-        time.sleep(IDLE_SECONDS)
-        yield session.info.backend_pid
-
-
 def ended(pid: int) -> bool:
     """Whether a session's process is gone, without asking a server that may be full."""
     return not Path("/proc", str(pid)).exists()
@@ -187,7 +165,7 @@ def start_of(lab: Lab, session: psycopg.Connection[Any]) -> str:
 def test_a_prepared_transaction_is_named_and_nothing_is_done_about_it(healthy_lab, player, server_settings):
     lab = healthy_lab
     server_settings(max_prepared_transactions="5")
-    with a_session(lab, "transfer", autocommit=True) as session:
+    with session_of(lab, "transfer", autocommit=True) as session:
         session.execute("BEGIN")
         session.execute("LOCK TABLE orders")
         session.execute("PREPARE TRANSACTION 'order-17'")
@@ -209,7 +187,7 @@ def test_a_prepared_transaction_is_named_and_nothing_is_done_about_it(healthy_la
             planned = player.play(run_until="plan", run_budget_count=0)
             assert (planned.outcome, planned.run["notes"]) == ("planned", []), planned.output
     finally:
-        with a_session(lab, "transfer", autocommit=True) as session:
+        with session_of(lab, "transfer", autocommit=True) as session:
             session.execute("ROLLBACK PREPARED 'order-17'")
             session.execute("ROLLBACK PREPARED 'in nobody''s way'")
     until(lambda: lab.pool()["waiting"] == 0, 180)
@@ -218,7 +196,7 @@ def test_a_prepared_transaction_is_named_and_nothing_is_done_about_it(healthy_la
 def test_a_commit_that_waits_for_a_standby_is_never_ended(healthy_lab, player, server_settings):
     lab = healthy_lab
     server_settings(wal_level="replica", max_wal_senders="2", synchronous_standby_names="gone")
-    with contextlib.closing(a_session(lab, "migrate", autocommit=True)) as session:
+    with contextlib.closing(session_of(lab, "migrate", autocommit=True)) as session:
         session.execute("SET synchronous_commit = on")
         session.execute("BEGIN")
         session.execute("LOCK TABLE orders")
@@ -251,8 +229,8 @@ def test_a_commit_that_waits_for_a_standby_is_never_ended(healthy_lab, player, s
 def test_what_another_application_does_is_not_held_against_the_pool(healthy_lab, player):
     lab = healthy_lab
     with contextlib.ExitStack() as stack:
-        queries = [stack.enter_context(contextlib.closing(a_session(lab, "nightly-etl"))) for _ in range(13)]
-        idle = [stack.enter_context(contextlib.closing(a_session(lab, "sidekiq"))) for _ in range(26)]
+        queries = [stack.enter_context(contextlib.closing(session_of(lab, "nightly-etl"))) for _ in range(13)]
+        idle = [stack.enter_context(contextlib.closing(session_of(lab, "sidekiq"))) for _ in range(26)]
         for one in queries:
             one.pgconn.send_query(b"SELECT pg_sleep(120)")
             one.pgconn.flush()
@@ -280,7 +258,7 @@ def test_sessions_that_tell_no_state_leave_it_open_what_is_wrong(healthy_lab, pl
     with connect(lab.layout) as connection:
         connection.execute("ALTER ROLE oncall SET track_activities = off")
         try:
-            session = a_session(lab, "quiet", "oncall", autocommit=True)
+            session = session_of(lab, "quiet", "oncall", autocommit=True)
         finally:
             connection.execute("ALTER ROLE oncall RESET track_activities")
     with contextlib.closing(session):
@@ -295,7 +273,7 @@ def test_sessions_that_tell_no_state_leave_it_open_what_is_wrong(healthy_lab, pl
 
 def test_a_restart_that_would_cut_off_a_backup_is_left_to_a_person(healthy_lab, player):
     lab = healthy_lab
-    with contextlib.closing(a_session(lab, "pgBackRest [backup]", autocommit=True)) as backup:
+    with contextlib.closing(session_of(lab, "pgBackRest [backup]", autocommit=True)) as backup:
         lab.inject("max_connections")
         before = state_of(lab)
         play = player.play()
@@ -311,7 +289,7 @@ def test_a_restart_that_would_cut_off_a_backup_is_left_to_a_person(healthy_lab, 
 def test_idle_pools_are_left_alone_where_others_fill_the_server(healthy_lab, player):
     lab = healthy_lab
     with contextlib.ExitStack() as stack:
-        idle = [stack.enter_context(contextlib.closing(a_session(lab, "billing"))) for _ in range(10)]
+        idle = [stack.enter_context(contextlib.closing(session_of(lab, "billing"))) for _ in range(10)]
         time.sleep(IDLE_SECONDS + 2)
         lab.inject("max_connections")
         play = player.play("--check")
@@ -324,7 +302,7 @@ def test_idle_pools_are_left_alone_where_others_fill_the_server(healthy_lab, pla
 def test_while_one_run_acts_another_is_blocked(healthy_lab, player):
     lab = healthy_lab
     # Both sessions are there from the start: a busy machine may take long to give one, and it has to count in time.
-    with a_transaction_held(lab) as first_pid, contextlib.closing(a_session(lab, "forgetful")) as other:
+    with a_transaction_held(lab) as first_pid, contextlib.closing(session_of(lab, "forgetful")) as other:
         # Longer than the second session takes to count as one: the first run goes on for as long as that one is there.
         first = player.start(run_verify_seconds=8, run_verify_timeout_seconds=180)
         until(lambda: ended(first_pid), 180)
@@ -337,13 +315,6 @@ def test_while_one_run_acts_another_is_blocked(healthy_lab, player):
         other.rollback()
         done = first.wait()
     assert (done.code, done.outcome) == (0, "resolved"), done.output
-
-
-@pytest.fixture
-def old_transaction(healthy_lab):
-    """The process id of a session idle in transaction for long enough."""
-    with a_transaction_held(healthy_lab) as pid:
-        yield pid
 
 
 def test_of_two_runs_started_at_once_one_acts(healthy_lab, player, old_transaction):

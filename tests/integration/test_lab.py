@@ -10,8 +10,6 @@ import os
 import signal
 import socket
 import stat
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -21,6 +19,7 @@ import yaml
 from plays import REPOSITORY
 from waiting import until
 
+from ansible_collections.oncall.runbooks.tests.support.lab_parts import inventory_says, pids
 from lab import Lab, LabError
 from lab.__main__ import main
 from lab.database import connect
@@ -76,10 +75,6 @@ def there(lab, name):
         return lab.there(name)[0]
     except LabError:
         return False
-
-
-def pids(lab):
-    return {name: service["pid"] for name, service in lab.status()["services"].items()}
 
 
 def count(measured, application, state):
@@ -234,14 +229,8 @@ def test_inventory_speaks_of_this_lab_with_its_thresholds(lab):
     assert values["db_pool_long_query_seconds"] == db_pool.LONG_QUERY_SECONDS
     assert values["db_pool_blocked_seconds"] == db_pool.BLOCKED_SECONDS
     expression = "system_endpoints.api ~ ' ' ~ system_database.port ~ ' ' ~ system_services.api.program_config"
-    done = subprocess.run(
-        [f"{sys.prefix}/bin/ansible", "lab", "-i", "inventories/lab", "-m", "ansible.builtin.debug", "-a",
-         json.dumps({"msg": "{{ " + expression + " }}"})],
-        cwd=REPOSITORY, env={**os.environ, "LAB_HOME": str(lab.home)},
-        capture_output=True, text=True, timeout=240, check=False,
-    )  # fmt: skip
     file = lab.home / "supervisor.d" / "api.conf"
-    assert f"{lab.url}/metrics {lab.layout.ports['database']} {file}" in done.stdout, done.stderr
+    assert f"{lab.url}/metrics {lab.layout.ports['database']} {file}" in inventory_says(lab, expression)
 
 
 def test_killed_programs_come_back_and_a_killed_lab_is_brought_up_again(healthy_lab):

@@ -5,44 +5,27 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
+import contextlib
+
+from ansible_collections.oncall.runbooks.tests.support.waiting import going_on
 
 PLAYBOOK = "playbooks/latency.yml"
 
 
-def repeated(act: Callable[[], object], seconds: float, over: threading.Event) -> threading.Thread:
-    def repeat() -> None:
-        while not over.wait(seconds):
-            act()
-
-    thread = threading.Thread(target=repeat)
-    thread.start()
-    return thread
-
-
 def test_a_slow_route_that_few_ask_is_named(healthy_lab, player):
-    lab, over = healthy_lab, threading.Event()
-    threads = [repeated(lambda: lab.request("/customers"), 0.03, over)]
-    threads += [repeated(lambda: lab.request("/orders/slow?seconds=2.5"), 0.1, over) for _ in range(2)]
-    try:
+    lab = healthy_lab
+    with contextlib.ExitStack() as users:
+        users.enter_context(going_on(lambda: lab.request("/customers"), 0.03))
+        for _ in range(2):
+            users.enter_context(going_on(lambda: lab.request("/orders/slow?seconds=2.5"), 0.1))
         # So long that some of its requests come to their end also on a busy machine, and never enough of them to judge.
         play = player.play(playbook=PLAYBOOK, latency_window_seconds=8)
-    finally:
-        over.set()
-        for thread in threads:
-            thread.join()
     assert (play.code, play.outcome) == (2, "unknown"), play.output
     assert "requests of /orders/slow took" in play.run["summary"]
     assert "/customers" not in play.run["summary"]
 
 
 def test_health_checks_are_no_requests_to_judge_by(healthy_lab, player):
-    lab, over = healthy_lab, threading.Event()
-    checks = repeated(lambda: lab.request("/health"), 0.03, over)
-    try:
+    with going_on(lambda: healthy_lab.request("/health"), 0.03):
         play = player.play(playbook=PLAYBOOK, run_until="plan")
-    finally:
-        over.set()
-        checks.join()
     assert play.causes() == ["few_requests"], play.output

@@ -15,26 +15,17 @@ import psycopg
 import pytest
 from modules import run_module
 
+from ansible_collections.oncall.runbooks.tests.support.lab_parts import session as session_of
 from lab import Lab
 from lab.database import connect
 
 
 @contextlib.contextmanager
 def session(lab: Lab, role: str = "app", application: str = "victim", *statements: str) -> Iterator[psycopg.Connection]:
-    connection = psycopg.connect(
-        host="127.0.0.1",
-        port=lab.layout.ports["database"],
-        dbname="labpics",
-        user=role,
-        password=lab.layout.secrets()[role],
-        application_name=application,
-    )
-    try:
+    with contextlib.closing(session_of(lab, application, role)) as connection:
         for statement in statements:
             connection.execute(statement)
         yield connection
-    finally:
-        connection.close()
 
 
 def database(lab: Lab, role: str = "oncall", **changes: Any) -> dict[str, Any]:
@@ -229,15 +220,7 @@ def test_any_byte_in_a_statement_is_read(healthy_lab, tmp_path, monkeypatch, doc
             "CREATE DATABASE bytes OWNER app TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'"
         )
     try:
-        other = psycopg.connect(
-            host="127.0.0.1",
-            port=healthy_lab.layout.ports["database"],
-            dbname="bytes",
-            user="app",
-            password=healthy_lab.layout.secrets()["app"],
-            application_name="victim",
-        )
-        with contextlib.closing(other) as victim:
+        with contextlib.closing(session_of(healthy_lab, "victim", database="bytes")) as victim:
             victim.pgconn.exec_(b"BEGIN")
             victim.pgconn.exec_(b'SELECT 1 AS "caf\xe9"')
             asked = database(healthy_lab, name="bytes", **(docker if driver == "docker" else {}))

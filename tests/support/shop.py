@@ -14,11 +14,11 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.oncall.runbooks.tests.support.containers import base_image
+from ansible_collections.oncall.runbooks.tests.support.http_servers import Handler, HttpServer
 from ansible_collections.oncall.runbooks.tests.support.reaper import reap
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
 from lab.ports import free_port
@@ -89,7 +89,7 @@ class Shop:
         self.port, self.crm_port = free_port(), free_port()
         self.name = f"shop{uuid.uuid4().hex[:8]}"
         reap(f"oncall.runbooks.test={self.name}")
-        self._crm: ThreadingHTTPServer | None = None
+        self._crm: HttpServer | None = None
         self._closed = threading.Event()
         self._write_project()
         self._users = threading.Thread(target=self._visit, daemon=True)
@@ -217,21 +217,15 @@ class Shop:
     def start_crm(self) -> None:
         if self._crm is None:
 
-            class Fine(BaseHTTPRequestHandler):
+            class Fine(Handler):
                 def do_GET(self) -> None:
-                    self.send_response(200)
-                    self.end_headers()
+                    self.give()
 
-                def log_message(self, format: str, *args: Any) -> None:
-                    """Nothing."""
-
-            self._crm = ThreadingHTTPServer(("127.0.0.1", self.crm_port), Fine)
-            threading.Thread(target=self._crm.serve_forever, args=(0.05,), daemon=True).start()
+            self._crm = HttpServer(Fine, self.crm_port)
 
     def stop_crm(self) -> None:
         if self._crm is not None:
-            self._crm.shutdown()
-            self._crm.server_close()
+            self._crm.close()
             self._crm = None
 
     def remove(self) -> None:

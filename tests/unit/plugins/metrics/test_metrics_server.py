@@ -9,7 +9,6 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -19,6 +18,7 @@ from ansible_collections.oncall.runbooks.plugins.module_utils.metrics import mea
 from ansible_collections.oncall.runbooks.plugins.module_utils.metrics.promql import Questions, quoted
 from ansible_collections.oncall.runbooks.plugins.module_utils.metrics.server import rows_of
 from ansible_collections.oncall.runbooks.plugins.module_utils.metrics.spec import parse_specs
+from ansible_collections.oncall.runbooks.tests.support.http_servers import Handler, HttpServer
 
 SERVER: dict[str, Any] = {"url": "http://prometheus:9090", "labels": {}, "endpoints": {}, "window_seconds": 60.0}
 
@@ -233,29 +233,19 @@ def serve() -> Iterator[Callable[[Callable[[str], tuple[int, bytes, dict[str, st
     servers = []
 
     def start(answer: Callable[[str], tuple[int, bytes, dict[str, str]]]) -> str:
-        class Handler(BaseHTTPRequestHandler):
+        class Asked(Handler):
             def do_POST(self) -> None:
                 form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
                 status, body, headers = answer(form["query"][0])
-                self.send_response(status)
-                for name, value in {"Content-Length": str(len(body)), **headers}.items():
-                    self.send_header(name, value)
-                self.end_headers()
                 with suppress(OSError):
-                    self.wfile.write(body)
+                    self.give(body, status, **headers)
 
-            def log_message(self, format: str, *args: Any) -> None:
-                """Nothing."""
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-        servers.append(server)
-        return f"http://user:secret@127.0.0.1:{server.server_port}"
+        servers.append(HttpServer(Asked))
+        return f"http://user:secret@{servers[-1].place}"
 
     yield start
     for server in servers:
-        server.shutdown()
-        server.server_close()
+        server.close()
 
 
 def ask(url: str, wanted: dict[str, Any], timeout_seconds: float = 30) -> dict[str, Any]:
