@@ -226,7 +226,7 @@ class _Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         seen = set()
-        # What is none, and only says so (`!!map [a]`), is told by the loader beneath.
+        # The loader below reports a value that claims to be a mapping and is none (`!!map [a]`).
         for key, _value in node.value if isinstance(node, yaml.MappingNode) else ():
             if key.tag != "tag:yaml.org,2002:str":
                 what = (

@@ -192,7 +192,7 @@ def _plain(raw: msgspec.Raw) -> Any:
 
 
 def _foreign(body: bytes) -> str:
-    """Whose message it is, and what to configure instead; "" where it is nobody's that is known."""
+    """Which program sent the message, and what to configure instead; "" where that is not known."""
     if len(body) > MOST_LOOKED_INTO:
         return ""
     try:

@@ -31,7 +31,7 @@ MOST_BYTES = 64 * 1024 * 1024
 SLOW_SECONDS = 10.0
 KEEP_SECONDS = 15.0
 SAY_AGAIN_SECONDS = 60.0
-# Where Prometheus, vmalert and Grafana send alerts to where they are told of an Alertmanager.
+# The path at which Prometheus, vmalert and Grafana expect an Alertmanager.
 API_OF_ALERTMANAGER = [f"{prefix}/api/{version}/alerts" for prefix in ("", "/alerts") for version in ("v1", "v2")]
 # What goes with an answer that is not the end of it.
 HEADERS = {503: {"Retry-After": "5"}, 408: {"Connection": "close"}}

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The arithmetic on samples, each a pair of labels and a number: which, how fast they grow, how much together. No I/O."""
+"""Arithmetic on samples, each a pair of labels and a number: to select them, measure their growth and add them up. No I/O."""
 
 from __future__ import annotations
 

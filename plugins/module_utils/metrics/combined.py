@@ -75,7 +75,7 @@ def _check_matched(spec, tables, counted):
 
 
 def _check_targets(spec, sides):
-    """Each target that one side is read from has to have the others, where it is asked for them."""
+    """Raise Unmeasured where a target shows one side and lacks another that it is asked for."""
     for (_sign, side), rows in zip(spec["sides"], sides):
         there = {_place(target, labels) for target, labels, _number in rows}
         for (_other_sign, other), others in zip(spec["sides"], sides):

@@ -24,7 +24,7 @@ from .spec import (
 )
 
 _ACCEPT = "text/plain;version=0.0.4, */*;q=0.1"
-# A target writes names in quotes only to whom says so; to others it writes app_db_pool for app.db.pool.
+# A target writes names in quotes only where the request accepts them; else it writes app_db_pool for app.db.pool.
 _ACCEPT_UTF8 = f"text/plain;version=1.0.0;escaping=allow-utf-8, {_ACCEPT.replace('0.0.4', '0.0.4;q=0.5')}"
 # fetch keeps its own deadline and says more; this one is for what hangs outside of it.
 _GRACE_SECONDS = 0.25
@@ -46,7 +46,7 @@ def read(endpoints, specs, window_seconds, samples, timeout_seconds):
         A dict of endpoint name to its last reading, which holds those before it under ``earlier``.
     """
     of_family = list(leaves(specs))
-    # What is asked twice is one target: its series count once.
+    # An endpoint with two names is one target: its series count once.
     first, targets = {}, {}
     for name, url in endpoints.items():
         targets[name] = first.setdefault(target_of(url), name)
@@ -79,14 +79,14 @@ def read(endpoints, specs, window_seconds, samples, timeout_seconds):
 
 
 def target_of(url):
-    """What an endpoint asks, whoever asks it: two spellings of one URL are the same."""
+    """What a URL asks for, so that two spellings of it are the same: a tuple, or the URL where it cannot be read."""
     from urllib.parse import urlsplit
 
     try:
         parts = urlsplit(url)
         port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
         host = (parts.hostname or url).rstrip(".")
-        # On one port there, one process listens.
+        # One process listens on a port of this host, under either name.
         host = "127.0.0.1" if host == "localhost" else host
         return parts.scheme, parts.username, host, port, parts.path or "/", parts.query
     except ValueError:

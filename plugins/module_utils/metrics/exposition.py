@@ -84,7 +84,7 @@ def declared_type(body, family):
 
 
 def needs_utf8(name):
-    """Whether a name can only be written in quotes, which a target does where it is asked for such names."""
+    """Whether a name can only be written in quotes; a target does so where the request accepts it."""
     return not _PLAIN_NAME.fullmatch(name)
 
 

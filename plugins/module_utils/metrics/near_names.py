@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which names of a metrics text a name that is not there may have been meant to be. No I/O."""
+"""The names in a metrics text that a misspelt name may have meant. No I/O."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def family_names(body):
 
 
 def near_names(body, family, limit=3):
-    """Up to ``limit`` names in ``body`` that ``family`` could have been meant to be, the nearest first."""
+    """Up to ``limit`` names in ``body`` that ``family`` may have meant, the nearest first."""
     names = family_names(body)
     if len(names) > _MAX_NAMES_COMPARED:
         names = {name for name in names if name[:3] == family[:3]}

@@ -15,7 +15,7 @@ import re
 from .spec import plain_labels
 
 _BARE = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-# So long a target that went down is missed in what the others show.
+# For this long a target that went down is missed among the others.
 _LOST_SECONDS = 3600
 
 

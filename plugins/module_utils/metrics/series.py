@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What makes two samples one series, and which of them counts where a text has one twice. No I/O."""
+"""When two samples belong to one series, and which of them counts. No I/O."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Contradiction(Exception):
 
 
 def keep(series, labels, value, stamp, start, interned):
-    """Enter a sample, as Prometheus does: of the same series twice, the later counts, and once where they are equal.
+    """Enter a sample as Prometheus does: of two in one series the later one counts, and two equal ones count once.
 
     Args:
         series: dict of identity to ``(labels, value, stamp, start)``, changed here.
@@ -49,7 +49,7 @@ def keep(series, labels, value, stamp, start, interned):
 
 
 def identity(labels, interned):
-    """What makes two series the same one: the bound of a bucket and a quantile are numbers, however they are written.
+    """A key that two spellings of one series share: the bound of a bucket and a quantile are compared as numbers.
 
     Args:
         labels: dict of label name to value; an empty value is as good as no label.
@@ -64,7 +64,7 @@ def identity(labels, interned):
 
 
 def _number(text, interned):
-    # Among what is interned the keys are bytes.
+    # Texts cannot meet the keys of labels here, which are bytes.
     number = interned.get(text)
     if number is None:
         try:
@@ -76,6 +76,6 @@ def _number(text, interned):
 
 
 def shown(name, labels):
-    """A series as a text has it."""
+    """A series as a metrics text writes it, for messages."""
     inside = [f"{label}={json.dumps(value, ensure_ascii=False)}" for label, value in sorted(labels.items())]
     return name + (f"{{{','.join(inside)}}}" if inside else "")

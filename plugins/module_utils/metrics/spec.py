@@ -71,7 +71,7 @@ def parse_specs(metrics, endpoints, has_server):
 
 
 def leaves(specs):
-    """Those that are read: each metric that is no ratio, or each side of one that is a sum or a difference."""
+    """The metrics to read: all that are made of no others, and each side of a sum or a difference."""
     for spec in specs.values():
         if spec["measure"] not in OF_OTHERS:
             for _sign, side in spec.get("sides", [(1, spec)]):

@@ -51,7 +51,7 @@ def observe(params):
 
 
 def _pooler(client, name):
-    """What stands between here and the server, and its pools; nothing where nothing does."""
+    """The pooler between here and the server, with its pools; without a name where there is none."""
     if not name:
         return {"name": "", "pools": [], "reason": ""}
     from .pooler import look
@@ -164,7 +164,7 @@ def _capacity(usable, used, connections):
 
 
 def _chains(everyone, document, prepared):
-    # Most looks find nobody that waits.
+    # Loaded only where a session waits.
     from .locks import chains_of
 
     return chains_of(everyone, document, prepared)

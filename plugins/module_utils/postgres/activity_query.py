@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The statement about what a PostgreSQL server is busy with: one, which answers with one JSON document.
+"""The one statement that asks what a PostgreSQL server is busy with. It answers with one JSON document.
 
 Source: pg_stat_activity, pg_locks through pg_blocking_pids(), pg_prepared_xacts, pg_settings and pg_stat_user_tables.
 """
@@ -131,7 +131,7 @@ SELECT json_build_object(
            count(*) FILTER (WHERE state = 'idle' AND state_seconds >= (p->>'unused_seconds')::float8) AS unused,
            count(*) FILTER (WHERE state = 'idle' AND state_seconds >= (p->>'idle_seconds')::float8) AS idle_long
     FROM ours, asked GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 50) t),
-  -- Of all databases: whom a restart cuts off.
+  -- Of all databases: the sessions that a restart cuts off.
   'clients', (SELECT coalesce(json_agg(row_to_json(t)), '[]') FROM (
     SELECT datname AS database, application_name, usename AS "user", count(*) AS sessions
     FROM everyone WHERE pid <> pg_backend_pid() GROUP BY 1, 2, 3 ORDER BY 4 DESC LIMIT 500) t),

@@ -85,7 +85,7 @@ class Client:
             self._options += " -c default_transaction_read_only=on"
             self._local_settings += "; SET TRANSACTION READ ONLY"
         self._connection = None
-        # What stands between, once something has shown that one does.
+        # The name of the pooler between here and the server, once something has shown that there is one.
         self.pooler = ""
 
     def __enter__(self):
@@ -204,7 +204,7 @@ class Client:
                     return None
                 if not self.pooler:
                     return self._row(cursor, statement, parameters)
-                # A pooler gives the server's session to somebody else after the transaction: nothing is set for longer.
+                # A pooler gives the server's session to another client after the transaction: nothing is set for longer.
                 cursor.execute("BEGIN")
                 try:
                     cursor.execute(self._local_settings)

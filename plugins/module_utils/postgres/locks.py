@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who waits behind whom, and whom to cancel: the one that frees most and costs least. Pure."""
+"""The queues for locks, and in each the session to cancel: it frees most and costs least. Pure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def locks_of(waits, holds):
 
 
 def effective(everyone, asks):
-    """By process id, all whom it waits for. Who waits for its turn at a row waits for the holder of the row too."""
+    """By process id, all processes that it waits for. A process that queues for a row waits for the row's holder too."""
     awaited = {}
     for pid in everyone:
         found, at, seen = set(), [pid], {pid}
@@ -48,7 +48,7 @@ def effective(everyone, asks):
 
 
 def freed_by(pid, awaited):
-    """Who no longer waits when a process is gone: those that wait for nobody but it and those whom it frees."""
+    """The processes that no longer wait when one is gone: they wait only for it, or for others that it frees."""
     gone = {pid}
     grown = True
     while grown:
@@ -59,7 +59,7 @@ def freed_by(pid, awaited):
 
 
 def chains(everyone, waits, holds, prepared=()):
-    """The queues, longest first: each head, who waits behind it, and whom to cancel.
+    """The queues, longest first: each head, what waits behind it, and the session to cancel.
 
     Args:
         everyone: sessions and other processes in view, by process id.
@@ -101,12 +101,12 @@ def chains(everyone, waits, holds, prepared=()):
 
 
 def choose(head, everyone, awaited, behind):
-    """Whom to cancel, as ``(process id or None, how many clients that frees, how many the head would)``.
+    """What to cancel, as ``(process id or None, how many clients that frees, how many the head would free)``.
 
-    Without it the same would wait again: only who frees nearly as many as the head counts, and of these the cheapest.
+    Only a session that frees nearly as many as the head would is chosen, and of these the cheapest.
 
     Args:
-        head: process id of the one that waits for nobody.
+        head: id of the process at the front, which waits for none.
         everyone: sessions and other processes in view, by process id.
         awaited: of :func:`effective`.
         behind: of :func:`queues.waiting_behind`.
@@ -136,7 +136,7 @@ def _clients(pids, everyone):
 
 
 def _path(head, chosen, behind):
-    """From the head over the one to cancel to who waits behind it, one of each."""
+    """The process ids from the head over the session to cancel to those behind it, one for each step."""
     path, at = [head], head
     while len(path) < _CHAIN_LIMIT:
         next_ones = [one["pid"] for one in behind.get(at, ()) if one["pid"] not in path]
@@ -176,7 +176,7 @@ def _line(pid, everyone, asks, held, prepared):
 
 
 def unseen(everyone):
-    """Those that wait for long enough to be sure, and whose holder is not in view: ``(process id, holder or None)``."""
+    """The processes that surely wait for a holder that is not in view, as ``(process id, holder or None)``."""
     found = []
     for pid, one in everyone.items():
         if not one.get("asks_lock") or one["wait_seconds"] < SETTLED_SECONDS:

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a pooler tells of its pools, where the role may ask."""
+"""What a pooler says of its pools, where the role may ask."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _KEYS = ("database", "user", "cl_active", "cl_waiting", "sv_active", "sv_idle", 
 
 
 def look(client, name):
-    """What stands between, and what its console says.
+    """The pooler, and what its console says.
 
     Args:
         client: a :class:`~.client.Client`, whose address is asked.

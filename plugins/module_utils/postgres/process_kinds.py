@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a process of the server is to those that wait for it, and what it costs to cancel it. Pure."""
+"""What kind of process others wait for, and what it costs to cancel it. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MAINTENANCE = re.compile(
 )
 _CONCURRENTLY = re.compile(r"\bconcurrently\b", re.IGNORECASE)
 
-# kind: (rank of what cancelling it costs, what it costs). Below 90 it may be cancelled.
+# kind: (rank of the costs of cancelling it, these costs in words). Below 90 it may be cancelled.
 COSTS = {
     "waiting_maintenance": (
         0,
@@ -46,7 +46,11 @@ COSTS = {
 
 
 def kind_of(session):
-    """What a process is to those that wait for it: a key of the costs."""
+    """The kind of a process, a key of :data:`COSTS`.
+
+    Args:
+        session: a session or another process, as :func:`activity.summarize` has it.
+    """
     backend = session.get("backend_type") or ""
     query = session["query"] or ""
     if session["pid"] == PREPARED_PID:
@@ -80,7 +84,7 @@ def kind_of(session):
 
 
 def may_cancel(session):
-    """Whether it is one that anybody should cancel, whoever is allowed to."""
+    """Whether it should be cancelled at all. Who is allowed to is another question."""
     return COSTS[kind_of(session)][0] < 90
 
 

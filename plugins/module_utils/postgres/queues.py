@@ -1,14 +1,14 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who waits behind whom, directly or not. Pure."""
+"""Which sessions wait behind which process, directly or not. Pure."""
 
 from __future__ import annotations
 
 # A prepared transaction has no process: pg_blocking_pids() gives this for it.
 PREPARED_PID = 0
-# Its transaction is committed here, and waits for a standby to have it too. To cancel that is to tell the client that all is
-# well where it may be lost.
+# A transaction that is committed here waits for a standby to have it too. Cancelled, its client believes that all is well,
+# while the transaction may be lost.
 AWAITS_STANDBY = "IPC:SyncRep"
 
 

@@ -9,7 +9,7 @@ from ..text.first_match import first_match
 
 # What servers and drivers say at connect, where no SQLSTATE reaches the client.
 _KINDS = (
-    # What stands between says so before a server is asked.
+    # A pooler says so before it asks a server.
     ("pooler_refuses_options", r"unsupported startup parameter|doesn.t support (command-line options|the option)"),
     (
         "pooler_full",
@@ -32,7 +32,7 @@ _KINDS = (
         "pooler_no_database",
         r"no such database|no pool configured for database|tenant or user not found|odyssey: .*route for .* is not found",
     ),
-    # Of the one that asks; others have a limit of their own. It has the SQLSTATE of a full server.
+    # The limit of the role that asks; other roles have their own. It has the SQLSTATE of a full server.
     ("role_limit", r"too many connections for role"),
     ("database_limit", r"too many connections for database"),
     ("too_many_connections", r"too many clients|remaining connection slots|too many connections|53300"),
@@ -112,7 +112,7 @@ _POOLERS = (
 
 
 def kind_of(message):
-    """The kind of trouble a server's or driver's message tells of: a key of :data:`ADVICE`."""
+    """The kind of trouble that a message reports: a key of :data:`ADVICE`."""
     return first_match(_KINDS, message) or "other"
 
 

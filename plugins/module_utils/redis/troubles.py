@@ -58,5 +58,5 @@ ADVICE = {
 
 
 def kind_of(message):
-    """The kind of trouble that a message tells of: a key of :data:`ADVICE`."""
+    """The kind of trouble that a message reports: a key of :data:`ADVICE`."""
     return first_match(_KINDS, message) or "other"

@@ -168,7 +168,7 @@ def _of_compose(engine, service, name, listed, labels):
 def current_ones(listed):
     """The containers that a service consists of, and those that an interrupted recreate left behind.
 
-    Compose gives each replica a number, and a new container the number of the one that it takes the place of. Of several
+    Compose gives each replica a number, and a new container the number of its predecessor. Of several
     with one number those that run count, else the newest.
 
     Args:

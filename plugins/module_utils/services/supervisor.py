@@ -253,8 +253,8 @@ def _is_only_one(program, programs):
 
 
 def _main_log(supervisor, wanted):
-    # getProcessInfo reports 0 for a program that ended too quickly, -1 for any signal, and of one that runs never how
-    # often it was started: its log knows more.
+    # getProcessInfo reports 0 for a program that ended too quickly and -1 for any signal, and never how often a program was
+    # started: the log knows more.
     if all(_is_settled(program) or not program["start"] for program in wanted.values()):
         return ""
     return supervisor.multicall(("supervisor.readLog", -_MAIN_LOG_BYTES, 0))[0] or ""
