@@ -13,7 +13,7 @@ from ..module_utils.text.masking import masked
 # What Ansible says around the reason that an argument has no value.
 _AROUND = re.compile(
     r"^Task failed: Finalization of task args for '[^']*' failed: Error while resolving value for '[^']*': "
-    r"(The filter plugin '(?:ansible\.builtin\.mandatory|oncall\.runbooks\.system_metric)' failed: )?"
+    r"(The filter plugin '(?:ansible\.builtin\.mandatory|oncall\.runbooks\.\w+)' failed: )?"
 )
 
 
