@@ -37,7 +37,7 @@ class ActionModule(ActionBase):
             )
         )
         if RECORD not in constants.CALLBACKS_ENABLED:
-            # Without the callback of that name nobody would see what came of it.
+            # Without the callback of that name, no line would show the result.
             line = one_line(f"{run['host']} : {run['outcome']}: {run['summary']}", 500)
             self._display.display(line, color=lifecycle.COLORS.get(run["outcome"], "red"))
         result.update(

@@ -26,7 +26,7 @@ from ..plugin_utils.role_contract import contract_of, described
 from ..plugin_utils.service_verbs import missing_for
 
 _MANAGERS = Path(__file__).parents[2] / "roles" / "service" / "managers"
-# Not available is where one of all was not measured, and of that one there is no value.
+# These observers are not available as soon as one of their values was not measured; the values that are there count.
 _TELLS_OF_EACH = {"metrics"}
 _BLIND_SPOTS = trust_as_template("{{ system_blind_spots | default([]) }}")
 _SERVICES = trust_as_template("{{ system_services }}")
@@ -66,7 +66,7 @@ class ActionModule(ActionBase):
 
         def reasons(expression: Any) -> list[str]:
             behind = self._names.observations_behind(expression)
-            # Why an observer was not asked another one may say.
+            # An observer that was not asked gives no reason; another one may say why.
             asked = behind if set(behind) <= set(observed) else list(observed)
             return [reason for name in asked for reason in judge.reasons_in(observed[name])]
 
