@@ -41,7 +41,11 @@ def crash_loops(
         replicas = _replicas(one)
         told = [_loops(replica, restarts, settled_seconds) for replica in replicas]
         if True in told:
-            looping.append(_described(name, replicas[told.index(True)], services, observed, names))
+            some = [_own_name(replica) for replica, loops in zip(replicas, told) if loops is True]
+            described = _described(name, replicas[told.index(True)], services, observed, names)
+            # The others of a service go on.
+            members = some if len(some) < len(replicas) else []
+            looping.append({**described, "members": members, "replicas": len(replicas)})
         elif any(told):
             unclear.append(f"{name}: {next(filter(None, told))}")
         else:
@@ -74,6 +78,10 @@ def _replicas(one: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [{**one, **container} for container in containers] or [one]
 
 
+def _own_name(replica: Mapping[str, Any]) -> str:
+    return str(replica.get("container") or replica.get("name") or "")
+
+
 def _loops(one: Mapping[str, Any], restarts: float, settled_seconds: float) -> bool | str:
     """True, False, or why nothing shows it."""
     if not one.get("available"):
@@ -84,7 +92,7 @@ def _loops(one: Mapping[str, Any], restarts: float, settled_seconds: float) -> b
     if state in _ENDED:
         return _ended(one)
     if state == "unknown":
-        return "what it does is not known"
+        return str(one.get("reason") or "what it does is not known")
     if state in _UP and one.get("restarts") is None and _is_young(one, settled_seconds):
         return f"it was started {one['uptime_seconds']:.0f} s ago, and nothing shows how often before"
     if state not in _UP or not count or one.get("uptime_seconds") is None:

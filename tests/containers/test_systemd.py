@@ -40,6 +40,8 @@ UNITS = {
     "again": unit("import sys; sys.exit(5)", "Restart=always", "RestartSec=1000"),
     "idle": unit(SLEEP),
     "once": unit("0", "RemainAfterExit=yes", service="oneshot"),
+    # As Debian's postgresql.service is to its clusters.
+    "shell": unit("0", "RemainAfterExit=yes", service="oneshot"),
     "left": unit("0", "RemainAfterExit=yes"),
     "stopped": unit(SLEEP),
     "renewal": unit("import time; time.sleep(2); open('/run/renewed', 'w').close()", service="oneshot"),
@@ -47,19 +49,25 @@ UNITS = {
     "renewal_hangs": unit(SLEEP, service="oneshot"),
     "unready": unit("import sys; sys.exit(6)", service="notify"),
 }
+# What shell stands for: of two, one ends.
+PART = "[Unit]\nPartOf=shell.service\n" + unit(f"import sys, time; '%i' == '1' and sys.exit(3); {SLEEP}")
 SERVICES: dict[str, Any] = {name: {"manager": "systemd", "name": f"{name}.service"} for name in UNITS}
 SERVICES["api"]["environment_file"] = "/etc/api.env"
 
 
 @pytest.fixture(scope="module")
 def host() -> Iterator[SystemdHost]:
-    running = SystemdHost(UNITS)
+    running = SystemdHost({**UNITS, "part@": PART})
     try:
         running.run("touch /run/trouble; echo 'OTHER=kept' > /etc/api.env")
-        running.run("systemctl start --no-block api bystander broken greedy flaky again once left stopped")
+        running.run(
+            "systemctl start --no-block api bystander broken greedy flaky again once left stopped shell part@1 part@2"
+        )
         running.run("systemctl stop stopped")
         wait_for(running, flaky="failed", greedy="failed", broken="failed", again="auto-restart", once="exited")
-        wait_for(running, api="running", bystander="running", left="exited")
+        wait_for(
+            running, api="running", bystander="running", left="exited", **{"part@1": "failed", "part@2": "running"}
+        )
         yield running
     finally:
         running.remove()
@@ -112,7 +120,8 @@ def test_what_units_do(host, tmp_path):
     assert told("again", "state", "exit_code") == ("backoff", 5)
     assert told("idle", "state", "started_at_seconds", "stopped_by_person") == ("stopped", None, None)
     assert told("stopped", "state", "signal", "stopped_by_person") == ("stopped", "SIGTERM", True)
-    assert told("once", "state", "pid") == ("running", None)
+    assert told("once", "state", "pid") == ("unknown", None)
+    assert told("shell", "state", "weakest", "replicas", "replicas_running") == ("fatal", "part@1.service", 2, 1)
     assert told("left", "state", "pid", "exit_code") == ("exited", None, 0)
     reason = seen["typo"]["reason"]
     assert reason.startswith("service typo: there is no unit bystandr.service; the nearest names are bystander.service")

@@ -44,6 +44,7 @@ def summary(containers, logs, log_lines, log_tail_lines):
         shown,
         **{key: fullest[key] for key in _MEMORY_KEYS},
         containers=own,
+        weakest=shown["container"] if len(own) > 1 else None,
         replicas=len(own),
         replicas_running=sum(one["state"] == "running" for one in own),
         oom_killed=any(one["oom_killed"] for one in own) or shown["oom_killed"],

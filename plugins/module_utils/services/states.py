@@ -33,6 +33,7 @@ KEYS = (
         "replicas_running",
         "left_over",
         "members",
+        "weakest",
     ),
     *("memory_limit_bytes", "memory_swap_limit_bytes", "memory_used_bytes", "memory_ratio", "rss_bytes"),
     *("cpu_seconds", "cpu_limit_cores", "cpu_cores", "cpu_ratio", "window_seconds"),
