@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..module_utils.text.endings import names_port, port_numbers, reason_of_end
+from ..module_utils.text.endings import shortage as shortage_in
 
 _AGAIN_AND_AGAIN = ("restarting", "backoff")
 _ENDED = ("exited", "dead", "fatal", "created")
@@ -62,9 +63,22 @@ def end_of_life(one: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         one: what was seen of the service. Without the end of its log, its errors count.
     """
+    return reason_of_end(_end_of_log(one), str(one.get("error") or ""))
+
+
+def shortage(one: Mapping[str, Any]) -> dict[str, Any]:
+    """What a service found no room in, as the end of its log says.
+
+    Args:
+        one: what was seen of the service. Without the end of its log, its errors count.
+    """
+    return shortage_in(_end_of_log(one))
+
+
+def _end_of_log(one: Mapping[str, Any]) -> list[str]:
     tail = one.get("log_tail")
     lines = tail if tail is not None else [error["last"] for error in reversed(one.get("log_tail_errors") or [])]
-    return reason_of_end([str(line) for line in lines], str(one.get("error") or ""))
+    return [str(line) for line in lines]
 
 
 def _replicas(one: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -207,4 +221,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """The filters of this file, by name."""
-        return {"crash_loops": crash_loops, "end_of_life": end_of_life}
+        return {"crash_loops": crash_loops, "end_of_life": end_of_life, "shortage": shortage}

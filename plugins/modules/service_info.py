@@ -204,6 +204,12 @@ services:
       description: How long the process has lived, in seconds.
       type: float
       sample: 3600
+    shared_memory_bytes:
+      description: The size of the C(/dev/shm) of its container, with C(docker) and C(compose). Only root on the host of the engine sees it.
+      type: int
+    shared_memory_used_bytes:
+      description: How much of that is used.
+      type: int
     memory_limit_bytes:
       description: The limit in bytes that the manager enforces, or that the inventory names for a program of supervisor.
       type: int

@@ -66,6 +66,11 @@ _KINDS = (
     ),
     ("no_database", r"(database|role) \"[^\"]*\" does not exist|3D000"),
     ("not_allowed", r"permission denied|must be superuser|not currently accepting connections|42501"),
+    # Of /dev/shm, which is small in a container. It has the SQLSTATE of a full disk.
+    (
+        "no_shared_memory",
+        r"(?s)(?=.*(?:no space left on device|53100)).*(?:shared memory segment|/postgresql\.\d+\b)",
+    ),
     ("disk_full", r"no space left on device|53100"),
     ("statement_timeout", r"statement timeout|lock timeout|canceling statement|57014|55P03"),
     ("timeout", r"timeout expired|connection timed out"),
@@ -102,6 +107,8 @@ _ADVICE = {
     "credentials": "check system_database.user and its password",
     "no_database": "check system_database.name and .user",
     "not_allowed": "grant the role pg_monitor (to see) and pg_signal_backend (to act)",
+    "no_shared_memory": "its shared memory (/dev/shm) has no room, whatever room its disk has: shm_size in the Compose file, or "
+    "docker run --shm-size; an engine gives a container 64 MB",
     "disk_full": "its disk is full (runbook disk_full)",
     "statement_timeout": "the server answers, and has too much to do to answer this in time",
     "timeout": "the server is there but does not answer in time",
@@ -119,7 +126,7 @@ class DatabaseError(Exception):
     Attributes:
         kind: ``too_many_connections``, ``role_limit`` (only the asking role has none left),
             ``database_limit`` (only this database has none left), ``starting_up``, ``credentials``, ``no_database``, ``not_allowed``,
-            ``disk_full``, ``statement_timeout`` (it answers), ``timeout`` (it does not), ``refused``, ``name_resolution``,
+            ``disk_full``, ``no_shared_memory``, ``statement_timeout`` (it answers), ``timeout`` (it does not), ``refused``, ``name_resolution``,
             ``no_engine``, ``no_driver`` or ``other``.
     """
 

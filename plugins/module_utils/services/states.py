@@ -35,6 +35,7 @@ KEYS = (
         "members",
         "weakest",
     ),
+    *("shared_memory_bytes", "shared_memory_used_bytes"),
     *("memory_limit_bytes", "memory_swap_limit_bytes", "memory_used_bytes", "memory_ratio", "rss_bytes"),
     *("cpu_seconds", "cpu_limit_cores", "cpu_cores", "cpu_ratio", "window_seconds"),
     *("memory_slope_bytes_per_second", "growth", "seconds_to_limit", "top_processes"),
