@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..module_utils.text.endings import names_port, port_numbers, reason_of_end
+from ..module_utils.text.endings import lacks, names_port, port_numbers, reason_of_end
 from ..module_utils.text.endings import shortage as shortage_in
 
 _AGAIN_AND_AGAIN = ("restarting", "backoff")
@@ -185,6 +185,8 @@ def _described(
         "exit_code": one.get("exit_code"),
         "oom_killed": bool(one.get("oom_killed")),
         **reason,
+        # What its manager says is newer than the log of a life before.
+        "no_room": shortage_in([error] if lacks(error) else log),
         "host_port": _host_port(one),
         "needs": needs,
         "unmet": [

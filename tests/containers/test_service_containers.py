@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 import json
+import os
 import resource
 import socket
 import subprocess
 import sys
 import tempfile
-import os
 import time
 from pathlib import Path
 

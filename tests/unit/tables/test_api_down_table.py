@@ -79,6 +79,10 @@ MEASURED_CONCLUDED = {
         "problem", ["stopped_by_person"], [], [],
     ),
     "paused": (all_("timeout"), running(state="paused"), DATABASE, 0, "problem", ["paused"], [], []),
+    "its program is of another processor": (
+        all_("refused"), running(**EXITED, log_tail=["exec /app/server: exec format error"]), DATABASE, 0,
+        "problem", ["build_failed"], [], [],
+    ),
     "its image is missing": (
         all_("refused"), running(**{**EXITED, "state": "created", "error": "No such image: app:2"}), DATABASE, 0,
         "problem", ["build_failed"], [], [],
