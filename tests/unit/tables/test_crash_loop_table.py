@@ -246,6 +246,17 @@ def finding(result: dict[str, Any], cause: str) -> dict[str, Any]:
     return next(one for one in result["findings"] if one["cause"] == cause)
 
 
+def test_that_the_manager_cannot_be_reached_is_said_first(diagnose):
+    reason = (
+        "supervisord (config /etc/supervisord.conf) does not answer at unix:///run/supervisor.sock: Connection refused"
+    )
+    metrics = {"available": False, "reason": "go_goroutines is not there", "value": {}, "metric": {}}
+    seen = {"service": observed(dict.fromkeys(WELL, unseen(reason))), "metrics": metrics}
+    result = diagnose("crash_loop", seen, **SYSTEM)
+    assert result["status"] == "unknown" and not result["plan"]["steps"]
+    assert reason in result["msg"] and "go_goroutines" not in result["msg"].split(reason)[0], result["msg"]
+
+
 def test_the_missing_variable_is_named(diagnose):
     api = crashing("cannot start: missing required environment variable DATABASE_URL")
     result = diagnose("crash_loop", {"service": observed({**WELL, "api": api})}, **SYSTEM)
