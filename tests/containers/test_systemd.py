@@ -148,7 +148,7 @@ def test_check_mode_changes_nothing(host, tmp_path):
 
 
 def test_verbs(host, tmp_path):
-    pids = {name: host.show(name, "MainPID") for name in ("api", "bystander")}
+    pids = {name: host.show(name, "MainPID") for name in ("api", "bystander", "part@2")}
     started_bystander = host.show("bystander", "ExecMainStartTimestampMonotonic")
     host.run("rm /run/trouble")
     steps = [
@@ -160,6 +160,8 @@ def test_verbs(host, tmp_path):
         step("restart", "broken"),
         step("set_memory_limit", service_memory_limit_bytes=1024),
         step("scale", service_replicas=2),
+        # One of the units that a shell stands for, while another of them is down.
+        step("restart", "shell", service_members=["part@2.service"]),
     ]
     found, _output = play(tmp_path, SERVICES, steps, *host.variables())
 
@@ -170,6 +172,9 @@ def test_verbs(host, tmp_path):
     assert "exit code 3" in failed[8]
     assert "bytes of memory: a limit of 1024 bytes would end it" in failed[9]
     assert failed[10].startswith("service api: the manager systemd has no scale; it can: restart,")
+    assert found[11] == {"failed": None, "changed": True}
+    assert host.show("part@2", "MainPID") not in ("0", pids["part@2"])
+    assert host.show("part@1", "SubState") == "failed"
     assert host.show("api", "MainPID") != pids["api"]
     assert host.run("cat /etc/api.env").splitlines() == ["OTHER=kept", "PG_POOL_MAX=35"]
     environment = host.run(f"tr '\\0' '\\n' < /proc/{host.show('api', 'MainPID')}/environ").splitlines()

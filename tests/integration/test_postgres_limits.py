@@ -92,6 +92,15 @@ def test_a_pool_that_hangs_on_its_way_is_not_raised(postgres):
     assert tables.causes_that_are(result, "problem") == ["way_hangs"], result["msg"]
 
 
+def test_handlers_that_hold_connections_while_a_partner_takes_long_are_no_leak(postgres, sessions):
+    # Without a transaction, as with autocommit.
+    for _ in range(8):
+        sessions.open("api", "SELECT 1")
+    seen = postgres.look(unused_seconds=0)
+    result = judged("db_pool", seen, metrics=pool(8, 8, 14))
+    assert tables.causes_that_are(result, "problem") == ["held_without_work"], result["msg"]
+
+
 def test_there_is_room_and_nobody_waits(postgres, sessions):
     sessions.open("api")
     result = judged("db_pool", postgres.look(), metrics=pool(1, 8, 0))
