@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -90,6 +91,18 @@ def test_a_pool_that_hangs_on_its_way_is_not_raised(postgres):
     seen = postgres.look()
     result = judged("db_pool", seen, metrics=pool(8, 8, 14))
     assert tables.causes_that_are(result, "problem") == ["way_hangs"], result["msg"]
+
+
+def test_what_stands_between_accepts_and_never_answers(postgres):
+    # Where this look goes the same way as the application, nothing is known of the database, and nothing is done.
+    with socket.create_server(("127.0.0.1", 0), backlog=100) as silent:
+        reached = {**postgres.reach(), "port": silent.getsockname()[1]}
+        seen = postgres.look(database=reached, timeout_seconds=1.0)
+    assert (seen["available"], seen["error"]) == (False, "timeout")
+    for runbook in ("db_pool", "db_down"):
+        result = judged(runbook, seen, metrics=pool(8, 8, 14))
+        assert result["status"] in ("unknown", "problem"), (runbook, result["msg"])
+        assert "does not answer in time" in str(result), runbook
 
 
 def test_handlers_that_hold_connections_while_a_partner_takes_long_are_no_leak(postgres, sessions):
