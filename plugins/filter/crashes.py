@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..module_utils.text.endings import names_port, port_numbers, reason_of_end
+from ..module_utils.text.endings import lacks, names_port, port_numbers, reason_of_end
+from ..module_utils.text.endings import shortage as shortage_in
 
 _AGAIN_AND_AGAIN = ("restarting", "backoff")
 _ENDED = ("exited", "dead", "fatal", "created")
@@ -41,7 +42,11 @@ def crash_loops(
         replicas = _replicas(one)
         told = [_loops(replica, restarts, settled_seconds) for replica in replicas]
         if True in told:
-            looping.append(_described(name, replicas[told.index(True)], services, observed, names))
+            some = [_own_name(replica) for replica, loops in zip(replicas, told) if loops is True]
+            described = _described(name, replicas[told.index(True)], services, observed, names)
+            # The others of a service go on.
+            members = some if len(some) < len(replicas) else []
+            looping.append({**described, "members": members, "replicas": len(replicas)})
         elif any(told):
             unclear.append(f"{name}: {next(filter(None, told))}")
         else:
@@ -58,9 +63,22 @@ def end_of_life(one: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         one: what was seen of the service. Without the end of its log, its errors count.
     """
+    return reason_of_end(_end_of_log(one), str(one.get("error") or ""))
+
+
+def shortage(one: Mapping[str, Any]) -> dict[str, Any]:
+    """What a service found no room in, as the end of its log says.
+
+    Args:
+        one: what was seen of the service. Without the end of its log, its errors count.
+    """
+    return shortage_in(_end_of_log(one))
+
+
+def _end_of_log(one: Mapping[str, Any]) -> list[str]:
     tail = one.get("log_tail")
     lines = tail if tail is not None else [error["last"] for error in reversed(one.get("log_tail_errors") or [])]
-    return reason_of_end([str(line) for line in lines], str(one.get("error") or ""))
+    return [str(line) for line in lines]
 
 
 def _replicas(one: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -74,6 +92,10 @@ def _replicas(one: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [{**one, **container} for container in containers] or [one]
 
 
+def _own_name(replica: Mapping[str, Any]) -> str:
+    return str(replica.get("container") or replica.get("name") or "")
+
+
 def _loops(one: Mapping[str, Any], restarts: float, settled_seconds: float) -> bool | str:
     """True, False, or why nothing shows it."""
     if not one.get("available"):
@@ -84,7 +106,7 @@ def _loops(one: Mapping[str, Any], restarts: float, settled_seconds: float) -> b
     if state in _ENDED:
         return _ended(one)
     if state == "unknown":
-        return "what it does is not known"
+        return str(one.get("reason") or "what it does is not known")
     if state in _UP and one.get("restarts") is None and _is_young(one, settled_seconds):
         return f"it was started {one['uptime_seconds']:.0f} s ago, and nothing shows how often before"
     if state not in _UP or not count or one.get("uptime_seconds") is None:
@@ -163,6 +185,8 @@ def _described(
         "exit_code": one.get("exit_code"),
         "oom_killed": bool(one.get("oom_killed")),
         **reason,
+        # What its manager says is newer than the log of a life before.
+        "no_room": shortage_in([error] if lacks(error) else log),
         "host_port": _host_port(one),
         "needs": needs,
         "unmet": [
@@ -199,4 +223,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """The filters of this file, by name."""
-        return {"crash_loops": crash_loops, "end_of_life": end_of_life}
+        return {"crash_loops": crash_loops, "end_of_life": end_of_life, "shortage": shortage}

@@ -48,7 +48,7 @@ error:
   description:
     - One of C(too_many_connections), C(role_limit) (only the role that asks has none left), C(database_limit) (only
       this database has none left), C(starting_up),
-      C(credentials), C(no_database), C(not_allowed), C(disk_full), C(statement_timeout) (it answers, too slowly),
+      C(credentials), C(no_database), C(not_allowed), C(disk_full), C(no_shared_memory), C(statement_timeout) (it answers, too slowly),
       C(timeout) (it does not answer), C(refused), C(name_resolution), C(no_engine), C(no_driver), C(other).
     - Where a pooler answers, one of C(pooler_refuses_options), C(pooler_full), C(pooler_waits), C(pooler_without_server) and
       C(pooler_no_database).

@@ -80,6 +80,8 @@ services:
         - With the others one of V(running), V(stopped), V(starting), V(backoff), V(exited), V(fatal) and V(unknown).
           V(backoff) is between two attempts to start, V(fatal) after the last one. A service that is being stopped
           is V(stopped).
+        - A unit of systemd that is active only because it started something once, such as Debian's C(postgresql.service), is as well
+          as the units that are C(PartOf) it. Without such units it is V(unknown), and RV(ignore:reason) says so.
         - Of several containers, the values here are those of the container that is worst off; memory is that of the one
           nearest its limit, processor time that of the busiest, errors are those of all logs.
       type: str
@@ -108,11 +110,15 @@ services:
       sample: 1
     members:
       description:
-        - Each program of a group of supervisor (C(name) is C(group:*), such as of C(numprocs)), with its C(name). State and exit are
-          those of the program that is worst off.
+        - Each program of a group of supervisor (C(name) is C(group:*), such as of C(numprocs)), and each unit of one of systemd that
+          only stands for others, with its C(name). State and exit are those of the one that is worst off.
       type: list
       elements: dict
       sample: []
+    weakest:
+      description: Where there are several, the name of the container, program or unit that is worst off.
+      type: str
+      sample: shop-api-2
     left_over:
       description: The names of containers that an interrupted recreate of Compose left behind. They are not looked at.
       type: list
@@ -198,6 +204,12 @@ services:
       description: How long the process has lived, in seconds.
       type: float
       sample: 3600
+    shared_memory_bytes:
+      description: The size of the C(/dev/shm) of its container, with C(docker) and C(compose). Only root on the host of the engine sees it.
+      type: int
+    shared_memory_used_bytes:
+      description: How much of that is used.
+      type: int
     memory_limit_bytes:
       description: The limit in bytes that the manager enforces, or that the inventory names for a program of supervisor.
       type: int

@@ -16,6 +16,10 @@ _NOT_USERS = (
 )
 
 NOW: dict[str, dict[str, str]] = {
+    "api_down": {
+        "image_broken": "'(?i)no such image|pull access denied|manifest.*(unknown|not found)|failed to (build|solve)|exec format error"
+        "|executable file not found'",
+    },
     "cache": {"service": "server_service"},
     "db_pool": {
         "growth": "(db_pool_raise_to - size) * replicas",

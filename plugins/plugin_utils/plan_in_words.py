@@ -61,6 +61,8 @@ def _kind(target: Mapping[str, Any]) -> str:
 def _target(target: Mapping[str, Any]) -> str:
     kind = _kind(target)
     named = _plain(target[kind]) if kind else ""
+    if target.get("members"):
+        named = f"{_plain(target['members'])} of {named}"
     name = named if kind in ("service", "path", "name") else f"{kind.replace('_', ' ')} {named}".strip()
     changed = " ".join(_plain(target[key]) for key in _CHANGED if target.get(key) and key != kind)
     if "to" in target:

@@ -146,6 +146,13 @@ def test_verbs_of_compose(project, tmp_path):
     (saved,) = evidence.iterdir()
     assert saved.read_text().splitlines()[1] == "pool 25"
 
+    # One of the two, and the other goes on.
+    second = api[1]["Name"].lstrip("/")
+    lived = project.lives("api")["api"]
+    found, output = play(tmp_path, {"api": project.service()}, [step("restart", service_members=[second])])
+    assert found == [{"failed": None, "changed": True}], output
+    assert len(set(lived) & set(project.lives("api")["api"])) == 1
+
     before = project.lives("api")
     found, output = play(
         tmp_path,

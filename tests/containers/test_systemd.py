@@ -40,6 +40,8 @@ UNITS = {
     "again": unit("import sys; sys.exit(5)", "Restart=always", "RestartSec=1000"),
     "idle": unit(SLEEP),
     "once": unit("0", "RemainAfterExit=yes", service="oneshot"),
+    # As Debian's postgresql.service is to its clusters.
+    "shell": unit("0", "RemainAfterExit=yes", service="oneshot"),
     "left": unit("0", "RemainAfterExit=yes"),
     "stopped": unit(SLEEP),
     "renewal": unit("import time; time.sleep(2); open('/run/renewed', 'w').close()", service="oneshot"),
@@ -47,19 +49,25 @@ UNITS = {
     "renewal_hangs": unit(SLEEP, service="oneshot"),
     "unready": unit("import sys; sys.exit(6)", service="notify"),
 }
+# What shell stands for: of two, one ends.
+PART = "[Unit]\nPartOf=shell.service\n" + unit(f"import sys, time; '%i' == '1' and sys.exit(3); {SLEEP}")
 SERVICES: dict[str, Any] = {name: {"manager": "systemd", "name": f"{name}.service"} for name in UNITS}
 SERVICES["api"]["environment_file"] = "/etc/api.env"
 
 
 @pytest.fixture(scope="module")
 def host() -> Iterator[SystemdHost]:
-    running = SystemdHost(UNITS)
+    running = SystemdHost({**UNITS, "part@": PART})
     try:
         running.run("touch /run/trouble; echo 'OTHER=kept' > /etc/api.env")
-        running.run("systemctl start --no-block api bystander broken greedy flaky again once left stopped")
+        running.run(
+            "systemctl start --no-block api bystander broken greedy flaky again once left stopped shell part@1 part@2"
+        )
         running.run("systemctl stop stopped")
         wait_for(running, flaky="failed", greedy="failed", broken="failed", again="auto-restart", once="exited")
-        wait_for(running, api="running", bystander="running", left="exited")
+        wait_for(
+            running, api="running", bystander="running", left="exited", **{"part@1": "failed", "part@2": "running"}
+        )
         yield running
     finally:
         running.remove()
@@ -112,7 +120,8 @@ def test_what_units_do(host, tmp_path):
     assert told("again", "state", "exit_code") == ("backoff", 5)
     assert told("idle", "state", "started_at_seconds", "stopped_by_person") == ("stopped", None, None)
     assert told("stopped", "state", "signal", "stopped_by_person") == ("stopped", "SIGTERM", True)
-    assert told("once", "state", "pid") == ("running", None)
+    assert told("once", "state", "pid") == ("unknown", None)
+    assert told("shell", "state", "weakest", "replicas", "replicas_running") == ("fatal", "part@1.service", 2, 1)
     assert told("left", "state", "pid", "exit_code") == ("exited", None, 0)
     reason = seen["typo"]["reason"]
     assert reason.startswith("service typo: there is no unit bystandr.service; the nearest names are bystander.service")
@@ -139,7 +148,7 @@ def test_check_mode_changes_nothing(host, tmp_path):
 
 
 def test_verbs(host, tmp_path):
-    pids = {name: host.show(name, "MainPID") for name in ("api", "bystander")}
+    pids = {name: host.show(name, "MainPID") for name in ("api", "bystander", "part@2")}
     started_bystander = host.show("bystander", "ExecMainStartTimestampMonotonic")
     host.run("rm /run/trouble")
     steps = [
@@ -151,6 +160,8 @@ def test_verbs(host, tmp_path):
         step("restart", "broken"),
         step("set_memory_limit", service_memory_limit_bytes=1024),
         step("scale", service_replicas=2),
+        # One of the units that a shell stands for, while another of them is down.
+        step("restart", "shell", service_members=["part@2.service"]),
     ]
     found, _output = play(tmp_path, SERVICES, steps, *host.variables())
 
@@ -161,6 +172,9 @@ def test_verbs(host, tmp_path):
     assert "exit code 3" in failed[8]
     assert "bytes of memory: a limit of 1024 bytes would end it" in failed[9]
     assert failed[10].startswith("service api: the manager systemd has no scale; it can: restart,")
+    assert found[11] == {"failed": None, "changed": True}
+    assert host.show("part@2", "MainPID") not in ("0", pids["part@2"])
+    assert host.show("part@1", "SubState") == "failed"
     assert host.show("api", "MainPID") != pids["api"]
     assert host.run("cat /etc/api.env").splitlines() == ["OTHER=kept", "PG_POOL_MAX=35"]
     environment = host.run(f"tr '\\0' '\\n' < /proc/{host.show('api', 'MainPID')}/environ").splitlines()

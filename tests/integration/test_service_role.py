@@ -91,6 +91,18 @@ def test_set_environment_restart_stop_and_start(supervisord, tmp_path):
     assert after["several:several_00"] == before["several:several_00"]
 
 
+def test_one_of_several_is_restarted_and_the_others_go_on(supervisord, tmp_path):
+    before = pids(supervisord)
+    one = {"service_members": ["several:several_01"]}
+    services = {"several": supervisord.service("several:*")}
+    found, output = play(tmp_path, services, [step("restart", "several", **one), step("start", "several", **one)])
+    # It runs by then, so that there is nothing to start.
+    assert found == [{"failed": None, "changed": True}, {"failed": None, "changed": False}], output
+    after = pids(supervisord)
+    assert after["several:several_00"] == before["several:several_00"]
+    assert after["several:several_01"] != before["several:several_01"]
+
+
 def test_check_mode_changes_nothing(supervisord, tmp_path):
     state = {info["name"]: (info["statename"], info["pid"]) for info in supervisord.rpc("getAllProcessInfo")}
     state.pop("looping")

@@ -12,6 +12,7 @@ SIZE = {"service": "api", "variable": "PG_POOL_MAX", "url_parameter": "", "from"
 WORDS = [
     ([{"service": "api"}], "api"),
     ([{"service": "api"}, {"service": "worker"}], "api and worker"),
+    ([{"service": "web", "members": ["web:web_01"]}], "web:web_01 of web"),
     ([SIZE], "api: PG_POOL_MAX 25 -> 35"),
     (
         [{"service": "database", "setting": "max_connections", "from": 100, "to": 200}],

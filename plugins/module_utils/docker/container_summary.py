@@ -44,11 +44,14 @@ def summary(containers, logs, log_lines, log_tail_lines):
         shown,
         **{key: fullest[key] for key in _MEMORY_KEYS},
         containers=own,
+        weakest=shown["container"] if len(own) > 1 else None,
         replicas=len(own),
         replicas_running=sum(one["state"] == "running" for one in own),
         oom_killed=any(one["oom_killed"] for one in own) or shown["oom_killed"],
     )
     found.update({key: busiest[key] for key in _CPU_KEYS})
+    fullest = max(own, key=lambda one: (one["shared_memory_used_bytes"] or 0) / (one["shared_memory_bytes"] or 1))
+    found.update({key: fullest[key] for key in ("shared_memory_bytes", "shared_memory_used_bytes")})
     texts = [logs[one["container_id"]]["text"] for one in own]
     read = [text for text in texts if text is not None]
     if read and log_lines > 0:

@@ -38,6 +38,16 @@ def cgroup_of(pid, container_id):
     return None
 
 
+def shared_memory_of(pid):
+    """The size of a container's /dev/shm and what is used of it, in bytes; None for what only root may see, or where it has none."""
+    try:
+        found = os.statvfs(f"/proc/{pid}/root/dev/shm")
+    except OSError:
+        return {"shared_memory_bytes": None, "shared_memory_used_bytes": None}
+    size = found.f_blocks * found.f_frsize
+    return {"shared_memory_bytes": size, "shared_memory_used_bytes": size - found.f_bfree * found.f_frsize}
+
+
 def cgroup_mounts(mountinfo):
     """Where each controller of version 1 is mounted, by its name, and version 2 by the empty name."""
     mounts = {}

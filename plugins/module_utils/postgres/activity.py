@@ -220,6 +220,10 @@ def _limits(server, connections, row_count):
         limits.append(
             f"state and query of {hidden} sessions of other roles are hidden from {server['user']}: grant it pg_monitor"
         )
+    if server.get("statements") and server.get("statements_loaded") and not server["sees_all"]:
+        limits.append(
+            f"what other roles run is hidden from {server['user']} in pg_stat_statements too: grant it pg_monitor"
+        )
     if connections["stateless"]:
         roles = one_line(", ".join(connections["stateless_roles"]))
         limits.append(

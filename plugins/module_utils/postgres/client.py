@@ -32,7 +32,7 @@ class DatabaseError(Exception):
     Attributes:
         kind: ``too_many_connections``, ``role_limit`` (only the asking role has none left),
             ``database_limit`` (only this database has none left), ``starting_up``, ``credentials``, ``no_database``, ``not_allowed``,
-            ``disk_full``, ``statement_timeout`` (it answers), ``timeout`` (it does not), ``refused``, ``name_resolution``,
+            ``disk_full``, ``no_shared_memory``, ``statement_timeout`` (it answers), ``timeout`` (it does not), ``refused``, ``name_resolution``,
             ``no_engine``, ``no_driver`` or ``other``. Where a pooler answers and not the server: ``pooler_refuses_options``,
             ``pooler_full``, ``pooler_waits``, ``pooler_without_server`` or ``pooler_no_database``.
     """

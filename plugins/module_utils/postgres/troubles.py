@@ -47,6 +47,11 @@ _KINDS = (
     ),
     ("no_database", r"(database|role) \"[^\"]*\" does not exist|3D000"),
     ("not_allowed", r"permission denied|must be superuser|not currently accepting connections|42501"),
+    # Of /dev/shm, which is small in a container. It has the SQLSTATE of a full disk.
+    (
+        "no_shared_memory",
+        r"(?s)(?=.*(?:no space left on device|53100)).*(?:shared memory segment|/postgresql\.\d+\b)",
+    ),
     ("disk_full", r"no space left on device|53100"),
     ("statement_timeout", r"statement timeout|lock timeout|canceling statement|57014|55P03"),
     ("timeout", r"timeout expired|connection timed out"),
@@ -83,6 +88,8 @@ ADVICE = {
     "credentials": "check system_database.user and its password",
     "no_database": "check system_database.name and .user",
     "not_allowed": "grant the role pg_monitor (to see) and pg_signal_backend (to act)",
+    "no_shared_memory": "its shared memory (/dev/shm) has no room, whatever room its disk has: shm_size in the Compose file, or "
+    "docker run --shm-size; an engine gives a container 64 MB",
     "disk_full": "its disk is full (runbook disk_full)",
     "statement_timeout": "the server answers, and has too much to do to answer this in time",
     "timeout": "the server is there but does not answer in time",

@@ -21,6 +21,7 @@ from ..docker.container_usage import (
     from_statistics,
     pids_of,
     read_cgroup,
+    shared_memory_of,
 )
 from ..docker.engine import Engine, EngineError
 from ..host.kernel_log import out_of_memory_kills
@@ -331,6 +332,8 @@ def _usage(engine, containers, params):
     for one_id, one in containers.items():
         own = [(at, reading.get(one_id, NOTHING)) for at, reading in readings]
         found[one_id] = over_window(own, one["memory_limit_bytes"], one["cpu_limit_cores"])
+        # The process with this number here is the container's only where its control group is seen here.
+        found[one_id].update(shared_memory_of(one["pid"] if cgroups.get(one_id) else 0))
         wanted = params["top_processes"] if one_id in lives else 0
         found[one_id]["top_processes"] = _top(engine, one, cgroups[one_id], wanted) if wanted > 0 else None
     return found

@@ -28,6 +28,7 @@ from ..supervisor.server import (
 )
 from ..text.log_lines import group_error_lines
 from ..text.masking import masked_lines
+from .group import as_one
 
 # STOPPING counts as stopped: nobody may take it for a service that will go on.
 _STATES = {
@@ -39,7 +40,6 @@ _STATES = {
     100: "exited",
     200: "fatal",
 }
-_WORST_FIRST = ("fatal", "backoff", "exited", "stopped", "starting", "unknown", "running")
 _BYTES_PER_LINE = 500
 _TAIL_LIMIT_BYTES = 256 * 1024
 _MAIN_LOG_BYTES = 64 * 1024
@@ -107,24 +107,6 @@ def members_of(name, programs):
     if name.endswith(":*"):
         return {full: program for full, program in sorted(programs.items()) if program["group"] == name[:-2]}
     return {name: programs[name]} if name in programs else {}
-
-
-def as_one(each):
-    """A group as one service: the state is that of the program that is worst off, memory that of the largest.
-
-    Args:
-        each: what was observed of each program, with its ``name``.
-    """
-    if len(each) == 1:
-        return {key: value for key, value in each[0].items() if key != "name"}
-    worst = min(each, key=lambda one: (_WORST_FIRST.index(one["state"]), -(one["restarts"] or 0)))
-    largest = max(each, key=lambda one: one["memory_used_bytes"] or 0)
-    found = {key: value for key, value in worst.items() if key != "name"}
-    found.update(
-        {key: largest[key] for key in largest if key.startswith("memory_") or key in ("growth", "seconds_to_limit")}
-    )
-    running = sum(one["state"] == "running" for one in each)
-    return dict(found, members=each, replicas=len(each), replicas_running=running)
 
 
 def logs(key, service, lines, max_bytes, timeout_seconds):

@@ -18,12 +18,15 @@ from ..run_command import failure, run
 from ..text.log_lines import group_error_lines
 from ..text.masking import masked, masked_lines
 from ..text.one_line import one_line
+from .group import as_one
 
 _PROPERTIES = (
     *("LoadState", "LoadError", "ActiveState", "SubState", "Type", "Result", "MainPID", "NRestarts", "Restart"),
     *("ExecMainCode", "ExecMainStatus", "ExecMainStartTimestampMonotonic", "ExecMainExitTimestampMonotonic"),
-    *("MemoryMax", "CPUQuotaPerSecUSec", "ControlGroup"),
+    *("MemoryMax", "CPUQuotaPerSecUSec", "ControlGroup", "ConsistsOf"),
 )
+# What some versions do not know, or do not show while it is empty.
+_OPTIONAL = {"CPUQuotaPerSecUSec", "ConsistsOf"}
 _NAME = re.compile(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@-]*\Z")
 _NO_ENTRIES = "-- No entries --"
 _EXITED, _KILLED, _DUMPED = "1", "2", "3"  # of waitid
@@ -70,22 +73,34 @@ def _observe(services, params):
         return results
     try:
         shown = _show(sorted(set(units.values())), deadline)
+        parts = {name: parts_of(unit) for name, unit in shown.items()}
+        unseen = sorted({part for some in parts.values() for part in some} - set(shown))
+        if unseen:
+            shown.update(_show(unseen, deadline))
         cgroups = _cgroups({name: unit["ControlGroup"] for name, unit in shown.items() if unit["ControlGroup"]})
         readings = readings_over(
             lambda: {name: read_cgroup(cgroup) for name, cgroup in cgroups.items()},
             params["window_seconds"] if cgroups else 0,
             params["samples"],
         )
+
+        def told(name):
+            unit = shown[name]
+            return dict(
+                describe(unit, time.time(), time.monotonic()),
+                name=name,
+                **_usage(unit, cgroups.get(name), [(at, found.get(name)) for at, found in readings], params),
+                **_log(name, params, deadline),
+            )
+
         for key, name in units.items():
             unit = shown[name]
             if unit["LoadState"] == "not-found" and unit["ActiveState"] == "inactive":
                 results[key] = {"available": False, "reason": f"service {key}: {_unknown(name, deadline)}"}
                 continue
-            results[key] = dict(
-                describe(unit, time.time(), time.monotonic()),
-                **_usage(unit, cgroups.get(name), [(at, found.get(name)) for at, found in readings], params),
-                **_log(name, params, deadline),
-            )
+            results[key] = as_one([told(part) for part in parts[name] or [name]], is_group=bool(parts[name]))
+            if is_shell(unit) and not parts[name]:
+                results[key]["reason"] = f"service {key}: {_shell_in_words(name)}"
     except (CannotAsk, DeadlineExceeded) as error:
         results.update({key: {"available": False, "reason": f"service {key}: {error}"} for key in units})
     return results
@@ -106,7 +121,7 @@ def _ask(argv, deadline):
 def _show(names, deadline):
     argv = ["systemctl", "show", "--no-pager", f"--property={','.join(_PROPERTIES)}", "--", *names]
     blocks = parse_show(_ask(argv, deadline)["stdout"])
-    if len(blocks) != len(names) or any(set(_PROPERTIES) - set(block) - {"CPUQuotaPerSecUSec"} for block in blocks):
+    if len(blocks) != len(names) or any(set(_PROPERTIES) - set(block) - _OPTIONAL for block in blocks):
         raise CannotAsk("systemctl show does not tell what it is asked for: is this systemd 235 or later?")
     return dict(zip(names, blocks))
 
@@ -115,6 +130,32 @@ def parse_show(text):
     """The properties of each unit in the output of ``systemctl show``, in its order."""
     blocks = [block for block in text.split("\n\n") if block.strip()]
     return [dict(line.partition("=")[::2] for line in block.splitlines() if "=" in line) for block in blocks]
+
+
+def is_shell(unit):
+    """Whether a unit is active only because it started something once: nothing of that is in it any more.
+
+    Its kind is that of Debian's ``postgresql.service``, and of one that runs ``docker compose up -d``.
+    """
+    is_over = (unit["ActiveState"], unit["SubState"], unit["Type"]) == ("active", "exited", "oneshot")
+    # Where a control group is left there are processes in it.
+    return is_over and not unit["ControlGroup"]
+
+
+def parts_of(unit):
+    """The services that are stopped and restarted with a shell (their ``PartOf=`` names it), in order; none of other units.
+
+    systemd forgets those that are stopped and that nobody needs. What the shell only needs may serve others as well.
+    """
+    parts = unit.get("ConsistsOf", "").split() if is_shell(unit) else []
+    return sorted(part for part in parts if part.endswith(".service"))
+
+
+def _shell_in_words(name):
+    return (
+        f"{name} is active (exited), which says that it started something and not that this runs: name the unit that has the "
+        "processes, or the manager that knows them"
+    )
 
 
 def describe(unit, now, now_monotonic):
@@ -139,7 +180,7 @@ def describe(unit, now, now_monotonic):
     elif not pid and unit["ExecMainCode"] in (_KILLED, _DUMPED):
         number = int(unit["ExecMainStatus"])
         ended["signal"] = signal_of(128 + number) or f"SIG{number}"
-    state = state_of(unit["ActiveState"], unit["SubState"], unit["Type"])
+    state = state_of(unit["ActiveState"], unit["SubState"], unit["Type"], bool(unit["ControlGroup"]))
     started = at("ExecMainStartTimestampMonotonic")
     oom_killed = _oom_killed(unit, ended["signal"])
     return dict(
@@ -159,10 +200,15 @@ def describe(unit, now, now_monotonic):
     )
 
 
-def state_of(active, sub, kind):
-    """The word of ``service_info`` for a unit's ActiveState, SubState and Type."""
-    if active == "active" and sub == "exited" and kind != "oneshot":
-        return "exited"  # an init script's unit stays active when its daemon is gone
+def state_of(active, sub, kind, has_processes):
+    """The word of ``service_info`` for a unit's ActiveState, SubState and Type, and whether it has a control group.
+
+    Active is not running: an init script's unit stays active when its daemon is gone, and what a oneshot started is elsewhere.
+    """
+    if active == "active" and sub == "exited":
+        if kind != "oneshot":
+            return "exited"
+        return "running" if has_processes else "unknown"
     if active in ("active", "reloading", "refreshing"):
         return "running"
     if active == "activating":

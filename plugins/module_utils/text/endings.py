@@ -110,6 +110,14 @@ IMAGE = re.compile(
     r"|executable file not found|no such file or directory: unknown",
     re.IGNORECASE,
 )
+# The quota of a user or of a folder is a filesystem that is full for it.
+_NO_ROOM = re.compile(
+    r"\bno space left on device\b|\bENOSPC\b|\bdisk quota exceeded\b|\bEDQUOT\b|\b53100\b", re.IGNORECASE
+)
+# PostgreSQL's segments in /dev/shm are called so in every language. Its name is no file of Python's multiprocessing (psm_, sem.).
+_SHARED_MEMORY = re.compile(r"\bshared memory\b|/PostgreSQL\.\d{1,12}\b|/dev/shm\b", re.IGNORECASE)
+# What PostgreSQL writes of a statement: its level, a colon and two spaces.
+_STATEMENT = re.compile(r"[^\W\d_]:  \S")
 _POSTGRES_LOG = re.compile(r"\b(?:LOG|LOGG|СООБЩЕНИЕ|ЗАПИСУВАННЯ|日志|로그|ჟურნალი):  ")
 
 
@@ -145,6 +153,37 @@ def reason_of_end(lines, error=""):
     if reason:
         found.update({key: value for key, value in reason.items() if key in found})
     return found
+
+
+def shortage(lines):
+    """What a program found no room in, as the end of its log says.
+
+    Of several, the last line that ended the program counts, else the last of a statement that failed: PostgreSQL goes on after
+    it. Shared memory is a filesystem of its own, /dev/shm: its disk may have any room.
+
+    Args:
+        lines: the end of the log.
+
+    Returns:
+        A dict ``what`` (``disk`` or ``shared_memory``; empty where the log does not say so), ``line``, and ``ended`` (whether
+        the program ended with that).
+    """
+    found = {"what": "", "line": "", "ended": False}
+    for line in _of_late([without_sequences(line)[:_READ_CHARACTERS] for line in lines]):
+        what = lacks(line)
+        if not what or not _weight(line):
+            continue
+        ended = level_of(line) != ERROR or not _STATEMENT.search(line)
+        if ended or not found["ended"]:
+            found = {"what": what, "line": line, "ended": ended}
+    return found
+
+
+def lacks(message):
+    """What a message says that there is no room in: ``disk``, ``shared_memory``, or nothing."""
+    if not _NO_ROOM.search(message):
+        return ""
+    return "shared_memory" if _SHARED_MEMORY.search(message) else "disk"
 
 
 def names_port(line):

@@ -55,6 +55,13 @@ FULL = {"available": False, "error": "too_many_connections", "reason": "FATAL: t
 NO_LOGIN = {"available": False, "error": "credentials", "reason": "FATAL: password authentication failed"}
 BUSY = {"available": False, "error": "statement_timeout", "reason": "canceling statement due to statement timeout"}
 PORT_TAKEN = "driver failed: Bind for 127.0.0.1:8080 failed: port is already allocated"
+# What gunicorn 20 and 27 write.
+GUNICORN = [
+    "[2026-11-28 15:16:22 +0000] [13206] [ERROR] Connection in use: ('127.0.0.1', 41397)",
+    "[2026-11-28 15:16:22 +0000] [13206] [ERROR] connection to ('127.0.0.1', 41397) failed: [Errno 98] Address already in use",
+    "[2026-11-28 15:16:23 +0000] [13206] [ERROR] Connection in use: ('127.0.0.1', 41397)",
+    "[2026-11-28 15:16:23 +0000] [13206] [ERROR] connection to ('127.0.0.1', 41397) failed: [Errno 98] Address already in use",
+]
 NO_DRIVER = {"available": False, "error": "no_driver", "reason": "psycopg is not installed"}
 
 MEASURED_CONCLUDED = {
@@ -72,6 +79,10 @@ MEASURED_CONCLUDED = {
         "problem", ["stopped_by_person"], [], [],
     ),
     "paused": (all_("timeout"), running(state="paused"), DATABASE, 0, "problem", ["paused"], [], []),
+    "its program is of another processor": (
+        all_("refused"), running(**EXITED, log_tail=["exec /app/server: exec format error"]), DATABASE, 0,
+        "problem", ["build_failed"], [], [],
+    ),
     "its image is missing": (
         all_("refused"), running(**{**EXITED, "state": "created", "error": "No such image: app:2"}), DATABASE, 0,
         "problem", ["build_failed"], [], [],
@@ -137,6 +148,18 @@ MEASURED_CONCLUDED = {
     ),
     "its port is taken": (
         all_("refused"), running(**EXITED, error=PORT_TAKEN), DATABASE, 0, "problem", ["port_taken"], [], ["port_conflict"],
+    ),
+    "it has just started, and tries a taken port again": (
+        all_("refused"), running(health=None, uptime_seconds=3, log_tail=GUNICORN), DATABASE, 0,
+        "problem", ["port_taken"], [], ["port_conflict"],
+    ),
+    "it runs for long, and tries a taken port again and again": (
+        all_("refused"), running(health=None, uptime_seconds=900, log_tail=GUNICORN), DATABASE, 0,
+        "problem", ["port_taken"], [], ["port_conflict"],
+    ),
+    "its port was taken at its start, and it hangs now": (
+        all_("timeout"), running(health=None, uptime_seconds=900, log_tail=[*GUNICORN, *["[7] [INFO] GET /orders"] * 12]), DATABASE, 0,
+        "problem", ["hangs"], ["restart_service"], [],
     ),
     "its port is taken, and it was killed for want of memory before": (
         all_("refused"), running(**EXITED, error=PORT_TAKEN, oom_killed=True), DATABASE, 0,

@@ -88,7 +88,10 @@ NO_SERVICE = {
     "reason": "the Docker engine does not answer",
     "services": {"redis": {"available": False, "reason": "the Docker engine does not answer"}},
 }
-NO_SPACE = ["Background saving error", "Write error saving DB on disk: No space left on device"]
+NO_SPACE = [
+    "1:M 01 Jan 2026 00:00:00.000 # Background saving error",
+    "1:C 01 Jan 2026 00:00:00.000 # Write error saving DB on disk: No space left on device",
+]
 COLD = app(hits=100, misses=900)
 
 

@@ -182,6 +182,25 @@ MEASURED_CONCLUDED = {
         {"api": crashing(state="exited", stopped_by_person=True, error="Bind for 0.0.0.0:8080 failed: port is already allocated")},
         "problem", ["port_in_use"], [], ["port_conflict"],
     ),
+    "its disk is full": (
+        {"api": crashing("starting", "Error: ENOSPC: no space left on device, write")}, "problem", ["no_room"], [], ["disk_full"],
+    ),
+    "its engine finds no room to start it": (
+        {"api": crashing("all is well", state="exited", error="failed to create task: mkdir /run/x: no space left on device")},
+        "problem", ["no_room"], [], ["disk_full"],
+    ),
+    "its shared memory is full": (
+        {"api": crashing('FATAL:  could not resize shared memory segment "/PostgreSQL.4" to 26976 bytes: No space left on device')},
+        "problem", ["no_room"], [], ["disk_full"],
+    ),
+    "a statement found no room, and it ends for another reason": (
+        {"api": crashing('ERROR:  could not extend file "base/5/1": No space left on device', "PANIC:  could not locate a checkpoint")},
+        "problem", ["unexplained"], ["clean_restart"], [],
+    ),
+    "it warned that a disk is full, and ends for another reason": (
+        {"api": crashing("WARNING no space left on device, keeping it in memory", "bye")},
+        "problem", ["unexplained"], ["clean_restart"], [],
+    ),
     "one replica crashes, and a person stopped the other": (
         {
             "api": running(
@@ -225,6 +244,17 @@ def test_concluded(diagnose, measured):
 
 def finding(result: dict[str, Any], cause: str) -> dict[str, Any]:
     return next(one for one in result["findings"] if one["cause"] == cause)
+
+
+def test_that_the_manager_cannot_be_reached_is_said_first(diagnose):
+    reason = (
+        "supervisord (config /etc/supervisord.conf) does not answer at unix:///run/supervisor.sock: Connection refused"
+    )
+    metrics = {"available": False, "reason": "go_goroutines is not there", "value": {}, "metric": {}}
+    seen = {"service": observed(dict.fromkeys(WELL, unseen(reason))), "metrics": metrics}
+    result = diagnose("crash_loop", seen, **SYSTEM)
+    assert result["status"] == "unknown" and not result["plan"]["steps"]
+    assert reason in result["msg"] and "go_goroutines" not in result["msg"].split(reason)[0], result["msg"]
 
 
 def test_the_missing_variable_is_named(diagnose):

@@ -108,6 +108,9 @@ NO_SERVICE = {
     "reason": "the Docker engine does not answer",
     "services": {"db": {"available": False, "reason": "the Docker engine does not answer"}},
 }
+SHARED_MEMORY = (
+    '{}:  could not resize shared memory segment "/PostgreSQL.1276397638" to 4194304 bytes: No space left on device'
+)
 NO_SPACE = ['PANIC:  could not write to file "pg_wal/xlogtemp.29": No space left on device']
 
 
@@ -186,6 +189,38 @@ MEASURED_CONCLUDED = {
         ["disk_full"],
         [],
         "disk is full",
+    ),
+    "it found no room in shared memory to start": (
+        app(0),
+        gone("refused"),
+        service("exited", log_tail=[SHARED_MEMORY.format("FATAL")]),
+        ["no_shared_memory"],
+        [],
+        "/dev/shm",
+    ),
+    "it finds no room in shared memory, again and again": (
+        app(0),
+        gone("refused"),
+        service("restarting", log_tail=[SHARED_MEMORY.format("FATAL")]),
+        ["no_shared_memory"],
+        [],
+        "",
+    ),
+    "it answers, and says that it has no room in shared memory": (
+        app(),
+        gone("no_shared_memory"),
+        service(),
+        ["no_shared_memory"],
+        [],
+        "",
+    ),
+    "it answers, and statements find no room in shared memory": (
+        app(),
+        answers(),
+        service(log_tail=[SHARED_MEMORY.format("ERROR")]),
+        ["short_of_shared_memory"],
+        [],
+        "whatever room its disk has",
     ),
     "nobody knows whether a person did it": (
         app(0),

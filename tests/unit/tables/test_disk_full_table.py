@@ -438,12 +438,47 @@ def test_text_from_outside_is_never_a_template(diagnose):
     assert evil in finding["summary"]
 
 
-def test_what_only_a_container_sees_is_said_not_to_be_looked_at(diagnose):
+def container(used: int | None = 0, *errors: str, **changes: Any) -> dict[str, Any]:
+    """A container with the shared memory that an engine gives."""
+    size = None if used is None else 64 * 1024 * 1024
+    told = [{"count": 1, "line": "x", "last": error} for error in errors]
+    return {
+        "available": True, "manager": "compose", "pid": 300, "log_tail_errors": told, "shared_memory_bytes": size,
+        "shared_memory_used_bytes": None if used is None else used * 1024 * 1024, **changes,
+    }  # fmt: skip
+
+
+SAYS = (
+    'ERROR:  could not resize shared memory segment "/PostgreSQL.1276397638" to 4194304 bytes: No space left on device'
+)
+IN_CONTAINERS = {
+    # name: (the containers, problems, whether all was looked at)
+    "room": ({"db": container(1)}, [], True),
+    "full": ({"db": container(64), "web": container()}, ["shared_memory"], True),
+    "nearly full": ({"db": container(54)}, [], True),
+    "statements find no room": ({"db": container(1, SAYS)}, ["shared_memory"], True),
+    "statements find no room, and it cannot be seen": ({"db": container(None, SAYS)}, ["shared_memory"], False),
+    "its disk has no room, as it says": ({"db": container(1, "ENOSPC: no space left on device, write")}, [], True),
+    "it cannot be seen": ({"db": container(1), "web": container(None)}, [], False),
+    "a container cannot be seen": (
+        {"db": {"available": False, "manager": "compose", "reason": "no engine"}, "w": container()},
+        [],
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize("measured", IN_CONTAINERS)
+def test_shared_memory_of_containers(diagnose, measured):
+    services, problems, seen = IN_CONTAINERS[measured]
+    observed = {"available": True, "services": services}
     result = diagnose(
-        "disk_full", {"filesystem": disks(filesystem()), "postgres_wal": wal(), "service": SERVICES}, **SYSTEM
+        "disk_full", {"filesystem": disks(filesystem()), "postgres_wal": wal(), "service": observed}, **SYSTEM
     )
-    assert result["status"] == "healthy"
-    assert "whether filesystems that only a container has, such as its /dev/shm, have room" in result["not_looked_at"]
+    assert causes_that_are(result, "problem") == problems, result["msg"]
+    assert not result["plan"]["steps"] and result["status"] == ("problem" if problems else "healthy")
+    line = "whether filesystems that only a container has, such as its /dev/shm, have room"
+    assert (line not in result["not_looked_at"]) is seen
 
 
 # The rows that every runbook has; tests/contract sees that they conclude this.

@@ -139,6 +139,21 @@ SILENT, LOCKED_OUT = (
     {"available": True, "services": {"api": {**services(590)["services"]["api"], "log_tail_errors": log}}}
     for log in ([], SAYS_LIMIT)
 )
+LOGIN = [{"count": 40, "line": "FATAL", "last": 'FATAL: password authentication failed for user "shop"'}]
+
+
+def replicas(*logs: list[dict[str, Any]] | None, key: str = "containers") -> dict[str, Any]:
+    """A service of several containers, or of several programs, with the errors in the log of each."""
+    name = "container" if key == "containers" else "name"
+    each = [{name: f"shop-api-{number}", "log_tail_errors": log} for number, log in enumerate(logs, 1)]
+    told = {
+        **services(590)["services"]["api"],
+        "log_tail_errors": [one for log in logs for one in log or []],
+        key: each,
+    }
+    return {"available": True, "services": {"api": told}}
+
+
 LONG_AGO = {"deployment": deployment(600), "service": services(590)}
 RECENT = {"deployment": deployment(20), "service": services(19)}
 WITH = {**RECENT, "history": history(0.001, 0.2)}
@@ -221,6 +236,73 @@ TABLE: dict[str, tuple[dict[str, Any], dict[str, Any], str, list[str]]] = {
         *("problem", ["route_failing"]),
     ),
     "pool used up": ({"metrics": metrics(100, waiting=7)}, {}, "problem", ["database_connections"]),
+    # Requests wait for a moment while a replica cannot log in: that decides nothing.
+    "one of two replicas has a wrong password": (
+        {"metrics": metrics(180, waiting=1), "service": replicas(LOGIN, [])},
+        {},
+        "problem",
+        ["one_replica"],
+    ),
+    "one of two replicas has a wrong password, and it is of one route": (
+        {"metrics": metrics(180, a=178, b=2), "service": replicas([], LOGIN)},
+        {},
+        "problem",
+        ["one_replica"],
+    ),
+    "one of two programs of supervisor has a wrong password": (
+        {"metrics": metrics(180, waiting=1), "service": replicas(LOGIN, [], key="members")},
+        {},
+        "problem",
+        ["one_replica"],
+    ),
+    "both replicas have a wrong password": (
+        {"metrics": metrics(180), "service": replicas(LOGIN, LOGIN)},
+        {},
+        "problem",
+        ["errors_unexplained"],
+    ),
+    "two of three replicas have other errors": (
+        {"metrics": metrics(180), "service": replicas(LOGIN, TRACE, [])},
+        {},
+        "problem",
+        ["one_replica"],
+    ),
+    "each replica has an error of its own": (
+        {"metrics": metrics(180), "service": replicas(LOGIN, TRACE)},
+        {},
+        "problem",
+        ["errors_unexplained"],
+    ),
+    "one of two replicas has an error of the code by chance": (
+        {"metrics": metrics(180), "service": replicas([{**TRACE[0], "count": 2}], [])},
+        {},
+        "problem",
+        ["errors_unexplained"],
+    ),
+    "the log of one of two replicas cannot be read": (
+        {"metrics": metrics(180), "service": replicas(LOGIN, None)},
+        {},
+        "problem",
+        ["errors_unexplained"],
+    ),
+    "one of two replicas has a wrong password, and a provider fails": (
+        {"metrics": metrics(180, providers={"pay": 170.0}), "service": replicas(LOGIN, [])},
+        {},
+        "problem",
+        ["one_replica", "provider_failing"],
+    ),
+    "one of two replicas has a wrong password, and no errors": (
+        {"metrics": metrics(1), "service": replicas(LOGIN, [])},
+        {},
+        "healthy",
+        [],
+    ),
+    "the database is down for one replica and for this look": (
+        {"metrics": metrics(180), "service": replicas(LOGIN, []), "postgres_activity": down("refused")},
+        {},
+        "problem",
+        ["database_down"],
+    ),
     "Redis down": ({"metrics": metrics(100), "redis": down("refused")}, {}, "problem", ["cache_down"]),
     "Redis out of memory": ({"metrics": metrics(100), "redis": REDIS_FULL}, {}, "problem", ["cache_down"]),
     "integration fails": (

@@ -94,6 +94,16 @@ def test_labels_are_named_once_for_all_runbooks():
     assert asked("latency", {"request_duration": "f"}, system_metric_labels={"route": None})["p95"]["by"] == ["route"]
 
 
+@pytest.mark.parametrize(
+    "runbook", ["api_down", "cache", "db_down", "db_pool", "error_rate", "latency", "port_conflict"]
+)
+def test_one_line_says_which_service_is_the_api(runbook):
+    variables = role_variables(runbook)
+    everything = {**role_variables("system"), **variables, "system_roles": {"api": "web"}}
+    templar = Templar(loader=DataLoader(), variables=everything)
+    assert templar.template(variables[f"{runbook}_service"]) == "web"
+
+
 def test_of_several_replicas_the_one_that_has_lost_its_database_counts():
     for said in ("up", {"family": "up", "labels": LABELS}, {"of": "a", "minus": "b"}):
         assert (

@@ -97,6 +97,16 @@ def test_statements_are_shown_without_what_is_in_quotes(query, shown):
         ('FATAL:  database "x" does not exist', "no_database"),
         ("57014 canceling statement due to statement timeout", "statement_timeout"),
         ("connection to server at 10.0.0.5 failed: timeout expired", "timeout"),
+        (
+            '53100 could not resize shared memory segment "/PostgreSQL.1276397638" to 4194304 bytes: No space left on device',
+            "no_shared_memory",
+        ),
+        ("53100 FATAL:  no se pudo cambiar el segmento «/PostgreSQL.7» a 4194304 bytes", "no_shared_memory"),
+        (
+            'FATAL:  could not resize shared memory segment "/PostgreSQL.4" to 26976 bytes:\nNo space left on device',
+            "no_shared_memory",
+        ),
+        ('could not resize shared memory segment "/PostgreSQL.4": Cannot allocate memory', "other"),
         ("53100 could not extend file base/5/16384: No space left on device", "disk_full"),
         ("FATAL:  the database system is not yet accepting connections", "starting_up"),
         ("Error response from daemon: Container 1f2e is paused, unpause the container before exec", "no_engine"),

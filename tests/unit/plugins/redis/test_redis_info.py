@@ -105,6 +105,14 @@ def test_what_happens_in_a_window(start):
     assert found["window"]["rejected_connections_per_second"] == 0
 
 
+def test_eviction_cannot_help_where_its_own_overhead_is_above_the_limit(start):
+    server = start("maxmemory 100kb", "maxmemory-policy allkeys-lru")
+    with server.client() as client, pytest.raises(redis.exceptions.OutOfMemoryError):
+        client.set("a", "x" * 100)
+    found = look(server.reach(), window_seconds=0.2)
+    assert (found["available"], found["error"]) == (True, "out_of_memory")
+
+
 def test_nobody_asks_in_the_window(start):
     window = look(start().reach(), window_seconds=0.1)["window"]
     assert (window["lookups"], window["hit_ratio"], window["evicted_keys_per_second"]) == (0, None, 0)

@@ -90,6 +90,11 @@ def test_a_group_of_supervisor_is_one_service(supervisord):
     assert (service["state"], service["replicas"], service["replicas_running"]) == ("running", 2, 2)
     assert [one["name"] for one in service["members"]] == ["several:several_00", "several:several_01"]
     assert len({one["pid"] for one in service["members"]}) == 2
+    assert service["weakest"]
+    supervisord.rpc("stopProcess", "several:several_01")
+    service = look({"it": supervisord.service("several:*")})["services"]["it"]
+    supervisord.rpc("startProcess", "several:several_01")
+    assert (service["state"], service["weakest"], service["replicas_running"]) == ("stopped", "several:several_01", 1)
     reason = look({"it": supervisord.service("several")})["services"]["it"]["reason"]
     assert "has no program several; it has: several:*" in reason
 

@@ -13,8 +13,8 @@ import time
 import pytest
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.deadline import Deadline
+from ansible_collections.oncall.runbooks.plugins.module_utils.services.group import as_one
 from ansible_collections.oncall.runbooks.plugins.module_utils.services.supervisor import (
-    as_one,
     describe,
     last_end,
     members_of,
@@ -318,6 +318,7 @@ def test_a_group_is_as_well_as_its_worst_program():
     )
     assert (group["state"], group["pid"], group["replicas"], group["replicas_running"]) == ("fatal", None, 3, 2)
     assert (group["memory_used_bytes"], group["growth"], len(group["members"])) == (99, "growing", 3)
+    assert group["weakest"] == "w:2"
     assert as_one([member("w:1"), member("w:2", restarts=7)])["restarts"] == 7
 
 

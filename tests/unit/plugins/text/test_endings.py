@@ -10,7 +10,7 @@ import time
 import pytest
 
 from ansible_collections.oncall.runbooks.plugins.filter.crashes import crash_loops, end_of_life
-from ansible_collections.oncall.runbooks.plugins.module_utils.text.endings import reason_of_end
+from ansible_collections.oncall.runbooks.plugins.module_utils.text.endings import lacks, reason_of_end, shortage
 
 PORTS = [
     ("2026/01/01 00:00:00 listen tcp :8080: bind: address already in use", 8080),
@@ -205,3 +205,41 @@ def test_the_time_grows_with_the_length_and_no_faster(part):
     began = time.process_time()
     reason_of_end(lines)
     assert time.process_time() - began < 5
+
+
+# A real PostgreSQL 15 with a /dev/shm of 8 MB: one whose parallel statement found no room, and one that could not start.
+STATEMENT = '2026-11-28 15:35:16.734 UTC [28474] ERROR:  could not resize shared memory segment "/PostgreSQL.1276397638" to 4194304 bytes: No space left on device'
+START = '2026-11-28 15:35:17.142 UTC [28585] FATAL:  could not resize shared memory segment "/PostgreSQL.4179038948" to 26976 bytes: No space left on device'
+DISK = '2026-11-28 15:35:16.734 UTC [29] PANIC:  could not write to file "pg_wal/xlogtemp.29": No space left on device'
+EXTEND = '2026-11-28 15:35:16.734 UTC [29] ERROR:  could not extend file "base/5/16384": No space left on device'
+SHORT = [
+    # the end of a log: in what there was no room, and whether that ended it
+    ([STATEMENT, "2026-11-28 15:35:16.748 UTC [28176] LOG:  background worker (PID 28477) exited with exit code 1"], "shared_memory", False),
+    ([START, "2026-11-28 15:35:17.143 UTC [28585] LOG:  database system is shut down"], "shared_memory", True),
+    ([START, STATEMENT], "shared_memory", True),
+    ([DISK, STATEMENT], "disk", True),
+    ([STATEMENT, DISK], "disk", True),
+    ([EXTEND], "disk", False),
+    # In another language its name is the same.
+    (['FATAL:  konnte Größe des Segments »/PostgreSQL.417« nicht auf 26976 Bytes ändern: No space left on device'], "shared_memory", True),
+    (["mkdir: cannot create directory '/var/lib/postgresql/data': No space left on device"], "disk", True),
+    (["OSError: [Errno 28] No space left on device: '/dev/shm/psm_21467_46075'"], "shared_memory", True),
+    (["Error: ENOSPC: no space left on device, write"], "disk", True),
+    (['{"level":"error","msg":"write /data/x: disk quota exceeded"}'], "disk", True),
+    # Nothing ended for these.
+    (["2026-01-01 00:00:00 WARNING no space left on device, using memory"], "", False),
+    (["INFO checked: no space left on device has not been seen"], "", False),
+    ([DISK.replace("PANIC", "LOG")], "", False),
+    (["FATAL:  could not map anonymous shared memory: Cannot allocate memory"], "", False),
+    (["all is well"], "", False),
+    ([], "", False),
+    # Of a life before.
+    ([DISK.replace("15:35", "13:35"), "2026-11-28 15:35:16.748 UTC [28176] LOG:  database system is ready"], "", False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("lines", "what", "ended"), SHORT)
+def test_what_there_was_no_room_in(lines, what, ended):
+    found = shortage(lines)
+    assert (found["what"], found["ended"]) == (what, ended)
+    assert lacks(found["line"]) == what
