@@ -21,7 +21,7 @@ def unless(causes: dict[str, Any], **more: Any) -> dict[str, list[str]]:
     return {slug: cause["unless"] for slug, cause in expand(causes, set(), **more).items()}
 
 
-def judged(observed: dict[str, Any], **causes: dict[str, Any]) -> dict[str, tuple[str, str]]:
+def found_of(observed: dict[str, Any], **causes: dict[str, Any]) -> dict[str, tuple[str, str]]:
     """Status and explanation of each cause, where an expression is a name that is there or was not measured."""
 
     def condition(names: Any) -> bool:
@@ -63,7 +63,7 @@ class TestOnlyWhere:
     @pytest.mark.parametrize("order", [("down", "last"), ("last", "down")])
     def test_what_hides_another_explains_it(self, observed, status, order):
         causes = {"down": self.DOWN, "last": self.LAST}
-        found = judged({**self.SEEN, **observed}, **{slug: causes[slug] for slug in order})
+        found = found_of({**self.SEEN, **observed}, **{slug: causes[slug] for slug in order})
         assert found["last"] == status
 
     def test_a_section_says_it_for_its_causes(self):
