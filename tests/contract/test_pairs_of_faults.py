@@ -19,8 +19,15 @@ from two_faults import Contradiction, both, differences, on_a_peer, pids_of
 
 # All of them, and their figures: ONCALL_PAIRS=1000 pytest -s tests/contract/test_pairs_of_faults.py
 PAIRS = int(os.environ.get("ONCALL_PAIRS", "25"))
-# What a cause is about is what another one leaves, so that the other one's look takes it away.
-LEFT_BY_OTHERS = {("disk_full", "growth"): "what has to go and no remedy can take"}
+# A cause that is a relation between things that the other fault changes, which no expression of the table says by itself.
+TAKEN_AWAY = {
+    ("db_pool", "application_unknown"): "no session of the application is to be seen, and the other fault shows some",
+    ("disk_full", "growth"): "it is what the others leave, and there is more to reclaim now",
+    ("port_conflict", "port_free_but_service_down"): "the last line of its log says so, and the other fault has a later one",
+    ("rollback", "not_deployed"): "all was started before the deployment, and the other fault has one that was started after it",
+}
+# What is in nobody's way until the other fault comes.
+MADE_BY_BOTH = {("disk_full", "container_logs"): "logs are in the way where the filesystem is full"}
 
 
 @dataclass
@@ -134,17 +141,23 @@ class Faults:
             return "one explains the other"
         return (
             "not there any more"
-            if self.needs(cause, merged) or (self.runbook, cause) in LEFT_BY_OTHERS
+            if self.needs(cause, merged) or (self.runbook, cause) in TAKEN_AWAY
             else "wrong"
         )
 
-    @staticmethod
-    def _acts_wrongly(first: Look, second: Look, merged: Look) -> str:
+    def _acts_wrongly(self, first: Look, second: Look, merged: Look) -> str:
         """A remedy that neither fault alone asks for, or that touches what neither alone would have touched."""
         asked: dict[str, list[Any]] = {}
         for remedy, targets in first.acts + second.acts:
             asked.setdefault(remedy, []).extend(targets)
-        for remedy, targets in merged.acts:
+        explains = {finding.get("explained_by") for finding in merged.result["findings"]}
+        for step in merged.result["plan"]["steps"]:
+            remedy, targets = step["remedy"], step["targets"]
+            # One that explains both, and leaves nothing beside it.
+            if not step["available"] or (step["cause"] in explains and merged.problems == [step["cause"]]):
+                continue
+            if (self.runbook, step["cause"]) in MADE_BY_BOTH:
+                continue
             if remedy not in asked:
                 return f"{remedy} is planned, which neither asks for: {merged.problems}"
             if [one for one in targets if one not in asked[remedy]]:

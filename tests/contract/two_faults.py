@@ -19,6 +19,8 @@ _IDENTITY = (
 )
 # Words about what other keys say.
 _WORDS = ("reason", "summary", "description")
+# A certificate is made anew for each row.
+_MADE_ANEW = ("sha256",)
 # Its last line is what counts, so that it has one.
 _IN_ORDER = ("log_tail",)
 
@@ -45,6 +47,8 @@ def both(healthy: Any, one: Any, other: Any, path: tuple[Any, ...] = ()) -> Any:
         # Both make it worse: it is as bad as the worse of them. Nothing and something contradict each other.
         if (one > healthy) == (other > healthy) and max(one, other, healthy) < _TIME and 0 not in (one, other):
             return max(one, other) if one > healthy else min(one, other)
+    elif path and path[-1] in _MADE_ANEW:
+        return one
     elif path and path[-1] in _WORDS and isinstance(one, str) and isinstance(other, str):
         return f"{one}; {other}"
     raise Contradiction(".".join(str(key) for key in path))
@@ -91,7 +95,7 @@ def same(one: Any, other: Any) -> bool:
     if isinstance(one, float) and isinstance(other, float):
         return abs(one - other) <= _ALMOST * abs(one)
     if isinstance(one, dict) and isinstance(other, dict):
-        return set(one) == set(other) and all(same(one[key], other[key]) for key in one)
+        return set(one) == set(other) and all(key in _MADE_ANEW or same(one[key], other[key]) for key in one)
     if isinstance(one, list) and isinstance(other, list):
         return len(one) == len(other) and all(map(same, one, other))
     return type(one) is type(other) and bool(one == other)
@@ -102,7 +106,7 @@ def differences(healthy: Any, look: Any, path: tuple[Any, ...] = ()) -> Iterator
     if same(healthy, look):
         return
     if isinstance(healthy, dict) and isinstance(look, dict):
-        for key in dict.fromkeys([*healthy, *look]):
+        for key in (key for key in dict.fromkeys([*healthy, *look]) if key not in _MADE_ANEW):
             yield from differences(healthy.get(key, GONE), look.get(key, GONE), (*path, key))
     elif isinstance(healthy, list) and isinstance(look, list) and len(healthy) == len(look):
         for index, (was, is_now) in enumerate(zip(healthy, look)):
