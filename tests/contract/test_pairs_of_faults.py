@@ -23,8 +23,14 @@ PAIRS = int(os.environ.get("ONCALL_PAIRS", "25"))
 TAKEN_AWAY = {
     ("db_pool", "application_unknown"): "no session of the application is to be seen, and the other fault shows some",
     ("disk_full", "growth"): "it is what the others leave, and there is more to reclaim now",
-    ("port_conflict", "port_free_but_service_down"): "the last line of its log says so, and the other fault has a later one",
-    ("rollback", "not_deployed"): "all was started before the deployment, and the other fault has one that was started after it",
+    (
+        "port_conflict",
+        "port_free_but_service_down",
+    ): "the last line of its log says so, and the other fault has a later one",
+    (
+        "rollback",
+        "not_deployed",
+    ): "all was started before the deployment, and the other fault has one that was started after it",
 }
 # What is in nobody's way until the other fault comes.
 MADE_BY_BOTH = {("disk_full", "container_logs"): "logs are in the way where the filesystem is full"}
@@ -139,11 +145,7 @@ class Faults:
             return "unknown, with the reason" if finding["reason"] else "wrong"
         if finding.get("explained_by") in merged.problems:
             return "one explains the other"
-        return (
-            "not there any more"
-            if self.needs(cause, merged) or (self.runbook, cause) in TAKEN_AWAY
-            else "wrong"
-        )
+        return "not there any more" if self.needs(cause, merged) or (self.runbook, cause) in TAKEN_AWAY else "wrong"
 
     def _acts_wrongly(self, first: Look, second: Look, merged: Look) -> str:
         """A remedy that neither fault alone asks for, or that touches what neither alone would have touched."""
