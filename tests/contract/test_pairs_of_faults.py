@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ from collection import RUNBOOKS
 from two_faults import Contradiction, both, differences, on_a_peer, pids_of
 
 # All of them, and their figures: ONCALL_PAIRS=1000 pytest -s tests/contract/test_pairs_of_faults.py
-PAIRS = int(os.environ.get("ONCALL_PAIRS", "25"))
+PAIRS = int(os.environ.get("ONCALL_PAIRS", "18"))
 # A cause that is a relation between things that the other fault changes, which no expression of the table says by itself.
 TAKEN_AWAY = {
     ("db_pool", "application_unknown"): "no session of the application is to be seen, and the other fault shows some",
