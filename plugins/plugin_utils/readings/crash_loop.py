@@ -41,7 +41,7 @@ def reasons(heads: list[Row], found: Row) -> dict[str, dict[str, Any]]:
     return {
         reason: {
             "there": any(reason in told for told in signs.values()),
-            "first": {**one, "in_words": _in_words(one, others)} if (one := firsts.get(reason)) else {},
+            "first": {**firsts[reason], "in_words": _in_words(firsts[reason], others)} if reason in firsts else {},
         }
         for reason in (*_SIGNS, *_WITHOUT_LOG)
     }
