@@ -51,13 +51,17 @@ _value:
 def endpoints_of(said: Any, service: str = "", required: bool = False) -> dict[str, str]:
     """The endpoints; see above."""
     if not isinstance(said, Mapping):
-        raise AnsibleFilterError("system_endpoints has to be a dictionary of services, each with the URL of its metrics")
+        raise AnsibleFilterError(
+            "system_endpoints has to be a dictionary of services, each with the URL of its metrics"
+        )
     if not service:
         found: dict[str, str] = {}
         for name, urls in said.items():
             for replica, url in _named(name, urls).items():
                 if replica in found:
-                    raise AnsibleFilterError(f"system_endpoints has two endpoints {replica}: give each replica a name of its own")
+                    raise AnsibleFilterError(
+                        f"system_endpoints has two endpoints {replica}: give each replica a name of its own"
+                    )
                 found[replica] = url
         return found
     if not said.get(service):
