@@ -71,7 +71,17 @@ def judge(causes: Mapping[str, Any], condition: Evaluate, template: Evaluate, re
         finding = _judge_one(str(slug), cause, condition, template, reasons, status)
         status[finding["cause"]] = finding["status"]
         findings.append(finding)
-    return findings
+    return [_beside(finding, findings) for finding in findings]
+
+
+def _beside(finding: dict, findings: list[dict]) -> dict:
+    """A cause that is there, and that another one keeps from being told apart: named as explained by the first problem."""
+    if not finding.pop("hidden", False):
+        return finding
+    first = next((other["cause"] for other in findings if other["status"] == PROBLEM), "")
+    if first:
+        return {**finding, "summary": f"explained by {first}", "explained_by": first}
+    return {**finding, "status": UNKNOWN, "reason": f"{finding['cause']} could not be told from another cause"}
 
 
 def all_ok(causes: Mapping[str, Any]) -> list[dict]:
@@ -87,18 +97,15 @@ def _judge_one(
     reasons: Reasons,
     status: Mapping[str, str],
 ) -> dict:
-    try:
-        for when, conclusive in cause["gates"]:
-            if condition(when):
-                continue
-            if conclusive is None or condition(conclusive):
-                return {"cause": slug, "status": OK}
-            why = _why(reasons([when, conclusive]), "not everything could be seen")
-            return {"cause": slug, "status": UNKNOWN, "reason": why}
-    except CannotTell as error:
-        # What was seen and says nothing, before what could not be seen: that may be about something else.
-        known = [*([one_line(error)] if error.said else []), *reasons(cause["gates"])]
-        return {"cause": slug, "status": UNKNOWN, "reason": _why(known, told_of(error))}
+    there = _through(slug, cause["gates"], condition, reasons)
+    if there["status"] != OK and "only_where" in cause:
+        # Asked last: a host that is well pays nothing for it.
+        apart = _through(slug, [cause["only_where"]], condition, reasons)
+        if apart["status"] == OK:
+            return {**apart, "hidden": True} if there["status"] == PROBLEM else apart
+        there = apart if there["status"] == PROBLEM else there
+    if there["status"] != PROBLEM:
+        return there
     others = cause["unless"]
     explained = [other for other in others if status[other] == PROBLEM]
     if explained:
@@ -127,6 +134,23 @@ def _judge_one(
             # It would look at another one, and may call that well.
             return {"cause": slug, "status": UNKNOWN, "reason": _why(reasons(cause["subject"]), told_of(error))}
     return finding
+
+
+def _through(slug: str, gates: list[tuple[Any, Any]], condition: Evaluate, reasons: Reasons) -> dict:
+    """The finding of one whose gates are all open (a problem so far), or of the first that is not."""
+    try:
+        for when, conclusive in gates:
+            if condition(when):
+                continue
+            if conclusive is None or condition(conclusive):
+                return {"cause": slug, "status": OK}
+            why = _why(reasons([when, conclusive]), "not everything could be seen")
+            return {"cause": slug, "status": UNKNOWN, "reason": why}
+    except CannotTell as error:
+        # What was seen and says nothing, before what could not be seen: that may be about something else.
+        known = [*([one_line(error)] if error.said else []), *reasons(gates)]
+        return {"cause": slug, "status": UNKNOWN, "reason": _why(known, told_of(error))}
+    return {"cause": slug, "status": PROBLEM}
 
 
 def weigh(

@@ -35,6 +35,9 @@ NOW: dict[str, dict[str, str]] = {
         " + (['Run the runbook cache first.'] if redis_is_missing else [])"
         " + ['It is not restarted for this: it would only end again. It comes up by itself when '"
         " ~ worst.unmet_services | join(' and ') ~ ' is there.']",
+        "in_words": "worst.service ~ ' is ' ~ worst.state",
+        "name": "worst.service",
+        "others": "found.looping[1:] | map(attribute='service')",
     },
     "db_down": {
         "access": "postgres_access",

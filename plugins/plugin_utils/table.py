@@ -12,6 +12,9 @@ A cause is a dictionary of Ansible expressions and templates:
 ``unless``
     Earlier causes that explain the same signal: a list of them and of sections; ``earlier`` for all of them; or
     ``{earlier_but: [...]}``. If one of them is a problem, this one is not; if one is unknown, so is this one.
+``only_where``
+    What has to be well before this cause can be told from another: an expression, or a list of them. Where it is false, and
+    ``when`` is true, the cause is named as explained by the first problem; without one it is unknown.
 ``conclusive``
     An expression that must be true before a false ``when`` counts as ``ok``: whether everything could be seen. Without
     it that of the whole table counts (``<runbook>_conclusive``); ``true`` needs nothing.
@@ -36,8 +39,8 @@ A cause is a dictionary of Ansible expressions and templates:
 
 A section is a dictionary with ``causes``: its ``when`` stands before that of each of them. Where it is false, all of
 them are ``ok``, if the section's ``conclusive`` is true, or that of the whole table where the section has none. Without a
-``when`` the section's ``conclusive`` counts for its causes. Its ``unless`` and ``evidence`` count for each of its causes that
-has none of its own.
+``when`` the section's ``conclusive`` counts for its causes. Its ``unless``, ``only_where`` and ``evidence`` count for each of
+its causes that has none of its own.
 
 A claim of ``<runbook>_healthy`` is what has to be seen before a host is healthy, because that no known cause was seen
 shows nothing:
@@ -63,11 +66,11 @@ from typing import Any
 
 RISKS = ("none", "low", "medium", "high")
 KEYS = {
-    *("when", "summary", "unless", "conclusive", "harmless", "evidence"),
+    *("when", "summary", "unless", "only_where", "conclusive", "harmless", "evidence"),
     *("remedy", "risk", "targets", "why_nothing", "undo", "operates", "advice", "hand_over", "subject"),
 }
 # What several causes can have in common.
-SHARED = {"unless", "evidence"}
+SHARED = {"unless", "only_where", "evidence"}
 CLAIM_KEYS = {"whether", "when", "figures", "beyond", "applies"}
 SECTION_KEYS = {"when", "conclusive", "causes"} | SHARED
 EARLIER, EARLIER_BUT = "earlier", "earlier_but"
@@ -116,6 +119,8 @@ def expand(
             "gates": [*one.gates, (_list(cause["when"]), cause.get("conclusive", one.conclusive))],
             "unless": _unless(slug, cause.get("unless", ()), done, sections),
         }
+        if "only_where" in cause:
+            done[slug]["only_where"] = (_list(cause["only_where"]), one.conclusive)
         if "operates" in cause and "targets" not in cause and needs is None:
             done[slug]["targets"] = [{"service": cause["operates"]["service"]}]
         if one.section:

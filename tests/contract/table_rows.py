@@ -45,6 +45,16 @@ def concluded(runbooks: list[str], folder: Path, root: Path = ROOT) -> dict[str,
     return json.loads(told.read_text()) if told.is_file() else {}
 
 
+def looks(folder: Path, root: Path = ROOT) -> dict[str, list[dict[str, Any]]]:
+    """What every row of every table test looks at first, and its words, by the row's id. Nothing is judged for it."""
+    told = folder / "looks.json"
+    argv = [sys.executable, "-m", "pytest", "-q", "-p", "recorded_tables", "-p", "no:cacheprovider", "-n0"]
+    environment = {**os.environ, "RECORDED_TABLES": str(told), "RECORDED_TABLES_LOOKS": "1"}
+    files = sorted(str(path.relative_to(root)) for path in (root / "tests" / "unit" / "tables").glob("*_table.py"))
+    subprocess.run([*argv, *files], cwd=root, env=environment, capture_output=True, check=False, timeout=300)
+    return json.loads(told.read_text())
+
+
 def _known(runbooks: list[str], root: Path) -> set[str]:
     command = [sys.executable, "-m", "pytest", "-q", "--collect-only", "-p", "no:cacheprovider", "-n0"]
     argv = [*command, *(str(test_file(runbook)) for runbook in runbooks)]

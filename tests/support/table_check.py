@@ -20,7 +20,7 @@ _GIVEN = {"now", "undef", "dict", "range", "lookup", "query", "omit", "None", "T
     *("inventory_hostname", "ansible_connection", "ansible_shell_type", "ansible_check_mode"),
     *("run_subject", "run_state", "run_step", "run_max_risk"),
 }
-_EXPRESSIONS = ("when", "conclusive", "applies")
+_EXPRESSIONS = ("when", "conclusive", "applies", "only_where")
 _TEMPLATES = "templates"
 _METHOD_AS_KEY = re.compile(
     r"\w+(?:\.(?:keys|items|values)\b(?!\()|\['(?:keys|items|values|get|copy|pop|update|clear)'\])"

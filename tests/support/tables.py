@@ -17,6 +17,7 @@ from ansible.plugins.loader import connection_loader
 from ansible.template import Templar
 
 from ansible_collections.oncall.runbooks.plugins.action.diagnosis import ActionModule
+from ansible_collections.oncall.runbooks.plugins.plugin_utils.judge import CannotTell
 
 ROOT = Path(__file__).parents[2]
 
@@ -48,6 +49,25 @@ def seconds_ago(value: Any) -> Any:
 
 def diagnose(role: str, observed: dict[str, Any], **variables: Any) -> dict[str, Any]:
     """What the action ``diagnosis`` returns for what the observers returned, with variables of an inventory."""
+    return _diagnosed(role, observed, variables)[1]
+
+
+def true_of(role: str, observed: dict[str, Any], expressions: list[Any], **variables: Any) -> list[Any]:
+    """Those of a table's expressions that are true of what the observers returned."""
+    action, _result = _diagnosed(role, observed, variables)
+
+    def is_true(expression: Any) -> bool:
+        try:
+            return action._condition(expression)
+        except CannotTell:
+            return False
+
+    return [expression for expression in expressions if is_true(expression)]
+
+
+def _diagnosed(
+    role: str, observed: dict[str, Any], variables: Mapping[str, Any]
+) -> tuple[ActionModule, dict[str, Any]]:
     loader = DataLoader()
     everything = {
         **role_variables("system"),
@@ -68,7 +88,7 @@ def diagnose(role: str, observed: dict[str, Any], **variables: Any) -> dict[str,
         templar=Templar(loader=loader, variables=everything),
         shared_loader_obj=None,
     )
-    return action.run(task_vars=everything)
+    return action, action.run(task_vars=everything)
 
 
 def causes_that_are(result: Mapping[str, Any], status: str) -> list[str]:

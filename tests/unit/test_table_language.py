@@ -8,7 +8,7 @@ import pytest
 from ansible.errors import AnsibleActionFail
 from ansible.template import trust_as_template as trusted
 
-from ansible_collections.oncall.runbooks.plugins.plugin_utils.judge import CannotTell
+from ansible_collections.oncall.runbooks.plugins.plugin_utils.judge import CannotTell, judge
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.names import Names
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.names_of_0_1_0 import NOW
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.table import BadTable, claims, expand
@@ -19,6 +19,59 @@ CAUSE: dict[str, Any] = {"when": "a", "summary": "s", "advice": "look"}
 
 def unless(causes: dict[str, Any], **more: Any) -> dict[str, list[str]]:
     return {slug: cause["unless"] for slug, cause in expand(causes, set(), **more).items()}
+
+
+def found_of(observed: dict[str, Any], **causes: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    """Status and explanation of each cause, where an expression is a name that is there or was not measured."""
+
+    def condition(names: Any) -> bool:
+        for name in names if isinstance(names, list) else [names]:
+            if name not in observed:
+                raise CannotTell(name, undefined=True)
+            if not observed[name]:
+                return False
+        return True
+
+    table = {slug: {"summary": slug, "advice": "look", **cause} for slug, cause in causes.items()}
+    found = judge(expand(table, set(), conclusive="seen"), condition, lambda text: text, lambda expression: [])
+    return {one["cause"]: (one["status"], one.get("explained_by", "")) for one in found}
+
+
+class TestOnlyWhere:
+    DOWN = {"when": "down"}
+    LAST = {"when": "last", "only_where": "answers"}
+    SEEN = {"seen": True}
+
+    @pytest.mark.parametrize(
+        ("observed", "status"),
+        [
+            ({"down": False, "last": False}, ("ok", "")),
+            ({"down": False, "last": True, "answers": True}, ("problem", "")),
+            # Both are there: the one that cannot be told apart is named beside the other.
+            ({"down": True, "last": True, "answers": False}, ("ok", "down")),
+            ({"down": True, "last": False, "answers": False}, ("ok", "")),
+            # What is measured only where it answers is not there, and tells nothing.
+            ({"down": True, "answers": False}, ("ok", "")),
+            ({"down": True, "answers": False, "seen": False}, ("unknown", "")),
+            # No problem explains it.
+            ({"down": False, "last": True, "answers": False}, ("unknown", "")),
+            ({"down": False, "last": True}, ("unknown", "")),
+            ({"down": False, "answers": True}, ("unknown", "")),
+            ({"down": True, "last": True, "answers": True}, ("problem", "")),
+        ],
+    )
+    @pytest.mark.parametrize("order", [("down", "last"), ("last", "down")])
+    def test_what_hides_another_explains_it(self, observed, status, order):
+        causes = {"down": self.DOWN, "last": self.LAST}
+        found = found_of({**self.SEEN, **observed}, **{slug: causes[slug] for slug in order})
+        assert found["last"] == status
+
+    def test_a_section_says_it_for_its_causes(self):
+        own = {"when": "b", "summary": "s", "advice": "x", "only_where": ["c"]}
+        section = {"only_where": "answers", "causes": {"one": CAUSE, "two": own}}
+        done = expand({"answers": section}, set(), conclusive="seen")
+        assert [one["only_where"] for one in done.values()] == [(["answers"], "seen"), (["c"], "seen")]
+        assert done["one"]["gates"] == [(["a"], "seen")]
 
 
 class TestExpansion:

@@ -295,6 +295,37 @@ def test_of_two_that_crash_the_one_that_is_needed_comes_first(diagnose):
     assert "(and api)" in result["msg"]
 
 
+OUT_OF_MEMORY = crashing(exit_code=137, oom_killed=True)
+NO_VARIABLE = crashing("CRITICAL cannot start: missing required environment variable DATABASE_URL")
+PORT = crashing("CRITICAL cannot start: listen EADDRINUSE: Address already in use 0.0.0.0:8080")
+
+
+@pytest.mark.parametrize(
+    ("services", "causes", "acts"),
+    [
+        ({"api": OUT_OF_MEMORY, "redis": NO_VARIABLE}, {"out_of_memory": "api", "missing_variable": "redis"}, []),
+        ({"api": NO_VARIABLE, "redis": OUT_OF_MEMORY}, {"out_of_memory": "redis", "missing_variable": "api"}, []),
+        # What nothing explains is restarted, and nothing else is.
+        ({"api": PORT, "redis": crashing("bye")}, {"port_in_use": "api", "unexplained": "redis"}, ["redis"]),
+        ({"api": crashing("bye"), "redis": crashing(exit_code=0)}, {"ends_without_error": "redis", "unexplained": "api"}, ["api"]),
+        # For the same reason: one stands for both.
+        ({"api": PORT, "redis": PORT}, {"port_in_use": "api"}, []),
+        # It comes back with what it needs.
+        ({"api": crashing("bye", depends_on=NEEDS), "database": OUT_OF_MEMORY}, {"out_of_memory": "database"}, []),
+        # The log that cannot be read may have said so too: nothing is concluded of what it would have told.
+        ({"api": NO_VARIABLE, "redis": crashing(log_tail=None)}, {"missing_variable": "api"}, []),
+        ({"api": crashing("bye"), "redis": crashing(log_tail=None)}, {"unexplained": "api"}, ["api"]),
+    ],
+)  # fmt: skip
+def test_two_that_crash_for_different_reasons_are_both_named(diagnose, services, causes, acts):
+    result = diagnose("crash_loop", {"service": observed({**WELL, **services})}, **SYSTEM)
+    found = {one["cause"]: one["summary"].partition(" ")[0] for one in result["findings"] if one["status"] == "problem"}
+    assert found == causes
+    planned = [target["service"] for step in result["plan"]["steps"] for target in step["targets"] if step["available"]]
+    assert planned == acts
+    assert all(name in result["msg"] for name in services)
+
+
 def test_what_a_person_stopped_is_told(diagnose):
     stopped = running(state="exited", exit_code=0, stopped_by_person=True)
     result = diagnose("crash_loop", {"service": observed({**WELL, "redis": stopped})}, **SYSTEM)
