@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
 import pytest
 from foreign_stack import POOL, Foreign
 
@@ -63,16 +64,29 @@ class Case:
     # What came instead, where it is not right yet.
     wrong: str = ""
 
+    def settings(self, shop: Foreign) -> dict[str, Any]:
+        """Its variables, with the ports of a stack where they name a program."""
+        return {name: _filled(value, shop) for name, value in self.variables.items()}
+
     def marks(self) -> tuple[pytest.MarkDecorator, ...]:
         return (pytest.mark.xfail(strict=True, reason=self.wrong),) if self.wrong else ()
+
+
+def _filled(value: Any, shop: Foreign) -> Any:
+    if isinstance(value, dict):
+        return {key: _filled(one, shop) for key, one in value.items()}
+    if isinstance(value, str):
+        for name, port in shop.port.items():
+            if value == f"{{{name}}}":
+                return port
+            value = value.replace(f"{{{name}}}", str(port))
+    return value
 
 
 def verdict(one: Right, run: dict[str, Any]) -> str:
     """How a run is to be judged: "named", "honest", "healthy", or what is wrong with it."""
     problems = {finding["cause"] for finding in run.get("findings", []) if finding["status"] == "problem"}
-    remedies = (
-        {step["remedy"] for step in run["plan"]["steps"] if step.get("action", True)} if run.get("plan") else set()
-    )
+    remedies = {step["remedy"] for step in run["plan"]["steps"] if step["available"]} if run.get("plan") else set()
     said = str([run["summary"], run.get("findings"), run.get("plan")])
     if strange := remedies - one.remedies:
         return f"WRONG: needless remedy {sorted(strange)}"
@@ -628,8 +642,84 @@ def larder_stopped(shop: Foreign) -> Iterator[None]:
         shop.rpc("startProcess", "larder")
 
 
+@contextmanager
+def replica_on_ipv6_only(shop: Foreign) -> Iterator[None]:
+    with _replica(shop, 2, LEDGER_HOST="::1"):
+        time.sleep(3)
+        yield
+
+
+@contextmanager
+def manager_stands_still(shop: Foreign) -> Iterator[None]:
+    assert shop.manager is not None
+    with shop.stopped(shop.manager.pid):
+        yield
+
+
+@contextmanager
+def strange_sessions(shop: Foreign) -> Iterator[None]:
+    """Another application takes every connection that is left, and does nothing with them."""
+    with contextlib.ExitStack() as open_:
+        with contextlib.suppress(psycopg.OperationalError):
+            while True:
+                open_.enter_context(contextlib.closing(shop.session("cron-export", "postman")))
+        yield
+
+
+@contextmanager
+def shopfront_stands_still(shop: Foreign) -> Iterator[None]:
+    with shop.stopped(shop.pid("shopfront")):
+        yield
+
+
+@contextmanager
+def rows_locked_by_backoffice(shop: Foreign) -> Iterator[None]:
+    with contextlib.closing(shop.session("backoffice", autocommit=False)) as session:
+        session.execute("UPDATE accounts SET balance = balance")
+        session.execute("LOCK TABLE accounts")
+        until(lambda: all(shop.gauge(number, "hikaricp_connections_pending") > 2 for number in (1, 2)))
+        _blocked_for(shop, 2)
+        yield
+        session.rollback()
+
+
+@contextmanager
+def larder_evicts(shop: Foreign) -> Iterator[None]:
+    with contextlib.closing(shop.cache()) as client:
+        client.flushall()
+        used = int(client.info("memory")["used_memory"])
+        client.config_set("maxmemory", used + 300_000)
+        filler = subprocess.Popen([sys.executable, "-c", FILLER, str(shop.port["larder"])])
+        try:
+            until(lambda: int(client.info("stats")["evicted_keys"]) > 100)
+            yield
+        finally:
+            filler.kill()
+            filler.wait()
+            client.config_set("maxmemory", "64mb")
+            client.flushall()
+
+
+FILLER = """
+import itertools, redis, sys, time
+client = redis.Redis(port=int(sys.argv[1]))
+for number in itertools.count():
+    client.set(f"session:{number}", b"x" * 2000)
+    time.sleep(0.01)
+"""
+
 SHORT = {"db_pool_unused_seconds": 2, "db_pool_blocked_seconds": 1, "db_pool_idle_in_transaction_seconds": 2}
 UNEXPLAINED = "waiting_unexplained high_usage"
+
+# Where the inventory names the pooler instead of the server.
+THROUGH = {
+    "host": "127.0.0.1",
+    "port": "{turnstile}",
+    "name": "ledgerbook",
+    "user": "oncall",
+    "password": "watch",
+    "service": "ledger-db",
+}
 
 CASES = [
     Case(
@@ -803,7 +893,7 @@ CASES = [
         postmaster_stands_still,
         "No new session begins, and those that are open work. Do not restart what serves.",
         {"db_down": right("logins_hang"), "db_pool": right("waiting_unexplained")},
-        {"db_down_timeout_seconds": 3},
+        {"db_down_timeout_seconds": 6},
     ),
     Case(
         "the database was stopped",
@@ -1005,5 +1095,72 @@ CASES = [
         "ledger-api-1 leaks, and settlement-7 holds accounts. A restart alone does not help the second.",
         {"db_pool": right("prepared_transaction", also="pool_leak held_without_work", says="settlement-7")},
         SHORT,
+    ),
+    Case(
+        "a replica listens on ::1 only",
+        replica_on_ipv6_only,
+        "ledger-api-2 has its port, but not on the address at which everybody asks it.",
+        {"port_conflict": right("not_listening"), "api_down": right("errors", says="ledger-api-2")},
+        {"port_conflict_listen_seconds": 2},
+    ),
+    Case(
+        "the manager stands still",
+        manager_stands_still,
+        "supervisord does not answer: what runs can be asked, what is managed cannot be known.",
+        {"crash_loop": right(), "port_conflict": right(), "resource_usage": right(), "rollback": right()},
+    ),
+    Case(
+        "another application takes every connection",
+        strange_sessions,
+        "cron-export has all that is left. The shop has its own through PgBouncer and is served; nobody new gets in. End those of cron-export.",
+        {
+            "db_pool": right("max_connections_reached leaked_sessions", also="", says="cron-export"),
+            "db_down": right("too_many_connections"),
+        },
+        {"db_pool_idle_seconds": 1},
+    ),
+    Case(
+        "the shopfront stands still",
+        shopfront_stands_still,
+        "Its port accepts and nobody answers.",
+        {"certificate_expiry": right(), "crash_loop": right("unexplained")},
+    ),
+    Case(
+        "the endpoint of the certificate has no TLS",
+        nothing,
+        "A port that speaks HTTP in the clear shows no certificate.",
+        {"certificate_expiry": right()},
+        {"certificate_expiry_endpoints": {"shopfront": "tls://127.0.0.1:{ledger-1}?name=shop.example"}},
+    ),
+    Case(
+        "an office program locks all rows",
+        rows_locked_by_backoffice,
+        "backoffice is idle in a transaction that holds accounts: end its session. It is no session of the shop's.",
+        {
+            "db_pool": right(
+                "blocker idle_in_transaction", remedies="end_blocker end_idle_in_transaction", says="backoffice"
+            ),
+        },
+        SHORT,
+    ),
+    Case(
+        "Redis evicts all the time",
+        larder_evicts,
+        "Somebody writes more than it holds, and prices are pushed out.",
+        {"cache": right("evicting evicting_but_useful low_hit_rate")},
+    ),
+    Case(
+        "PgBouncer has one connection, and is what the inventory names",
+        bouncer_with_one_connection,
+        "Requests wait for PgBouncer's only connection.",
+        {"db_pool": right("pooler_short pooler_refuses")},
+        {**SHORT, "system_database": THROUGH},
+    ),
+    Case(
+        "PgBouncer asks where nobody listens, and is what the inventory names",
+        bouncer_to_nowhere,
+        "The pooler answers and has no server. PostgreSQL is well; restarting it does not help.",
+        {"db_down": right("pooler_answers not_reached_from_here")},
+        {"system_database": THROUGH},
     ),
 ]

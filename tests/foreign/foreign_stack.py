@@ -88,7 +88,7 @@ class Foreign:
         self.home.chmod(0o755)
         self.port = {name: free_port() for name in NAMES}
         self._bouncer, self._user = (bouncer, libraries), unprivileged_user()
-        self._process: subprocess.Popen[bytes] | None = None
+        self.manager: subprocess.Popen[bytes] | None = None
         self.database: Server | None = None
         self._plays = 0
 
@@ -103,7 +103,7 @@ class Foreign:
         self._write_programs()
         self._write_deployment()
         (self.home / "inventory.json").write_text(json.dumps({"all": {"hosts": {"corner-shop": self.inventory()}}}))
-        self._process = subprocess.Popen(
+        self.manager = subprocess.Popen(
             [str(Path(sys.executable).parent / "supervisord"), "-c", str(self.home / "supervisord.conf")],
             cwd=self.home, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             start_new_session=True,
@@ -113,9 +113,9 @@ class Foreign:
 
     def stop(self) -> None:
         """End everything that is in this folder, however it stands."""
-        if self._process:
-            self._process.kill()
-            self._process.wait(30)
+        if self.manager:
+            self.manager.kill()
+            self.manager.wait(30)
         if self.database and (self.home / "pg" / "data" / "postmaster.pid").exists():
             with contextlib.suppress(subprocess.SubprocessError):
                 self.database.stop()

@@ -14,7 +14,7 @@ from breakages import CASES, verdict
 )
 def test_it_is_judged_right(shop, case):
     with case.breaks(shop):
-        play = shop.play(*case.rights, **case.variables)
+        play = shop.play(*case.rights, **case.settings(shop))
     runs = {run["runbook"]: run for run in play.runs}
     assert set(case.rights) <= set(runs), play.output[-2000:]
     judged = {runbook: verdict(one, runs[runbook]) for runbook, one in case.rights.items()}

@@ -298,4 +298,10 @@ app = Starlette(routes=[Route(uri, counted(uri, handler)) for uri, handler in RO
 
 if __name__ == "__main__":
     print(f"INFO {NAME} listens on {sys.argv[1]}", flush=True)
-    uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning", access_log=False)
+    uvicorn.run(
+        app,
+        host=os.environ.get("LEDGER_HOST", "127.0.0.1"),
+        port=int(sys.argv[1]),
+        log_level="warning",
+        access_log=False,
+    )
