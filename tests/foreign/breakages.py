@@ -534,7 +534,7 @@ def stranger_on_the_port(shop: Foreign) -> Iterator[None]:
         until(lambda: _listens(other.pid))
         with contextlib.suppress(Exception):
             shop.rpc("startProcess", "ledger-api:ledger-api-2", False)
-        until(lambda: shop.state("ledger-api-2") in ("FATAL", "BACKOFF"))
+        shop.ends("ledger-api-2", 2)
         yield
     finally:
         other.kill()
@@ -572,9 +572,7 @@ def worker_ends(statement: str, **settings: str) -> Callable[[Foreign], Abstract
         shop.write_program("postman", f"{sys.executable} {shop.home}/postman.py")
         try:
             shop.reread("postman", wait=False)
-            log = shop.home / "supervisord.log"
-            begun = log.read_text().count("exited: postman")
-            until(lambda: log.read_text().count("exited: postman") >= begun + 4)
+            shop.ends("postman", 4)
             yield
         finally:
             (shop.home / "conf.d" / "postman.conf").write_text(kept)
@@ -588,8 +586,7 @@ def variable_missing_in_one(shop: Foreign) -> Iterator[None]:
     shop.write_replica(2, without="LEDGER_CACHE")
     shop.reread("ledger-api", wait=False)
     try:
-        until(lambda: shop.state("ledger-api-2") in ("FATAL", "BACKOFF"))
-        until(lambda: shop.state("ledger-api-1") == "RUNNING")
+        shop.ends("ledger-api-2", 2)
         yield
     finally:
         shop.write_replica(2)
@@ -603,6 +600,16 @@ def replica_killed_again_and_again(shop: Foreign) -> Iterator[None]:
         psutil.Process(pid).send_signal(signal.SIGKILL)
         until(lambda pid=pid: shop.state("ledger-api-2") == "RUNNING" and shop.pid("ledger-api-2") != pid)
     yield
+
+
+@contextmanager
+def killed_after_a_variable_was_missing(shop: Foreign) -> Iterator[None]:
+    """The variable is back, and the replica has served since; its log still has the lines."""
+    with variable_missing_in_one(shop):
+        pass
+    until(lambda: shop.gauge(2, "http_server_requests_seconds_count") > 50)
+    with replica_killed_again_and_again(shop):
+        yield
 
 
 @contextmanager
@@ -994,7 +1001,7 @@ CASES = [
         "a replica listens on another port",
         replica_on_another_port,
         "ledger-api-2 runs and does not listen where everybody asks it: a wrong setting.",
-        {"port_conflict": right("not_listening"), "api_down": right("errors", says="ledger-api-2")},
+        {"port_conflict": right("not_listening"), "api_down": right("errors", says="ledger-api-2|1 of 2")},
         {"port_conflict_listen_seconds": 2},
     ),
     Case(
@@ -1041,6 +1048,14 @@ CASES = [
         replica_killed_again_and_again,
         "Something kills ledger-api-2. It is up just now: watch it.",
         {"crash_loop": right("unexplained restarted_lately", remedies="clean_restart")},
+        {"crash_loop_settled_seconds": 30},
+    ),
+    Case(
+        "a replica is killed, and a variable was missing before",
+        killed_after_a_variable_was_missing,
+        "Something kills ledger-api-2. The variable is there again: what its log said before does not explain SIGKILL.",
+        {"crash_loop": right("unexplained restarted_lately", remedies="clean_restart")},
+        {"crash_loop_settled_seconds": 30},
     ),
     Case(
         "the metrics of a replica hang",
@@ -1071,7 +1086,7 @@ CASES = [
         changed_by_hand,
         "Somebody edits on the host: say so before anything is checked out.",
         {"rollback": right("checkout_not_clean")},
-        {"rollback_to": "HEAD~1"},
+        {"rollback_to": "opened"},
     ),
     Case(
         "the revision to go back to is not there",
@@ -1100,7 +1115,7 @@ CASES = [
         "a replica listens on ::1 only",
         replica_on_ipv6_only,
         "ledger-api-2 has its port, but not on the address at which everybody asks it.",
-        {"port_conflict": right("not_listening"), "api_down": right("errors", says="ledger-api-2")},
+        {"port_conflict": right("not_listening"), "api_down": right("errors", says="ledger-api-2|1 of 2")},
         {"port_conflict_listen_seconds": 2},
     ),
     Case(

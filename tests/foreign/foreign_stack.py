@@ -264,6 +264,7 @@ class Foreign:
             (self.checkout / "ledger.txt").write_text(f"{number}\n")
             self.git("add", "-A")
             self.git("commit", "-q", "-m", subject)
+        self.git("tag", "opened", "HEAD~2")
         old = time.time() - 7 * 86400
         for path in [*self.checkout.rglob("*"), self.checkout]:
             os.utime(path, (old, old))
@@ -390,6 +391,12 @@ class Foreign:
     def pid(self, name: str) -> int:
         return self.rpc("getProcessInfo", self.full(name))["pid"]
 
+    def ends(self, name: str, times: int) -> None:
+        """Wait until a program has ended by itself so many times more."""
+        log, words = self.home / "supervisord.log", f"exited: {name} "
+        before = log.read_text().count(words)
+        until(lambda: log.read_text().count(words) >= before + times)
+
     def restart(self, name: str, wait: bool = True) -> None:
         with contextlib.suppress(Fault):
             self.rpc("stopProcess", self.full(name))
@@ -492,6 +499,8 @@ class Foreign:
             for name in ("turnstile", *REPLICAS):
                 self.restart(name)
             self.settle()
+        # What a log says of the test before is not of this one.
+        self.rpc("clearAllProcessLogs")
 
     @contextlib.contextmanager
     def stopped(self, *pids: int) -> Iterator[None]:
