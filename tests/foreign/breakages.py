@@ -37,6 +37,7 @@ class Right:
         healthy: nothing that this runbook is for is wrong.
         unknown: to say that it cannot be seen is honest.
         says: words of which one has to be in what it says, such as the replica's name.
+        handed_over: nobody said what is right for it; only what it would do is judged.
     """
 
     causes: frozenset[str] = frozenset()
@@ -45,6 +46,7 @@ class Right:
     healthy: bool = False
     unknown: bool = True
     says: tuple[str, ...] = ()
+    handed_over: bool = False
 
 
 def right(causes: str = "", remedies: str = "", also: str = "", says: str = "", **more: Any) -> Right:
@@ -85,11 +87,15 @@ def _filled(value: Any, shop: Foreign) -> Any:
 
 def verdict(one: Right, run: dict[str, Any]) -> str:
     """How a run is to be judged: "named", "honest", "healthy", or what is wrong with it."""
-    problems = {finding["cause"] for finding in run.get("findings", []) if finding["status"] == "problem"}
+    if "findings" not in run:
+        return f"WRONG: broke off: {run['summary']}"
+    problems = {finding["cause"] for finding in run["findings"] if finding["status"] == "problem"}
     remedies = {step["remedy"] for step in run["plan"]["steps"] if step["available"]} if run.get("plan") else set()
-    said = str([run["summary"], run.get("findings"), run.get("plan")])
+    said = str([run["summary"], run["findings"], run.get("plan")])
     if strange := remedies - one.remedies:
         return f"WRONG: needless remedy {sorted(strange)}"
+    if one.handed_over:
+        return "honest"
     if run["outcome"] == "healthy":
         return "healthy" if one.healthy else "WRONG: false healthy"
     if problems & one.causes:
@@ -739,6 +745,7 @@ CASES = [
             "db_pool": right(),
             "latency": right(),
         },
+        wrong="api_down names errors for a replica that gives no answer at all",
     ),
     Case(
         "one replica leaks its connections",
@@ -776,7 +783,10 @@ CASES = [
         "PgBouncer stands still",
         bouncer_stands_still,
         "PostgreSQL is well; PgBouncer does not answer. Restart PgBouncer, not the database and not the API.",
-        {"db_pool": right("way_hangs waiting_unexplained"), "db_down": right("application_locked_out")},
+        {
+            "db_pool": right("way_hangs waiting_unexplained", also="application_unknown"),
+            "db_down": right("application_locked_out"),
+        },
         SHORT,
     ),
     Case(
@@ -808,6 +818,7 @@ CASES = [
             "db_down": right("role_limit_used_up role_limit_full application_locked_out", healthy=True),
         },
         SHORT,
+        wrong="db_pool says that the way hangs, where the limit of the role is used up",
     ),
     Case(
         "ALTER TABLE waits behind a long SELECT",
@@ -901,6 +912,7 @@ CASES = [
         "No new session begins, and those that are open work. Do not restart what serves.",
         {"db_down": right("logins_hang"), "db_pool": right("waiting_unexplained")},
         {"db_down_timeout_seconds": 6},
+        wrong="db_down would restart a database that serves, because pg_isready fails",
     ),
     Case(
         "the database was stopped",
@@ -930,6 +942,7 @@ CASES = [
         shows(whole=False),
         "Clients that do not know the intermediate refuse it: show the whole chain.",
         {"certificate_expiry": right()},
+        wrong="certificate_expiry says that the authorities are seen, which are not shown",
     ),
     Case(
         "the intermediate ends tomorrow",
@@ -1009,18 +1022,21 @@ CASES = [
         stranger_on_the_port,
         "Some other process took the port of ledger-api-2. Ask its owner; end it if nobody misses it.",
         {"port_conflict": right("stranger", remedies="end_process"), "crash_loop": right("port_in_use")},
+        wrong="crash_loop hands over for the group, which has no port, instead of its member",
     ),
     Case(
         "the worker does nothing",
         worker_does_nothing,
         "postman runs and has sent nothing for seconds; its health says 503. Running is not working.",
         {"crash_loop": right()},
+        wrong="crash_loop does not weigh what health_url answers",
     ),
     Case(
         "the worker stands still",
         worker_stands_still,
         "postman is stopped by a signal; its manager says that it runs.",
         {"crash_loop": right("unexplained")},
+        wrong="crash_loop takes what its manager calls running for working",
     ),
     Case(
         "the worker ends with 0 every second",
@@ -1056,6 +1072,7 @@ CASES = [
         "Something kills ledger-api-2. The variable is there again: what its log said before does not explain SIGKILL.",
         {"crash_loop": right("unexplained restarted_lately", remedies="clean_restart")},
         {"crash_loop_settled_seconds": 30},
+        wrong="crash_loop explains a SIGKILL by lines of log from before",
     ),
     Case(
         "the metrics of a replica hang",
@@ -1080,6 +1097,7 @@ CASES = [
         code(2, metrics="old"),
         "ledger-api-2 says the same for ever: half cannot be seen, and whoever reads only sums does not notice.",
         {"error_rate": right(), "latency": right()},
+        wrong="error_rate and latency judge by the other replica alone, and do not say so",
     ),
     Case(
         "the checkout was changed by hand",
@@ -1103,6 +1121,7 @@ CASES = [
             "error_rate": right("provider_failing cache_down", says="rates.example"),
             "cache": right("redis_down stopped_by_person", remedies="restart_redis"),
         },
+        wrong="error_rate hides the provider, whose errors they are, behind Redis",
     ),
     Case(
         "a leak and a lock at once",
@@ -1117,6 +1136,7 @@ CASES = [
         "ledger-api-2 has its port, but not on the address at which everybody asks it.",
         {"port_conflict": right("not_listening"), "api_down": right("errors", says="ledger-api-2|1 of 2")},
         {"port_conflict_listen_seconds": 2},
+        wrong="port_conflict takes a port of ::1 for the one that everybody asks at 127.0.0.1",
     ),
     Case(
         "the manager stands still",
@@ -1129,7 +1149,7 @@ CASES = [
         strange_sessions,
         "cron-export has all that is left. The shop has its own through PgBouncer and is served; nobody new gets in. End those of cron-export.",
         {
-            "db_pool": right("max_connections_reached leaked_sessions", also="", says="cron-export"),
+            "db_pool": right("max_connections_reached leaked_sessions connections_refused"),
             "db_down": right("too_many_connections"),
         },
         {"db_pool_idle_seconds": 1},
@@ -1138,7 +1158,7 @@ CASES = [
         "the shopfront stands still",
         shopfront_stands_still,
         "Its port accepts and nobody answers.",
-        {"certificate_expiry": right(), "crash_loop": right("unexplained")},
+        {"certificate_expiry": right()},
     ),
     Case(
         "the endpoint of the certificate has no TLS",
@@ -1162,7 +1182,7 @@ CASES = [
         "Redis evicts all the time",
         larder_evicts,
         "Somebody writes more than it holds, and prices are pushed out.",
-        {"cache": right("evicting evicting_but_useful low_hit_rate")},
+        {"cache": right("evicting low_hit_rate", healthy=True, says="evicts")},
     ),
     Case(
         "PgBouncer has one connection, and is what the inventory names",
@@ -1177,5 +1197,6 @@ CASES = [
         "The pooler answers and has no server. PostgreSQL is well; restarting it does not help.",
         {"db_down": right("pooler_answers not_reached_from_here")},
         {"system_database": THROUGH},
+        wrong="db_down would restart a database behind a pooler that has lost it",
     ),
 ]

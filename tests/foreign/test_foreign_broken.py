@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from breakages import CASES, verdict
+from breakages import CASES, Right, replica_on_another_port, verdict
 
 
 @pytest.mark.parametrize(
@@ -15,8 +15,21 @@ from breakages import CASES, verdict
 def test_it_is_judged_right(shop, case):
     with case.breaks(shop):
         play = shop.play(*case.rights, **case.settings(shop))
-    runs = {run["runbook"]: run for run in play.runs}
-    assert set(case.rights) <= set(runs), play.output[-2000:]
-    judged = {runbook: verdict(one, runs[runbook]) for runbook, one in case.rights.items()}
-    wrong = {runbook: [said, runs[runbook]["summary"]] for runbook, said in judged.items() if said.startswith("WRONG")}
+    assert set(case.rights) <= {run["runbook"] for run in play.runs}, play.output[-2000:]
+    # What another runbook is handed over to may do what one of them may.
+    handed = Right(remedies=frozenset[str]().union(*(one.remedies for one in case.rights.values())), handed_over=True)
+    judged = [(run, verdict(case.rights.get(run["runbook"], handed), run)) for run in play.runs]
+    wrong = [(run["runbook"], said, run["summary"]) for run, said in judged if said.startswith("WRONG")]
     assert not wrong, f"{case.expert}\n{wrong}"
+
+
+@pytest.mark.xfail(
+    strict=True, reason="what is handed over to wants an endpoint of the group, whatever its own variable says"
+)
+def test_a_runbook_is_handed_over_to_where_only_the_replicas_have_metrics(shop):
+    """system_endpoints names the replicas, and the variables of each runbook do."""
+    names = {"ledger-api-1", "ledger-api-2"}
+    endpoints = {name: url for name, url in shop.inventory()["system_endpoints"].items() if name in names}
+    with replica_on_another_port(shop):
+        play = shop.play("api_down", system_endpoints=endpoints)
+    assert {"api_down", "error_rate"} == {run["runbook"] for run in play.runs if "findings" in run}, play.output[-2000:]
