@@ -6,19 +6,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from foreign_stack import Foreign, running
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[Foreign]:
+def stack() -> Iterator[Any]:
+    # The collection can be imported only where pytest has begun.
+    from foreign_stack import running
+
     with running() as started:
         yield started
 
 
 @pytest.fixture
-def shop(stack: Foreign) -> Iterator[Foreign]:
+def shop(stack: Any) -> Iterator[Any]:
     """The stack with nothing wrong, before the test and after it."""
     stack.heal()
     yield stack
