@@ -37,7 +37,6 @@ options:
 
 import json
 import os
-import re
 import time
 import uuid
 from pathlib import Path
@@ -48,17 +47,12 @@ from ansible.plugins.callback import CallbackBase
 from ..module_utils.text.masking import masked
 from ..module_utils.text.one_line import inert, one_line
 from ..plugin_utils import lifecycle
+from ..plugin_utils.failures import failure
 from ..plugin_utils.plain import plain
 from ..plugin_utils.plan_in_words import NOTICED
 from ..plugin_utils.record_markdown import markdown
 
 COLLECTION = "oncall.runbooks."
-
-# What Ansible says around the reason that an argument has no value.
-_AROUND = re.compile(
-    r"^Task failed: Finalization of task args for '[^']*' failed: Error while resolving value for '[^']*': "
-    r"(The filter plugin '(?:ansible\.builtin\.mandatory|oncall\.runbooks\.system_metric)' failed: )?"
-)
 
 
 class CallbackModule(CallbackBase):
@@ -96,8 +90,7 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         if not self._collect(result) and not ignore_errors and not self._is_the_end(result):
-            message = _AROUND.sub("", str(result._result.get("msg") or "no message"))
-            self._trouble[result._host.get_name()] = f"{result._task.get_name()}: {masked(message, 500)}"
+            self._trouble[result._host.get_name()] = failure(result._task, result._result.get("msg"))
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
         message = masked(result._result.get("msg") or "no message", 500)

@@ -186,8 +186,9 @@ def _weigh_one(
         try:
             row["shown" if key == "when" else key] = work_out(claim.get(key, ""))
         except CannotTell as error:
-            # What matters is why it is not shown, which is worked out last.
-            row["reason"] = told_of(error)
+            # Words that cannot be made, as a share of nothing, are no reason why it is not shown.
+            if key == "when":
+                row["reason"] = told_of(error)
     if row["shown"] and (reason := missed(claim["when"])):
         row.update(shown=None, reason=reason)
     return row

@@ -301,4 +301,6 @@ def test_no_runbook_is_healthy_without_what_it_requires(tmp_path, runbook):
     inventory.write_text(json.dumps({"all": {"hosts": {"stack": host}}}))
     play = Player(tmp_path, tmp_path).play("-i", str(inventory), playbook=f"playbooks/{runbook}.yml", run_hosts="stack")
     assert (play.code, play.outcome) == (2, "unknown"), play.output
-    assert re.search(r": ((set|give) system_\w+|'system_\w+' is undefined)", play.run["summary"]), play.run["summary"]
+    assert re.search(
+        r"(^|: )((set|give) system_\w+|'system_\w+' is undefined|system_endpoints has no api: )", play.run["summary"]
+    ), play.run["summary"]

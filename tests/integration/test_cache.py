@@ -64,11 +64,11 @@ def test_one_that_hangs_is_restarted_and_the_api_is_not(healthy_lab, player):
     assert again.causes() == again.causes("unknown") == []
 
 
-def named(lab: Lab, player: Any, cause: str, **variables: Any) -> Any:
-    """The play that names a cause, which has no remedy, and touches nothing."""
+def named(lab: Lab, player: Any, *causes: str, **variables: Any) -> Any:
+    """The play that names these causes, which have no remedy, and touches nothing."""
     before = pids(lab)
     play = player.play(playbook=PLAYBOOK, run_until="plan", **variables)
-    assert (play.code, play.outcome, play.causes()) == (0, "planned", [cause]), play.output
+    assert (play.code, play.outcome, play.causes()) == (0, "planned", [*causes]), play.output
     assert play.run["plan"]["steps"] == []
     assert pids(lab) == before
     return play
@@ -135,7 +135,7 @@ def test_the_application_has_the_wrong_password(healthy_lab, player):
         try:
             client.client_kill_filter(_type="normal", skipme=True)
             with users(lab):
-                play = named(lab, player, "unreachable_from_app", system_redis=reach)
+                play = named(lab, player, "application_refused", "unreachable_from_app", system_redis=reach)
             assert "s3cret" not in play.output + str(play.run)
             named(lab, player, "credentials", system_redis={**reach, "password": "old"})
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import stat
 import threading
 import time
@@ -13,6 +14,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from plays import Play
 
 from lab import Lab
 from lab.database import connect
@@ -53,6 +55,16 @@ def test_healthy(healthy_lab, player):
     assert state_of(healthy_lab) == before
 
 
+# What a person sees of a run that helps.
+STEPS = ["looking", "found", "waiting", "looking", "found", "asking", "acting", "changed", "proving"]
+
+
+def steps_of(play: Play) -> list[str]:
+    """The steps as they were shown; several changes in a row are one."""
+    steps = re.findall(r"^(\w+): +\[lab\] ", play.output, re.MULTILINE)
+    return [step for step, before in zip(steps, ["", *steps], strict=False) if step != before]
+
+
 def test_high_usage_is_left_alone(healthy_lab, player):
     healthy_lab.inject("high_usage")
     before = state_of(healthy_lab)
@@ -81,6 +93,7 @@ def test_cause(healthy_lab, player, fault, cause, remedy, restarted):
     fixed = player.play()
     assert (fixed.code, fixed.outcome) == (0, "resolved"), fixed.output
     assert [(a["remedy"], a["state"], a["helped"]) for a in fixed.run["actions"]] == [(remedy, "done", True)]
+    assert steps_of(fixed) == STEPS
     after = state_of(lab)
     assert {name for name, pid in after["pids"].items() if pid != before["pids"][name]} == restarted
     assert lab.pool()["waiting"] == 0

@@ -333,6 +333,11 @@ class TestHealthy:
         found = self.claimed(figures="{{ redis.lag_seconds }} s")
         assert (found["status"], found["msg"]) == ("healthy", "nothing found")
 
+    def test_figures_that_cannot_be_made_are_no_reason_why_it_is_not_shown(self):
+        found = self.claimed(when="redis.role == 'slave'", figures="{{ 1 / 0 }} %")
+        (row,) = found["health"]
+        assert (row["shown"], row["figures"], "reason" in row) == (False, "", False)
+
     def test_text_from_outside_is_data(self):
         found = self.claimed(figures="{{ redis.evil }}")
         assert found["msg"] == "{{ 7 * 7 }}"
