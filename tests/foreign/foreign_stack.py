@@ -331,8 +331,7 @@ class Foreign:
                     "commands": {verb: self.postgres_command(verb) for verb in ("status", "start", "stop", "restart")},
                 },
             },
-            # The first is of the two together: a runbook that is handed over to wants an endpoint of that name.
-            "system_endpoints": {"ledger-api": metrics["ledger-api-1"], **metrics, "postman": f"{url['postman']}/metrics"},
+            "system_endpoints": {"ledger-api": metrics, "postman": f"{url['postman']}/metrics"},
             "system_metrics": {
                 "responses": "http_server_requests_seconds_count",
                 "request_duration": "http_server_requests_seconds",
@@ -357,13 +356,7 @@ class Foreign:
             "system_deployment": {
                 "path": str(self.checkout), "deploy_command": [str(self.home / "deploy")], "services": list(REPLICAS),
             },
-            # Two replicas: each runbook has to be told.
             "api_down_endpoints": health,
-            "db_pool_endpoints": metrics,
-            "error_rate_endpoints": metrics,
-            "latency_endpoints": metrics,
-            "cache_endpoints": metrics,
-            "db_down_endpoints": metrics,
             "db_down_dependants": {name: f"{url}/db" for name, url in health.items()},
             "db_pool_applications": ["ledger-api*"],
             "db_pool_size_variable": "LEDGER_POOL_SIZE",

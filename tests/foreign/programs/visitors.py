@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 # How often in a second each replica is asked for each.
-ROUTES = {"/accounts/{n}": 8, "/prices/{n}": 8, "/transfers": 4, "/reports": 4}
+ROUTES = {"/accounts/{n}": 5, "/prices/{n}": 5, "/transfers": 3, "/reports": 4}
 ports, file = [int(port) for port in sys.argv[1].split(",")], Path(sys.argv[2])
 
 
