@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import inspect
 import json
 import os
 import sys
@@ -270,7 +271,7 @@ def counted(uri: str, handler: Any) -> Any:
             if fails:
                 print(f"ERROR {uri}: KeyError: 'currency'", flush=True)
                 response = JSONResponse({"error": "internal"}, fails)
-            elif asyncio.iscoroutinefunction(handler):
+            elif inspect.iscoroutinefunction(handler):
                 response = await handler(request)
             else:
                 response = await asyncio.to_thread(handler, request)
