@@ -320,7 +320,6 @@ def _mounted(shop: Foreign, options: str) -> Iterator[Path]:
     if os.geteuid() != 0:
         left_out("only root mounts a filesystem")
     spool = shop.home / "spool"
-    spool.mkdir(exist_ok=True)
     subprocess.run(["mount", "-t", "tmpfs", "-o", options, "spool", str(spool)], check=True, timeout=30)
     try:
         yield spool

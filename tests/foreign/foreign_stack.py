@@ -97,6 +97,7 @@ class Foreign:
     def start(self) -> None:
         (self.home / "conf.d").mkdir()
         (self.home / "state").mkdir()
+        (self.home / "spool").mkdir()
         self._start_database()
         self.write_bouncer()
         self._write_certificate()
@@ -364,6 +365,8 @@ class Foreign:
                 "shopfront": f"tls://127.0.0.1:{self.port['shopfront']}?name=shop.example",
             },
             "port_conflict_service": "ledger-api-2",
+            # Not what other stacks of this machine have mounted.
+            "disk_full_paths": [str(self.home), str(self.home / "spool")],
         }  # fmt: skip
 
     # Work on it.
