@@ -62,7 +62,7 @@ contract: .venv/test.stamp ## what every role and module has to keep
 
 # These wait more than they compute, the more the fewer containers are in it.
 integration: .venv/test.stamp ## every cause, on the real stack
-	pytest --numprocesses 3 --dist worksteal tests/integration
+	pytest --numprocesses 3 --dist worksteal tests/integration tests/foreign
 
 # Playbooks, and services that compute: no more than there are processors.
 alerts: .venv/test.stamp ## from an alert to what came of it: oncall serve and its neighbours

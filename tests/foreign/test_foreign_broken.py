@@ -1,0 +1,34 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The foreign stack, broken: each runbook names what a person would name or says that it cannot see, and plans nothing needless."""
+
+from __future__ import annotations
+
+import pytest
+from breakages import CASES, Right, replica_on_another_port, verdict
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, id=case.name.replace(" ", "-"), marks=case.marks()) for case in CASES]
+)
+def test_it_is_judged_right(shop, case):
+    with case.breaks(shop):
+        play = shop.play(*case.rights, **case.settings(shop))
+    assert set(case.rights) <= {run["runbook"] for run in play.runs}, play.output[-2000:]
+    # What another runbook is handed over to may do what one of them may.
+    handed = Right(remedies=frozenset[str]().union(*(one.remedies for one in case.rights.values())), handed_over=True)
+    judged = [(run, verdict(case.rights.get(run["runbook"], handed), run)) for run in play.runs]
+    wrong = [(run["runbook"], said, run["summary"]) for run, said in judged if said.startswith("WRONG")]
+    assert not wrong, f"{case.expert}\n{wrong}"
+
+
+@pytest.mark.xfail(
+    strict=True, reason="what is handed over to wants an endpoint of the group, whatever its own variable says"
+)
+def test_a_runbook_is_handed_over_to_where_only_the_replicas_have_metrics(shop):
+    """system_endpoints has each replica by itself, and the runbook's own variable has both."""
+    replicas = shop.inventory()["system_endpoints"]["ledger-api"]
+    with replica_on_another_port(shop):
+        play = shop.play("api_down", system_endpoints=replicas, error_rate_endpoints=replicas)
+    assert {"api_down", "error_rate"} == {run["runbook"] for run in play.runs if "findings" in run}, play.output[-2000:]
