@@ -48,6 +48,23 @@ def reasons(heads: list[Row], found: Row) -> dict[str, dict[str, Any]]:
     }
 
 
+def without_answer(probed: Row, service: Row, found: Row) -> list[dict[str, str]]:
+    """What runs and does not work, as its health URL or its health check says, each with the ``reason``.
+
+    What ends again and again, has just been started or does not run at all cannot answer yet; others are named for that.
+    """
+    settling = {one["service"] for one in found["looping"]} | {line.split()[0] for line in found["recent"]}
+    services = service["services"]
+    down = {name for name, one in services.items() if one.get("state") != "running"}
+    reasons = {name: probed["endpoints"][name]["reason"] for name in probed["failing"]}
+    for name, one in services.items():
+        if one.get("health") == "unhealthy":
+            said = one.get("health_output") or "it prints nothing"
+            check = f"the health check of {one['weakest']}" if (one.get("replicas") or 1) > 1 else "its health check"
+            reasons.setdefault(name, f"{check} fails: {said}")
+    return [{"service": name, "reason": reason} for name, reason in reasons.items() if name not in settling | down]
+
+
 def _signs_of(one: Row) -> list[str]:
     told = [reason for reason, key in _SIGNS.items() if one[key]]
     if not (one["no_room"]["ended"] and one["no_room"]["what"]):

@@ -228,7 +228,11 @@ MEASURED_CONCLUDED = {
     "ended, by whom cannot be told": (
         {"api": running(state="exited", exit_code=143, stopped_by_person=None)}, "unknown", [], [], [],
     ),
-    "something else: slow, not crashing": ({"api": running(health="unhealthy", cpu_ratio=0.99)}, "healthy", [], [], []),
+    "something else: slow, not crashing": ({"api": running(cpu_ratio=0.99)}, "healthy", [], [], []),
+    "it runs, and its health check fails": ({"api": running(health="unhealthy")}, "problem", ["does_not_answer"], [], []),
+    "one ends again and again, so that the health check of another fails": (
+        {"redis": crashing("bye"), "api": running(health="unhealthy")}, "problem", ["unexplained"], ["clean_restart"], [],
+    ),
     "one cannot be seen": ({"redis": unseen()}, "unknown", [], [], []),
     "none can be seen": (dict.fromkeys(WELL, unseen()), "unknown", [], [], []),
     "its log cannot be read": ({"api": crashing(log_tail=None)}, "unknown", [], [], []),
@@ -240,6 +244,59 @@ def test_concluded(diagnose, measured):
     changes, *expected = MEASURED_CONCLUDED[measured]
     result = diagnose("crash_loop", {"service": observed({**WELL, **changes})}, **SYSTEM)
     assert list(concluded(result)) == expected
+
+
+SILENT = {
+    "available": True,
+    "ok": False,
+    "error": "timeout",
+    "reason": "GET http://h/ready: no complete answer within 5 s",
+}
+STALE = {
+    "available": True,
+    "ok": False,
+    "error": "bad_status",
+    "reason": "GET http://h/ready answers 503, expected was 200 to 299",
+}
+FINE = {"available": True, "ok": True, "error": "", "reason": ""}
+DARK = {"available": False, "ok": None, "error": "dns", "reason": "h has no address"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "answers", "status", "words"),
+    [
+        ({}, {"worker": FINE, "api": FINE}, "healthy", ["4 of 4 services run"]),
+        # A worker that does no round any more, and a process that is stopped, run for their manager.
+        ({}, {"worker": STALE}, "problem", ["worker (GET http://h/ready answers 503"]),
+        ({}, {"worker": SILENT, "api": STALE}, "problem", ["worker (GET", "api (GET"]),
+        # A name of one's own is no service, and is what does not work.
+        ({}, {"queue": STALE}, "problem", ["queue (GET"]),
+        # It could not be asked: nothing is said of it.
+        ({}, {"worker": DARK}, "healthy", ["4 of 4 services run"]),
+        # It has just come up, ends again and again or was stopped: it cannot answer.
+        ({"worker": again(600, 1, 5)}, {"worker": SILENT}, "problem", ["worker was started again by itself"]),
+        (
+            {"worker": running(state="exited", exit_code=0, stopped_by_person=True)},
+            {"worker": SILENT},
+            "healthy",
+            ["left alone"],
+        ),
+    ],
+    ids=["well", "a worker stands still", "two", "a name", "not asked", "just started", "stopped"],
+)
+def test_what_runs_and_does_not_work_is_not_healthy(diagnose, changes, answers, status, words):
+    seen = {
+        "service": observed({**WELL, "worker": running(), **changes}),
+        "http_probe": {
+            "available": True, "endpoints": answers, "limits": [],
+            "failing": [name for name, answer in answers.items() if answer["ok"] is False],
+            "unknown": [name for name, answer in answers.items() if answer["ok"] is None],
+        },
+    }  # fmt: skip
+    system = {**SYSTEM, "system_services": {**SYSTEM["system_services"], "worker": COMPOSE}}
+    result = diagnose("crash_loop", seen, **system, crash_loop_ready_urls=dict.fromkeys(answers, "http://h/ready"))
+    assert (result["status"], result["plan"]["steps"]) == (status, []), result["msg"]
+    assert [word for word in words if word not in result["msg"]] == [], result["msg"]
 
 
 def finding(result: dict[str, Any], cause: str) -> dict[str, Any]:

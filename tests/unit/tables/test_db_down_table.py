@@ -362,6 +362,47 @@ def test_measured_concluded(diagnose, measured):
     assert "s3cret" not in str(result)
 
 
+HERE = {**SYSTEM["system_database"], "host": "127.0.0.1"}
+
+
+def by_command(state: str) -> dict[str, Any]:
+    """What a status command says, for example pg_isready --quiet: 0 or not."""
+    unknown = {"log_tail": None, "stopped_by_person": None, "uptime_seconds": None}
+    return service(state, None, manager="command", exit_code=0 if state == "running" else 2, **unknown)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "error", "state", "place", "problems", "planned"),
+    [
+        # Nothing listens, and its status command says so too.
+        (app(0), "refused", "stopped", HERE, ["database_down"], ["restart_database"]),
+        # It takes the connection and gives no answer, while it serves those who are connected.
+        (app(), "timeout", "stopped", HERE, ["logins_hang"], []),
+        # It serves nobody.
+        (app(0), "timeout", "stopped", HERE, ["hangs"], ["restart_database"]),
+        # Its own status command gets in: what hangs is the way, or a pooler that answers there.
+        (app(0), "timeout", "running", HERE, ["not_reached_from_here"], []),
+        # It answers, though not as was asked: it runs.
+        (app(), "credentials", "stopped", HERE, ["credentials"], []),
+        (app(), "too_many_connections", "stopped", HERE, ["too_many_connections"], []),
+    ],
+)
+def test_a_status_command_that_fails_is_no_proof_that_nothing_runs(
+    diagnose, metrics, error, state, place, problems, planned
+):
+    result = conclude(diagnose, metrics, gone(error), by_command(state), system_database=place)
+    assert (causes_that_are(result, "problem"), [step["remedy"] for step in result["plan"]["steps"]]) == (
+        problems,
+        planned,
+    )
+
+
+def test_over_a_network_the_connection_may_be_held_up_on_its_way(diagnose):
+    result = conclude(diagnose, app(0), gone("timeout"), by_command("stopped"))
+    assert (causes_that_are(result, "problem"), result["plan"]["steps"]) == ([], []), result["msg"]
+    assert result["status"] == "unknown"
+
+
 def test_a_harmless_cause_says_so(diagnose):
     result = conclude(diagnose, app(0), answers(started=3), service())
     assert [one["cause"] for one in result["findings"] if one.get("summary")] == ["reconnecting"]

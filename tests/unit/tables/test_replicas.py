@@ -19,6 +19,7 @@ SYSTEM = {
     "api_down_service": "web",
     "api_down_endpoints": {"health": "http://127.0.0.1:1/health"},
     "crash_loop_services": ["web"],
+    "crash_loop_ready_urls": {},
 }
 EXITED = {
     "state": "exited", "health": None, "exit_code": 1, "uptime_seconds": None, "pid": None, "memory_ratio": None, "cpu_ratio": None,
@@ -76,13 +77,13 @@ MEASURED_CONCLUDED = {
     ),
     "one container is unhealthy": (
         compose(running(), running(**UNHEALTHY)), False,
-        (["hangs"], [{"service": "web", "members": ["shop-web-2"]}]), ([], []),
+        (["hangs"], [{"service": "web", "members": ["shop-web-2"]}]), (["does_not_answer"], []),
     ),
     "both containers are unhealthy": (
-        compose(running(**UNHEALTHY), running(**UNHEALTHY)), False, (["hangs"], [{"service": "web"}]), ([], []),
+        compose(running(**UNHEALTHY), running(**UNHEALTHY)), False, (["hangs"], [{"service": "web"}]), (["does_not_answer"], []),
     ),
     "one container is unhealthy, and the other answers": (
-        compose(running(), running(**UNHEALTHY)), True, (["health_check_fails"], []), ([], []),
+        compose(running(), running(**UNHEALTHY)), True, (["health_check_fails"], []), (["does_not_answer"], []),
     ),
     "all programs run": (group(running(), running()), True, ([], []), ([], [])),
     "one program was given up": (
