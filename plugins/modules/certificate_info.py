@@ -61,7 +61,7 @@ served:
     days_until_valid: {description: "Days until RV(served[].not_before); below 0 where all have begun.", type: float}
     days_left: {description: "Days until it ends; below 0 where it has ended.", type: float}
     matches: {description: "Whether it is for this host; null where nobody asks.", type: bool}
-    chain_complete: {description: "Whether the whole chain was seen.", type: bool}
+    chain_complete: {description: "Whether its issuer was seen too, or it is its own.", type: bool}
     chain_subject: {description: "The issuer in the chain that ends first, if before RV(served[].not_after); else empty.", type: str}
     chain_days_left: {description: "Days until that one ends; null where none ends before.", type: float}
     description: {description: "The endpoint and the end of its certificate, in words.", type: str}

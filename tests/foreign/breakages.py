@@ -881,7 +881,8 @@ CASES = [
         larder_stands_still,
         "It hangs, and the application says so too: restart it.",
         {
-            "cache": right("hangs", remedies="restart_redis"),
+            # A test before may have started it a moment ago.
+            "cache": right("hangs loading", remedies="restart_redis wait_until_ready"),
         },
     ),
     Case(
@@ -912,7 +913,6 @@ CASES = [
             "db_down": right("logins_hang"),
         },
         {"db_down_timeout_seconds": 6},
-        wrong="db_down would restart a database that serves, because pg_isready fails",
     ),
     Case(
         "the database was stopped",
@@ -940,7 +940,6 @@ CASES = [
         shows(whole=False),
         "Clients that do not know the intermediate refuse it: show the whole chain.",
         {"certificate_expiry": right()},
-        wrong="certificate_expiry says that the authorities are seen, which are not shown",
     ),
     Case(
         "the intermediate ends tomorrow",
@@ -1026,15 +1025,13 @@ CASES = [
         "the worker does nothing",
         worker_does_nothing,
         "postman runs and has sent nothing for seconds; its health says 503. Running is not working.",
-        {"crash_loop": right()},
-        wrong="crash_loop does not weigh what health_url answers",
+        {"crash_loop": right("does_not_answer", says="postman")},
     ),
     Case(
         "the worker stands still",
         worker_stands_still,
         "postman is stopped by a signal; its manager says that it runs.",
-        {"crash_loop": right("unexplained")},
-        wrong="crash_loop takes what its manager calls running for working",
+        {"crash_loop": right("does_not_answer", says="postman")},
     ),
     Case(
         "the worker ends with 0 every second",
@@ -1199,6 +1196,5 @@ CASES = [
         "The pooler answers and has no server. PostgreSQL is well; restarting it does not help.",
         {"db_down": right("pooler_answers not_reached_from_here")},
         {"system_database": THROUGH},
-        wrong="db_down would restart a database behind a pooler that has lost it",
     ),
 ]

@@ -524,6 +524,7 @@ class Foreign:
             "run_verify_every_seconds": 1, "run_verify_timeout_seconds": 60, "run_cooldown_seconds": 1, "run_budget_count": 1000,
             "error_rate_window_seconds": 3, "latency_window_seconds": 3, "cache_window_seconds": 3,
             "resource_usage_window_seconds": 3, "resource_usage_samples": 3, "crash_loop_settled_seconds": 5, "api_down_settled_seconds": 5,
+            "db_down_reconnect_seconds": 3,
             # Other tests keep the machine busy.
             "resource_usage_host_cpu_ratio": 2,
             **variables,

@@ -202,7 +202,8 @@ def _described(target, address, chain, is_whole, now):
         "days_until_valid": round((begins - now) / _DAY, 4),
         "days_left": round(days, 4),
         "matches": is_for(target["wanted"], own, target["postgres"]) if target["named"] else None,
-        "chain_complete": is_whole,
+        # Whose issuer is not shown may lack what its clients need, or be of an authority that they know.
+        "chain_complete": is_whole and (own["by"] == own["of"] or bool(issuers)),
         "chain_subject": one_line(last["subject"]) if last else "",
         "chain_days_left": round((last["not_after"] - now) / _DAY, 4) if last else None,
         "description": f"{_named(target, address[0])} {ends}, {_shown(own['not_after'])}",

@@ -34,8 +34,25 @@ def test_a_certificate(tmp_path, days):
         one = seen(server)
     assert one["days_left"] == pytest.approx(days, abs=0.001)
     assert (one["subject"], one["issuer"], one["names"]) == ("127.0.0.1", "root", ["127.0.0.1"])
-    assert (one["matches"], one["chain_complete"], one["chain_days_left"]) == (True, True, None)
+    # Its issuer is not shown: it may be one that clients know, or one that they would need.
+    assert (one["matches"], one["chain_complete"], one["chain_days_left"]) == (True, False, None)
     assert one["description"].startswith(f"it (127.0.0.1, port {server.port}) {'ends in' if days > 0 else 'ended'} ")
+
+
+def test_a_chain_is_complete_where_the_issuer_is_shown_or_it_is_its_own(tmp_path):
+    own, by_root, by_lower = (tmp_path / name for name in ("own", "by_root", "by_lower"))
+    for folder in (own, by_root, by_lower):
+        folder.mkdir()
+    lower = Issued(200, "lower", by=ROOT)
+    files = [
+        Issued(60, "127.0.0.1").write(own),
+        Issued(60, "127.0.0.1", by=ROOT).write(by_root, root=True),
+        # As it should be: the root is with the clients.
+        Issued(60, "127.0.0.1", by=lower).write(by_lower),
+    ]
+    for file in files:
+        with TlsServer(file) as server:
+            assert seen(server)["chain_complete"], file
 
 
 @pytest.mark.parametrize("settings", [{}, {"verify_mode": ssl.CERT_REQUIRED}], ids=["", "wants a certificate of ours"])
