@@ -212,6 +212,26 @@ def test_concluded(diagnose, measured):
     assert list(concluded(result)) == expected
 
 
+@pytest.mark.parametrize(
+    ("uptime", "value", "cause"),
+    [
+        # A pool that still grows lets some wait for a moment; one that is full, or is old, does not grow.
+        (5, {"waiting": 1, "in_use": 2, "max": 25}, "hangs"),
+        (5, {"waiting": 1, "in_use": 25, "max": 25}, "pool_exhausted"),
+        (500, {"waiting": 1, "in_use": 2, "max": 25}, "pool_exhausted"),
+        (5, {"waiting": 1}, "pool_exhausted"),
+        (None, {"waiting": 1, "in_use": 2, "max": 25}, "pool_exhausted"),
+    ],
+)
+def test_a_pool_that_still_grows_is_not_exhausted(diagnose, uptime, value, cause):
+    seen = measure(
+        http_probe=probe(orders=bad()),
+        service=observed({"api": running(health="unhealthy", uptime_seconds=uptime)}),
+        metrics={"available": True, "value": value},
+    )
+    assert concluded(diagnose("api_down", seen, **SYSTEM))[1] == [cause]
+
+
 def measure(**changes: Any) -> dict[str, Any]:
     whole = {
         "http_probe": probe(),
