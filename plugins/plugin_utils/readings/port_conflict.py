@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 from ...module_utils.net.sockets import are_in_the_way
 
@@ -50,3 +52,20 @@ def old(own: list[Row], below: list[Row], seen_service: Row) -> list[Row]:
     known = {one["pid"] for one in below}
     mine = [one for one in own if not one["container"] and one["pid"] not in known]
     return [one for one in mine if one["started_at_seconds"] < began]
+
+
+def asked_at(system_services: Mapping[str, Row], name: str, number: int) -> str:
+    """The address at which its health URL asks for this very port; empty where that is another port, or a name."""
+    try:
+        url = urlsplit(str(system_services[name].get("health_url") or ""))
+        if url.hostname == "localhost" or url.port != int(number):
+            return ""
+        return str(ip_address(url.hostname or ""))
+    except ValueError:
+        return ""
+
+
+def elsewhere(current: list[Row], asked_at: str) -> list[str]:
+    """The addresses that it listens on, where none of them is the one at which it is asked."""
+    held = sorted({address for one in current for address in one["addresses"]})
+    return [] if not asked_at or any(are_in_the_way(one, asked_at) for one in held) else held

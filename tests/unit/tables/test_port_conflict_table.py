@@ -303,6 +303,36 @@ def test_the_service_that_was_handed_over_is_looked_at(diagnose):
     assert "port 8080 of worker is held by" in diagnosis["msg"]
 
 
+@pytest.mark.parametrize(
+    ("listens", "health_url", "problems"),
+    [
+        (["::1"], "http://127.0.0.1:8080/health", ["listens_elsewhere"]),
+        (["127.0.0.1"], "http://[::1]:8080/health", ["listens_elsewhere"]),
+        (["10.0.0.5"], "http://127.0.0.1:8080/health", ["listens_elsewhere"]),
+        (["127.0.0.1"], "http://10.0.0.5:8080/health", ["listens_elsewhere"]),
+        # It is asked where it listens, at least with one of its sockets, or at every address.
+        (["127.0.0.1"], "http://127.0.0.1:8080/health", []),
+        (["::1", "127.0.0.1"], "http://127.0.0.1:8080/health", []),
+        (["0.0.0.0"], "http://10.0.0.5:8080/health", []),
+        (["::"], "http://127.0.0.1:8080/health", []),
+        # What a name stands for, and what another port is, is not known here.
+        (["::1"], "http://shop.example:8080/health", []),
+        (["::1"], "http://localhost:8080/health", []),
+        (["::1"], "http://127.0.0.1:80/health", []),
+        (["::1"], "http://127.0.0.1:no/health", []),
+        (["::1"], "", []),
+    ],
+)
+def test_it_listens_where_it_is_asked(diagnose, listens, health_url, problems):
+    api = {**MANAGERS["supervisor"], "port": 8080, "health_url": health_url}
+    seen = {"service": service("running"), "port": port({**OWN, "addresses": listens})}
+    result = diagnose(
+        "port_conflict", seen, system_services={"api": api}, port_conflict_service="api", port_conflict_port=8080
+    )
+    assert (causes_that_are(result, "problem"), result["plan"]["steps"]) == (problems, []), result["msg"]
+    assert result["status"] == ("problem" if problems else "healthy")
+
+
 @pytest.mark.parametrize("variable", [{"ansible_connection": "winrm"}, {"ansible_shell_type": "powershell"}])
 def test_windows_host(diagnose, variable):
     services = {"api": {"manager": "command", "commands": {}, "port": 8080}}
