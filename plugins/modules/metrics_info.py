@@ -108,6 +108,13 @@ endpoints:
       description: The endpoint before it that has the same URL. They are read once, and their series count once.
       type: str
       returned: when there is one
+unmoved:
+  description:
+    - Names of the endpoints that gave the very same text in every sample while another gave another one. What they count is not known to
+      be of now. Empty with O(prometheus).
+  type: list
+  elements: str
+  returned: always
 metric:
   description: How each metric was measured, by its name.
   type: dict

@@ -78,6 +78,20 @@ def read(endpoints, specs, window_seconds, samples, timeout_seconds):
     }
 
 
+def unmoved(readings):
+    """The endpoints that gave the very same text in every sample, while another one gave another.
+
+    A process counts at least its own time, so that this is a copy of what was true once, or nobody asks that replica for anything.
+    """
+    told = {
+        name: {one.get("content") for one in [*reading["earlier"], reading]}
+        for name, reading in readings.items()
+        if reading.get("earlier")
+    }
+    same = [name for name, contents in told.items() if len(contents) == 1]
+    return same if len(same) < len(told) else []
+
+
 def target_of(url):
     """What a URL asks for, so that two spellings of it are the same: a tuple, or the URL where it cannot be read."""
     from urllib.parse import urlsplit
@@ -138,6 +152,7 @@ def _read_endpoint(url, wanted, timeout_seconds, accept):
         )
         return reading
     reading["available"] = True
+    reading["content"] = hash(body)
     reading["families"] = {key: _samples(body, *key) for key in wanted}
     return reading
 

@@ -60,6 +60,8 @@ def observe(params):
     result["endpoints"] = {
         name: {key: reading[key] for key in shown if key in reading} for name, reading in readings.items()
     }
+    # A server has its own way to tell what is stale.
+    result["unmoved"] = [] if prometheus else source.unmoved(readings)
     result["metric"] = metric
     result["value"] = value
     return result

@@ -909,6 +909,24 @@ def test_a_quantile_over_the_window_forgets_what_was_before(serve):
     assert idle["metric"]["p"]["reason"] == "h: no observations"
 
 
+@pytest.mark.parametrize(
+    ("one", "two", "unmoved"),
+    [
+        ((counters(a=1), counters(a=5)), (counters(a=7), counters(a=7)), ["two"]),
+        ((counters(a=1), counters(a=5)), (counters(a=7), counters(a=9)), []),
+        # All of them at rest: a quiet night, and nothing is known of it.
+        ((counters(a=1), counters(a=1)), (counters(a=7), counters(a=7)), []),
+        # One that died in between did not show the same.
+        ((counters(a=1), counters(a=5)), (counters(a=7), response(b"", "503 Service Unavailable")), []),
+    ],
+    ids=["a copy", "both move", "none moves", "one dies"],
+)
+def test_an_endpoint_that_shows_the_same_while_another_moves_is_named(serve, one, two, unmoved):
+    endpoints = {"one": serve(in_turn(*one)).url(), "two": serve(in_turn(*two)).url()}
+    wanted = {"c": {"family": "c", "measure": "increase"}}
+    assert observe(endpoints, wanted, window_seconds=0.05)["unmoved"] == unmoved
+
+
 # --- observe: ratios -----------------------------------------------------------------------------------------
 
 
