@@ -41,7 +41,7 @@ def cgroup_of(pid, container_id):
 def shared_memory_of(pid):
     """The size of a container's /dev/shm and what is used of it, in bytes; None for what only root may see, or where it has none."""
     try:
-        found = os.statvfs(f"/proc/{pid}/root" + "/dev/shm")
+        found = os.statvfs(f"/proc/{pid}/" + "root/dev/shm")
     except OSError:
         return {"shared_memory_bytes": None, "shared_memory_used_bytes": None}
     size = found.f_blocks * found.f_frsize
