@@ -16,6 +16,8 @@ _ENDED = ("exited", "dead", "fatal", "created")
 _UP = ("running", "starting", "paused")
 _GAPS_TO_BE_SURE = 3
 _HOUR_SECONDS = 3600
+# 128 and the number of SIGKILL, as a shell and an engine tell it.
+_KILLED = 137
 
 
 def crash_loops(
@@ -174,7 +176,9 @@ def _described(
     states.update({other: observed[other] for other in needs if other in observed})
     log = [str(line) for line in one.get("log_tail") or []]
     error = str(one.get("error") or "")
-    reason = reason_of_end(log, error)
+    # Who is killed says nothing about it: what its log says is of a life before.
+    last_words = [] if one.get("signal") == "SIGKILL" or one.get("exit_code") == _KILLED else log
+    reason = reason_of_end(last_words, error)
     return {
         "service": name,
         "state": one["state"],
@@ -186,7 +190,7 @@ def _described(
         "oom_killed": bool(one.get("oom_killed")),
         **reason,
         # What its manager says is newer than the log of a life before.
-        "no_room": shortage_in([error] if lacks(error) else log),
+        "no_room": shortage_in([error] if lacks(error) else last_words),
         "host_port": _host_port(one),
         "needs": needs,
         "unmet": [

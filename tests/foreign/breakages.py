@@ -817,7 +817,6 @@ CASES = [
             "db_pool": right("limit_reached pooler_short waiting_unexplained"),
         },
         SHORT,
-        wrong="db_pool says that the way hangs, where the limit of the role is used up",
     ),
     Case(
         "ALTER TABLE waits behind a long SELECT",
@@ -1022,7 +1021,6 @@ CASES = [
         stranger_on_the_port,
         "Some other process took the port of ledger-api-2. Ask its owner; end it if nobody misses it.",
         {"port_conflict": right("stranger", remedies="end_process"), "crash_loop": right("port_in_use")},
-        wrong="crash_loop hands over for the group, which has no port, instead of its member",
     ),
     Case(
         "the worker does nothing",
@@ -1069,7 +1067,6 @@ CASES = [
         "Something kills ledger-api-2. The variable is there again: what its log said before does not explain SIGKILL.",
         {"crash_loop": right("unexplained restarted_lately", remedies="clean_restart")},
         {"crash_loop_settled_seconds": 30},
-        wrong="crash_loop explains a SIGKILL by lines of log from before",
     ),
     Case(
         "the metrics of a replica hang",
@@ -1119,7 +1116,6 @@ CASES = [
             "error_rate": right("provider_failing cache_down", says="rates.example"),
             "cache": right("redis_down stopped_by_person", remedies="restart_redis"),
         },
-        wrong="error_rate hides the provider, whose errors they are, behind Redis",
     ),
     Case(
         "a leak and a lock at once",

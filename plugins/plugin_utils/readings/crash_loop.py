@@ -30,13 +30,16 @@ def heads(found: Row) -> list[dict[str, Any]]:
     return [dict(one) for one in own or found["looping"][:1]]
 
 
-def reasons(heads: list[Row], found: Row) -> dict[str, dict[str, Any]]:
+def reasons(heads: list[Row], found: Row, system_services: Mapping[str, Row]) -> dict[str, dict[str, Any]]:
     """For each cause of the table whether a service shows its sign (``there``), and the ``first`` that ends for it."""
     signs = {one["service"]: _signs_of(one) for one in heads}
     firsts: dict[str, Row] = {}
     for one in heads:
         for reason in signs[one["service"]][:1]:
             firsts.setdefault(reason, one)
+            # A service can be a part of another one, as a program of a group: only where a port is known can its holder be looked for.
+            if reason == "port_in_use" and not _port(firsts[reason], system_services) and _port(one, system_services):
+                firsts[reason] = one
     named = {one["service"] for one in firsts.values()}
     others = [one["service"] for one in found["looping"] if one["service"] not in named]
     return {
@@ -63,6 +66,10 @@ def without_answer(probed: Row, service: Row, found: Row) -> list[dict[str, str]
             check = f"the health check of {one['weakest']}" if (one.get("replicas") or 1) > 1 else "its health check"
             reasons.setdefault(name, f"{check} fails: {said}")
     return [{"service": name, "reason": reason} for name, reason in reasons.items() if name not in settling | down]
+
+
+def _port(one: Row, system_services: Mapping[str, Row]) -> Any:
+    return one["host_port"] or system_services.get(one["service"], {}).get("port")
 
 
 def _signs_of(one: Row) -> list[str]:

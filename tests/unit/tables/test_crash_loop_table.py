@@ -217,6 +217,14 @@ MEASURED_CONCLUDED = {
         {"api": crashing(state="exited", exit_code=None, signal="SIGSEGV", restarts=None)},
         "problem", ["unexplained"], ["clean_restart"], [],
     ),
+    "somebody kills it, and its log tells of a life before": (
+        {"api": crashing("missing required environment variable DATABASE_URL", exit_code=None, signal="SIGKILL")},
+        "problem", ["unexplained"], ["clean_restart"], [],
+    ),
+    "somebody kills it, as an engine tells it": (
+        {"api": crashing("listen EADDRINUSE: Address already in use 0.0.0.0:8080", exit_code=137)},
+        "problem", ["unexplained"], ["clean_restart"], [],
+    ),
     "ended, and how is not known": (
         {"api": crashing(state="exited", exit_code=None, signal=None, restarts=None)}, "unknown", [], [], [],
     ),

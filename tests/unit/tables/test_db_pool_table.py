@@ -384,6 +384,18 @@ MEASURED_CONCLUDED = {
         ["limit_reached"],
         [],
     ),
+    "the role's limit, and all of its pool waits for that": (
+        pool(14, 8, 8),
+        activity([session() for _ in range(1)], roles=[role(1, 1)]),
+        ["limit_reached"],
+        [],
+    ),
+    "the way hangs, while another role has reached its limit": (
+        pool(14, 8, 8),
+        activity([session(application_name="exporter")], roles=[role(1, 1)]),
+        ["way_hangs", "limit_reached"],
+        [],
+    ),
     "the role's limit, and another program has its connections": (
         pool(7, 1, 25),
         activity([session() for _ in range(1)], roles=[role(3, 3)]),
