@@ -180,7 +180,8 @@ MEASURED_CONCLUDED = {
     "all endpoints are silent": (
         all_("timeout"), running(health="none"), DATABASE, 0, "problem", ["hangs"], ["restart_service"], [],
     ),
-    "one endpoint is silent": (probe(orders=bad("timeout")), running(), DATABASE, 0, "problem", ["errors"], [], ["error_rate"]),
+    "one endpoint is silent": (probe(orders=bad("timeout")), running(), DATABASE, 0, "problem", ["part_hangs"], [], []),
+    "one endpoint is refused": (probe(orders=bad("refused")), running(), DATABASE, 0, "problem", ["part_hangs"], [], []),
     "one endpoint fails": (probe(orders=bad()), running(), DATABASE, 0, "problem", ["errors"], [], ["error_rate"]),
     "all endpoints fail, all else is well": (all_("bad_status"), running(), DATABASE, 0, "problem", ["errors"], [], ["error_rate"]),
     "certificate": (all_("tls"), running(), DATABASE, 0, "problem", ["tls"], [], []),
