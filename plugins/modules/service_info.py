@@ -169,7 +169,8 @@ services:
       sample: 0
     restarts:
       description:
-        - How often the manager has restarted it by itself, with Docker since a person started it, with supervisor as far back as the last 64 KiB of its log tell, and null of a program that has run for an hour.
+        - How often the manager has restarted it by itself, with Docker since a person started it, with supervisor as far back as the
+          last 64 KiB of its log tell, and null of a program that has run for an hour.
       type: int
       sample: 12
     restarts_per_hour:

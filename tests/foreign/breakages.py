@@ -805,7 +805,7 @@ CASES = [
         "ledger-api-2 is refused by the pooler: its configuration. Half of the users get errors. Nothing to restart.",
         {
             "db_down": right("application_locked_out", says="ledger-api-2"),
-            "error_rate": right("errors_unexplained route_failing connection_limit"),
+            "error_rate": right("one_replica", says="ledger-api-2"),
         },
     ),
     Case(
@@ -991,7 +991,7 @@ CASES = [
         "one route of one replica fails",
         code(2, fails={"/prices/{id}": 500}, until_errors=True),
         "/prices of ledger-api-2 fails: its code. Nothing to restart.",
-        {"error_rate": right("route_failing", says="/prices"), "api_down": right(healthy=True)},
+        {"error_rate": right("route_failing one_replica", says="/prices"), "api_down": right(healthy=True)},
     ),
     Case(
         "the provider is slow",
@@ -1010,7 +1010,7 @@ CASES = [
         replica_on_another_port,
         "ledger-api-2 runs and does not listen where everybody asks it: a wrong setting.",
         {
-            "port_conflict": right("listens_elsewhere", says="::1"),
+            "port_conflict": right("not_listening"),
             "api_down": right("part_hangs", says="ledger-api-2"),
         },
         {"port_conflict_listen_seconds": 2},

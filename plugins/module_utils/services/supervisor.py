@@ -211,6 +211,9 @@ def restarts_in(main_log, name, started_at_seconds):
     lines = [
         (found.group("what"), _logged_at(found)) for found in _LOGGED.finditer(main_log) if found.group("name") == name
     ]
+    # A stop puts an end to what was before: restarts count from there on, as with an engine.
+    stops = [number for number, (what, _at) in enumerate(lines) if what == "stopped"]
+    lines = lines[stops[-1] :] if stops else lines
     starts = [at for what, at in lines if what == "spawned"]
     ends = [at for what, at in lines if what == "exited"]
     if not starts:

@@ -272,6 +272,13 @@ def test_how_often_it_was_started_again():
     assert restarts_in(LOOPS, "api", 1000) == pytest.approx([995.6, 997.8, 1000.0])
     assert restarts_in(BY_HAND, "api", 1000) == []
     assert restarts_in(LOOPS, "none", 1000) is None
+    # It was stopped after the loop, and started: what was before is over.
+    stopped = "2026-11-28 14:01:00,000 WARN stopped: api (terminated by SIGTERM)\n"
+    assert restarts_in(LOOPS + stopped, "api", 1000) is None
+    started = "2026-11-28 14:01:01,000 INFO spawned: 'api' with pid 15\n"
+    assert restarts_in(LOOPS + stopped + started, "api", 1000) == []
+    later = LOOPS.replace("14:00:", "14:02:")
+    assert restarts_in(LOOPS + stopped + started + later, "api", 1000) == pytest.approx([995.6, 997.8, 1000.0])
     # With loglevel=warn.
     warnings = "".join(line for line in LOOPS.splitlines(keepends=True) if "exited: api " in line)
     assert restarts_in(warnings, "api", 1000) == pytest.approx([995.6, 997.8, 1000.0])
