@@ -20,7 +20,6 @@ from typing import Any
 
 import psutil
 import psycopg
-import pytest
 from foreign_stack import POOL, Foreign
 
 from ansible_collections.oncall.runbooks.tests.support.debian_programs import left_out
@@ -65,15 +64,10 @@ class Case:
     expert: str
     rights: dict[str, Right]
     variables: dict[str, Any] = field(default_factory=dict)
-    # What came instead, where it is not right yet.
-    wrong: str = ""
 
     def settings(self, shop: Foreign) -> dict[str, Any]:
         """Its variables, with the ports of a stack where they name a program."""
         return {name: _filled(value, shop) for name, value in self.variables.items()}
-
-    def marks(self) -> tuple[pytest.MarkDecorator, ...]:
-        return (pytest.mark.xfail(strict=True, reason=self.wrong),) if self.wrong else ()
 
 
 def _filled(value: Any, shop: Foreign) -> Any:

@@ -9,9 +9,7 @@ import pytest
 from breakages import CASES, Right, verdict, wrong_password_in_one
 
 
-@pytest.mark.parametrize(
-    "case", [pytest.param(case, id=case.name.replace(" ", "-"), marks=case.marks()) for case in CASES]
-)
+@pytest.mark.parametrize("case", [pytest.param(case, id=case.name.replace(" ", "-")) for case in CASES])
 def test_it_is_judged_right(shop, case):
     with case.breaks(shop):
         play = shop.play(*case.rights, **case.settings(shop))
