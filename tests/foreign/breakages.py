@@ -144,7 +144,8 @@ def open_transactions_in_one(shop: Foreign) -> Iterator[None]:
                     "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction' AND now() - state_change > '2 s'"
                 )[0][0]
                 >= POOL
-            )
+            ),
+            told=lambda: str(shop.sql("SELECT pid, usename, state, now() - state_change FROM pg_stat_activity")),
         )
         yield
 

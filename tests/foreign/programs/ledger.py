@@ -128,8 +128,13 @@ def database() -> Iterator[Connection]:
             numbers.pending -= 1
     how = wrong().get("keeps", "")
     if how:
+        try:
+            connection.execute(text("SELECT 1"))
+        except Exception:
+            # A connection that PgBouncer has closed: to keep it would take a place of the pool and hold no transaction.
+            connection.close()
+            raise
         kept.append(connection)
-        connection.execute(text("SELECT 1"))
         if how == "open":
             raise RuntimeError("it was not given back")
         connection.commit()
