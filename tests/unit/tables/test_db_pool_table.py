@@ -22,6 +22,22 @@ SYSTEM = {
 _pids = itertools.count(100)
 
 
+def has(*variables: str) -> dict[str, Any]:
+    """The application, with these environment variables of those that were asked for."""
+    return {"available": True, "services": {"api": {"available": True, "variables": list(variables)}}}
+
+
+@pytest.fixture
+def diagnose(diagnose):
+    """As everywhere, of an application that has the variable which is looked for where none is named."""
+
+    def of_one_that_has_it(runbook: str, observed: dict[str, Any], **variables: Any) -> Any:
+        seen = {"service": has("PG_POOL_MAX"), **observed}
+        return diagnose(runbook, {name: one for name, one in seen.items() if one is not None}, **variables)
+
+    return of_one_that_has_it
+
+
 def session(state: str = "active", seconds: float = 1, query: str = "SELECT 1", **changes: Any) -> dict[str, Any]:
     pid = changes.pop("pid", None) or next(_pids)
     row = {
@@ -680,6 +696,33 @@ def test_the_plan_names_exactly_what_it_touches(diagnose):
     change = {"service": "api", "variable": "PG_POOL_MAX", "url_parameter": "", "from": 25, "to": 35}
     assert step["targets"] == [change]
     assert step["undo"] == {"size": 25}
+
+
+@pytest.mark.parametrize(
+    ("seen", "named", "variable"),
+    [
+        (has("PG_POOL_MAX"), "", "PG_POOL_MAX"),
+        (has(), "", ""),
+        ({"available": False, "reason": "the Docker engine does not answer", "services": {}}, "", ""),
+        # Its process cannot be looked into, or a status command is all there is.
+        ({"available": True, "services": {"api": {"available": True, "variables": None}}}, "", ""),
+        # Where nobody looked: from the controller.
+        (None, "", ""),
+        (has(), "DB_POOL", "DB_POOL"),
+        (has("PG_POOL_MAX"), "DB_POOL", "DB_POOL"),
+    ],
+)
+def test_a_variable_that_is_only_assumed_is_in_no_plan_before_the_service_is_seen_to_have_it(
+    diagnose, seen, named, variable
+):
+    observed = {"metrics": PRESSED, "postgres_activity": activity(BUSY), "service": seen}
+    result = diagnose("db_pool", observed, **SYSTEM, db_pool_size_variable=named)
+    assert causes_that_are(result, "problem") == ["pool_too_small"]
+    (step,) = result["plan"]["steps"]
+    assert [one["variable"] for one in step["targets"]] == ([variable] if variable else [])
+    assert step["available"] is bool(variable)
+    advice = str([one for one in result["findings"] if one["cause"] == "pool_too_small"])
+    assert ("Name it in db_pool_size_variable" in advice) is not bool(variable)
 
 
 def test_the_hash_is_over_what_is_touched_and_not_over_what_passes(diagnose):
