@@ -876,6 +876,8 @@ CASES = [
         {
             # A test before may have started it a moment ago.
             "cache": right("hangs loading", remedies="restart_redis wait_until_ready"),
+            # The health URL of the application says which part it is.
+            "api_down": right("errors", says="redis is not well", unknown=False),
         },
     ),
     Case(
