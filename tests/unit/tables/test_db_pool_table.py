@@ -150,6 +150,15 @@ def pool(waiting: float, in_use: float, size: float = 25, replicas: int = 1) -> 
     }
 
 
+def of_replicas(**replicas: tuple[float, float, float]) -> dict[str, Any]:
+    """Waiting, in use and size of each replica's pool, and the sums."""
+    kinds = ("waiting", "in_use", "max")
+    told = {kind: {name: one[place] for name, one in replicas.items()} for place, kind in enumerate(kinds)}
+    sums = {kind: sum(own.values()) for kind, own in told.items()}
+    metric = {kind: {"available": True, "series": len(own), "by_endpoint": own} for kind, own in told.items()}
+    return {"available": True, "value": sums, "metric": metric}
+
+
 NO_METRICS = {
     "available": False,
     "reason": "http://127.0.0.1:8080/metrics: connection refused",
@@ -723,6 +732,27 @@ def test_a_variable_that_is_only_assumed_is_in_no_plan_before_the_service_is_see
     assert step["available"] is bool(variable)
     advice = str([one for one in result["findings"] if one["cause"] == "pool_too_small"])
     assert ("Name it in db_pool_size_variable" in advice) is not bool(variable)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "problems", "says"),
+    [
+        (of_replicas(a=(6, 5, 5), b=(0, 0, 5)), ["one_replica"], "only a has no connection left (5 of 5 in use, 6 requests wait)"),
+        (of_replicas(a=(6, 5, 5), b=(0, 1, 5), c=(2, 5, 5)), ["one_replica"], "only a has no connection left"),
+        # Nobody waits there, or its pool is not used up: the reason is another.
+        (of_replicas(a=(0, 5, 5), b=(0, 0, 5)), [], ""),
+        (of_replicas(a=(3, 2, 5), b=(0, 0, 5)), ["waiting_unexplained"], ""),
+        # One that does not tell its size is not known to be full.
+        (of_replicas(a=(6, 5, 5), b=(0, 0, 5)) | {"metric": {"max": {"available": True, "series": 2}}}, ["waiting_unexplained"], ""),
+    ],
+)  # fmt: skip
+def test_a_replica_without_connections_is_not_hidden_by_the_sum(diagnose, metrics, problems, says):
+    result = diagnose(
+        "db_pool", {"metrics": metrics, "postgres_activity": activity([session() for _ in range(5)])}, **SYSTEM
+    )
+    assert causes_that_are(result, "problem") == problems, result["msg"]
+    assert steps_that_act(result) == []
+    assert says in result["msg"]
 
 
 def test_the_hash_is_over_what_is_touched_and_not_over_what_passes(diagnose):
