@@ -748,7 +748,10 @@ CASES = [
         "The pool of ledger-api-1 is used up by connections that do nothing; restart ledger-api-1. Not a larger pool.",
         {
             "db_pool": right(
-                "one_replica pool_leak held_without_work", remedies="restart_application", says="ledger-api-1", unknown=False
+                "one_replica pool_leak held_without_work",
+                remedies="restart_application",
+                says="ledger-api-1",
+                unknown=False,
             )
         },
         SHORT,

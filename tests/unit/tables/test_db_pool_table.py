@@ -472,6 +472,12 @@ MEASURED_CONCLUDED = {
         ["pooler_short"],
         [],
     ),
+    "a pooler with few connections lets its clients wait": (
+        PRESSED,
+        {**activity(BUSY[:2]), "pooler": {"name": "PgBouncer", "pools": [pooled(7, 0)], "reason": ""}},
+        ["pooler_short"],
+        [],
+    ),
     "a pooler has connections left": (
         PRESSED,
         {**activity(BUSY), "pooler": {"name": "PgBouncer", "pools": [pooled(0, 3)], "reason": ""}},
