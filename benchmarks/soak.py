@@ -23,7 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "collections")]
 
-from ansible_collections.oncall.runbooks.tests.support import promises, rulebook_promises  # noqa: E402
+from ansible_collections.oncall.runbooks.tests.support import killed_runs, promises, rulebook_promises  # noqa: E402
 
 MEBIBYTE = 1024 * 1024
 
@@ -71,6 +71,16 @@ def cut(folder: Path, quick: bool) -> list[Row]:
             Row("the same", f"{found.orphans} processes left; the episodes: {outcomes}", "0", found.orphans == 0),
         ]
     return rows
+
+
+def orphans(folder: Path, quick: bool) -> list[Row]:
+    found = killed_runs.kill_runs(folder, 5 if quick else 100)
+    what = f"{found.kills} kill -9 of oncall run at random moments, {found.begun} after the remedy had begun"
+    measured = f"{found.left} with something left; what was in progress took up to {found.slowest_seconds:.1f} s"
+    return [
+        Row(what, measured, "0", found.left == 0),
+        Row("the same", f"{found.twice} remedies begun twice", "0", found.twice == 0),
+    ]
 
 
 def busy(folder: Path, quick: bool) -> list[Row]:
@@ -134,7 +144,7 @@ def main() -> None:
     parser.add_argument("--page", type=Path, help="write the figures there")
     options = parser.parse_args()
     began = time.monotonic()
-    experiments: list[Callable[[Path, bool], list[Row]]] = [kept, cut, busy]
+    experiments: list[Callable[[Path, bool], list[Row]]] = [kept, cut, orphans, busy]
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         rows = []
         for experiment in experiments:

@@ -54,6 +54,11 @@ PATHS = ("ANSIBLE_CONFIG", "ANSIBLE_VAULT_PASSWORD_FILE")
 RUN_ID = "ONCALL_RUN_ID"
 RECORD_ID = "ONCALL_RECORD_ID"
 UNTOUCHED, UNTOUCHED_FILE = "untouched", "ONCALL_UNTOUCHED_FILE"
+# Tells the callback `record` whose play it is: see plugin_utils/parent_death.py.
+PROGRAM = "ONCALL_PROGRAM"
+# So long may a task that is in progress go on when this program was killed.
+ORPHAN_SECONDS = 120.0
+SEEN_EVERY_SECONDS = 10.0
 DIES_SECONDS = 5.0
 LOOK_EVERY_SECONDS = 0.5
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -142,7 +147,7 @@ def execute(job: Job) -> Ended:
         config.env = {**environment_of(job, config.env), UNTOUCHED_FILE: str(untouched)}
         config.command[0] = beside_python(config.command[0])
         config.pexpect_timeout = LOOK_EVERY_SECONDS
-        watch = _Watch(job)
+        watch = _Watch(job, folder / "lock")
         runner = Runner(config, event_handler=watch.event, cancel_callback=watch.is_over)
         try:
             runner.run()
@@ -166,8 +171,8 @@ def _quoted(text: str) -> str:
 class _Watch:
     """Follows one run."""
 
-    def __init__(self, job: Job) -> None:
-        self._job = job
+    def __init__(self, job: Job, lock: Path) -> None:
+        self._job, self._lock, self._seen_at = job, lock, time.monotonic()
         self._end = Ended()
         self._lines: list[str] = []
         self._seen: set[str] = set()
@@ -207,9 +212,17 @@ class _Watch:
         elif self._deadline is not None and time.monotonic() > self._deadline:
             self._end.status = "timed_out"
         else:
+            self._see()
             return False
         kill(self._job.run_id)
         return True
+
+    def _see(self) -> None:
+        """Leave behind until when this program lived."""
+        if time.monotonic() - self._seen_at > SEEN_EVERY_SECONDS:
+            self._seen_at = time.monotonic()
+            with suppress(OSError):
+                os.utime(self._lock)
 
     def ended(self, code: int) -> Ended:
         if code != 0:
@@ -323,7 +336,7 @@ def environment_of(job: Job, prepared: Mapping[str, str]) -> dict[str, str]:
         ANSIBLE_HOST_PATTERN_MISMATCH="error",
         # Whatever a file of settings says: what is hidden from the log is hidden from this program.
         ANSIBLE_NO_LOG="false",
-        **{RUN_ID: job.run_id, RECORD_ID: job.run_id},
+        **{RUN_ID: job.run_id, RECORD_ID: job.run_id, PROGRAM: f"{os.getpid()} {ORPHAN_SECONDS:g}"},
     )
     return environment
 
@@ -399,8 +412,9 @@ def _sweep(folders: Iterable[Path], spare_living: bool) -> set[str]:
         with suppress(OSError), (folder / "lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             run = folder.name.partition("-")[0]
-            # Cut off between a stop and a start, it would leave a service down.
-            if spare_living and _processes(run):
+            # Cut off between a stop and a start, it would leave a service down. What goes on for so long does not end itself.
+            is_late = abs(time.time() - os.fstat(lock.fileno()).st_mtime) > ORPHAN_SECONDS + SEEN_EVERY_SECONDS
+            if spare_living and not is_late and _processes(run):
                 continue
             # While one lives, it may still begin one.
             if kill(run) and (folder / UNTOUCHED).exists():

@@ -22,7 +22,7 @@ from typing import Any
 import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
 
-from .. import inventory
+from .. import inventory, trust
 from ..errors import OncallError
 from ..execution import sweep
 from . import logs
@@ -99,7 +99,7 @@ class Service:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self.settings = load(file)
+        self.settings = trusted(file)
         self._tokens = Tokens(self.settings.tokens_file) if self.settings.tokens_file else None
         check_sqlite(self.settings.database)
         url = url_of(self.settings.database, self.settings.state_directory)
@@ -267,7 +267,7 @@ class Service:
         """Settings that are wrong change nothing."""
         async with alone:
             try:
-                new = await asyncio.to_thread(load, self._file)
+                new = await asyncio.to_thread(trusted, self._file)
                 await asyncio.to_thread(self._inventory.use, new)
             except OncallError as error:
                 LOG.error("the settings stay what they were: %s", error)
@@ -333,18 +333,27 @@ class _Server(uvicorn.Server):
         self._loop.call_soon_threadsafe(self._over.set)
 
 
+def trusted(file: Path) -> Settings:
+    """The settings, which nobody else may have a say in: Ansible takes their variables for templates, which run commands."""
+    settings = load(file)
+    trust.check("settings", file.expanduser().absolute())
+    return settings
+
+
 def check(file: Path) -> list[str]:
     """What a start would find, and what it would do, in lines; changes nothing.
 
     Raises:
         OncallError: it could not be started; one line that says what to do.
     """
-    settings = load(file)
+    settings = trusted(file)
     names = Inventory(settings, file).names(False)
     if settings.tokens_file:
         Tokens(settings.tokens_file)
     _tls_of(settings)
     check_sqlite(settings.database)
+    if not settings.database:
+        trust.check("state_directory", settings.state_directory, beside=True)
     migration = schema.look(settings.database or sqlite_url(settings.state_directory))
     return [
         f"{file} is right; runbooks: {len(settings.runbooks)}, hosts: {len(names.hosts)}",

@@ -48,6 +48,7 @@ from ..module_utils.text.masking import masked
 from ..module_utils.text.one_line import inert, one_line
 from ..plugin_utils import lifecycle
 from ..plugin_utils.failures import failure
+from ..plugin_utils.parent_death import end_with_program
 from ..plugin_utils.plain import plain
 from ..plugin_utils.plan_in_words import NOTICED
 from ..plugin_utils.record_markdown import markdown
@@ -65,6 +66,7 @@ class CallbackModule(CallbackBase):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        end_with_program()
         self._runs_by_id: dict[tuple[str, str], dict[str, Any]] = {}
         self._trouble: dict[str, str] = {}
         self._states: dict[str, dict[str, Any]] = {}

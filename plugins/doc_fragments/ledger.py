@@ -13,7 +13,11 @@ options:
     description:
       - Absolute path of the file, the same for all controllers.
       - A symbolic link, a file of another user than this one or root, and a file that others may write to are
-        refused.
+        refused. So is a path through a folder, or behind a link in a folder, that anybody but this user and root may
+        write to, who could take the file away or put a journal beside it.
+      - The group of a folder counts as nobody else where this user, or the folder's owner, is alone in it (a user private
+        group, or C(root)) and the folder has no access list. A folder with the sticky bit such as C(/tmp) may be on the way,
+        and not hold the file itself.
     type: path
     default: /var/lib/oncall/ledger.sqlite3
   timeout_seconds:

@@ -16,7 +16,9 @@ description:
   - Refuses a checkout that is at any other commit, has changes that are not committed, or has a merge, a rebase or another
     C(git) half done. Untracked files stay; an untracked file in the way makes it refuse.
   - Fails where the command leaves another commit checked out, for example because it pulls.
-  - No hook runs, nothing is fetched, and variables C(GIT_*) of the environment are ignored by the move.
+  - No hook runs, nothing is fetched, and variables C(GIT_*) of the environment are ignored by the move. The filters that the
+    checkout's configuration names (C(git-lfs) is one) run while it is moved, as they make the files what they have to be; what
+    is looked at before, also in check mode, runs nothing.
 author: oncall.runbooks maintainers (@oncall-runbooks)
 attributes:
   check_mode:
@@ -97,7 +99,8 @@ def main():
     if not seconds > 0:
         module.fail_json(msg="timeout_seconds must be above 0")
     try:
-        moved = move(Checkout(path, Deadline(_GIT_SECONDS)), params["from_revision"], wanted, module.check_mode)
+        with Checkout(path, Deadline(_GIT_SECONDS)) as checkout:
+            moved = move(checkout, params["from_revision"], wanted, module.check_mode)
     except (GitError, ValueError) as error:
         module.fail_json(msg=str(error))
     except DeadlineExceeded as error:
@@ -109,7 +112,8 @@ def main():
     if ended["error"] or ended["exit_code"] != 0:
         module.fail_json(msg=masked(f"at {wanted}: {failure(params['command'], ended, seconds)}"), **result)
     try:
-        left_at = Checkout(path, Deadline(_GIT_SECONDS)).head()
+        with Checkout(path, Deadline(_GIT_SECONDS)) as checkout:
+            left_at = checkout.head()
     except (GitError, DeadlineExceeded) as error:
         module.fail_json(msg=f"after the command: {error}", **result)
     if left_at != wanted:

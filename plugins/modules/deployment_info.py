@@ -12,10 +12,12 @@ version_added: 0.1.0
 short_description: Tell what is deployed from a git checkout, since when, and what was before
 description:
   - Asks C(git) on the managed host about the checkout that a stack is deployed from. Nothing is fetched and nothing is
-    written, no hook runs, and variables C(GIT_*) of the environment are ignored.
+    written, and variables C(GIT_*) of the environment are ignored.
+  - Nothing runs that the checkout's configuration names, no hook, filter, monitor or helper. Of its settings only those
+    count that say how names and contents are compared, what is ignored, and which branch another one follows.
   - Since when a commit is checked out, and which was before it, is what the checkout's reflog says. A checkout that never
     moved knows none.
-  - A checkout that belongs to another user is not looked at, because its configuration could have C(git) run programs.
+  - A checkout that belongs to another user is not looked at, unless C(safe.directory) of the user's own settings names it.
 author: oncall.runbooks maintainers (@oncall-runbooks)
 extends_documentation_fragment:
   - oncall.runbooks.observer
@@ -85,6 +87,17 @@ changed_files:
   elements: str
   returned: when available
 changed_files_count:
+  description: How many there are, at least.
+  type: int
+  returned: when available
+not_compared_files:
+  description: >-
+    Tracked files, at most 20, of which only a filter (C(git-lfs) is one) could tell whether they are changed, because their
+    time is another than C(git) noted. They are in none of RV(changed_files).
+  type: list
+  elements: str
+  returned: when available
+not_compared_files_count:
   description: How many there are, at least.
   type: int
   returned: when available

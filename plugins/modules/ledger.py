@@ -20,7 +20,9 @@ description:
   - A ledger that cannot be read or written refuses, with RV(guard) V(ledger). It is never repaired,
     removed or replaced.
   - O(state=claim) and O(state=hold) make a missing file with mode 0600, and its missing folder with mode 0700.
-  - Times are those of the managed host's clock. Records of the future (the clock was set back) count as now.
+  - Times are those of the managed host's clock. Records of the future (the clock was set back) count as now,
+    and from the next O(state=claim) on they are records of that moment, so that no cooldown, lock or hold lasts until the
+    clock is there again. A clock before 2026 is taken for one that is not set yet, and changes no record.
 author: "oncall.runbooks maintainers (@oncall-runbooks)"
 extends_documentation_fragment: [oncall.runbooks.ledger]
 attributes:

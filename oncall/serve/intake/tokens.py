@@ -12,6 +12,7 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
+from ... import trust
 from ...errors import OncallError
 
 LOG = logging.getLogger("oncall.tokens")
@@ -63,6 +64,7 @@ class Tokens:
         found = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
         if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
             raise OncallError(f"others can read the tokens_file {self._file}: chmod 600 {self._file}")
+        trust.check("tokens_file", self._file.absolute())
         if not found:
             raise OncallError(f"the tokens_file {self._file} has no token; make one with: openssl rand -hex 32")
         if short := next((number for number, token in enumerate(found, 1) if len(token) < LEAST_LENGTH), 0):

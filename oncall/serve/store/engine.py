@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import sqlalchemy as sa
 
+from ... import trust
 from ...errors import OncallError
 
 FILE, WORKFLOWS_FILE, LOCK_FILE = "oncall.sqlite3", "workflows.sqlite3", "lock"
@@ -90,13 +91,15 @@ def url_of(database: str, state_directory: str) -> str:
         return database
     folder = Path(state_directory)
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        trust.make_folder(folder)
         for name in (FILE, WORKFLOWS_FILE, LOCK_FILE):
             # They have what alerts said, and decide what is done; SQLite gives its other files the same mode.
             (folder / name).touch(mode=0o600)
             (folder / name).chmod(0o600)
     except OSError as error:
         raise OncallError(f"cannot use the state_directory {folder}: {error.strerror}") from None
+    # Afterwards, so that nobody was quicker.
+    trust.check("state_directory", folder, beside=True)
     return sqlite_url(state_directory)
 
 

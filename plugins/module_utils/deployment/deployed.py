@@ -27,7 +27,8 @@ def observe(params):
     """
     path = params["path"]
     try:
-        return dict(_observe(Checkout(path, Deadline(params["timeout_seconds"])), params["revision"]), path=path)
+        with Checkout(path, Deadline(params["timeout_seconds"])) as checkout:
+            return dict(_observe(checkout, params["revision"]), path=path)
     except (GitError, DeadlineExceeded) as error:
         reason = str(error) if isinstance(error, GitError) else f"git in {path}: {error}"
         return {"available": False, "reason": reason, "path": path}
@@ -36,21 +37,22 @@ def observe(params):
 def _observe(checkout, revision):
     head = checkout.head()
     branch = checkout.ended("symbolic-ref", "--quiet", "--short", "HEAD")["stdout"].strip()
-    upstream = checkout.ended("rev-parse", "--abbrev-ref", "--symbolic-full-name", "@{upstream}")
-    changed = checkout.changed_files()
+    changed, not_compared = checkout.changed_files()
     untracked = checkout.untracked_files()
     since, before = last_move(checkout.moves(_MOVES), head)
     return {
         "available": True,
         "revision": head,
         "branch": branch or None,
-        "upstream": upstream["stdout"].strip() or None if upstream["exit_code"] == 0 else None,
+        "upstream": checkout.upstream(branch) or None,
         "commits": checkout.log(COMMITS, head),
         "deployed_at_seconds": since,
         "previous": _described(checkout, before, head) if before else None,
         "wanted": _wanted(checkout, revision, head, branch) if revision else None,
         "changed_files": changed[:_FILES_SHOWN],
         "changed_files_count": len(changed),
+        "not_compared_files": not_compared[:_FILES_SHOWN],
+        "not_compared_files_count": len(not_compared),
         "untracked_files": untracked[:_FILES_SHOWN],
         "untracked_files_count": len(untracked),
         "unfinished": checkout.unfinished(),
@@ -126,7 +128,8 @@ def move(checkout, current, wanted, check_mode):
     unfinished = checkout.unfinished()
     if unfinished:
         raise GitError(f"{checkout.path} has {unfinished} half done; end that first")
-    changed = checkout.changed_files()
+    # Those that only their filter could tell of are refused by git itself where they would be lost.
+    changed, _not_compared = checkout.changed_files()
     if changed:
         raise GitError(
             f"{checkout.path} has changes that are not committed ({', '.join(changed[:5])}); keep or drop them"

@@ -1,7 +1,12 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A git checkout, asked and moved by the program git: without hooks, pagers, prompts and the network."""
+"""A git checkout, asked and moved by the program git: without hooks, pagers, prompts and the network.
+
+What is asked of it is asked through a folder of ours, which has the checkout's objects, references and index, and a
+configuration of ours: see :mod:`own_view`. The checkout's own configuration, which can have git run programs, is read by
+two commands that run none, and has its say where the checkout is moved.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +17,15 @@ from pathlib import Path
 from ..run_command import OUTPUT_LIMIT_BYTES, last_line, run
 from ..text.masking import masked
 from ..text.one_line import one_line
+from .own_view import SETTINGS, OwnView, settings_of, tracking_of
 
-# What the configuration of a repository could have git run, and what would change the answers.
+# Where the checkout's own configuration counts: what it could run that a move does not need, and what would change answers.
 _OPTIONS = (
     *("-c", "core.fsmonitor=false"),
     *("-c", "core.hooksPath=/dev/null"),
-    *("-c", "core.quotePath=false"),
-    *("-c", "i18n.logOutputEncoding=UTF-8"),
-    *("-c", "log.showSignature=false"),
     *("-c", "submodule.recurse=false"),
 )
+_QUOTING = (*("-c", "core.quotePath=false"), *("-c", "i18n.logOutputEncoding=UTF-8"))
 _ENVIRONMENT = {
     "GIT_ALLOW_PROTOCOL": "none",
     "GIT_NO_LAZY_FETCH": "1",
@@ -47,8 +51,13 @@ class GitError(Exception):
     """Why git did not answer, in one line."""
 
 
+def _environment(more):
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    return {**kept, **_ENVIRONMENT, **more}
+
+
 class Checkout:
-    """The work tree at a path.
+    """The work tree at a path; its ``close`` removes what was made to read it, as does the end of a ``with``.
 
     Args:
         path: its top folder.
@@ -64,12 +73,28 @@ class Checkout:
             raise ValueError(f"path is {path!r}; write the absolute path of the checkout")
         self.path = path
         self._deadline = deadline
+        self._view = None
         if not Path(path).is_dir():
             raise GitError(f"there is no folder {path}, or it cannot be read; see system_deployment.path")
-        top, folder = self._lines("rev-parse", "--show-toplevel", "--absolute-git-dir")
+        top, folder = self._lines(self._in_checkout("rev-parse", "--show-toplevel", "--absolute-git-dir"))
         self._folder = Path(folder)
         if os.path.realpath(top) != os.path.realpath(path):
             raise GitError(f"{path} is a folder inside the checkout {top}; name that one in system_deployment.path")
+        try:
+            self._view = OwnView(self._folder, path, settings_of(self._configured(SETTINGS)))
+        except OSError as error:
+            raise GitError(f"no folder could be made to read {path} from: {one_line(error)}; see TMPDIR") from error
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_error):
+        self.close()
+
+    def close(self):
+        """Remove what was made to read it."""
+        if self._view is not None:
+            self._view.close()
 
     def git(self, *arguments):
         """What git prints; at most its last 64 KiB.
@@ -78,17 +103,30 @@ class Checkout:
             GitError: it failed, or could not be run.
             DeadlineExceeded: no time is left.
         """
-        ended = self.ended(*arguments)
-        if ended["error"] or ended["exit_code"] != 0:
-            raise GitError(self._failure(arguments[0], ended))
-        return ended["stdout"]
+        return self._printed(arguments[0], self.ended(*arguments))
 
-    def ended(self, *arguments, reads_only=True):
-        """How git ended, as :func:`run_command.run` tells."""
-        environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-        environment.update(_ENVIRONMENT, GIT_OPTIONAL_LOCKS="0" if reads_only else "1")
-        argv = ["git", *_OPTIONS, "-C", self.path, *arguments]
+    def ended(self, *arguments):
+        """How git ended, as :func:`run_command.run` tells. It reads, and knows nothing of the checkout's configuration."""
+        argv = ["git", *_QUOTING, *self._view.options, *arguments]
+        return run(argv, self._deadline.remaining_seconds(), _environment(self._view.environment))
+
+    def _in_checkout(self, *arguments, reads_only=True):
+        """How git ended that knows the checkout's configuration. Only for what runs nothing of it, and for the move."""
+        environment = _environment({"GIT_OPTIONAL_LOCKS": "0" if reads_only else "1"})
+        argv = ["git", *_QUOTING, *_OPTIONS, "-C", self.path, *arguments]
         return run(argv, self._deadline.remaining_seconds(), environment)
+
+    def _configured(self, pattern):
+        """The settings whose name a pattern fits: pairs of a name and a value, the last one of a name counts."""
+        ended = self._in_checkout("config", "--includes", "-z", "--get-regexp", pattern)
+        if ended["exit_code"] == 1 and not ended["stderr"]:
+            return []
+        return [(*entry.split("\n", 1), "true")[:2] for entry in self._printed("config", ended).split("\0") if entry]
+
+    def _printed(self, command, ended):
+        if ended["error"] or ended["exit_code"] != 0:
+            raise GitError(self._failure(command, ended))
+        return ended["stdout"]
 
     def _failure(self, command, ended):
         text = f"{ended['stderr']} {ended['stdout']}"
@@ -109,10 +147,10 @@ class Checkout:
         how = ended["signal"] or f"exit code {ended['exit_code']}"
         return f"git {command} in {self.path} ended with {how}: {last}"
 
-    def _lines(self, *arguments):
-        lines = self.git(*arguments).splitlines()
+    def _lines(self, ended):
+        lines = self._printed("rev-parse", ended).splitlines()
         if len(lines) != 2:
-            raise GitError(f"git {arguments[0]} in {self.path} gave an answer that is not understood")
+            raise GitError(f"git rev-parse in {self.path} gave an answer that is not understood")
         return lines
 
     def head(self):
@@ -151,10 +189,30 @@ class Checkout:
         """Whether its history is cut off."""
         return self.git("rev-parse", "--is-shallow-repository").strip() == "true"
 
+    def upstream(self, branch):
+        """The branch that a branch follows, or "" where it follows none."""
+        self._view.configure(self._configured(tracking_of(branch)) if branch else [])
+        ended = self.ended("rev-parse", "--abbrev-ref", "--symbolic-full-name", "@{upstream}")
+        return ended["stdout"].strip() if ended["exit_code"] == 0 else ""
+
     def changed_files(self):
-        """The tracked files that differ from what is checked out."""
+        """The tracked files that differ from what is checked out, and those of which only their filter could tell.
+
+        A filter (git-lfs is one) is a program that the checkout's configuration names, so it is not run. Where git has to
+        look into a file that has one, because its time or size is not what git noted, nobody knows.
+        """
         listed = self.git("status", "--porcelain", "-z", "--no-renames", "-uno", "--ignore-submodules=dirty")
-        return [one_line(entry[3:], 200) for entry in listed.split("\0") if entry]
+        entries = [(entry[:2], entry[3:]) for entry in listed.split("\0") if entry]
+        unsure = self._filtered([name for state, name in entries if state == " M"])
+        names = [name for _state, name in entries]
+        return [one_line(name, 200) for name in names if name not in unsure], [one_line(name, 200) for name in unsure]
+
+    def _filtered(self, names):
+        """Those of the files that have a filter."""
+        if not names:
+            return []
+        told = self.git("check-attr", "-z", "filter", "--", *names).split("\0")
+        return [name for name, value in zip(told[::3], told[2::3]) if value not in ("unspecified", "unset")]
 
     def untracked_files(self):
         """The files and folders that are neither tracked nor ignored."""
@@ -216,10 +274,11 @@ class Checkout:
             GitError: it did not come to that, or not cleanly.
         """
         # --keep and not --hard: what came into the tree since it was looked at is refused and not lost.
-        ended = self.ended("reset", "--quiet", "--keep", commit, reads_only=False)
+        ended = self._in_checkout("reset", "--quiet", "--keep", commit, reads_only=False)
         if ended["error"] or ended["exit_code"] != 0:
             raise GitError(f"{self._failure('reset', ended)}; look with git status and git reflog")
-        if self.head() != commit or self.changed_files():
+        self._view.refresh(self._folder)
+        if self.head() != commit or self.changed_files()[0]:
             raise GitError(
                 f"{self.path} is not cleanly at {commit} after git reset; look with git status and git reflog"
             )

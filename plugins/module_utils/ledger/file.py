@@ -11,12 +11,17 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from ..text.one_line import one_line
+from ..trusted_path import make_folder
+from ..trusted_path import objection as objection_to_way
 from .records import SCHEMA, SCHEMA_VERSION
 
 _KEEP_IT = (
     "keep the file: restore a backup, or move it away to start an empty ledger, which forgets this host's"
     " locks, holds and cooldowns"
 )
+
+# What SQLite reads beside its file.
+_BESIDE = ("-journal", "-wal", "-shm")
 
 
 class Unusable(Exception):
@@ -39,6 +44,7 @@ def opened(path, timeout_seconds, write, create):
     try:
         import sqlite3
 
+        _check_folder(path)
         if create and not _present(path):
             _create(path, timeout_seconds)
         if not _present(path):
@@ -73,6 +79,20 @@ def objection(status, uid):
     return ""
 
 
+def _check_folder(path):
+    """Who may write there can take the ledger away, or have SQLite take over what its journal says."""
+    found = objection_to_way(str(Path(path).parent), beside=True)
+    for ending in _BESIDE if not found else ():
+        try:
+            owner = os.lstat(path + ending).st_uid
+        except FileNotFoundError:
+            continue
+        if owner not in (os.geteuid(), 0):
+            found = f"{path}{ending} belongs to uid {owner}; look who put it there, then move it away"
+    if found:
+        raise Unusable(found)
+
+
 def _present(path):
     try:
         found = objection(os.lstat(path), os.geteuid())
@@ -101,7 +121,8 @@ def _create(path, timeout_seconds):
     import tempfile
 
     folder = Path(path).parent
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(str(folder))
+    _check_folder(path)
     descriptor, temporary = tempfile.mkstemp(prefix=f".{Path(path).name}.", suffix=".new", dir=str(folder))
     os.close(descriptor)
     try:

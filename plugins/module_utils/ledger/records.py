@@ -9,6 +9,8 @@ import json
 
 from .spec import KEEP_SECONDS
 
+# 2026-01-01. A clock that says less is one that has not been set since the machine started, and will be.
+_PLAUSIBLE = 1767225600
 SCHEMA_VERSION = 1
 SCHEMA = (
     "CREATE TABLE claims (claim_id INTEGER PRIMARY KEY, run_id TEXT NOT NULL, runbook TEXT NOT NULL,"
@@ -35,10 +37,29 @@ class Records:
         self.now = now
         self._db = db
         self._write = write
+        if db and write and now > _PLAUSIBLE:
+            self._take_back(now)
         claims = db.execute("SELECT * FROM claims ORDER BY claim_id DESC").fetchall() if db else []
         holds = db.execute("SELECT * FROM holds ORDER BY rowid").fetchall() if db else []
         self.claims = [_claim(row, now) for row in claims]
         self.holds = [dict(row) for row in holds if row["until"] is None or row["until"] > now]
+
+    def _take_back(self, now):
+        """Have what was recorded in the future begin now, once.
+
+        It counts as now as long as the clock says so. Where the clock was ahead, by a year perhaps, it would count as now for a
+        year: no cooldown, no lock and no hold would ever end.
+        """
+        self._db.execute(
+            "UPDATE claims SET expires_at = expires_at - started_at + :now, finished_at = min(finished_at, :now),"
+            # A text is more than any number, and damage to be found.
+            " started_at = :now WHERE started_at > :now AND typeof(started_at) = 'real'",
+            {"now": now},
+        )
+        self._db.execute(
+            "UPDATE holds SET until = until - since + :now, since = :now WHERE since > :now AND typeof(since) = 'real'",
+            {"now": now},
+        )
 
     def put_claim(self, claim):
         """Write a new (``claim_id`` None) or changed claim, forget the old ones; the number of the claim."""

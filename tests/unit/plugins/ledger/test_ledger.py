@@ -547,6 +547,58 @@ def test_a_clock_that_was_set_back_lets_nothing_through(book, clock):
     assert claim(book, "r")["granted"]
 
 
+YEAR = 365 * 86400
+
+
+@pytest.mark.parametrize("ahead", [60, 3600, YEAR])
+def test_what_a_clock_that_was_ahead_recorded_rests_from_now_on_and_not_until_then(book, clock, ahead):
+    clock.now = START + ahead
+    run_once(book, "r1", helped=False)
+    run_once(book, "r2", helped=False)
+    clock.now = START
+    assert claim(book, "r3")["guard"] == "cooldown"
+    clock.now += 299
+    assert claim(book, "r3")["guard"] == "cooldown"
+    clock.now += 2
+    # Nor does anybody forget that it did not help, before its window is over.
+    assert claim(book, "r3")["guard"] == "ineffective"
+    clock.now = START + 86401
+    assert claim(book, "r3")["granted"]
+
+
+def test_a_lock_and_a_hold_from_ahead_end_as_well(book, clock):
+    clock.now = START + YEAR
+    assert claim(book, "r1", lock_seconds=600)["granted"]
+    book.hold("a move", until_seconds=1200)
+    clock.now = START
+    assert claim(book, "r2")["guard"] == "lock"
+    clock.now += 601
+    assert claim(book, "r2")["guard"] == "interrupted"
+    book.release("r1")
+    assert claim(book, "r2", cooldown_seconds=0)["guard"] == "hold"
+    clock.now += 600
+    assert claim(book, "r2")["granted"]
+
+
+def test_a_clock_that_was_not_set_yet_takes_nothing_back(book, clock):
+    """As of a machine without a battery, which begins in 1970 until it hears of the time."""
+    assert claim(book, "r1")["granted"]
+    book.complete("r1", "resolved", [remedy(state="done", helped=True)])
+    clock.now = 1000
+    assert claim(book, "r2")["guard"] == "cooldown"
+    clock.now = START + 200
+    assert claim(book, "r2")["guard"] == "cooldown"
+
+
+def test_only_looking_takes_nothing_back(book, path, clock):
+    clock.now = START + YEAR
+    run_once(book, "r1")
+    clock.now = START
+    before = Path(path).read_bytes()
+    assert book.info("api", [remedy()])["status"]["guard"] == "cooldown"
+    assert Path(path).read_bytes() == before
+
+
 def test_finished_records_are_forgotten_after_90_days(book, path, clock):
     run_once(book, "old")
     claim(book, "released", "x")
