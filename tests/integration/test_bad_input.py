@@ -206,7 +206,8 @@ def test_a_verb_that_the_manager_cannot_do_is_advice(healthy_lab, player):
     healthy_lab.inject("pool_too_small")
     before = state_of(healthy_lab)
     services = {"api": {"manager": "command", "commands": {"restart": [sys.executable, "-c", "pass"]}}}
-    play = player.play(system_services=services)
+    # Whose variables nobody can see: one that is only assumed would not even be in the plan.
+    play = player.play(system_services=services, db_pool_size_variable="PG_POOL_MAX")
     assert (play.code, play.outcome) == (0, "advised"), play.output
     assert "set_environment" in play.run["plan"]["steps"][0]["why_not"]
     assert state_of(healthy_lab) == before
