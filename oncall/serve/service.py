@@ -39,7 +39,7 @@ from .play.executor import Executor
 from .play.local import Local
 from .play.player import Player
 from .settings import Route, Settings, load, not_reloaded, problem_at
-from .store import schema
+from .store import schema, shrink
 from .store.engine import check_sqlite, sqlite_url, url_of, workflows_url
 from .store.nodes import Nodes
 from .store.statements import Store
@@ -48,6 +48,8 @@ LOG = logging.getLogger("oncall.service")
 # A dispatcher that has not come round for so long hangs.
 HANGS_SECONDS = 60.0
 INVENTORY_SECONDS = 30.0
+# Of the dispatcher's time, whenever it tidies up.
+SHRINK_SECONDS = 0.5
 # Each costs a few KiB; a silent connection is closed after some seconds.
 MOST_CONNECTIONS = 4000
 
@@ -108,6 +110,8 @@ class Service:
         self._nodes = Nodes(url, self.settings.state_directory, self.settings.node)
         self._inventory = Inventory(self.settings, file)
         self._migration = schema.migrate(url)
+        if not self.settings.database:
+            shrink.prepare(self.settings.state_directory)
         self._store = Store(url)
         self._metrics = Metrics(self._store, lambda: self._dispatcher.paused(self.settings))
         self._metrics.know(self.settings.runbooks)
@@ -202,6 +206,8 @@ class Service:
             # Nobody sees to it any more, for whatever reason: a person has to know.
             if run not in self._player.running and workflows.is_over(run):
                 self._player.give_up(run)
+        if not self.settings.database:
+            shrink.shrink(self.settings.state_directory, SHRINK_SECONDS)
 
     # ------------------------------------------------------------------ its life
     def run(self) -> None:

@@ -62,12 +62,21 @@ def wrong(status, uid, is_private=False, entry_uid=None, by_all=False):
     by_group = mode & 0o020 and not is_private
     if not by_group and not mode & 0o002:
         return None
-    # As /tmp is: each may only take away what is their own.
-    if stat.S_ISDIR(status.st_mode) and mode & stat.S_ISVTX and not by_all and entry_uid in (None, uid, 0):
-        return None
     who = "everybody" if mode & 0o002 else f"the group {status.st_gid}"
-    what = "put other files there" if stat.S_ISDIR(status.st_mode) else "change it"
-    return f"may be written to by {who} (mode {mode:04o}), who could {what}; look who did, then", "chmod go-w"
+    may = f"may be written to by {who} (mode {mode:04o})"
+    if not stat.S_ISDIR(status.st_mode):
+        return f"{may}, who could change it; look who did, then", "chmod go-w"
+    if not mode & stat.S_ISVTX:
+        return f"{may}, who could put other files there; look who did, then", "chmod go-w"
+    # As /tmp is, where each may only take away what is their own.
+    if by_all:
+        return f"{may}, who could put other files there;", "use a folder of your own below"
+    if entry_uid not in (None, uid, 0):
+        return (
+            f"{may}, and what the path goes through there belongs to uid {entry_uid};",
+            "use a folder of your own below",
+        )
+    return None
 
 
 def make_folder(path):

@@ -41,19 +41,21 @@ class _Workers:
     """Processes that this one forks, and those that they fork."""
 
     def __init__(self, seconds: float) -> None:
-        self._seconds, self._parent = seconds, os.getpid()
+        self._seconds, self._here, self._parent = seconds, os.getpid(), os.getppid()
 
     def follow(self) -> None:
         os.register_at_fork(after_in_child=self._begun)
 
     def _begun(self) -> None:
-        parent, self._parent = self._parent, os.getpid()
+        self._parent, self._here = self._here, os.getpid()
         signal.signal(_SIGNAL, self._left_alone)
         _have_sent(_SIGNAL)
-        if os.getppid() != parent:
-            self._left_alone()
+        self._left_alone()
 
     def _left_alone(self, *_arguments: Any) -> None:
+        # The thread that forked this may have ended, and not its process.
+        if os.getppid() == self._parent:
+            return
         deadline = threading.Timer(self._seconds, _end)
         deadline.daemon = True
         deadline.start()

@@ -83,6 +83,33 @@ def test_a_play_within_a_play_is_not_ended_by_its_grandparent():
     assert ended.stdout == "lives\n", ended.stderr
 
 
+FORKS = """
+import os, sys, threading, time
+from ansible_collections.oncall.runbooks.plugins.plugin_utils import parent_death
+os.environ[parent_death.PROGRAM] = f"{os.getppid()} 0.2"
+parent_death.end_with_program()
+def fork():
+    if not os.fork():
+        time.sleep(1.0)
+        print("the child lives", flush=True)
+        os._exit(0)
+thread = threading.Thread(target=fork)
+thread.start()
+thread.join()
+if sys.argv[1] == "stays":
+    time.sleep(1.5)
+"""
+
+
+@pytest.mark.parametrize(("way", "says"), [("stays", "the child lives\n"), ("goes", "")])
+def test_a_child_has_its_deadline_when_its_process_ends_and_not_its_thread(way, says):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    ended = subprocess.run(
+        [sys.executable, "-c", FORKS, way], env=environment, stdout=subprocess.PIPE, text=True, check=True, timeout=20
+    )
+    assert ended.stdout == says
+
+
 @pytest.mark.parametrize(
     ("parent_of", "expected"),
     [

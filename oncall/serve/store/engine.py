@@ -20,6 +20,8 @@ from ...errors import OncallError
 FILE, WORKFLOWS_FILE, LOCK_FILE = "oncall.sqlite3", "workflows.sqlite3", "lock"
 # The workflows are written with RETURNING.
 LEAST_SQLITE = (3, 35)
+# After a large transaction the log is cut to this.
+WAL_BYTES = 16 * 1024 * 1024
 # One writer at a time where several would decide at once; any number that is ours.
 LOCK = 0x6F6E63616C6C
 
@@ -34,6 +36,7 @@ def engine(url: str) -> sa.Engine:
     def _settings(connection: Any, _record: Any) -> None:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
+        connection.execute(f"PRAGMA journal_size_limit={WAL_BYTES}")
 
     # sqlite3 itself begins too late: two that have read would then refuse to write.
     @sa.event.listens_for(made, "begin")
