@@ -257,6 +257,16 @@ def test_what_is_sent_when_it_is_asked_for(receiver, wire):
     assert wire.statuses(2) == [100, 202]
 
 
+def test_a_kept_connection_is_answered_at_once(wire):
+    seconds = []
+    for number in range(40):
+        began = time.monotonic()
+        assert len(wire.ask(line="GET /healthz HTTP/1.1").statuses(number + 1)) == number + 1
+        seconds.append(time.monotonic() - began)
+    # Where the second part of an answer may not go before the client has confirmed the first, every other one takes 40 ms.
+    assert sorted(seconds[20:])[15] < 0.02
+
+
 @pytest.mark.parametrize(
     ("line", "status"),
     [

@@ -25,9 +25,9 @@ from .silences import Silences
 LOG = logging.getLogger("oncall.dispatcher")
 # Others change the database too: a person, another node.
 LOOK_EVERY_SECONDS = 2.0
-REST_SECONDS = 0.05
+REST_SECONDS = 0.2
 TIDY_SECONDS = 10.0
-NOTIFICATIONS_AT_ONCE = 50
+NOTIFICATIONS_AT_ONCE = 500
 EPISODES_AT_ONCE = 5000
 DAY_SECONDS = 86_400
 # In the state directory: pauses everything, with its content as the reason.
@@ -124,8 +124,9 @@ class Dispatcher:
         self._node.renew()
         self._store.check_file()
         self._store.check_schema()
-        while self._sort_some() and not self._over.is_set():
-            pass
+        if self._sort_some():
+            # There may be more, after the rest in which more are acknowledged.
+            self._wake.set()
         self.cancel_wanted()
         now = time.time()
         self._expire(now)

@@ -36,9 +36,12 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._engine = engine(url)
+        is_sqlite = url.startswith("sqlite")
+        # SQLite has one writer. A thread that waits for its turn in SQLite itself looks again after up to 100 ms; one that waits for
+        # the only connection goes on at once.
+        self._engine = engine(url, connections=1) if is_sqlite else engine(url)
         self._file = Path(self._engine.url.database or "") if self._engine.dialect.name == "sqlite" else None
-        self._reading = self._engine.execution_options(reads=True)
+        self._reading = (engine(url) if is_sqlite else self._engine).execution_options(reads=True)
         self._insert: Any = sqlite.insert if self._engine.dialect.name == "sqlite" else postgresql.insert
         try:
             self.check_schema()
@@ -71,6 +74,7 @@ class Store:
 
     def close(self) -> None:
         self._engine.dispose()
+        self._reading.dispose()
 
     # ------------------------------------------------------------------ notifications
     def keep(self, notifications: Sequence[bytes]) -> None:

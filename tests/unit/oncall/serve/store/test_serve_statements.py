@@ -9,6 +9,7 @@ import sqlite3
 import stat
 import threading
 import time
+from statistics import median
 
 import pytest
 
@@ -51,6 +52,26 @@ def ended(outcome: str = "resolved") -> dict:
 
 
 # ---------------------------------------------------------------------- notifications
+def test_an_acknowledgement_waits_no_longer_than_for_the_decision(store):
+    waited = []
+    for _ in range(5):
+        kept: list[float] = []
+
+        def keep(kept=kept) -> None:
+            store.keep([b"1"])
+            kept.append(time.monotonic())
+
+        writer = threading.Thread(target=keep)
+        with store.decision():
+            writer.start()
+            # In SQLite itself it would look again every 100 ms by now.
+            time.sleep(0.45)
+            ended = time.monotonic()
+        writer.join()
+        waited.append(kept[0] - ended)
+    assert median(waited) < 0.02
+
+
 def test_notifications_are_taken_in_their_order_and_leave_with_what_became_of_them(store):
     store.keep([b"1", b"2"])
     store.keep([b"3\0\xff"])
