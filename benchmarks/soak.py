@@ -85,6 +85,24 @@ def busy(folder: Path, quick: bool) -> list[Row]:
     ]
 
 
+def swollen(folder: Path, quick: bool) -> list[Row]:
+    size = (4 if quick else 31) * MEBIBYTE
+    found = promises.swell(folder, size, good=4)
+    ratio, grown = found.refused_ratio, (found.after_bytes - found.before_bytes) / MEBIBYTE
+    what = f"9 bodies of {size // MEBIBYTE} MiB that are made to become large, one after the other"
+    good = f"4 good bodies of {size // MEBIBYTE} MiB at once"
+    return [
+        Row(what, f"at most {ratio:.1f} times the size of a body", "at most 3 times", ratio <= 3),
+        Row(
+            good,
+            f"{found.peak_bytes / MEBIBYTE:.0f} MiB at most, 12 s later {grown:.0f} MiB more than before",
+            "at most 200 MiB more",
+            grown <= 200,
+        ),
+        Row("both", f"another request waits {found.held_seconds * 1000:.0f} ms", "below 1 s", found.held_seconds < 1),
+    ]
+
+
 def beside(folder: Path, quick: bool) -> list[str]:
     """The same with ansible-rulebook, for which nothing is wanted."""
     found = rulebook_promises.see(folder, rounds=1 if quick else 5, kills=2 if quick else 20)
@@ -134,7 +152,7 @@ def main() -> None:
     parser.add_argument("--page", type=Path, help="write the figures there")
     options = parser.parse_args()
     began = time.monotonic()
-    experiments: list[Callable[[Path, bool], list[Row]]] = [kept, cut, busy]
+    experiments: list[Callable[[Path, bool], list[Row]]] = [kept, cut, busy, swollen]
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         rows = []
         for experiment in experiments:

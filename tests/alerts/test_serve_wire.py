@@ -21,7 +21,7 @@ import uvicorn
 from ansible_collections.oncall.runbooks.tests.support.serving import TOKEN, alert, notification
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
 from oncall.serve.intake import web
-from oncall.serve.intake.alerts import LeftOut
+from oncall.serve.intake.alerts import LeftOut, read
 from oncall.serve.intake.group_commit import GroupCommit
 from oncall.serve.intake.tokens import Tokens
 
@@ -340,6 +340,15 @@ def test_more_than_is_read_is_not_read_whatever_was_said(receiver, wire):
 def test_as_much_as_may_be_is_read(receiver, wire):
     body = BODY + b" " * (MOST_BODY_BYTES - len(BODY))
     assert wire.ask(length(body), body=body).statuses() == [202]
+
+
+@pytest.mark.parametrize(("blanks", "beside"), [(0, False), (50_000, True)])
+def test_what_is_large_is_read_beside_the_loop(wire, monkeypatch, blanks, beside):
+    threads = []
+    monkeypatch.setattr(web, "read", lambda body: threads.append(threading.current_thread().name) or read(body))
+    body = BODY + b" " * blanks
+    assert wire.ask(length(body), body=body).statuses() == [202]
+    assert [name.startswith("reading") for name in threads] == [beside]
 
 
 def test_all_that_is_read_at_once_is_bounded_and_counted_down_again(receiver, monkeypatch):

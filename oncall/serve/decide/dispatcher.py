@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ... import inventory
 from ...errors import first_line
+from .. import memory
 from ..intake.alerts import kept
 from ..intake.routing import sort
 from ..settings import Settings
@@ -136,6 +137,7 @@ class Dispatcher:
             self._next_tidy = time.monotonic() + TIDY_SECONDS
             self._store.forget(now - self._settings().keep_days * DAY_SECONDS, self._node.forget)
             self._node.tidy()
+            memory.give_back()
 
     def cancel_wanted(self) -> None:
         """Kill the runs of this node that a person wants to end."""
@@ -162,7 +164,7 @@ class Dispatcher:
             parts = []
             for _id, received_at, body in rows:
                 notification = kept(body)
-                told = notification.alerts, notification.bad
+                told = notification.each(), notification.bad
                 parts.append(sort(*told, settings, known, received_at, notification.left_out))
             # A host that is new in the inventory is no stranger.
             if not any(part.strangers for part in parts):
