@@ -187,10 +187,15 @@ class Service:
             return "the dispatcher hangs"
         if self._group_commit.failure:
             return "notifications cannot be kept; the log says why"
+        if self._tokens is not None and self._tokens.look():
+            return "nobody is known by a token any more; the log says why"
         # Strangers may ask this.
         return "the dispatcher cannot do its work; the log says why" if self._dispatcher.failure else ""
 
     def _tidy(self) -> None:
+        if self._tokens is not None:
+            # Whether or not anybody asks.
+            self._tokens.look()
         for node in self._nodes.gone(self._store.nodes()):
             waiting = self._store.put_back(node)
             runs = [run for run in self._store.open_runs(node) if run not in self._player.running]

@@ -209,6 +209,12 @@ class _Known:
         if scope["type"] == "http" and not open_to_all and self._tokens is not None:
             given = [value for name, value in scope["headers"] if name == b"authorization"]
             if not self._tokens.knows(given):
+                if self._tokens.problem:
+                    # Whoever is rightly here has to come again: the file may be written this very moment.
+                    self._counted("turned_away")
+                    answer = JSONResponse({"error": "no token is known at this moment"}, 503, HEADERS[503])
+                    await answer(scope, receive, send)
+                    return
                 self._counted("stranger")
                 if time.monotonic() - self._said_at > SAY_AGAIN_SECONDS:
                     self._said_at = time.monotonic()
