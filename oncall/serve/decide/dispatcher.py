@@ -20,7 +20,7 @@ from ..intake.routing import sort
 from ..settings import Settings
 from ..store.decision import Decision
 from ..store.statements import Store
-from .rules import Past, Waiting, mode_now, why_not, why_not_act
+from .rules import Past, Waiting, in_turn, mode_now, why_not, why_not_act
 from .silences import Silences
 
 LOG = logging.getLogger("oncall.dispatcher")
@@ -30,6 +30,7 @@ REST_SECONDS = 0.2
 TIDY_SECONDS = 10.0
 NOTIFICATIONS_AT_ONCE = 500
 EPISODES_AT_ONCE = 5000
+REASONS_A_TURN = 4
 DAY_SECONDS = 86_400
 # In the state directory: pauses everything, with its content as the reason.
 PAUSE_FILE = "pause"
@@ -226,12 +227,19 @@ class Dispatcher:
         if paused := self.paused(settings):
             self._store.hold_all(f"paused: {paused}")
             return []
+        if self._store.running() >= settings.limits.running:
+            # While every place is taken, nothing has to be decided.
+            return []
         silenced = self._silences.ask(settings)
-        runs = []
+        # Not in the one decision, for which acknowledgements wait: what is found here is looked at again there.
+        queues = self._store.queues(EPISODES_AT_ONCE, silenced)
+        runs: list[str] = []
+        held: dict[str, str] = {}
+        reasons: dict[str, list[str]] = {}
         with self._store.decision() as decision:
             past = decision.past(now)
-            # While every place is taken, nothing has to be decided.
-            for one in decision.waiting(EPISODES_AT_ONCE) if past.running < settings.limits.running else ():
+            waiting = decision.waiting([name for queue in queues for name in queue.ids])
+            for one in in_turn(waiting, decision.began(now)):
                 if over := self._over_already(one, known):
                     decision.end(one, "closed", over, now)
                     continue
@@ -240,10 +248,22 @@ class Dispatcher:
                     one = self._in_mode(one, decision, settings)
                     reason = self._why_not(one, past, settings, known, now, silenced)
                 if reason:
-                    decision.wait(one, reason)
+                    held[one.episode] = reason
+                    if reason != one.reason:
+                        reasons.setdefault(reason, []).append(one.episode)
                     continue
                 runs.append(decision.admit(one, self._node.name, now))
                 past = past.and_now(one, now)
+            decision.hold(reasons)
+        for queue in queues:
+            reason = next((held[name] for name in reversed(queue.ids) if name in held), "")
+            if reason and queue.count > len(queue.ids) and {*queue.reasons} != {reason}:
+                # What is left gets its reason in the next turns: an acknowledgement must not wait for all of it.
+                for _ in range(REASONS_A_TURN):
+                    if not self._store.hold_queue(queue, reason, silenced):
+                        break
+                else:
+                    self._wake.set()
         return runs
 
     def _over_already(self, one: Waiting, known: inventory.Names) -> str:
