@@ -30,6 +30,7 @@ from . import logs
 from .decide.dispatcher import Dispatcher, Node
 from .decide.rules import may_act
 from .decide.silences import Silences
+from .intake import web
 from .intake.group_commit import GroupCommit
 from .intake.tokens import Tokens
 from .intake.web import Patience, Web
@@ -332,6 +333,22 @@ class _Server(uvicorn.Server):
 
     def capture_signals(self) -> Any:
         return nullcontext()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's own, but for a client that has not shaken hands in time: asyncio itself waits a minute."""
+        config = self.config
+
+        def protocol() -> asyncio.Protocol:
+            return Patience(config, self.server_state, self.lifespan.state)
+
+        seconds = web.SLOW_SECONDS if config.ssl else None
+        self.servers = [
+            await self._loop.create_server(
+                protocol, sock=one, ssl=config.ssl, backlog=config.backlog, ssl_handshake_timeout=seconds
+            )
+            for one in sockets or ()
+        ]
+        self.started = True
 
     async def main_loop(self) -> None:
         await self._over.wait()

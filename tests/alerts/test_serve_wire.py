@@ -478,11 +478,14 @@ def test_a_body_that_breaks_the_rules(receiver, wire, known, chunk):
     assert wire.is_closed() and receiver.kept == []
 
 
-def test_two_lengths_of_one_body_are_no_way_past_the_token(receiver, wire):
-    inner = f"POST /alerts HTTP/1.1\r\nHost: oncall\r\n{length(BODY)}\r\n\r\n".encode() + BODY
-    wire.ask("Transfer-Encoding: chunked", f"Content-Length: {len(inner) + 5}", body=b"0\r\n\r\n" + inner, known=False)
-    assert set(wire.statuses(2)) <= {400, 401}
-    assert receiver.kept == []
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("line", ["POST /alerts HTTP/1.1", "GET /healthz HTTP/1.1", "POST /none HTTP/1.1"])
+def test_two_lengths_of_one_body_end_the_connection(receiver, wire, known, line):
+    inner = f"POST /alerts HTTP/1.1\r\nHost: oncall\r\n{KNOWN}\r\n{JSON}\r\n{length(BODY)}\r\n\r\n".encode() + BODY
+    both = ["Transfer-Encoding: chunked", f"Content-Length: {len(inner) + 5}"]
+    wire.ask(*both, body=b"0\r\n\r\n" + inner, known=known, line=line)
+    assert wire.statuses(2) == [400] and wire.is_closed()
+    assert (receiver.kept, receiver.counted) == ([], ["refused"])
 
 
 @pytest.mark.parametrize(
