@@ -85,6 +85,16 @@ def busy(folder: Path, quick: bool) -> list[Row]:
     ]
 
 
+def held_back(folder: Path, quick: bool) -> list[Row]:
+    count = 6_000 if quick else 100_000
+    found = promises.hold_back(folder, count)
+    what = f"{count:,} episodes that a window holds back, and an alert of another host"
+    return [
+        Row(what, f"its run begins after {found.seconds:.1f} s", "within 2 s", found.seconds <= 2),
+        Row("the same", f"{found.without_reason} say no reason", "0", found.without_reason == 0),
+    ]
+
+
 def swollen(folder: Path, quick: bool) -> list[Row]:
     size = (4 if quick else 31) * MEBIBYTE
     found = promises.swell(folder, size, good=4)
@@ -152,7 +162,7 @@ def main() -> None:
     parser.add_argument("--page", type=Path, help="write the figures there")
     options = parser.parse_args()
     began = time.monotonic()
-    experiments: list[Callable[[Path, bool], list[Row]]] = [kept, cut, busy, swollen]
+    experiments: list[Callable[[Path, bool], list[Row]]] = [kept, cut, busy, swollen, held_back]
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         rows = []
         for experiment in experiments:

@@ -253,6 +253,50 @@ def swell(folder: Path, size_bytes: int, good: int) -> Swollen:
     return found
 
 
+@dataclass
+class HeldBack:
+    """What an alert waits for while others are held back.
+
+    Attributes:
+        seconds: until its run began, from when it was sent.
+        without_reason: so many of the others do not say why they wait.
+    """
+
+    seconds: float
+    without_reason: int
+
+
+def hold_back(folder: Path, count: int) -> HeldBack:
+    """Have a window hold back ``count`` episodes of one host, then send an alert of another."""
+    window = {
+        "reason": "the move",
+        "begins_at": "2020-01-01T00:00:00Z",
+        "ends_at": "2090-01-01T00:00:00Z",
+        "hosts": ["h000"],
+    }
+    serving = Serving(folder, hosts=2, maintenance=[window])
+    try:
+        serving.start()
+        groups = in_groups(
+            range(count), 9000, lambda number: alert("h000", number, fingerprint=f"{number:016x}"), notification
+        )
+        Clients(serving.port, 1, groups, HEADERS).start().join(120)
+        wait_until_empty(serving)
+        store = serving.store()
+        try:
+            held = ("cache",)
+            until(lambda: store.counts()["held_back"].get(held, 0) == count, seconds=180)
+            began = time.monotonic()
+            assert serving.send(alert("h001")) == 202
+            until(lambda: store.running() > 0, seconds=60)
+            seconds = time.monotonic() - began
+            return HeldBack(seconds, count - store.counts()["held_back"].get(held, 0))
+        finally:
+            store.close()
+    finally:
+        serving.stop()
+
+
 def acknowledge_while_busy(folder: Path, alerts: int, clients: int, queued: int, idle_seconds: float) -> Busy:
     """Send alerts while all workers are busy and ``queued`` episodes wait; then watch the service do nothing."""
     hosts = 4

@@ -19,7 +19,7 @@ from ..intake.alerts import kept
 from ..intake.routing import sort
 from ..settings import Settings
 from ..store.decision import Decision
-from ..store.statements import Store
+from ..store.statements import Queue, Store
 from .rules import Past, Waiting, in_turn, mode_now, why_not, why_not_act
 from .silences import Silences
 
@@ -29,7 +29,10 @@ LOOK_EVERY_SECONDS = 2.0
 REST_SECONDS = 0.2
 TIDY_SECONDS = 10.0
 NOTIFICATIONS_AT_ONCE = 500
-EPISODES_AT_ONCE = 5000
+EPISODES_AT_ONCE = 2000
+# Of the time, at most the tenth part is spent on looking through all that is queued; what came since is among the newest.
+LOOKS_PART = 10
+NEWEST = 500
 REASONS_A_TURN = 4
 DAY_SECONDS = 86_400
 # In the state directory: pauses everything, with its content as the reason.
@@ -85,7 +88,8 @@ class Dispatcher:
         self._node = node
         self._wake = threading.Event()
         self._over = threading.Event()
-        self._next_tidy = 0.0
+        self._next_tidy = self._look_again_at = 0.0
+        self._queues: Sequence[Queue] = ()
         self._thread = threading.Thread(target=self._loop, name="dispatcher", daemon=True)
         # When the loop came round last: a loop that hangs must be seen.
         self.turned_at = time.monotonic()
@@ -232,13 +236,14 @@ class Dispatcher:
             return []
         silenced = self._silences.ask(settings)
         # Not in the one decision, for which acknowledgements wait: what is found here is looked at again there.
-        queues = self._store.queues(EPISODES_AT_ONCE, silenced)
+        queues, newest = self._queued(silenced)
         runs: list[str] = []
         held: dict[str, str] = {}
         reasons: dict[str, list[str]] = {}
         with self._store.decision() as decision:
             past = decision.past(now)
-            waiting = decision.waiting([name for queue in queues for name in queue.ids])
+            ids = dict.fromkeys([*(name for queue in queues for name in queue.ids), *newest])
+            waiting = decision.waiting([*ids])
             for one in in_turn(waiting, decision.began(now)):
                 if over := self._over_already(one, known):
                     decision.end(one, "closed", over, now)
@@ -257,6 +262,7 @@ class Dispatcher:
             decision.hold(reasons)
         for queue in queues:
             reason = next((held[name] for name in reversed(queue.ids) if name in held), "")
+            # Of a look a moment ago, it may be said already.
             if reason and queue.count > len(queue.ids) and {*queue.reasons} != {reason}:
                 # What is left gets its reason in the next turns: an acknowledgement must not wait for all of it.
                 for _ in range(REASONS_A_TURN):
@@ -265,6 +271,15 @@ class Dispatcher:
                 else:
                     self._wake.set()
         return runs
+
+    def _queued(self, silenced: Mapping[str, str]) -> tuple[Sequence[Queue], Sequence[str]]:
+        """The queues, as they were a moment ago where looking through them takes long, and the newest of all."""
+        began = time.monotonic()
+        if began >= self._look_again_at:
+            self._queues = self._store.queues(EPISODES_AT_ONCE, silenced)
+            ended = time.monotonic()
+            self._look_again_at = ended + LOOKS_PART * (ended - began)
+        return self._queues, self._store.newest(NEWEST)
 
     def _over_already(self, one: Waiting, known: inventory.Names) -> str:
         if one.resolved:

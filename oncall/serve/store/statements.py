@@ -194,6 +194,12 @@ class Store:
                         queue.ids.append(row.id)
         return [*found.values()]
 
+    def newest(self, most: int) -> list[str]:
+        """The ids of the episodes that were queued last."""
+        query = sa.select(EPISODES.c.id).where(EPISODES.c.state == "queued").order_by(EPISODES.c.queued_at.desc())
+        with self._reading.connect() as connection:
+            return [*connection.scalars(query.limit(most))]
+
     def hold_queue(self, queue: Queue, reason: str, silenced: Collection[str] = ()) -> bool:
         """Say of some of a queue why they wait, of the newest, which people see first; whether there may be more."""
         key = [EPISODES.c[name] == queue.key[name] for name in ("runbook", "host", "stage", "mode")]

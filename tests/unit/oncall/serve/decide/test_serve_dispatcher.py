@@ -38,6 +38,7 @@ class Silenced:
 @pytest.fixture
 def store(tmp_path, monkeypatch) -> Iterator[Store]:
     monkeypatch.setattr(dispatcher, "EPISODES_AT_ONCE", MOST)
+    monkeypatch.setattr(dispatcher, "NEWEST", 0)
     store = new_store(tmp_path / "state")
     yield store
     store.close()
@@ -115,6 +116,14 @@ def test_what_may_only_look_does_not_wait_behind_what_may_not_act(store, turn):
     queue(store, MOST * 4, "h0")
     queue(store, 1, "h0", at=900.0, fingerprint="f1", stage="check", mode="suggest")
     assert turn(silenced=Silenced(*(f"f{number}" for number in range(MOST * 4)))) == ["h0cache90000000"]
+
+
+def test_what_came_since_the_last_look_does_not_wait_for_the_next(store, turn, monkeypatch):
+    monkeypatch.setattr(dispatcher, "NEWEST", 5)
+    queue(store, MOST * 4, "h0")
+    queue(store, 1, "h1", at=900.0)
+    monkeypatch.setattr(store, "queues", lambda _most, _silenced: [])
+    assert turn(f"[{WINDOW}, hosts: [h0]}}]") == ["h1cache90000000"]
 
 
 def test_a_host_with_much_to_do_does_not_keep_others_from_their_turn(store, turn):
