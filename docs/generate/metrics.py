@@ -27,7 +27,8 @@ system_metrics:
 
 A sum or difference is worked out series by series, on each endpoint or target by itself, so that replicas are not mixed up. Series
 with the same labels belong together, besides the labels that a side names itself. What one side has and another has not makes the
-metric unknown, and so does a difference below 0. A quantile is of one family. `~` in a label begins a regular expression. A name
+metric unknown, and so does a difference below 0. A quantile is of one family. A histogram is named without `_bucket`; what counts
+its observations, as `responses` does with Micrometer, is named with `_count`. `~` in a label begins a regular expression. A name
 that has to be quoted, as `app.db.pool`, is written as it is. More is in `ansible-doc oncall.runbooks.metrics_info`.
 
 Labels are those of the column, unless `system_metric_labels` says how they are called: `{route: uri, status: code, provider: target}`."""

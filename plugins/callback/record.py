@@ -73,7 +73,11 @@ class CallbackModule(CallbackBase):
         self._started_at = time.time()
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
+        # A command may play several, one after the other: each has its own summary and its own record.
         self._playbook = Path(str(playbook._file_name)).stem
+        self._started_at = time.time()
+        for of_the_one_before in (self._runs_by_id, self._trouble, self._states):
+            of_the_one_before.clear()
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
         del is_conditional
@@ -123,9 +127,12 @@ class CallbackModule(CallbackBase):
         if not runs:
             return
         self._display.banner("ONCALL")
-        width = max(len(run["host"]) for run in runs)
-        for run in runs:
-            self._say(run, width)
+        # After a hand-over a host has several.
+        several = len({run["runbook"] for run in runs}) > 1
+        whose = [f"{run['host']} {run['runbook']}" if several else run["host"] for run in runs]
+        width = max(map(len, whose))
+        for name, run in zip(whose, runs, strict=True):
+            self._say(f"{name:<{width}}", run)
         self._write(runs)
 
     def _unfinished(self, host: str, reason: str) -> dict[str, Any]:
@@ -144,11 +151,11 @@ class CallbackModule(CallbackBase):
             "seconds": round(now - self._started_at, 3),
         }
 
-    def _say(self, run: dict[str, Any], width: int) -> None:
+    def _say(self, whose: str, run: dict[str, Any]) -> None:
         outcome = run["outcome"]
-        line = f"{run['host']:<{width}} : {outcome:<10} {one_line(run['summary'], 400)}"
+        line = f"{whose} : {outcome:<10} {one_line(run['summary'], 400)}"
         self._display.display(line, color=lifecycle.COLORS.get(outcome, "red"))
-        indent = " " * (width + 3)
+        indent = " " * (len(whose) + 3)
         for change in run.get("before_and_after") or ():
             self._display.display(f"{indent}before {one_line(change, 300)}")
         for unseen in run.get("not_looked_at") or ():

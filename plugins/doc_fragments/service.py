@@ -51,6 +51,11 @@ OPTIONS = r"""
     description: How many of each service's processes to list, those with the most memory.
     type: int
     default: 0
+  variables:
+    description: Names of environment variables to look for in the environment with which it was started. Their values are not returned.
+    type: list
+    elements: str
+    default: []
   timeout_seconds:
     description: The time in seconds for all of it, beside the window; services are asked at the same time.
     type: float

@@ -97,6 +97,12 @@ endpoints:
     excerpt:
       description: The beginning of the body where the answer is wrong, at most 200 characters on one line.
       type: str
+    unwell:
+      description:
+        - Where the answer is wrong and JSON, the parts that it says are not well, at most five. Known are the documents of Spring
+          Boot, ASP.NET Core, health+json and NestJS, and others that give a part C(status), C(ok) or a word such as C(down).
+      type: list
+      elements: str
     certificate_days_left:
       description: Days until its certificate ends, or null without https.
       type: float

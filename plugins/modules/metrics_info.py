@@ -144,6 +144,13 @@ metric:
       description: The measured time from the first to the last sample, or the range on a Prometheus server.
       type: float
       returned: when it took a window
+    by_endpoint:
+      description:
+        - The number of each endpoint by itself, where several were asked, no server, and without C(by). One that has no such series is
+          not there.
+      type: dict
+      returned: when there are several endpoints
+      sample: {web-1: 5.0, web-2: 0.0}
     unmeasured:
       description: Groups that have no number, with the reason. They are not in RV(value).
       type: dict

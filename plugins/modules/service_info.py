@@ -341,6 +341,14 @@ services:
         last:
           description: The most recent of them. Passwords in URLs and values after such words are replaced.
           type: str
+    variables:
+      description:
+        - Those of O(variables) that are in the environment with which it was started; of several containers or programs, those that
+          all have.
+        - Null where none is asked for, and where its environment cannot be seen.
+      type: list
+      elements: str
+      sample: [PG_POOL_MAX]
     log_tail:
       description: The last lines of its logs, with secrets replaced. Null without O(log_tail_lines).
       type: list

@@ -40,7 +40,7 @@ STARTED = {
         "echo trying; echo no postgres://app:s3cret@db; exit 1",
         *("--health-interval", "1s", "--health-retries", "1"),
     ),
-    "plain": (SLEEP, INIT),
+    "plain": (SLEEP, INIT, "--env", "PG_POOL_MAX=4711", "--env", "DATABASE_URL=postgres://app:s3cret@db"),
     "paused": (SLEEP, INIT),
     "code3": ("import sys; print('FATAL: PG_URL is not set', file=sys.stderr); sys.exit(3)",),
     "code0": ("print('done')",),
@@ -81,7 +81,7 @@ def containers():
 
 def look(services, **params):
     defaults = {"log_lines": 200, "log_tail_lines": 0, "window_seconds": 0, "samples": 5, "top_processes": 0}
-    return observe({"services": services, **defaults, "timeout_seconds": 30, **params})
+    return observe({"services": services, **defaults, "variables": [], "timeout_seconds": 30, **params})
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +119,12 @@ def seen(containers):
 def test_state(seen, name, expected):
     assert {key: seen[name][key] for key in expected} == expected
     assert (seen[name]["available"], seen[name]["manager"]) == (True, "docker")
+
+
+def test_names_of_its_variables_are_seen_and_no_values(containers):
+    found = look({"it": containers.service("plain")}, variables=["PG_POOL_MAX", "POOL"])["services"]["it"]
+    assert found["variables"] == ["PG_POOL_MAX"]
+    assert "4711" not in str(found)
 
 
 def test_a_restart_loop_is_counted(seen):
@@ -288,7 +294,7 @@ if os.geteuid() == 0:  # whom nothing is denied
     os.setgroups([])
     os.setgid(65534)
     os.setuid(65534)
-params = {{"log_lines": 1, "log_tail_lines": 0, "window_seconds": 0, "samples": 5, "top_processes": 0}}
+params = {{"log_lines": 1, "log_tail_lines": 0, "window_seconds": 0, "samples": 5, "top_processes": 0, "variables": []}}
 api = {{"manager": "docker", "name": "api", "docker_host": "unix://" + sys.argv[1]}}
 print(service.observe({{"services": {{"api": api}}, "timeout_seconds": 5, **params}})["reason"])
 """

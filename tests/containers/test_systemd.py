@@ -92,7 +92,7 @@ def test_what_units_do(host, tmp_path):
     before = state_of(host)
     odd = {"typo": "bystandr", "glob": "by*", "option": "--version", "socket": "dbus.socket"}
     asked = {**SERVICES, **{key: {"manager": "systemd", "name": name} for key, name in odd.items()}}
-    answer = host.module("service_info", tmp_path, services=asked, log_tail_lines=5)
+    answer = host.module("service_info", tmp_path, services=asked, log_tail_lines=5, variables=["OTHER", "PG_POOL_MAX"])
     assert answer["changed"] is False
     seen = answer["services"]
 
@@ -101,6 +101,8 @@ def test_what_units_do(host, tmp_path):
 
     assert all(seen[name]["available"] for name in UNITS), seen
     assert told("api", "state", "exit_code", "signal", "oom_killed") == ("running", None, None, False)
+    assert told("api", "variables")[0] == ["OTHER"]
+    assert told("stopped", "variables")[0] is None
     assert told("api", "pid", "restarts", "stopped_by_person") == (int(host.show("api", "MainPID")), 0, False)
     assert told("api", "memory_limit_bytes", "log_tail") == (
         64 * MIB,

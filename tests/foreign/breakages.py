@@ -746,7 +746,14 @@ CASES = [
         "one replica leaks its connections",
         leak_in_one,
         "The pool of ledger-api-1 is used up by connections that do nothing; restart ledger-api-1. Not a larger pool.",
-        {"db_pool": right("pool_leak held_without_work", remedies="restart_application")},
+        {
+            "db_pool": right(
+                "one_replica pool_leak held_without_work",
+                remedies="restart_application",
+                says="ledger-api-1",
+                unknown=False,
+            )
+        },
         SHORT,
     ),
     Case(
@@ -876,6 +883,8 @@ CASES = [
         {
             # A test before may have started it a moment ago.
             "cache": right("hangs loading", remedies="restart_redis wait_until_ready"),
+            # The health URL of the application says which part it is.
+            "api_down": right("errors", says="redis is not well", unknown=False),
         },
     ),
     Case(
@@ -1115,7 +1124,7 @@ CASES = [
         "a leak and a lock at once",
         both(leak_in_one, prepared_transaction),
         "ledger-api-1 leaks, and settlement-7 holds accounts. A restart alone does not help the second.",
-        {"db_pool": right("prepared_transaction", also="pool_leak held_without_work", says="settlement-7")},
+        {"db_pool": right("prepared_transaction", also="one_replica pool_leak held_without_work", says="settlement-7")},
         SHORT,
     ),
     Case(

@@ -543,9 +543,11 @@ class Foreign:
                 [*argv, "-e", f"@{folder / 'variables.json'}", *arguments], cwd=REPOSITORY, env=environment, stdout=output,
                 stderr=subprocess.STDOUT, timeout=SECONDS, check=False,
             )  # fmt: skip
-        records = list((folder / "records").glob("*.json"))
-        # Each play of a command writes all runs so far.
-        runs = max((json.loads(record.read_text())["runs"] for record in records), key=len, default=[])
+        # One for each playbook, named by its start.
+        records = sorted(
+            (folder / "records").glob("*.json"), key=lambda path: json.loads(path.read_text())["started_at"]
+        )
+        runs = [run for record in records for run in json.loads(record.read_text())["runs"]]
         return Play(
             done.returncode, (folder / "output").read_text(errors="replace"), runs, records[0] if records else None
         )

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from ansible_collections.oncall.runbooks.tests.support.plays import REPOSITORY
@@ -19,8 +21,10 @@ def test_every_runbook_is_met():
 
 @pytest.mark.parametrize("runbooks", [RUNBOOKS[part::3] for part in range(3)], ids="-".join)
 def test_nothing_is_wrong(shop, runbooks):
-    runs = {run["runbook"]: run for run in shop.play(*runbooks).runs}
-    assert sorted(runs) == runbooks
+    play = shop.play(*runbooks)
+    runs = {run["runbook"]: run for run in play.runs}
+    assert [run["runbook"] for run in play.runs] == runbooks
+    assert len(re.findall(r"^corner-shop +: healthy ", play.output, re.MULTILINE)) == len(runbooks), "each is told once"
     for run in runs.values():
         assert run["outcome"] == "healthy", run["summary"]
         assert not run["plan"]["steps"]

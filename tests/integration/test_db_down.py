@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import time
@@ -150,6 +151,16 @@ def test_one_that_hangs_is_restarted_and_what_does_not_connect_again_with_it(hea
     again = down()
     assert (again.code, again.outcome) == (0, "healthy"), again.output
     assert again.causes() == again.causes("unknown") == []
+
+
+def test_who_has_not_connected_again_yet_is_no_healthy_night_and_gets_its_time(healthy_lab, down):
+    before, asked = pids(healthy_lab), itertools.count()
+    # It has it again while the runbook waits, and not for the look before.
+    with told_by(lambda: next(asked) >= 4) as ready_url:
+        fixed = down(db_down_dependants={"api": ready_url}, db_down_reconnect_seconds=86_400)
+    assert (fixed.code, fixed.outcome, fixed.causes()) == (0, "resolved", ["reconnecting"]), fixed.output
+    assert [(a["remedy"], a["helped"]) for a in fixed.run["actions"]] == [("wait_until_reconnected", True)]
+    assert pids(healthy_lab) == before
 
 
 @pytest.mark.parametrize("ends", ["LOCK TABLE pg_authid", "the main process is stopped"])

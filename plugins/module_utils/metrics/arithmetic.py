@@ -93,6 +93,14 @@ def aggregate(samples, how="sum", by=()):
     return {group: _combine(values, how) for group, values in groups.items()}
 
 
+def by_endpoint(rows, how="sum"):
+    """The number of each endpoint by itself, of series as (endpoint, labels, number). One without series has none."""
+    own = {}
+    for endpoint, labels, number in rows:
+        own.setdefault(endpoint, []).append((labels, number))
+    return {endpoint: aggregate(samples, how)[()] for endpoint, samples in own.items()}
+
+
 def _combine(values, how):
     if how == "count":
         return float(len(values))

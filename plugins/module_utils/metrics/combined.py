@@ -10,12 +10,13 @@ from . import arithmetic
 from .spec import COUNTED, Unmeasured, check_count
 
 
-def groups(spec, sides):
+def groups(spec, sides, entry):
     """The numbers of a sum or difference, series by series, so that replicas are not mixed up.
 
     Args:
         spec: as parsed, with ``sides``.
         sides: for each of them its series, as (target, labels, number).
+        entry: what is told about the metric; ``by_endpoint`` is entered here.
 
     Returns:
         ``(groups, unmeasured)``, as of a family.
@@ -32,12 +33,15 @@ def groups(spec, sides):
         _check_matched(spec, tables, counted)
     elif not counted:
         _check_targets(spec, sides)
-    samples = []
+    rows = []
     for series in dict.fromkeys(key for table in tables for key in table):
         number = _added([sign * table.get(series, 0.0) for (sign, _side), table in zip(spec["sides"], tables)])
         check_count(spec, number)
-        samples.append((dict(series[1]), number))
-    found = arithmetic.aggregate(samples, spec["aggregate"], spec["by"])
+        rows.append((series[0], dict(series[1]), number))
+    found = arithmetic.aggregate([row[1:] for row in rows], spec["aggregate"], spec["by"])
+    # A server's targets have no name here.
+    if not spec["by"] and len({target for target, _labels, _number in rows} - {""}) > 1:
+        entry["by_endpoint"] = arithmetic.by_endpoint(rows, spec["aggregate"])
     if not found and not spec["by"]:
         return {(): 0.0}, {}
     return found, {}

@@ -202,6 +202,8 @@ def groups(spec, readings, entry):
     if spec["measure"] == "quantile":
         return _quantiles(spec, samples)
     found = arithmetic.aggregate(samples, spec["aggregate"], spec["by"])
+    if not spec["by"] and len(spec["endpoints"]) > 1:
+        entry["by_endpoint"] = arithmetic.by_endpoint(rows, spec["aggregate"])
     if found or spec["by"]:
         return found, {}
     # A labelled counter has no series until it first counts: that nothing was counted is known to be 0.

@@ -78,7 +78,7 @@ def _groups(source, spec, readings, entry):
         sides.append(source.rows(side, readings, of_side))
         entry["series"] += of_side["series"]
         entry.update({key: of_side[key] for key in ("seconds",) if key in of_side})
-    return combined.groups(spec, sides)
+    return combined.groups(spec, sides, entry)
 
 
 def _check_urls(endpoints):

@@ -12,6 +12,7 @@ from ..deadline import Deadline, DeadlineExceeded, all_within
 from ..text.masking import masked
 from ..text.one_line import without_secrets
 from .bounded_http import FetchError, fetch, public_url
+from .health_document import unwell_parts
 
 METHODS = ("GET", "HEAD", "POST")
 _KEYS = {"url", "method", "status", "json", "headers"}
@@ -135,6 +136,7 @@ def _empty(probe):
         "reason": "",
         "fields": {},
         "excerpt": "",
+        "unwell": [],
         "certificate_days_left": None,
     }
 
@@ -161,7 +163,10 @@ def _judged(probe, status, body):
     # Only the beginning counts: what an error page says stands there.
     secrets = [part for value in probe["headers"].values() for part in str(value).split() if len(part) >= 6]
     text = without_secrets(body[:4000].decode("utf-8", "replace"), *secrets)
-    return dict(found, excerpt=_short(text))
+    unwell = [_short(name) for name in unwell_parts(body)]
+    if unwell:
+        found["reason"] += f"; it says that {', '.join(unwell)} {'is' if len(unwell) == 1 else 'are'} not well"
+    return dict(found, excerpt=_short(text), unwell=unwell)
 
 
 def _fields(wanted, body):

@@ -12,6 +12,7 @@ SPEC = {
     "window_seconds": {"type": "float", "default": 0.0},
     "samples": {"type": "int", "default": 5},
     "top_processes": {"type": "int", "default": 0},
+    "variables": {"type": "list", "elements": "str", "default": []},
     "timeout_seconds": {"type": "float", "default": 5.0},
 }
 

@@ -208,6 +208,7 @@ def _containers(engine, inspected, listed, params):
         one_id: dict(
             described(one, events.get(one_id), kernel, now),
             depends_on=_dependencies(one, states),
+            variables=_variables(one["Config"].get("Env") or [], params["variables"]),
             log_bytes=_size(one.get("LogPath")),
         )
         for one_id, one in inspected.items()
@@ -298,6 +299,10 @@ def _dependencies(inspected, states):
         state, health = states.get((project, service), ("absent", None))
         found.append({"service": service, "condition": condition, "state": state, "health": health})
     return found
+
+
+def _variables(environment, names):
+    return sorted(set(names).intersection(pair.partition("=")[0] for pair in environment)) if names else None
 
 
 def _size(path):

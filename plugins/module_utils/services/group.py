@@ -24,4 +24,19 @@ def as_one(each, is_group=False):
         {key: largest[key] for key in largest if key.startswith("memory_") or key in ("growth", "seconds_to_limit")}
     )
     running = sum(one["state"] == "running" for one in each)
-    return dict(found, members=each, weakest=worst["name"], replicas=len(each), replicas_running=running)
+    return dict(
+        found,
+        members=each,
+        weakest=worst["name"],
+        replicas=len(each),
+        replicas_running=running,
+        variables=variables_of_all(each),
+    )
+
+
+def variables_of_all(each):
+    """The variables that all of them have, in order; None where that is not known of one."""
+    names = [one["variables"] for one in each]
+    if not names or None in names:
+        return None
+    return sorted(set(names[0]).intersection(*names[1:]))

@@ -39,7 +39,7 @@ KEYS = (
     *("memory_limit_bytes", "memory_swap_limit_bytes", "memory_used_bytes", "memory_ratio", "rss_bytes"),
     *("cpu_seconds", "cpu_limit_cores", "cpu_cores", "cpu_ratio", "window_seconds"),
     *("memory_slope_bytes_per_second", "growth", "seconds_to_limit", "top_processes"),
-    *("ports", "depends_on", "log_path", "log_bytes", "log_tail_errors", "log_tail"),
+    *("variables", "ports", "depends_on", "log_path", "log_bytes", "log_tail_errors", "log_tail"),
 )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ..deadline import Deadline
 from ..host.exit_code import meaning
+from ..host.process_identity import variables_of
 from ..host.process_usage import (
     biggest,
     read_processes,
@@ -92,6 +93,7 @@ def _observe(config, services, params):
                     describe(program, main_log if _is_only_one(program, programs) else ""),
                     name=name,
                     **_usage(readings, program["pid"], own_pid, service.get("memory_limit_bytes"), params),
+                    variables=variables_of(program["pid"] if supervisor.is_local else 0, params["variables"]),
                     **_log_errors(supervisor, name, program, params),
                 )
                 for name, program in members[key].items()

@@ -65,4 +65,10 @@ def lost_in_words(ready: Told, db_down_service: str, http_probe: Mapping[str, An
     if not ready["lost"]:
         return f"{db_down_service} says in its metrics that it has no database"
     reason = http_probe["endpoints"][ready["lost"][0]]["reason"]  # type: ignore[index]
-    return f"{', '.join(ready['lost'])} says that it has no database ({reason})"
+    says = "says that it has" if len(ready["lost"]) == 1 else "say that they have"
+    return f"{', '.join(ready['lost'])} {says} no database ({reason})"
+
+
+def has_it_in_words(ready: Told, db_down_service: str) -> str:
+    several = len(ready["connected"]) > 1
+    return f"{', '.join(ready['connected']) or db_down_service} {'have their' if several else 'has its'} database"

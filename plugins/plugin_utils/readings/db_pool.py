@@ -188,3 +188,16 @@ def cut_by_restart(postgres_activity: Row, db_pool_deny_applications: list[str])
         for row in postgres_activity["replication"]
     ]
     return [one_line(line, 160) for line in lines]
+
+
+def full_replicas(metrics: Row, used_up: bool, db_pool_saturated_ratio: float) -> list[dict[str, Any]]:
+    """The replicas whose own pool is used up and lets requests wait, while the pool of all together has room."""
+    kinds = ("waiting", "in_use", "max")
+    told = [(metrics["metric"].get(kind) or {}).get("by_endpoint") or {} for kind in kinds]
+    each = [
+        {"name": name, **{kind: int(of_kind[name]) for kind, of_kind in zip(kinds, told, strict=True)}}
+        for name in told[0]
+        if all(name in of_kind for of_kind in told)
+    ]
+    full = [one for one in each if one["waiting"] > 0 and one["in_use"] >= one["max"] * db_pool_saturated_ratio]
+    return [] if used_up else full

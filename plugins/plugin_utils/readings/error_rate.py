@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the table of error_rate reads in the logs of several replicas."""
+"""What the table of error_rate reads in the logs and the numbers of several replicas."""
 
 from __future__ import annotations
 
@@ -41,3 +41,12 @@ def sick_replicas(service: Row, error_rate_service: str) -> list[dict[str, Any]]
 
 def replicas_in_words(sick_replicas: list[Row]) -> str:
     return "; ".join(f"{one['name']} ({one['line']})" for one in sick_replicas)
+
+
+def failing_replicas(metrics: Row) -> list[str]:
+    """The replicas that have all errors, while each of the others has answered as often without one as chance does not explain."""
+    errors, answers = ((metrics["metric"].get(name) or {}).get("by_endpoint") or {} for name in ("errors", "answers"))
+    failing = [name for name, number in errors.items() if number >= 2 * _NO_CHANCE]
+    others = [name for name in answers if name not in failing]
+    well = all(answers[name] >= 2 * _NO_CHANCE and not errors.get(name) for name in others)
+    return failing if others and well else []

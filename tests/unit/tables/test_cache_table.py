@@ -185,6 +185,14 @@ MEASURED_CONCLUDED = {
     "started again and again": (app(0), gone("refused"), service("restarting"), ["crash_loop"], [], ""),
     "paused": (app(0), gone("timeout"), service("paused"), ["paused"], [], ""),
     "paused, through the container": (app(0), gone("no_engine"), service("paused"), ["paused"], [], ""),
+    "back for a moment": (
+        app(0, 0, 0),
+        redis(uptime_seconds=5),
+        service(),
+        ["reconnecting"],
+        ["wait_until_reconnected"],
+        "started 5 s ago, and api does not work with it again yet",
+    ),
     "loading": (app(0), gone("loading"), service(), ["loading"], ["wait_until_ready"], ""),
     "loading, as INFO tells": (app(0), redis("loading"), service(), ["loading"], ["wait_until_ready"], ""),
     "starting": (app(0), gone("refused"), service(health="starting"), ["loading"], ["wait_until_ready"], ""),
@@ -249,7 +257,6 @@ MEASURED_CONCLUDED = {
         [],
         "1 of 1 keep up",
     ),
-    "restarted a moment ago": (app(0, 0, 0), redis(uptime_seconds=5), service(), [], [], "connects again by itself"),
     "the application gets errors": (app(errors=7), redis(), service(), ["unreachable_from_app"], [], "7 cache errors"),
     "it gets errors and gave up": (app(0, errors=7), redis(), service(), ["unreachable_from_app"], [], ""),
     "switched off": (app(0, 0, 0), redis(), service(), ["disabled_in_app"], [], ""),
@@ -286,7 +293,6 @@ def test_measured_concluded(diagnose, measured):
 
 def test_harmless_causes_say_so(diagnose):
     for cause, arguments in {
-        "reconnecting": (app(0, 0, 0), redis(uptime_seconds=5)),
         "cold_cache": (COLD, redis(uptime_seconds=60)),
         "evicting_but_useful": (app(), redis(evicted=50)),
     }.items():

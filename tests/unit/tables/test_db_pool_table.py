@@ -22,6 +22,22 @@ SYSTEM = {
 _pids = itertools.count(100)
 
 
+def has(*variables: str) -> dict[str, Any]:
+    """The application, with these environment variables of those that were asked for."""
+    return {"available": True, "services": {"api": {"available": True, "variables": list(variables)}}}
+
+
+@pytest.fixture
+def diagnose(diagnose):
+    """As everywhere, of an application that has the variable which is looked for where none is named."""
+
+    def of_one_that_has_it(runbook: str, observed: dict[str, Any], **variables: Any) -> Any:
+        seen = {"service": has("PG_POOL_MAX"), **observed}
+        return diagnose(runbook, {name: one for name, one in seen.items() if one is not None}, **variables)
+
+    return of_one_that_has_it
+
+
 def session(state: str = "active", seconds: float = 1, query: str = "SELECT 1", **changes: Any) -> dict[str, Any]:
     pid = changes.pop("pid", None) or next(_pids)
     row = {
@@ -132,6 +148,15 @@ def pool(waiting: float, in_use: float, size: float = 25, replicas: int = 1) -> 
         "value": {"waiting": waiting, "in_use": in_use, "max": size},
         "metric": {"max": {"available": True, "series": replicas}},
     }
+
+
+def of_replicas(**replicas: tuple[float, float, float]) -> dict[str, Any]:
+    """Waiting, in use and size of each replica's pool, and the sums."""
+    kinds = ("waiting", "in_use", "max")
+    told = {kind: {name: one[place] for name, one in replicas.items()} for place, kind in enumerate(kinds)}
+    sums = {kind: sum(own.values()) for kind, own in told.items()}
+    metric = {kind: {"available": True, "series": len(own), "by_endpoint": own} for kind, own in told.items()}
+    return {"available": True, "value": sums, "metric": metric}
 
 
 NO_METRICS = {
@@ -447,6 +472,12 @@ MEASURED_CONCLUDED = {
         ["pooler_short"],
         [],
     ),
+    "a pooler with few connections lets its clients wait": (
+        PRESSED,
+        {**activity(BUSY[:2]), "pooler": {"name": "PgBouncer", "pools": [pooled(7, 0)], "reason": ""}},
+        ["pooler_short"],
+        [],
+    ),
     "a pooler has connections left": (
         PRESSED,
         {**activity(BUSY), "pooler": {"name": "PgBouncer", "pools": [pooled(0, 3)], "reason": ""}},
@@ -680,6 +711,54 @@ def test_the_plan_names_exactly_what_it_touches(diagnose):
     change = {"service": "api", "variable": "PG_POOL_MAX", "url_parameter": "", "from": 25, "to": 35}
     assert step["targets"] == [change]
     assert step["undo"] == {"size": 25}
+
+
+@pytest.mark.parametrize(
+    ("seen", "named", "variable"),
+    [
+        (has("PG_POOL_MAX"), "", "PG_POOL_MAX"),
+        (has(), "", ""),
+        ({"available": False, "reason": "the Docker engine does not answer", "services": {}}, "", ""),
+        # Its process cannot be looked into, or a status command is all there is.
+        ({"available": True, "services": {"api": {"available": True, "variables": None}}}, "", ""),
+        # Where nobody looked: from the controller.
+        (None, "", ""),
+        (has(), "DB_POOL", "DB_POOL"),
+        (has("PG_POOL_MAX"), "DB_POOL", "DB_POOL"),
+    ],
+)
+def test_a_variable_that_is_only_assumed_is_in_no_plan_before_the_service_is_seen_to_have_it(
+    diagnose, seen, named, variable
+):
+    observed = {"metrics": PRESSED, "postgres_activity": activity(BUSY), "service": seen}
+    result = diagnose("db_pool", observed, **SYSTEM, db_pool_size_variable=named)
+    assert causes_that_are(result, "problem") == ["pool_too_small"]
+    (step,) = result["plan"]["steps"]
+    assert [one["variable"] for one in step["targets"]] == ([variable] if variable else [])
+    assert step["available"] is bool(variable)
+    advice = str([one for one in result["findings"] if one["cause"] == "pool_too_small"])
+    assert ("Name it in db_pool_size_variable" in advice) is not bool(variable)
+
+
+@pytest.mark.parametrize(
+    ("metrics", "problems", "says"),
+    [
+        (of_replicas(a=(6, 5, 5), b=(0, 0, 5)), ["one_replica"], "only a has no connection left (5 of 5 in use, 6 requests wait)"),
+        (of_replicas(a=(6, 5, 5), b=(0, 1, 5), c=(2, 5, 5)), ["one_replica"], "only a has no connection left"),
+        # Nobody waits there, or its pool is not used up: the reason is another.
+        (of_replicas(a=(0, 5, 5), b=(0, 0, 5)), [], ""),
+        (of_replicas(a=(3, 2, 5), b=(0, 0, 5)), ["waiting_unexplained"], ""),
+        # One that does not tell its size is not known to be full.
+        (of_replicas(a=(6, 5, 5), b=(0, 0, 5)) | {"metric": {"max": {"available": True, "series": 2}}}, ["waiting_unexplained"], ""),
+    ],
+)  # fmt: skip
+def test_a_replica_without_connections_is_not_hidden_by_the_sum(diagnose, metrics, problems, says):
+    result = diagnose(
+        "db_pool", {"metrics": metrics, "postgres_activity": activity([session() for _ in range(5)])}, **SYSTEM
+    )
+    assert causes_that_are(result, "problem") == problems, result["msg"]
+    assert steps_that_act(result) == []
+    assert says in result["msg"]
 
 
 def test_the_hash_is_over_what_is_touched_and_not_over_what_passes(diagnose):

@@ -82,6 +82,15 @@ def metrics(
     return {"available": True, "value": value, "metric": {"answers": {"available": True, "seconds": 10.0}}}
 
 
+def of_replicas(routes: dict[str, float] | None = None, **replicas: tuple[float, float]) -> dict[str, Any]:
+    """Answers and errors of each replica, and what they are together."""
+    answers, errors = ({name: float(pair[place]) for name, pair in replicas.items()} for place in (0, 1))
+    found = metrics(sum(errors.values()), sum(answers.values()), **(routes or {}))
+    found["metric"]["answers"]["by_endpoint"] = answers
+    found["metric"]["errors"] = {"available": True, "by_endpoint": {n: e for n, e in errors.items() if e}}
+    return found
+
+
 def down(observer_error: str) -> dict[str, Any]:
     return {"available": False, "error": observer_error, "reason": f"it is {observer_error}"}
 
@@ -296,6 +305,30 @@ TABLE: dict[str, tuple[dict[str, Any], dict[str, Any], str, list[str]]] = {
         {},
         "healthy",
         [],
+    ),
+    "all errors are of one of two replicas": (
+        {"metrics": of_replicas(a=(90, 0), b=(90, 80))},
+        {},
+        "problem",
+        ["errors_of_one_replica"],
+    ),
+    "all errors are of one of two replicas, and of one route of it": (
+        {"metrics": of_replicas(a=(90, 0), b=(90, 80), routes={"/orders": 79, "/stats": 1})},
+        {},
+        "problem",
+        ["errors_of_one_replica", "route_failing"],
+    ),
+    "the other replica has hardly answered": (
+        {"metrics": of_replicas(a=(4, 0), b=(90, 80))},
+        {},
+        "problem",
+        ["errors_unexplained"],
+    ),
+    "the other replica has errors too": (
+        {"metrics": of_replicas(a=(90, 1), b=(90, 80))},
+        {},
+        "problem",
+        ["errors_unexplained"],
     ),
     "the database is down for one replica and for this look": (
         {"metrics": metrics(180), "service": replicas(LOGIN, []), "postgres_activity": down("refused")},

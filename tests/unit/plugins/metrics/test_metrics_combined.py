@@ -173,7 +173,13 @@ def test_what_was_not_counted_in_the_whole_cannot_be_taken_away(observe):
 
 def test_the_answer_says_of_what_it_is_made_and_a_ratio_takes_it(observe):
     result = observe(POOL, in_use=IN_USE, max="pool_total", usage={"measure": "ratio", "of": "in_use", "to": "max"})
-    assert result["metric"]["in_use"] == {"available": True, "series": 4, "family": "pool_total - pool_idle"}
+    assert result["metric"]["in_use"] == {
+        "available": True,
+        "series": 4,
+        "family": "pool_total - pool_idle",
+        "by_endpoint": {"a": 6, "b": 1},
+    }
+    assert result["metric"]["max"]["by_endpoint"] == {"a": 10, "b": 10}
     assert result["value"] == {"in_use": 7, "max": 20, "usage": 0.35}
 
 

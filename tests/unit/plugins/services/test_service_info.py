@@ -55,6 +55,7 @@ def look(services, **params):
             "window_seconds": 0,
             "samples": 5,
             "top_processes": 0,
+            "variables": [],
             **params,
         }
     )
@@ -121,6 +122,23 @@ def test_all_programs_of_one_supervisord_at_once(supervisord):
     names = ["api", "broken", "ended", "killed", "idle"]
     found = look({name: supervisord.service(name) for name in names})
     assert [service["available"] for service in found["services"].values()] == [True] * 5
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "seen"),
+    [
+        ("api", ["PG_POOL_MAX", "PG_POOL_MIN", "DATABASE_URL"], ["DATABASE_URL", "PG_POOL_MAX"]),
+        ("api", ["PG_POOL"], []),
+        ("api", [], None),
+        ("several:*", ["SUPERVISOR_PROCESS_NAME", "PG_POOL_MAX"], ["SUPERVISOR_PROCESS_NAME"]),
+        # What does not run has no environment.
+        ("ended", ["PG_POOL_MAX"], None),
+    ],
+)
+def test_names_of_its_variables_are_seen_and_no_values(supervisord, name, asked, seen):
+    found = look({"it": supervisord.service(name)}, variables=asked)["services"]["it"]
+    assert found["variables"] == seen
+    assert "cret@db" not in str(found)
 
 
 def test_a_log_can_be_left_alone(supervisord):

@@ -196,6 +196,7 @@ def look(monkeypatch):
             "window_seconds": 0,
             "samples": 2,
             "top_processes": 0,
+            "variables": [],
         }
         return observe({"services": services, **limits})["services"]
 
@@ -285,6 +286,7 @@ def test_what_systemctl_does_not_tell_is_not_available(monkeypatch, ended, reaso
             "window_seconds": 0,
             "samples": 2,
             "top_processes": 0,
+            "variables": [],
         }
     )
     assert found["available"] is False
