@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import gc
 import logging
 import os
 import resource
@@ -29,6 +30,7 @@ from . import logs
 from .decide.dispatcher import Dispatcher, Node
 from .decide.rules import may_act
 from .decide.silences import Silences
+from .intake import web
 from .intake.group_commit import GroupCommit
 from .intake.tokens import Tokens
 from .intake.web import Patience, Web
@@ -190,10 +192,15 @@ class Service:
             return "the dispatcher hangs"
         if self._group_commit.failure:
             return "notifications cannot be kept; the log says why"
+        if self._tokens is not None and self._tokens.look():
+            return "nobody is known by a token any more; the log says why"
         # Strangers may ask this.
         return "the dispatcher cannot do its work; the log says why" if self._dispatcher.failure else ""
 
     def _tidy(self) -> None:
+        if self._tokens is not None:
+            # Whether or not anybody asks.
+            self._tokens.look()
         for node in self._nodes.gone(self._store.nodes()):
             waiting = self._store.put_back(node)
             runs = [run for run in self._store.open_runs(node) if run not in self._player.running]
@@ -258,6 +265,9 @@ class Service:
         for run in self._store.open_runs(settings.node):
             workflows.begin(run)
         self._dispatcher.start()
+        # What has been made by now stays. Looking through it for garbage would hold the loop for 0.15 s, again and again.
+        gc.collect()
+        gc.freeze()
         LOG.info("listening on %s as node %s, process %d", settings.listen, settings.node, os.getpid())
         await self._server.serve(sockets=[self._socket])
 
@@ -329,6 +339,22 @@ class _Server(uvicorn.Server):
 
     def capture_signals(self) -> Any:
         return nullcontext()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn's own, but for a client that has not shaken hands in time: asyncio itself waits a minute."""
+        config = self.config
+
+        def protocol() -> asyncio.Protocol:
+            return Patience(config, self.server_state, self.lifespan.state)
+
+        seconds = web.SLOW_SECONDS if config.ssl else None
+        self.servers = [
+            await self._loop.create_server(
+                protocol, sock=one, ssl=config.ssl, backlog=config.backlog, ssl_handshake_timeout=seconds
+            )
+            for one in sockets or ()
+        ]
+        self.started = True
 
     async def main_loop(self) -> None:
         await self._over.wait()

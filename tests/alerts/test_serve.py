@@ -327,6 +327,22 @@ def test_what_it_tells_prometheus(serving, host):
     assert serving.get("/readyz") == (200, "ok\n")
 
 
+def test_a_token_that_was_taken_back_is_none(serving, host):
+    file = serving.folder / "tokens"
+    content = file.read_text()
+    assert serving.send(alert(labels={"alertname": "Watchdog"})) == 202
+    file.write_text("")
+    try:
+        assert serving.send(alert(host.name)) == 503
+        assert serving.get("/readyz") == (503, "nobody is known by a token any more; the log says why\n")
+        assert serving.get("/metrics")[0] == 503
+        assert serving.log.read_text().count("nobody is known any more") == 1
+    finally:
+        file.write_text(content)
+    assert serving.get("/readyz") == (200, "ok\n")
+    assert serving.send(alert(labels={"alertname": "Watchdog"})) == 202
+
+
 def test_its_commands_print_the_json_that_is_documented(serving, host):
     """Of all that the tests before this one have left, too."""
     serving.send(alert(host.name), alert("nobody"))

@@ -121,7 +121,7 @@ def sorted_into_the_database(receiver: Receiver) -> None:
     """What was kept goes on its way as in the service; it leads to runs on exact hosts and nowhere else."""
     for number, body in enumerate(receiver.kept):
         kept = msgspec.json.decode(body, type=Kept)
-        found = sort(kept.alerts, kept.bad, SETTINGS, KNOWN, float(number))
+        found = sort(kept.each(), kept.bad, SETTINGS, KNOWN, float(number))
         assert {row["host"] for row in found.firing} <= EXACT
         assert {row["runbook"] for row in found.firing} <= set(SETTINGS.runbooks)
         assert all(row["reason"].isprintable() for row in found.aside)

@@ -5,14 +5,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import ipaddress
+import socket
 import ssl
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import uvicorn
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -20,6 +25,8 @@ from cryptography.x509.oid import NameOID
 
 from ansible_collections.oncall.runbooks.tests.support.serving import Serving, alert, notification
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
+from oncall.serve import service
+from oncall.serve.intake import web
 
 
 class Authority:
@@ -109,6 +116,38 @@ def test_only_those_with_a_certificate_are_listened_to(serving, ours, tmp_path):
     with pytest.raises(OSError):
         serving.get("/healthz")
     assert serving.process is not None and serving.process.poll() is None
+
+
+@pytest.mark.parametrize("said", [b"", b"\x16\x03\x01\x02\x00\x01"])
+def test_who_does_not_shake_hands_is_not_waited_for(ours, monkeypatch, said):
+    monkeypatch.setattr(web, "SLOW_SECONDS", 0.5)
+    certificate = str(ours.certificate("service"))
+    config = uvicorn.Config(
+        lambda *_: None,
+        http=web.Patience,
+        lifespan="off",
+        log_config=None,
+        ssl_certfile=certificate,
+        ssl_keyfile=certificate,
+    )
+
+    async def closed_after() -> float:
+        server = service._Server(config)
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            serving = asyncio.create_task(server.serve(sockets=[listening]))
+            await asyncio.to_thread(until, lambda: server.started)
+            reader, writer = await asyncio.open_connection(*listening.getsockname())
+            began = time.monotonic()
+            writer.write(said)
+            with suppress(ConnectionError):
+                await asyncio.wait_for(reader.read(), 30)
+            seconds = time.monotonic() - began
+            writer.close()
+            server.end()
+            await serving
+        return seconds
+
+    assert 0.4 < asyncio.run(closed_after()) < 20
 
 
 def test_a_certificate_that_is_not_there_is_said_in_one_line(serving, tmp_path):

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
+import threading
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -166,6 +168,133 @@ def _most_memory_bytes(pid: int) -> int:
     status = Path(f"/proc/{pid}/status").read_text()
     (line,) = [line for line in status.splitlines() if line.startswith("VmHWM:")]
     return int(line.split()[1]) * 1024
+
+
+@dataclass
+class Swollen:
+    """What large bodies make of the memory of the process.
+
+    Attributes:
+        refused_ratio: what refused bodies took at most, in their own size.
+        before_bytes: after the first small notification.
+        peak_bytes: the most that good bodies took, all at once.
+        after_bytes: some seconds after the last of them was sorted.
+        held_seconds: the longest that another request had to wait.
+    """
+
+    refused_ratio: float = 0.0
+    before_bytes: int = 0
+    peak_bytes: int = 0
+    after_bytes: int = 0
+    held_seconds: float = 0.0
+
+
+HOSTILE = {
+    "ones": (b'{"version":"4","alerts":[', b"1,", b"]}"),
+    "mappings": (b'{"version":"4","alerts":[', b"{},", b"]}"),
+    "lists in a list": (b'{"version":"4","alerts":[[', b"[],", b"]]}"),
+    "labels": (b'{"version":"4","alerts":[{"labels":{', b'"":"",', b"}}]}"),
+    "elsewhere": (b'{"version":"4","truncatedAlerts":1,"alerts":[1],"receiver":[', b"{},", b"]}"),
+    "a version": (b'{"alerts":[],"version":"\xf0\x9f\x98\x80', b"x", b'"}'),
+    "a text": (b'{"version":"4","alerts":[{"labels":{"a":"\xf0\x9f\x98\x80', b"x", b'"}}]}'),
+    "no mapping": (b"[", b"{},", b"]"),
+    "depth": (b"", b"[", b""),
+}
+
+
+def swell(folder: Path, size_bytes: int, good: int) -> Swollen:
+    """Send bodies that are made to become large, then good ones at once.
+
+    Args:
+        folder: an empty folder.
+        size_bytes: of each body.
+        good: so many good ones.
+    """
+    serving = Serving(folder)
+    (folder / "state").mkdir(mode=0o700)
+    (folder / "state" / "pause").write_text(PAUSE)
+    found = Swollen()
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.01):
+            began = time.monotonic()
+            serving.get("/healthz")
+            found.held_seconds = max(found.held_seconds, time.monotonic() - began)
+
+    looking = threading.Thread(target=look, daemon=True)
+    try:
+        serving.start()
+        looking.start()
+        assert serving.process is not None
+        process = psutil.Process(serving.process.pid)
+        for number, (before, unit, after) in enumerate(HOSTILE.values()):
+            assert serving.send(_numbered(number)) == 202
+            at_first = _most_memory_bytes(process.pid)
+            body = before + (unit * ((size_bytes - len(before) - len(after)) // len(unit))).rstrip(b",") + after
+            serving.request("POST", "/alerts", body)
+            found.refused_ratio = max(found.refused_ratio, (_most_memory_bytes(process.pid) - at_first) / len(body))
+        wait_until_empty(serving)
+        found.before_bytes = process.memory_info().rss
+        texts = {f"text{number}": "x" * 100 for number in range(36)}
+        count = size_bytes // len(json.dumps(_numbered(0) | {"annotations": texts}))
+        groups = [
+            [_numbered(one * count + number) | {"annotations": texts} for number in range(count)] for one in range(good)
+        ]
+        bodies = ((numbers, notification(group)) for numbers, group in enumerate(groups))
+        Clients(serving.port, good, (([number], body) for number, body in bodies), HEADERS).start().join(60)
+        wait_until_empty(serving)
+        found.peak_bytes = _most_memory_bytes(process.pid)
+        time.sleep(12)
+        found.after_bytes = process.memory_info().rss
+    finally:
+        over.set()
+        serving.stop()
+    return found
+
+
+@dataclass
+class HeldBack:
+    """What an alert waits for while others are held back.
+
+    Attributes:
+        seconds: until its run began, from when it was sent.
+        without_reason: so many of the others do not say why they wait.
+    """
+
+    seconds: float
+    without_reason: int
+
+
+def hold_back(folder: Path, count: int) -> HeldBack:
+    """Have a window hold back ``count`` episodes of one host, then send an alert of another."""
+    window = {
+        "reason": "the move",
+        "begins_at": "2020-01-01T00:00:00Z",
+        "ends_at": "2090-01-01T00:00:00Z",
+        "hosts": ["h000"],
+    }
+    serving = Serving(folder, hosts=2, maintenance=[window])
+    try:
+        serving.start()
+        groups = in_groups(
+            range(count), 9000, lambda number: alert("h000", number, fingerprint=f"{number:016x}"), notification
+        )
+        Clients(serving.port, 1, groups, HEADERS).start().join(120)
+        wait_until_empty(serving)
+        store = serving.store()
+        try:
+            held = ("cache",)
+            until(lambda: store.counts()["held_back"].get(held, 0) == count, seconds=180)
+            began = time.monotonic()
+            assert serving.send(alert("h001")) == 202
+            until(lambda: store.running() > 0, seconds=60)
+            seconds = time.monotonic() - began
+            return HeldBack(seconds, count - store.counts()["held_back"].get(held, 0))
+        finally:
+            store.close()
+    finally:
+        serving.stop()
 
 
 def acknowledge_while_busy(folder: Path, alerts: int, clients: int, queued: int, idle_seconds: float) -> Busy:

@@ -76,3 +76,8 @@ def content(url: str) -> dict[str, Any]:
             }
             for name in sorted(inspector.get_table_names())
         }
+
+
+def first(store: Store, most: int) -> list[str]:
+    """The ids of the queued episodes that are decided on first."""
+    return [name for queue in store.queues(most) for name in queue.ids]

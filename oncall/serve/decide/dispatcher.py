@@ -14,21 +14,26 @@ from pathlib import Path
 
 from ... import inventory
 from ...errors import first_line
+from .. import memory
 from ..intake.alerts import kept
 from ..intake.routing import sort
 from ..settings import Settings
 from ..store.decision import Decision
-from ..store.statements import Store
-from .rules import Past, Waiting, mode_now, why_not, why_not_act
+from ..store.statements import Queue, Store
+from .rules import Past, Waiting, in_turn, mode_now, why_not, why_not_act
 from .silences import Silences
 
 LOG = logging.getLogger("oncall.dispatcher")
 # Others change the database too: a person, another node.
 LOOK_EVERY_SECONDS = 2.0
-REST_SECONDS = 0.05
+REST_SECONDS = 0.2
 TIDY_SECONDS = 10.0
-NOTIFICATIONS_AT_ONCE = 50
-EPISODES_AT_ONCE = 5000
+NOTIFICATIONS_AT_ONCE = 500
+EPISODES_AT_ONCE = 2000
+# Of the time, at most the tenth part is spent on looking through all that is queued; what came since is among the newest.
+LOOKS_PART = 10
+NEWEST = 500
+REASONS_A_TURN = 4
 DAY_SECONDS = 86_400
 # In the state directory: pauses everything, with its content as the reason.
 PAUSE_FILE = "pause"
@@ -83,7 +88,8 @@ class Dispatcher:
         self._node = node
         self._wake = threading.Event()
         self._over = threading.Event()
-        self._next_tidy = 0.0
+        self._next_tidy = self._look_again_at = 0.0
+        self._queues: Sequence[Queue] = ()
         self._thread = threading.Thread(target=self._loop, name="dispatcher", daemon=True)
         # When the loop came round last: a loop that hangs must be seen.
         self.turned_at = time.monotonic()
@@ -124,8 +130,9 @@ class Dispatcher:
         self._node.renew()
         self._store.check_file()
         self._store.check_schema()
-        while self._sort_some() and not self._over.is_set():
-            pass
+        if self._sort_some():
+            # There may be more, after the rest in which more are acknowledged.
+            self._wake.set()
         self.cancel_wanted()
         now = time.time()
         self._expire(now)
@@ -135,6 +142,7 @@ class Dispatcher:
             self._next_tidy = time.monotonic() + TIDY_SECONDS
             self._store.forget(now - self._settings().keep_days * DAY_SECONDS, self._node.forget)
             self._node.tidy()
+            memory.give_back()
 
     def cancel_wanted(self) -> None:
         """Kill the runs of this node that a person wants to end."""
@@ -161,7 +169,7 @@ class Dispatcher:
             parts = []
             for _id, received_at, body in rows:
                 notification = kept(body)
-                told = notification.alerts, notification.bad
+                told = notification.each(), notification.bad
                 parts.append(sort(*told, settings, known, received_at, notification.left_out))
             # A host that is new in the inventory is no stranger.
             if not any(part.strangers for part in parts):
@@ -223,12 +231,20 @@ class Dispatcher:
         if paused := self.paused(settings):
             self._store.hold_all(f"paused: {paused}")
             return []
+        if self._store.running() >= settings.limits.running:
+            # While every place is taken, nothing has to be decided.
+            return []
         silenced = self._silences.ask(settings)
-        runs = []
+        # Not in the one decision, for which acknowledgements wait: what is found here is looked at again there.
+        queues, newest = self._queued(silenced)
+        runs: list[str] = []
+        held: dict[str, str] = {}
+        reasons: dict[str, list[str]] = {}
         with self._store.decision() as decision:
             past = decision.past(now)
-            # While every place is taken, nothing has to be decided.
-            for one in decision.waiting(EPISODES_AT_ONCE) if past.running < settings.limits.running else ():
+            ids = dict.fromkeys([*(name for queue in queues for name in queue.ids), *newest])
+            waiting = decision.waiting([*ids])
+            for one in in_turn(waiting, decision.began(now)):
                 if over := self._over_already(one, known):
                     decision.end(one, "closed", over, now)
                     continue
@@ -237,11 +253,33 @@ class Dispatcher:
                     one = self._in_mode(one, decision, settings)
                     reason = self._why_not(one, past, settings, known, now, silenced)
                 if reason:
-                    decision.wait(one, reason)
+                    held[one.episode] = reason
+                    if reason != one.reason:
+                        reasons.setdefault(reason, []).append(one.episode)
                     continue
                 runs.append(decision.admit(one, self._node.name, now))
                 past = past.and_now(one, now)
+            decision.hold(reasons)
+        for queue in queues:
+            reason = next((held[name] for name in reversed(queue.ids) if name in held), "")
+            # Of a look a moment ago, it may be said already.
+            if reason and queue.count > len(queue.ids) and {*queue.reasons} != {reason}:
+                # What is left gets its reason in the next turns: an acknowledgement must not wait for all of it.
+                for _ in range(REASONS_A_TURN):
+                    if not self._store.hold_queue(queue, reason, silenced):
+                        break
+                else:
+                    self._wake.set()
         return runs
+
+    def _queued(self, silenced: Mapping[str, str]) -> tuple[Sequence[Queue], Sequence[str]]:
+        """The queues, as they were a moment ago where looking through them takes long, and the newest of all."""
+        began = time.monotonic()
+        if began >= self._look_again_at:
+            self._queues = self._store.queues(EPISODES_AT_ONCE, silenced)
+            ended = time.monotonic()
+            self._look_again_at = ended + LOOKS_PART * (ended - began)
+        return self._queues, self._store.newest(NEWEST)
 
     def _over_already(self, one: Waiting, known: inventory.Names) -> str:
         if one.resolved:

@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -154,6 +155,29 @@ def why_not_act(one: Waiting, past: Past, settings: Settings, members: Mapping[s
         if len(at_once) + 1 > max(1.0, round(limit.share_at_once * len(hosts), 6)):
             return f"{len(at_once)} of {len(hosts)} hosts of {group} at once (limits.groups.{group}.share_at_once)"
     return ""
+
+
+def in_turn(waiting: Iterable[Waiting], began: Mapping[tuple[str, str], float]) -> list[Waiting]:
+    """The same, in the order in which they may begin: each host in turn, and on a host each runbook in turn.
+
+    Args:
+        waiting: the oldest first.
+        began: (host, runbook) -> when its last run was begun.
+    """
+    hosts: dict[str, dict[str, list[Waiting]]] = {}
+    for one in waiting:
+        hosts.setdefault(one.host, {}).setdefault(one.runbook, []).append(one)
+    last = {
+        host: max((began.get((host, name), 0.0) for name in runbooks), default=0.0) for host, runbooks in hosts.items()
+    }
+    turns: list[tuple[int, float, Waiting]] = []
+    for host, runbooks in hosts.items():
+        # What was begun longest ago is first; Python's sort leaves the older before the newer.
+        ordered = sorted(runbooks, key=lambda name: began.get((host, name), 0.0))
+        rounds = itertools.zip_longest(*(runbooks[name] for name in ordered))
+        row = [one for part in rounds for one in part if one is not None]
+        turns += [(place, last[host], one) for place, one in enumerate(row)]
+    return [one for _place, _at, one in sorted(turns, key=lambda turn: turn[:2])]
 
 
 def _window(

@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from ...inventory import is_address
+from .bounds import excess
 
 # Of Ansible, which would take such a label for a variable of its own.
 FORBIDDEN_LABELS = re.compile(r"(ansible_|__ansible_).*|meta", re.DOTALL)
@@ -27,7 +29,13 @@ MOST_ALERTS = 10_000
 MOST_LABELS = 1000
 MOST_TEXT = 16_384
 
+# Of a notification, and of one alert, whatever is in them.
+MOST_VALUES = 2_000_000
+MOST_VALUES_OF_ALERT = 2 * MOST_LABELS + 2000
+# Of a name and its text, with each character written as an escape.
+MOST_BYTES_OF_TEXTS = 2 * 6 * MOST_TEXT + 1000
 MOST_LOOKED_INTO = 1024 * 1024
+MOST_VALUES_LOOKED_INTO = 20_000
 MOST_LEFT_OUT = 10**9
 SHOWN_OF_A_GROUP = 300
 
@@ -95,9 +103,9 @@ NOTHING = msgspec.Raw(b"")
 
 
 class _Notification(msgspec.Struct, rename="camel"):
-    # What is Raw may be anything: it costs no alert.
-    alerts: Annotated[list[msgspec.Raw], msgspec.Meta(max_length=MOST_ALERTS)]
-    version: str = ALERTMANAGER
+    # What is Raw may be anything: it costs no alert, and becomes nothing before it is known how much that would be.
+    alerts: msgspec.Raw
+    version: msgspec.Raw = msgspec.Raw(b'"4"')
     truncated_alerts: msgspec.Raw = NOTHING
     receiver: msgspec.Raw = NOTHING
     group_key: msgspec.Raw = NOTHING
@@ -133,17 +141,23 @@ class LeftOut(msgspec.Struct, frozen=True):
 class Kept(msgspec.Struct):
     """A notification as it is kept until it is sorted."""
 
-    alerts: list[Alert]
+    # As JSON: all at once they would take seven times the room.
+    alerts: list[msgspec.Raw]
     bad: list[Bad]
     left_out: LeftOut | None = None
 
+    def each(self) -> Iterator[Alert]:
+        """Its alerts, one after the other."""
+        return map(_alert.decode, self.alerts)
+
 
 _notification = msgspec.json.Decoder(_Notification)
+_alerts = msgspec.json.Decoder(list[msgspec.Raw])
 _kept = msgspec.json.Decoder(Kept)
 _alert = msgspec.json.Decoder(Alert)
 
 
-def read(body: bytes) -> Kept:
+def read(body: bytes | bytearray) -> Kept:
     """The alerts of a notification, and those that cannot be read: one bad alert does not cost the others.
 
     Raises:
@@ -151,23 +165,36 @@ def read(body: bytes) -> Kept:
     """
     try:
         notification = _notification.decode(body)
+        if body.count(b",") >= MOST_ALERTS and (why := excess(notification.alerts, MOST_ALERTS, MOST_VALUES)):
+            raise Refused(f"this is no notification of Alertmanager's webhook: {why}")
+        alerts = _alerts.decode(notification.alerts)
     except (ValueError, RecursionError) as error:
         raise Refused(f"this is no notification of Alertmanager's webhook: {_foreign(body) or _why(error)}") from None
-    if notification.version != ALERTMANAGER and not (notification.version == GRAFANA and notification.org_id):
+    version = _plain(notification.version)
+    if version != ALERTMANAGER and not (version == GRAFANA and notification.org_id):
         raise Refused(
-            f"this is no notification of Alertmanager's webhook: its version is {notification.version[:20]!r}; "
+            f"this is no notification of Alertmanager's webhook: its version is {str(version)[:20]!r}; "
             f'Alertmanager\'s is "{ALERTMANAGER}", and "{GRAFANA}" with an orgId is Grafana\'s'
         )
-    good: list[Alert] = []
+    good: list[msgspec.Raw] = []
     bad: list[Bad] = []
-    for raw in notification.alerts:
+    for raw in alerts:
         try:
-            alert = _alert.decode(raw)
-            _instant(alert.starts_at)
-            good.append(_clean(alert))
-        except (ValueError, RecursionError) as error:
-            bad.append(Bad(_why(error), bytes(raw)[:2000].decode("utf-8", "replace")))
+            good.append(msgspec.Raw(msgspec.json.encode(_one(raw))))
+        except (Refused, ValueError, RecursionError) as error:
+            bad.append(Bad(_why(error), bytes(memoryview(raw)[:2000]).decode("utf-8", "replace")))
     return Kept(good, bad, _left_out(notification))
+
+
+def _one(raw: msgspec.Raw) -> Alert:
+    # A shorter one cannot have so many.
+    if len(raw) > 2 * MOST_VALUES_OF_ALERT and (
+        why := excess(raw, MOST_VALUES_OF_ALERT, MOST_VALUES_OF_ALERT, MOST_BYTES_OF_TEXTS)
+    ):
+        raise Refused(why)
+    alert = _alert.decode(raw)
+    _instant(alert.starts_at)
+    return _clean(alert)
 
 
 def _left_out(notification: _Notification) -> LeftOut | None:
@@ -185,17 +212,22 @@ def in_words(left_out: LeftOut) -> str:
 
 
 def _plain(raw: msgspec.Raw) -> Any:
+    """What it is; "?" where it is long."""
     try:
-        return msgspec.json.decode(raw) if raw else None
+        return msgspec.json.decode(raw if len(raw) <= MOST_TEXT else b'"?"') if raw else None
     except (ValueError, RecursionError):
         return "?"
 
 
-def _foreign(body: bytes) -> str:
+def _foreign(body: bytes | bytearray) -> str:
     """Which program sent the message, and what to configure instead; "" where that is not known."""
     if len(body) > MOST_LOOKED_INTO:
         return ""
     try:
+        # Whether it is any JSON at all.
+        msgspec.json.decode(body, type=msgspec.Raw)
+        if body.count(b",") > MOST_VALUES_LOOKED_INTO or excess(body, MOST_VALUES_LOOKED_INTO, MOST_VALUES_LOOKED_INTO):
+            return ""
         return sender_of(msgspec.json.decode(body))
     except (ValueError, RecursionError):
         return ""

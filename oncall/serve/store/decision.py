@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import sqlalchemy as sa
 
 from ..decide.rules import HOUR_SECONDS, Past, Started, Waiting
 from .tables import EPISODES, REMEDIES, RUNS
+
+IDS_AT_ONCE = 10_000
 
 
 def not_helped(connection: sa.Connection, runbook: str, host: str, most: int) -> int:
@@ -25,14 +28,19 @@ def not_helped(connection: sa.Connection, runbook: str, host: str, most: int) ->
     return len([*itertools.takewhile(lambda helped: not helped, connection.scalars(query))])
 
 
+def in_parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """As many at once as a statement takes: 65,535 in PostgreSQL, 250,000 in SQLite."""
+    return (ids[begin : begin + IDS_AT_ONCE] for begin in range(0, len(ids), IDS_AT_ONCE))
+
+
 class Decision:
     """Inside of the one decision."""
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
 
-    def waiting(self, most: int) -> list[Waiting]:
-        """The queued episodes, the oldest first."""
+    def waiting(self, ids: Sequence[str]) -> list[Waiting]:
+        """Those of these episodes that are queued, the oldest first."""
         columns = [
             "id",
             "runbook",
@@ -44,20 +52,27 @@ class Decision:
             "resolved_at",
             "reason",
             "runs",
+            "queued_at",
         ]
+        query = sa.select(*(EPISODES.c[name] for name in columns)).where(EPISODES.c.state == "queued")
+        found: list[tuple[float, str, Waiting]] = []
+        for part in in_parts(ids):
+            for row in self._connection.execute(query.where(EPISODES.c.id.in_(part))):
+                one = Waiting(
+                    row.id, row.runbook, row.host, row.stage, row.mode, row.fingerprint, row.plan_hash != "",
+                    row.resolved_at is not None, row.reason, row.runs,
+                )  # fmt: skip
+                found.append((row.queued_at, row.id, one))
+        return [one for _at, _id, one in sorted(found, key=lambda row: row[:2])]
+
+    def began(self, now: float) -> dict[tuple[str, str], float]:
+        """(host, runbook) -> when its last run was begun, of those within an hour."""
         query = (
-            sa.select(*(EPISODES.c[name] for name in columns))
-            .where(EPISODES.c.state == "queued")
-            .order_by(EPISODES.c.queued_at, EPISODES.c.id)
-            .limit(most)
+            sa.select(RUNS.c.host, RUNS.c.runbook, sa.func.max(RUNS.c.admitted_at).label("at"))
+            .where(RUNS.c.admitted_at > now - HOUR_SECONDS)
+            .group_by(RUNS.c.host, RUNS.c.runbook)
         )
-        return [
-            Waiting(
-                row.id, row.runbook, row.host, row.stage, row.mode, row.fingerprint, row.plan_hash != "",
-                row.resolved_at is not None, row.reason, row.runs,
-            )
-            for row in self._connection.execute(query)
-        ]  # fmt: skip
+        return {(row.host, row.runbook): row.at for row in self._connection.execute(query)}
 
     def past(self, now: float) -> Past:
         """What runs now and what acted within the last hour."""
@@ -102,10 +117,11 @@ class Decision:
         self._connection.execute(EPISODES.update().where(EPISODES.c.id == one.episode).values(mode=mode, stage="check"))
         return replace(one, mode=mode, stage="check")
 
-    def wait(self, one: Waiting, reason: str) -> None:
-        """Say why it has to wait."""
-        if reason != one.reason:
-            self._connection.execute(EPISODES.update().where(EPISODES.c.id == one.episode).values(reason=reason))
+    def hold(self, reasons: Mapping[str, Sequence[str]]) -> None:
+        """Say why episodes have to wait: reason -> ids."""
+        for reason, ids in reasons.items():
+            for part in in_parts(ids):
+                self._connection.execute(EPISODES.update().where(EPISODES.c.id.in_(part)).values(reason=reason))
 
     def end(self, one: Waiting, outcome: str, summary: str, now: float) -> None:
         """End an episode without a run."""

@@ -26,11 +26,19 @@ WAL_BYTES = 16 * 1024 * 1024
 LOCK = 0x6F6E63616C6C
 
 
-def engine(url: str) -> sa.Engine:
+def engine(url: str, connections: int = 5) -> sa.Engine:
+    """Connections to the database.
+
+    Args:
+        url: of the database.
+        connections: of SQLite, so many at once; whoever wants one more waits.
+    """
     if not url.startswith("sqlite"):
         named = sa.make_url(url).set(drivername="postgresql+psycopg")
         return sa.create_engine(named, pool_size=5, pool_pre_ping=True, connect_args={"connect_timeout": 5})
-    made = sa.create_engine(url, pool_size=5, connect_args={"timeout": 10, "isolation_level": None})
+    # A statement that is kept keeps what it was given last, which may be a notification of 32 MiB.
+    options = {"timeout": 10, "isolation_level": None, "cached_statements": 0}
+    made = sa.create_engine(url, pool_size=connections, max_overflow=0, connect_args=options)
 
     @sa.event.listens_for(made, "connect")
     def _settings(connection: Any, _record: Any) -> None:

@@ -11,8 +11,9 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +22,33 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ...errors import OncallError, first_line
 from . import schema
-from .decision import Decision, not_helped
+from .decision import Decision, in_parts, not_helped
 from .engine import alone, engine, shown
 from .tables import CONTROL, EPISODES, INBOX, QUARANTINE, REMEDIES, RUNS
 
 # Somebody who sends nothing but strangers must not fill the disk.
 MOST_ASIDE = 10_000
+MOST_SILENCED = 10_000
 MOST_BYTES = 16 * 1024 * 1024
-IDS_AT_ONCE = 10_000
+# So many get a new reason at once: an acknowledgement waits for that.
+REASONS_AT_ONCE = 2000
+
+
+@dataclass(frozen=True)
+class Queue:
+    """Queued episodes of which the first can begin if any can.
+
+    Attributes:
+        key: what they have in common.
+        count: how many there are.
+        reasons: why they wait, as it was said last: the first and the last in the alphabet.
+        ids: the first of them, the oldest first.
+    """
+
+    key: Mapping[str, Any]
+    count: int
+    reasons: Collection[str]
+    ids: list[str]
 
 
 class Store:
@@ -36,9 +56,12 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._engine = engine(url)
+        is_sqlite = url.startswith("sqlite")
+        # SQLite has one writer. A thread that waits for its turn in SQLite itself looks again after up to 100 ms; one that waits for
+        # the only connection goes on at once.
+        self._engine = engine(url, connections=1) if is_sqlite else engine(url)
         self._file = Path(self._engine.url.database or "") if self._engine.dialect.name == "sqlite" else None
-        self._reading = self._engine.execution_options(reads=True)
+        self._reading = (engine(url) if is_sqlite else self._engine).execution_options(reads=True)
         self._insert: Any = sqlite.insert if self._engine.dialect.name == "sqlite" else postgresql.insert
         try:
             self.check_schema()
@@ -71,6 +94,7 @@ class Store:
 
     def close(self) -> None:
         self._engine.dispose()
+        self._reading.dispose()
 
     # ------------------------------------------------------------------ notifications
     def keep(self, notifications: Sequence[bytes]) -> None:
@@ -107,8 +131,7 @@ class Store:
             if firing:
                 ids = [row["id"] for row in firing]
                 over = {episode for episode, _ in resolved}
-                # PostgreSQL takes 65,535 parameters, SQLite 250,000: a batch may have more alerts than that.
-                parts = [ids[begin : begin + IDS_AT_ONCE] for begin in range(0, len(ids), IDS_AT_ONCE)]
+                parts = [*in_parts(ids)]
                 count = sa.select(sa.func.count())
                 known = sum(connection.scalar(count.where(EPISODES.c.id.in_(part))) or 0 for part in parts)
                 statement = self._insert(EPISODES)
@@ -139,14 +162,70 @@ class Store:
         with alone(self._engine) as connection:
             yield Decision(connection)
 
+    def queues(self, most: int, silenced: Collection[str] = ()) -> list[Queue]:
+        """What is queued, in queues of which any episode can begin if its first can: none is hidden behind those of another queue.
+
+        Args:
+            most: the first of each queue, so many of all, but one of each in any case.
+            silenced: fingerprints of alerts that are.
+        """
+        named = [EPISODES.c[name] for name in ("runbook", "host", "stage", "mode")]
+        parts: list[sa.ColumnElement[Any]] = [
+            *named, (EPISODES.c.plan_hash != "").label("agreed"), EPISODES.c.resolved_at.is_not(None).label("over"),
+        ]  # fmt: skip
+        if silenced:
+            parts.append(EPISODES.c.fingerprint.in_([*silenced][:MOST_SILENCED]).label("silenced"))
+        queued = EPISODES.c.state == "queued"
+        place = sa.func.row_number().over(partition_by=parts, order_by=[EPISODES.c.queued_at, EPISODES.c.id])
+        numbered = sa.select(EPISODES.c.id, EPISODES.c.queued_at, *parts, place.label("place")).where(queued).subquery()
+        first, last = sa.func.min(EPISODES.c.reason).label("first"), sa.func.max(EPISODES.c.reason).label("last")
+        counted = sa.select(*parts, sa.func.count().label("number"), first, last).where(queued).group_by(*parts)
+        width = len(parts)
+        with self._reading.connect() as connection:
+            found = {
+                tuple(row[:width]): Queue(dict(row._mapping), row.number, {row.first, row.last}, [])
+                for row in connection.execute(counted)
+            }
+            if found:
+                each = numbered.c.place <= max(1, most // len(found))
+                query = sa.select(*(numbered.c[part.name] for part in parts), numbered.c.id).where(each)
+                for row in connection.execute(query.order_by(numbered.c.queued_at, numbered.c.id)):
+                    if queue := found.get(tuple(row[:width])):
+                        queue.ids.append(row.id)
+        return [*found.values()]
+
+    def newest(self, most: int) -> list[str]:
+        """The ids of the episodes that were queued last."""
+        query = sa.select(EPISODES.c.id).where(EPISODES.c.state == "queued").order_by(EPISODES.c.queued_at.desc())
+        with self._reading.connect() as connection:
+            return [*connection.scalars(query.limit(most))]
+
+    def hold_queue(self, queue: Queue, reason: str, silenced: Collection[str] = ()) -> bool:
+        """Say of some of a queue why they wait, of the newest, which people see first; whether there may be more."""
+        key = [EPISODES.c[name] == queue.key[name] for name in ("runbook", "host", "stage", "mode")]
+        key.append((EPISODES.c.plan_hash != "") == queue.key["agreed"])
+        key.append(EPISODES.c.resolved_at.is_not(None) == queue.key["over"])
+        if silenced:
+            key.append(EPISODES.c.fingerprint.in_([*silenced][:MOST_SILENCED]) == queue.key["silenced"])
+        return self._hold(reason, *key)
+
     def hold_all(self, reason: str) -> None:
         """Say of every queued episode why it waits."""
-        query = EPISODES.c.state == "queued", EPISODES.c.reason != reason
+        while self._hold(reason):
+            pass
+
+    def _hold(self, reason: str, *where: sa.ColumnElement[bool]) -> bool:
+        """Say of the newest of these why they wait; whether there may be more."""
+        others = EPISODES.c.state == "queued", EPISODES.c.reason != reason, *where
+        query = sa.select(EPISODES.c.id).where(*others).order_by(EPISODES.c.queued_at.desc()).limit(REASONS_AT_ONCE)
         with self._reading.connect() as connection:
-            if connection.execute(sa.select(EPISODES.c.id).where(*query).limit(1)).first() is None:
-                return
-        with alone(self._engine) as connection:
-            connection.execute(EPISODES.update().where(*query).values(reason=reason))
+            ids = [*connection.scalars(query)]
+        if ids:
+            with alone(self._engine) as connection:
+                connection.execute(
+                    EPISODES.update().where(EPISODES.c.id.in_(ids), EPISODES.c.state == "queued").values(reason=reason)
+                )
+        return len(ids) == REASONS_AT_ONCE
 
     # ------------------------------------------------------------------ runs
     def begin(self, run: str, node: str, at: float) -> bool:
@@ -257,6 +336,12 @@ class Store:
         """How many remedies of a runbook in a row did not help on a host since one did, of the last ``most``."""
         with self._reading.connect() as connection:
             return not_helped(connection, runbook, host, most)
+
+    def running(self) -> int:
+        """How many runs have not ended."""
+        with self._reading.connect() as connection:
+            query = sa.select(sa.func.count()).select_from(RUNS).where(RUNS.c.ended_at.is_(None))
+            return connection.scalar(query) or 0
 
     def any_queued(self) -> bool:
         query = sa.select(EPISODES.c.id).where(EPISODES.c.state == "queued").limit(1)

@@ -41,6 +41,27 @@ def opened_folder(path):
         os.close(descriptor)
 
 
+def _unlike():
+    """Pairs of names that have nothing in common but how they are built."""
+    for one, other in (("abcdefghijkl", "mnopqrstuvwx"), ("ABCDEFGHIJKL", "MNOPQRSTUVWX")):
+        for before in ("", "."):
+            for stem in range(1, 13):
+                for ending in range(7):
+                    yield tuple(
+                        before + letters[:stem] + ("." + letters[:ending] if ending else "") for letters in (one, other)
+                    )
+
+
+_UNLIKE = tuple(_unlike())
+
+
+def says_something(pattern):
+    """Whether a pattern names files of some kind: of two names that have no character in common but the dot, it fits one at most."""
+    return bool(pattern.strip("*")) and not any(
+        fnmatch.fnmatchcase(one, pattern) and fnmatch.fnmatchcase(other, pattern) for one, other in _UNLIKE
+    )
+
+
 def check_rule(rule):
     """Raise ValueError, in one line, where a rule would let go what nobody can have meant."""
     path = os.path.normpath(rule["path"])
@@ -50,8 +71,8 @@ def check_rule(rule):
         raise ValueError(f"{rule['path']} belongs to a container engine, which alone removes what is there")
     if _WRITE_AHEAD_LOGS & set(path.split("/")):
         raise ValueError(f"{rule['path']} is PostgreSQL's write-ahead log, which the server alone removes")
-    if not rule["patterns"] or any(set(pattern) <= {"*"} or "/" in pattern for pattern in rule["patterns"]):
-        raise ValueError(f"the patterns for {rule['path']} have to say more than * and hold no /")
+    if not rule["patterns"] or any("/" in pattern or not says_something(pattern) for pattern in rule["patterns"]):
+        raise ValueError(f"the patterns for {rule['path']} have to say more than *, ?* or *.* and hold no /")
     if not rule["older_than_days"] > 0:
         raise ValueError(f"older_than_days for {rule['path']} has to be above 0")
     if rule.get("keep") is not None and rule.get("keep") < 1:

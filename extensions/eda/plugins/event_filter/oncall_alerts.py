@@ -68,7 +68,7 @@ def main(event: dict[str, Any], config: str = "") -> list[dict[str, Any]]:
     except (Refused, RecursionError) as error:
         LOG.warning("a notification is dropped: %s", _shown(error))
         return []
-    found = sort(kept.alerts, kept.bad, settings, known, time.time(), kept.left_out)
+    found = sort(kept.each(), kept.bad, settings, known, time.time(), kept.left_out)
     for row in found.aside:
         LOG.warning("an alert is dropped: %s", _shown(row["reason"]))
     return [

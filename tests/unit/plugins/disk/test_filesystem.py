@@ -359,6 +359,24 @@ def test_the_newest_whole_backups_stay(tmp_path, sizes, expected):
         ({"path": "/srv/db/pg_wal/archive_status"}, "write-ahead log"),
         ({"patterns": ["*"]}, "more than"),
         ({"patterns": ["**"]}, "more than"),
+        *(
+            ({"patterns": ["*.gz", pattern]}, "more than")
+            for pattern in (
+                "",
+                "?*",
+                "*?",
+                "?",
+                "????",
+                "*.*",
+                "*.?",
+                "*.???",
+                ".*",
+                "[!x]*",
+                "[a-z]*",
+                "*[A-Za-z]*",
+                "*[!.]",
+            )
+        ),
         ({"patterns": []}, "more than"),
         ({"patterns": ["../*.gz"]}, "more than"),
         ({"older_than_days": 0}, "above 0"),

@@ -15,6 +15,7 @@ from oncall.serve.decide.rules import (
     Past,
     Started,
     Waiting,
+    in_turn,
     may_act,
     mode_now,
     why_not,
@@ -269,6 +270,31 @@ def test_a_runbook_that_is_handed_over_to_keeps_its_own_mode(agreed, not_helped,
         "w0", agreed, parse(text, Path("/serve.yml")), MEMBERS, NOW, lambda name, _most: not_helped.get(name, 0)
     )
     assert set(told) == may
+
+
+@pytest.mark.parametrize(
+    ("waiting", "began", "order"),
+    [
+        ("", {}, ""),
+        ("a1 a2 b1", {}, "a1 b1 a2"),
+        # What was begun longest ago is first.
+        ("a1 a2 b1", {"a": 5}, "b1 a1 a2"),
+        ("a1 b1", {"a": 5, "b": 6}, "a1 b1"),
+        ("a1 b1", {"a": 6, "b": 5}, "b1 a1"),
+        ("a1 a2 a3 b1 c1 c2", {"a": 5, "b": 6}, "c1 a1 b1 c2 a2 a3"),
+        # On a host, each runbook in turn: capitals are another runbook.
+        ("a1 a2 A3 b1", {}, "a1 b1 A3 a2"),
+        ("a1 a2 A3 b1", {"a": 5}, "b1 A3 a1 a2"),
+        ("a1 A2 b1", {"A": 5, "b": 6}, "a1 b1 A2"),
+    ],
+)
+def test_each_host_and_each_runbook_has_its_turn(waiting, began, order):
+    def called(name: str) -> tuple[str, str]:
+        return name[0].lower(), "db_pool" if name[0].isupper() else "cache"
+
+    some = [Waiting(name, called(name)[1], called(name)[0], "act", "auto") for name in waiting.split()]
+    told = in_turn(some, {called(name): at for name, at in began.items()})
+    assert " ".join(one.episode for one in told) == order
 
 
 def test_a_runbook_that_the_settings_do_not_name_any_more_is_off():

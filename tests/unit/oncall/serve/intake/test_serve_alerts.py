@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from itertools import combinations
 
 import msgspec
@@ -33,7 +34,7 @@ from oncall.serve.intake.alerts import (
 def parts(body: bytes) -> tuple[list[Alert], list[Bad]]:
     """What can be read of it, and what cannot."""
     kept = read(body)
-    return kept.alerts, kept.bad
+    return [*kept.each()], kept.bad
 
 
 def one(**changed) -> Alert:
@@ -106,7 +107,7 @@ def grafana(**changed) -> bytes:
 
 def test_a_notification_of_grafana_is_taken_and_means_the_same():
     told = read(grafana())
-    assert (told.alerts, told.bad, told.left_out) == ([one()], [], None)
+    assert ([*told.each()], told.bad, told.left_out) == ([one()], [], None)
     # The fields that Grafana adds are not kept.
     assert kept(msgspec.json.encode(told)) == told
     assert b"silence" not in msgspec.json.encode(told)
@@ -186,13 +187,84 @@ def test_what_nobody_is_known_to_send_is_not_given_a_name(document):
 
 
 def test_a_notification_with_more_in_it_is_still_one():
-    assert read(json.dumps({"alerts": [alert()], "text": "x", "evalMatches": [], "data": 1}).encode()).alerts == [one()]
+    told = read(json.dumps({"alerts": [alert()], "text": "x", "evalMatches": [], "data": 1}).encode())
+    assert [*told.each()] == [one()]
 
 
 def test_what_is_too_large_is_not_looked_into():
     with pytest.raises(Refused) as raised:
         read(json.dumps([RULED] * 20_000).encode())
     assert RULER not in str(raised.value)
+
+
+SIZE = 1_000_000
+
+
+def filled(before: bytes, unit: bytes, after: bytes) -> bytes:
+    """So many of a unit as there are in a large notification."""
+    return before + (unit * (SIZE // len(unit))).rstrip(b",") + after
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (filled(b'{"alerts":[', b"1,", b"]}"), "it has more than 10000 parts"),
+        (filled(b'{"alerts":[', b"{},", b"]}"), "it has more than 10000 parts"),
+        (filled(b'{"alerts":[', b"[],", b"]}"), "it has more than 10000 parts"),
+        (filled(b'{"alerts":[', b'"",', b"]}"), "it has more than 10000 parts"),
+        (filled(b'{"alerts":[', b'{"a":[{}]},', b"]}"), "it has more than 10000 parts"),
+        (filled(b'{"alerts":[],"version":"\xf0\x9f\x98\x80', b"x", b'"}'), "its version is '?'"),
+        (filled(b'{"alerts":[],"version":[', b"{},", b"]}"), "its version is '?'"),
+        (filled(b'{"x":[', b"{},", b"]}"), "missing required field `alerts`"),
+        (filled(b"[", b"{},", b"]"), "Expected `object`, got `array`"),
+        (filled(b"{", b'"":1,', b"}"), "missing required field `alerts`"),
+        (filled(b'{"x":{', b'"":[],', b"}}"), "missing required field `alerts`"),
+        (filled(b'{"alerts":["', b'\\"', b""), "truncated"),
+        (filled(b'{"alerts":"', b"x", b'"}'), "Expected `array`, got `str`"),
+    ],
+    ids=lambda one: repr(one[:24]) if isinstance(one, bytes) else "",
+)
+def test_what_is_refused_takes_no_more_room_than_it_has(body, says):
+    body = bytearray(body)
+    tracemalloc.start()
+    try:
+        with pytest.raises(Refused, match=says):
+            read(body)
+        _now, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # With the body itself it is three times its size.
+    assert peak < 2 * len(body)
+
+
+@pytest.mark.parametrize(
+    ("hostile", "says"),
+    [
+        (filled(b"[", b"1,", b"]"), "it has more than 4000 parts"),
+        (filled(b"[[", b"1,", b"]]"), "it has more than 4000 values"),
+        (filled(b'{"labels":{', b'"":"",', b"}}"), "it has more than 4000 values"),
+        (filled(b'{"labels":{"\xf0\x9f\x98\x80', b"x", b'":""}}'), "a text in it is too long"),
+        (filled(b'{"labels":{"a":"', b"\\n", b'"}}'), "a text in it is too long"),
+        (filled(b'"', b"\\n", b'"'), "a text in it is too long"),
+    ],
+    ids=lambda one: repr(one[:24]) if isinstance(one, bytes) else "",
+)
+def test_an_alert_that_would_be_too_much_is_put_aside_and_costs_no_other(hostile, says):
+    body = b'{"alerts":[' + json.dumps(alert()).encode() + b"," + hostile + b"]}"
+    tracemalloc.start()
+    try:
+        told = read(body)
+        _now, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert [*told.each()] == [one()] and [bad.reason for bad in told.bad] == [says]
+    assert peak < 2 * len(body)
+
+
+def test_an_alert_with_as_much_as_it_may_have_is_read():
+    texts = {f"label{number:04}": "é" * 1000 for number in range(996)}
+    long = one(labels=texts, annotations={**texts, "long": '"' * 16_384, "escaped": "é" * 16_384})
+    assert len(long.labels) == 999 and len(long.annotations) == 998
 
 
 @pytest.mark.parametrize(
@@ -206,7 +278,7 @@ def test_what_is_too_large_is_not_looked_into():
 )  # fmt: skip
 def test_what_was_left_out_is_seen_and_costs_no_alert(said, left_out):
     told = read(json.dumps({"alerts": [alert()], "truncatedAlerts": said, "receiver": "r", "groupKey": "g"}).encode())
-    assert (told.alerts, told.left_out) == ([one()], left_out)
+    assert ([*told.each()], told.left_out) == ([one()], left_out)
     assert kept(msgspec.json.encode(told)) == told
 
 

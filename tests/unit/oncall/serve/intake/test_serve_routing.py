@@ -35,7 +35,7 @@ KNOWN = Names(HOSTS, frozenset({"all", "ungrouped", "web"}), {"all": HOSTS, "web
 def sorted_(*alerts: dict, settings=SETTINGS, bad=()) -> Sorted:
     kept = read(notification(alerts))
     assert not kept.bad
-    return sort(kept.alerts, bad, settings, KNOWN, 1000.0)
+    return sort(kept.each(), bad, settings, KNOWN, 1000.0)
 
 
 def labels(**changed: str) -> dict:
@@ -181,5 +181,5 @@ def test_what_was_left_out_is_put_aside_once_for_a_group():
     assert first["id"] == more["id"] != other["id"]
     assert first["reason"].startswith("alerts were left out of a notification by its sender: raise max_alerts")
     assert json.loads(first["alert"]) == {"left_out": 9000, "receiver": "oncall", "group": "g"}
-    found = sort(read(notification([alert()])).alerts, [], SETTINGS, KNOWN, 1000.0, LeftOut(1))
+    found = sort(read(notification([alert()])).each(), [], SETTINGS, KNOWN, 1000.0, LeftOut(1))
     assert len(found.aside) == 2 and "left out" in found.aside[0]["reason"]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -90,26 +91,55 @@ def test_rotated_without_a_restart(file, how):
         assert {token for token in (OLD, NEW) if tokens.knows(bearer(token))} == known
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"\n\n", b"# " + NEW, NEW[: LEAST_LENGTH - 1], OLD + b"\n" + NEW[:5], b"\xff\xfe" + NEW],
-)  # fmt: skip
-def test_a_file_that_is_being_written_changes_nothing_until_it_is_whole(file, content, caplog):
-    tokens = Tokens(str(file))
-    file.write_bytes(content)
-    assert tokens.knows(bearer(OLD)) and not tokens.knows(bearer(NEW[:5]))
-    assert "the tokens stay what they were" in caplog.text and NEW[:10].decode() not in caplog.text
-    file.write_bytes(NEW + b"\n")
-    assert tokens.knows(bearer(NEW)) and not tokens.knows(bearer(OLD))
+def revoke(file: Path, how: str) -> None:
+    if how == "removed":
+        file.unlink()
+    elif how == "opened to others":
+        file.chmod(0o644)
+    elif how == "a folder":
+        file.unlink()
+        file.mkdir()
+    elif how == "replaced by one that others may read":
+        (file.parent / "next").write_bytes(NEW + b"\n")
+        (file.parent / "next").chmod(0o640)
+        (file.parent / "next").replace(file)
+    else:
+        file.write_bytes(how.encode("latin-1"))
 
 
-def test_a_file_that_is_gone_or_open_to_others_changes_nothing(file, caplog):
+REVOKED = [
+    "removed", "opened to others", "a folder", "replaced by one that others may read", "", "\n\n", f"# {NEW.decode()}",
+    NEW[: LEAST_LENGTH - 1].decode(), f"{OLD.decode()}\n{NEW[:5].decode()}", f"\xff\xfe{NEW.decode()}",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("how", REVOKED)
+def test_what_cannot_be_relied_on_any_more_revokes_every_token(file, how, caplog):
     tokens = Tokens(str(file))
+    assert tokens.knows(bearer(OLD)) and tokens.look() == tokens.problem == ""
+    revoke(file, how)
+    for _ in range(3):
+        assert not any(tokens.knows(bearer(token)) for token in (OLD, NEW, NEW[:5], b""))
+        assert "\n" not in tokens.look() and tokens.look() == tokens.problem != ""
+    # Not with each request.
+    (line,) = [one.getMessage() for one in caplog.records if one.levelname == "ERROR"]
+    assert line == f"nobody is known any more: {tokens.problem}" and NEW[:10].decode() not in line
+    if file.is_dir():
+        file.rmdir()
+    file.touch(mode=0o600)
+    file.chmod(0o600)
     file.write_bytes(NEW + b"\n")
-    file.chmod(0o640)
-    assert tokens.knows(bearer(OLD)) and not tokens.knows(bearer(NEW))
+    assert tokens.knows(bearer(NEW)) and not tokens.knows(bearer(OLD)) and tokens.problem == ""
+
+
+def test_it_is_said_once_a_minute(file, caplog, monkeypatch):
+    tokens = Tokens(str(file))
     file.unlink()
-    assert tokens.knows(bearer(OLD))
-    assert caplog.text.count("the tokens stay what they were") >= 3
+    now = time.monotonic()
+    for seconds in range(0, 200, 5):
+        monkeypatch.setattr(time, "monotonic", lambda seconds=seconds: now + seconds)
+        tokens.look()
+    assert caplog.text.count("nobody is known any more") == 4
 
 
 @pytest.mark.parametrize(

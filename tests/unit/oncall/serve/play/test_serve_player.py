@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from ansible_collections.oncall.runbooks.tests.support.stores import new_store
+from ansible_collections.oncall.runbooks.tests.support.stores import first, new_store
 from oncall.serve.play.player import CUT_OFF, MOST_CUT_OFF, Cut, Ending, Order, Player
 from oncall.serve.settings import Route
 
@@ -52,7 +52,7 @@ def cut_off(tmp_path, taken_up: Ending | None, acts: bool = True, before: int = 
         store.sort([], [{**EPISODE, "mode": "auto" if acts else "suggest", "stage": stage}], [], [], {})
         for executor.taken_up in [*[Ending(CUT_OFF, "cut off")] * before, taken_up]:
             with store.decision() as decision:
-                run = decision.admit(decision.waiting(1)[0], "one", 200.0)
+                run = decision.admit(decision.waiting(first(store, 1))[0], "one", 200.0)
             assert store.begin(run, "one", 201.0)
             if cancel:
                 store.change("e", "running", {"cancel": cancel})
@@ -105,7 +105,7 @@ def test_killed_as_the_service_goes_down(tmp_path, outcome, state):
     try:
         store.sort([], [{**EPISODE, "mode": "auto", "stage": "act"}], [], [], {})
         with store.decision() as decision:
-            run = decision.admit(decision.waiting(1)[0], "one", 200.0)
+            run = decision.admit(decision.waiting(first(store, 1))[0], "one", 200.0)
         player = Player(store, lambda: Stops(outcome), "one", ROUTES.get, lambda *_asked: (), lambda *_told: None)
         player.going_down = True
         if state == "queued":
@@ -155,7 +155,7 @@ def test_who_is_asked_about_a_plan(tmp_path, mode, outcome, planned, state, seco
     try:
         store.sort([], [{**EPISODE, "mode": mode, "stage": "act" if mode == "auto" else "check"}], [], [], {})
         with store.decision() as decision:
-            run = decision.admit(decision.waiting(1)[0], "one", 200.0)
+            run = decision.admit(decision.waiting(first(store, 1))[0], "one", 200.0)
         before = time.time()
         player.conclude(run, player.play(run))
         episode = store.episode("e")
@@ -182,7 +182,7 @@ def test_one_that_broke_in_the_midst_may_have_acted(tmp_path, acts, outcome):
     try:
         store.sort([], [{**EPISODE, "mode": "auto", "stage": "act" if acts else "check"}], [], [], {})
         with store.decision() as decision:
-            run = decision.admit(decision.waiting(1)[0], "one", 200.0)
+            run = decision.admit(decision.waiting(first(store, 1))[0], "one", 200.0)
         player.conclude(run, player.play(run))
         episode = store.episode("e")
         assert (episode["state"], episode["outcome"]) == ("ended", outcome)

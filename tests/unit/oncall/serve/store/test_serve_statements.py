@@ -9,10 +9,11 @@ import sqlite3
 import stat
 import threading
 import time
+from statistics import median
 
 import pytest
 
-from ansible_collections.oncall.runbooks.tests.support.stores import new_store
+from ansible_collections.oncall.runbooks.tests.support.stores import first, new_store
 from oncall import OncallError
 from oncall.serve.store.engine import FILE, shown, url_of, workflows_url
 from oncall.serve.store.statements import Store
@@ -42,7 +43,7 @@ def sort(store: Store, *rows: dict, resolved=(), put_aside=(), seen=None, taken=
 
 def admit(store: Store, name: str = "e0", node: str = "one", at: float = 200.0) -> str:
     with store.decision() as decision:
-        (one,) = [one for one in decision.waiting(100) if one.episode == name]
+        (one,) = [one for one in decision.waiting(first(store, 100)) if one.episode == name]
         return decision.admit(one, node, at)
 
 
@@ -51,6 +52,26 @@ def ended(outcome: str = "resolved") -> dict:
 
 
 # ---------------------------------------------------------------------- notifications
+def test_an_acknowledgement_waits_no_longer_than_for_the_decision(store):
+    waited = []
+    for _ in range(5):
+        kept: list[float] = []
+
+        def keep(kept=kept) -> None:
+            store.keep([b"1"])
+            kept.append(time.monotonic())
+
+        writer = threading.Thread(target=keep)
+        with store.decision():
+            writer.start()
+            # In SQLite itself it would look again every 100 ms by now.
+            time.sleep(0.45)
+            ended = time.monotonic()
+        writer.join()
+        waited.append(kept[0] - ended)
+    assert median(waited) < 0.02
+
+
 def test_notifications_are_taken_in_their_order_and_leave_with_what_became_of_them(store):
     store.keep([b"1", b"2"])
     store.keep([b"3\0\xff"])
@@ -84,7 +105,7 @@ def test_what_is_over_is_over_since_the_first_time_it_was_said(store):
     sort(store, firing(at=120.0), resolved=[("e0", 120.0)])
     assert store.episode("e0")["resolved_at"] == 110.0
     with store.decision() as decision:
-        assert [one.resolved for one in decision.waiting(9)] == [True]
+        assert [one.resolved for one in decision.waiting(first(store, 9))] == [True]
 
 
 def test_the_quarantine_counts(store):
@@ -151,18 +172,18 @@ def test_nobody_is_admitted_twice(store):
     sort(store, firing())
     assert admit(store) == "e0r1"
     with store.decision() as decision:
-        assert decision.waiting(9) == []
+        assert decision.waiting(first(store, 9)) == []
     store.conclude("e0r1", "planned", {}, "e0", {"state": "waiting", "plan_hash": "p1"})
     assert store.change("e0", "waiting", {"state": "queued", "stage": "act"}) is True
     with store.decision() as decision:
-        assert [(one.agreed, one.runs) for one in decision.waiting(9)] == [(True, 1)]
+        assert [(one.agreed, one.runs) for one in decision.waiting(first(store, 9))] == [(True, 1)]
     assert admit(store) == "e0r2"
 
 
 def test_a_decision_that_breaks_off_decides_nothing(store):
     sort(store, firing())
     with pytest.raises(RuntimeError), store.decision() as decision:
-        decision.admit(decision.waiting(1)[0], "one", 200.0)
+        decision.admit(decision.waiting(first(store, 1))[0], "one", 200.0)
         raise RuntimeError
     assert (store.episode("e0")["state"], store.open_runs("one")) == ("queued", [])
 
@@ -170,7 +191,7 @@ def test_a_decision_that_breaks_off_decides_nothing(store):
 def test_the_oldest_has_its_turn_first(store):
     sort(store, firing("e2", at=30.0), firing("e1", at=20.0), firing("e0", at=20.0))
     with store.decision() as decision:
-        assert [one.episode for one in decision.waiting(2)] == ["e0", "e1"]
+        assert [one.episode for one in decision.waiting(first(store, 2))] == ["e0", "e1"]
 
 
 def test_what_counts_for_the_limits(store):

@@ -1,0 +1,137 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One round of the dispatcher on a real database: whatever is held back, what may begin begins."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.oncall.runbooks.tests.support.stores import new_store
+from oncall.inventory import Names
+from oncall.serve.decide import dispatcher
+from oncall.serve.decide.dispatcher import Dispatcher, Node
+from oncall.serve.settings import Settings, parse
+from oncall.serve.store.statements import Store
+
+HOSTS = frozenset({"h0", "h1", "h2"})
+KNOWN = Names(HOSTS, frozenset({"all"}), {"all": HOSTS})
+WINDOW = "{reason: the move, begins_at: 2020-01-01T00:00:00Z, ends_at: 2090-01-01T00:00:00Z"
+MOST = 50
+
+
+class Silenced:
+    """An Alertmanager that has silenced some alerts."""
+
+    def __init__(self, *fingerprints: str) -> None:
+        self._answer = dict.fromkeys(fingerprints, "silenced in Alertmanager by x")
+
+    def ask(self, _settings: Settings) -> dict[str, str]:
+        return self._answer
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch) -> Iterator[Store]:
+    monkeypatch.setattr(dispatcher, "EPISODES_AT_ONCE", MOST)
+    monkeypatch.setattr(dispatcher, "NEWEST", 0)
+    store = new_store(tmp_path / "state")
+    yield store
+    store.close()
+
+
+def queue(store: Store, number: int, host: str, runbook: str = "cache", at: float = 100.0, **changed: Any) -> None:
+    rows = [
+        {
+            "id": f"{host}{runbook}{at:.0f}{one:05}", "runbook": runbook, "host": host, "fingerprint": f"f{one}", "alert": "{}",
+            "mode": "auto", "state": "queued", "stage": "act", "received_at": at + one, "seen_at": time.time(), "queued_at": at + one,
+            **changed,
+        }
+        for one in range(number)
+    ]  # fmt: skip
+    store.sort([], rows, [], [], {})
+
+
+@pytest.fixture
+def turn(store, tmp_path) -> Callable[..., list[str]]:
+    """One round; the episodes that begin in it."""
+
+    def turn(maintenance: str = "[]", silenced: Silenced | None = None, running: int = 4) -> list[str]:
+        text = f"inventories: [a]\nstate_directory: {tmp_path}/state\nrunbooks: {{cache: {{mode: auto}}, db_pool: {{mode: auto}}}}\n"
+        limits = f"limits: {{running: {running}, groups: {{}}, remedies_per_hour: 1000}}\nmaintenance: {maintenance}\n"
+        settings = parse(text + limits, Path("/serve.yml"))
+        begun: list[str] = []
+        node = Node(
+            "one", lambda: None, begun.append, lambda: False, lambda _run: None, lambda _runbook: None, lambda _runs: None,
+            lambda: None,
+        )  # fmt: skip
+        asked: Any = silenced or Silenced()
+        Dispatcher(store, lambda: settings, lambda _again: KNOWN, asked, node).turn()
+        return [run.rpartition("r")[0] for run in begun]
+
+    return turn
+
+
+def end(store: Store) -> None:
+    """Whatever runs is over."""
+    for run in store.open_runs("one"):
+        store.conclude(run, "resolved", {}, run.rpartition("r")[0], {"state": "ended", "outcome": "resolved"})
+
+
+def waits(store: Store, **key: str) -> set[str]:
+    """Why episodes wait."""
+    found = store.episodes(["queued"], most=10_000)
+    return {one["reason"] for one in found if all(one[name] == value for name, value in key.items())}
+
+
+@pytest.mark.parametrize("held_back", [MOST - 1, MOST, MOST * 4])
+def test_what_a_window_holds_back_holds_back_no_other_host(store, turn, held_back):
+    queue(store, held_back, "h0")
+    queue(store, 1, "h1", at=900.0)
+    assert turn(f"[{WINDOW}, hosts: [h0]}}]") == ["h1cache90000000"]
+    assert waits(store, host="h0") == {"maintenance until 2090-01-01T00:00+00:00: the move"}
+
+
+def test_what_a_window_holds_back_holds_back_no_other_runbook(store, turn):
+    queue(store, MOST * 4, "h0")
+    queue(store, 1, "h0", "db_pool", at=900.0)
+    assert turn(f"[{WINDOW}, runbooks: [cache]}}]") == ["h0db_pool90000000"]
+
+
+def test_what_is_silenced_holds_back_nothing(store, turn):
+    queue(store, MOST * 4, "h0")
+    queue(store, 1, "h0", at=900.0, fingerprint="heard")
+    silenced = Silenced(*(f"f{number}" for number in range(MOST * 4)))
+    assert turn(silenced=silenced) == ["h0cache90000000"]
+    end(store)
+    assert turn(silenced=silenced) == []
+    assert waits(store) == {"silenced in Alertmanager by x"}
+
+
+def test_what_may_only_look_does_not_wait_behind_what_may_not_act(store, turn):
+    queue(store, MOST * 4, "h0")
+    queue(store, 1, "h0", at=900.0, fingerprint="f1", stage="check", mode="suggest")
+    assert turn(silenced=Silenced(*(f"f{number}" for number in range(MOST * 4)))) == ["h0cache90000000"]
+
+
+def test_what_came_since_the_last_look_does_not_wait_for_the_next(store, turn, monkeypatch):
+    monkeypatch.setattr(dispatcher, "NEWEST", 5)
+    queue(store, MOST * 4, "h0")
+    queue(store, 1, "h1", at=900.0)
+    monkeypatch.setattr(store, "queues", lambda _most, _silenced: [])
+    assert turn(f"[{WINDOW}, hosts: [h0]}}]") == ["h1cache90000000"]
+
+
+def test_a_host_with_much_to_do_does_not_keep_others_from_their_turn(store, turn):
+    queue(store, MOST * 4, "h0")
+    queue(store, MOST * 4, "h0", "db_pool", at=50.0)
+    queue(store, 2, "h1", at=900.0)
+    begun = []
+    for _ in range(4):
+        begun += [(one["host"], one["runbook"]) for one in map(store.episode, turn(running=1)) if one]
+        end(store)
+    assert begun == [("h0", "db_pool"), ("h1", "cache"), ("h0", "cache"), ("h1", "cache")]
