@@ -11,6 +11,7 @@ import pytest
 from psycopg import sql
 
 from ansible_collections.oncall.runbooks.tests.support.serving import Serving, alert, wait_until_empty
+from ansible_collections.oncall.runbooks.tests.support.stores import new_store
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
 from lab.database import connect
 
@@ -95,3 +96,35 @@ def test_a_database_that_was_away(nodes, healthy_lab, database):
     ended = east.until_state(east.hosts[0], "ended")
     assert (ended["outcome"], east.hosts[0].effects()) == ("resolved", 1)
     until(lambda: [node.get("/readyz")[0] for node in nodes] == [200, 200])
+
+
+def test_queues_in_postgresql(database, tmp_path):
+    store = new_store(tmp_path, database)
+    try:
+        rows = [
+            {
+                "id": f"e{number}", "runbook": "cache", "host": "h0", "fingerprint": f"f{number}", "alert": "{}", "mode": "auto",
+                "state": "queued", "stage": "act", "received_at": 1.0, "seen_at": 1.0, "queued_at": 1.0 + number,
+                "plan_hash": "p" if number == 7 else "",
+            }
+            for number in range(9)
+        ]  # fmt: skip
+        store.sort([], rows, [("e8", 2.0)], [], {})
+        silenced = [f"f{number}" for number in range(6)]
+        found = {tuple(queue.ids): queue for queue in store.queues(8, silenced)}
+        assert {ids: queue.count for ids, queue in found.items()} == {
+            ("e0", "e1"): 6,
+            ("e6",): 1,
+            ("e7",): 1,
+            ("e8",): 1,
+        }
+        assert store.hold_queue(found["e0", "e1"], "silenced", silenced) is False
+        assert {one["id"] for one in store.episodes() if one["reason"] == "silenced"} == {
+            f"e{number}" for number in range(6)
+        }
+        assert store.newest(2) == ["e8", "e7"]
+        with store.decision() as decision:
+            assert [one.episode for one in decision.waiting(["e7", "e6", "x"])] == ["e6", "e7"]
+            assert decision.began(100.0) == {}
+    finally:
+        store.close()
