@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 import re
@@ -263,8 +264,9 @@ def test_a_kept_connection_is_answered_at_once(wire):
         began = time.monotonic()
         assert len(wire.ask(line="GET /healthz HTTP/1.1").statuses(number + 1)) == number + 1
         seconds.append(time.monotonic() - began)
-    # Where the second part of an answer may not go before the client has confirmed the first, every other one takes 40 ms.
-    assert sorted(seconds[20:])[15] < 0.02
+    # Where the second part of an answer may not go before the client has confirmed the first, every other one takes 40 ms. A busy
+    # machine makes some slow, and not one of each two.
+    assert min(max(pair) for pair in itertools.pairwise(seconds)) < 0.03
 
 
 @pytest.mark.parametrize(
