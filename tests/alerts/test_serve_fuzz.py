@@ -245,6 +245,7 @@ HEADERS = st.lists(
 )
 @example("POST", "/alerts", [(b"content-length", b"9" * 5000)], True, [b"{}"], True)
 @example("POST", "/alerts", [(b"content-encoding", b"identity"), (b"content-encoding", b"gzip")], True, [b"{}"], True)
+@example("POST", "/alerts", [(b"content-length", b"5"), (b"transfer-encoding", b"chunked")], False, [b"{}"], True)
 @example("POST", "/alerts/", [(b"host", b"\xff\r\nX: y")], True, [], True)
 def test_any_request(receiver, method, path, headers, known, parts, whole):
     if known:
@@ -257,7 +258,9 @@ def test_any_request(receiver, method, path, headers, known, parts, whole):
     event(str(status))
     assert status in ANSWERS
     given_tokens = [value for name, value in headers if name == b"authorization"]
-    if given_tokens != [f"Bearer {TOKEN}".encode()] and path not in OPEN:
+    if {b"content-length", b"transfer-encoding"} <= {name for name, _ in headers}:
+        assert (status, receiver.read, receiver.kept) == (400, 0, [])
+    elif given_tokens != [f"Bearer {TOKEN}".encode()] and path not in OPEN:
         assert (status, receiver.read, receiver.kept) == (401, 0, [])
     if status != 202:
         assert receiver.kept == []

@@ -32,8 +32,8 @@ MOST_TEXT = 16_384
 # Of a notification, and of one alert, whatever is in them.
 MOST_VALUES = 2_000_000
 MOST_VALUES_OF_ALERT = 2 * MOST_LABELS + 2000
-# Of a name and its text, with each character written as an escape.
-MOST_BYTES_OF_TEXTS = 2 * 6 * MOST_TEXT + 1000
+# Of a name and its text. An alert is not put aside for a long text that is cut or not read: it only must not become large.
+MOST_BYTES_OF_TEXTS = 2 * 1024 * 1024
 MOST_LOOKED_INTO = 1024 * 1024
 MOST_VALUES_LOOKED_INTO = 20_000
 MOST_LEFT_OUT = 10**9

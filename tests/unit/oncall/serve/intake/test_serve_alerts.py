@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.oncall.runbooks.tests.support.serving import alert, notification
 from oncall.serve.intake.alerts import (
     MOST_ALERTS,
+    MOST_BYTES_OF_TEXTS,
     MOST_LABELS,
     MOST_TEXT,
     RULER,
@@ -200,9 +201,9 @@ def test_what_is_too_large_is_not_looked_into():
 SIZE = 1_000_000
 
 
-def filled(before: bytes, unit: bytes, after: bytes) -> bytes:
+def filled(before: bytes, unit: bytes, after: bytes, size: int = SIZE) -> bytes:
     """So many of a unit as there are in a large notification."""
-    return before + (unit * (SIZE // len(unit))).rstrip(b",") + after
+    return before + (unit * (size // len(unit))).rstrip(b",") + after
 
 
 @pytest.mark.parametrize(
@@ -243,7 +244,8 @@ def test_what_is_refused_takes_no_more_room_than_it_has(body, says):
         (filled(b"[", b"1,", b"]"), "it has more than 4000 parts"),
         (filled(b"[[", b"1,", b"]]"), "it has more than 4000 values"),
         (filled(b'{"labels":{', b'"":"",', b"}}"), "it has more than 4000 values"),
-        (filled(b'{"labels":{"\xf0\x9f\x98\x80', b"x", b'":""}}'), "a text in it is too long"),
+        # With one such character, each of the others takes four bytes.
+        (filled(b'{"labels":{"\xf0\x9f\x98\x80', b"x", b'":""}}', MOST_BYTES_OF_TEXTS), "a text in it is too long"),
         (filled(b'{"labels":{"a":"', b"\\n", b'"}}'), "a text in it is too long"),
         (filled(b'"', b"\\n", b'"'), "a text in it is too long"),
     ],
@@ -259,6 +261,11 @@ def test_an_alert_that_would_be_too_much_is_put_aside_and_costs_no_other(hostile
         tracemalloc.stop()
     assert [*told.each()] == [one()] and [bad.reason for bad in told.bad] == [says]
     assert peak < 2 * len(body)
+
+
+def test_a_long_text_that_nobody_reads_costs_no_alert():
+    told = read(b'{"alerts":[' + json.dumps({**alert(), "generatorURL": "x" * 1_000_000}).encode() + b"]}")
+    assert len([*told.each()]) == 1 and told.bad == []
 
 
 def test_an_alert_with_as_much_as_it_may_have_is_read():
