@@ -13,7 +13,8 @@ from collection import BLOCKS, ROLES, ROOT, RUNBOOKS, entries, load, names, task
 # Only tasks that other tasks of the role include may stand beside the entry points.
 ENTRY_POINTS = {"run": {"main"}, "service": {"main"}, "system": {"main"}}
 INCLUDES = ("include_role", "import_role")
-NOT_USED = ("shell", "command", "raw", "script")
+# A shell takes data for programs; pause takes the terminal, and stops a play that has none of its own.
+NOT_USED = ("shell", "command", "raw", "script", "pause")
 # What a task may say besides its module.
 KEYWORDS = {
     *("name", "when", "register", "vars", "loop", "loop_control", "until", "retries", "delay", "notify", "tags"),

@@ -539,10 +539,16 @@ class Foreign:
         playbooks = [f"playbooks/{name}.yml" for name in runbooks]
         argv = ["ansible-playbook", "-i", str(self.home / "inventory.json"), *playbooks]
         with (folder / "output").open("w") as output:
-            done = subprocess.run(
-                [*argv, "-e", f"@{folder / 'variables.json'}", *arguments], cwd=REPOSITORY, env=environment, stdout=output,
-                stderr=subprocess.STDOUT, timeout=SECONDS, check=False,
-            )  # fmt: skip
+            try:
+                done = subprocess.run(
+                    [*argv, "-e", f"@{folder / 'variables.json'}", *arguments], cwd=REPOSITORY, env=environment,
+                    stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, timeout=SECONDS, check=False,
+                )  # fmt: skip
+            except subprocess.TimeoutExpired:
+                states = {one["name"]: one["statename"] for one in self.rpc("getAllProcessInfo")}
+                raise AssertionError(
+                    f"it does not end: {(folder / 'output').read_text(errors='replace')[-3000:]}\n{states}"
+                ) from None
         # One for each playbook, named by its start.
         records = sorted(
             (folder / "records").glob("*.json"), key=lambda path: json.loads(path.read_text())["started_at"]
