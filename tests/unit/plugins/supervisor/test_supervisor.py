@@ -310,6 +310,7 @@ def test_a_group_is_as_well_as_its_worst_program():
             "memory_used_bytes": 10,
             "growth": "flat",
             "pid": 5,
+            "variables": ["POOL"],
             **changes,
         }
 
@@ -319,13 +320,17 @@ def test_a_group_is_as_well_as_its_worst_program():
         "memory_used_bytes": 10,
         "growth": "flat",
         "pid": 5,
+        "variables": ["POOL"],
     }
     group = as_one(
         [member("w:1"), member("w:2", state="fatal", pid=None), member("w:3", memory_used_bytes=99, growth="growing")]
     )
     assert (group["state"], group["pid"], group["replicas"], group["replicas_running"]) == ("fatal", None, 3, 2)
     assert (group["memory_used_bytes"], group["growth"], len(group["members"])) == (99, "growing", 3)
-    assert group["weakest"] == "w:2"
+    assert (group["weakest"], group["variables"]) == ("w:2", ["POOL"])
+    # What one has and another has not, the service has not; what is not known of one is not known.
+    assert as_one([member("w:1"), member("w:2", variables=[])])["variables"] == []
+    assert as_one([member("w:1"), member("w:2", variables=None)])["variables"] is None
     assert as_one([member("w:1"), member("w:2", restarts=7)])["restarts"] == 7
 
 
