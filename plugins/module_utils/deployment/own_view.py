@@ -137,8 +137,8 @@ def configuration(settings):
     """
     lines = []
     for name, value in settings:
-        section, _, rest = name.partition(".")
-        middle, _, key = rest.rpartition(".")
+        section, _dot, rest = name.partition(".")
+        middle, _dot, key = rest.rpartition(".")
         heading = f'[{section} "{_escaped(middle)}"]' if middle else f"[{section}]"
         lines += [heading, f'\t{key} = "{_escaped(value)}"']
     return "".join(f"{line}\n" for line in lines)
