@@ -23,7 +23,8 @@ from lab.ports import free_port
 AUTO: dict[str, Any] = {"cache": {"mode": "auto"}}
 APPROVE: dict[str, Any] = {"cache": {"mode": "approve"}}
 SUGGEST: dict[str, Any] = {"cache": {}}
-HOSTS = 36
+# At least as many as the tests of this file ask for, `host` and `other` together.
+HOSTS = 48
 
 
 @pytest.fixture(scope="module")
