@@ -373,6 +373,17 @@ def test_all_that_is_read_at_once_is_bounded_and_counted_down_again(receiver, mo
     until(taken)
 
 
+def test_what_is_announced_and_never_sent_keeps_no_small_notification_away(receiver, wire, monkeypatch):
+    monkeypatch.setattr(web, "MOST_BYTES", 100_000)
+    # Of two that announce all there is, the second has no room any more.
+    silent = [Wire(receiver.port).ask("Content-Length: 100000") for _ in range(2)]
+    ready, _, _ = select.select(silent, [], [], LATE_SECONDS)
+    assert [one.statuses() for one in ready] == [[503]]
+    assert wire.ask(length(BODY), body=BODY).statuses() == [202]
+    for one in silent:
+        one.close()
+
+
 # ---------------------------------------------------------------------- too slow
 @pytest.mark.usefixtures("hurried")
 @pytest.mark.parametrize("begun", [b"", b"{"])

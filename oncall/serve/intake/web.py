@@ -114,7 +114,8 @@ class Web:
         body = bytearray()
         # Room for all that is announced: of several large ones that share it, none would come to its end.
         size, room = 0, int(length) if length.isdecimal() else 0
-        if self._bytes + room > MOST_BYTES:
+        # A small one takes hardly any, and does not wait for large ones that are announced and perhaps never sent.
+        if room > MOST_BYTES_AT_ONCE and self._bytes + room > MOST_BYTES:
             raise _Answer(503, "too much is being read at this moment")
         self._bytes += room
         slow = 408, "the body is too slow"
@@ -126,7 +127,7 @@ class Web:
                     room = max(room, size)
                     if size > MOST_BODY_BYTES:
                         raise _Answer(413, f"more than the {MOST_BODY_BYTES} bytes that are read")
-                    if self._bytes > MOST_BYTES:
+                    if size > MOST_BYTES_AT_ONCE and self._bytes > MOST_BYTES:
                         raise _Answer(503, "too much is being read at this moment")
                     body += part
             slow = 503, "the database is too slow"
