@@ -14,7 +14,12 @@ import psutil
 import pytest
 
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.parent_death import PROGRAM, descendants, parents
-from ansible_collections.oncall.runbooks.tests.support.killed_runs import ORPHAN_SECONDS, kill_runs, killed
+from ansible_collections.oncall.runbooks.tests.support.killed_runs import (
+    ORPHAN_SECONDS,
+    goes_on_alone,
+    kill_runs,
+    killed,
+)
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
 from oncall import execution
 
@@ -45,18 +50,13 @@ def test_the_next_run_ends_what_went_on_for_too_long(tmp_path, monkeypatch):
     """Such as where no kernel told the worker, or nothing of Python runs any more."""
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     left = execution.runtime_folder() / "0123456789ab-xyz"
-    left.mkdir()
-    (left / "lock").touch()
-    argv = ["sh", "-c", "sleep 60; true", "ansible-playbook"]
-    environment = {execution.RUN_ID: "0123456789ab", "PATH": os.environ["PATH"]}
-    with subprocess.Popen(argv, env=environment, start_new_session=True) as goes_on:
-        until(lambda: execution._processes("0123456789ab"))
+    with goes_on_alone(left) as play:
         with execution._private_folder("a" * 12):
-            assert goes_on.poll() is None
+            assert play.poll() is None
         last_seen = time.time() - execution.ORPHAN_SECONDS - 60
         os.utime(left / "lock", (last_seen, last_seen))
         with execution._private_folder("b" * 12):
-            assert goes_on.wait(10) != 0
+            assert play.wait(10) != 0
             assert not left.exists()
 
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,8 @@ import psutil
 import yaml
 
 from ansible_collections.oncall.runbooks.tests.support.serving import REPOSITORY, Host
+from ansible_collections.oncall.runbooks.tests.support.waiting import until
+from oncall import execution
 from oncall.execution import RUN_ID
 
 # So long may a task take that is in progress, here.
@@ -103,6 +105,28 @@ def killed(folder: Path, remedy_seconds: float = 1.5) -> Iterator[Killed]:
         yield one
     finally:
         one.stop()
+
+
+@contextmanager
+def goes_on_alone(left: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A play that has lost its program, whose private folder is this one."""
+    left.mkdir()
+    (left / "lock").touch()
+    run_id = left.name.partition("-")[0]
+    # Two commands: for one, the shell would become that program, and no longer be called ansible-playbook.
+    argv = ["sh", "-c", "sleep 60; true", "ansible-playbook"]
+    environment = {RUN_ID: run_id, "PATH": os.environ["PATH"]}
+    with subprocess.Popen(argv, env=environment, start_new_session=True) as play:
+        try:
+            # On a busy machine, a program has no environment yet for a moment after it was started.
+            until(lambda: execution._processes(run_id))
+            its_own = psutil.Process(play.pid).children(recursive=True)
+            yield play
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(play.pid, signal.SIGKILL)
+    # The shell is waited for with the `with`, and what it has started is not.
+    assert psutil.wait_procs(its_own, timeout=20)[1] == []
 
 
 @dataclass

@@ -9,18 +9,16 @@ import contextlib
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import psutil
 import pytest
 from click.testing import CliRunner
 
+from ansible_collections.oncall.runbooks.tests.support.killed_runs import goes_on_alone
 from ansible_collections.oncall.runbooks.tests.support.schemas import as_documented
-from ansible_collections.oncall.runbooks.tests.support.waiting import until
 from oncall import catalog, execution, records
 from oncall.cli import display, main
 
@@ -237,23 +235,9 @@ def test_an_episode_is_shown_whatever_is_known_of_it(capsys, result, says):
 def test_a_run_that_lost_its_program_is_not_cut_off_by_the_next_one(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     left = execution.runtime_folder() / "0123456789ab-xyz"
-    left.mkdir()
-    (left / "lock").touch()
-    # Two commands: for one, the shell would become that program, and no longer be called ansible-playbook.
-    argv = ["sh", "-c", "sleep 60; true", "ansible-playbook"]
-    environment = {execution.RUN_ID: "0123456789ab", "PATH": os.environ["PATH"]}
-    with subprocess.Popen(argv, env=environment, start_new_session=True) as goes_on:
-        try:
-            # On a busy machine, a program has no environment yet for a moment after it was started.
-            until(lambda: execution._processes("0123456789ab"))
-            with execution._private_folder("a" * 12):
-                assert goes_on.poll() is None
-                assert left.exists()
-        finally:
-            its_own = psutil.Process(goes_on.pid).children(recursive=True)
-            os.killpg(goes_on.pid, signal.SIGKILL)
-    # The shell is waited for with the `with`, and what it has started is not.
-    assert psutil.wait_procs(its_own, timeout=20)[1] == []
+    with goes_on_alone(left) as play, execution._private_folder("a" * 12):
+        assert play.poll() is None
+        assert left.exists()
     with execution._private_folder("b" * 12):
         assert not left.exists()
 
