@@ -394,6 +394,8 @@ class Foreign:
         until(lambda: log.read_text().count(words) >= before + times)
 
     def restart(self, name: str, wait: bool = True) -> None:
+        # Of a stop between two starts supervisord logs nothing, and the loop before would go on in its log.
+        until(lambda: self.state(name) != "BACKOFF")
         with contextlib.suppress(Fault):
             self.rpc("stopProcess", self.full(name))
         self.rpc("startProcess", self.full(name), wait)

@@ -94,7 +94,9 @@ def test_cause(healthy_lab, player, fault, cause, remedy, restarted):
     fixed = player.play()
     assert (fixed.code, fixed.outcome) == (0, "resolved"), fixed.output
     assert [(a["remedy"], a["state"], a["helped"]) for a in fixed.run["actions"]] == [(remedy, "done", True)]
-    assert steps_of(fixed) == STEPS
+    steps = steps_of(fixed)
+    # A machine that is busy needs more than one look until the signal is gone.
+    assert steps[: len(STEPS)] == STEPS and set(steps[len(STEPS) :]) <= {"found", "proving"}, steps
     after = state_of(lab)
     assert {name for name, pid in after["pids"].items() if pid != before["pids"][name]} == restarted
     assert lab.pool()["waiting"] == 0

@@ -4,7 +4,8 @@
 """Runs the stages of `make test`, every one of them whatever fails, and says at the end how each ended and how long it took.
 
 Each argument is run after the one before it has ended: names of stages, one after the other. Where a | is between names,
-those on its two sides run beside each other, and what a stage says then comes when it has ended.
+those on its two sides run beside each other, and what a stage says then comes when it has ended. The last lines of each stage that failed come again
+at the very end, because a reader begins there.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 MAKE = os.environ.get("MAKE", "make")
+LAST_LINES = 40
 
 
 def clock(seconds: float) -> str:
@@ -42,12 +44,17 @@ class Ended:
 def run(name: str, beside: bool) -> Ended:
     """Run one stage; ``beside`` says that others run at the same time."""
     print(f"---- {name}{': what it says follows when it has ended' if beside else ''}", flush=True)
-    out, both = (subprocess.PIPE, subprocess.STDOUT) if beside else (None, None)
-    began = time.monotonic()
-    done = subprocess.run(
-        [MAKE, "--no-print-directory", name], stdout=out, stderr=both, text=True, errors="replace", check=False
-    )
-    return Ended(name, time.monotonic() - began, done.returncode, done.stdout or "")
+    began, lines = time.monotonic(), []
+    with subprocess.Popen(
+        [MAKE, "--no-print-directory", name],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+    ) as stage:  # fmt: skip
+        assert stage.stdout
+        for line in stage.stdout:
+            lines.append(line)
+            if not beside:
+                print(line, end="", flush=True)
+    return Ended(name, time.monotonic() - began, stage.returncode, "".join(lines))
 
 
 def phase(text: str) -> list[Ended]:
@@ -77,9 +84,11 @@ def phase(text: str) -> list[Ended]:
 def main(phases: list[str]) -> int:
     began = time.monotonic()
     ended = [one for text in phases for one in phase(text)]
-    failed = [one.name for one in ended if one.code]
+    failed = [one for one in ended if one.code]
     seconds = time.monotonic() - began
-    result = f"failed: {', '.join(failed)}; what each said is above" if failed else "all good"
+    result = f"failed: {', '.join(one.name for one in failed)}; what each said is above" if failed else "all good"
+    for one in failed:
+        print(f"\n---- {one.name}, its last lines:", *one.output.splitlines()[-LAST_LINES:], sep="\n")
     print("\nmake test:", *[one.row for one in ended], sep="\n")
     print(f"  {'together':<14}{clock(seconds)}  {result}", flush=True)
     return 1 if failed else 0

@@ -46,7 +46,7 @@ _TAIL_LIMIT_BYTES = 256 * 1024
 _MAIN_LOG_BYTES = 64 * 1024
 _HOUR_SECONDS = 3600
 _LOGGED = re.compile(
-    r"^(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),(?P<milliseconds>\d{3}) \w+ (?P<what>spawned|exited|stopped): '?(?P<name>[^'\s]+)",
+    r"^(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),(?P<milliseconds>\d{3}) \w+ (?P<what>spawned|exited|stopped|gave up): '?(?P<name>[^'\s]+)",
     re.MULTILINE,
 )
 
@@ -213,9 +213,15 @@ def restarts_in(main_log, name, started_at_seconds):
     lines = [
         (found.group("what"), _logged_at(found)) for found in _LOGGED.finditer(main_log) if found.group("name") == name
     ]
-    # A stop puts an end to what was before: restarts count from there on, as with an engine.
-    stops = [number for number, (what, _at) in enumerate(lines) if what == "stopped"]
-    lines = lines[stops[-1] :] if stops else lines
+    # A person's stop, or start of what supervisord gave up, puts an end to what was before: restarts count from there on, as
+    # with an engine.
+    begun = max((number for number, (what, _at) in enumerate(lines) if what == "spawned"), default=0)
+    breaks = [
+        number
+        for number, (what, _at) in enumerate(lines)
+        if what == "stopped" or (what == "gave up" and number < begun)
+    ]
+    lines = lines[breaks[-1] :] if breaks else lines
     starts = [at for what, at in lines if what == "spawned"]
     ends = [at for what, at in lines if what == "exited"]
     if not starts:

@@ -277,6 +277,10 @@ def test_how_often_it_was_started_again():
     assert restarts_in(LOOPS + stopped, "api", 1000) is None
     started = "2026-11-28 14:01:01,000 INFO spawned: 'api' with pid 15\n"
     assert restarts_in(LOOPS + stopped + started, "api", 1000) == []
+    # supervisord gave it up, and a person started it.
+    given_up = "2026-11-28 14:01:00,000 INFO gave up: api entered FATAL state, too many start retries too quickly\n"
+    assert len(restarts_in(LOOPS + given_up, "api", 1000)) == 3
+    assert restarts_in(LOOPS + given_up + started, "api", 1000) == []
     later = LOOPS.replace("14:00:", "14:02:")
     assert restarts_in(LOOPS + stopped + started + later, "api", 1000) == pytest.approx([995.6, 997.8, 1000.0])
     # With loglevel=warn.
