@@ -38,6 +38,7 @@ def over_window(readings, memory_limit_bytes, cpu_limit_cores):
     Memory counts as ``growing`` where it grew by more than noise (256 KiB, or 0.2 % of it), and both halves of the
     window had at least a quarter of the growth: a cache that fills up and stops is ``flat``. Fewer than three readings
     have no halves: ``unknown``. Readings before a restart, which processor time that goes back shows, are left out.
+    What a reading has for a moment only, such as the process of a health check, is no part of growth.
 
     Args:
         readings: pairs of a time in seconds and a dict with ``memory_used_bytes`` and ``cpu_seconds``.
@@ -66,13 +67,14 @@ def over_window(readings, memory_limit_bytes, cpu_limit_cores):
     if len(counted) < 2 or seconds <= 0:
         return found
     cores = (last["cpu_seconds"] - counted[0][1]["cpu_seconds"]) / seconds
-    slope = slope_of([(at, reading["memory_used_bytes"]) for at, reading in counted])
+    kept = _kept([(at, reading["memory_used_bytes"]) for at, reading in counted])
+    slope = slope_of(kept)
     found.update(
         window_seconds=round(seconds, 3),
         cpu_cores=round(cores, 3),
         cpu_ratio=round(cores / (cpu_limit_cores or os.cpu_count() or 1), 4),
         memory_slope_bytes_per_second=round(slope),
-        growth=_growth(counted),
+        growth=_growth(kept),
     )
     if found["growth"] == "growing" and memory_limit_bytes and slope > 0:
         found["seconds_to_limit"] = round(max(0, memory_limit_bytes - used) / slope, 1)
@@ -99,13 +101,32 @@ def slope_of(points):
     return above / sum((x - mean_x) ** 2 for x, _y in points)
 
 
-def _growth(counted):
-    if len(counted) < 3:
+def _kept(points):
+    """The memory at each time without what was given back since.
+
+    Nothing comes after the last reading that could show it, so it has grown by no more than the fastest growth before. A cache
+    that has filled up may pass for growth by that, once: a second look tells them apart, and a leak that is missed nothing does.
+    """
+    kept, least = [], points[-1][1]
+    for at, used in reversed(points):
+        least = min(least, used)
+        kept.insert(0, (at, least))
+    if len(kept) < 3:
+        return kept
+    before = kept[:-1]
+    steps = [(one, after) for one, after in zip(before, before[1:]) if after[0] > one[0]]
+    fastest = max([(after[1] - one[1]) / (after[0] - one[0]) for one, after in steps] or [0])
+    (at, used), (last_at, last_used) = before[-1], kept[-1]
+    return [*before, (last_at, min(last_used, used + fastest * (last_at - at)))]
+
+
+def _growth(kept):
+    if len(kept) < 3:
         return "unknown"
-    first, last = counted[0], counted[-1]
+    first, last = kept[0], kept[-1]
     middle_at = (first[0] + last[0]) / 2
-    middle = min(counted[1:-1], key=lambda pair: abs(pair[0] - middle_at))
-    begin, half, end = (pair[1]["memory_used_bytes"] for pair in (first, middle, last))
+    middle = min(kept[1:-1], key=lambda point: abs(point[0] - middle_at))
+    begin, half, end = first[1], middle[1], last[1]
     growth = end - begin
     is_growing = growth > max(NOISE_BYTES, NOISE_RATIO * end) and min(half - begin, end - half) >= growth / 4
     return "growing" if is_growing else "flat"
