@@ -52,8 +52,8 @@ def crash_loops(
         elif any(told):
             unclear.append(f"{name}: {next(filter(None, told))}")
         else:
-            again = [each for each in replicas if _was_started_again(each, settled_seconds)]
-            recent += [_restarted_lately(name, min(again, key=_uptime), restarts)] if again else []
+            uptimes = [each["uptime_seconds"] for each in replicas if _was_started_again(each, settled_seconds)]
+            recent += [f"{name} was started again by itself {min(uptimes):.0f} s ago"] if uptimes else []
     ends = {one["service"] for one in looping}
     looping.sort(key=lambda one: (len(ends & set(one["needs"])), -(one["restarts"] or 0), one["service"]))
     return {"looping": looping, "recent": recent, "unclear": unclear}
@@ -126,9 +126,6 @@ def _still_loops(one: Mapping[str, Any], count: int, restarts: float, settled_se
     life = _GAPS_TO_BE_SURE * max(gaps) if gaps else _HOUR_SECONDS / max(restarts, 1)
     if count < restarts or uptime >= max(settled_seconds, life):
         return False
-    # It lives longer than ever lately: no loop that a remedy is for, but not long enough to be called well.
-    if len(gaps) > 1 and uptime >= life:
-        return False
     is_often = rate is None or rate >= restarts
     if uptime < settled_seconds or (gaps and is_often):
         return is_often
@@ -143,19 +140,6 @@ def _is_young(one: Mapping[str, Any], settled_seconds: float) -> bool:
 
 def _was_started_again(one: Mapping[str, Any], settled_seconds: float) -> bool:
     return one["state"] in _UP and bool(one.get("restarts")) and _is_young(one, settled_seconds)
-
-
-def _uptime(one: Mapping[str, Any]) -> float:
-    return float(one["uptime_seconds"])
-
-
-def _restarted_lately(name: str, one: Mapping[str, Any], restarts: float) -> str:
-    lately = one.get("restarts_per_hour")
-    if min(one["restarts"], one["restarts"] if lately is None else lately) < restarts:
-        return f"{name} was started again by itself {_uptime(one):.0f} s ago, which is no loop yet"
-    return (
-        f"{name} was restarted {one['restarts']} times, and has run for {_uptime(one):.0f} s since, longer than before"
-    )
 
 
 def _ended(one: Mapping[str, Any]) -> bool | str:

@@ -128,9 +128,6 @@ MEASURED_CONCLUDED = {
     "runs for a minute, and crashes every two": (
         {"api": again(120, 6, 60)}, "problem", ["unexplained"], ["clean_restart"], [],
     ),
-    "crashed often, and runs for longer than in between, but not for long": (
-        {"api": again(2, 6, 7)}, "problem", ["restarted_lately"], [], [],
-    ),
     "crashed often, and runs for long since": ({"api": again(20, 6, 1200)}, "healthy", [], [], []),
     "crashed often, and runs for three times as long as it did": ({"api": again(20, 6, 61)}, "healthy", [], [], []),
     # An engine that remembers one restart of the last hour has not shown that there were no others.
