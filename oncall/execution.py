@@ -54,6 +54,8 @@ PATHS = ("ANSIBLE_CONFIG", "ANSIBLE_VAULT_PASSWORD_FILE")
 RUN_ID = "ONCALL_RUN_ID"
 RECORD_ID = "ONCALL_RECORD_ID"
 UNTOUCHED, UNTOUCHED_FILE = "untouched", "ONCALL_UNTOUCHED_FILE"
+# Read by the play before each claim: see plugins/action/ledger.py.
+LEASE_FILE = "ONCALL_LEASE_FILE"
 # Tells the callback `record` whose play it is: see plugin_utils/parent_death.py.
 PROGRAM = "ONCALL_PROGRAM"
 # So long may a task that is in progress go on when this program was killed.
@@ -79,6 +81,7 @@ class Job:
         check: whether in check mode.
         timeout_seconds: after which the run and all its processes are killed; None for no end.
         keep_environment: names of environment variables that the play may see as well.
+        lease_file: has the time in it after which the play may claim nothing; "" for no such time.
         on_progress: called in the thread of the run with ``(host, task)``; host is "" where a task begins.
         cancel: kills the run and all its processes when it is set.
     """
@@ -92,6 +95,7 @@ class Job:
     check: bool = False
     timeout_seconds: float | None = None
     keep_environment: tuple[str, ...] = ()
+    lease_file: str = ""
     on_progress: Callable[[str, str], None] = lambda host, task: None
     cancel: threading.Event = field(default_factory=threading.Event)
 
@@ -144,7 +148,8 @@ def execute(job: Job) -> Ended:
         # Removed by the play before its first claim: what is there afterwards has not acted.
         untouched = folder / UNTOUCHED
         untouched.touch(mode=0o600)
-        config.env = {**environment_of(job, config.env), UNTOUCHED_FILE: str(untouched)}
+        lease = {LEASE_FILE: job.lease_file} if job.lease_file else {}
+        config.env = {**environment_of(job, config.env), UNTOUCHED_FILE: str(untouched), **lease}
         config.command[0] = beside_python(config.command[0])
         config.pexpect_timeout = LOOK_EVERY_SECONDS
         watch = _Watch(job, folder / "lock")

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Container
+from collections.abc import Callable, Container
 
 from ...api import Runbooks
 from ...results import HostResult, Outcome, Result, RunbookRun
@@ -20,10 +20,13 @@ class Local:
     Args:
         settings: with the inventories.
         untouched: runs that were killed with the service, and certainly began no remedy.
+        lease_file: until when the node has its lease; "" where it has it as long as it lives.
     """
 
-    def __init__(self, settings: Settings, untouched: Container[str] = ()) -> None:
-        self._settings, self._untouched = settings, untouched
+    def __init__(
+        self, settings: Settings, untouched: Container[str] = (), lease_file: Callable[[], str] = lambda: ""
+    ) -> None:
+        self._settings, self._untouched, self._lease_file = settings, untouched, lease_file
 
     def play(self, order: Order, cancel: threading.Event) -> Ending:
         """To its end; its host is known to be an exact name of the inventory."""
@@ -33,16 +36,16 @@ class Local:
             limit=order.host,
             mode="act" if order.acts else "check",
             approve=order.plan_hashes,
-            variables={
-                **(route.variables if route else {}),
-                **({"run_may_act": [*order.may_act]} if order.acts else {}),
-            },
+            variables={**(route.variables if route else {}), **order.variables},
             # Its name might be that of a group by now.
             texts={"run_host": order.host, "run_owner": _owner(order)},
             timeout_seconds=route.timeout_seconds if route else None,
             cancel=cancel,
             run_id=order.run,
+            lease_file=self._lease_file(),
         )
+        if not result.may_have_acted and any(run.guard == "lease" for one in result.hosts.values() for run in one.runs):
+            return Ending(CUT_OFF, "its node had no lease any more when it was about to act")
         return told(result, order)
 
     def take_up(self, order: Order, cancel: threading.Event) -> Ending | None:
