@@ -132,6 +132,8 @@ class Serving:
 
     def __init__(self, folder: Path, hosts: int = 1, pause_seconds: float = 0.3, **settings: Any) -> None:
         self.folder = self.home = folder
+        # Searched before the repository.
+        self.python_path: tuple[str, ...] = ()
         self.port = free_port()
         self.hosts = [Host(folder / "hosts", f"h{number:03}", pause_seconds) for number in range(hosts)]
         inventory = {"all": {"children": {"web": {"hosts": {host.name: host.variables() for host in self.hosts}}}}}
@@ -180,7 +182,7 @@ class Serving:
         return {
             **kept,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}",
-            "PYTHONPATH": str(REPOSITORY),
+            "PYTHONPATH": os.pathsep.join([*self.python_path, str(REPOSITORY)]),
             "XDG_RUNTIME_DIR": str(self.folder / "runtime"),
             "ONCALL_RECORD_DIRECTORY": str(self.folder / "records"),
             "ONCALL_CONFIG": str(self.file),
