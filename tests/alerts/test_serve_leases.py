@@ -59,12 +59,14 @@ def test_what_a_node_without_power_left_is_taken_over(cut):
     for host in east.hosts:
         host.restart_takes(60)
     east.start()
+    west.start()
+    west.pause("so that the other one begins it")
     assert east.send(*(alert(host.name) for host in east.hosts)) == 202
     # As many as may run at once: what it leaves takes every place.
     until(lambda: sum(effects(east)) == 2)
-    west.start()
     wire.cut()
     east.kill()
+    west.resume()
     gone_at = time.monotonic()
     for host in east.hosts:
         host.restart_takes(0)
@@ -80,13 +82,17 @@ def test_a_node_that_is_cut_off_begins_no_remedy(cut):
     for host in east.hosts:
         host.restart_takes(0, status_seconds=8)
     east.start()
+    west.start()
+    west.pause("so that the other one begins it")
     assert east.send(*(alert(host.name) for host in east.hosts)) == 202
     until(lambda: sum(host.looks() for host in east.hosts) == 2)
-    west.start()
     wire.cut()
+    west.resume()
     # Its looks come to their end after its lease.
     until(lambda: "no lease" in east.get("/readyz")[1])
     until(lambda: "2 taken over" in west.log.read_text())
+    for host in east.hosts:
+        host.restart_takes(0)
     ended = west.ended(3, seconds=TAKEN_OVER_SECONDS)
     assert sorted(episode["outcome"] for episode in ended) == ["interrupted", "interrupted", "resolved"]
     assert sum(effects(east)) == 1

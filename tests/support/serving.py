@@ -24,6 +24,7 @@ import yaml
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
 from lab.ports import free_port
 from oncall.execution import RUN_ID
+from oncall.serve.decide.dispatcher import PAUSE_FILE
 from oncall.serve.store.engine import url_of
 from oncall.serve.store.statements import Store
 
@@ -212,6 +213,15 @@ class Serving:
         self.write(**changed)
         self.process.send_signal(signal.SIGHUP)
         until(lambda: self.log.read_text().count("settings") > before)
+
+    def pause(self, reason: str) -> None:
+        """Have this node alone begin nothing."""
+        state = self.folder / "state"
+        state.mkdir(mode=0o700, exist_ok=True)
+        (state / PAUSE_FILE).write_text(reason)
+
+    def resume(self) -> None:
+        (self.folder / "state" / PAUSE_FILE).unlink()
 
     def kill(self) -> None:
         """As the kernel does when memory runs out."""
