@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -21,7 +22,11 @@ from ansible_collections.oncall.runbooks.tests.support.stores import connected, 
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
 from ansible_collections.oncall.runbooks.tests.support.wire import Wire
 from oncall import OncallError
-from oncall.serve.store.lease import OWN_PART, Fenced, Lease, Peer, boot_seconds
+from oncall.serve.play.executor import CUT_OFF, Order
+from oncall.serve.play.local import Local
+from oncall.serve.settings import load
+from oncall.serve.store.lease import Fenced, Lease, Peer, boot_seconds
+from oncall.serve.store.statements import Fence
 from oncall.serve.store.tables import NODES
 
 SECONDS = 5.0
@@ -288,8 +293,27 @@ def test_what_a_play_reads(tmp_path, content, refused):
     assert bool(why_not(str(file))) is refused
 
 
-def test_a_node_counts_on_less_than_the_others_wait_for():
-    assert OWN_PART < 1
+def test_a_run_without_a_lease_claims_nothing_and_is_queued_again(tmp_path, monkeypatch):
+    serving = Serving(tmp_path)
+    (host,) = serving.hosts
+    file = tmp_path / "lease"
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "runtime"))
+    monkeypatch.setenv("ONCALL_RECORD_DIRECTORY", str(tmp_path / "records"))
+    play = Local(load(serving.file), lease_file=lambda: str(file)).play
+    try:
+        file.write_text(f"{boot_seconds() - 1}\n")
+        ended = play(Order("r1", "cache", host.name, True, may_act=("cache",), fence=Fence("d", 1)), threading.Event())
+        assert (ended.outcome, host.effects()) == (CUT_OFF, 0)
+        file.write_text(f"{boot_seconds() + 600}\n")
+        ended = play(Order("r2", "cache", host.name, True, may_act=("cache",), fence=Fence("d", 2)), threading.Event())
+        assert (ended.outcome, host.effects()) == ("resolved", 1)
+        # The ledger of the host knows it by its token.
+        host.stop()
+        ended = play(Order("r1", "cache", host.name, True, may_act=("cache",), fence=Fence("d", 1)), threading.Event())
+        assert (ended.outcome, host.effects()) == ("blocked", 1)
+        assert "is out of date: its service took it for lost" in ended.summary
+    finally:
+        serving.stop()
 
 
 def test_what_waits_is_empty_beside(cut):
