@@ -77,6 +77,7 @@ class Lease:
             seconds,
             goes_on,
         )
+        self._every_seconds = seconds * OWN_PART / RENEWALS
         # Asked for and left between threads: a node has one lease.
         self._lock = threading.Lock()
         self._number, self._until = 0, 0.0
@@ -143,7 +144,7 @@ class Lease:
     # ------------------------------------------------------------------ the thread
     def _keep(self) -> None:
         hangs = False
-        while not self._over.wait(self._seconds * OWN_PART / RENEWALS):
+        while not self._over.wait(self._every_seconds):
             if hangs != (not self._goes_on()):
                 hangs = not hangs
                 LOG.log(logging.ERROR if hangs else logging.WARNING, "node %s %s", self._node,
@@ -184,20 +185,22 @@ class Lease:
 
     def _wait_for_it(self) -> None:
         """Ask until the lease of a process that was killed has run out."""
-        first = boot_seconds()
-        waits = False
-        while not self._ask(boot_seconds(), first=not waits):
-            if boot_seconds() - first > self._seconds + 10:
+        asked_at = boot_seconds()
+        is_said = False
+        while not self._ask(boot_seconds()):
+            waited = boot_seconds() - asked_at
+            if waited > self._seconds + 10:
                 raise self._held()
-            if not waits:
+            # One that lives would have renewed it by now.
+            if not is_said and waited > 3 * self._every_seconds:
+                is_said = True
                 LOG.warning("node %s was not ended properly; its lease runs out within %g s", self._node, self._seconds)
-            waits = True
-            time.sleep(min(1.0, self._seconds / RENEWALS))
+            time.sleep(min(1.0, self._every_seconds))
 
     def _held(self) -> OncallError:
         return OncallError(f"another oncall serve is node {self._node}; give this one another name (node)")
 
-    def _ask(self, asked_at: float, first: bool = True) -> bool:
+    def _ask(self, asked_at: float) -> bool:
         """Ask for a new lease; False where an earlier one may still hold. OncallError where another process renews it."""
         columns = NODES.c.node, NODES.c.number, NODES.c.renewals
         with self._engine.begin() as connection:
