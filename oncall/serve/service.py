@@ -130,7 +130,7 @@ class Service:
         this_node = Node(
             name=self.settings.node,
             check=self._membership.check,
-            gone=lambda: [peer.node for peer in self._membership.gone(self._store.nodes())],
+            gone=lambda: [peer.node for peer in self._membership.gone(self._store.nodes)],
             take_over=self._take_over,
             begin=workflows.begin,
             any_running=lambda: bool(self._player.running),
@@ -229,7 +229,7 @@ class Service:
 
     def _take_over(self) -> None:
         """What nodes left that are gone."""
-        for peer in self._membership.gone(self._store.nodes()):
+        for peer in self._membership.gone(self._store.nodes):
             waiting, runs = self._store.take_over(peer, self.settings.node)
             LOG.warning("node %s is gone; %d runs are queued again, %d taken over", peer.node, waiting, len(runs))
             workflows.take_up(runs)

@@ -97,8 +97,10 @@ class Player:
             return _json(Ending(CANCELED, episode["cancel"]))
         if self.draining:
             raise Cut
+        # One time for each try: a database that went away may have written it down before it could say so.
+        now = time.time()
         try:
-            fence = self._insist(lambda: self._store.begin(run, self._node, self._membership.number, time.time()))
+            fence = self._insist(lambda: self._store.begin(run, self._node, self._membership.number, now))
         except Fenced as error:
             LOG.warning("run %s is left to the node that takes it over: %s", run, error)
             raise Cut from None

@@ -36,6 +36,7 @@ LOG = logging.getLogger("oncall.lease")
 # Of the lease, the node itself counts on this part; and it renews so many times in it.
 OWN_PART = 0.75
 RENEWALS = 6
+SEEN = NODES.c.node, NODES.c.number, NODES.c.renewals, NODES.c.seconds
 
 
 class Fenced(OncallError):
@@ -44,11 +45,16 @@ class Fenced(OncallError):
 
 @dataclass(frozen=True)
 class Peer:
-    """A node as its row was seen; ``number`` and ``renewals`` are 0 where there is no row."""
+    """A node as its row was seen; ``number`` and ``renewals`` are 0 where there is no row.
+
+    Attributes:
+        seconds: of its lease, by its own settings; 0 where there is no row.
+    """
 
     node: str
     number: int = 0
     renewals: int = 0
+    seconds: float = 0.0
 
 
 def boot_seconds() -> float:
@@ -119,16 +125,20 @@ class Lease:
             why = self._failure or "it was not renewed in time"
         raise Fenced(f"node {self._node} has no lease and begins nothing: {why}")
 
-    def gone(self, nodes: Iterable[str]) -> list[Peer]:
+    def gone(self, nodes: Callable[[], Iterable[str]]) -> list[Peer]:
         """Those of the nodes that have not renewed their lease for its whole time."""
+        names = {*nodes()} - {self._node}
         with self._lock:
-            # What nobody has looked at for a while may have changed.
-            if self._looked_at < boot_seconds() - self._seconds / 2:
+            if self._is_blind(boot_seconds()):
                 return []
-            for node in nodes:
-                self._see(Peer(node), only_new=True)
-            others = {node: self._peers[node] for node in nodes if node != self._node}
-            return [peer for peer, since in others.values() if self._looked_at - since >= self._seconds]
+            for name in names:
+                self._see(Peer(name), only_new=True)
+            others = [self._peers[name] for name in names]
+            return [peer for peer, since in others if self._looked_at - since >= (peer.seconds or self._seconds)]
+
+    def _is_blind(self, now: float) -> bool:
+        """Whether nothing was seen for a while, such as while the database was away: the others could not renew either."""
+        return now - self._looked_at > self._seconds / 2
 
     def close(self) -> None:
         """Give the lease back."""
@@ -173,7 +183,7 @@ class Lease:
                 mine = NODES.c.node == self._node, NODES.c.number == self._number
                 values = {"renewals": NODES.c.renewals + 1, "renewed_at": sa.func.now()}
                 renewed = connection.execute(NODES.update().where(*mine).values(values)).rowcount == 1
-                rows = connection.execute(sa.select(NODES.c.node, NODES.c.number, NODES.c.renewals)).all()
+                rows = connection.execute(sa.select(*SEEN)).all()
             self._saw(rows)
             if renewed:
                 self._hold(self._number, asked_at)
@@ -202,9 +212,8 @@ class Lease:
 
     def _ask(self, asked_at: float) -> bool:
         """Ask for a new lease; False where an earlier one may still hold. OncallError where another process renews it."""
-        columns = NODES.c.node, NODES.c.number, NODES.c.renewals
         with self._engine.begin() as connection:
-            rows = connection.execute(sa.select(*columns)).all()
+            rows = connection.execute(sa.select(*SEEN)).all()
             holder = connection.scalar(sa.select(NODES.c.holder).where(NODES.c.node == self._node))
         before = self._peers.get(self._node)
         self._saw(rows)
@@ -212,10 +221,16 @@ class Lease:
         ours = holder in (None, _this_process()) or _is_dead_here(holder or "")
         if not ours and before is not None and before[0] != peer and before[0].number:
             raise self._held()
-        if not ours and self._looked_at - since < self._seconds:
+        if not ours and self._looked_at - since < (peer.seconds or self._seconds):
             return False
         number = max(int(time.time() * 1000), peer.number + 1)
-        row = {"number": number, "renewals": 0, "holder": _this_process(), "renewed_at": sa.func.now()}
+        row = {
+            "number": number,
+            "renewals": 0,
+            "seconds": self._seconds,
+            "holder": _this_process(),
+            "renewed_at": sa.func.now(),
+        }
         asks = insert(NODES).values(node=self._node, **row)
         same = NODES.c.number == peer.number, NODES.c.renewals == peer.renewals
         asks = asks.on_conflict_do_update(index_elements=["node"], set_=row, where=sa.and_(*same))
@@ -249,8 +264,12 @@ class Lease:
     def _saw(self, rows: Iterable[Any]) -> None:
         """What is in the table now."""
         with self._lock:
-            self._looked_at = boot_seconds()
-            found = {row.node: Peer(row.node, row.number, row.renewals) for row in rows}
+            now = boot_seconds()
+            if self._is_blind(now):
+                # Each of them has the whole of its time from here on.
+                self._peers.clear()
+            self._looked_at = now
+            found = {row.node: Peer(*row) for row in rows}
             # Nodes of which open runs are all that is left have no row.
             for node in {*self._peers} - {*found}:
                 found[node] = Peer(node)

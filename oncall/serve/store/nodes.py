@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -32,7 +32,7 @@ class Membership(Protocol):
     def check(self) -> None:
         """OncallError where this node may do nothing now."""
 
-    def gone(self, nodes: Iterable[str]) -> list[Peer]:
+    def gone(self, nodes: Callable[[], Iterable[str]]) -> list[Peer]:
         """Those of the nodes that are gone."""
 
     def close(self) -> None:
@@ -61,7 +61,7 @@ class Alone:
     def check(self) -> None:
         pass
 
-    def gone(self, nodes: Iterable[str]) -> list[Peer]:
+    def gone(self, nodes: Callable[[], Iterable[str]]) -> list[Peer]:
         return []
 
     def close(self) -> None:

@@ -246,7 +246,7 @@ class Store:
 
     # ------------------------------------------------------------------ runs
     def begin(self, run: str, node: str, lease: int, at: float) -> Fence | None:
-        """Mark a run as begun, on the node that plays it; None where it was begun before.
+        """Mark a run as begun, on the node that plays it; None where it was begun before, at another time or elsewhere.
 
         Raises:
             Fenced: the node has another lease by now, or none; 0 is the lease of a node that is alone.
@@ -259,10 +259,10 @@ class Store:
                 and connection.execute(sa.select(NODES.c.node).where(*mine).with_for_update(read=True)).first() is None
             ):
                 raise Fenced(f"node {node} has lost its lease, and begins nothing with it")
+            ours = sa.and_(RUNS.c.began_at == at, RUNS.c.node == node)
+            new = RUNS.c.id == run, sa.or_(RUNS.c.began_at.is_(None), ours)
+            done = connection.execute(RUNS.update().where(*new).values(began_at=at, node=node))
             connection.execute(RUNS.update().where(RUNS.c.id == run).values(node=node))
-            done = connection.execute(
-                RUNS.update().where(RUNS.c.id == run, RUNS.c.began_at.is_(None)).values(began_at=at)
-            )
             return self._next_fence(connection, at) if done.rowcount == 1 else None
 
     def _next_fence(self, connection: sa.Connection, at: float) -> Fence:

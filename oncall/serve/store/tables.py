@@ -96,6 +96,8 @@ NODES = sa.Table(
     # Of the lease: a later one has a higher one. It tells one lease of a node from another.
     sa.Column("number", sa.BigInteger, nullable=False),
     sa.Column("renewals", sa.BigInteger, nullable=False),
+    # After so many without a renewal it is over, by the settings of the node that has it.
+    sa.Column("seconds", sa.Float, nullable=False),
     # The process that has it, among all of all machines.
     sa.Column("holder", sa.Text, nullable=False),
     # For people: no clock decides who lives.

@@ -18,6 +18,7 @@ def upgrade() -> None:
         sa.Column("node", sa.Text, primary_key=True),
         sa.Column("number", sa.BigInteger, nullable=False),
         sa.Column("renewals", sa.BigInteger, nullable=False),
+        sa.Column("seconds", sa.Float, nullable=False),
         sa.Column("holder", sa.Text, nullable=False),
         sa.Column("renewed_at", sa.DateTime(timezone=True), nullable=False),
     )

@@ -142,13 +142,24 @@ def test_a_run_begins_once_whoever_asks_at_the_same_moment(store):
     sort(store, firing())
     run = admit(store)
     told: list[bool] = []
-    begin = lambda: told.append(store.begin(run, "one", 0, 210.0) is not None)  # noqa: E731
-    threads = [threading.Thread(target=begin) for _ in range(8)]
+
+    def begin(number: int) -> None:
+        told.append(store.begin(run, "one", 0, 210.0 + number) is not None)
+
+    threads = [threading.Thread(target=begin, args=(number,)) for number in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert sorted(told) == [False] * 7 + [True]
+
+
+def test_who_did_not_hear_that_a_run_began_asks_again(store):
+    sort(store, firing())
+    run = admit(store)
+    tokens = [fence.token for fence in (store.begin(run, "one", 0, 210.5), store.begin(run, "one", 0, 210.5)) if fence]
+    assert tokens == sorted({*tokens}) and len(tokens) == 2
+    assert store.begin(run, "one", 0, 210.6) is None
 
 
 def test_what_came_of_a_run_is_written_once(store):
