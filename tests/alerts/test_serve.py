@@ -124,6 +124,20 @@ def test_a_person_agrees(serving, host):
 
 
 @with_settings(runbooks=APPROVE)
+def test_two_alerts_of_one_incident_ask_a_person_once(serving, host):
+    both = [alert(host.name, number, fingerprint=f"b0b0f00dcafe000{number}") for number in (0, 1)]
+    assert serving.send(*both) == 202
+    until(lambda: [one["state"] for one in serving.episodes("waiting") if one["host"] == host.name] == ["waiting"])
+    until(lambda: "asks a person about cache" in "".join(serving.one(host, number)["reason"] for number in (0, 1)))
+    (asked,) = [one for one in serving.episodes("waiting") if one["host"] == host.name]
+    assert serving.command("approve", asked["id"]).returncode == 0
+    told = [serving.until_state(host, "ended", number=number) for number in (0, 1)]
+    # The other still fires: it is looked at again, and there is nothing left to do.
+    assert sorted((one["outcome"], one["runs"]) for one in told) == [("healthy", 1), ("resolved", 2)]
+    assert host.effects() == 1
+
+
+@with_settings(runbooks=APPROVE)
 def test_another_plan_than_the_one_agreed_to_is_not_acted_on(serving, host):
     serving.send(alert(host.name))
     waiting = serving.until_state(host, "waiting")

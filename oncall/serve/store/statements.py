@@ -22,7 +22,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ...errors import OncallError, first_line
 from . import schema
-from .decision import Decision, in_parts, not_helped
+from .decision import SHARED, Decision, in_parts, not_helped
 from .engine import alone, engine, shown
 from .tables import CONTROL, EPISODES, INBOX, QUARANTINE, REMEDIES, RUNS
 
@@ -245,7 +245,8 @@ class Store:
         with alone(self._engine) as connection:
             rows = connection.execute(sa.select(RUNS.c.id, RUNS.c.episode).where(*mine)).all()
             for row in rows:
-                connection.execute(RUNS.delete().where(RUNS.c.id == row.id))
+                looks = RUNS.c.id == row.id, RUNS.c.id.startswith(f"{row.id}@", autoescape=True)
+                connection.execute(RUNS.delete().where(sa.or_(*looks)))
                 again = EPISODES.c.id == row.episode, EPISODES.c.state == "running"
                 connection.execute(EPISODES.update().where(*again).values(state="queued"))
         return len(rows)
@@ -280,8 +281,12 @@ class Store:
             return connection.execute(sa.select(RUNS).where(RUNS.c.id == run)).first()
 
     def runs(self, episode: str) -> list[dict[str, Any]]:
-        """The runs of an episode, the first first."""
-        query = sa.select(RUNS).where(RUNS.c.episode == episode).order_by(RUNS.c.admitted_at, RUNS.c.id)
+        """The runs that were begun for an episode, the first first."""
+        query = (
+            sa.select(RUNS)
+            .where(RUNS.c.episode == episode, RUNS.c.outcome != SHARED)
+            .order_by(RUNS.c.admitted_at, RUNS.c.id)
+        )
         with self._reading.connect() as connection:
             return [dict(row._mapping) for row in connection.execute(query)]
 
@@ -436,7 +441,8 @@ class Store:
         stale = QUARANTINE.c.last_at < before
         with self._reading.connect() as connection:
             found = [*connection.scalars(sa.select(EPISODES.c.id).where(*old).limit(1000))]
-            runs = [*connection.scalars(sa.select(RUNS.c.id).where(RUNS.c.episode.in_(found)))]
+            played = RUNS.c.episode.in_(found), RUNS.c.outcome != SHARED
+            runs = [*connection.scalars(sa.select(RUNS.c.id).where(*played))]
             crowded = (connection.scalar(count) or 0) > MOST_ASIDE
             if not found and not crowded and not connection.execute(sa.select(QUARANTINE.c.id).where(stale)).first():
                 return
@@ -461,6 +467,9 @@ def _plain(row: sa.Row[Any]) -> dict[str, Any]:
 
 def _fires_again(connection: sa.Connection, ids: list[str]) -> None:
     """What was said to be over is not: what waits goes on waiting, and what was closed for that begins anew."""
+    # What looked for it did so before it fired again.
+    was_over = sa.select(EPISODES.c.id).where(EPISODES.c.id.in_(ids), EPISODES.c.resolved_at.is_not(None))
+    connection.execute(RUNS.delete().where(RUNS.c.episode.in_(was_over), RUNS.c.outcome == SHARED))
     waits = EPISODES.c.id.in_(ids), EPISODES.c.state.in_(["queued", "waiting"]), EPISODES.c.resolved_at.is_not(None)
     connection.execute(EPISODES.update().where(*waits).values(resolved_at=None))
     closed = EPISODES.c.id.in_(ids), EPISODES.c.state == "ended", EPISODES.c.outcome == "closed"
