@@ -20,6 +20,7 @@ from ..intake.routing import sort
 from ..settings import Route, Settings
 from ..store.decision import Decision
 from ..store.statements import Queue, Store
+from .pruning import DAY_SECONDS, Pruning
 from .rules import Past, Waiting, in_turn, mode_now, why_not, why_not_act
 from .shared import Share, answered_by, given, over_since, sharers, why_not_yet
 from .silences import Silences
@@ -35,7 +36,6 @@ EPISODES_AT_ONCE = 2000
 LOOKS_PART = 10
 NEWEST = 500
 REASONS_A_TURN = 4
-DAY_SECONDS = 86_400
 # In the state directory: pauses everything, with its content as the reason.
 PAUSE_FILE = "pause"
 PAUSED = "paused"
@@ -87,6 +87,7 @@ class Dispatcher:
     ) -> None:
         self._store, self._settings, self._names, self._silences = store, settings, names, silences
         self._node = node
+        self._pruning = Pruning(store, node.name)
         self._wake = threading.Event()
         self._over = threading.Event()
         self._next_tidy = self._look_again_at = 0.0
@@ -141,7 +142,7 @@ class Dispatcher:
             self._begin_or_put_back(run)
         if time.monotonic() >= self._next_tidy:
             self._next_tidy = time.monotonic() + TIDY_SECONDS
-            self._store.forget(now - self._settings().keep_days * DAY_SECONDS, self._node.forget)
+            self._store.forget(self._pruning.before(self._settings().keep_days * DAY_SECONDS), self._node.forget)
             self._node.tidy()
             memory.give_back()
 

@@ -416,9 +416,9 @@ class Store:
         statement = self._insert(CONTROL).values(name=name, value=value, at=at)
         connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": value, "at": at}))
 
-    def set(self, name: str, value: str) -> None:
+    def set(self, name: str, value: str, at: float | None = None) -> None:
         with self._engine.begin() as connection:
-            self._set(connection, name, value, time.time())
+            self._set(connection, name, value, time.time() if at is None else at)
 
     def unset(self, name: str) -> bool:
         with self._engine.begin() as connection:
@@ -428,6 +428,11 @@ class Store:
         """name -> (value, when it was set)."""
         with self._reading.connect() as connection:
             return {row.name: (row.value, row.at) for row in connection.execute(sa.select(CONTROL))}
+
+    def heard_last(self) -> float | None:
+        """When anybody heard of an episode last, as the clock of that node said."""
+        with self._reading.connect() as connection:
+            return connection.scalar(sa.select(sa.func.max(EPISODES.c.seen_at)))
 
     def forget(self, before: float, drop: Callable[[Sequence[str]], None]) -> None:
         """Drop what ended and was not heard of again since. What a remedy did for a host is kept.
