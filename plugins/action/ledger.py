@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+
+from ..plugin_utils.noted import note
 
 # The file that the program which began this play removes last: as long as it is there, no remedy was begun.
 UNTOUCHED = "ONCALL_UNTOUCHED_FILE"
@@ -22,19 +22,6 @@ class ActionModule(ActionBase):
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result = super().run(tmp, task_vars)
         if self._task.args.get("state") == "claim" and not self._task.check_mode and os.environ.get(UNTOUCHED):
-            try:
-                remove(Path(os.environ[UNTOUCHED]))
-            except OSError as error:
-                raise AnsibleActionFail(f"cannot note that remedies may begin: {error}; nothing was begun") from None
+            note(os.environ[UNTOUCHED])
         result.update(self._execute_module(task_vars=task_vars))
         return result
-
-
-def remove(file: Path) -> None:
-    """Remove a file for good: it does not come back after a power failure."""
-    file.unlink(missing_ok=True)
-    folder = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
