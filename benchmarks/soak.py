@@ -23,7 +23,13 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "collections")]
 
-from ansible_collections.oncall.runbooks.tests.support import killed_runs, promises, rulebook_promises  # noqa: E402
+from ansible_collections.oncall.runbooks.tests.support import (  # noqa: E402
+    killed_runs,
+    partitions,
+    postgres_servers,
+    promises,
+    rulebook_promises,
+)
 
 MEBIBYTE = 1024 * 1024
 
@@ -81,6 +87,25 @@ def orphans(folder: Path, quick: bool) -> list[Row]:
         Row(what, measured, "0", found.left == 0),
         Row("the same", f"{found.twice} remedies begun twice", "0", found.twice == 0),
     ]
+
+
+def partitioned(folder: Path, quick: bool) -> list[Row]:
+    pairs, each = (2, 2) if quick else (4, 25)
+    with postgres_servers.server("max_connections = 200") as postgres:
+        for number in range(pairs):
+            postgres.execute(f"CREATE DATABASE oncall{number}", dbname="postgres")
+        urls = [f"postgresql://postgres@127.0.0.1:{postgres.port}/oncall{number}" for number in range(pairs)]
+        found = partitions.partition(folder, urls, each)
+    what = (
+        f"{found.partitions} partitions of one of two nodes, {found.in_a_run} in the midst of a run, {found.killed} with the node"
+        f" killed, its clock an hour ahead, a lease of {partitions.LEASE_SECONDS:g} s"
+    )
+    return [
+        Row(what, f"{found.twice} remedies begun twice", "0", found.partitions == pairs * each and found.twice == 0),
+        Row("the same", f"{found.left} episodes that the other node did not end", "0", found.left == 0),
+        Row("the same", f"the last was over {found.slowest_seconds:.0f} s after the partition", "60 s",
+            found.slowest_seconds <= 60),
+    ]  # fmt: skip
 
 
 def busy(folder: Path, quick: bool) -> list[Row]:
@@ -172,7 +197,7 @@ def main() -> None:
     parser.add_argument("--page", type=Path, help="write the figures there")
     options = parser.parse_args()
     began = time.monotonic()
-    experiments: list[Callable[[Path, bool], list[Row]]] = [kept, cut, orphans, busy, swollen, held_back]
+    experiments: list[Callable[[Path, bool], list[Row]]] = [kept, cut, orphans, partitioned, busy, swollen, held_back]
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         rows = []
         for experiment in experiments:

@@ -57,6 +57,7 @@ class Runbooks:
         on_progress: Callable[[str, str], None] = lambda host, task: None,
         cancel: threading.Event | None = None,
         run_id: str = "",
+        lease_file: str = "",
     ) -> Result:
         """Run a runbook to its end.
 
@@ -71,6 +72,8 @@ class Runbooks:
             on_progress: called with ``(host, what was said)``; host is "" where a task begins.
             cancel: kills the run when it is set.
             run_id: names the run and its record, in letters and digits; made up where it is "".
+            lease_file: a file with the seconds since boot (CLOCK_BOOTTIME) after which this program may not act any more; the run
+                claims nothing then, nor when the file is gone. Whoever holds a lease writes it anew with each renewal.
 
         Raises:
             OncallError: nothing was begun; one line that says what to do next.
@@ -104,6 +107,7 @@ class Runbooks:
             check=mode == "check",
             timeout_seconds=timeout_seconds,
             keep_environment=self._keep_environment,
+            lease_file=lease_file,
             on_progress=on_progress,
             cancel=cancel or threading.Event(),
         )

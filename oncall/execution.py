@@ -55,6 +55,8 @@ RUN_ID = "ONCALL_RUN_ID"
 RECORD_ID = "ONCALL_RECORD_ID"
 UNTOUCHED, UNTOUCHED_FILE = "untouched", "ONCALL_UNTOUCHED_FILE"
 NOT_BEGUN, NOT_BEGUN_FILE = "not_begun", "ONCALL_NOT_BEGUN_FILE"
+# Read by the play before each claim: see plugins/action/ledger.py.
+LEASE_FILE = "ONCALL_LEASE_FILE"
 # Tells the callback `record` whose play it is: see plugin_utils/parent_death.py.
 PROGRAM = "ONCALL_PROGRAM"
 # So long may a task that is in progress go on when this program was killed.
@@ -80,6 +82,7 @@ class Job:
         check: whether in check mode.
         timeout_seconds: after which the run and all its processes are killed; None for no end.
         keep_environment: names of environment variables that the play may see as well.
+        lease_file: has the time in it after which the play may claim nothing; "" for no such time.
         on_progress: called in the thread of the run with ``(host, task)``; host is "" where a task begins.
         cancel: kills the run and all its processes when it is set.
     """
@@ -93,6 +96,7 @@ class Job:
     check: bool = False
     timeout_seconds: float | None = None
     keep_environment: tuple[str, ...] = ()
+    lease_file: str = ""
     on_progress: Callable[[str, str], None] = lambda host, task: None
     cancel: threading.Event = field(default_factory=threading.Event)
 
@@ -149,7 +153,8 @@ def execute(job: Job) -> Ended:
         for file in (untouched, not_begun):
             file.touch(mode=0o600)
         files_of_play = {UNTOUCHED_FILE: str(untouched), NOT_BEGUN_FILE: str(not_begun)}
-        config.env = {**environment_of(job, config.env), **files_of_play}
+        lease = {LEASE_FILE: job.lease_file} if job.lease_file else {}
+        config.env = {**environment_of(job, config.env), **files_of_play, **lease}
         config.command[0] = beside_python(config.command[0])
         config.pexpect_timeout = LOOK_EVERY_SECONDS
         watch = _Watch(job, folder / "lock")

@@ -43,13 +43,16 @@ from .play.player import Player
 from .settings import Route, Settings, load, not_reloaded, problem_at
 from .store import schema, shrink
 from .store.engine import check_sqlite, sqlite_url, url_of, workflows_url
-from .store.nodes import Nodes
+from .store.lease import Lease
+from .store.nodes import Alone, Membership
 from .store.statements import Store
 
 LOG = logging.getLogger("oncall.service")
 # A dispatcher that has not come round for so long hangs.
 HANGS_SECONDS = 60.0
 INVENTORY_SECONDS = 30.0
+# A workflow begins within a moment, wherever it waits to be begun.
+LEFT_ALONE_SECONDS = 10.0
 # Of the dispatcher's time, whenever it tidies up.
 SHRINK_SECONDS = 0.5
 # Each costs a few KiB; a silent connection is closed after some seconds.
@@ -109,18 +112,26 @@ class Service:
         url = url_of(self.settings.database, self.settings.state_directory)
         self._tls = _tls_of(self.settings)
         self._socket = _listen(*self.settings.address)
-        self._nodes = Nodes(url, self.settings.state_directory, self.settings.node)
+        self._draining = False
+        alone = None if self.settings.database else Alone(self.settings.state_directory)
         self._inventory = Inventory(self.settings, file)
         self._migration = schema.migrate(url)
         if not self.settings.database:
             shrink.prepare(self.settings.state_directory)
         self._store = Store(url)
+        self._membership: Membership = alone or Lease(
+            url, self.settings.node, self.settings.lease_seconds, self._goes_on
+        )
         self._metrics = Metrics(self._store, lambda: self._dispatcher.paused(self.settings))
         self._metrics.know(self.settings.runbooks)
-        self._player = Player(self._store, self._executor, self.settings.node, self._route, self._may_act, self._ended)
+        self._player = Player(
+            self._store, self._executor, self.settings.node, self._membership, self._route, self._may_act, self._ended
+        )
         this_node = Node(
             name=self.settings.node,
-            renew=self._nodes.renew,
+            check=self._membership.check,
+            gone=lambda: [peer.node for peer in self._membership.gone(self._store.nodes())],
+            take_over=self._take_over,
             begin=workflows.begin,
             any_running=lambda: bool(self._player.running),
             cancel=self._player.cancel,
@@ -143,12 +154,14 @@ class Service:
             lambda left_out: self._metrics.truncated.inc(left_out.alerts or 1),
         )
         self._server: _Server | None = None
-        self._draining = False
+        self._left_alone: dict[str, float] = {}
         self._hurry = threading.Event()
 
     # ------------------------------------------------------------------ what the parts ask
     def _executor(self) -> Executor:
-        return AwxExecutor(self.settings) if self.settings.executor == "awx" else Local(self.settings, self._left)
+        if self.settings.executor == "awx":
+            return AwxExecutor(self.settings)
+        return Local(self.settings, self._left, lambda: self._membership.file)
 
     def _route(self, runbook: str) -> Route | None:
         return self.settings.runbooks.get(runbook)
@@ -190,6 +203,10 @@ class Service:
             return "going down"
         if time.monotonic() - self._dispatcher.turned_at > HANGS_SECONDS:
             return "the dispatcher hangs"
+        try:
+            self._membership.check()
+        except OncallError:
+            return "this node has no lease, and begins nothing; the log says why"
         if self._group_commit.failure:
             return "notifications cannot be kept; the log says why"
         if self._tokens is not None and self._tokens.look():
@@ -201,20 +218,34 @@ class Service:
         if self._tokens is not None:
             # Whether or not anybody asks.
             self._tokens.look()
-        for node in self._nodes.gone(self._store.nodes()):
-            waiting = self._store.put_back(node)
-            runs = [run for run in self._store.open_runs(node) if run not in self._player.running]
-            if waiting or runs:
-                LOG.warning("node %s is gone; %d runs are queued again, %d taken over", node, waiting, len(runs))
-            for run in runs:
-                self._store.adopt(run, self.settings.node)
-            workflows.take_over(runs)
-        for run in self._store.open_runs(self.settings.node):
-            # Nobody sees to it any more, for whatever reason: a person has to know.
-            if run not in self._player.running and workflows.is_over(run):
-                self._player.give_up(run)
+        self._see_to_what_is_left()
         if not self.settings.database:
             shrink.shrink(self.settings.state_directory, SHRINK_SECONDS)
+
+    def _goes_on(self) -> bool:
+        """Whether this node does its work: its dispatcher comes round, or what runs comes to its end."""
+        dispatcher = getattr(self, "_dispatcher", None)
+        return self._draining or dispatcher is None or time.monotonic() - dispatcher.turned_at < HANGS_SECONDS
+
+    def _take_over(self) -> None:
+        """What nodes left that are gone."""
+        for peer in self._membership.gone(self._store.nodes()):
+            waiting, runs = self._store.take_over(peer, self.settings.node)
+            LOG.warning("node %s is gone; %d runs are queued again, %d taken over", peer.node, waiting, len(runs))
+            workflows.take_up(runs)
+
+    def _see_to_what_is_left(self) -> None:
+        """Take up the runs of this node that nobody is in the midst of, such as those that the database cut off."""
+        now = time.monotonic()
+        left = [run for run in self._store.open_runs(self.settings.node) if not workflows.is_alive(run)]
+        self._left_alone = {run: self._left_alone.get(run, now) for run in left}
+        for run, since in self._left_alone.items():
+            if workflows.is_over(run):
+                # Nobody sees to it any more, for whatever reason: a person has to know.
+                self._player.give_up(run)
+            elif now - since >= LEFT_ALONE_SECONDS:
+                LOG.warning("nobody is in the midst of run %s any more; it is taken up", run)
+                workflows.take_up([run])
 
     # ------------------------------------------------------------------ its life
     def run(self) -> None:
@@ -325,7 +356,7 @@ class Service:
         workflows.stop()
         self._group_commit.close()
         self._store.close()
-        self._nodes.close()
+        self._membership.close()
         LOG.info("ended")
 
 

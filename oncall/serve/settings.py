@@ -135,6 +135,7 @@ class Settings(Strict, frozen=True):
         state_directory: for the databases of SQLite; 0700.
         database: ``postgresql://``, for several nodes that share the work; SQLite without.
         node: what this one is called among them.
+        lease_seconds: a node that was not heard of for so long is gone, and the others take over what it left.
         tokens_file: one token to a line; read again whenever it changes.
         executor: who plays: ansible-runner here, or AWX.
         watchdog_alert: an alert that always fires, and only shows that alerts still come.
@@ -148,6 +149,7 @@ class Settings(Strict, frozen=True):
     listen: Name = "127.0.0.1:9095"
     database: Line = ""
     node: Name = msgspec.field(default_factory=socket.gethostname)
+    lease_seconds: Annotated[float, msgspec.Meta(ge=5, le=600)] = 30
     tokens_file: Line = ""
     tls: Tls | None = None
     runbook_label: Name = "runbook"

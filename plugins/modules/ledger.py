@@ -17,6 +17,7 @@ description:
     this order. V(lock), another run is acting. V(interrupted), the last run never said how it ended. V(hold),
     a person has stopped all remedies. V(cooldown), the same remedy was started a moment ago. V(budget), too
     many remedies in the window. V(ineffective), the same remedy did not help against the same cause.
+    Before all of them comes V(fence), a later run of the same service has claimed.
   - A ledger that cannot be read or written refuses, with RV(guard) V(ledger). It is never repaired,
     removed or replaced.
   - O(state=claim) and O(state=hold) make a missing file with mode 0600, and its missing folder with mode 0700.
@@ -101,10 +102,25 @@ options:
     description: How long the claim keeps other runs out, from 1 second to 90 days, if not completed before.
     type: int
     default: 1800
+  fence:
+    description:
+      - A fencing token, by which a host knows the later of two runs of a service. With O(state=claim), the ledger remembers the
+        highest token of each source and refuses a lower one, so that a run that was taken for lost cannot act late.
+    type: dict
+    version_added: "0.2.0"
+    suboptions:
+      source:
+        description: Names the service, or its database.
+        type: str
+        required: true
+      token:
+        description: The higher, the later.
+        type: int
+        required: true
   override:
     description:
       - Why to act in spite of the guards. Recorded, together with the guards that were passed.
-      - It passes every guard except V(lock) and V(ledger).
+      - It passes every guard except V(fence), V(lease), V(lock) and V(ledger).
     type: str
     default: ""
   outcome:
@@ -203,7 +219,8 @@ granted:
 guard:
   description:
     - What refused, or empty when granted.
-    - One of V(lock), V(interrupted), V(hold), V(cooldown), V(budget), V(ineffective) and V(ledger).
+    - One of V(fence), V(lock), V(interrupted), V(hold), V(cooldown), V(budget), V(ineffective) and V(ledger), or V(lease) where
+      the controller itself refused, as the C(oncall serve) that began the run has no lease any more.
   returned: with O(state=claim)
   type: str
   sample: ""

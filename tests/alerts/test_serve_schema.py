@@ -38,7 +38,7 @@ from oncall.serve.store.statements import Store
 from oncall.serve.store.tables import METADATA
 
 ROOT = Path(__file__).resolve().parents[2]
-LATER = ROOT / "tests" / "support" / "migrations" / "v0002_one_that_comes_later.py"
+LATER = ROOT / "tests" / "support" / "migrations" / "v0003_one_that_comes_later.py"
 NOBODY = 65534
 
 
@@ -62,7 +62,7 @@ def later(tmp_path, monkeypatch) -> Callable[..., Path]:
         folder.mkdir(exist_ok=True)
         (folder / LATER.name).write_text(f"{LATER.read_text()}    {end}\n")
         monkeypatch.setattr(schema, "SCRIPT_FOLDERS", [schema.MIGRATIONS / "versions", folder])
-        monkeypatch.setattr(schema, "VERSION", "0002")
+        monkeypatch.setattr(schema, "VERSION", "0003")
         return folder
 
     return know
@@ -72,7 +72,7 @@ def migrating(url: str, folder: Path, **options: Any) -> subprocess.Popen[str]:
     """Another process that migrates to the later schema."""
     program = (
         "import sys; from pathlib import Path; from oncall.serve.store import schema\n"
-        "schema.SCRIPT_FOLDERS.append(Path(sys.argv[2])); schema.VERSION = '0002'\n"
+        "schema.SCRIPT_FOLDERS.append(Path(sys.argv[2])); schema.VERSION = '0003'\n"
         "print(schema.migrate(sys.argv[1]).done())"
     )
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -200,14 +200,15 @@ def test_what_a_released_version_kept_is_there(url, released):
     before = content(url)
     assert all(table["rows"] for table in before.values())
     told = schema.look(url)
-    assert str(told) == "the database is one of oncall 0.1.0 (schema 0001); a start gives it its number"
+    assert str(told) == "the database is one of oncall 0.1.0 (schema 0001); a start migrates it to schema 0002"
     assert content(url) == before
     assert schema.migrate(url) == told
     after = content(url)
-    assert after.pop("oncall_schema")["rows"] == ["('0001',)"]
+    assert after.pop("oncall_schema")["rows"] == ["('0002',)"]
+    assert after.pop("oncall_nodes")["rows"] == []
     assert after == before
-    assert copies(url) == []
-    assert str(schema.look(url)) == "the database has schema 0001, as this oncall needs"
+    assert len(copies(url)) == url.startswith("sqlite")
+    assert str(schema.look(url)) == "the database has schema 0002, as this oncall needs"
 
     store = Store(url)
     try:
@@ -228,12 +229,12 @@ def test_and_moves_along_to_what_comes_later(url, released, later):
     before = content(url)
     later()
     assert (
-        str(schema.look(url)) == "the database is one of oncall 0.1.0 (schema 0001); a start migrates it to schema 0002"
+        str(schema.look(url)) == "the database is one of oncall 0.1.0 (schema 0001); a start migrates it to schema 0003"
     )
     assert content(url) == before
-    assert schema.migrate(url).done() == "the database is migrated from schema 0001 to 0002"
+    assert schema.migrate(url).done() == "the database is migrated from schema 0001 to 0003"
     after = content(url)
-    assert after["oncall_schema"]["rows"] == ["('0002',)"]
+    assert after["oncall_schema"]["rows"] == ["('0003',)"]
     assert [name for name, _type, _nullable in after["oncall_runs"]["columns"]][-1] == "attempt"
     assert "oncall_runs_open" not in dict(after["oncall_runs"]["indexes"])
     assert [row.count("'moved h00") for row in after["oncall_episodes"]["rows"]] == [1] * 4
@@ -251,9 +252,9 @@ def test_and_moves_along_to_what_comes_later(url, released, later):
 
 def test_what_is_new_is_made_at_once(url, later):
     later()
-    assert str(schema.look(url)) == "the database is empty; a start makes its tables (schema 0002)"
-    assert schema.migrate(url).done() == "the tables of the database are made (schema 0002)"
-    assert content(url)["oncall_schema"]["rows"] == ["('0002',)"]
+    assert str(schema.look(url)) == "the database is empty; a start makes its tables (schema 0003)"
+    assert schema.migrate(url).done() == "the tables of the database are made (schema 0003)"
+    assert content(url)["oncall_schema"]["rows"] == ["('0003',)"]
     assert copies(url) == []
 
 
@@ -294,7 +295,7 @@ def test_tables_that_nobody_knows_are_refused(url, statement, told):
 @pytest.mark.parametrize(
     ("version", "told"),
     [
-        ("0002", "has schema 0002, and this oncall knows schemas up to 0001; use the newer oncall that migrated it"),
+        ("0003", "has schema 0003, and this oncall knows schemas up to 0002; use the newer oncall that migrated it"),
         ("deadbeef", "has schema 'deadbeef', which is none of oncall"),
     ],
 )
@@ -315,8 +316,8 @@ def test_what_runs_stops_when_another_node_has_migrated(url, later):
     try:
         later()
         schema.migrate(url)
-        schema.VERSION = "0001"
-        with pytest.raises(OncallError, match="has schema 0002, and this oncall knows schemas up to 0001"):
+        schema.VERSION = "0002"
+        with pytest.raises(OncallError, match="has schema 0003, and this oncall knows schemas up to 0002"):
             store.check_schema()
     finally:
         store.close()
@@ -334,9 +335,9 @@ COMMANDS = {
         ("", "has no schema version"),
         (
             "UPDATE oncall_schema SET version_num = '0000'",
-            "has schema 0000, and this oncall needs 0001; restart oncall serve",
+            "has schema 0000, and this oncall needs 0002; restart oncall serve",
         ),
-        ("UPDATE oncall_schema SET version_num = '0002'", "knows schemas up to 0001"),
+        ("UPDATE oncall_schema SET version_num = '0003'", "knows schemas up to 0002"),
     ],
     ids=["as 0.1.0 made it", "older", "newer"],
 )
@@ -363,7 +364,7 @@ def test_a_migration_that_fails_leaves_all_as_it_was(url, later):
     with pytest.raises(OncallError) as raised:
         schema.migrate(url)
     line = str(raised.value)
-    assert "from schema 0001 to 0002: no such luck; it is as it was" in line and "\n" not in line
+    assert "from schema 0001 to 0003: no such luck; it is as it was" in line and "\n" not in line
     assert content(url) == before
     assert copies(url) == []
     later()
@@ -381,7 +382,7 @@ def test_one_that_is_killed_in_the_midst_leaves_all_as_it_was(url, later, tmp_pa
     assert content(url) == before
     later()
     schema.migrate(url)
-    assert content(url)["oncall_schema"]["rows"] == ["('0002',)"]
+    assert content(url)["oncall_schema"]["rows"] == ["('0003',)"]
 
 
 def test_several_at_once_do_it_once(url, later):
@@ -390,7 +391,7 @@ def test_several_at_once_do_it_once(url, later):
     several = [migrating(url, folder) for _ in range(4)]
     told = [process.communicate(timeout=60) for process in several]
     assert [process.returncode for process in several] == [0] * 4, told
-    assert sorted(out.strip() for out, _ in told).count("the database is migrated from schema 0001 to 0002") == 1
+    assert sorted(out.strip() for out, _ in told).count("the database is migrated from schema 0001 to 0003") == 1
     assert len(content(url)["oncall_pages"]["rows"]) == 4
     assert len(copies(url)) == url.startswith("sqlite")
 
@@ -506,17 +507,17 @@ def test_a_start_takes_over_what_0_1_0_left(tmp_path):
     checked = serving.command("serve", "--check")
     assert checked.returncode == 0, checked
     assert checked.stdout.splitlines()[1:] == [
-        "the database is one of oncall 0.1.0 (schema 0001); a start gives it its number"
+        "the database is one of oncall 0.1.0 (schema 0001); a start migrates it to schema 0002"
     ]
     assert content(url) == before
     try:
         serving.start()
-        assert "the database of oncall 0.1.0 has its number now (schema 0001)" in serving.log.read_text()
+        assert "the database is migrated from schema 0001 to 0002" in serving.log.read_text()
         assert serving.send(alert("h000", number=1)) == 202
         listed = serving.command("episodes", "--json")
         assert listed.returncode == 0 and "b" * 20 in listed.stdout
         again = serving.command("serve", "--check")
-        assert again.stdout.splitlines()[1:] == ["the database has schema 0001, as this oncall needs"]
+        assert again.stdout.splitlines()[1:] == ["the database has schema 0002, as this oncall needs"]
     finally:
         serving.stop()
 
@@ -531,7 +532,7 @@ def test_two_nodes_that_start_at_once_take_it_over_once(tmp_path, database):
     try:
         with ThreadPoolExecutor(2) as threads:
             [*threads.map(Serving.start, both)]
-        told = [node.log.read_text().count("has its number now") for node in both]
+        told = [node.log.read_text().count("is migrated from schema 0001 to 0002") for node in both]
         assert sorted(told) == [0, 1]
         assert [node.get("/readyz")[0] for node in both] == [200, 200]
     finally:
@@ -543,8 +544,8 @@ def test_a_start_on_a_newer_database_is_one_line(tmp_path):
     serving = Serving(tmp_path)
     url = url_of("", str(tmp_path / "state"))
     schema.migrate(url)
-    execute(url, "UPDATE oncall_schema SET version_num = '0002'")
+    execute(url, "UPDATE oncall_schema SET version_num = '0003'")
     for arguments in (["serve"], ["serve", "--check"]):
         ended = serving.command(*arguments)
         assert (ended.returncode, ended.stdout, len(ended.stderr.splitlines())) == (64, "", 1), ended
-        assert "knows schemas up to 0001; use the newer oncall" in ended.stderr
+        assert "knows schemas up to 0002; use the newer oncall" in ended.stderr

@@ -54,7 +54,11 @@ class Server:
         lines += ["shared_buffers = 16MB", "max_connections = 40", *settings]
         with (self._data / "postgresql.conf").open("a") as file:
             file.write("\n".join([*lines, ""]))
-        self._run("pg_ctl", "-D", str(self._data), "-l", str(folder / "log"), "-w", "start")
+        self._log = folder / "log"
+        self.start()
+
+    def start(self) -> None:
+        self._run("pg_ctl", "-D", str(self._data), "-l", str(self._log), "-w", "start")
 
     def _run(self, program: str, *argv: str) -> None:
         environment = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}

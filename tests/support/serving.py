@@ -24,6 +24,7 @@ import yaml
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
 from lab.ports import free_port
 from oncall.execution import RUN_ID
+from oncall.serve.decide.dispatcher import PAUSE_FILE
 from oncall.serve.store.engine import url_of
 from oncall.serve.store.statements import Store
 
@@ -132,6 +133,8 @@ class Serving:
 
     def __init__(self, folder: Path, hosts: int = 1, pause_seconds: float = 0.3, **settings: Any) -> None:
         self.folder = self.home = folder
+        # Searched before the repository.
+        self.python_path: tuple[str, ...] = ()
         self.port = free_port()
         self.hosts = [Host(folder / "hosts", f"h{number:03}", pause_seconds) for number in range(hosts)]
         inventory = {"all": {"children": {"web": {"hosts": {host.name: host.variables() for host in self.hosts}}}}}
@@ -183,7 +186,7 @@ class Serving:
         return {
             **kept,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}",
-            "PYTHONPATH": str(REPOSITORY),
+            "PYTHONPATH": os.pathsep.join([*self.python_path, str(REPOSITORY)]),
             "XDG_RUNTIME_DIR": str(self.folder / "runtime"),
             "ONCALL_RECORD_DIRECTORY": str(self.folder / "records"),
             "ONCALL_CONFIG": str(self.file),
@@ -213,6 +216,15 @@ class Serving:
         self.write(**changed)
         self.process.send_signal(signal.SIGHUP)
         until(lambda: self.log.read_text().count("settings") > before)
+
+    def pause(self, reason: str) -> None:
+        """Have this node alone begin nothing."""
+        state = self.folder / "state"
+        state.mkdir(mode=0o700, exist_ok=True)
+        (state / PAUSE_FILE).write_text(reason)
+
+    def resume(self) -> None:
+        (self.folder / "state" / PAUSE_FILE).unlink()
 
     def kill(self) -> None:
         """As the kernel does when memory runs out."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -47,7 +47,9 @@ class Node:
 
     Attributes:
         name: what it is called.
-        renew: raises where this node may do nothing now.
+        check: raises where this node may do nothing now.
+        gone: the nodes that are gone, of which runs are left.
+        take_over: has this node see to what they left.
         begin: begins a run that was admitted.
         any_running: whether a run is played here.
         cancel: kills a run that is played here.
@@ -57,7 +59,9 @@ class Node:
     """
 
     name: str
-    renew: Callable[[], None]
+    check: Callable[[], None]
+    gone: Callable[[], Collection[str]]
+    take_over: Callable[[], None]
     begin: Callable[[str], None]
     any_running: Callable[[], bool]
     cancel: Callable[[str], None]
@@ -129,7 +133,8 @@ class Dispatcher:
 
     def turn(self) -> None:
         """Everything once."""
-        self._node.renew()
+        self._node.check()
+        self._node.take_over()
         self._store.check_file()
         self._store.check_schema()
         if self._sort_some():
@@ -233,7 +238,8 @@ class Dispatcher:
         if paused := self.paused(settings):
             self._store.hold_all(f"paused: {paused}")
             return []
-        if self._store.running() >= settings.limits.running:
+        gone = self._node.gone()
+        if self._store.running(gone) >= settings.limits.running:
             # While every place is taken, nothing has to be decided.
             return []
         silenced = self._silences.ask(settings)
@@ -243,7 +249,7 @@ class Dispatcher:
         held: dict[str, str] = {}
         reasons: dict[str, list[str]] = {}
         with self._store.decision() as decision:
-            past = decision.past(now)
+            past = decision.past(now, gone)
             ids = dict.fromkeys([*(name for queue in queues for name in queue.ids), *newest])
             waiting = decision.waiting([*ids])
             asks, shares = decision.asks(), decision.shares([one.episode for one in waiting])

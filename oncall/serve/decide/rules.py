@@ -49,13 +49,18 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Started:
-    """A run that runs, or that acted within the last hour."""
+    """A run that runs, or that acted within the last hour.
+
+    Attributes:
+        counts: whether it takes a place among those that run: not if its node is gone, though it may hold its host.
+    """
 
     runbook: str
     host: str
     acts: bool
     at: float
     running: bool
+    counts: bool = True
 
 
 @dataclass(frozen=True)
@@ -66,8 +71,8 @@ class Past:
 
     @property
     def running(self) -> int:
-        """How many runs run."""
-        return sum(run.running for run in self.started)
+        """How many runs run, of nodes that are there."""
+        return sum(run.running and run.counts for run in self.started)
 
     def and_now(self, one: Waiting, now: float) -> Past:
         """The same, with a run that begins now."""
@@ -150,7 +155,7 @@ def why_not_act(one: Waiting, past: Past, settings: Settings, members: Mapping[s
         hour = {run.host for run in lately if run.host in hosts}
         if one.host not in hour and len(hour) >= limit.hosts_per_hour:
             return f"{len(hour)} hosts of {group} within an hour (limits.groups.{group}.hosts_per_hour)"
-        at_once = {run.host for run in acts if run.running and run.host in hosts}
+        at_once = {run.host for run in acts if run.running and run.counts and run.host in hosts}
         # 0.29 of 100 hosts are 28.999999999999996 of them.
         if len(at_once) + 1 > max(1.0, round(limit.share_at_once * len(hosts), 6)):
             return f"{len(at_once)} of {len(hosts)} hosts of {group} at once (limits.groups.{group}.share_at_once)"

@@ -118,8 +118,7 @@ class AwxExecutor:
             "run_host": order.host,
             MARK: order.run,
         }
-        if order.acts:
-            variables["run_may_act"] = [*order.may_act]
+        variables |= order.variables
         if order.plan_hashes:
             variables["run_plan"] = [*order.plan_hashes]
         return {"limit": order.host, "job_type": "run" if order.acts else "check", "extra_vars": variables}

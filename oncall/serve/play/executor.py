@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
+
+from ..store.statements import Fence
 
 INTERRUPTED = "interrupted"
 CANCELED = "canceled"
@@ -24,6 +26,7 @@ class Order:
         acts: whether it may change something.
         plan_hashes: if it acts, only on plans that are these.
         may_act: if it acts, the runbooks whose remedies may be applied, as others may be handed over to.
+        fence: if it acts, what the ledger of the host knows a later run by.
     """
 
     run: str
@@ -32,6 +35,14 @@ class Order:
     acts: bool
     plan_hashes: tuple[str, ...] = ()
     may_act: tuple[str, ...] = ()
+    fence: Fence | None = None
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """What a run that acts is told in any case, as extra vars."""
+        if not self.acts:
+            return {}
+        return {"run_may_act": [*self.may_act], **({"run_fence": asdict(self.fence)} if self.fence else {})}
 
 
 @dataclass(frozen=True)

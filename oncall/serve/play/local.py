@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 
 from ...api import Runbooks
 from ...errors import OncallError
@@ -24,10 +25,11 @@ class Local:
     Args:
         settings: with the inventories.
         left: runs that were killed with the service.
+        lease_file: until when the node has its lease; "" where it has it as long as it lives.
     """
 
-    def __init__(self, settings: Settings, left: Left) -> None:
-        self._settings, self._left = settings, left
+    def __init__(self, settings: Settings, left: Left, lease_file: Callable[[], str] = lambda: "") -> None:
+        self._settings, self._left, self._lease_file = settings, left, lease_file
         self._runbooks = Runbooks(settings.inventories, settings.keep_environment)
 
     def play(self, order: Order, cancel: threading.Event) -> Ending:
@@ -38,16 +40,16 @@ class Local:
             limit=order.host,
             mode="act" if order.acts else "check",
             approve=order.plan_hashes,
-            variables={
-                **(route.variables if route else {}),
-                **({"run_may_act": [*order.may_act]} if order.acts else {}),
-            },
+            variables={**(route.variables if route else {}), **order.variables},
             # Its name might be that of a group by now.
             texts={"run_host": order.host, "run_owner": _owner(order)},
             timeout_seconds=route.timeout_seconds if route else None,
             cancel=cancel,
             run_id=order.run,
+            lease_file=self._lease_file(),
         )
+        if not result.may_have_acted and any(run.guard == "lease" for one in result.hosts.values() for run in one.runs):
+            return Ending(CUT_OFF, "its node had no lease any more when it was about to act")
         return told(result, order)
 
     def take_up(self, order: Order, cancel: threading.Event) -> Ending | None:

@@ -23,6 +23,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from ...errors import OncallError, first_line
 from ...results import Outcome
 from ..settings import Route
+from ..store.lease import Fenced
+from ..store.nodes import Membership
 from ..store.statements import Store
 from .executor import CANCELED, CUT_OFF, INTERRUPTED, Ending, Executor, Order
 
@@ -43,6 +45,7 @@ class Player:
         store: the database.
         executor: plays.
         node: what this node is called.
+        membership: that it is this node.
         route: runbook -> what the settings say of it now.
         may_act: (host, whether a person agreed) -> the runbooks whose remedies may be applied there now.
         ended: called after each run with its runbook, outcome and seconds.
@@ -53,13 +56,16 @@ class Player:
         store: Store,
         executor: Callable[[], Executor],
         node: str,
+        membership: Membership,
         route: Callable[[str], Route | None],
         may_act: Callable[[str, bool], tuple[str, ...]],
         ended: Callable[[str, str, float], None],
     ) -> None:
-        self._store, self._executor, self._node = store, executor, node
+        self._store, self._executor, self._node, self._membership = store, executor, node, membership
         self._route, self._may_act, self._ended = route, may_act, ended
         self._running: dict[str, threading.Event] = {}
+        # What came of runs, until it is written down: the workflow may be cut off between the two.
+        self._told: dict[str, str] = {}
         self._lock = threading.Lock()
         # Nothing more is begun; and at last, what runs is killed.
         self.draining = self.going_down = False
@@ -79,6 +85,11 @@ class Player:
     # ------------------------------------------------------------------ the steps
     def play(self, run: str) -> str:
         """Play a run; what came of it, as JSON."""
+        if run not in self._told:
+            self._told[run] = self._play(run)
+        return self._told[run]
+
+    def _play(self, run: str) -> str:
         row, episode = self._insist(lambda: self._known(run))
         if row is None or episode is None:
             return _json(Ending(Outcome.UNKNOWN, "the database does not know this run any more"))
@@ -86,11 +97,15 @@ class Player:
             return _json(Ending(CANCELED, episode["cancel"]))
         if self.draining:
             raise Cut
-        first = self._insist(lambda: self._store.begin(run, self._node, time.time()))
+        try:
+            fence = self._insist(lambda: self._store.begin(run, self._node, self._membership.number, time.time()))
+        except Fenced as error:
+            LOG.warning("run %s is left to the node that takes it over: %s", run, error)
+            raise Cut from None
         hashes = tuple(filter(None, episode["plan_hash"].split(","))) if row.acts else ()
         may_act = self._insist(lambda: self._may_act(row.host, bool(hashes))) if row.acts else ()
-        order = Order(run, row.runbook, row.host, row.acts, hashes, may_act)
-        if first or not row.acts:
+        order = Order(run, row.runbook, row.host, row.acts, hashes, may_act, fence)
+        if fence or not row.acts:
             return _json(self._played(order))
         taken_up = self._taken_up(order)
         if taken_up is not None and taken_up.outcome != Outcome.UNKNOWN:
@@ -116,10 +131,14 @@ class Player:
 
     def _played(self, order: Order, known_as: str = "") -> Ending:
         told = self._watched(
-            known_as or order.run, lambda cancel: self._executor().play(order, cancel), order.acts, anew=not known_as
+            known_as or order.run, lambda cancel: self._begun(order, cancel), order.acts, anew=not known_as
         )
         assert told is not None
         return told
+
+    def _begun(self, order: Order, cancel: threading.Event) -> Ending:
+        self._membership.check()
+        return self._executor().play(order, cancel)
 
     def _taken_up(self, order: Order) -> Ending | None:
         return self._watched(order.run, lambda cancel: self._executor().take_up(order, cancel), order.acts)
@@ -134,6 +153,8 @@ class Player:
         told: Ending | None
         try:
             told = play(cancel)
+        except Fenced:
+            told = Ending(CUT_OFF, "its node had no lease any more when it was about to begin")
         except OncallError as error:
             told = Ending(Outcome.UNKNOWN, f"it could not be begun: {error}")
         except Exception as error:
@@ -154,15 +175,15 @@ class Player:
         row, _episode = self._known(run)
         if row is not None:
             outcome = INTERRUPTED if row.acts and row.began_at is not None else Outcome.UNKNOWN
-            self.conclude(
-                run, _json(Ending(outcome, "its workflow has ended without saying how; the log may tell more"))
-            )
+            unsaid = Ending(outcome, "its workflow has ended without saying how; the log may tell more")
+            self.conclude(run, self._told.get(run) or _json(unsaid))
 
     def conclude(self, run: str, told: str) -> None:
         """Write down what came of a run, once."""
         found = _read(told)
         row, episode = self._insist(lambda: self._known(run))
         if row is None or episode is None or row.ended_at is not None:
+            self._told.pop(run, None)
             return
         now = time.time()
         values: dict[str, Any] = {
@@ -179,6 +200,7 @@ class Player:
         if seconds:
             values.update(state="waiting", ended_at=None, until=now + seconds)
         self._insist(lambda: self._store.conclude(run, found.outcome, found.helped, row.episode, values))
+        self._told.pop(run, None)
         self._ended(row.runbook, values.get("outcome", found.outcome), now - (row.began_at or now))
 
     def _may_be_asked(self, found: Ending) -> float:

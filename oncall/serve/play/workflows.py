@@ -36,9 +36,17 @@ class _Connection(sqlite3.Connection):
             self.create_function("unixepoch", 1, lambda _subsec: round(time.time(), 3))
 
 
+# The runs whose workflows this process is in the midst of.
+_alive: set[str] = set()
+
+
 @DBOS.workflow(name="run")
 def _run(run: str) -> None:
-    _conclude(run, _play(run))
+    _alive.add(run)
+    try:
+        _conclude(run, _play(run))
+    finally:
+        _alive.discard(run)
 
 
 @DBOS.step(name="play")
@@ -105,8 +113,13 @@ def is_over(run: str) -> bool:
     return status is not None and status.status not in ("PENDING", "ENQUEUED", "DELAYED")
 
 
-def take_over(runs: Iterable[str]) -> None:
-    """Take up the workflows of a node that is gone."""
+def is_alive(run: str) -> bool:
+    """Whether this process is in the midst of its workflow. DBOS says of one that its database cut off that it is pending, for ever."""
+    return run in _alive
+
+
+def take_up(runs: Iterable[str]) -> None:
+    """Take up workflows that nobody is in the midst of."""
     for run in runs:
         if DBOS.get_workflow_status(run) is None:
             begin(run)

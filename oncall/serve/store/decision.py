@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -80,9 +80,10 @@ class Decision:
         )
         return {(row.host, row.runbook): row.at for row in self._connection.execute(query)}
 
-    def past(self, now: float) -> Past:
-        """What runs now and what acted within the last hour."""
-        query = sa.select(RUNS.c.runbook, RUNS.c.host, RUNS.c.acts, RUNS.c.admitted_at, RUNS.c.ended_at).where(
+    def past(self, now: float, gone: Collection[str] = ()) -> Past:
+        """What runs now and what acted within the last hour; the runs of nodes that are gone take no place."""
+        columns = "runbook", "host", "acts", "admitted_at", "ended_at", "node"
+        query = sa.select(*(RUNS.c[name] for name in columns)).where(
             sa.or_(
                 RUNS.c.ended_at.is_(None),
                 # A clock that was set back within the hour does not make more remedies of a limit.
@@ -90,7 +91,7 @@ class Decision:
             )
         )
         started = [
-            Started(row.runbook, row.host, row.acts, row.admitted_at, row.ended_at is None)
+            Started(row.runbook, row.host, row.acts, row.admitted_at, row.ended_at is None, row.node not in gone)
             for row in self._connection.execute(query)
         ]
         return Past(tuple(started))

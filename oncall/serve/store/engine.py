@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,15 @@ FILE, WORKFLOWS_FILE, LOCK_FILE = "oncall.sqlite3", "workflows.sqlite3", "lock"
 LEAST_SQLITE = (3, 35)
 # After a large transaction the log is cut to this.
 WAL_BYTES = 16 * 1024 * 1024
+# A peer that is silent for so long is gone: its sessions end, and with them their locks.
+SILENT_SECONDS = 15
+# What makes a session of PostgreSQL end at both of its ends, where packets get lost between them.
+CLIENT = {"connect_timeout": 5, "keepalives_idle": 5, "keepalives_interval": 5, "keepalives_count": 2,
+          "tcp_user_timeout": SILENT_SECONDS * 1000}  # fmt: skip
+SERVER = {
+    "tcp_keepalives_idle": "5s", "tcp_keepalives_interval": "5s", "tcp_keepalives_count": "2",
+    "tcp_user_timeout": f"{SILENT_SECONDS}s", "idle_in_transaction_session_timeout": f"{SILENT_SECONDS}s",
+}  # fmt: skip
 # One writer at a time where several would decide at once; any number that is ours.
 LOCK = 0x6F6E63616C6C
 
@@ -34,8 +43,7 @@ def engine(url: str, connections: int = 5) -> sa.Engine:
         connections: of SQLite, so many at once; whoever wants one more waits.
     """
     if not url.startswith("sqlite"):
-        named = sa.make_url(url).set(drivername="postgresql+psycopg")
-        return sa.create_engine(named, pool_size=5, pool_pre_ping=True, connect_args={"connect_timeout": 5})
+        return _postgresql(url, 5, SERVER)
     # A statement that is kept keeps what it was given last, which may be a notification of 32 MiB.
     options = {"timeout": 10, "isolation_level": None, "cached_statements": 0}
     made = sa.create_engine(url, pool_size=connections, max_overflow=0, connect_args=options)
@@ -52,6 +60,25 @@ def engine(url: str, connections: int = 5) -> sa.Engine:
         connection.exec_driver_sql(
             "BEGIN IMMEDIATE" if not connection.get_execution_options().get("reads") else "BEGIN"
         )
+
+    return made
+
+
+def lease_engine(url: str) -> sa.Engine:
+    """The one connection of a lease, whose statements soon fail or are done."""
+    return _postgresql(url, 1, {**SERVER, "statement_timeout": "5s"})
+
+
+def _postgresql(url: str, connections: int, settings: Mapping[str, str]) -> sa.Engine:
+    named = sa.make_url(url).set(drivername="postgresql+psycopg")
+    made = sa.create_engine(named, pool_size=connections, pool_pre_ping=True, connect_args=CLIENT)
+
+    @sa.event.listens_for(made, "connect")
+    def _settings(connection: Any, _record: Any) -> None:
+        # One statement; not the options of the connection, which a pooler between them may refuse.
+        names = ", ".join(f"set_config('{name}', %s, false)" for name in settings)
+        connection.execute(f"SELECT {names}", [*settings.values()])
+        connection.commit()
 
     return made
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 import time
+import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +25,8 @@ from ...errors import OncallError, first_line
 from . import schema
 from .decision import SHARED, Decision, in_parts, not_helped
 from .engine import alone, engine, shown
-from .tables import CONTROL, EPISODES, INBOX, QUARANTINE, REMEDIES, RUNS
+from .lease import Fenced, Peer
+from .tables import CONTROL, EPISODES, INBOX, NODES, QUARANTINE, REMEDIES, RUNS
 
 # Somebody who sends nothing but strangers must not fill the disk.
 MOST_ASIDE = 10_000
@@ -32,6 +34,21 @@ MOST_SILENCED = 10_000
 MOST_BYTES = 16 * 1024 * 1024
 # So many get a new reason at once: an acknowledgement waits for that.
 REASONS_AT_ONCE = 2000
+# What only the database itself is called, and the last number of a run that acts: see `Fence`. Not for people.
+DATABASE, FENCE = "database", "fence"
+
+
+@dataclass(frozen=True)
+class Fence:
+    """What the ledger of a host knows a later run by: of one database, each run that begins to act has a higher token.
+
+    Attributes:
+        source: names the database.
+        token: the higher, the later.
+    """
+
+    source: str
+    token: int
 
 
 @dataclass(frozen=True)
@@ -228,33 +245,55 @@ class Store:
         return len(ids) == REASONS_AT_ONCE
 
     # ------------------------------------------------------------------ runs
-    def begin(self, run: str, node: str, at: float) -> bool:
-        """Mark a run as begun, on the node that plays it; False where it was begun before."""
+    def begin(self, run: str, node: str, lease: int, at: float) -> Fence | None:
+        """Mark a run as begun, on the node that plays it; None where it was begun before.
+
+        Raises:
+            Fenced: the node has another lease by now, or none; 0 is the lease of a node that is alone.
+        """
         with self._engine.begin() as connection:
+            mine = NODES.c.node == node, NODES.c.number == lease
+            # Until this is done, nobody takes over what this node has.
+            if (
+                lease
+                and connection.execute(sa.select(NODES.c.node).where(*mine).with_for_update(read=True)).first() is None
+            ):
+                raise Fenced(f"node {node} has lost its lease, and begins nothing with it")
             connection.execute(RUNS.update().where(RUNS.c.id == run).values(node=node))
             done = connection.execute(
                 RUNS.update().where(RUNS.c.id == run, RUNS.c.began_at.is_(None)).values(began_at=at)
             )
-            return done.rowcount == 1
+            return self._next_fence(connection, at) if done.rowcount == 1 else None
+
+    def _next_fence(self, connection: sa.Connection, at: float) -> Fence:
+        for name, value in ((DATABASE, uuid.uuid4().hex), (FENCE, "0")):
+            statement = self._insert(CONTROL).values(name=name, value=value, at=at)
+            connection.execute(statement.on_conflict_do_nothing(index_elements=["name"]))
+        last = connection.scalar(sa.select(CONTROL.c.value).where(CONTROL.c.name == FENCE).with_for_update())
+        # The time, so that it goes on where a copy of yesterday is restored.
+        token = max(int(last or 0) + 1, int(at * 1000))
+        self._set(connection, FENCE, str(token), at)
+        source = connection.scalar(sa.select(CONTROL.c.value).where(CONTROL.c.name == DATABASE))
+        return Fence(str(source), token)
 
     def put_back(self, node: str, run: str = "") -> int:
         """Queue again what was admitted on a node and never begun, or this one run; how many. It has done nothing yet."""
-        mine = [RUNS.c.node == node, RUNS.c.began_at.is_(None), RUNS.c.ended_at.is_(None)]
-        if run:
-            mine.append(RUNS.c.id == run)
         with alone(self._engine) as connection:
-            rows = connection.execute(sa.select(RUNS.c.id, RUNS.c.episode).where(*mine)).all()
-            for row in rows:
-                looks = RUNS.c.id == row.id, RUNS.c.id.startswith(f"{row.id}@", autoescape=True)
-                connection.execute(RUNS.delete().where(sa.or_(*looks)))
-                again = EPISODES.c.id == row.episode, EPISODES.c.state == "running"
-                connection.execute(EPISODES.update().where(*again).values(state="queued"))
-        return len(rows)
+            return _put_back(connection, node, run)
 
-    def adopt(self, run: str, node: str) -> None:
-        """Another node sees to a run from now on."""
-        with self._engine.begin() as connection:
-            connection.execute(RUNS.update().where(RUNS.c.id == run, RUNS.c.ended_at.is_(None)).values(node=node))
+    def take_over(self, gone: Peer, node: str) -> tuple[int, list[str]]:
+        """Have a node see to what another one left, if that is still gone: how many runs are queued again, and those it sees to now."""
+        with alone(self._engine) as connection:
+            query = sa.select(NODES.c.number, NODES.c.renewals).where(NODES.c.node == gone.node)
+            row = connection.execute(query.with_for_update()).first()
+            if (tuple(row) if row else (0, 0)) != (gone.number, gone.renewals):
+                return 0, []
+            connection.execute(NODES.delete().where(NODES.c.node == gone.node))
+            waiting = _put_back(connection, gone.node)
+            left = RUNS.c.node == gone.node, RUNS.c.ended_at.is_(None)
+            runs = [*connection.scalars(sa.select(RUNS.c.id).where(*left))]
+            connection.execute(RUNS.update().where(*left).values(node=node))
+            return waiting, runs
 
     def conclude(
         self, run: str, outcome: str, helped: Mapping[str, bool], episode: str, values: Mapping[str, Any]
@@ -342,10 +381,11 @@ class Store:
         with self._reading.connect() as connection:
             return not_helped(connection, runbook, host, most)
 
-    def running(self) -> int:
-        """How many runs have not ended."""
+    def running(self, gone: Collection[str] = ()) -> int:
+        """How many runs have not ended, of nodes that are not gone."""
         with self._reading.connect() as connection:
             query = sa.select(sa.func.count()).select_from(RUNS).where(RUNS.c.ended_at.is_(None))
+            query = query.where(RUNS.c.node.not_in([*gone]))
             return connection.scalar(query) or 0
 
     def any_queued(self) -> bool:
@@ -460,6 +500,20 @@ class Store:
             connection.execute(EPISODES.delete().where(EPISODES.c.id.in_(episodes)))
             newest = sa.select(QUARANTINE.c.id).order_by(QUARANTINE.c.last_at.desc()).limit(MOST_ASIDE)
             connection.execute(QUARANTINE.delete().where(sa.or_(stale, QUARANTINE.c.id.not_in(newest))))
+
+
+def _put_back(connection: sa.Connection, node: str, run: str = "") -> int:
+    mine = [RUNS.c.node == node, RUNS.c.began_at.is_(None), RUNS.c.ended_at.is_(None)]
+    if run:
+        mine.append(RUNS.c.id == run)
+    # One that begins this very moment is not deleted under it.
+    rows = connection.execute(sa.select(RUNS.c.id, RUNS.c.episode).where(*mine).with_for_update()).all()
+    for row in rows:
+        looks = RUNS.c.id == row.id, RUNS.c.id.startswith(f"{row.id}@", autoescape=True)
+        connection.execute(RUNS.delete().where(sa.or_(*looks)))
+        again = EPISODES.c.id == row.episode, EPISODES.c.state == "running"
+        connection.execute(EPISODES.update().where(*again).values(state="queued"))
+    return len(rows)
 
 
 def _plain(row: sa.Row[Any]) -> dict[str, Any]:

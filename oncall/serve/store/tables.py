@@ -89,5 +89,18 @@ CONTROL = sa.Table(
     sa.Column("value", sa.Text, nullable=False),
     sa.Column("at", sa.Float, nullable=False),
 )
+# The nodes that share the database, each with its lease.
+NODES = sa.Table(
+    "oncall_nodes",
+    METADATA,
+    sa.Column("node", sa.Text, primary_key=True),
+    # Of the lease: a later one has a higher one. It tells one lease of a node from another.
+    sa.Column("number", sa.BigInteger, nullable=False),
+    sa.Column("renewals", sa.BigInteger, nullable=False),
+    # The process that has it, among all of all machines.
+    sa.Column("holder", sa.Text, nullable=False),
+    # For people: no clock decides who lives.
+    sa.Column("renewed_at", sa.DateTime(timezone=True), nullable=False),
+)
 sa.Index("oncall_episodes_state", EPISODES.c.state, EPISODES.c.queued_at)
 sa.Index("oncall_runs_open", RUNS.c.ended_at)

@@ -14,7 +14,7 @@ import time
 
 from ..text.one_line import one_line
 from .file import Unusable, opened
-from .guards import refusals, utc, who
+from .guards import out_of_date, refusals, utc, who
 from .records import Records
 from .spec import check
 
@@ -55,6 +55,9 @@ def apply(params, check_mode=False, now=time.time):
 
 
 def _claim(records, params):
+    fence = params.get("fence") or {}
+    if fence and fence["token"] < records.fences.get(fence["source"], fence["token"]):
+        return {"guard": "fence", "reason": out_of_date(params, records.claims)}
     override = params["override"].strip()
     found = refusals(records.claims, records.holds, records.now, params)
     if found and (found[0]["guard"] == "lock" or not override):
@@ -72,6 +75,8 @@ def _claim(records, params):
         passed_guards=found,
         remedies=[_remedy(entry) for entry in params["remedies"]],
     )
+    if fence:
+        records.put_fence(fence["source"], fence["token"])
     claim_id = records.put_claim(claim)
     return {"granted": True, "changed": True, "guard": "", "claim_id": claim_id, "passed_guards": found}
 

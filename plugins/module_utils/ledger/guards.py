@@ -31,6 +31,15 @@ def refusals(claims, holds, now, request):
     return [{"guard": guard, "reason": reason} for guard, reason in found if reason]
 
 
+def out_of_date(request, claims):
+    """Why a run may not act any more of which another one of the same service knows that it is over."""
+    later = f"; the last that acted here is {who(claims[0])}" if claims else ""
+    return (
+        f"run {_short(request['run_id'])} is out of date: its service took it for lost and has begun another run here"
+        f" since{later}. Let the service begin a new one"
+    )
+
+
 def utc(seconds):
     """Seconds since the epoch as ``2026-01-31T12:00:00Z``; None stays None."""
     return None if seconds is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

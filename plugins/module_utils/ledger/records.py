@@ -43,6 +43,10 @@ class Records:
         holds = db.execute("SELECT * FROM holds ORDER BY rowid").fetchall() if db else []
         self.claims = [_claim(row, now) for row in claims]
         self.holds = [dict(row) for row in holds if row["until"] is None or row["until"] > now]
+        # Made with the first claim that has one: a ledger of before, and a controller that knows none, go on without.
+        fenced = db and db.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'fences'").fetchone()
+        rows = db.execute("SELECT source, token FROM fences").fetchall() if fenced else []
+        self.fences = {row["source"]: int(row["token"]) for row in rows}
 
     def _take_back(self, now):
         """Have what was recorded in the future begin now, once.
@@ -72,6 +76,15 @@ class Records:
             " :outcome, :started_at, :expires_at, :finished_at, :lock_lost, :override, :passed_guards, :remedies)",
             values,
         ).lastrowid
+
+    def put_fence(self, source, token):
+        """Let no claim of this source with a lower token be made any more; forget sources that are long gone."""
+        if self._write:
+            self._db.execute(
+                "CREATE TABLE IF NOT EXISTS fences (source TEXT PRIMARY KEY, token INTEGER NOT NULL, at REAL NOT NULL)"
+            )
+            self._db.execute("DELETE FROM fences WHERE at < ?", [self.now - KEEP_SECONDS])
+            self._db.execute("INSERT OR REPLACE INTO fences VALUES (?, ?, ?)", [source, token, self.now])
 
     def put_holds(self, holds):
         """Write all holds there are from now on, newest first."""

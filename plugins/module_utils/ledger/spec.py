@@ -53,6 +53,10 @@ ARGUMENT_SPEC: dict = {
     "plan_hash": {"type": "str", "default": ""},
     "owner": {"type": "str", "default": ""},
     "lock_seconds": {"type": "int", "default": 1800},
+    "fence": {
+        "type": "dict",
+        "options": {"source": {"type": "str", "required": True}, "token": {"type": "int", "required": True}},
+    },
     **_LIMITS,
     "override": {"type": "str", "default": ""},
     "outcome": {"type": "str", "choices": OUTCOMES},

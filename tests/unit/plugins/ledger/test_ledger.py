@@ -541,6 +541,50 @@ def test_override_passes_all_but_the_lock_and_is_recorded(book, clock):
 # the clock
 
 
+def fenced(book, run_id, token, source="a database", **more):
+    """The guard that refuses, where the ledger is only asked about the fence."""
+    granted = claim(book, run_id, fence={"source": source, "token": token}, cooldown_seconds=0, budget_count=99, **more)
+    if granted["granted"]:
+        book.complete(run_id, "resolved", [remedy(state="done", helped=True)])
+    return granted["guard"]
+
+
+def test_a_run_that_was_taken_for_lost_acts_no_more(book, path, clock):
+    assert fenced(book, "r5", 5) == ""
+    # A hand-over claims once more with the same.
+    assert fenced(book, "r5b", 5) == ""
+    assert fenced(book, "r7", 7) == ""
+    refused = claim(book, "r6", fence={"source": "a database", "token": 6})
+    assert (refused["granted"], refused["guard"]) == (False, "fence")
+    assert "run r6 is out of date" in refused["reason"] and "run r7" in refused["reason"]
+    # Nobody can know better than the service: no override.
+    assert fenced(book, "r6", 6, override="I know better") == "fence"
+    # Of another service, and of a person, nothing is known.
+    assert fenced(book, "o1", 1, source="another database") == ""
+    assert claim(book, "p1", cooldown_seconds=0)["granted"]
+    book.complete("p1", "resolved", [remedy(state="done", helped=True)])
+    # It is forgotten with the claims.
+    clock.now += KEEP + 10
+    assert fenced(book, "o2", 2, source="another database") == ""
+    assert fenced(book, "r1", 1) == ""
+
+
+def test_a_fence_is_kept_by_a_claim_that_is_granted_only(book, clock):
+    assert claim(book, "r1")["granted"]
+    assert fenced(book, "r9", 9) == "lock"
+    book.complete("r1", "resolved", [remedy(state="done", helped=True)])
+    assert fenced(book, "r8", 8) == ""
+
+
+def test_a_ledger_of_before_takes_a_fence_and_one_with_a_fence_is_a_ledger_of_before(book, path):
+    assert claim(book, "r1", fence={"source": "s", "token": 1})["granted"]
+    with closing(sqlite3.connect(path)) as db:
+        assert db.execute("PRAGMA user_version").fetchone() == (1,)
+        db.execute("DROP TABLE fences")
+    assert book.complete("r1", "resolved", [remedy(state="done", helped=True)])["recorded"]
+    assert fenced(book, "r2", 2) == ""
+
+
 def test_a_clock_that_was_set_back_lets_nothing_through(book, clock):
     clock.now = START + 10
     claim(book, lock_seconds=60)

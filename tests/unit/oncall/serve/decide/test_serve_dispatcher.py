@@ -66,7 +66,7 @@ def turn(store, tmp_path) -> Callable[..., list[str]]:
         settings = parse(text + limits, Path("/serve.yml"))
         begun: list[str] = []
         node = Node(
-            "one", lambda: None, begun.append, lambda: False, lambda _run: None, lambda _runbook: None, lambda _runs: None,
+            "one", lambda: None, tuple, lambda: None, begun.append, lambda: False, lambda _run: None, lambda _runbook: None, lambda _runs: None,
             lambda: None,
         )  # fmt: skip
         asked: Any = silenced or Silenced()

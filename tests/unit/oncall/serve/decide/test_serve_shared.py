@@ -44,7 +44,7 @@ def turn(store, tmp_path) -> Callable[..., list[str]]:
         settings = parse(f"{text}limits: {{groups: {{}}}}\n", Path("/serve.yml"))
         begun: list[str] = []
         node = Node(
-            "one", lambda: None, begun.append, lambda: False, lambda _run: None, lambda _runbook: None, lambda _runs: None,
+            "one", lambda: None, tuple, lambda: None, begun.append, lambda: False, lambda _run: None, lambda _runbook: None, lambda _runs: None,
             lambda: None,
         )  # fmt: skip
         asked: Any = NobodyIsSilent()
@@ -72,7 +72,7 @@ def over(store: Store, name: str) -> None:
 
 def ends(store: Store, run: str, outcome: str, **values: Any) -> None:
     """A run comes to its end."""
-    store.begin(run, "one", time.time())
+    store.begin(run, "one", 0, time.time())
     ended = {"state": "ended", "outcome": outcome, "summary": f"it is {outcome}", "ended_at": time.time(), **values}
     store.conclude(run, outcome, {}, run.partition("r")[0], ended)
 

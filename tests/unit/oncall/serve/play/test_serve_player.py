@@ -24,6 +24,15 @@ ROUTES = {
 }  # fmt: skip
 
 
+class Here:
+    """A node that is alone."""
+
+    number, file = 0, ""
+
+    def check(self):
+        pass
+
+
 class Knows:
     """An executor that plays nothing, and says of a run after a crash what it is told to."""
 
@@ -44,7 +53,7 @@ def cut_off(tmp_path, taken_up: Ending | None, acts: bool = True, before: int = 
     store = new_store(tmp_path / "state")
     executor = Knows(None)
     player = Player(
-        store, lambda: executor, "one", ROUTES.get, lambda *_asked: (), lambda *told: metrics.append(told[1])
+        store, lambda: executor, "one", Here(), ROUTES.get, lambda *_asked: (), lambda *told: metrics.append(told[1])
     )
     metrics: list[str] = []
     try:
@@ -53,7 +62,7 @@ def cut_off(tmp_path, taken_up: Ending | None, acts: bool = True, before: int = 
         for executor.taken_up in [*[Ending(CUT_OFF, "cut off")] * before, taken_up]:
             with store.decision() as decision:
                 run = decision.admit(decision.waiting(first(store, 1))[0], "one", 200.0)
-            assert store.begin(run, "one", 201.0)
+            assert store.begin(run, "one", 0, 201.0)
             if cancel:
                 store.change("e", "running", {"cancel": cancel})
             player.conclude(run, player.play(run))
@@ -106,7 +115,9 @@ def test_killed_as_the_service_goes_down(tmp_path, outcome, state):
         store.sort([], [{**EPISODE, "mode": "auto", "stage": "act"}], [], [], {})
         with store.decision() as decision:
             run = decision.admit(decision.waiting(first(store, 1))[0], "one", 200.0)
-        player = Player(store, lambda: Stops(outcome), "one", ROUTES.get, lambda *_asked: (), lambda *_told: None)
+        player = Player(
+            store, lambda: Stops(outcome), "one", Here(), ROUTES.get, lambda *_asked: (), lambda *_told: None
+        )
         player.going_down = True
         if state == "queued":
             player.conclude(run, player.play(run))
@@ -150,7 +161,7 @@ def test_who_is_asked_about_a_plan(tmp_path, mode, outcome, planned, state, seco
     told = Ending(outcome, "as told", planned=planned, plan_hashes=tuple(f"p{name}" for name in planned))
     executor = Tells(told)
     player = Player(
-        store, lambda: executor, "one", ROUTES.get, lambda host, agreed: (host, str(agreed)), lambda *_: None
+        store, lambda: executor, "one", Here(), ROUTES.get, lambda host, agreed: (host, str(agreed)), lambda *_: None
     )
     try:
         store.sort([], [{**EPISODE, "mode": mode, "stage": "act" if mode == "auto" else "check"}], [], [], {})
@@ -178,7 +189,7 @@ class Breaks:
 @pytest.mark.parametrize(("acts", "outcome"), [(True, "interrupted"), (False, "unknown")])
 def test_one_that_broke_in_the_midst_may_have_acted(tmp_path, acts, outcome):
     store = new_store(tmp_path / "state")
-    player = Player(store, Breaks, "one", ROUTES.get, lambda *_asked: (), lambda *_told: None)
+    player = Player(store, Breaks, "one", Here(), ROUTES.get, lambda *_asked: (), lambda *_told: None)
     try:
         store.sort([], [{**EPISODE, "mode": "auto", "stage": "act" if acts else "check"}], [], [], {})
         with store.decision() as decision:

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from ansible_collections.oncall.runbooks.tests.support.stores import first, new_store
 from oncall import OncallError
 from oncall.serve.store.engine import FILE, shown, url_of, workflows_url
+from oncall.serve.store.lease import Peer
 from oncall.serve.store.statements import Store
 
 
@@ -131,16 +132,18 @@ def test_a_run_begins_once(store):
     sort(store, firing())
     run = admit(store)
     assert store.run(run).began_at is None
-    assert [store.begin(run, node, 210.0) for node in ("one", "two", "one")] == [True, False, False]
+    begun = [store.begin(run, node, 0, 210.0) for node in ("one", "two", "one")]
+    assert [one is not None for one in begun] == [True, False, False]
     assert (store.run(run).began_at, store.run(run).node) == (210.0, "one")
-    assert store.begin("nobody", "one", 210.0) is False
+    assert store.begin("nobody", "one", 0, 210.0) is None
 
 
 def test_a_run_begins_once_whoever_asks_at_the_same_moment(store):
     sort(store, firing())
     run = admit(store)
     told: list[bool] = []
-    threads = [threading.Thread(target=lambda: told.append(store.begin(run, "one", 210.0))) for _ in range(8)]
+    begin = lambda: told.append(store.begin(run, "one", 0, 210.0) is not None)  # noqa: E731
+    threads = [threading.Thread(target=begin) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -384,7 +387,7 @@ def test_a_database_that_cannot_be_opened_is_one_line_without_its_password(tmp_p
 def test_what_was_admitted_and_not_begun_is_queued_again(store):
     sort(store, firing("e0"), firing("e1", host="i"), firing("e2", host="j"))
     mine, begun, theirs = admit(store, "e0"), admit(store, "e1"), admit(store, "e2", node="two")
-    assert store.begin(begun, "one", 210.0)
+    assert store.begin(begun, "one", 0, 210.0)
     assert store.put_back("one") == 1
     states = {one["id"]: one["state"] for one in store.episodes()}
     assert states == {"e0": "queued", "e1": "running", "e2": "running"}
@@ -397,10 +400,10 @@ def test_what_was_admitted_and_not_begun_is_queued_again(store):
 def test_a_run_is_of_the_node_that_plays_it(store):
     sort(store, firing())
     run = admit(store, node="east")
-    assert store.begin(run, "east", 210.0)
-    assert not store.begin(run, "west", 220.0)
+    assert store.begin(run, "east", 0, 210.0)
+    assert not store.begin(run, "west", 0, 220.0)
     assert (store.open_runs("east"), store.open_runs("west")) == ([], [run])
-    store.adopt(run, "north")
+    assert store.take_over(Peer("west"), "north") == (0, [run])
     assert store.open_runs("north") == [run]
 
 
