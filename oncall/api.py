@@ -134,6 +134,21 @@ class Runbooks:
         """Lift the host's holds or, with a run's id, what this run never gave back."""
         self._on_one(host, "release", texts={"run_release_run_id": run_id} if run_id else {})
 
+    def give_back(self, host: str, owner: str) -> None:
+        """Free what a run had claimed on a host that certainly began no remedy there: it counts for no cooldown and no budget.
+
+        Args:
+            host: an exact name of the inventory.
+            owner: the ``run_owner`` of the run; nobody else has the same.
+
+        Raises:
+            OncallError: the ledger could not be read or written.
+        """
+        for claim in self.ledger(host)["unfinished"]:
+            if claim["owner"] == owner:
+                texts = {"run_release_run_id": claim["run_id"], "run_release_not_started": "true"}
+                self._on_one(host, "release", texts=texts)
+
     def ledger(self, host: str) -> dict[str, Any]:
         """What the host's ledger says: ``holds``, ``unfinished`` and ``claims``, as the module ledger_info documents them.
 

@@ -54,6 +54,7 @@ PATHS = ("ANSIBLE_CONFIG", "ANSIBLE_VAULT_PASSWORD_FILE")
 RUN_ID = "ONCALL_RUN_ID"
 RECORD_ID = "ONCALL_RECORD_ID"
 UNTOUCHED, UNTOUCHED_FILE = "untouched", "ONCALL_UNTOUCHED_FILE"
+NOT_BEGUN, NOT_BEGUN_FILE = "not_begun", "ONCALL_NOT_BEGUN_FILE"
 # Read by the play before each claim: see plugins/action/ledger.py.
 LEASE_FILE = "ONCALL_LEASE_FILE"
 # Tells the callback `record` whose play it is: see plugin_utils/parent_death.py.
@@ -147,9 +148,13 @@ def execute(job: Job) -> Ended:
         config.suppress_output_file = True
         # Removed by the play before its first claim: what is there afterwards has not acted.
         untouched = folder / UNTOUCHED
-        untouched.touch(mode=0o600)
+        # Removed before its first remedy: what is there afterwards has claimed and no more.
+        not_begun = folder / NOT_BEGUN
+        for file in (untouched, not_begun):
+            file.touch(mode=0o600)
+        files_of_play = {UNTOUCHED_FILE: str(untouched), NOT_BEGUN_FILE: str(not_begun)}
         lease = {LEASE_FILE: job.lease_file} if job.lease_file else {}
-        config.env = {**environment_of(job, config.env), UNTOUCHED_FILE: str(untouched), **lease}
+        config.env = {**environment_of(job, config.env), **files_of_play, **lease}
         config.command[0] = beside_python(config.command[0])
         config.pexpect_timeout = LOOK_EVERY_SECONDS
         watch = _Watch(job, folder / "lock")
@@ -398,21 +403,31 @@ def _private_folder(run_id: str) -> Iterator[Path]:
         lock.close()
 
 
-def sweep() -> set[str]:
-    """Remove what runs left behind that were killed with their program: folders, and processes that still go on.
+@dataclass(frozen=True)
+class Left:
+    """Runs that were killed with their program, and whose processes are dead.
 
-    Returns:
-        Those of these runs that certainly began no remedy.
+    Attributes:
+        untouched: those that certainly claimed nothing in a ledger.
+        not_begun: those that certainly began no remedy, whatever they had claimed.
     """
+
+    untouched: frozenset[str] = frozenset()
+    not_begun: frozenset[str] = frozenset()
+
+
+def sweep() -> Left:
+    """Remove what runs left behind that were killed with their program: folders, and processes that still go on."""
     base = runtime_folder()
     with base.with_suffix(".lock").open("w") as gate:
         fcntl.flock(gate, fcntl.LOCK_EX)
         return _sweep(base.iterdir(), spare_living=False)
 
 
-def _sweep(folders: Iterable[Path], spare_living: bool) -> set[str]:
+def _sweep(folders: Iterable[Path], spare_living: bool) -> Left:
     """Those whose lock nobody holds any more."""
-    untouched = set()
+    untouched: set[str] = set()
+    not_begun: set[str] = set()
     for folder in folders:
         with suppress(OSError), (folder / "lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -422,7 +437,9 @@ def _sweep(folders: Iterable[Path], spare_living: bool) -> set[str]:
             if spare_living and not is_late and _processes(run):
                 continue
             # While one lives, it may still begin one.
-            if kill(run) and (folder / UNTOUCHED).exists():
-                untouched.add(run)
+            is_dead = kill(run)
+            for name, runs in ((UNTOUCHED, untouched), (NOT_BEGUN, not_begun)):
+                if is_dead and (folder / name).exists():
+                    runs.add(run)
             shutil.rmtree(folder, ignore_errors=True)
-    return untouched
+    return Left(frozenset(untouched), frozenset(not_begun))

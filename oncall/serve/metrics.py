@@ -13,6 +13,7 @@ from prometheus_client.core import GaugeMetricFamily
 from sqlalchemy.exc import SQLAlchemyError
 
 from ..results import Outcome
+from .decide.pruning import held
 from .play.executor import CANCELED, CUT_OFF, INTERRUPTED
 from .store.statements import Store
 
@@ -117,6 +118,10 @@ class _Gauges:
             yield GaugeMetricFamily(name, text, max(0.0, now - counts[key]) if counts[key] else 0.0)
         yield GaugeMetricFamily("oncall_inbox_notifications", "Notifications not sorted yet.", counts["inbox"])
         yield GaugeMetricFamily("oncall_quarantined_alerts", "Alerts that were put aside.", counts["quarantined"])
+        name = "oncall_pruning_held_seconds"
+        yield GaugeMetricFamily(
+            name, "For how long nothing is dropped yet, because a clock jumped ahead.", held(controls)
+        )
         yield GaugeMetricFamily("oncall_paused", "1 where everything is paused.", float(bool(self._paused())))
         if "watchdog" in controls:
             name = "oncall_watchdog_age_seconds"

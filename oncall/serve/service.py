@@ -25,7 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from .. import inventory, trust
 from ..errors import OncallError
-from ..execution import sweep
+from ..execution import Left, sweep
 from . import logs
 from .decide.dispatcher import Dispatcher, Node
 from .decide.rules import may_act
@@ -141,7 +141,7 @@ class Service:
         )
         self._dispatcher = Dispatcher(self._store, lambda: self.settings, self._inventory.names, Silences(), this_node)
         self._inbox_size = (0, 0.0)
-        self._untouched: set[str] = set()
+        self._left = Left()
         self._group_commit = GroupCommit(self._store.keep, self._dispatcher.wake)
         self._web = Web(
             self._group_commit,
@@ -161,7 +161,7 @@ class Service:
     def _executor(self) -> Executor:
         if self.settings.executor == "awx":
             return AwxExecutor(self.settings)
-        return Local(self.settings, self._untouched, lambda: self._membership.file)
+        return Local(self.settings, self._left, lambda: self._membership.file)
 
     def _route(self, runbook: str) -> Route | None:
         return self.settings.runbooks.get(runbook)
@@ -287,7 +287,7 @@ class Service:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, lambda: tasks.add(loop.create_task(self._reload(reloading))))
         # What runs left behind goes, before anything is played here.
-        self._untouched = await asyncio.to_thread(sweep)
+        self._left = await asyncio.to_thread(sweep)
         # Admitted and not begun: it has done nothing, and today it may not be allowed any more.
         self._store.put_back(settings.node)
         await asyncio.to_thread(

@@ -44,6 +44,7 @@ class Route(Strict, frozen=True):
         alerts: names of alerts that mean this runbook, for those that do not name one themselves.
         approve_seconds: how long a person has to agree.
         timeout_seconds: after which a run is killed.
+        settle_seconds: how long another alert of the same incident may fire on after a remedy was proven, before it has a run.
         max_not_helped: after so many remedies in a row on one host that did not help, ``auto`` asks a person there.
         variables: extra vars of the runs; Ansible trusts them as templates.
     """
@@ -52,6 +53,8 @@ class Route(Strict, frozen=True):
     alerts: tuple[Name, ...] = ()
     approve_seconds: Seconds = 3600
     timeout_seconds: Seconds = 3600
+    # Alertmanager says that an alert is over within its group_interval, 5 minutes unless somebody changed it.
+    settle_seconds: Seconds = 360
     max_not_helped: Count = 2
     variables: dict[str, Any] = {}
 

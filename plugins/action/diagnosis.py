@@ -22,6 +22,7 @@ from ..plugin_utils import judge, plan_in_words, readings, table
 from ..plugin_utils.names import Names, functions_of
 from ..plugin_utils.names_of_0_1_0 import NOW
 from ..plugin_utils.plain import plain
+from ..plugin_utils.reach import reach
 from ..plugin_utils.role_contract import contract_of, described
 from ..plugin_utils.service_verbs import missing_for
 
@@ -94,7 +95,16 @@ class ActionModule(ActionBase):
             )
             claims = {} if nothing else table.claims(variables.get(f"{runbook}_healthy", {}))
             health = judge.weigh(claims, self._condition, self._template, missed, self._accepted(runbook, claims))
-            plan = judge.plan(causes, findings, self._template, missing, service, runbook, host)
+            plan = judge.plan(
+                causes,
+                findings,
+                self._template,
+                missing,
+                service,
+                lambda: reach(variables, self._template),
+                runbook,
+                host,
+            )
         except table.BadTable as error:
             raise AnsibleActionFail(f"{runbook}_causes: {error}") from None
         status = judge.status_of(findings, health)

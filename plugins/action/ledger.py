@@ -11,8 +11,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
+
+from ..plugin_utils.noted import note
 
 # The file that the program which began this play removes last: as long as it is there, no remedy was begun.
 UNTOUCHED = "ONCALL_UNTOUCHED_FILE"
@@ -30,10 +31,7 @@ class ActionModule(ActionBase):
             refused = {"granted": False, "guard": "lease", "reason": why, "claim_id": None, "passed_guards": []}
             return {**result, **refused, "available": True, "changed": False}
         if claims and os.environ.get(UNTOUCHED):
-            try:
-                remove(Path(os.environ[UNTOUCHED]))
-            except OSError as error:
-                raise AnsibleActionFail(f"cannot note that remedies may begin: {error}; nothing was begun") from None
+            note(os.environ[UNTOUCHED])
         result.update(self._execute_module(task_vars=task_vars))
         return result
 
@@ -49,13 +47,3 @@ def why_not(file: str) -> str:
     if time.clock_gettime(time.CLOCK_BOOTTIME) < seconds:
         return ""
     return "the lease of the oncall serve that began this run ran out: another node sees to it; nothing was begun"
-
-
-def remove(file: Path) -> None:
-    """Remove a file for good: it does not come back after a power failure."""
-    file.unlink(missing_ok=True)
-    folder = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

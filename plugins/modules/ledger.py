@@ -139,6 +139,13 @@ options:
       - The hold ends by itself after so many seconds; without it, it lasts until it is lifted.
       - The same hold (O(reason) and O(by)) asked for again gets the new end.
     type: int
+  not_started:
+    description:
+      - With O(state=release) and O(run_id), that it is certain that no remedy of this run was begun. What it had claimed then
+        counts for no cooldown, budget or attempt.
+    type: bool
+    default: false
+    version_added: "0.2.0"
 notes:
   - Records of finished claims are kept for 90 days.
   - O(state=claim) and O(state=complete) do not fail when the ledger is unusable; look at RV(granted),

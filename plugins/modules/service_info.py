@@ -228,6 +228,13 @@ services:
       description: The memory used, of the limit.
       type: float
       sample: 0.8789
+    memory_kept_ratio:
+      description:
+        - The same without what the last reading may have for a moment only, such as the process of a health check. It takes a
+          window with three readings or more to tell; with fewer it is RV(ignore:memory_ratio).
+      type: float
+      version_added: "0.2.0"
+      sample: 0.8513
     rss_bytes:
       description:
         - The anonymous memory of a container. With supervisor, the resident memory of the process and its descendants;

@@ -249,6 +249,7 @@ def plan(
     template: Evaluate,
     missing: Callable[[str, str], str],
     definition: Callable[[str], Any],
+    where: Callable[[], Any],
     runbook: str,
     host: str,
 ) -> dict:
@@ -260,6 +261,7 @@ def plan(
         template: gives the value of a template, or raises :class:`CannotTell`.
         missing: for a service and a verb, why its manager cannot do that, or "".
         definition: what the inventory says about a service; part of the hash, because it says what is run.
+        where: gives what says where it acts; part of the hash, because a host may mean another machine by now.
         runbook, host: part of the hash, so that a plan approved for one host fits no other.
 
     Returns:
@@ -281,6 +283,8 @@ def plan(
         [finding["cause"] for finding in findings if finding["status"] == PROBLEM],
         [[step["cause"], step["risk"], step["undo"], *_what(step)] for step in available],
         [definition(service) for step in available for service in step.pop("services")],
+        # Only where something is to be done: it has to be rendered.
+        where() if available else {},
     ]
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     for step in steps:

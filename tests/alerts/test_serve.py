@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.oncall.runbooks.plugins.module_utils.ledger import claims as ledger
+from ansible_collections.oncall.runbooks.plugins.module_utils.ledger.spec import ARGUMENT_SPEC
 from ansible_collections.oncall.runbooks.tests.support.schemas import as_documented
 from ansible_collections.oncall.runbooks.tests.support.serving import Host, Serving, alert, wait_until_empty
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
@@ -121,6 +123,20 @@ def test_a_person_agrees(serving, host):
     again = serving.command("approve", waiting["id"])
     assert (again.returncode, len(again.stderr.splitlines())) == (64, 1)
     assert "does not wait for a person: resolved" in again.stderr
+
+
+@with_settings(runbooks=APPROVE)
+def test_two_alerts_of_one_incident_ask_a_person_once(serving, host):
+    both = [alert(host.name, number, fingerprint=f"b0b0f00dcafe000{number}") for number in (0, 1)]
+    assert serving.send(*both) == 202
+    until(lambda: [one["state"] for one in serving.episodes("waiting") if one["host"] == host.name] == ["waiting"])
+    until(lambda: "asks a person about cache" in "".join(serving.one(host, number)["reason"] for number in (0, 1)))
+    (asked,) = [one for one in serving.episodes("waiting") if one["host"] == host.name]
+    assert serving.command("approve", asked["id"]).returncode == 0
+    told = [serving.until_state(host, "ended", number=number) for number in (0, 1)]
+    # The other still fires: it is looked at again, and there is nothing left to do.
+    assert sorted((one["outcome"], one["runs"]) for one in told) == [("healthy", 1), ("resolved", 2)]
+    assert host.effects() == 1
 
 
 @with_settings(runbooks=APPROVE)
@@ -442,12 +458,53 @@ def test_what_was_cut_off_before_it_acted_is_begun_again(serving, host):
     assert (ended["outcome"], ended["runs"], host.effects()) == ("resolved", 2, 1)
 
 
+def forget(serving, *names) -> None:
+    """Remove what the play of a run would have removed by now."""
+    for name in names:
+        (file,) = serving.folder.rglob(name)
+        file.unlink()
+
+
+def claimed(serving, host) -> dict[str, Any]:
+    """The claim of a run that was killed right after it had it."""
+    run = f"{serving.one(host)['id']}r1"
+    asked = {"state": "claim", "run_id": "cut0ff", "runbook": "cache", "owner": f"oncall serve, run {run}"}
+    remedies = [{"remedy": "restart_redis", "cause": "redis_down", "targets": [], "undo": None}]
+    path = f"{host.folder}/state/ledger.sqlite3"
+    defaults = {name: option.get("default") for name, option in ARGUMENT_SPEC.items()}
+    answer = ledger.apply({**defaults, **asked, "path": path, "remedies": remedies})
+    assert answer["granted"], answer
+    return answer
+
+
+@with_settings(runbooks=PATIENT)
+def test_what_was_cut_off_with_its_claim_and_before_its_remedy_is_begun_again(serving, host):
+    cut_while_it_looks(serving, host)
+    forget(serving, "untouched")
+    claimed(serving, host)
+    serving.start()
+    ended = serving.until_state(host, "ended")
+    assert (ended["outcome"], ended["runs"], host.effects()) == ("resolved", 2, 1)
+
+
+@with_settings(runbooks=PATIENT)
+def test_what_was_cut_off_where_its_claim_cannot_be_given_back_is_not_begun_again(serving, host):
+    cut_while_it_looks(serving, host)
+    forget(serving, "untouched")
+    claimed(serving, host)
+    path = host.folder / "state" / "ledger.sqlite3"
+    path.write_bytes(b"this is no ledger" * 1000)
+    serving.start()
+    ended = serving.until_state(host, "ended")
+    assert (ended["outcome"], ended["runs"], host.effects()) == ("interrupted", 1, 0)
+    assert "could not be given back" in serving.log.read_text()
+
+
 @with_settings(runbooks=PATIENT)
 def test_what_was_cut_off_where_nobody_can_tell_is_not_begun_again(serving, host):
     """Its folder went with the memory that it was in."""
     cut_while_it_looks(serving, host)
-    for file in serving.folder.rglob("untouched"):
-        file.unlink()
+    forget(serving, "untouched", "not_begun")
     serving.start()
     ended = serving.until_state(host, "ended")
     assert (ended["outcome"], ended["runs"], host.effects()) == ("interrupted", 1, 0)

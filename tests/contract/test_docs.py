@@ -82,6 +82,7 @@ def test_only_modules_that_exist_are_told_of():
         "diagnosis",
         "conclude",
         "wait",
+        "begin_remedy",
     }
     assert told == set(MODULES) - observing
 

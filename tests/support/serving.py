@@ -175,6 +175,9 @@ class Serving:
     def write(self, **changed: Any) -> None:
         """Write the settings, with what is changed."""
         self.settings.update(changed)
+        for route in self.settings["runbooks"].values():
+            # Alertmanager needs minutes to say that an alert is over. No test waits for it that does not say so.
+            route.setdefault("settle_seconds", 0.1)
         self.file.write_text(yaml.safe_dump(self.settings))
 
     @property

@@ -17,10 +17,12 @@ from ...errors import first_line
 from .. import memory
 from ..intake.alerts import kept
 from ..intake.routing import sort
-from ..settings import Settings
+from ..settings import Route, Settings
 from ..store.decision import Decision
 from ..store.statements import Queue, Store
+from .pruning import DAY_SECONDS, Pruning
 from .rules import Past, Waiting, in_turn, mode_now, why_not, why_not_act
+from .shared import Share, answered_by, given, over_since, sharers, why_not_yet
 from .silences import Silences
 
 LOG = logging.getLogger("oncall.dispatcher")
@@ -34,7 +36,6 @@ EPISODES_AT_ONCE = 2000
 LOOKS_PART = 10
 NEWEST = 500
 REASONS_A_TURN = 4
-DAY_SECONDS = 86_400
 # In the state directory: pauses everything, with its content as the reason.
 PAUSE_FILE = "pause"
 PAUSED = "paused"
@@ -90,6 +91,7 @@ class Dispatcher:
     ) -> None:
         self._store, self._settings, self._names, self._silences = store, settings, names, silences
         self._node = node
+        self._pruning = Pruning(store, node.name)
         self._wake = threading.Event()
         self._over = threading.Event()
         self._next_tidy = self._look_again_at = 0.0
@@ -145,7 +147,7 @@ class Dispatcher:
             self._begin_or_put_back(run)
         if time.monotonic() >= self._next_tidy:
             self._next_tidy = time.monotonic() + TIDY_SECONDS
-            self._store.forget(now - self._settings().keep_days * DAY_SECONDS, self._node.forget)
+            self._store.forget(self._pruning.before(self._settings().keep_days * DAY_SECONDS), self._node.forget)
             self._node.tidy()
             memory.give_back()
 
@@ -250,20 +252,27 @@ class Dispatcher:
             past = decision.past(now, gone)
             ids = dict.fromkeys([*(name for queue in queues for name in queue.ids), *newest])
             waiting = decision.waiting([*ids])
+            asks, shares = decision.asks(), decision.shares([one.episode for one in waiting])
             for one in in_turn(waiting, decision.began(now)):
-                if over := self._over_already(one, known):
-                    decision.end(one, "closed", over, now)
+                looked = shares.get(one.episode, ())
+                if over := self._over_already(one, known, looked):
+                    decision.end(one, "closed", now, summary=over)
                     continue
+                route = settings.runbooks.get(one.runbook)
                 reason = why_not(one, past, settings, known.members, now)
                 if not reason:
                     one = self._in_mode(one, decision, settings)
                     reason = self._why_not(one, past, settings, known, now, silenced)
+                    reason = reason or why_not_yet(one, asks, looked, route, now)
                 if reason:
                     held[one.episode] = reason
                     if reason != one.reason:
                         reasons.setdefault(reason, []).append(one.episode)
                     continue
+                if self._answered(one, looked, route, decision, now):
+                    continue
                 runs.append(decision.admit(one, self._node.name, now))
+                decision.share(runs[-1], one, given(route), sharers(one, waiting), now)
                 past = past.and_now(one, now)
             decision.hold(reasons)
         for queue in queues:
@@ -287,9 +296,22 @@ class Dispatcher:
             self._look_again_at = ended + LOOKS_PART * (ended - began)
         return self._queues, self._store.newest(NEWEST)
 
-    def _over_already(self, one: Waiting, known: inventory.Names) -> str:
+    def _answered(
+        self, one: Waiting, looked: Sequence[Share], route: Route | None, decision: Decision, now: float
+    ) -> bool:
+        """End an episode that a run has looked for already, where another look could only say the same."""
+        share = answered_by(one, looked, route)
+        if share is None or share.answer is None:
+            return False
+        note = f"answered by run {share.run}, which looked after this alert had come"
+        decision.end(one, share.outcome, now, note=note, **share.answer)
+        LOG.info("episode %s is %s", one.episode, note)
+        return True
+
+    def _over_already(self, one: Waiting, known: inventory.Names, looked: Sequence[Share]) -> str:
         if one.resolved:
-            return "the alert was over before it was its turn"
+            run = over_since(looked)
+            return f"the alert is over since run {run}" if run else "the alert was over before it was its turn"
         return "" if one.host in known.hosts else f"{one.host} is not in the inventory any more"
 
     def _why_not(

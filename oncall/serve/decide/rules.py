@@ -165,6 +165,8 @@ def why_not_act(one: Waiting, past: Past, settings: Settings, members: Mapping[s
 def in_turn(waiting: Iterable[Waiting], began: Mapping[tuple[str, str], float]) -> list[Waiting]:
     """The same, in the order in which they may begin: each host in turn, and on a host each runbook in turn.
 
+    Of a runbook on a host, what a person agreed to is first: the others would ask for the same again.
+
     Args:
         waiting: the oldest first.
         began: (host, runbook) -> when its last run was begun.
@@ -179,7 +181,8 @@ def in_turn(waiting: Iterable[Waiting], began: Mapping[tuple[str, str], float]) 
     for host, runbooks in hosts.items():
         # What was begun longest ago is first; Python's sort leaves the older before the newer.
         ordered = sorted(runbooks, key=lambda name: began.get((host, name), 0.0))
-        rounds = itertools.zip_longest(*(runbooks[name] for name in ordered))
+        agreed_first = (sorted(runbooks[name], key=lambda one: not one.agreed) for name in ordered)
+        rounds = itertools.zip_longest(*agreed_first)
         row = [one for part in rounds for one in part if one is not None]
         turns += [(place, last[host], one) for place, one in enumerate(row)]
     return [one for _place, _at, one in sorted(turns, key=lambda turn: turn[:2])]

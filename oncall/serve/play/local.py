@@ -5,13 +5,18 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable, Container
+from collections.abc import Callable
 
 from ...api import Runbooks
+from ...errors import OncallError
+from ...execution import Left
 from ...results import HostResult, Outcome, Result, RunbookRun
 from ..settings import Settings
 from .executor import CANCELED, CUT_OFF, INTERRUPTED, Ending, Order
+
+LOG = logging.getLogger("oncall.local")
 
 
 class Local:
@@ -19,19 +24,18 @@ class Local:
 
     Args:
         settings: with the inventories.
-        untouched: runs that were killed with the service, and certainly began no remedy.
+        left: runs that were killed with the service.
         lease_file: until when the node has its lease; "" where it has it as long as it lives.
     """
 
-    def __init__(
-        self, settings: Settings, untouched: Container[str] = (), lease_file: Callable[[], str] = lambda: ""
-    ) -> None:
-        self._settings, self._untouched, self._lease_file = settings, untouched, lease_file
+    def __init__(self, settings: Settings, left: Left, lease_file: Callable[[], str] = lambda: "") -> None:
+        self._settings, self._left, self._lease_file = settings, left, lease_file
+        self._runbooks = Runbooks(settings.inventories, settings.keep_environment)
 
     def play(self, order: Order, cancel: threading.Event) -> Ending:
         """To its end; its host is known to be an exact name of the inventory."""
         route = self._settings.runbooks.get(order.runbook)
-        result = Runbooks(self._settings.inventories, self._settings.keep_environment).run(
+        result = self._runbooks.run(
             order.runbook,
             limit=order.host,
             mode="act" if order.acts else "check",
@@ -50,7 +54,17 @@ class Local:
 
     def take_up(self, order: Order, cancel: threading.Event) -> Ending | None:
         """Its processes were killed with the service, or soon end without anyone to tell."""
-        return Ending(CUT_OFF, "cut off before it acted") if order.run in self._untouched else None
+        if order.run in self._left.untouched:
+            return Ending(CUT_OFF, "cut off before it acted")
+        if order.run not in self._left.not_begun:
+            return None
+        try:
+            # Otherwise the next run would wait for one that is dead.
+            self._runbooks.give_back(order.host, _owner(order))
+        except OncallError as error:
+            LOG.warning("what run %s had claimed on %s could not be given back: %s", order.run, order.host, error)
+            return None
+        return Ending(CUT_OFF, "cut off before it acted; what it had claimed is given back")
 
 
 def _owner(order: Order) -> str:

@@ -6,15 +6,21 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import sqlalchemy as sa
 
 from ..decide.rules import HOUR_SECONDS, Past, Started, Waiting
+from ..decide.shared import Asks, Share
 from .tables import EPISODES, REMEDIES, RUNS
 
 IDS_AT_ONCE = 10_000
+# The outcome of a row that says for which episode a run looks as well: a run of its own it is not.
+SHARED = "shared"
+# What one look says of all the alerts that it was for.
+ANSWER = ("summary", "plan_hash", "result")
 
 
 def not_helped(connection: sa.Connection, runbook: str, host: str, most: int) -> int:
@@ -113,6 +119,60 @@ class Decision:
         )
         return run
 
+    def share(self, run: str, one: Waiting, given: str, others: Iterable[str], now: float) -> None:
+        """Write down for which other episodes a run looks that is admitted now: all of them were there before it."""
+        rows = [
+            {
+                "id": f"{run}@{given}@{other}",
+                "episode": other,
+                "runbook": one.runbook,
+                "host": one.host,
+                "acts": False,
+                "node": "",
+                "admitted_at": now,
+                "ended_at": now,
+                "outcome": SHARED,
+            }
+            for other in others
+        ]
+        if rows:
+            self._connection.execute(RUNS.insert(), rows)
+
+    def shares(self, ids: Sequence[str]) -> dict[str, list[Share]]:
+        """Episode -> the runs that looked for it, though they were begun for another one."""
+        query = sa.select(RUNS.c.id, RUNS.c.episode).where(RUNS.c.outcome == SHARED)
+        found = [
+            (row.episode, *row.id.split("@")[:2])
+            for part in in_parts(ids)
+            for row in self._connection.execute(query.where(RUNS.c.episode.in_(part)))
+        ]
+        runs = self._ended([*{run for _episode, run, _given in found}])
+        shares: dict[str, list[Share]] = {}
+        for episode, run, given in found:
+            if row := runs.get(run):
+                # An episode that has had another run since says nothing of this one.
+                last = row.state == "ended" and row.answer == row.outcome and run == f"{row.episode}r{row.runs}"
+                answer = {name: getattr(row, name) for name in ANSWER} if last else None
+                share = Share(run, given, row.acts, row.outcome, row.ended_at or 0.0, answer)
+                shares.setdefault(episode, []).append(share)
+        return shares
+
+    def _ended(self, runs: Sequence[str]) -> dict[str, Any]:
+        """Runs, with what their episodes have come to."""
+        of_run = [RUNS.c[name] for name in ("id", "episode", "acts", "outcome", "ended_at")]
+        of_episode = [EPISODES.c[name] for name in ("state", "runs", *ANSWER)]
+        query = sa.select(*of_run, *of_episode, EPISODES.c.outcome.label("answer")).join(
+            EPISODES, EPISODES.c.id == RUNS.c.episode
+        )
+        rows = (self._connection.execute(query.where(RUNS.c.id.in_(part))) for part in in_parts(runs))
+        return {row.id: row for part in rows for row in part}
+
+    def asks(self) -> list[Asks]:
+        """The episodes that wait for a person, and whose alert still fires."""
+        columns = [EPISODES.c[name] for name in ("id", "runbook", "host", "mode")]
+        query = sa.select(*columns).where(EPISODES.c.state == "waiting", EPISODES.c.resolved_at.is_(None))
+        return [Asks(*row) for row in self._connection.execute(query)]
+
     def only_look(self, one: Waiting, mode: str) -> Waiting:
         """Have it look first, in another mode."""
         self._connection.execute(EPISODES.update().where(EPISODES.c.id == one.episode).values(mode=mode, stage="check"))
@@ -124,10 +184,10 @@ class Decision:
             for part in in_parts(ids):
                 self._connection.execute(EPISODES.update().where(EPISODES.c.id.in_(part)).values(reason=reason))
 
-    def end(self, one: Waiting, outcome: str, summary: str, now: float) -> None:
-        """End an episode without a run."""
+    def end(self, one: Waiting, outcome: str, now: float, **values: str) -> None:
+        """End an episode without a run of its own; ``values`` are columns of it, such as its summary."""
         self._connection.execute(
             EPISODES.update()
             .where(EPISODES.c.id == one.episode)
-            .values(state="ended", outcome=outcome, summary=summary, reason="", ended_at=now)
+            .values(state="ended", outcome=outcome, reason="", ended_at=now, **values)
         )

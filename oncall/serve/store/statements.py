@@ -23,7 +23,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ...errors import OncallError, first_line
 from . import schema
-from .decision import Decision, in_parts, not_helped
+from .decision import SHARED, Decision, in_parts, not_helped
 from .engine import alone, engine, shown
 from .lease import Fenced, Peer
 from .tables import CONTROL, EPISODES, INBOX, NODES, QUARANTINE, REMEDIES, RUNS
@@ -320,8 +320,12 @@ class Store:
             return connection.execute(sa.select(RUNS).where(RUNS.c.id == run)).first()
 
     def runs(self, episode: str) -> list[dict[str, Any]]:
-        """The runs of an episode, the first first."""
-        query = sa.select(RUNS).where(RUNS.c.episode == episode).order_by(RUNS.c.admitted_at, RUNS.c.id)
+        """The runs that were begun for an episode, the first first."""
+        query = (
+            sa.select(RUNS)
+            .where(RUNS.c.episode == episode, RUNS.c.outcome != SHARED)
+            .order_by(RUNS.c.admitted_at, RUNS.c.id)
+        )
         with self._reading.connect() as connection:
             return [dict(row._mapping) for row in connection.execute(query)]
 
@@ -452,9 +456,9 @@ class Store:
         statement = self._insert(CONTROL).values(name=name, value=value, at=at)
         connection.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"value": value, "at": at}))
 
-    def set(self, name: str, value: str) -> None:
+    def set(self, name: str, value: str, at: float | None = None) -> None:
         with self._engine.begin() as connection:
-            self._set(connection, name, value, time.time())
+            self._set(connection, name, value, time.time() if at is None else at)
 
     def unset(self, name: str) -> bool:
         with self._engine.begin() as connection:
@@ -464,6 +468,11 @@ class Store:
         """name -> (value, when it was set)."""
         with self._reading.connect() as connection:
             return {row.name: (row.value, row.at) for row in connection.execute(sa.select(CONTROL))}
+
+    def heard_last(self) -> float | None:
+        """When anybody heard of an episode last, as the clock of that node said."""
+        with self._reading.connect() as connection:
+            return connection.scalar(sa.select(sa.func.max(EPISODES.c.seen_at)))
 
     def forget(self, before: float, drop: Callable[[Sequence[str]], None]) -> None:
         """Drop what ended and was not heard of again since. What a remedy did for a host is kept.
@@ -477,7 +486,8 @@ class Store:
         stale = QUARANTINE.c.last_at < before
         with self._reading.connect() as connection:
             found = [*connection.scalars(sa.select(EPISODES.c.id).where(*old).limit(1000))]
-            runs = [*connection.scalars(sa.select(RUNS.c.id).where(RUNS.c.episode.in_(found)))]
+            played = RUNS.c.episode.in_(found), RUNS.c.outcome != SHARED
+            runs = [*connection.scalars(sa.select(RUNS.c.id).where(*played))]
             crowded = (connection.scalar(count) or 0) > MOST_ASIDE
             if not found and not crowded and not connection.execute(sa.select(QUARANTINE.c.id).where(stale)).first():
                 return
@@ -499,7 +509,8 @@ def _put_back(connection: sa.Connection, node: str, run: str = "") -> int:
     # One that begins this very moment is not deleted under it.
     rows = connection.execute(sa.select(RUNS.c.id, RUNS.c.episode).where(*mine).with_for_update()).all()
     for row in rows:
-        connection.execute(RUNS.delete().where(RUNS.c.id == row.id))
+        looks = RUNS.c.id == row.id, RUNS.c.id.startswith(f"{row.id}@", autoescape=True)
+        connection.execute(RUNS.delete().where(sa.or_(*looks)))
         again = EPISODES.c.id == row.episode, EPISODES.c.state == "running"
         connection.execute(EPISODES.update().where(*again).values(state="queued"))
     return len(rows)
@@ -515,6 +526,9 @@ def _plain(row: sa.Row[Any]) -> dict[str, Any]:
 
 def _fires_again(connection: sa.Connection, ids: list[str]) -> None:
     """What was said to be over is not: what waits goes on waiting, and what was closed for that begins anew."""
+    # What looked for it did so before it fired again.
+    was_over = sa.select(EPISODES.c.id).where(EPISODES.c.id.in_(ids), EPISODES.c.resolved_at.is_not(None))
+    connection.execute(RUNS.delete().where(RUNS.c.episode.in_(was_over), RUNS.c.outcome == SHARED))
     waits = EPISODES.c.id.in_(ids), EPISODES.c.state.in_(["queued", "waiting"]), EPISODES.c.resolved_at.is_not(None)
     connection.execute(EPISODES.update().where(*waits).values(resolved_at=None))
     closed = EPISODES.c.id.in_(ids), EPISODES.c.state == "ended", EPISODES.c.outcome == "closed"

@@ -48,6 +48,7 @@ EPISODES = sa.Table(
 RUNS = sa.Table(
     "oncall_runs",
     METADATA,
+    # Of a shared run (`shares`): the run, what it was given, and the episode.
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("episode", sa.Text, nullable=False, index=True),
     sa.Column("runbook", sa.Text, nullable=False),

@@ -15,6 +15,7 @@ _MEMORY_KEYS = (
     "memory_swap_limit_bytes",
     "memory_used_bytes",
     "memory_ratio",
+    "memory_kept_ratio",
     "rss_bytes",
     "memory_slope_bytes_per_second",
     "growth",

@@ -38,7 +38,8 @@ def over_window(readings, memory_limit_bytes, cpu_limit_cores):
     Memory counts as ``growing`` where it grew by more than noise (256 KiB, or 0.2 % of it), and both halves of the
     window had at least a quarter of the growth: a cache that fills up and stops is ``flat``. Fewer than three readings
     have no halves: ``unknown``. Readings before a restart, which processor time that goes back shows, are left out.
-    What a reading has for a moment only, such as the process of a health check, is no part of growth.
+    What a reading has for a moment only, such as the process of a health check, is no part of growth, nor of
+    ``memory_kept_ratio``.
 
     Args:
         readings: pairs of a time in seconds and a dict with ``memory_used_bytes`` and ``cpu_seconds``.
@@ -46,15 +47,16 @@ def over_window(readings, memory_limit_bytes, cpu_limit_cores):
         cpu_limit_cores: or None for all cores of the machine.
 
     Returns:
-        The last reading, with ``memory_ratio``, ``window_seconds`` (from the first reading that counts to the last),
-        ``cpu_cores``, ``cpu_ratio``, ``memory_slope_bytes_per_second``, ``growth`` and ``seconds_to_limit``; None for
+        The last reading, with ``memory_ratio``, ``memory_kept_ratio``, ``window_seconds`` (from the first reading that
+        counts to the last), ``cpu_cores``, ``cpu_ratio``, ``memory_slope_bytes_per_second``, ``growth`` and ``seconds_to_limit``; None for
         what is not known.
     """
     last = readings[-1][1]
     used = last["memory_used_bytes"]
     found = dict(
         last,
-        memory_ratio=round(used / memory_limit_bytes, 4) if used is not None and memory_limit_bytes else None,
+        memory_ratio=_ratio(used, memory_limit_bytes),
+        memory_kept_ratio=_ratio(used, memory_limit_bytes),
         window_seconds=None,
         cpu_cores=None,
         cpu_ratio=None,
@@ -70,6 +72,7 @@ def over_window(readings, memory_limit_bytes, cpu_limit_cores):
     kept = _kept([(at, reading["memory_used_bytes"]) for at, reading in counted])
     slope = slope_of(kept)
     found.update(
+        memory_kept_ratio=_ratio(kept[-1][1], memory_limit_bytes),
         window_seconds=round(seconds, 3),
         cpu_cores=round(cores, 3),
         cpu_ratio=round(cores / (cpu_limit_cores or os.cpu_count() or 1), 4),
@@ -79,6 +82,10 @@ def over_window(readings, memory_limit_bytes, cpu_limit_cores):
     if found["growth"] == "growing" and memory_limit_bytes and slope > 0:
         found["seconds_to_limit"] = round(max(0, memory_limit_bytes - used) / slope, 1)
     return found
+
+
+def _ratio(used, limit):
+    return round(used / limit, 4) if used is not None and limit else None
 
 
 def _same_life(readings):

@@ -140,6 +140,12 @@ def _release(records, params):
     claims = [claim for claim in records.claims if claim["run_id"] == params["run_id"]]
     unfinished = [claim for claim in claims if claim["state"] in ("claimed", "interrupted")]
     released = [dict(claim, state="released", finished_at=records.now) for claim in unfinished]
+    if params["not_started"]:
+        # No cooldown and no budget counts what was never begun.
+        released = [
+            dict(claim, remedies=[dict(entry, state="not_started") for entry in claim["remedies"]])
+            for claim in released
+        ]
     for claim in released:
         records.put_claim(claim)
     reason = "" if claims else f"{_unknown(params)}: nothing to free"

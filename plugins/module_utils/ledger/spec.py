@@ -63,6 +63,7 @@ ARGUMENT_SPEC: dict = {
     "reason": {"type": "str"},
     "by": {"type": "str", "default": ""},
     "until_seconds": {"type": "int"},
+    "not_started": {"type": "bool", "default": False},
 }
 REQUIRED_IF = [
     ("state", "claim", ("run_id", "runbook", "remedies")),

@@ -19,7 +19,14 @@ _AGREE_RATIO, _CPU_RATIO_MOST = 0.02, 2.0
 def seen(service: Row) -> list[Row]:
     """Those that could be observed. A share that its own figures do not bear out is not known."""
     return [
-        {**told, "service": name, "told": told, "memory_ratio": _memory_ratio(told), "cpu_ratio": _cpu_ratio(told)}
+        {
+            **told,
+            "service": name,
+            "told": told,
+            "memory_ratio": _memory_ratio(told),
+            "memory_kept_ratio": _memory_kept_ratio(told),
+            "cpu_ratio": _cpu_ratio(told),
+        }
         for name, told in service["services"].items()
         if told["available"]
     ]
@@ -30,6 +37,12 @@ def _memory_ratio(told: Row) -> float | None:
     if ratio is None or not used or not limit:
         return ratio
     return ratio if abs(ratio - used / limit) <= _AGREE_RATIO else None
+
+
+def _memory_kept_ratio(told: Row) -> float | None:
+    """Without what was there for a moment; what is not known of that was not there for a moment."""
+    ratio, kept = _memory_ratio(told), told.get("memory_kept_ratio")
+    return ratio if ratio is None or kept is None else min(kept, ratio)
 
 
 def _cpu_ratio(told: Row) -> float | None:

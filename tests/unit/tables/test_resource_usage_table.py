@@ -46,6 +46,13 @@ MEASURED_CONCLUDED = {
     "450 of 512 MB, and it stays": (
         {"api": full(450 / 512)}, "problem", ["memory_plateau"], ["raise_memory_limit"], [],
     ),
+    "450 of 512 MB, and 435 without the process of a health check": (
+        {"api": full(450 / 512, memory_kept_ratio=434 / 512)}, "unknown", [], [], [],
+    ),
+    "450 of 512 MB, of which all but the process of a health check stays": (
+        {"api": full(480 / 512, memory_kept_ratio=450 / 512)},
+        "problem", ["memory_plateau"], ["raise_memory_limit"], [],
+    ),
     "435 of 512 MB": ({"api": full(434 / 512)}, "healthy", [], [], []),
     "a leak near the limit": ({"api": growing(0.9, 60)}, "problem", ["memory_leak"], ["restart_service"], []),
     "a leak on the way to the limit": ({"worker": growing(0.6, 600)}, "problem", ["memory_leak"], ["restart_service"], []),

@@ -317,6 +317,27 @@ def test_a_window_in_numbers():
     assert found["memory_ratio"] == round(120 / 220, 4)
 
 
+@pytest.mark.parametrize(
+    ("values", "kept"),
+    [
+        ((430, 430, 430), 430),
+        # A health check runs while the last reading is taken, or an earlier one.
+        ((430, 430, 450), 430),
+        ((430, 450, 430), 430),
+        ((450, 430, 450), 430),
+        # It may have grown on as fast as before.
+        ((410, 420, 430), 430),
+        ((410, 420, 450), 430),
+        # Too few to tell.
+        ((430, 450), 450),
+        ((450,), 450),
+    ],
+)
+def test_what_is_there_for_a_moment_is_not_kept(values, kept):
+    found = over_window(taken(*(value * MIB for value in values)), 512 * MIB, None)
+    assert (found["memory_ratio"], found["memory_kept_ratio"]) == (round(values[-1] / 512, 4), round(kept / 512, 4))
+
+
 def test_readings_before_a_restart_do_not_count():
     readings = taken(400 * MIB, 410 * MIB) + [
         (110 + number, {"memory_used_bytes": (20 + number) * MIB, "cpu_seconds": 0.1 * number}) for number in range(3)

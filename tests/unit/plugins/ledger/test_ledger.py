@@ -52,8 +52,8 @@ class Ledger:
     def hold(self, reason, by="", until_seconds=None):
         return self._apply("hold", reason=reason, by=by, until_seconds=until_seconds)
 
-    def release(self, run_id=None):
-        return self._apply("release", run_id=run_id)
+    def release(self, run_id=None, not_started=False):
+        return self._apply("release", run_id=run_id, not_started=not_started)
 
     def info(self, runbook=None, remedies=None, **limits):
         return self._apply("info", runbook=runbook, remedies=remedies, **limits)
@@ -351,6 +351,12 @@ def test_lifting_lifts_all_holds_once(book, path):
     assert (lifted["changed"], {hold["by"] for hold in lifted["lifted"]}) == (True, {"bob", "eve"})
     assert not book.release()["changed"]
     assert claim(book)["granted"]
+
+
+def test_what_was_never_begun_counts_for_no_cooldown_and_no_budget(book):
+    claim(book)
+    assert book.release("r1", not_started=True)["released"][0]["remedies"][0]["state"] == "not_started"
+    assert claim(book, "r2", budget_count=1)["granted"]
 
 
 def test_releasing_what_is_not_there(book):

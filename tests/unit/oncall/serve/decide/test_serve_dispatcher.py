@@ -79,7 +79,7 @@ def turn(store, tmp_path) -> Callable[..., list[str]]:
 def end(store: Store) -> None:
     """Whatever runs is over."""
     for run in store.open_runs("one"):
-        store.conclude(run, "resolved", {}, run.rpartition("r")[0], {"state": "ended", "outcome": "resolved"})
+        store.conclude(run, "healthy", {}, run.rpartition("r")[0], {"state": "ended", "outcome": "healthy"})
 
 
 def waits(store: Store, **key: str) -> set[str]:
