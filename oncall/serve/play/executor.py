@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -24,6 +24,7 @@ class Order:
         acts: whether it may change something.
         plan_hashes: if it acts, only on plans that are these.
         may_act: if it acts, the runbooks whose remedies may be applied, as others may be handed over to.
+        tell: takes a line about how it goes on, for the people who look at it meanwhile.
     """
 
     run: str
@@ -32,6 +33,7 @@ class Order:
     acts: bool
     plan_hashes: tuple[str, ...] = ()
     may_act: tuple[str, ...] = ()
+    tell: Callable[[str], None] = field(default=lambda _line: None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Ending:
         planned: the runbooks whose plans a person can approve.
         plan_hashes: of these plans.
         result: the document of the run.
+        queued_seconds: how long it only waited to be begun by what plays it.
+        nothing_ran: whether it certainly did nothing at all.
     """
 
     outcome: str
@@ -52,6 +56,8 @@ class Ending:
     planned: tuple[str, ...] = ()
     plan_hashes: tuple[str, ...] = ()
     result: dict[str, Any] | None = None
+    queued_seconds: float = 0.0
+    nothing_ran: bool = False
 
 
 class Executor(Protocol):
