@@ -278,7 +278,7 @@ class Dispatcher:
                 if self._answered(one, looked, route, decision, now):
                     continue
                 runs.append(decision.admit(one, self._node.name, now))
-                decision.share(runs[-1], one, given(route), sharers(one, waiting), now)
+                decision.share(runs[-1], given(route), sharers(one, waiting))
                 past = past.and_now(one, now)
             decision.hold(reasons)
         for queue in queues:

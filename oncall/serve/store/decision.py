@@ -14,11 +14,9 @@ import sqlalchemy as sa
 
 from ..decide.rules import HOUR_SECONDS, Past, Started, Waiting
 from ..decide.shared import Asks, Share
-from .tables import EPISODES, REMEDIES, RUNS
+from .tables import EPISODES, REMEDIES, RUNS, SHARES
 
 IDS_AT_ONCE = 10_000
-# The outcome of a row that says for which episode a run looks as well: a run of its own it is not.
-SHARED = "shared"
 # What one look says of all the alerts that it was for.
 ANSWER = ("summary", "plan_hash", "result")
 
@@ -119,32 +117,19 @@ class Decision:
         )
         return run
 
-    def share(self, run: str, one: Waiting, given: str, others: Iterable[str], now: float) -> None:
+    def share(self, run: str, given: str, others: Iterable[str]) -> None:
         """Write down for which other episodes a run looks that is admitted now: all of them were there before it."""
-        rows = [
-            {
-                "id": f"{run}@{given}@{other}",
-                "episode": other,
-                "runbook": one.runbook,
-                "host": one.host,
-                "acts": False,
-                "node": "",
-                "admitted_at": now,
-                "ended_at": now,
-                "outcome": SHARED,
-            }
-            for other in others
-        ]
+        rows = [{"run": run, "episode": other, "given": given} for other in others]
         if rows:
-            self._connection.execute(RUNS.insert(), rows)
+            self._connection.execute(SHARES.insert(), rows)
 
     def shares(self, ids: Sequence[str]) -> dict[str, list[Share]]:
         """Episode -> the runs that looked for it, though they were begun for another one."""
-        query = sa.select(RUNS.c.id, RUNS.c.episode).where(RUNS.c.outcome == SHARED)
+        query = sa.select(SHARES.c.episode, SHARES.c.run, SHARES.c.given)
         found = [
-            (row.episode, *row.id.split("@")[:2])
+            tuple(row)
             for part in in_parts(ids)
-            for row in self._connection.execute(query.where(RUNS.c.episode.in_(part)))
+            for row in self._connection.execute(query.where(SHARES.c.episode.in_(part)))
         ]
         runs = self._ended([*{run for _episode, run, _given in found}])
         shares: dict[str, list[Share]] = {}

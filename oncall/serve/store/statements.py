@@ -22,11 +22,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from ...errors import OncallError, first_line
 from . import schema
-from .decision import SHARED, Decision, in_parts, not_helped
+from .decision import Decision, in_parts, not_helped
 from .engine import alone, engine, shown
 from .files import Files
 from .lease import Fenced, Peer
-from .tables import CONTROL, EPISODES, INBOX, NODES, QUARANTINE, REMEDIES, RUNS
+from .tables import CONTROL, EPISODES, INBOX, NODES, QUARANTINE, REMEDIES, RUNS, SHARES
 
 # Somebody who sends nothing but strangers must not fill the disk.
 MOST_ASIDE = 10_000
@@ -317,11 +317,7 @@ class Store:
 
     def runs(self, episode: str) -> list[dict[str, Any]]:
         """The runs that were begun for an episode, the first first."""
-        query = (
-            sa.select(RUNS)
-            .where(RUNS.c.episode == episode, RUNS.c.outcome != SHARED)
-            .order_by(RUNS.c.admitted_at, RUNS.c.id)
-        )
+        query = sa.select(RUNS).where(RUNS.c.episode == episode).order_by(RUNS.c.admitted_at, RUNS.c.id)
         with self._reading.connect() as connection:
             return [dict(row._mapping) for row in connection.execute(query)]
 
@@ -482,8 +478,7 @@ class Store:
         stale = QUARANTINE.c.last_at < before
         with self._reading.connect() as connection:
             found = [*connection.scalars(sa.select(EPISODES.c.id).where(*old).limit(1000))]
-            played = RUNS.c.episode.in_(found), RUNS.c.outcome != SHARED
-            runs = [*connection.scalars(sa.select(RUNS.c.id).where(*played))]
+            runs = [*connection.scalars(sa.select(RUNS.c.id).where(RUNS.c.episode.in_(found)))]
             crowded = (connection.scalar(count) or 0) > MOST_ASIDE
             if not found and not crowded and not connection.execute(sa.select(QUARANTINE.c.id).where(stale)).first():
                 return
@@ -492,6 +487,8 @@ class Store:
         with alone(self._engine) as connection:
             # Looked at again: another node may have heard of one meanwhile.
             episodes = [*connection.scalars(sa.select(EPISODES.c.id).where(EPISODES.c.id.in_(found), *old))]
+            of_these = sa.or_(SHARES.c.episode.in_(episodes), SHARES.c.run.in_(runs))
+            connection.execute(SHARES.delete().where(of_these))
             connection.execute(RUNS.delete().where(RUNS.c.episode.in_(episodes)))
             connection.execute(EPISODES.delete().where(EPISODES.c.id.in_(episodes)))
             newest = sa.select(QUARANTINE.c.id).order_by(QUARANTINE.c.last_at.desc()).limit(MOST_ASIDE)
@@ -505,8 +502,8 @@ def _put_back(connection: sa.Connection, node: str, run: str = "") -> int:
     # One that begins this very moment is not deleted under it.
     rows = connection.execute(sa.select(RUNS.c.id, RUNS.c.episode).where(*mine).with_for_update()).all()
     for row in rows:
-        looks = RUNS.c.id == row.id, RUNS.c.id.startswith(f"{row.id}@", autoescape=True)
-        connection.execute(RUNS.delete().where(sa.or_(*looks)))
+        connection.execute(SHARES.delete().where(SHARES.c.run == row.id))
+        connection.execute(RUNS.delete().where(RUNS.c.id == row.id))
         again = EPISODES.c.id == row.episode, EPISODES.c.state == "running"
         connection.execute(EPISODES.update().where(*again).values(state="queued"))
     return len(rows)
@@ -524,7 +521,7 @@ def _fires_again(connection: sa.Connection, ids: list[str]) -> None:
     """What was said to be over is not: what waits goes on waiting, and what was closed for that begins anew."""
     # What looked for it did so before it fired again.
     was_over = sa.select(EPISODES.c.id).where(EPISODES.c.id.in_(ids), EPISODES.c.resolved_at.is_not(None))
-    connection.execute(RUNS.delete().where(RUNS.c.episode.in_(was_over), RUNS.c.outcome == SHARED))
+    connection.execute(SHARES.delete().where(SHARES.c.episode.in_(was_over)))
     waits = EPISODES.c.id.in_(ids), EPISODES.c.state.in_(["queued", "waiting"]), EPISODES.c.resolved_at.is_not(None)
     connection.execute(EPISODES.update().where(*waits).values(resolved_at=None))
     closed = EPISODES.c.id.in_(ids), EPISODES.c.state == "ended", EPISODES.c.outcome == "closed"

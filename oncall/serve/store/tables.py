@@ -48,7 +48,6 @@ EPISODES = sa.Table(
 RUNS = sa.Table(
     "oncall_runs",
     METADATA,
-    # Of a shared run (`shares`): the run, what it was given, and the episode.
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("episode", sa.Text, nullable=False, index=True),
     sa.Column("runbook", sa.Text, nullable=False),
@@ -60,6 +59,15 @@ RUNS = sa.Table(
     sa.Column("began_at", sa.Float),
     sa.Column("ended_at", sa.Float),
     sa.Column("outcome", sa.Text, nullable=False, default=""),
+)
+# For which other episodes a run looks as well: alerts of one incident.
+SHARES = sa.Table(
+    "oncall_shares",
+    METADATA,
+    sa.Column("run", sa.Text, primary_key=True),
+    sa.Column("episode", sa.Text, primary_key=True, index=True),
+    # The variables that the run was given, as a digest.
+    sa.Column("given", sa.Text, nullable=False),
 )
 # What a run applied, by the runbook that owns it: the run's own, or a runbook that took over.
 REMEDIES = sa.Table(
