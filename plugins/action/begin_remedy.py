@@ -23,7 +23,8 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result = super().run(tmp, task_vars)
-        if os.environ.get(NOT_BEGUN) and not self._task.check_mode:
-            note(os.environ[NOT_BEGUN])
-        result.update(changed=False)
+        file = "" if self._task.check_mode else os.environ.get(NOT_BEGUN, "")
+        if file:
+            note(file)
+        result.update(changed=False, noted=bool(file))
         return result

@@ -33,4 +33,9 @@ EXAMPLES = r"""
   oncall.runbooks.begin_remedy:
 """
 
-RETURN = r""" # """
+RETURN = r"""
+noted:
+  description: Whether a program that began this play was told; not where the play was begun by hand, or in check mode.
+  returned: always
+  type: bool
+"""
