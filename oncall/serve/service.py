@@ -13,6 +13,7 @@ import os
 import resource
 import signal
 import socket
+import sqlite3
 import ssl
 import threading
 import time
@@ -24,7 +25,7 @@ import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
 
 from .. import inventory, trust
-from ..errors import OncallError
+from ..errors import OncallError, first_line
 from ..execution import sweep
 from . import logs
 from .decide.dispatcher import Dispatcher, Node
@@ -43,9 +44,11 @@ from .play.player import Player
 from .settings import Route, Settings, load, not_reloaded, problem_at
 from .store import schema, shrink
 from .store.engine import check_sqlite, sqlite_url, url_of, workflows_url
+from .store.files import Files
 from .store.lease import Lease
 from .store.nodes import Alone, Membership
 from .store.statements import Store
+from .store.written import check_before_start
 
 LOG = logging.getLogger("oncall.service")
 # A dispatcher that has not come round for so long hangs.
@@ -109,6 +112,8 @@ class Service:
         self.settings = trusted(file)
         self._tokens = Tokens(self.settings.tokens_file) if self.settings.tokens_file else None
         check_sqlite(self.settings.database)
+        if not self.settings.database:
+            check_before_start(self.settings.state_directory)
         url = url_of(self.settings.database, self.settings.state_directory)
         self._tls = _tls_of(self.settings)
         self._socket = _listen(*self.settings.address)
@@ -116,9 +121,11 @@ class Service:
         alone = None if self.settings.database else Alone(self.settings.state_directory)
         self._inventory = Inventory(self.settings, file)
         self._migration = schema.migrate(url)
+        self._files: Files | None = None
         if not self.settings.database:
             shrink.prepare(self.settings.state_directory)
-        self._store = Store(url)
+            self._files = Files(self.settings.state_directory)
+        self._store = Store(url, self._files)
         self._membership: Membership = alone or Lease(
             url, self.settings.node, self.settings.lease_seconds, self._goes_on
         )
@@ -129,7 +136,7 @@ class Service:
         )
         this_node = Node(
             name=self.settings.node,
-            check=self._membership.check,
+            check=self._check,
             gone=lambda: [peer.node for peer in self._membership.gone(self._store.nodes)],
             take_over=self._take_over,
             begin=workflows.begin,
@@ -207,6 +214,13 @@ class Service:
             self._membership.check()
         except OncallError:
             return "this node has no lease, and begins nothing; the log says why"
+        if self._files is not None:
+            try:
+                self._files.look()
+            except OncallError as error:
+                return str(error)
+            except sqlite3.Error as error:
+                return f"the database does not answer: {first_line(error)}"
         if self._group_commit.failure:
             return "notifications cannot be kept; the log says why"
         if self._tokens is not None and self._tokens.look():
@@ -214,13 +228,20 @@ class Service:
         # Strangers may ask this.
         return "the dispatcher cannot do its work; the log says why" if self._dispatcher.failure else ""
 
+    def _check(self) -> None:
+        """Raise where this node may do nothing now."""
+        if self._files is not None:
+            self._files.turn()
+        self._membership.check()
+
     def _tidy(self) -> None:
         if self._tokens is not None:
             # Whether or not anybody asks.
             self._tokens.look()
         self._see_to_what_is_left()
-        if not self.settings.database:
+        if self._files is not None:
             shrink.shrink(self.settings.state_directory, SHRINK_SECONDS)
+            self._files.tidy()
 
     def _goes_on(self) -> bool:
         """Whether this node does its work: its dispatcher comes round, or what runs comes to its end."""
@@ -356,6 +377,8 @@ class Service:
         workflows.stop()
         self._group_commit.close()
         self._store.close()
+        if self._files is not None:
+            self._files.close()
         self._membership.close()
         LOG.info("ended")
 
@@ -417,6 +440,7 @@ def check(file: Path) -> list[str]:
     check_sqlite(settings.database)
     if not settings.database:
         trust.check("state_directory", settings.state_directory, beside=True)
+        check_before_start(settings.state_directory)
     migration = schema.look(settings.database or sqlite_url(settings.state_directory))
     return [
         f"{file} is right; runbooks: {len(settings.runbooks)}, hosts: {len(names.hosts)}",

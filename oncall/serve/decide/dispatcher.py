@@ -28,6 +28,7 @@ LOG = logging.getLogger("oncall.dispatcher")
 LOOK_EVERY_SECONDS = 2.0
 REST_SECONDS = 0.2
 TIDY_SECONDS = 10.0
+SAY_AGAIN_SECONDS = 60.0
 NOTIFICATIONS_AT_ONCE = 500
 EPISODES_AT_ONCE = 2000
 # Of the time, at most the tenth part is spent on looking through all that is queued; what came since is among the newest.
@@ -92,7 +93,7 @@ class Dispatcher:
         self._node = node
         self._wake = threading.Event()
         self._over = threading.Event()
-        self._next_tidy = self._look_again_at = 0.0
+        self._next_tidy = self._look_again_at = self._said_at = 0.0
         self._queues: Sequence[Queue] = ()
         self._thread = threading.Thread(target=self._loop, name="dispatcher", daemon=True)
         # When the loop came round last: a loop that hangs must be seen.
@@ -121,19 +122,24 @@ class Dispatcher:
                 self.failure = ""
             except Exception as error:
                 # The database may be away for a while; what is kept there waits.
-                self.failure = f"{type(error).__name__}: {first_line(error)}"
-                LOG.error("the dispatcher could not do its work: %s", self.failure)
+                self._failed(f"{type(error).__name__}: {first_line(error)}")
                 self._over.wait(LOOK_EVERY_SECONDS)
             self.turned_at = time.monotonic()
             # What comes meanwhile is sorted together, and acknowledging has the processor.
             self._over.wait(REST_SECONDS)
             self._wake.wait(LOOK_EVERY_SECONDS)
 
+    def _failed(self, failure: str) -> None:
+        """Say so at once, and each minute."""
+        if failure != self.failure or time.monotonic() - self._said_at > SAY_AGAIN_SECONDS:
+            self._said_at = time.monotonic()
+            LOG.error("the dispatcher could not do its work: %s", failure)
+        self.failure = failure
+
     def turn(self) -> None:
         """Everything once."""
         self._node.check()
         self._node.take_over()
-        self._store.check_file()
         self._store.check_schema()
         if self._sort_some():
             # There may be more, after the rest in which more are acknowledged.

@@ -53,6 +53,8 @@ def engine(url: str, connections: int = 5) -> sa.Engine:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute(f"PRAGMA journal_size_limit={WAL_BYTES}")
+        # `watched` does it, which has to know who changes the file.
+        connection.execute("PRAGMA wal_autocheckpoint=0")
 
     # sqlite3 itself begins too late: two that have read would then refuse to write.
     @sa.event.listens_for(made, "begin")
@@ -60,6 +62,13 @@ def engine(url: str, connections: int = 5) -> sa.Engine:
         connection.exec_driver_sql(
             "BEGIN IMMEDIATE" if not connection.get_execution_options().get("reads") else "BEGIN"
         )
+        connection.info["changes"] = _changes(connection)
+
+    @sa.event.listens_for(made, "commit")
+    def _commit(connection: sa.Connection) -> None:
+        if _changes(connection) != connection.info["changes"]:
+            number = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+            connection.exec_driver_sql(f"PRAGMA user_version={_next(number)}")
 
     return made
 
@@ -81,6 +90,16 @@ def _postgresql(url: str, connections: int, settings: Mapping[str, str]) -> sa.E
         connection.commit()
 
     return made
+
+
+def _changes(connection: sa.Connection) -> int:
+    """How many rows its session has changed."""
+    return int(connection.connection.dbapi_connection.total_changes)  # type: ignore[union-attr]
+
+
+def _next(number: int) -> int:
+    """The number of the next write, in 32 bits with a sign; `written` says what it is for."""
+    return (number + 1 + (1 << 31)) % (1 << 32) - (1 << 31)
 
 
 def read_only(url: str) -> sa.Engine:

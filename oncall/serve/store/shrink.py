@@ -54,7 +54,7 @@ def _write_anew(connection: sqlite3.Connection, file: Path) -> None:
 
 
 def shrink(state_directory: str, seconds: float) -> None:
-    """Give back what is free, for so long; the rest another time."""
+    """Give back what is free, for so long; the rest another time. A file with a log is shorter only after the next checkpoint."""
     deadline = time.monotonic() + seconds
     for file in _files(state_directory):
         try:
@@ -69,15 +69,10 @@ def _give_back(connection: sqlite3.Connection, deadline: float) -> None:
     if _number(connection, "auto_vacuum") != INCREMENTAL:
         return
     spare = SPARE_BYTES // _number(connection, "page_size")
-    shrunk = False
     while (free := _number(connection, "freelist_count") - spare) > 0 and time.monotonic() < deadline:
         # As a script, which has all of it done: a statement would give back one page, and wait to be asked again.
         connection.executescript(f"PRAGMA incremental_vacuum({min(free, PAGES_AT_ONCE)})")
-        shrunk = True
         time.sleep(REST_SECONDS)
-    if shrunk:
-        # The file itself is shorter only then.
-        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
 def _files(state_directory: str) -> list[Path]:
@@ -90,6 +85,7 @@ def _open(file: Path, seconds: float) -> Iterator[sqlite3.Connection]:
     uri = f"{file.as_uri()}?mode=rw"
     with closing(sqlite3.connect(uri, uri=True, timeout=seconds, isolation_level=None)) as connection:
         connection.execute(f"PRAGMA journal_size_limit={WAL_BYTES}").fetchall()
+        connection.execute("PRAGMA wal_autocheckpoint=0").fetchall()
         yield connection
 
 

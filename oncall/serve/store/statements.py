@@ -15,7 +15,6 @@ import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,6 +24,7 @@ from ...errors import OncallError, first_line
 from . import schema
 from .decision import Decision, in_parts, not_helped
 from .engine import alone, engine, shown
+from .files import Files
 from .lease import Fenced, Peer
 from .tables import CONTROL, EPISODES, INBOX, NODES, QUARANTINE, REMEDIES, RUNS
 
@@ -69,16 +69,26 @@ class Queue:
 
 
 class Store:
-    """Every statement there is. Any number of threads may use one at once."""
+    """Every statement there is. Any number of threads may use one at once.
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    Args:
+        url: of the database.
+        files: looked at before each write, and after those that are acknowledged; None beside a running service.
+
+    Raises:
+        OncallError: it cannot be opened, or is not of this program.
+    """
+
+    def __init__(self, url: str, files: Files | None = None) -> None:
+        self._url, self._files = url, files
         is_sqlite = url.startswith("sqlite")
         # SQLite has one writer. A thread that waits for its turn in SQLite itself looks again after up to 100 ms; one that waits for
         # the only connection goes on at once.
         self._engine = engine(url, connections=1) if is_sqlite else engine(url)
-        self._file = Path(self._engine.url.database or "") if self._engine.dialect.name == "sqlite" else None
         self._reading = (engine(url) if is_sqlite else self._engine).execution_options(reads=True)
+        if files is not None:
+            # Nobody else writes then.
+            sa.event.listen(self._engine, "begin", lambda _connection: files.look(writing=True))
         self._insert: Any = sqlite.insert if self._engine.dialect.name == "sqlite" else postgresql.insert
         try:
             self.check_schema()
@@ -88,26 +98,11 @@ class Store:
         except OncallError:
             self.close()
             raise
-        self._stamp = self._stamp_now()
 
     def check_schema(self) -> None:
         """OncallError where the tables are not those of this program, such as after a newer node has migrated them."""
         with self._reading.connect() as connection:
             schema.check(connection, self._url)
-
-    def _stamp_now(self) -> tuple[int, int] | None:
-        if self._file is None:
-            return None
-        try:
-            told = self._file.stat()
-            return told.st_dev, told.st_ino
-        except OSError:
-            return 0, 0
-
-    def check_file(self) -> None:
-        """OncallError where somebody removed or replaced the file under this service: nobody would ever read what it writes."""
-        if self._stamp_now() != self._stamp:
-            raise OncallError(f"{self._file} was removed or replaced under the service; restart it, and see who did")
 
     def close(self) -> None:
         self._engine.dispose()
@@ -116,10 +111,11 @@ class Store:
     # ------------------------------------------------------------------ notifications
     def keep(self, notifications: Sequence[bytes]) -> None:
         """All of them or none, on the disk when this returns."""
-        self.check_file()
         now = time.time()
         with self._engine.begin() as connection:
             connection.execute(INBOX.insert(), [{"received_at": now, "alerts": one} for one in notifications])
+        if self._files is not None:
+            self._files.look()
 
     def inbox(self, most: int) -> list[tuple[int, float, bytes]]:
         """The oldest notifications that are not sorted yet, as many as fit into memory at once."""

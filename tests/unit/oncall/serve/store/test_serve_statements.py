@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from ansible_collections.oncall.runbooks.tests.support.stores import first, new_store
 from oncall import OncallError
-from oncall.serve.store.engine import FILE, shown, url_of, workflows_url
+from oncall.serve.store.engine import shown, url_of, workflows_url
 from oncall.serve.store.lease import Peer
 from oncall.serve.store.statements import Store
 
@@ -467,19 +467,3 @@ def test_as_much_as_fits_is_read_at_once(store, monkeypatch):
     sort(store, taken=[3])
     # At least one, however large it is.
     assert [len(body) for _id, _at, body in store.inbox(9)] == [50]
-
-
-def test_a_file_that_was_taken_away_keeps_nothing(tmp_path):
-    store = new_store(tmp_path / "state")
-    try:
-        store.keep([b"{}"])
-        for file in (tmp_path / "state").iterdir():
-            assert file.stat().st_mode & 0o077 == 0, file
-        (tmp_path / "state" / FILE).unlink()
-        with pytest.raises(OncallError, match="was removed or replaced under the service"):
-            store.keep([b"{}"])
-        url_of("", str(tmp_path / "state"))
-        with pytest.raises(OncallError, match="was removed or replaced under the service"):
-            store.check_file()
-    finally:
-        store.close()
