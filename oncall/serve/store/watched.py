@@ -124,7 +124,8 @@ class Database:
     def _main_problem(self) -> Problem | None:
         name = self._file.name
         header = os.pread(self._descriptors[0], HEADER_BYTES, 0)
-        if not header.startswith(MAGIC) or len(header) < HEADER_BYTES:
+        # That of the workflows is empty until they make their tables.
+        if self._main[0] and (not header.startswith(MAGIC) or len(header) < HEADER_BYTES):
             return Problem(f"{name} was {'overwritten' if header else 'emptied'}")
         if not self._has_log:
             return None
