@@ -17,6 +17,7 @@ from ansible_collections.oncall.runbooks.tests.support.serving import Serving, a
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
 from oncall.serve.store import schema, shrink
 from oncall.serve.store.engine import FILE, WORKFLOWS_FILE, engine, url_of
+from oncall.serve.store.watched import Database
 
 MEBIBYTE = 1024 * 1024
 SPARE = shrink.SPARE_BYTES // MEBIBYTE
@@ -93,11 +94,14 @@ def test_a_log_that_was_large_is_cut(tmp_path):
         connection.exec_driver_sql("INSERT INTO large VALUES (zeroblob(40000000))")
     log = tmp_path / f"{FILE}-wal"
     assert mebibytes(log) > 30
+    database = Database(tmp_path / FILE)
+    assert database.checkpoint()
     for number in range(2):
         with made.begin() as connection:
             connection.exec_driver_sql("INSERT INTO large VALUES (?)", (number,))
     assert mebibytes(log) <= 17
     made.dispose()
+    database.close(is_sound=True)
 
 
 def test_what_cannot_be_written_anew_stays_as_it_is(tmp_path, monkeypatch, caplog):

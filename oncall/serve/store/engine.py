@@ -67,8 +67,9 @@ def engine(url: str, connections: int = 5) -> sa.Engine:
     @sa.event.listens_for(made, "commit")
     def _commit(connection: sa.Connection) -> None:
         if _changes(connection) != connection.info["changes"]:
-            number = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-            connection.exec_driver_sql(f"PRAGMA user_version={_next(number)}")
+            session = _session(connection)
+            ((number,),) = session.execute("PRAGMA user_version")
+            session.execute(f"PRAGMA user_version={_next(number)}")
 
     return made
 
@@ -94,7 +95,12 @@ def _postgresql(url: str, connections: int, settings: Mapping[str, str]) -> sa.E
 
 def _changes(connection: sa.Connection) -> int:
     """How many rows its session has changed."""
-    return int(connection.connection.dbapi_connection.total_changes)  # type: ignore[union-attr]
+    return int(_session(connection).total_changes)
+
+
+def _session(connection: sa.Connection) -> Any:
+    """That of SQLite itself, as each acknowledgement takes this way."""
+    return connection.connection.dbapi_connection
 
 
 def _next(number: int) -> int:
