@@ -5,13 +5,10 @@
 
 from __future__ import annotations
 
-import importlib.util
-from functools import cache
 from pathlib import Path
-from typing import Any
 
-from .catalog import collection
 from .errors import OncallError
+from .shared import module_util
 
 
 def check(what: str, path: Path | str, beside: bool = False) -> None:
@@ -23,7 +20,7 @@ def check(what: str, path: Path | str, beside: bool = False) -> None:
         beside: whether what else lies in this folder counts as well.
     """
     try:
-        found = _rule().objection(str(path), beside=beside)
+        found = module_util("trusted_path").objection(str(path), beside=beside)
     except OSError as error:
         raise OncallError(f"cannot use the {what} {path}: {error.strerror}") from None
     if found:
@@ -32,15 +29,4 @@ def check(what: str, path: Path | str, beside: bool = False) -> None:
 
 def make_folder(path: Path | str) -> None:
     """Make a folder for this user alone. OSError where that is not possible."""
-    _rule().make_folder(str(path))
-
-
-@cache
-def _rule() -> Any:
-    """The collection's module, which is no package that could be imported by its name."""
-    file = collection() / "plugins" / "module_utils" / "trusted_path.py"
-    spec = importlib.util.spec_from_file_location("oncall_trusted_path", file)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    module_util("trusted_path").make_folder(str(path))

@@ -136,8 +136,11 @@ class Progress:
             sys.stderr.flush()
 
 
-def result(told: Result, inventories: Sequence[str] = ()) -> None:
-    """What came of a run, the hosts that need a person last; with the inventories, how to act on its plans."""
+def result(told: Result, inventories: Sequence[str] = (), recorded: bool = True) -> None:
+    """What came of a run, the hosts that need a person last; with the inventories, how to act on its plans.
+
+    ``recorded``: whether this machine should have kept a record of it.
+    """
     out = console()
     order = list(Outcome)
     width = max((len(name) for name in told.hosts), default=0)
@@ -154,7 +157,7 @@ def result(told: Result, inventories: Sequence[str] = ()) -> None:
         out.print(f"the run {how} after {told.seconds:.0f} s; hosts that are not named came to no end; {acted}")
     if told.record:
         out.print(f"record: {told.record}")
-    elif told.status == "ended":
+    elif told.status == "ended" and recorded:
         out.print("record: none could be written; name a folder of yours in ONCALL_RECORD_DIRECTORY")
 
 
@@ -180,13 +183,23 @@ def episode(told: dict[str, Any], runs: Sequence[dict[str, Any]]) -> None:
         end = f"{run['outcome']} at {when(run['ended_at'])}" if run["ended_at"] else "goes on"
         print(f"  run       {run['id']} {to_do} on node {shown(run['node'])} since {when(run['admitted_at'])}: {end}")
     if told["result"]:
-        try:
-            result(of_document(told["result"]))
-        except ValueError:
-            # Such as the number of a job that came to no end.
-            print(f"  result    {shown(json.dumps(told['result']), 1000)}")
+        _result_of(told["result"])
     if told["state"] == "waiting":
         print(f"to have exactly this done: oncall approve {told['id'][:12]}")
+
+
+def _result_of(document: dict[str, Any]) -> None:
+    """The result of an episode's last run, and of a run in AWX which job it was."""
+    in_awx = "awx_job" in document
+    if in_awx:
+        print(
+            f"  job       {shown(document['awx_job'])} in AWX: {shown(document.get('awx_url') or 'its address is not known')}"
+        )
+    try:
+        result(of_document(document), recorded=not in_awx)
+    except ValueError:
+        if not in_awx or document.keys() - {"awx_job", "awx_url"}:
+            print(f"  result    {shown(json.dumps(document), 1000)}")
 
 
 def when(at: float) -> str:

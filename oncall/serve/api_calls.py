@@ -12,10 +12,13 @@ import urllib.error
 import urllib.request
 from typing import Any
 
+from ..shared import masked
 from .settings import secret
 
 TIMEOUT_SECONDS = 10.0
 MOST_BYTES = 64 * 1024 * 1024
+# Of an answer that is no success, so that no secret is cut before it is masked.
+SAID_BYTES = 8192
 
 
 class CallFailed(Exception):
@@ -57,7 +60,7 @@ def call(url: str, token_file: str = "", send: Any = None, ca: str = "") -> Any:
             text = answer.read(MOST_BYTES)
             return json.loads(text) if text.strip() else None
     except urllib.error.HTTPError as error:
-        said = " ".join(error.read(300).decode("utf-8", "replace").split())
+        said = masked(error.read(SAID_BYTES).decode("utf-8", "replace"))
         raise CallFailed(f"{_shown(url)} answers {error.code}: {said}", error.code) from None
     except (OSError, ValueError, http.client.HTTPException, RecursionError) as error:
         raise CallFailed(f"{_shown(url)}: {getattr(error, 'reason', '') or error}") from None

@@ -417,6 +417,8 @@ def check(file: Path) -> list[str]:
     check_sqlite(settings.database)
     if not settings.database:
         trust.check("state_directory", settings.state_directory, beside=True)
+    if settings.executor == "awx":
+        AwxExecutor(settings).check(file)
     migration = schema.look(settings.database or sqlite_url(settings.state_directory))
     return [
         f"{file} is right; runbooks: {len(settings.runbooks)}, hosts: {len(names.hosts)}",

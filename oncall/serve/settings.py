@@ -117,12 +117,17 @@ class Alertmanager(Strict, frozen=True):
 
 
 class Awx(Strict, frozen=True):
-    """AWX runs the playbooks: the job template that has the name of the runbook."""
+    """AWX runs the playbooks: the job template that has the name of the runbook.
+
+    Attributes:
+        queue_seconds: how long a job may wait in AWX's queue; then it is canceled, and nothing ran.
+    """
 
     url: Place
     token_file: Place
     organization: Line = ""
     ca: Line = ""
+    queue_seconds: Seconds = 3600
 
 
 class Settings(Strict, frozen=True):

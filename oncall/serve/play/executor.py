@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
@@ -27,6 +27,7 @@ class Order:
         plan_hashes: if it acts, only on plans that are these.
         may_act: if it acts, the runbooks whose remedies may be applied, as others may be handed over to.
         fence: if it acts, what the ledger of the host knows a later run by.
+        tell: takes a line about how it goes on, for the people who look at it meanwhile.
     """
 
     run: str
@@ -36,6 +37,7 @@ class Order:
     plan_hashes: tuple[str, ...] = ()
     may_act: tuple[str, ...] = ()
     fence: Fence | None = None
+    tell: Callable[[str], None] = field(default=lambda _line: None, compare=False)
 
     @property
     def variables(self) -> dict[str, Any]:
@@ -55,6 +57,8 @@ class Ending:
         planned: the runbooks whose plans a person can approve.
         plan_hashes: of these plans.
         result: the document of the run.
+        queued_seconds: how long it only waited to be begun by what plays it.
+        nothing_ran: whether it certainly did nothing at all.
     """
 
     outcome: str
@@ -63,6 +67,8 @@ class Ending:
     planned: tuple[str, ...] = ()
     plan_hashes: tuple[str, ...] = ()
     result: dict[str, Any] | None = None
+    queued_seconds: float = 0.0
+    nothing_ran: bool = False
 
 
 class Executor(Protocol):

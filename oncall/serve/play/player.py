@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -106,15 +107,22 @@ class Player:
             raise Cut from None
         hashes = tuple(filter(None, episode["plan_hash"].split(","))) if row.acts else ()
         may_act = self._insist(lambda: self._may_act(row.host, bool(hashes))) if row.acts else ()
-        order = Order(run, row.runbook, row.host, row.acts, hashes, may_act, fence)
+        order = Order(run, row.runbook, row.host, row.acts, hashes, may_act, fence, partial(self._tell, row.episode))
         if fence or not row.acts:
             return _json(self._played(order))
         taken_up = self._taken_up(order)
-        if taken_up is not None and taken_up.outcome != Outcome.UNKNOWN:
+        if taken_up is not None and (taken_up.nothing_ran or taken_up.outcome != Outcome.UNKNOWN):
             return _json(taken_up)
         looked = self._played(Order(f"{run}x", row.runbook, row.host, acts=False), known_as=run)
         what = f"cut off while it was acting, and not begun again; now {looked.outcome}: {looked.summary}"
         return _json(Ending(INTERRUPTED, what, result=looked.result))
+
+    def _tell(self, episode: str, line: str) -> None:
+        """Show it while the run goes on; what came of the run takes its place."""
+        try:
+            self._store.change(episode, "running", {"reason": line})
+        except SQLAlchemyError as error:
+            LOG.error("%s is not in the episode: %s", line, first_line(error))
 
     def _known(self, run: str) -> tuple[Any, dict[str, Any] | None]:
         row = self._store.run(run)
@@ -191,6 +199,7 @@ class Player:
         values: dict[str, Any] = {
             "outcome": found.outcome,
             "summary": found.summary,
+            "reason": "",
             "plan_hash": ",".join(found.plan_hashes),
             "result": json.dumps(found.result) if found.result else "",
             "state": "ended",
@@ -198,12 +207,13 @@ class Player:
         }
         if found.outcome == CUT_OFF:
             values = self._after_cut_off(episode, found.summary, now)
-        seconds = self._may_be_asked(found) if row.acts or episode["mode"] == "approve" else 0
-        if seconds:
-            values.update(state="waiting", ended_at=None, until=now + seconds)
+        asked_seconds = self._may_be_asked(found) if row.acts or episode["mode"] == "approve" else 0
+        if asked_seconds:
+            values.update(state="waiting", ended_at=None, until=now + asked_seconds)
         self._insist(lambda: self._store.conclude(run, found.outcome, found.helped, row.episode, values))
         self._told.pop(run, None)
-        self._ended(row.runbook, values.get("outcome", found.outcome), now - (row.began_at or now))
+        seconds = now - (row.began_at or now) - found.queued_seconds
+        self._ended(row.runbook, values.get("outcome", found.outcome), max(0.0, seconds))
 
     def _may_be_asked(self, found: Ending) -> float:
         """How long a person is asked about the plans of a run; 0 where nobody is."""

@@ -1,0 +1,33 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Code of the collection that the program uses too, so that a rule is written once."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from functools import cache
+from types import ModuleType
+from typing import Any
+
+from .catalog import collection
+
+_PACKAGE = "oncall_module_utils"
+
+
+@cache
+def module_util(name: str) -> Any:
+    """A module of the collection's ``plugins/module_utils``, such as ``text.masking``.
+
+    The collection is no package that could be imported by its name.
+    """
+    package = ModuleType(_PACKAGE)
+    package.__path__ = [str(collection() / "plugins" / "module_utils")]
+    sys.modules.setdefault(_PACKAGE, package)
+    return importlib.import_module(f"{_PACKAGE}.{name}")
+
+
+def masked(text: object, length: int = 300) -> str:
+    """Text from outside on one line of at most ``length`` characters, without the secrets in it."""
+    return str(module_util("text.masking").masked(text, length))
