@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import ssl
@@ -9,13 +10,17 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from fake_awx import TOKEN, Course, FakeAwx, Trouble
+from awx_survey import survey
+from fake_awx import TOKEN, FakeAwx, Trouble
+from fake_awx_jobs import Course
 
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
 from oncall import OncallError
-from oncall.serve import api_calls
+from oncall.serve import api_calls, service
+from oncall.serve.api_calls import CallFailed
 from oncall.serve.play import awx as executor_module
 from oncall.serve.play.awx import AwxExecutor
+from oncall.serve.play.awx_api import AwxApi
 from oncall.serve.play.executor import CANCELED, INTERRUPTED, Order
 from oncall.serve.settings import Awx, Route, Settings
 
@@ -23,7 +28,9 @@ LOOK = Order("e1r1", "db_pool", "shop", acts=False)
 ACT = Order("e1r2", "db_pool", "shop", acts=True, plan_hashes=("p0123456789abcde",), may_act=("db_pool",))
 FINE = {"healthy", "resolved", "planned", "advised"}
 CONTEXT = functools.cache(ssl.create_default_context)
-FOR_EVER = ((0.0, "pending"), (0.01, "running"))
+# Without a time in the queue, so that a quick cancel finds it running.
+FOR_EVER = ((0.0, "running"),)
+IN_QUEUE = ((0.0, "pending"),)
 
 
 def published(outcome: str, acts: bool = True, **changed: object) -> dict:
@@ -79,7 +86,10 @@ def make_template(server: FakeAwx, organization: str, **fields: object) -> dict:
     project["playbook_files"] = ("playbooks/db_pool.yml",)
     asks = {f"ask_{name}_on_launch": True for name in ("limit", "job_type", "variables")}
     given = {"name": "db_pool", "project": project["id"], "playbook": "playbooks/db_pool.yml", **asks, **fields}
-    return server.add("job_templates", **given)
+    template = server.add("job_templates", survey_enabled=True, **given)
+    # As extensions/awx makes it: AWX refuses what does not fit.
+    server.surveys[template["id"]] = survey("db_pool")
+    return template
 
 
 @pytest.fixture
@@ -87,8 +97,8 @@ def executor(awx, tmp_path):
     """A function: an executor with these settings."""
     (tmp_path / "token").write_text(f"{TOKEN}\n")
 
-    def make(organization: str = "oncall", **route: object) -> AwxExecutor:
-        target = Awx(awx.url, str(tmp_path / "token"), organization)
+    def make(organization: str = "oncall", queue_seconds: float = 3600, **route: object) -> AwxExecutor:
+        target = Awx(awx.url, str(tmp_path / "token"), organization, queue_seconds=queue_seconds)
         routes = {"db_pool": Route(**{"variables": {"run_max_risk": "low"}, **route})}
         return AwxExecutor(Settings(inventories=("shop,",), state_directory=str(tmp_path), runbooks=routes, awx=target))
 
@@ -124,7 +134,7 @@ def test_what_the_runbook_published_is_what_came_of_it(awx, executor, order, sta
     json.dumps(told.result)
     assert (job["limit"], job["job_type"]) == ("shop", "run" if order.acts else "check")
     variables = json.loads(job["extra_vars"])
-    assert variables.pop("run_plan", None) == (["p0123456789abcde"] if order.acts else None)
+    assert variables.pop("run_plan", None) == ("p0123456789abcde" if order.acts else None)
     assert variables.pop("run_may_act", None) == (["db_pool"] if order.acts else None)
     assert variables == {
         "run_max_risk": "low", "run_fail_on": ["unresolved", "blocked", "unknown"], "oncall_run": order.run, "run_host": "shop",
@@ -281,6 +291,216 @@ def test_one_that_does_not_end_is_not_waited_for(awx, executor, short, refused):
     assert (told.outcome, told.summary) == (INTERRUPTED, f"AWX job {job} is canceled, and does not end")
 
 
+# ------------------------------------------------------------------ before it starts
+def canceled_in_queue(awx, order, playing) -> object:
+    cancel = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        told = pool.submit(playing.play, order, cancel)
+        until(lambda: awx.launches)
+        cancel.set()
+        return told.result(90)
+
+
+@pytest.mark.parametrize("order", [LOOK, ACT], ids=["look", "act"])
+def test_a_job_that_is_canceled_before_it_starts_did_nothing(awx, executor, order):
+    awx.courses["db_pool"] = Course(IN_QUEUE)
+    told = canceled_in_queue(awx, order, executor())
+    job = awx.launches[0]["id"]
+    assert (told.outcome, told.summary) == (CANCELED, f"AWX job {job} is canceled before it started; nothing ran")
+    assert told.nothing_ran
+
+
+def test_one_that_starts_although_awx_calls_it_canceled_may_have_acted(awx, executor):
+    awx.courses["db_pool"] = Course(IN_QUEUE, starts_late=True)
+    told = canceled_in_queue(awx, ACT, executor())
+    assert (told.outcome, told.nothing_ran) == (INTERRUPTED, False)
+
+
+@pytest.mark.parametrize("order", [LOOK, ACT], ids=["look", "act"])
+@pytest.mark.parametrize("status", ["failed", "error"])
+def test_a_job_that_failed_before_it_started_did_nothing(awx, executor, order, status):
+    awx.courses["db_pool"] = Course((*IN_QUEUE, (0.02, status)), explanation="Previous Task Failed: the project")
+    told = executor().play(order, threading.Event())
+    job = awx.launches[0]["id"]
+    assert (told.outcome, told.summary) == (
+        "unknown", f"AWX job {job} is {status} before it started; nothing ran: Previous Task Failed: the project",
+    )  # fmt: skip
+    assert told.nothing_ran
+
+
+def test_time_in_the_queue_is_not_the_time_of_the_run(awx, executor):
+    # The run may take a tenth of a second, and waits three times as long to begin.
+    states = (*IN_QUEUE, (0.15, "waiting"), (0.3, "running"), (0.31, "successful"))
+    awx.courses["db_pool"] = Course(states, published("resolved"))
+    told = executor(timeout_seconds=0.1).play(ACT, threading.Event())
+    assert told.outcome == "resolved"
+    assert told.queued_seconds > 0.1 and told.result["seconds"] == pytest.approx(0.01, abs=0.001)
+
+
+def test_a_job_that_waits_too_long_in_the_queue_is_canceled_and_did_nothing(awx, executor):
+    awx.courses["db_pool"] = Course(IN_QUEUE)
+    told = executor(queue_seconds=0.05).play(ACT, threading.Event())
+    job = awx.launches[0]["id"]
+    assert (told.outcome, told.nothing_ran) == ("unknown", True)
+    assert told.summary == f"AWX job {job} is canceled after its time in AWX's queue before it started; nothing ran"
+    assert status_of(awx, job) == "canceled"
+
+
+# ------------------------------------------------------------------ why a job failed
+LEDGER = {
+    "host": "shop",
+    "task": "claim | Ask the ledger",
+    "res": {"msg": "no postgres://oncall:hunter2@db/x\n at all"},
+}
+PASSED_OVER = {"host": "shop", "task": "Look", "ignore_errors": True, "res": {"msg": "never mind"}}
+AWAY = {"host": "shop", "task": "Look", "res": {"msg": "ssh: no route to host", "unreachable": True}}
+HIDDEN = {"host": "shop", "task": "Log in", "res": {"censored": "the output has been hidden"}}
+TRACE = "Traceback (most recent call last):\n  File x\nRuntimeError: token=hunter2 of the registry is refused"
+
+
+@pytest.mark.parametrize(
+    ("told_by_awx", "why"),
+    [
+        ({"events": (("runner_on_failed", LEDGER, ""),)}, "claim | Ask the ledger: no postgres://********@db/x at all"),
+        ({"events": (("runner_on_failed", LEDGER, ""), ("runner_on_failed", PASSED_OVER, ""))},
+         "claim | Ask the ledger: no postgres://********@db/x at all"),
+        ({"events": (("runner_on_failed", LEDGER, ""), ("runner_on_unreachable", AWAY, ""))}, "Look: ssh: no route to host"),
+        ({"events": (("runner_on_failed", HIDDEN, "fatal: [shop]: FAILED!"),)}, "Log in: fatal: [shop]: FAILED!"),
+        ({"events": (("runner_on_ok", LEDGER, ""),)}, ""),
+        ({"explanation": "Job terminated due to timeout"}, "Job terminated due to timeout"),
+        ({"traceback": TRACE}, "RuntimeError: token=******** of the registry is refused"),
+        ({"events": (("runner_on_unreachable", AWAY, ""),), "explanation": "lost", "processing_seconds": 0.05},
+         "Look: ssh: no route to host; lost"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("status", ["failed", "error"])
+def test_why_a_job_failed_is_told_without_its_secrets(awx, executor, status, told_by_awx, why):
+    awx.courses["db_pool"] = course(status, {}, **told_by_awx)
+    told = executor().play(ACT, threading.Event())
+    how = "published nothing about shop" if status == "failed" else "is error"
+    assert told.summary == f"AWX job {awx.launches[0]['id']} {how}{why and ': '}{why}"
+
+
+def test_where_awx_does_not_say_what_a_job_did_its_own_words_have_to_do(awx, executor):
+    awx.courses["db_pool"] = course("failed", {}, explanation="the node is gone")
+    awx.troubles = [Trouble("GET", "/job_events/", status=403, body='{"detail": "You may not."}')]
+    assert executor().play(ACT, threading.Event()).summary.endswith("about shop: the node is gone")
+
+
+def test_where_a_job_is_and_how_it_is_shown_while_it_goes_on(awx, executor):
+    lines: list[str] = []
+    awx.courses["db_pool"] = course("successful", published("resolved"))
+    told = executor().play(dataclasses.replace(ACT, tell=lines.append), threading.Event())
+    job = awx.launches[0]["id"]
+    address = f"{awx.url}/#/jobs/playbook/{job}/output"
+    assert lines == [f"AWX job {job} goes on: {address}"]
+    assert (told.result["awx_job"], told.result["awx_url"]) == (job, address)
+
+
+# ------------------------------------------------------------------ what AWX takes
+def test_a_variable_that_the_survey_refuses_is_said_before_the_launch(awx, executor):
+    with pytest.raises(OncallError) as raised:
+        executor(variables={"run_verify_seconds": "900", "run_max_risk": "some"}).play(ACT, threading.Event())
+    assert str(raised.value) == (
+        "the survey of the job template db_pool refuses run_max_risk: it has to be one of low, medium, high; "
+        "the survey of the job template db_pool refuses run_verify_seconds: it has to be a number, and is text"
+    )
+    assert awx.writes == []
+
+
+def test_awx_refuses_a_plan_that_is_a_list(awx, executor):
+    """What was sent before; the imitation answers as AWX 24.6.1 does."""
+    template = awx.named("job_templates", "db_pool")["id"]
+    asked = {"limit": "shop", "job_type": "run", "extra_vars": {"run_plan": ["p0"]}}
+    with pytest.raises(CallFailed, match=r"400: .*\[\"Value \['p0'\] for 'run_plan' expected to be a string.\"\]"):
+        executor()._api.one(f"/api/v2/job_templates/{template}/launch/", asked)
+
+
+def test_what_is_in_an_answer_of_awx_is_masked(awx, executor):
+    awx.troubles = [Trouble("POST", "/launch/", status=400, body='{"detail": "postgres://oncall:hunter2@db/x"}')]
+    with pytest.raises(OncallError, match=r"AWX did not launch it: .*\*{8}@db/x") as raised:
+        executor().play(ACT, threading.Event())
+    assert "hunter2" not in str(raised.value)
+
+
+def test_a_project_whose_update_failed_keeps_every_launch_away(awx, executor):
+    awx.named("projects", "runbooks of oncall")["status"] = "failed"
+    with pytest.raises(OncallError, match="Missing a revision to run due to failed project update"):
+        executor().play(ACT, threading.Event())
+
+
+@pytest.mark.parametrize(
+    ("role", "says"), [("", "AWX has 0 job templates db_pool"), ("Read", "answers 403: .*permission")]
+)
+def test_a_token_without_the_role(awx, executor, tmp_path, role, says):
+    template = awx.named("job_templates", "db_pool")["id"]
+    awx.people["token-of-serve"] = {("job_templates", template, role)} if role else set()
+    (tmp_path / "token").write_text("token-of-serve")
+    with pytest.raises(OncallError, match=says):
+        executor().play(ACT, threading.Event())
+    awx.people["token-of-serve"] = {("job_templates", template, "Execute")}
+    awx.courses["db_pool"] = course("failed", {}, events=(("runner_on_failed", AWAY, ""),))
+    assert executor().play(ACT, threading.Event()).summary.endswith("Look: ssh: no route to host")
+
+
+CHECKED = """
+inventories: ["shop,"]
+state_directory: state
+executor: awx
+awx: {{url: "{url}", token_file: token, organization: oncall}}
+runbooks:
+  cache: {{mode: "off"}}
+  db_pool:
+    mode: approve
+    variables:
+      run_max_risk: low
+      {variable}
+"""
+
+
+@pytest.mark.parametrize(
+    ("variable", "says"),
+    [
+        ("run_verify_seconds: 900", ""),
+        ('run_verify_seconds: "900"', r"serve.yml:12: runbooks.db_pool.variables.run_verify_seconds: "
+         "the survey of the job template db_pool refuses run_verify_seconds: it has to be a number, and is text"),
+        ("run_plan: [a, b]", r"serve.yml:12: runbooks.db_pool.variables.run_plan: .* has to be text, and is a list"),
+    ],
+)  # fmt: skip
+def test_a_check_of_the_settings_asks_awx_what_it_takes(awx, tmp_path, variable, says):
+    (tmp_path / "state").mkdir(mode=0o700)
+    (tmp_path / "token").write_text(TOKEN)
+    file = tmp_path / "serve.yml"
+    file.write_text(CHECKED.format(url=awx.url, variable=variable))
+    if not says:
+        assert "is right" in service.check(file)[0]
+    else:
+        with pytest.raises(OncallError, match=says):
+            service.check(file)
+    assert awx.writes == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"name": "another"}, r"serve.yml:8: runbooks.db_pool: AWX has 0 job templates db_pool"),
+        ({"ask_limit_on_launch": False}, "does not ask on launch: ask_limit_on_launch"),
+    ],
+)
+def test_a_check_names_a_job_template_that_does_not_fit(awx, tmp_path, changed, says):
+    (tmp_path / "state").mkdir(mode=0o700)
+    (tmp_path / "token").write_text(TOKEN)
+    awx.named("job_templates", "db_pool").update(changed)
+    file = tmp_path / "serve.yml"
+    file.write_text(CHECKED.format(url=awx.url, variable="run_verify_seconds: 1"))
+    with pytest.raises(OncallError, match=says):
+        service.check(file)
+    awx.stop()
+    with pytest.raises(OncallError, match="AWX does not say what it takes: "):
+        service.check(file)
+    awx.start()
+
+
 # ------------------------------------------------------------------ AWX does not answer
 ODD_ANSWERS = [
     Trouble("GET", "/jobs/", how="drop", times=3),
@@ -399,10 +619,9 @@ def test_what_was_not_begun_says_why(awx, executor, order, trouble):
 
 def test_a_survey_that_wants_an_answer_refuses_the_launch(awx, executor):
     template = awx.named("job_templates", "db_pool")
-    template["survey_enabled"] = True
     question = {"question_name": "why", "variable": "why", "type": "text", "required": True}
     awx.surveys[template["id"]] = {"name": "", "description": "", "spec": [question]}
-    with pytest.raises(OncallError, match=r"AWX did not launch it: .*'why' value missing"):
+    with pytest.raises(OncallError, match=r"refuses why: it is required, and is not given"):
         executor().play(ACT, threading.Event())
 
 
@@ -454,7 +673,7 @@ def test_a_job_that_is_another_than_was_asked_for_is_canceled(awx, executor, mon
     template = awx.named("job_templates", "db_pool")
     template.update({f"ask_{ask}_on_launch": False, "job_type": "run" if order is LOOK else "check"})
     awx.courses["db_pool"] = Course(FOR_EVER)
-    monkeypatch.setattr(AwxExecutor, "_template", lambda _self, _runbook: template["id"])
+    monkeypatch.setattr(AwxApi, "template", lambda _self, _runbook: template)
     told = executor(timeout_seconds=1).play(order, threading.Event())
     job = awx.launches[0]["id"]
     name = "extra_vars" if ask == "variables" else ask
@@ -469,7 +688,7 @@ def test_a_job_that_only_its_own_fields_give_away_is_canceled(awx, executor, lim
     awx.courses["db_pool"] = Course(FOR_EVER)
     playing = executor(timeout_seconds=1)
     template = awx.named("job_templates", "db_pool")
-    job = playing._call(f"/api/v2/job_templates/{template['id']}/launch/", {"limit": limit, "job_type": job_type})[
+    job = playing._api.one(f"/api/v2/job_templates/{template['id']}/launch/", {"limit": limit, "job_type": job_type})[
         "job"
     ]
     told_so = {"job": job, "ignored_fields": {}, "limit": limit, "job_type": job_type}
@@ -483,7 +702,7 @@ def test_another_job_than_was_asked_for_is_never_fine_even_where_it_ended_well(a
     template = awx.named("job_templates", "db_pool")
     template["ask_limit_on_launch"] = False
     awx.courses["db_pool"] = Course(((0.0, "successful"),), published("healthy", order.acts))
-    monkeypatch.setattr(AwxExecutor, "_template", lambda _self, _runbook: template["id"])
+    monkeypatch.setattr(AwxApi, "template", lambda _self, _runbook: template)
     assert executor().play(order, threading.Event()).outcome == INTERRUPTED
 
 
@@ -493,7 +712,7 @@ def test_a_job_that_goes_on_after_a_crash_is_found_again_and_followed(awx, execu
     before = executor()
     path = f"/api/v2/job_templates/{awx.named('job_templates', 'db_pool')['id']}/launch/"
     for order in (LOOK, ACT, Order("e2r1", "db_pool", "other", acts=True)):
-        before._call(path, before._asked(order))
+        before._api.one(path, before._asked(order))
     awx.add(
         "job_templates", **{**awx.named("job_templates", "db_pool"), "name": "cache", "ask_variables_on_launch": True}
     )
@@ -503,6 +722,16 @@ def test_a_job_that_goes_on_after_a_crash_is_found_again_and_followed(awx, execu
     assert (told.outcome, told.helped, told.result["awx_job"]) == ("resolved", {"db_pool": True}, awx.launches[1]["id"])
     assert len(awx.launches) == 3
     assert executor().take_up(Order("e1r3", "db_pool", "shop", acts=True), threading.Event()) is None
+
+
+def test_a_job_that_a_person_launched_again_is_not_the_one_of_the_run(awx, executor):
+    awx.courses["db_pool"] = course("successful", published("resolved"))
+    executor().play(ACT, threading.Event())
+    awx.courses["db_pool"] = Course(FOR_EVER)
+    again = executor()._api.one(f"/api/v2/jobs/{awx.launches[0]['id']}/relaunch/", {})
+    assert again["launch_type"] == "relaunch" and again["extra_vars"] == awx.launches[0]["extra_vars"]
+    told = executor().take_up(ACT, threading.Event())
+    assert (told.outcome, told.result["awx_job"]) == ("resolved", awx.launches[0]["id"])
 
 
 def test_a_job_is_looked_for_until_awx_answers(awx, executor, short):

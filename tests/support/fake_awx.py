@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """As much of AWX's REST API v2 as the collection awx.awx and ``oncall serve`` use, over real HTTP.
 
-It answers as AWX does where something is wrong: 401 without the token, 404 for what is not there, 405 for what cannot be
-done, 400 for a field that has to be given, for a filter or a playbook that is not known, for a survey that AWX would not
-take. A launch takes only what the template asks for, and names the rest in ``ignored_fields``.
+It answers as AWX 24.6.1 does where something is wrong: 401 without the token, 403 without the role, 404 for what is not there,
+405 for what cannot be done, 400 for a field that has to be given, for a filter or a playbook that is not known, for a survey
+that AWX would not take, or a launch that its survey or its project refuses. A launch takes only what the template asks for,
+and names the rest in ``ignored_fields``.
 """
 
 from __future__ import annotations
@@ -16,15 +17,23 @@ import re
 import socket
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+
+from ansible_collections.oncall.runbooks.tests.support.fake_awx_jobs import Course, Job
+from ansible_collections.oncall.runbooks.tests.support.fake_awx_surveys import answer_error, survey_error
 
 VERSION = "24.6.1"
 TOKEN = "token-of-the-fake-awx"
+FORBIDDEN = "You do not have permission to perform this action."
 NODE_LINKS = ("success_nodes", "failure_nodes", "always_nodes")
+# What else can be linked, and of which kind it is.
+LINKS = {"credentials": "credentials", "notification_templates_success": "notification_templates",
+         **dict.fromkeys(NODE_LINKS, "workflow_job_template_nodes")}  # fmt: skip
+BELOW = {"jobs": ("cancel", "relaunch", "job_events"), "project_updates": ("events",)}
 ASKS = ("inventory", "limit", "job_type", "scm_branch", "diff_mode", "verbosity", "variables")
 Item = dict[str, Any]
 
@@ -54,6 +63,7 @@ _SOURCE = {"description": "", "scm_branch": "", "credential": None, "execution_e
 KINDS = {
     "organizations": Kind("organization", ("name",), {"description": "", "default_environment": None}),
     "credentials": Kind("credential", ("name",), {"description": "", "organization": None}),
+    "notification_templates": Kind("notification_template", ("name", "organization"), {"description": ""}),
     "execution_environments": Kind(
         "execution_environment",
         ("name", "image"),
@@ -63,7 +73,7 @@ KINDS = {
         "project",
         ("name", "organization"),
         {**_SOURCE, "scm_type": "", "scm_url": "", "scm_update_on_launch": False, "default_environment": None,
-         "scm_revision": ""},
+         "scm_revision": "", "status": "never updated"},
         ("update",),
     ),
     "inventories": Kind(
@@ -82,7 +92,7 @@ KINDS = {
         "job_template",
         ("name", "project", "playbook"),
         {**_TEMPLATE, "job_type": "run", "execution_environment": None, "job_slice_count": 1, "timeout": 0},
-        ("survey_spec", "launch", "credentials"),
+        ("survey_spec", "launch", "credentials", "notification_templates_success"),
     ),
     "workflow_job_templates": Kind(
         "workflow_job_template", ("name",), {**_TEMPLATE, "organization": None}, ("survey_spec",)
@@ -98,11 +108,6 @@ KINDS = {
 }  # fmt: skip
 TEMPLATES = ("projects", "inventory_sources", "job_templates", "workflow_job_templates")
 UPDATES = {"projects": "project_updates", "inventory_sources": "inventory_updates"}
-# As awx/api/views: the type of a question, and that of its default.
-QUESTIONS = {
-    "text": str, "textarea": str, "password": str, "multiplechoice": str, "multiselect": str, "integer": int,
-    "float": float,
-}  # fmt: skip
 
 
 class Refused(Exception):
@@ -115,23 +120,6 @@ class Refused(Exception):
 
 def refuse(status: int, answer: str) -> Refused:
     return Refused(status, {"detail": answer})
-
-
-@dataclass
-class Course:
-    """How the next job of a template goes.
-
-    Attributes:
-        states: (seconds after the launch, the status from then on).
-        artifacts: of the job when it has ended by itself.
-        explanation: its ``job_explanation``.
-        canceling_seconds: how long it goes on after it was canceled; None for ever.
-    """
-
-    states: tuple[tuple[float, str], ...] = ((0, "pending"), (0.02, "running"), (0.06, "successful"))
-    artifacts: Any = field(default_factory=dict)
-    explanation: str = ""
-    canceling_seconds: float | None = 0.02
 
 
 @dataclass
@@ -163,6 +151,10 @@ class FakeAwx:
         # (method, path) of every request that changes something.
         self.writes: list[tuple[str, str]] = []
         self.launches: list[Item] = []
+        # Token -> the roles of a person: (kind, number, Read or Execute). TOKEN may do everything.
+        self.people: dict[str, set[tuple[str, int, str]]] = {}
+        # Why git does not answer; "" where it does.
+        self.git_fault = ""
         self._ids = itertools.count(1)
         self._lock = threading.RLock()
         self._released = threading.Event()
@@ -201,14 +193,15 @@ class FakeAwx:
         """Status and JSON."""
         parts = urlsplit(target)
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
-        found = re.fullmatch(r"/api/v2/(?:([a-z_]+)/)?(?:(\d+)/)?(?:([a-z_]+)/)?", parts.path)
+        found = re.fullmatch(r"/api/v2/(?:([a-z_]+)/)?(?:(\d+|[^/]*\+\+[^/]*)/)?(?:([a-z_]+)/)?", parts.path)
         if not found:
             raise refuse(404, "The requested resource could not be found.")
-        kind, number, below = found[1], int(found[2] or 0), found[3]
-        if kind != "ping" and token != TOKEN:
+        kind, name, below = found[1], found[2] or "", found[3]
+        if kind != "ping" and token != TOKEN and token not in self.people:
             raise refuse(
                 401, "Authentication credentials were not provided. To establish a login session, visit /api/login/."
             )
+        number = int(name) if name.isdigit() else self._named(kind, unquote(name)) if name else 0
         sent = {}
         if body:
             try:
@@ -220,10 +213,35 @@ class FakeAwx:
         with self._lock:
             if method not in ("GET", "OPTIONS"):
                 self.writes.append((method, parts.path))
-            return self._route(method, kind, number, below, query, sent)
+            return self._route(method, kind, number, below, query, sent, token or "")
+
+    def _named(self, kind: str | None, name: str) -> int:
+        """The item of a named URL, ``name++organization``."""
+        plain, _, organization = name.partition("++")
+        of = {one["id"] for one in self.items["organizations"].values() if one["name"] == organization}
+        # Of a credential such a URL names the type as well.
+        for item in self.items.get(kind or "", {}).values() if kind != "credentials" else ():
+            if item.get("name") == plain and item.get("organization") in of:
+                return int(item["id"])
+        raise refuse(404, f"No {_class(kind or '')} matches the given query.")
+
+    def may(self, token: str, kind: str, item: Item, role: str) -> bool:
+        """Whether a person has a role, Read or Execute, on an item; on a job, that of its template."""
+        if token == TOKEN:
+            return True
+        on = ("job_templates", item["job_template"]) if kind == "jobs" else (kind, item["id"])
+        has = {of for *where, of in self.people[token] if tuple(where) == on}
+        return bool(has & ({"Execute"} if role == "Execute" else {"Read", "Execute"}))
 
     def _route(
-        self, method: str, kind: str | None, number: int, below: str | None, query: dict[str, str], sent: Item
+        self,
+        method: str,
+        kind: str | None,
+        number: int,
+        below: str | None,
+        query: dict[str, str],
+        sent: Item,
+        token: str,
     ) -> tuple[int, Any]:
         if kind in ("ping", "config") and not number:
             _allow(method, "GET")
@@ -235,7 +253,9 @@ class FakeAwx:
         if kind == "unified_job_templates" and not number:
             _allow(method, "GET")
             several = [item for name in TEMPLATES for item in self.items[name].values()]
-            return 200, _listed([self._shown_template(item) for item in several], query)
+            return 200, _listed(
+                [self._shown_template(item) for item in several], query, "/api/v2/unified_job_templates/"
+            )
         if kind not in self.items:
             raise refuse(404, "The requested resource could not be found.")
         if not number:
@@ -243,18 +263,27 @@ class FakeAwx:
                 _allow(method, "GET")
             _allow(method, "GET", "POST")
             if method == "POST":
+                if token != TOKEN:
+                    raise refuse(403, FORBIDDEN)
                 return 201, self._shown(kind, self._make(kind, sent))
-            return 200, _listed([self._shown(kind, item) for item in self.items[kind].values()], query)
+            seen = [item for item in self.items[kind].values() if self.may(token, kind, item, "Read")]
+            return 200, _listed([self._shown(kind, item) for item in seen], query, f"/api/v2/{kind}/")
         if number not in self.items[kind]:
-            raise refuse(404, "Not found.")
+            raise refuse(404, f"No {_class(kind)} matches the given query.")
         item = self.items[kind][number]
+        role = "Execute" if below in ("launch", "cancel", "relaunch") and method == "POST" else "Read"
+        if not self.may(token, kind, item, role) or (
+            method not in ("GET", "OPTIONS") and role == "Read" and token != TOKEN
+        ):
+            raise refuse(403, FORBIDDEN)
         if below is None:
             return self._detail(method, kind, item, sent)
-        if below not in (KINDS[kind].related if kind in KINDS else ("cancel",) if kind == "jobs" else ()):
+        if below not in (KINDS[kind].related if kind in KINDS else BELOW.get(kind, ())):
             raise refuse(404, "The requested resource could not be found.")
-        return getattr(self, f"_{below}" if below not in (*NODE_LINKS, "credentials") else "_linked")(
-            method, kind, item, sent, below
-        )
+        if below in ("events", "job_events"):
+            _allow(method, "GET")
+            return 200, _listed(item["events"](), query, f"/api/v2/{kind}/{number}/{below}/")
+        return getattr(self, f"_{below}" if below not in LINKS else "_linked")(method, kind, item, sent, below)
 
     def _detail(self, method: str, kind: str, item: Item, sent: Item) -> tuple[int, Any]:
         if kind not in KINDS:
@@ -262,8 +291,11 @@ class FakeAwx:
             return 200, self._shown(kind, item)
         _allow(method, "GET", "PATCH", "DELETE")
         if method == "PATCH":
+            before = item.get("scm_url"), item.get("scm_branch")
             self._check(kind, {**item, **_known(kind, sent)}, item["id"])
             item.update(_known(kind, sent))
+            if kind == "projects" and before != (item["scm_url"], item["scm_branch"]):
+                self._update_of(kind, item)
         if method == "DELETE":
             del self.items[kind][item["id"]]
             return 204, None
@@ -280,7 +312,7 @@ class FakeAwx:
         item["id"] = next(self._ids)
         self.items[kind][item["id"]] = item
         if kind == "projects" and item["scm_url"]:
-            item["current_update"] = self._update_of(kind, item)["id"]
+            self._update_of(kind, item)
         return item
 
     def _check(self, kind: str, item: Item, number: int) -> None:
@@ -318,10 +350,16 @@ class FakeAwx:
         url = f"/api/v2/{kind}/{item['id']}/"
         related = {name: f"{url}{name}/" for name in KINDS[kind].related}
         summary: Item = {}
-        shown = {name: value for name, value in item.items() if name not in ("playbook_files", "current_update")}
-        update = item.get("current_update")
-        if update and self.items["project_updates"][update]["shown"]()["status"] != "successful":
-            summary["current_update"] = {"id": update}
+        shown = {
+            name: value
+            for name, value in item.items()
+            if name not in ("playbook_files", "current_update", "last_update")
+        }
+        if update := item.get("last_update") if kind == "projects" else None:
+            state = self.items["project_updates"][update]["shown"]()["status"]
+            related["last_update"] = f"/api/v2/project_updates/{update}/"
+            summary |= {"current_update": {"id": update}} if state == "running" else {}
+            shown |= {"status": item["status"], "scm_revision": item["scm_revision"]}
         if kind == "job_templates":
             # Read only: that of its project.
             shown["organization"] = self.items["projects"][item["project"]]["organization"]
@@ -346,18 +384,28 @@ class FakeAwx:
 
     def _update_of(self, kind: str, item: Item) -> Item:
         began, number = time.monotonic(), next(self._ids)
-        of = UPDATES[kind]
+        of, fault = UPDATES[kind], self.git_fault if kind == "projects" else ""
 
         def shown() -> Item:
             over = time.monotonic() - began > 0.05
-            if over and kind == "projects":
-                item.update(playbook_files=self.playbooks, scm_revision="0" * 40)
+            status = ("failed" if fault else "successful") if over else "running"
+            if over and kind == "projects" and item["last_update"] == number:
+                item["status"] = status
+                if not fault:
+                    item.update(playbook_files=self.playbooks, scm_revision="0" * 40)
             return {
-                "id": number, "type": of[:-1], "url": f"/api/v2/{of}/{number}/", "failed": False,
-                "status": "successful" if over else "running", "finished": _now() if over else None,
+                "id": number, "type": of[:-1], "url": f"/api/v2/{of}/{number}/", "failed": bool(over and fault),
+                "status": status, "finished": _now() if over else None,
             }  # fmt: skip
 
-        self.items[of][number] = {"id": number, "shown": shown}
+        def events() -> list[Item]:
+            data = {"task": "Update project using git", "res": {"msg": fault}}
+            one = {"id": 1, "type": "project_update_event", "event": "runner_on_failed", "counter": 1, "failed": True,
+                   "event_data": data, "stdout": f"fatal: [localhost]: FAILED! => {data}"}  # fmt: skip
+            return [one] if shown()["failed"] else []
+
+        item["last_update"] = number
+        self.items[of][number] = {"id": number, "shown": shown, "events": events}
         return self.items[of][number]
 
     def _survey_spec(self, method: str, _kind: str, item: Item, sent: Item, _below: str) -> tuple[int, Any]:
@@ -374,7 +422,7 @@ class FakeAwx:
 
     def _linked(self, method: str, kind: str, item: Item, sent: Item, below: str) -> tuple[int, Any]:
         _allow(method, "GET", "POST")
-        of = kind if below in NODE_LINKS else below
+        of = LINKS[below]
         links = self.links.setdefault((kind, item["id"], below), [])
         if method == "GET":
             return 200, _listed([self._shown(of, self.items[of][number]) for number in links], {})
@@ -411,12 +459,11 @@ class FakeAwx:
         wrong = []
         for question in survey.get("spec", ()):
             name = question["variable"]
-            if name not in variables:
-                wrong += [f"'{name}' value missing"] if question["required"] else []
-            elif message := _answer_error(question, variables.pop(name)):
+            if message := answer_error(question, variables):
                 wrong.append(message)
-            else:
-                kept[name] = (json.loads(given) if isinstance(given, str) else given)[name]
+                variables.pop(name, None)
+            elif name in variables:
+                kept[name] = variables.pop(name)
         if wrong:
             errors["variables_needed_to_start"] = wrong
         if template["ask_variables_on_launch"]:
@@ -432,40 +479,41 @@ class FakeAwx:
         if method == "GET":
             return 200, {name: item[name] for name in item if name.startswith("ask_")}
         taken, ignored, errors = self._accept(item, sent)
+        project = self.items["projects"].get(item["project"], {})
+        if project.get("status") in ("failed", "error") and not project["scm_update_on_launch"]:
+            errors["playbook"] = ["Missing a revision to run due to failed project update."]
         if errors:
             raise Refused(400, errors)
-        number = next(self._ids)
-        course, began, created = self.courses.get(item["name"], Course()), time.monotonic(), _now()
         template_vars = json.loads(item["extra_vars"] or "{}")
         job = {name: taken.get(name, item[name]) for name in ("limit", "job_type", "inventory")}
-        job |= {"id": number, "name": item["name"], "job_template": item["id"], "created": created, "type": "job"}
-        job |= {"extra_vars": json.dumps({**template_vars, **taken.get("extra_vars", {})}), "canceled_at": None}
+        job |= {"name": item["name"], "job_template": item["id"], "launch_type": "manual"}
+        job |= {"extra_vars": json.dumps({**template_vars, **taken.get("extra_vars", {})})}
+        made = self._begin(job)
+        return 201, {"job": made["id"], "ignored_fields": ignored, **made}
 
-        def shown() -> Item:
-            status = [status for after, status in course.states if time.monotonic() - began >= after][-1]
-            if job["canceled_at"] is not None and course.canceling_seconds is not None:
-                over = time.monotonic() - job["canceled_at"] >= course.canceling_seconds
-                status = "canceled" if over else "running"
-            by_itself = status in ("successful", "failed")
-            return {
-                **{name: value for name, value in job.items() if name not in ("canceled_at", "shown")},
-                "url": f"/api/v2/jobs/{number}/", "status": status, "failed": status in ("failed", "error", "canceled"),
-                "artifacts": course.artifacts if by_itself else {}, "job_explanation": course.explanation,
-                "related": {"cancel": f"/api/v2/jobs/{number}/cancel/"},
-            }  # fmt: skip
-
-        self.items["jobs"][number] = {**job, "shown": shown, "job": job}
+    def _begin(self, fields: Item) -> Item:
+        number = next(self._ids)
+        job = {
+            **fields, "id": number, "type": "job", "created": _now(), "url": f"/api/v2/jobs/{number}/",
+            "related": {name: f"/api/v2/jobs/{number}/{name}/" for name in BELOW["jobs"]},
+        }  # fmt: skip
+        made = Job(job, self.courses.get(fields["name"], Course()))
+        self.items["jobs"][number] = {**job, "shown": made.shown, "events": made.events, "made": made}
         self.launches.append(job)
-        return 201, {"job": number, "ignored_fields": ignored, **shown()}
+        return made.shown()
+
+    def _relaunch(self, method: str, _kind: str, item: Item, _sent: Item, _below: str) -> tuple[int, Any]:
+        """With the same variables, the approved plan and the mark of its run among them."""
+        _allow(method, "GET", "POST")
+        same = {name: item[name] for name in ("name", "job_template", "limit", "job_type", "inventory", "extra_vars")}
+        return (201, self._begin({**same, "launch_type": "relaunch"})) if method == "POST" else (200, {})
 
     def _cancel(self, method: str, _kind: str, item: Item, _sent: Item, _below: str) -> tuple[int, Any]:
         _allow(method, "GET", "POST")
-        can = item["shown"]()["status"] in ("pending", "waiting", "running")
         if method == "GET":
-            return 200, {"can_cancel": can}
-        if not can:
+            return 200, {"can_cancel": item["shown"]()["status"] in ("new", "pending", "waiting", "running")}
+        if not item["made"].cancel():
             raise refuse(405, 'Method "POST" not allowed.')
-        item["job"]["canceled_at"] = item["job"]["canceled_at"] or time.monotonic()
         return 202, None
 
     # ------------------------------------------------------------------ trouble
@@ -482,51 +530,6 @@ class FakeAwx:
         self._released.wait(30)
 
 
-def survey_error(spec: Item) -> str:
-    """Why AWX would not take a survey; "" where it would."""
-    for name, wanted in (("name", str), ("description", str), ("spec", list)):
-        if not isinstance(spec.get(name), wanted):
-            return f"Field '{name}' is missing from survey spec."
-    if not spec["spec"]:
-        return "'spec' doesn't contain any items."
-    seen = set()
-    for index, question in enumerate(spec["spec"]):
-        for name in ("type", "question_name", "variable", "required"):
-            if not isinstance(question.get(name), bool if name == "required" else str):
-                return f"'{name}' missing from survey question {index}"
-        kind = QUESTIONS.get(question["type"])
-        if kind is None:
-            return f"'{question['type']}' in survey question {index} is not one of the allowed question types."
-        if question["variable"] in seen:
-            return f"'variable' '{question['variable']}' duplicated in survey question {index}."
-        seen.add(question["variable"])
-        if question.get("default", "") != "" and not isinstance(question["default"], kind):
-            return f"Default value of question {index} expected to be {kind.__name__}."
-        if [name for name in ("min", "max") if question.get(name) is not None and type(question[name]) is not int]:
-            return f"The min or max limit in survey question {index} expected to be integer."
-        if question["type"] in ("multiplechoice", "multiselect") and "choices" not in question:
-            return f"Survey question {index} of type {question['type']} must specify choices."
-    return ""
-
-
-def _answer_error(question: Item, value: Any) -> str:
-    name, kind = question["variable"], question["type"]
-    if kind in ("text", "textarea", "password"):
-        if not isinstance(value, str):
-            return f"Value {value} for '{name}' expected to be a string."
-        if len(value) < (question.get("min") or 0):
-            return f"'{name}' value {value} is too small"
-        if question.get("max") is not None and len(value) > question["max"]:
-            return f"'{name}' value {value} is too large"
-    elif kind == "integer" and type(value) is not int:
-        return f"Value {value} for '{name}' expected to be an integer."
-    elif kind == "float" and type(value) not in (int, float):
-        return f"Value {value} for '{name}' expected to be a numeric type."
-    elif kind == "multiplechoice" and value not in question["choices"].splitlines():
-        return f"Value {value} for '{name}' expected to be one of {question['choices'].splitlines()}."
-    return ""
-
-
 def _known(kind: str, sent: Item) -> Item:
     """What AWX takes of an item; it passes over the rest without a word."""
     return {name: value for name, value in sent.items() if name in (*KINDS[kind].required, *KINDS[kind].defaults)}
@@ -541,34 +544,46 @@ def _now() -> str:
     return datetime.now(timezone.utc).isoformat().replace("+00:00", "Z")
 
 
-def _listed(items: list[Item], query: dict[str, str]) -> Item:
+def _class(kind: str) -> str:
+    """What AWX calls the model of a kind."""
+    item = KINDS[kind].item if kind in KINDS else kind[:-1]
+    return "".join(part.title() for part in item.split("_"))
+
+
+def _listed(items: list[Item], query: dict[str, str], path: str = "") -> Item:
     """A page of what a query is about."""
     all_of: list[tuple[str, str]] = []
     either: list[tuple[str, str]] = []
     for name, value in query.items():
         if name in ("page", "page_size", "order_by"):
             continue
-        plain = name.removeprefix("or__")
-        if items and plain not in items[0] and plain != "organization__name":
-            raise refuse(400, f"{items[0]['type']} has no field named '{plain}'")
-        if name != plain:
-            either.append((plain, value))
-        else:
-            all_of.append((plain, value))
-    found = [item for item in items if all(_text(item, name) == value for name, value in all_of)]
+        field, _, how = name.removeprefix("or__").partition("__")
+        if (items and field not in items[0]) or how not in ("", "in", "name", "isnull"):
+            raise refuse(400, f"{_class(items[0]['type'] + 's') if items else 'It'} has no field named '{field}'")
+        (either if name.startswith("or__") else all_of).append((name.removeprefix("or__"), value))
+    found = [item for item in items if all(_fits(item, name, value) for name, value in all_of)]
     if either:
-        found = [item for item in found if any(_text(item, name) == value for name, value in either)]
+        found = [item for item in found if any(_fits(item, name, value) for name, value in either)]
     if order := query.get("order_by"):
         found.sort(key=lambda item: item[order.lstrip("-")], reverse=order.startswith("-"))
     size, page = min(int(query.get("page_size", 25)), 200), int(query.get("page", 1))
     shown = found[(page - 1) * size : page * size]
-    return {"count": len(found), "next": None if page * size >= len(found) else "?", "previous": None, "results": shown}
+    if page > 1 and not shown:
+        raise refuse(404, "Invalid page.")
+    more = f"{path}?{urlencode({**query, 'page': page + 1})}" if page * size < len(found) else None
+    return {"count": len(found), "next": more, "previous": None, "results": shown}
 
 
-def _text(item: Item, name: str) -> str:
-    of_it = name == "organization__name"
-    value = item["summary_fields"].get("organization", {}).get("name") if of_it else item.get(name)
-    return "" if value is None else str(value)
+def _fits(item: Item, name: str, value: str) -> bool:
+    field, _, how = name.partition("__")
+    if how == "name":
+        return bool(item["summary_fields"].get(field, {}).get("name") == value)
+    has = item.get(field)
+    if how == "isnull":
+        return (has is None) == (value.lower() in ("true", "1", "yes"))
+    if isinstance(has, bool):
+        return has == (value.lower() in ("true", "1", "yes"))
+    return ("" if has is None else str(has)) in (value.split(",") if how == "in" else [value])
 
 
 class _Server(ThreadingHTTPServer):
