@@ -45,6 +45,10 @@ NEEDS_A_PERSON = (UNRESOLVED, BLOCKED, ADVISED, UNKNOWN)
 
 State = dict[str, Any]
 
+# As a person, a program or a workflow launches a job: with an approval of now. AWX launches a job again, or by its schedule,
+# with the variables of then.
+_LAUNCHED_ANEW = ("", "manual", "workflow")
+
 
 def begin(diagnosis: Mapping[str, Any], options: Mapping[str, Any]) -> State:
     """What to do about a first diagnosis.
@@ -52,8 +56,9 @@ def begin(diagnosis: Mapping[str, Any], options: Mapping[str, Any]) -> State:
     Args:
         diagnosis: as the action plugin ``diagnosis`` returns it.
         options: ``check`` (bool), ``until``, ``max_risk``, ``plan`` (hashes approved, a list), ``needs_plan`` (bool:
-            act on an approved plan only), ``host`` (act on no other; "" for any), ``may_act`` (runbooks, or ``all``),
-            ``override`` and ``above`` (the runbooks that handed over to this one).
+            act on an approved plan only), ``launched`` (how AWX launched the job; "" outside of AWX), ``host`` (act on no
+            other; "" for any), ``may_act`` (runbooks, or ``all``), ``override`` and ``above`` (the runbooks that handed over
+            to this one).
     """
     state = dict(_fresh(diagnosis), override=override_of(options["override"]), above=list(options["above"]))
     if diagnosis["status"] == UNKNOWN:
@@ -124,6 +129,11 @@ def _guarded(
         reason = f"{diagnosis['runbook']} may not act in this run (run_may_act); its plan is {plan['hash']}"
         return _blocked(state, "may_act", reason)
     approved = options["plan"]
+    if (approved or options["needs_plan"]) and options["launched"] not in _LAUNCHED_ANEW:
+        reason = f"an approval holds for one launch, and how AWX launched this job is {options['launched']!r}"
+        return _blocked(
+            state, "plan", f"{reason}; launch it anew, and approve the plan of then, which is now {plan['hash']}"
+        )
     if options["needs_plan"] and not approved:
         return _blocked(state, "plan", f"no approved plan was given; the plan now is {plan['hash']}")
     if approved and plan["hash"] not in approved:

@@ -22,6 +22,7 @@ OPTIONS = {
     "plan": [],
     "override": "",
     "needs_plan": False,
+    "launched": "",
     "host": "",
     "may_act": ["all"],
     "above": [],

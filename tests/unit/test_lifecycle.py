@@ -16,6 +16,7 @@ OPTIONS = {
     "plan": [],
     "override": "",
     "needs_plan": False,
+    "launched": "",
     "host": "",
     "may_act": ["all"],
     "above": [],
@@ -95,6 +96,15 @@ FOUND = [
     (diagnosis([A]), {"plan": ["pb"]}, "blocked", "plan"),
     (diagnosis([A]), {"plan": ["pb"], "override": "incident 7"}, "blocked", "plan"),
     (diagnosis([A]), {"needs_plan": True}, "blocked", "plan"),
+    *((diagnosis([A]), {"plan": ["pa"], "launched": anew}, "", "") for anew in ("manual", "workflow")),
+    *(
+        (diagnosis([A]), {"plan": ["pa"], "launched": again}, "blocked", "plan")
+        for again in ("relaunch", "scheduled", "callback")
+    ),
+    (diagnosis([A]), {"needs_plan": True, "plan": ["pa"], "launched": "relaunch"}, "blocked", "plan"),
+    (diagnosis([A]), {"plan": ["pa"], "launched": "relaunch", "override": "incident 7"}, "blocked", "plan"),
+    (diagnosis([A]), {"launched": "scheduled"}, "", ""),
+    (diagnosis([A]), {"plan": ["pa"], "launched": "relaunch", "check": True}, "planned", ""),
     (diagnosis([A]), {"host": "another"}, "blocked", "host"),
     (diagnosis([A]), {"needs_plan": True, "plan": ["pa"]}, "", ""),
     (diagnosis([A]), {"may_act": ["q", "r"]}, "", ""),

@@ -215,10 +215,12 @@ def test_text_from_outside_is_one_line():
     ("result", "says"),
     [
         ("", "planned: a b"),
-        ({"awx_job": 7}, '{"awx_job": 7}'),
+        ({"awx_job": 7}, "  job       7 in AWX: its address is not known"),
+        ({"awx_job": 7, "awx_url": "https://awx.example/#/jobs/playbook/7/output"},
+         "  job       7 in AWX: https://awx.example/#/jobs/playbook/7/output"),
         ({"hosts": [{"host": "shop", "runs": "\x1b[31m"}]}, '"hosts"'),
     ],
-)
+)  # fmt: skip
 def test_an_episode_is_shown_whatever_is_known_of_it(capsys, result, says):
     told = {
         "id": "0123456789abcdef0123", "runbook": "cache", "host": "shop", "alert": {"labels": {"a": "\x1b[31m\nred"}},
@@ -230,6 +232,22 @@ def test_an_episode_is_shown_whatever_is_known_of_it(capsys, result, says):
     out = capsys.readouterr().out
     assert says in out and "\x1b" not in out
     assert out.splitlines()[-1] == "to have exactly this done: oncall approve 0123456789ab"
+
+
+@pytest.mark.parametrize("awx", [{}, {"awx_job": 7, "awx_url": "https://awx.example/#/jobs/playbook/7/output"}])
+def test_a_run_in_awx_has_no_record_here_and_no_advice_about_one(capsys, awx):
+    host = {"host": "shop", "outcome": "healthy", "summary": "it answers", "runs": []}
+    ended = {"runbook": "cache", "mode": "check", "status": "ended", "started_at": 1.0, "seconds": 2.0, "hosts": [host]}
+    told = {
+        "id": "0123456789abcdef0123", "runbook": "cache", "host": "shop", "alert": {}, "mode": "suggest", "state": "ended",
+        "until": None, "received_at": 1.0, "seen_at": 1.0, "resolved_at": None, "reason": "", "outcome": "healthy",
+        "summary": "it answers", "note": "", "result": {**ended, **awx},
+    }  # fmt: skip
+    display.episode(told, [])
+    out = capsys.readouterr().out
+    assert "shop  healthy" in out
+    assert ("record: none could be written" in out) == (not awx)
+    assert ("7 in AWX: https://awx.example/#/jobs/playbook/7/output" in out) == bool(awx)
 
 
 def test_a_run_that_lost_its_program_is_not_cut_off_by_the_next_one(tmp_path, monkeypatch):

@@ -80,6 +80,8 @@ GONE = Ending(CUT_OFF, "cut off")
         pytest.param(False, None, 0, "ended", "healthy", "healthy", "healthy", [False], id="looked"),
         pytest.param(True, None, 0, "ended", "interrupted", "interrupted", "interrupted", [False], id="nobody knows"),
         pytest.param(True, Ending("unknown", "?"), 0, "ended", "interrupted", "interrupted", "interrupted", [False], id="unknown"),
+        pytest.param(True, Ending("unknown", "the job never began", nothing_ran=True), 0, "ended", "unknown", "unknown", "unknown", [],
+                     id="nothing ran"),
         pytest.param(True, Ending("resolved", "."), 0, "ended", "resolved", "resolved", "resolved", [], id="went on elsewhere"),
         pytest.param(True, GONE, 0, "queued", "", CUT_OFF, CUT_OFF, [], id="had not acted"),
         pytest.param(True, GONE, MOST_CUT_OFF - 2, "queued", "", CUT_OFF, CUT_OFF, [], id="not for the last time"),
@@ -200,3 +202,27 @@ def test_one_that_broke_in_the_midst_may_have_acted(tmp_path, acts, outcome):
         assert "Too many open files" in episode["summary"]
     finally:
         store.close()
+
+
+def test_what_an_executor_tells_is_in_the_episode_while_the_run_goes_on_and_its_waiting_is_not_the_runs_time(tmp_path):
+    store = new_store(tmp_path / "state")
+    seen: list[str] = []
+    seconds: list[float] = []
+
+    class Waits:
+        def play(self, order, _cancel):
+            order.tell("AWX job 7 goes on: https://awx.example/7")
+            seen.append(store.episode("e")["reason"])
+            return Ending("healthy", "Redis answers", queued_seconds=1_000_000.0)
+
+    player = Player(store, Waits, "one", ROUTES.get, lambda *_asked: (), lambda *told: seconds.append(told[2]))
+    try:
+        store.sort([], [{**EPISODE, "mode": "suggest", "stage": "check"}], [], [], {})
+        with store.decision() as decision:
+            run = decision.admit(decision.waiting(first(store, 1))[0], "one", 200.0)
+        player.conclude(run, player.play(run))
+        episode = store.episode("e")
+    finally:
+        store.close()
+    assert seen == ["AWX job 7 goes on: https://awx.example/7"]
+    assert (episode["reason"], episode["summary"], seconds) == ("", "Redis answers", [0.0])
