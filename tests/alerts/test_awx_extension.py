@@ -18,12 +18,19 @@ from plays import Started
 REPOSITORY = Path(__file__).resolve().parents[2]
 # Not all of them: each costs seven calls of modules.
 RUNBOOKS = ("latency",)
-PLAYBOOKS = (*(f"playbooks/{name}.yml" for name in RUNBOOKS), "extensions/awx/remediate.yml")
+PLAYBOOKS = (
+    *(f"playbooks/{name}.yml" for name in RUNBOOKS),
+    *(f"extensions/awx/{name}.yml" for name in ("remediate", "tell")),
+)
 GIVEN = {
     "awx_scm_url": "https://git.example.com/runbooks.git",
     "awx_execution_environment_image": "registry.example.com/oncall-runbooks",
-    "awx_inventories": [{"name": "production", "source_path": "inventories/production"}, {"name": "staging"}],
-    "awx_credentials": ["ssh of oncall"],
+    "awx_inventories": [
+        {"name": "production", "source_path": "production", "source_project": "our inventories++others"},
+        {"name": "staging"},
+    ],
+    "awx_credentials": ["ssh of oncall", "vault++"],
+    "awx_notifications": ["chat"],
 }
 
 
@@ -40,7 +47,15 @@ def extension(tmp_path_factory):
 @pytest.fixture(scope="module")
 def awx():
     server = FakeAwx(PLAYBOOKS)
-    server.add("credentials", name="ssh of oncall")
+    # Another organization has the same names.
+    ours, others = (server.add("organizations", name=name)["id"] for name in ("oncall", "others"))
+    for organization in (others, ours):
+        server.add("credentials", name="ssh of oncall", organization=organization)
+        server.add("notification_templates", name="chat", organization=organization)
+    server.add("credentials", name="vault")
+    server.add("inventories", name="production", organization=others)
+    server.add("projects", name="our inventories", organization=others)
+    server.add("projects", name="oncall-runbooks", organization=others)
     yield server
     server.stop()
 
@@ -84,11 +99,11 @@ def test_what_is_missing_is_said_before_anything_is_asked(configure):
 def test_a_wrong_token_changes_nothing(configure, awx):
     said, writes = configure(code=2, token="wrong", **GIVEN)
     assert "Invalid authentication credentials" in said
-    assert writes == [] and not awx.items["organizations"]
+    assert writes == [] and not awx.items["job_templates"]
 
 
 def test_from_nothing_to_everything_and_no_further(configure, awx):
-    said, writes = configure("--check", **GIVEN)
+    said, writes = configure("--check", awx_organization="new", **GIVEN)
     assert writes == [] and "changed=1 " in said
 
     _said, writes = configure(**GIVEN)
@@ -99,26 +114,86 @@ def test_from_nothing_to_everything_and_no_further(configure, awx):
     template, workflow = awx.named("job_templates", "latency"), awx.named("workflow_job_templates", "latency_workflow")
     template["ask_limit_on_launch"] = False
     awx.surveys[workflow["id"]]["spec"].pop()
+    nodes = {one["identifier"]: one["id"] for one in awx.items["workflow_job_template_nodes"].values()}
+    # It would act without an approval.
+    awx.links["workflow_job_template_nodes", nodes["diagnose"], "always_nodes"] = [nodes["remediate"]]
+    awx.links["workflow_job_template_nodes", nodes["tell"], "failure_nodes"] = [nodes["remediate"]]
     said, writes = configure(**GIVEN)
-    assert "changed=2 " in said
+    assert "changed=4 " in said
     assert writes == [
         ("PATCH", f"/api/v2/job_templates/{template['id']}/"),
         ("POST", f"/api/v2/workflow_job_templates/{workflow['id']}/survey_spec/"),
+        ("POST", f"/api/v2/workflow_job_template_nodes/{nodes['tell']}/failure_nodes/"),
+        ("POST", f"/api/v2/workflow_job_template_nodes/{nodes['diagnose']}/always_nodes/"),
     ]
     _made_as_documented(awx)
 
 
+def test_what_is_named_and_not_there_is_said_in_one_line(configure):
+    inventories = [{"name": "production", "source_path": "x", "source_project": "their inventories"}]
+    given = {"awx_inventories": inventories, "awx_credentials": ["ssh of oncall++nobody"], "awx_scm_credential": "git"}
+    said, writes = configure(code=2, **{**GIVEN, **given})
+    assert (
+        "AWX does not have the credential 'ssh of oncall' of the organization 'nobody', nor the credential 'git' of the organization "
+        "'oncall', nor the project 'their inventories' of the organization 'oncall'. Make it there"
+    ) in said
+    assert writes == []
+
+
+def test_a_project_that_cannot_be_updated_is_told_at_the_end(configure, awx):
+    """After everything else was made: what AWX had read before stays."""
+    awx.git_fault = "fatal: unable to access: Could not resolve host: git.example.com"
+    survey_of = awx.named("workflow_job_templates", "latency_workflow")["id"]
+    awx.surveys[survey_of]["spec"].pop()
+    said, _writes = configure(code=2, **{**GIVEN, "awx_scm_branch": "v2"})
+    assert f"the project oncall-runbooks could not be updated: {awx.git_fault}. What AWX had read before stays" in said
+    assert awx.surveys[survey_of] == survey("latency", workflow=True)
+    # Again, with nothing to change: it is still told.
+    said, writes = configure(code=2, **{**GIVEN, "awx_scm_branch": "v2"})
+    assert awx.git_fault in said and writes == []
+    awx.git_fault = ""
+    configure(**GIVEN)
+
+
+def test_a_project_that_was_never_read_ends_it_with_the_reason(configure, awx):
+    awx.git_fault = "fatal: Authentication failed"
+    said, _writes = configure(code=2, **{**GIVEN, "awx_project": "never-read"})
+    awx.git_fault = ""
+    assert f"the project never-read could not be updated: {'fatal: Authentication failed'}." in said
+    assert "Make the inventories" not in said
+
+
+def of(awx: FakeAwx, kind: str, name: str) -> dict:
+    """The one of our organization."""
+    ours = awx.named("organizations", "oncall")["id"]
+    (item,) = (one for one in awx.items[kind].values() if (one["name"], one["organization"]) == (name, ours))
+    return item
+
+
 def _made_as_documented(awx: FakeAwx) -> None:
-    organization, project = awx.named("organizations", "oncall"), awx.named("projects", "oncall-runbooks")
+    organization = awx.named("organizations", "oncall")
+    project = of(awx, "projects", "oncall-runbooks")
     image = awx.named("execution_environments", "oncall-runbooks")
-    production = awx.named("inventories", "production")
+    production = of(awx, "inventories", "production")
     assert (project["scm_url"], project["scm_update_on_launch"]) == (GIVEN["awx_scm_url"], False)
     assert (project["organization"], project["default_environment"]) == (organization["id"], image["id"])
     assert image["image"] == GIVEN["awx_execution_environment_image"]
     assert {item["name"] for item in awx.items["inventories"].values()} == {"production", "staging"}
+    told = awx.named("job_templates", "oncall_tell")
+    assert (told["playbook"], told["inventory"], told["limit"]) == (
+        "extensions/awx/tell.yml", production["id"], "no-host-was-named",
+    )  # fmt: skip
+    assert {key for key, value in told.items() if key.startswith("ask_") and value} == {
+        "ask_inventory_on_launch", "ask_limit_on_launch",
+    }  # fmt: skip
+    assert awx.links["job_templates", told["id"], "notification_templates_success"] == [
+        of(awx, "notification_templates", "chat")["id"]
+    ]
     (source,) = awx.items["inventory_sources"].values()
-    assert (source["inventory"], source["source_path"]) == (production["id"], "inventories/production")
-    assert (source["source_project"], source["update_on_launch"]) == (project["id"], False)
+    assert (source["inventory"], source["source_path"]) == (production["id"], "production")
+    assert (source["source_project"], source["update_on_launch"]) == (
+        awx.named("projects", "our inventories")["id"], False,
+    )  # fmt: skip
     assert len(awx.items["inventory_updates"]) == 1
 
     for name in RUNBOOKS:
@@ -132,8 +207,8 @@ def _made_as_documented(awx: FakeAwx) -> None:
             assert one["limit"] == "no-host-was-named"
         for one in (template, remediate):
             assert awx.links["job_templates", one["id"], "credentials"] == [
-                awx.named("credentials", "ssh of oncall")["id"]
-            ]
+                of(awx, "credentials", "ssh of oncall")["id"], awx.named("credentials", "vault")["id"],
+            ]  # fmt: skip
             assert (one["project"], one["execution_environment"]) == (project["id"], image["id"])
         assert (template["job_type"], template["playbook"]) == ("run", f"playbooks/{name}.yml")
         assert (remediate["job_type"], remediate["playbook"]) == ("run", "extensions/awx/remediate.yml")
@@ -146,15 +221,46 @@ def _made_as_documented(awx: FakeAwx) -> None:
         diagnose, approve, act = nodes["diagnose"], nodes["approve"], nodes["remediate"]
         assert (diagnose["unified_job_template"], diagnose["job_type"]) == (template["id"], "check")
         assert diagnose["extra_data"] == {"run_until": "plan"}
-        assert act["unified_job_template"] == remediate["id"]
+        assert (act["unified_job_template"], nodes["tell"]["unified_job_template"]) == (remediate["id"], told["id"])
         approval = awx.items["workflow_approval_templates"][approve["unified_job_template"]]
         assert (approval["name"], approval["timeout"]) == (f"Approve the plan of {name}", 3600)
-        links = {key: numbers for key, numbers in awx.links.items() if key[2].endswith("_nodes") and numbers}
+        links = {key: {*numbers} for key, numbers in awx.links.items() if key[2].endswith("_nodes") and numbers}
         # Nothing acts but after an approval, and nothing is asked but after a diagnosis that came to its end.
         assert links == {
-            ("workflow_job_template_nodes", diagnose["id"], "success_nodes"): [approve["id"]],
-            ("workflow_job_template_nodes", approve["id"], "success_nodes"): [act["id"]],
+            ("workflow_job_template_nodes", diagnose["id"], "success_nodes"): {approve["id"], nodes["tell"]["id"]},
+            ("workflow_job_template_nodes", approve["id"], "success_nodes"): {act["id"]},
         }
+
+
+# ------------------------------------------------------------------ what is told beside the approval
+STEP = {"remedy": "end_blocker", "cause": "blocker", "risk": "low", "words": "session 7", "available": True}
+FINDINGS = [{"cause": "blocker", "summary": "7 blocks 12 sessions"}, {"cause": "leak", "summary": "?"}]
+
+
+@pytest.mark.parametrize(
+    ("published", "lines"),
+    [
+        ({"shop": {"db_pool": {"outcome": "planned", "findings": FINDINGS, "plan": {"steps": [STEP]}}}},
+         ["shop: db_pool: blocker (7 blocks 12 sessions); remedy end_blocker (risk low) on session 7"]),
+        ({"shop": {"db_pool": {"outcome": "healthy", "plan": {"steps": [{**STEP, "available": False}]}}}},
+         ["shop: db_pool is healthy, nothing to approve"]),
+        ({}, ["nothing to approve: the diagnosis has no plan"]),
+    ],
+)  # fmt: skip
+def test_what_waits_is_told_with_its_link(tmp_path, published, lines):
+    (tmp_path / "oncall.yml").write_text(as_awx_hands_it_over({"oncall": published}))
+    program = str(Path(sys.executable).with_name("ansible-playbook"))
+    done = subprocess.run(
+        [program, str(REPOSITORY / "extensions" / "awx" / "tell.yml"), "-i", "shop,", "-e", f"@{tmp_path / 'oncall.yml'}",
+         "-e", "awx_workflow_job_id=42"],
+        capture_output=True, text=True, timeout=240, cwd=tmp_path,
+        env={**os.environ, "AWX_HOST": "https://awx.example", "ANSIBLE_SHOW_CUSTOM_STATS": "1", "ANSIBLE_NOCOLOR": "1",
+             "ANSIBLE_STDOUT_CALLBACK": "default"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    (told,) = (line for line in done.stdout.splitlines() if "oncall_told" in line)
+    said = json.loads(told.partition("RUN: ")[2])["oncall_told"]
+    assert said.splitlines() == [*lines, "https://awx.example/#/jobs/workflow/42/output"]
 
 
 # ------------------------------------------------------------------ the workflow's last node, for real
@@ -186,11 +292,13 @@ def test_the_workflow_acts_on_what_was_approved_and_on_nothing_else(healthy_lab,
     refused = [
         remediate("none.yml", {}),
         remediate("other_plan.yml", {"oncall": {"lab": {"db_pool": another}}}),
+        # The same job once more: AWX launches it with the variables of then.
+        remediate("again.yml", {**approved, "awx_job_launch_type": "relaunch"}),
     ]
     for play in [one.wait() for one in refused]:
         assert (play.code, play.outcome, play.run["guard"]["name"]) == (2, "blocked", "plan"), play.output
         assert play.run["actions"] == []
 
-    done = remediate("approved.yml", approved).wait()
+    done = remediate("approved.yml", {**approved, "awx_job_launch_type": "workflow"}).wait()
     assert (done.code, done.outcome) == (0, "resolved"), done.output
     assert [action["remedy"] for action in done.run["actions"]] == ["end_idle_in_transaction"]

@@ -431,6 +431,8 @@ class FakeAwx:
             raise Refused(400, {"msg": "object does not exist."})
         if sent.get("disassociate"):
             links.remove(other)
+        elif below in NODE_LINKS and any(other in self.links.get((kind, item["id"], one), ()) for one in NODE_LINKS):
+            raise Refused(400, {"Error": "Relationship not allowed."})
         elif other not in links:
             links.append(other)
         return 204, None
