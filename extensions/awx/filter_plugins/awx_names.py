@@ -26,7 +26,9 @@ def awx_wanted(names: Mapping[str, Sequence[str]], organization: str) -> list[di
         For each name once: ``endpoint``, ``asked`` (as it was given), ``query`` and ``says`` (for a person).
     """
     return [
-        _wanted(endpoint, asked, organization) for endpoint, several in names.items() for asked in dict.fromkeys(several)
+        _wanted(endpoint, asked, organization)
+        for endpoint, several in names.items()
+        for asked in dict.fromkeys(several)
     ]
 
 

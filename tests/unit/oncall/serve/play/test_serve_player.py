@@ -215,7 +215,7 @@ def test_what_an_executor_tells_is_in_the_episode_while_the_run_goes_on_and_its_
             seen.append(store.episode("e")["reason"])
             return Ending("healthy", "Redis answers", queued_seconds=1_000_000.0)
 
-    player = Player(store, Waits, "one", ROUTES.get, lambda *_asked: (), lambda *told: seconds.append(told[2]))
+    player = Player(store, Waits, "one", Here(), ROUTES.get, lambda *_asked: (), lambda *told: seconds.append(told[2]))
     try:
         store.sort([], [{**EPISODE, "mode": "suggest", "stage": "check"}], [], [], {})
         with store.decision() as decision:
