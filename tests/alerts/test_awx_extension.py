@@ -140,6 +140,14 @@ def test_what_is_named_and_not_there_is_said_in_one_line(configure):
     assert writes == []
 
 
+def test_a_project_that_was_never_read_ends_it_with_the_reason(configure, awx):
+    awx.git_fault = "fatal: Authentication failed"
+    said, _writes = configure(code=2, **{**GIVEN, "awx_project": "never-read"})
+    awx.git_fault = ""
+    assert "the project never-read could not be updated: fatal: Authentication failed." in said
+    assert "Make the inventories" not in said
+
+
 def test_a_project_that_cannot_be_updated_is_told_at_the_end(configure, awx):
     """After everything else was made: what AWX had read before stays."""
     awx.git_fault = "fatal: unable to access: Could not resolve host: git.example.com"
@@ -148,19 +156,6 @@ def test_a_project_that_cannot_be_updated_is_told_at_the_end(configure, awx):
     said, _writes = configure(code=2, **{**GIVEN, "awx_scm_branch": "v2"})
     assert f"the project oncall-runbooks could not be updated: {awx.git_fault}. What AWX had read before stays" in said
     assert awx.surveys[survey_of] == survey("latency", workflow=True)
-    # Again, with nothing to change: it is still told.
-    said, writes = configure(code=2, **{**GIVEN, "awx_scm_branch": "v2"})
-    assert awx.git_fault in said and writes == []
-    awx.git_fault = ""
-    configure(**GIVEN)
-
-
-def test_a_project_that_was_never_read_ends_it_with_the_reason(configure, awx):
-    awx.git_fault = "fatal: Authentication failed"
-    said, _writes = configure(code=2, **{**GIVEN, "awx_project": "never-read"})
-    awx.git_fault = ""
-    assert f"the project never-read could not be updated: {'fatal: Authentication failed'}." in said
-    assert "Make the inventories" not in said
 
 
 def of(awx: FakeAwx, kind: str, name: str) -> dict:

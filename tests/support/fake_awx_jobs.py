@@ -26,7 +26,8 @@ class Course:
         canceling_seconds: how long it goes on after it was canceled; None for ever. In the queue it ends at once.
         events: (event, its ``event_data``, its output), seen when AWX has processed them.
         processing_seconds: how long that takes after the end.
-        starts_late: canceled in the queue, it starts all the same, as where AWX cancels with an old look at it.
+        starts_late: canceled in the queue, it starts all the same, as where AWX cancels with an old look at it; the first look
+            after the end does not show that yet.
     """
 
     states: tuple[tuple[float, str], ...] = ((0, "pending"), (0.02, "running"), (0.06, "successful"))
@@ -46,16 +47,21 @@ class Job:
         self.fields, self.course = fields, course
         self._launched, self._launched_at = time.monotonic(), datetime.now(timezone.utc)
         self._canceled: float | None = None
+        self._seen_ended = 0
 
     def cancel(self) -> bool:
         """Whether it can be canceled, and is from now on."""
-        if self.shown()["status"] in ENDED:
+        if self._shown()["status"] in ENDED:
             return False
         self._canceled = self._canceled if self._canceled is not None else self._passed()
         return True
 
     def shown(self) -> Item:
         """As AWX shows it."""
+        self._seen_ended += self._status()[1] is not None
+        return self._shown()
+
+    def _shown(self) -> Item:
         status, ended = self._status()
         started = self._started(ended)
         by_itself = status in ("successful", "failed")
@@ -72,7 +78,7 @@ class Job:
 
     def events(self) -> list[Item]:
         """What it did, as AWX keeps it."""
-        if not self.shown()["event_processing_finished"]:
+        if not self._shown()["event_processing_finished"]:
             return []
         return [
             {"id": counter, "type": "job_event", "event": event, "counter": counter, "event_data": data, "stdout": said,
@@ -104,7 +110,7 @@ class Job:
     def _started(self, ended: float | None) -> float | None:
         """When it left the queue. A job that another one kept from its start never did."""
         if self.course.starts_late and ended is not None:
-            return ended if self._passed() > ended + 0.005 else None
+            return ended if self._seen_ended > 1 else None
         for after, status in self.course.states:
             if status in ("running", "successful"):
                 return after if after <= (self._passed() if ended is None else ended) else None

@@ -107,8 +107,7 @@ class Player:
             raise Cut from None
         hashes = tuple(filter(None, episode["plan_hash"].split(","))) if row.acts else ()
         may_act = self._insist(lambda: self._may_act(row.host, bool(hashes))) if row.acts else ()
-        tell = partial(self._tell, row.episode)
-        order = Order(run, row.runbook, row.host, row.acts, hashes, may_act, fence, tell)
+        order = Order(run, row.runbook, row.host, row.acts, hashes, may_act, fence, partial(self._tell, row.episode))
         if fence or not row.acts:
             return _json(self._played(order))
         taken_up = self._taken_up(order)
