@@ -22,6 +22,7 @@ from ansible_collections.oncall.runbooks.tests.support.stores import connected, 
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
 from ansible_collections.oncall.runbooks.tests.support.wire import Wire
 from oncall import OncallError
+from oncall.execution import Left
 from oncall.serve.play.executor import CUT_OFF, Order
 from oncall.serve.play.local import Local
 from oncall.serve.settings import load
@@ -325,7 +326,7 @@ def test_a_run_without_a_lease_claims_nothing_and_is_queued_again(tmp_path, monk
     file = tmp_path / "lease"
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "runtime"))
     monkeypatch.setenv("ONCALL_RECORD_DIRECTORY", str(tmp_path / "records"))
-    play = Local(load(serving.file), lease_file=lambda: str(file)).play
+    play = Local(load(serving.file), Left(), lambda: str(file)).play
     try:
         file.write_text(f"{boot_seconds() - 1}\n")
         ended = play(Order("r1", "cache", host.name, True, may_act=("cache",), fence=Fence("d", 1)), threading.Event())
