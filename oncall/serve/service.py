@@ -252,7 +252,8 @@ class Service:
         """What nodes left that are gone."""
         for peer in self._membership.gone(self._store.nodes):
             waiting, runs = self._store.take_over(peer, self.settings.node)
-            LOG.warning("node %s is gone; %d runs are queued again, %d taken over", peer.node, waiting, len(runs))
+            if waiting or runs:
+                LOG.warning("node %s is gone; %d runs are queued again, %d taken over", peer.node, waiting, len(runs))
             workflows.take_up(runs)
 
     def _see_to_what_is_left(self) -> None:

@@ -55,7 +55,11 @@ ARGUMENT_SPEC: dict = {
     "lock_seconds": {"type": "int", "default": 1800},
     "fence": {
         "type": "dict",
-        "options": {"source": {"type": "str", "required": True}, "token": {"type": "int", "required": True}},
+        "options": {
+            "source": {"type": "str", "required": True},
+            # Of a fence, and no secret.
+            "token": {"type": "int", "required": True, "no_log": False},
+        },
     },
     **_LIMITS,
     "override": {"type": "str", "default": ""},
