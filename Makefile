@@ -55,18 +55,18 @@ types: .venv/test.stamp ## mypy
 	mypy
 
 unit: .venv/test.stamp ## pure functions and modules
-	pytest tests/unit
+	pytest --numprocesses 2 --dist loadfile tests/unit
 
 contract: .venv/test.stamp ## what every role and module has to keep
-	pytest tests/contract
+	pytest --numprocesses 2 tests/contract
 
 # These wait more than they compute, the more the fewer containers are in it.
 integration: .venv/test.stamp ## every cause, on the real stack
 	pytest --numprocesses 3 --dist worksteal tests/integration tests/foreign
 
-# Playbooks, and services that compute: no more than there are processors.
+# Playbooks, and services that mostly wait for a lease or a peer: one more than there are processors.
 alerts: .venv/test.stamp ## from an alert to what came of it: oncall serve and its neighbours
-	pytest --numprocesses 2 --dist loadfile tests/alerts
+	pytest --numprocesses 3 --dist loadfile tests/alerts
 
 # Alone: they take the whole machine.
 promises: .venv/test.stamp ## what oncall serve promises, in short; soak has it at length
