@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.oncall.runbooks.tests.support.debian_programs import left_out
 from ansible_collections.oncall.runbooks.tests.support.serving import Serving, alert, notification
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
 from oncall.serve.store.engine import FILE, LOCK_FILE, WORKFLOWS_FILE
@@ -188,7 +189,7 @@ def test_a_full_disk_is_over_when_there_is_room_again(tmp_path):
     disk.mkdir(mode=0o700)
     mount = ["mount", "-t", "tmpfs", "-o", "size=6m,mode=0700", "tmpfs", str(disk)]
     if os.geteuid() or subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("only root can mount a file system; a limit on files does the same in test_serve_files")
+        left_out("only root can mount a file system; a limit on files does the same in test_serve_files")
     serving = Serving(tmp_path, state_directory=str(disk / "state"))
     try:
         serving.start()
