@@ -35,6 +35,17 @@ SERVER = {
 LOCK = 0x6F6E63616C6C
 
 
+@contextmanager
+def closed_if_it_fails(*opened: Any) -> Iterator[None]:
+    """Whoever opened them gets nothing to close where this fails."""
+    try:
+        yield
+    except BaseException:
+        for one in opened:
+            one.close()
+        raise
+
+
 def engine(url: str, connections: int = 5) -> sa.Engine:
     """Connections to the database.
 
@@ -50,11 +61,12 @@ def engine(url: str, connections: int = 5) -> sa.Engine:
 
     @sa.event.listens_for(made, "connect")
     def _settings(connection: Any, _record: Any) -> None:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute(f"PRAGMA journal_size_limit={WAL_BYTES}")
-        # `watched` does it, which has to know who changes the file.
-        connection.execute("PRAGMA wal_autocheckpoint=0")
+        with closed_if_it_fails(connection):
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute(f"PRAGMA journal_size_limit={WAL_BYTES}")
+            # `watched` does it, which has to know who changes the file.
+            connection.execute("PRAGMA wal_autocheckpoint=0")
 
     # sqlite3 itself begins too late: two that have read would then refuse to write.
     @sa.event.listens_for(made, "begin")
@@ -87,8 +99,9 @@ def _postgresql(url: str, connections: int, settings: Mapping[str, str]) -> sa.E
     def _settings(connection: Any, _record: Any) -> None:
         # One statement; not the options of the connection, which a pooler between them may refuse.
         names = ", ".join(f"set_config('{name}', %s, false)" for name in settings)
-        connection.execute(f"SELECT {names}", [*settings.values()])
-        connection.commit()
+        with closed_if_it_fails(connection):
+            connection.execute(f"SELECT {names}", [*settings.values()])
+            connection.commit()
 
     return made
 
@@ -119,7 +132,8 @@ def read_only(url: str) -> sa.Engine:
 
     @sa.event.listens_for(opened, "connect")
     def _settings(connection: Any, _record: Any) -> None:
-        connection.execute("PRAGMA query_only=ON")
+        with closed_if_it_fails(connection):
+            connection.execute("PRAGMA query_only=ON")
 
     return opened
 

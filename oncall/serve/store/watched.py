@@ -14,14 +14,14 @@ import os
 import sqlite3
 import threading
 import time
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from ...errors import OncallError, first_line
 from . import wal
-from .engine import WAL_BYTES
+from .engine import WAL_BYTES, closed_if_it_fails
 from .written import lost
 
 LOG = logging.getLogger("oncall.store")
@@ -59,16 +59,21 @@ class Database:
     def __init__(self, file: Path) -> None:
         self._file = file
         try:
-            self._checkpoints = self._open("rw", 1)
-            # The log is there only when it has read.
-            self._checkpoints.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            self._connection = self._open("ro", 10)
-            self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-            (mode,) = self._connection.execute("PRAGMA journal_mode").fetchone()
-            beside = ("-wal", "-shm") if mode == "wal" else ()
-            paths = [file, *(file.with_name(f"{file.name}{end}") for end in beside)]
-            # Open as long as this lives: closing one would open the locks that SQLite holds on it.
-            self._descriptors = [os.open(path, os.O_RDONLY | os.O_CLOEXEC) for path in paths]
+            with ExitStack() as opened:
+                self._checkpoints = opened.enter_context(closing(self._open("rw", 1)))
+                # The log is there only when it has read.
+                self._checkpoints.execute("SELECT count(*) FROM sqlite_master").fetchone()
+                self._connection = opened.enter_context(closing(self._open("ro", 10)))
+                self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+                (mode,) = self._connection.execute("PRAGMA journal_mode").fetchone()
+                beside = ("-wal", "-shm") if mode == "wal" else ()
+                paths = [file, *(file.with_name(f"{file.name}{end}") for end in beside)]
+                # Open as long as this lives: closing one would open the locks that SQLite holds on it.
+                self._descriptors = []
+                for path in paths:
+                    self._descriptors.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+                    opened.callback(os.close, self._descriptors[-1])
+                opened.pop_all()
         except (OSError, sqlite3.Error) as error:
             raise OncallError(f"cannot use the database {file}: {first_line(error)}") from None
         self._has_log = bool(beside)
@@ -84,8 +89,9 @@ class Database:
         # Neither makes a file in the place of one that somebody removed.
         uri = f"{self._file.as_uri()}?mode={mode}"
         made = sqlite3.connect(uri, uri=True, timeout=seconds, isolation_level=None, check_same_thread=False)
-        for pragma in ("synchronous=FULL", "wal_autocheckpoint=0", f"journal_size_limit={WAL_BYTES}"):
-            made.execute(f"PRAGMA {pragma}").fetchall()
+        with closed_if_it_fails(made):
+            for pragma in ("synchronous=FULL", "wal_autocheckpoint=0", f"journal_size_limit={WAL_BYTES}"):
+                made.execute(f"PRAGMA {pragma}").fetchall()
         return made
 
     def close(self, is_sound: bool) -> None:
