@@ -5,64 +5,27 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
 import shlex
-import shutil
-import sys
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from configparser import ConfigParser
-from configparser import Error as ConfigError
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
 from ansible_runner import Runner, RunnerConfig
 
-from .catalog import collections_path
-from .errors import OncallError
+from . import folders
+from .environment import beside_python, environment_of
+from .folders import NOT_BEGUN, NOT_BEGUN_FILE, UNTOUCHED, UNTOUCHED_FILE, private_folder
+from .processes import kill
 
-# What a play may see of the environment. Everything else, tokens above all, stays outside.
-KEPT = {
-    "HOME",
-    "LANG",
-    "LANGUAGE",
-    "LOGNAME",
-    "PATH",
-    "SSH_AUTH_SOCK",
-    "TMPDIR",
-    "TZ",
-    "USER",
-    "ONCALL_RECORD_DIRECTORY",
-}
-KEPT_PREFIXES = ("ANSIBLE_", "LC_", "XDG_")
-# What would hide from this program how a run ended, or play another one than was asked for.
-LEFT_OUT = (
-    "ANSIBLE_GALAXY_", "ANSIBLE_STDOUT_CALLBACK", "ANSIBLE_CALLBACKS_ENABLED", "ANSIBLE_COLLECTIONS_PATH", "ANSIBLE_NO_LOG",
-    "ANSIBLE_RUN_TAGS", "ANSIBLE_SKIP_TAGS",
-)  # fmt: skip
-RUNNERS_LEFT_OUT = ("ANSIBLE_HOST_KEY_CHECKING", "ORIGINAL_STDOUT_CALLBACK")
-# The play runs in another folder.
-PATHS = ("ANSIBLE_CONFIG", "ANSIBLE_VAULT_PASSWORD_FILE")
-RUN_ID = "ONCALL_RUN_ID"
-RECORD_ID = "ONCALL_RECORD_ID"
-UNTOUCHED, UNTOUCHED_FILE = "untouched", "ONCALL_UNTOUCHED_FILE"
-NOT_BEGUN, NOT_BEGUN_FILE = "not_begun", "ONCALL_NOT_BEGUN_FILE"
 # Read by the play before each claim: see plugins/action/ledger.py.
 LEASE_FILE = "ONCALL_LEASE_FILE"
-# Tells the callback `record` whose play it is: see plugin_utils/parent_death.py.
-PROGRAM = "ONCALL_PROGRAM"
-# So long may a task that is in progress go on when this program was killed.
-ORPHAN_SECONDS = 120.0
-SEEN_EVERY_SECONDS = 10.0
-DIES_SECONDS = 5.0
 LOOK_EVERY_SECONDS = 0.5
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _ERROR = re.compile(r"^(\[ERROR\]:|ERROR!)\s*")
@@ -126,7 +89,7 @@ class Ended:
 
 def execute(job: Job) -> Ended:
     """Run it to its end. OncallError where it cannot be begun."""
-    with _private_folder(job.run_id) as folder:
+    with private_folder(job.run_id) as folder:
         # In files: every user of this machine can read the arguments of a process.
         texts = "".join(f"{name}: !unsafe {_quoted(text)}\n" for name, text in job.texts.items())
         files = {"variables.json": json.dumps(dict(job.variables)), "texts.yml": texts or "{}\n"}
@@ -154,7 +117,7 @@ def execute(job: Job) -> Ended:
             file.touch(mode=0o600)
         files_of_play = {UNTOUCHED_FILE: str(untouched), NOT_BEGUN_FILE: str(not_begun)}
         lease = {LEASE_FILE: job.lease_file} if job.lease_file else {}
-        config.env = {**environment_of(job, config.env), **files_of_play, **lease}
+        config.env = {**environment_of(job.run_id, job.keep_environment, config.env), **files_of_play, **lease}
         config.command[0] = beside_python(config.command[0])
         config.pexpect_timeout = LOOK_EVERY_SECONDS
         watch = _Watch(job, folder / "lock")
@@ -229,7 +192,7 @@ class _Watch:
 
     def _see(self) -> None:
         """Leave behind until when this program lived."""
-        if time.monotonic() - self._seen_at > SEEN_EVERY_SECONDS:
+        if time.monotonic() - self._seen_at > folders.SEEN_EVERY_SECONDS:
             self._seen_at = time.monotonic()
             with suppress(OSError):
                 os.utime(self._lock)
@@ -260,186 +223,3 @@ def _is_the_end(data: Mapping[str, Any]) -> bool:
 
 def _line(text: Any) -> str:
     return " ".join(str(text or "no message").split())[:500]
-
-
-def kill(run_id: str) -> bool:
-    """Kill every process of a run: each has its id in its environment, also where it left the session.
-
-    What became a daemon is spared: a service that a remedy started, the connection that ssh keeps open for others.
-
-    Returns:
-        Whether all of them are dead.
-    """
-    found = _processes(run_id)
-    # Not before all are found: what has lost its parent looks like a daemon.
-    for process in found:
-        with suppress(psutil.Error):
-            process.kill()
-    deadline = time.monotonic() + DIES_SECONDS
-    while not all(map(_is_dead, found)):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
-
-
-def _processes(run_id: str) -> list[psutil.Process]:
-    """Those of a run, without what became a daemon."""
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error, OSError):
-            if _is_of(run_id, process.pid) and process.pid != os.getpid() and not _is_daemons(run_id, process):
-                found.append(process)
-    return found
-
-
-def _is_dead(process: psutil.Process) -> bool:
-    try:
-        # Nobody may be there to bury it.
-        return bool(process.status() == psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return True
-
-
-def _is_of(run_id: str, pid: int) -> bool:
-    return f"{RUN_ID}={run_id}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-
-
-def _is_daemons(run_id: str, process: psutil.Process) -> bool:
-    """Whether the leader of its session is a program that is nobody's child in this run, and not Ansible itself."""
-    try:
-        leader = psutil.Process(os.getsid(process.pid))
-        return not any("ansible" in part for part in leader.cmdline()) and not _is_of(run_id, leader.ppid())
-    except psutil.NoSuchProcess:
-        return False
-    except PermissionError:
-        # Its parent is somebody else's.
-        return True
-
-
-def environment_of(job: Job, prepared: Mapping[str, str]) -> dict[str, str]:
-    """What the play sees: what is kept of ours, what ansible-runner needs, and where the collection is."""
-    inherited = {
-        name: value
-        for name, value in os.environ.items()
-        if (name in KEPT or name.startswith(KEPT_PREFIXES) or name in job.keep_environment)
-        and not name.startswith(LEFT_OUT)
-    }
-    # Not what it would rather have: unchecked host keys, another callback.
-    runners = {
-        name: str(value)
-        for name, value in prepared.items()
-        if os.environ.get(name) != value and name not in RUNNERS_LEFT_OUT
-    }
-    environment = {"LANG": "C.UTF-8", **inherited, **runners}
-    if "ANSIBLE_CONFIG" not in environment and Path("ansible.cfg").is_file():
-        environment["ANSIBLE_CONFIG"] = "ansible.cfg"
-    for name in PATHS:
-        if environment.get(name):
-            environment[name] = str(Path(environment[name]).expanduser().absolute())
-    environment.update(
-        ANSIBLE_COLLECTIONS_PATH=os.pathsep.join([str(collections_path()), *_collection_paths(environment)]),
-        ANSIBLE_CALLBACKS_ENABLED="oncall.runbooks.record",
-        ANSIBLE_PIPELINING=environment.get("ANSIBLE_PIPELINING", "true"),
-        # Each would only be a warning, and a run on fewer hosts than were meant a good one.
-        ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED="true",
-        ANSIBLE_HOST_PATTERN_MISMATCH="error",
-        # Whatever a file of settings says: what is hidden from the log is hidden from this program.
-        ANSIBLE_NO_LOG="false",
-        **{RUN_ID: job.run_id, RECORD_ID: job.run_id, PROGRAM: f"{os.getpid()} {ORPHAN_SECONDS:g}"},
-    )
-    return environment
-
-
-def _collection_paths(environment: Mapping[str, str]) -> list[str]:
-    """Where else this user keeps collections."""
-    if named := os.environ.get("ANSIBLE_COLLECTIONS_PATH"):
-        return named.split(os.pathsep)
-    config = ConfigParser(interpolation=None, strict=False)
-    if "ANSIBLE_CONFIG" in environment:
-        file = Path(environment["ANSIBLE_CONFIG"])
-        with suppress(OSError, ConfigError, UnicodeDecodeError):
-            config.read_string(file.read_text(encoding="utf-8"))
-            if named := config.get("defaults", "collections_path", fallback=""):
-                return [str(file.parent / Path(path).expanduser()) for path in named.split(os.pathsep)]
-    return [str(Path("~/.ansible/collections").expanduser()), "/usr/share/ansible/collections"]
-
-
-def beside_python(program: str) -> str:
-    """The program of the environment that this runs in, which need not be on PATH."""
-    beside = Path(sys.executable).parent / program
-    found = str(beside) if beside.is_file() else shutil.which(program)
-    if not found:
-        raise OncallError(f"there is no {program} beside {sys.executable} or on PATH; install ansible-core there")
-    return found
-
-
-def runtime_folder() -> Path:
-    """Where running plays have their folders, for this user alone."""
-    base = os.environ.get("XDG_RUNTIME_DIR") or f"{Path('~/.local/state').expanduser()}"
-    folder = Path(base) / "oncall" / "runs-in-progress"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise OncallError(f"cannot make {folder}: {error.strerror}; set XDG_RUNTIME_DIR to a folder of yours") from None
-    return folder
-
-
-@contextmanager
-def _private_folder(run_id: str) -> Iterator[Path]:
-    """A folder for one run, 0700; locked while the run lives, and removed with all that ansible-runner wrote."""
-    base = runtime_folder()
-    with base.with_suffix(".lock").open("w") as gate:
-        # One at a time: a folder that is not locked yet would look like a folder left behind by a dead run.
-        fcntl.flock(gate, fcntl.LOCK_EX)
-        _sweep(base.iterdir(), spare_living=True)
-        folder = Path(tempfile.mkdtemp(prefix=f"{run_id}-", dir=base))
-        lock = (folder / "lock").open("w")
-        fcntl.flock(lock, fcntl.LOCK_EX)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        lock.close()
-
-
-@dataclass(frozen=True)
-class Left:
-    """Runs that were killed with their program, and whose processes are dead.
-
-    Attributes:
-        untouched: those that certainly claimed nothing in a ledger.
-        not_begun: those that certainly began no remedy, whatever they had claimed.
-    """
-
-    untouched: frozenset[str] = frozenset()
-    not_begun: frozenset[str] = frozenset()
-
-
-def sweep() -> Left:
-    """Remove what runs left behind that were killed with their program: folders, and processes that still go on."""
-    base = runtime_folder()
-    with base.with_suffix(".lock").open("w") as gate:
-        fcntl.flock(gate, fcntl.LOCK_EX)
-        return _sweep(base.iterdir(), spare_living=False)
-
-
-def _sweep(folders: Iterable[Path], spare_living: bool) -> Left:
-    """Those whose lock nobody holds any more."""
-    untouched: set[str] = set()
-    not_begun: set[str] = set()
-    for folder in folders:
-        with suppress(OSError), (folder / "lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            run = folder.name.partition("-")[0]
-            # Cut off between a stop and a start, it would leave a service down. What goes on for so long does not end itself.
-            is_late = abs(time.time() - os.fstat(lock.fileno()).st_mtime) > ORPHAN_SECONDS + SEEN_EVERY_SECONDS
-            if spare_living and not is_late and _processes(run):
-                continue
-            # While one lives, it may still begin one.
-            is_dead = kill(run)
-            for name, runs in ((UNTOUCHED, untouched), (NOT_BEGUN, not_begun)):
-                if is_dead and (folder / name).exists():
-                    runs.add(run)
-            shutil.rmtree(folder, ignore_errors=True)
-    return Left(frozenset(untouched), frozenset(not_begun))

@@ -14,11 +14,10 @@ import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
+from .environment import beside_python, environment_of
 from .errors import OncallError
-from .execution import Job, beside_python, environment_of
 
 SECONDS = 60
 # Ansible takes these for a pattern.
@@ -42,8 +41,7 @@ def names(inventories: Sequence[str], keep_environment: Sequence[str] = ()) -> N
     """What an inventory names. What else ansible-inventory tells, secrets among it, is dropped at once."""
     argv = [beside_python("ansible-inventory"), "--list", *(part for one in inventories for part in ("-i", one))]
     try:
-        job = Job("inventory", Path(), tuple(inventories), keep_environment=tuple(keep_environment))
-        groups = json.loads(_said(argv, environment_of(job, {})))
+        groups = json.loads(_said(argv, environment_of("inventory", keep_environment, {})))
         described = groups.pop("_meta", {}).get("hostvars", {})
         hosts = frozenset({*described, *(host for group in groups.values() for host in group.get("hosts", ()))})
         if not hosts:

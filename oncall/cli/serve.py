@@ -25,7 +25,8 @@ def serve(config: Path, only_check: bool) -> None:
 
     SIGHUP reads the settings again; SIGTERM lets runs in progress end first.
     """
-    from ..serve.service import Service, check
+    from ..serve.checks import check
+    from ..serve.service import Service
 
     if only_check:
         for line in check(config):

@@ -6,44 +6,39 @@
 from __future__ import annotations
 
 import asyncio
-import difflib
 import gc
 import logging
 import os
-import resource
 import signal
-import socket
 import sqlite3
-import ssl
 import threading
 import time
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from sqlalchemy.exc import SQLAlchemyError
 
-from .. import inventory, trust
 from ..errors import OncallError, first_line
-from ..execution import Left, sweep
+from ..folders import Left, sweep
 from . import logs
+from .checks import trusted
 from .decide.dispatcher import Dispatcher, Node
 from .decide.rules import may_act
 from .decide.silences import Silences
-from .intake import web
+from .hosts import Inventory
 from .intake.group_commit import GroupCommit
+from .intake.server import Server, listen, many_files, tls_of
 from .intake.tokens import Tokens
-from .intake.web import Patience, Web
+from .intake.web import Web
 from .metrics import Metrics
 from .play import workflows
 from .play.awx import AwxExecutor
 from .play.executor import Executor
 from .play.local import Local
 from .play.player import Player
-from .settings import Route, Settings, load, not_reloaded, problem_at
+from .settings import Route, not_reloaded
 from .store import schema, shrink
-from .store.engine import check_sqlite, sqlite_url, url_of, workflows_url
+from .store.engine import check_sqlite, url_of, workflows_url
 from .store.files import Files
 from .store.lease import Lease
 from .store.nodes import Alone, Membership
@@ -53,48 +48,10 @@ from .store.written import check_before_start
 LOG = logging.getLogger("oncall.service")
 # A dispatcher that has not come round for so long hangs.
 HANGS_SECONDS = 60.0
-INVENTORY_SECONDS = 30.0
 # A workflow begins within a moment, wherever it waits to be begun.
 LEFT_ALONE_SECONDS = 10.0
 # Of the dispatcher's time, whenever it tidies up.
 SHRINK_SECONDS = 0.5
-# Each costs a few KiB; a silent connection is closed after some seconds.
-MOST_CONNECTIONS = 4000
-
-
-class Inventory:
-    """What the inventory names, remembered.
-
-    Args:
-        settings: what is in force now.
-        file: they are from, for messages.
-    """
-
-    def __init__(self, settings: Settings, file: Path) -> None:
-        self._file, self._lock = file.expanduser().absolute(), threading.Lock()
-        self.use(settings)
-
-    def use(self, settings: Settings) -> None:
-        """Read it now; OncallError where that is not possible, and the old names stay."""
-        with self._lock:
-            self._use(settings)
-
-    def _use(self, settings: Settings) -> None:
-        names = inventory.names(settings.inventories, settings.keep_environment)
-        _check_groups(settings, names, self._file)
-        self._settings, self._names, self._read_at = settings, names, time.monotonic()
-
-    def names(self, again: bool) -> inventory.Names:
-        """The names; ``again`` has it read once more, unless that was a moment ago."""
-        if again and time.monotonic() - self._read_at > INVENTORY_SECONDS:
-            with self._lock:
-                try:
-                    # What a reload has brought meanwhile is not overwritten by what held before.
-                    self._use(self._settings)
-                except OncallError as error:
-                    LOG.error("the inventory stays what it was: %s", error)
-                    self._read_at = time.monotonic()
-        return self._names
 
 
 class Service:
@@ -115,8 +72,8 @@ class Service:
         if not self.settings.database:
             check_before_start(self.settings.state_directory)
         url = url_of(self.settings.database, self.settings.state_directory)
-        self._tls = _tls_of(self.settings)
-        self._socket = _listen(*self.settings.address)
+        self._tls = tls_of(self.settings)
+        self._socket = listen(*self.settings.address)
         self._draining = False
         alone = None if self.settings.database else Alone(self.settings.state_directory)
         self._inventory = Inventory(self.settings, file)
@@ -160,7 +117,7 @@ class Service:
             # At least one, where it cannot be read how many.
             lambda left_out: self._metrics.truncated.inc(left_out.alerts or 1),
         )
-        self._server: _Server | None = None
+        self._server: Server | None = None
         self._left_alone: dict[str, float] = {}
         self._hurry = threading.Event()
 
@@ -275,7 +232,7 @@ class Service:
         logs.set_up()
         if self._migration.is_needed:
             LOG.info("%s", self._migration.done())
-        _many_files()
+        many_files()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         # Until it can read the settings again.
@@ -289,22 +246,7 @@ class Service:
         settings = self.settings
         # The loop itself would forget them.
         tasks: set[asyncio.Task[None]] = set()
-        config = uvicorn.Config(
-            self._web.app,
-            http=Patience,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            date_header=False,
-            proxy_headers=False,
-            limit_concurrency=MOST_CONNECTIONS,
-            timeout_keep_alive=30,
-            timeout_graceful_shutdown=15,
-            **self._tls,
-        )
-        self._server = _Server(config)
+        self._server = Server(self._web.app, self._tls)
         reloading = asyncio.Lock()
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGHUP, lambda: tasks.add(loop.create_task(self._reload(reloading))))
@@ -344,18 +286,11 @@ class Service:
             for name in not_reloaded(self.settings, new):
                 LOG.warning("%s holds only after the next start", name)
             self.settings = new
-            self._renew_certificate()
+            if self._server is not None:
+                self._server.renew_certificate()
             self._metrics.know(new.runbooks)
             self._dispatcher.wake()
             LOG.info("settings read again from %s", self._file)
-
-    def _renew_certificate(self) -> None:
-        """Show clients that connect from now on the certificate that was renewed under the same name."""
-        if self._tls and self._server and self._server.config.ssl:
-            try:
-                self._server.config.ssl.load_cert_chain(self._tls["ssl_certfile"], self._tls["ssl_keyfile"])
-            except OSError as error:
-                LOG.error("the certificate stays what it was: %s", error.strerror or error)
 
     def _drain(self) -> None:
         """Let what runs end, for a while; kill what does not."""
@@ -382,122 +317,3 @@ class Service:
             self._files.close()
         self._membership.close()
         LOG.info("ended")
-
-
-class _Server(uvicorn.Server):
-    """Whose signals are the service's own, and which does nothing while there is nothing to do."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self._loop = asyncio.get_running_loop()
-        self._over = asyncio.Event()
-
-    def capture_signals(self) -> Any:
-        return nullcontext()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """As uvicorn's own, but for a client that has not shaken hands in time: asyncio itself waits a minute."""
-        config = self.config
-
-        def protocol() -> asyncio.Protocol:
-            return Patience(config, self.server_state, self.lifespan.state)
-
-        seconds = web.SLOW_SECONDS if config.ssl else None
-        self.servers = [
-            await self._loop.create_server(
-                protocol, sock=one, ssl=config.ssl, backlog=config.backlog, ssl_handshake_timeout=seconds
-            )
-            for one in sockets or ()
-        ]
-        self.started = True
-
-    async def main_loop(self) -> None:
-        await self._over.wait()
-
-    def end(self) -> None:
-        """From a signal handler: answer what is asked, and no more."""
-        self.should_exit = True
-        self._loop.call_soon_threadsafe(self._over.set)
-
-
-def trusted(file: Path) -> Settings:
-    """The settings, which nobody else may have a say in: Ansible takes their variables for templates, which run commands."""
-    settings = load(file)
-    trust.check("settings", file.expanduser().absolute())
-    return settings
-
-
-def check(file: Path) -> list[str]:
-    """What a start would find, and what it would do, in lines; changes nothing.
-
-    Raises:
-        OncallError: it could not be started; one line that says what to do.
-    """
-    settings = trusted(file)
-    names = Inventory(settings, file).names(False)
-    if settings.tokens_file:
-        Tokens(settings.tokens_file)
-    _tls_of(settings)
-    check_sqlite(settings.database)
-    if not settings.database:
-        trust.check("state_directory", settings.state_directory, beside=True)
-        check_before_start(settings.state_directory)
-    if settings.executor == "awx":
-        AwxExecutor(settings).check(file)
-    migration = schema.look(settings.database or sqlite_url(settings.state_directory))
-    return [
-        f"{file} is right; runbooks: {len(settings.runbooks)}, hosts: {len(names.hosts)}",
-        str(migration),
-    ]
-
-
-def _check_groups(settings: Settings, names: inventory.Names, file: Path) -> None:
-    """A limit or a window of a group that is none would be no limit and no window."""
-    named = [(group, f"limits.groups.{group}") for group in settings.limits.groups]
-    named += [
-        (name, f"maintenance[{index}].hosts[{number}]")
-        for index, window in enumerate(settings.maintenance)
-        for number, name in enumerate(window.hosts)
-        if name not in names.hosts
-    ]
-    for name, where in named:
-        if name not in names.groups:
-            near = difflib.get_close_matches(name, sorted(names.groups | names.hosts), n=3)
-            hint = f"; did you mean {' or '.join(near)}?" if near else ""
-            raise problem_at(file, where, f"the inventory has no {name!r}{hint}")
-
-
-def _many_files() -> None:
-    """Connections that say nothing must not keep runs from opening a file: 1,024, as systemd gives, are soon used up."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = MOST_CONNECTIONS * 4 if hard == resource.RLIM_INFINITY else min(hard, MOST_CONNECTIONS * 4)
-    if soft != resource.RLIM_INFINITY and soft < most:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Bound now, so that it fails before anything else is begun."""
-    try:
-        (family, _kind, _protocol, _name, address), *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        return socket.create_server(address[:2], family=family, backlog=1024)
-    except OSError as error:
-        what = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
-        raise OncallError(f"cannot listen on {host} port {port}: {what}") from None
-
-
-def _tls_of(settings: Settings) -> dict[str, Any]:
-    """What uvicorn has to know; tried now, so that it fails before anything else is begun."""
-    tls = settings.tls
-    if tls is None:
-        return {}
-    given: dict[str, Any] = {"ssl_certfile": tls.certificate, "ssl_keyfile": tls.key}
-    try:
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(tls.certificate, tls.key)
-        if tls.client_ca:
-            context.load_verify_locations(tls.client_ca)
-            given |= {"ssl_ca_certs": tls.client_ca, "ssl_cert_reqs": ssl.CERT_REQUIRED}
-    except OSError as error:
-        files = ", ".join(filter(None, (tls.certificate, tls.key, tls.client_ca)))
-        raise OncallError(f"tls: cannot use {files}: {error.strerror or error}") from None
-    return given

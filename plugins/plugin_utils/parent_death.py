@@ -18,7 +18,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-# "PID SECONDS": of the program, and how long a task in progress may take when it is gone. oncall.execution sets it.
+# "PID SECONDS": of the program, and how long a task in progress may take when it is gone. oncall.environment sets it.
 PROGRAM = "ONCALL_PROGRAM"
 _PR_SET_PDEATHSIG = 1
 # Ansible uses it for nothing.

@@ -22,12 +22,12 @@ from ansible_collections.oncall.runbooks.tests.support.stores import connected, 
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
 from ansible_collections.oncall.runbooks.tests.support.wire import Wire
 from oncall import OncallError
-from oncall.execution import Left
+from oncall.folders import Left
 from oncall.serve.play.executor import CUT_OFF, Order
 from oncall.serve.play.local import Local
 from oncall.serve.settings import load
 from oncall.serve.store.lease import Fenced, Lease, Peer, boot_seconds
-from oncall.serve.store.statements import Fence
+from oncall.serve.store.runs import Fence
 from oncall.serve.store.tables import NODES
 
 SECONDS = 5.0

@@ -17,7 +17,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import uvicorn
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -25,8 +24,7 @@ from cryptography.x509.oid import NameOID
 
 from ansible_collections.oncall.runbooks.tests.support.serving import Serving, alert, notification
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
-from oncall.serve import service
-from oncall.serve.intake import web
+from oncall.serve.intake import server, web
 
 
 class Authority:
@@ -122,20 +120,13 @@ def test_only_those_with_a_certificate_are_listened_to(serving, ours, tmp_path):
 def test_who_does_not_shake_hands_is_not_waited_for(ours, monkeypatch, said):
     monkeypatch.setattr(web, "SLOW_SECONDS", 0.5)
     certificate = str(ours.certificate("service"))
-    config = uvicorn.Config(
-        lambda *_: None,
-        http=web.Patience,
-        lifespan="off",
-        log_config=None,
-        ssl_certfile=certificate,
-        ssl_keyfile=certificate,
-    )
+    tls = {"ssl_certfile": certificate, "ssl_keyfile": certificate}
 
     async def closed_after() -> float:
-        server = service._Server(config)
+        made = server.Server(lambda *_: None, tls)
         with socket.create_server(("127.0.0.1", 0)) as listening:
-            serving = asyncio.create_task(server.serve(sockets=[listening]))
-            await asyncio.to_thread(until, lambda: server.started)
+            serving = asyncio.create_task(made.serve(sockets=[listening]))
+            await asyncio.to_thread(until, lambda: made.started)
             reader, writer = await asyncio.open_connection(*listening.getsockname())
             began = time.monotonic()
             writer.write(said)
@@ -143,7 +134,7 @@ def test_who_does_not_shake_hands_is_not_waited_for(ours, monkeypatch, said):
                 await asyncio.wait_for(reader.read(), 30)
             seconds = time.monotonic() - began
             writer.close()
-            server.end()
+            made.end()
             await serving
         return seconds
 

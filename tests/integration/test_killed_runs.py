@@ -21,7 +21,7 @@ from ansible_collections.oncall.runbooks.tests.support.killed_runs import (
     killed,
 )
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
-from oncall import execution
+from oncall import execution, folders
 
 
 def test_at_random_moments(tmp_path):
@@ -49,19 +49,19 @@ def test_in_a_remedy_that_does_not_end(tmp_path, hangs_up):
 def test_the_next_run_ends_what_went_on_for_too_long(tmp_path, monkeypatch):
     """Such as where no kernel told the worker, or nothing of Python runs any more."""
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    left = execution.runtime_folder() / "0123456789ab-xyz"
+    left = folders.runtime_folder() / "0123456789ab-xyz"
     with goes_on_alone(left) as play:
-        with execution._private_folder("a" * 12):
+        with folders.private_folder("a" * 12):
             assert play.poll() is None
-        last_seen = time.time() - execution.ORPHAN_SECONDS - 60
+        last_seen = time.time() - folders.ORPHAN_SECONDS - 60
         os.utime(left / "lock", (last_seen, last_seen))
-        with execution._private_folder("b" * 12):
+        with folders.private_folder("b" * 12):
             assert play.wait(10) != 0
             assert not left.exists()
 
 
 def test_a_program_leaves_behind_until_when_it_lived(tmp_path, monkeypatch):
-    monkeypatch.setattr(execution, "SEEN_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(folders, "SEEN_EVERY_SECONDS", 0.0)
     lock = tmp_path / "lock"
     lock.touch()
     os.utime(lock, (1, 1))

@@ -21,7 +21,7 @@ import pytest
 
 from ansible_collections.oncall.runbooks.tests.support.schemas import as_documented
 from oncall import OncallError, Outcome, Runbooks
-from oncall.execution import RUN_ID
+from oncall.processes import RUN_ID
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 INVENTORY = REPOSITORY / "inventories" / "lab"

@@ -21,15 +21,15 @@ import yaml
 
 from ansible_collections.oncall.runbooks.tests.support.serving import REPOSITORY, Host
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
-from oncall import execution
-from oncall.execution import RUN_ID
+from oncall import processes
+from oncall.processes import RUN_ID
 
 # So long may a task take that is in progress, here.
 ORPHAN_SECONDS = 3.0
 PROGRAM = f"""
-import oncall.execution
-oncall.execution.ORPHAN_SECONDS = {ORPHAN_SECONDS}
-oncall.execution.SEEN_EVERY_SECONDS = 1.0
+import oncall.folders
+oncall.folders.ORPHAN_SECONDS = {ORPHAN_SECONDS}
+oncall.folders.SEEN_EVERY_SECONDS = 1.0
 from oncall.cli import main
 main()
 """
@@ -119,7 +119,7 @@ def goes_on_alone(left: Path) -> Iterator[subprocess.Popen[bytes]]:
     with subprocess.Popen(argv, env=environment, start_new_session=True) as play:
         try:
             # On a busy machine, a program has no environment yet for a moment after it was started.
-            until(lambda: execution._processes(run_id))
+            until(lambda: processes.processes_of(run_id))
             its_own = psutil.Process(play.pid).children(recursive=True)
             yield play
         finally:

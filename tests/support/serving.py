@@ -23,7 +23,7 @@ import yaml
 
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
 from lab.ports import free_port
-from oncall.execution import RUN_ID
+from oncall.processes import RUN_ID
 from oncall.serve.decide.dispatcher import PAUSE_FILE
 from oncall.serve.store.engine import url_of
 from oncall.serve.store.statements import Store

@@ -19,7 +19,8 @@ from ..intake.alerts import kept
 from ..intake.routing import sort
 from ..settings import Route, Settings
 from ..store.decision import Decision
-from ..store.statements import Queue, Store
+from ..store.queues import Queue
+from ..store.statements import Store
 from .pruning import DAY_SECONDS, Pruning
 from .rules import Past, Waiting, in_turn, mode_now, why_not, why_not_act
 from .shared import Share, answered_by, given, over_since, sharers, why_not_yet

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-from ..store.statements import Fence
+from ..store.runs import Fence
 
 INTERRUPTED = "interrupted"
 CANCELED = "canceled"

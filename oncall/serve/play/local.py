@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from ...api import Runbooks
 from ...errors import OncallError
-from ...execution import Left
+from ...folders import Left
 from ...results import HostResult, Outcome, Result, RunbookRun
 from ..settings import Settings
 from .executor import CANCELED, CUT_OFF, INTERRUPTED, Ending, Order

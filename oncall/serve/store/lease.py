@@ -28,7 +28,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from ...errors import OncallError, first_line
-from ...execution import runtime_folder
+from ...folders import runtime_folder
 from .engine import lease_engine, shown
 from .tables import NODES
 

@@ -23,7 +23,7 @@ from ansible_collections.oncall.runbooks.plugins.module_utils.ledger.spec import
 from ansible_collections.oncall.runbooks.plugins.module_utils.trusted_path import make_folder, objection, wrong
 from lab.compose.engine import required
 from oncall.errors import OncallError
-from oncall.serve.service import check
+from oncall.serve.checks import check
 from oncall.serve.store.engine import url_of
 
 ME, OTHER = 1000, 1001

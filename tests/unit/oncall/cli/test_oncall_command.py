@@ -19,7 +19,7 @@ from click.testing import CliRunner
 
 from ansible_collections.oncall.runbooks.tests.support.killed_runs import goes_on_alone
 from ansible_collections.oncall.runbooks.tests.support.schemas import as_documented
-from oncall import catalog, execution, records
+from oncall import catalog, environment, folders, records
 from oncall.cli import display, main
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -154,9 +154,8 @@ def test_the_play_sees_no_secret_of_the_environment(monkeypatch):
     monkeypatch.setenv("KEPT_BY_NAME", "wanted")
     monkeypatch.setenv("ANSIBLE_SSH_RETRIES", "3")
     monkeypatch.setenv("PYTHONUNBUFFERED", "1")
-    job = execution.Job("abc", ROOT / "playbooks" / "db_pool.yml", ("h,",), keep_environment=("KEPT_BY_NAME",))
     prepared = {"ANSIBLE_HOST_KEY_CHECKING": "False", "RUNNER_OMIT_EVENTS": "False", "AWS_SECRET_ACCESS_KEY": "planted"}
-    seen = execution.environment_of(job, prepared)
+    seen = environment.environment_of("abc", ("KEPT_BY_NAME",), prepared)
     assert "planted" not in str(seen)
     assert "PYTHONUNBUFFERED" not in seen
     assert (seen["KEPT_BY_NAME"], seen["ANSIBLE_SSH_RETRIES"], seen["RUNNER_OMIT_EVENTS"]) == ("wanted", "3", "False")
@@ -167,12 +166,12 @@ def test_the_play_sees_no_secret_of_the_environment(monkeypatch):
 
 def test_folders_of_runs_that_were_killed_are_swept_and_those_of_others_are_not(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    with execution._private_folder("first") as living:
+    with folders.private_folder("first") as living:
         dead = living.parent / "dead"
         dead.mkdir()
         (dead / "lock").touch()
         (dead / "variables.json").write_text("secret")
-        with execution._private_folder("second") as second:
+        with folders.private_folder("second") as second:
             assert living.exists() and second.exists() and not dead.exists()
             assert oct(second.stat().st_mode & 0o777) == "0o700"
     assert not living.exists() and not second.exists()
@@ -182,7 +181,7 @@ def test_runs_that_begin_at_the_same_moment_do_not_sweep_each_other(tmp_path, mo
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
 
     def begin(number):
-        with execution._private_folder(f"run{number}") as folder:
+        with folders.private_folder(f"run{number}") as folder:
             (folder / "variables.json").write_text("{}")
             return (folder / "variables.json").exists()
 
@@ -252,11 +251,11 @@ def test_a_run_in_awx_has_no_record_here_and_no_advice_about_one(capsys, awx):
 
 def test_a_run_that_lost_its_program_is_not_cut_off_by_the_next_one(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    left = execution.runtime_folder() / "0123456789ab-xyz"
-    with goes_on_alone(left) as play, execution._private_folder("a" * 12):
+    left = folders.runtime_folder() / "0123456789ab-xyz"
+    with goes_on_alone(left) as play, folders.private_folder("a" * 12):
         assert play.poll() is None
         assert left.exists()
-    with execution._private_folder("b" * 12):
+    with folders.private_folder("b" * 12):
         assert not left.exists()
 
 

@@ -500,7 +500,7 @@ def test_what_cannot_be_opened_leaves_nothing_open(tmp_path):
     url = url_of("", str(tmp_path / "state"))
     file = tmp_path / "state" / FILE
     file.write_bytes(b"x" * 8192)
-    opened = len(os.listdir("/proc/self/fd"))
+    opened = len([*Path("/proc/self/fd").iterdir()])
     kept_errors = []
     for made in (engine(url), engine_module.read_only(url)):
         with pytest.raises(sa.exc.DatabaseError) as error, made.connect() as connection:
@@ -511,7 +511,7 @@ def test_what_cannot_be_opened_leaves_nothing_open(tmp_path):
         watched.Database(file)
     kept_errors.append(error)
     # Their tracebacks hold what they did not close.
-    assert len(os.listdir("/proc/self/fd")) == opened, kept_errors
+    assert len([*Path("/proc/self/fd").iterdir()]) == opened, kept_errors
 
 
 def test_readers_that_hold_up_a_rescue_cost_nothing(kept, monkeypatch):

@@ -459,7 +459,7 @@ def test_one_that_was_canceled_does_not_wait_for_a_person(store):
 
 
 def test_as_much_as_fits_is_read_at_once(store, monkeypatch):
-    monkeypatch.setattr("oncall.serve.store.statements.MOST_BYTES", 10)
+    monkeypatch.setattr("oncall.serve.store.inbox.MOST_BYTES", 10)
     store.keep([b"x" * 6, b"y" * 4, b"z", b"w" * 50, b"v"])
     assert [len(body) for _id, _at, body in store.inbox(9)] == [6, 4]
     sort(store, taken=[1, 2])
