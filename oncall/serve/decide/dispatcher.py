@@ -207,6 +207,9 @@ class Dispatcher:
             [*aside.values()],
             {name: at for part in parts for name, at in part.seen.items()},
         )
+        if new is None:
+            # Read anew: another node has some of them, and perhaps what came since.
+            return True
         LOG.info(
             "%d notifications sorted: %d new episodes, %d put aside, %d of runbooks that are off",
             len(rows), new, len(aside), sum(part.off for part in parts),

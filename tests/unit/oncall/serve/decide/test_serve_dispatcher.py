@@ -10,12 +10,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from ansible_collections.oncall.runbooks.tests.support.serving import alert, notification
 from ansible_collections.oncall.runbooks.tests.support.stores import new_store
 from oncall.inventory import Names
 from oncall.serve.decide import dispatcher
 from oncall.serve.decide.dispatcher import Dispatcher, Node
+from oncall.serve.intake.alerts import read
 from oncall.serve.settings import Settings, parse
 from oncall.serve.store.statements import Store
 
@@ -135,3 +138,35 @@ def test_a_host_with_much_to_do_does_not_keep_others_from_their_turn(store, turn
         begun += [(one["host"], one["runbook"]) for one in map(store.episode, turn(running=1)) if one]
         end(store)
     assert begun == [("h0", "db_pool"), ("h1", "cache"), ("h0", "cache"), ("h1", "cache")]
+
+
+def test_what_another_node_sorted_meanwhile_is_read_anew(store, tmp_path):
+    """An inventory that takes long is read between a look into the inbox and what is made of it."""
+    text = f"inventories: [a]\nstate_directory: {tmp_path}/state\nrunbooks: {{cache: {{mode: auto}}}}\nlimits: {{running: 1}}\n"
+    settings = parse(text, Path("/serve.yml"))
+    asked: Any = Silenced()
+
+    def node(name: str) -> Node:
+        nothing: Any = lambda *_anything: None  # noqa: E731
+        return Node(name, nothing, tuple, nothing, nothing, lambda: False, nothing, nothing, nothing, nothing)
+
+    def hears(status: str) -> None:
+        told = alert("h0", status=status, **({"endsAt": "2026-01-01T01:00:00Z"} if status == "resolved" else {}))
+        store.keep([msgspec.json.encode(read(bytearray(notification([told]))))])
+
+    quick = Dispatcher(store, lambda: settings, lambda _again: KNOWN, asked, node("quick"))
+
+    def slow(_again: bool) -> Names:
+        if store.inbox_size():
+            quick.turn()
+            hears("firing")
+            quick.turn()
+        return KNOWN
+
+    store.set("paused", "so that nothing begins")
+    hears("firing")
+    quick.turn()
+    hears("resolved")
+    Dispatcher(store, lambda: settings, slow, asked, node("slow")).turn()
+    (one,) = store.episodes()
+    assert (one["state"], one["resolved_at"], store.inbox_size()) == ("queued", None, 0)
