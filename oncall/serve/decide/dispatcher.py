@@ -142,8 +142,9 @@ class Dispatcher:
     def turn(self) -> None:
         """Everything once."""
         self._node.check()
-        self._node.take_over()
+        # First: what a newer program left is not for this one.
         self._store.check_schema()
+        self._node.take_over()
         if self._sort_some():
             # There may be more, after the rest in which more are acknowledged.
             self._wake.set()
@@ -218,6 +219,9 @@ class Dispatcher:
 
     # ------------------------------------------------------------------ episodes
     def _expire(self, now: float) -> None:
+        most = max((route.approve_seconds for route in self._settings().runbooks.values()), default=0)
+        # A clock that was ahead would have a question be open for as long as it was, and others wait for it.
+        self._store.wait_until(now + most)
         for row in self._store.waited_enough(now):
             ended = {"state": "ended", "ended_at": now}
             if row.resolved_at is not None:

@@ -62,6 +62,15 @@ class Store(Inbox, Queues, Runs):
         with self._reading.connect() as connection:
             return [*connection.execute(query)]
 
+    def wait_until(self, most: float) -> None:
+        """Have no episode wait for a person for longer than this."""
+        later = EPISODES.c.state == "waiting", EPISODES.c.until > most
+        with self._reading.connect() as connection:
+            if connection.execute(sa.select(EPISODES.c.id).where(*later).limit(1)).first() is None:
+                return
+        with alone(self._engine) as connection:
+            connection.execute(EPISODES.update().where(*later).values(until=most))
+
     def change(self, episode: str, state: str, values: dict[str, Any]) -> bool:
         """Change an episode that is in this state; False where it is in another one."""
         with alone(self._engine) as connection:

@@ -15,6 +15,7 @@ import pytest
 
 from ansible_collections.oncall.runbooks.tests.support.serving import alert, notification
 from ansible_collections.oncall.runbooks.tests.support.stores import new_store
+from oncall import OncallError
 from oncall.inventory import Names
 from oncall.serve.decide import dispatcher
 from oncall.serve.decide.dispatcher import Dispatcher, Node
@@ -170,3 +171,47 @@ def test_what_another_node_sorted_meanwhile_is_read_anew(store, tmp_path):
     Dispatcher(store, lambda: settings, slow, asked, node("slow")).turn()
     (one,) = store.episodes()
     assert (one["state"], one["resolved_at"], store.inbox_size()) == ("queued", None, 0)
+
+
+def test_a_node_of_before_takes_nothing_over_on_a_newer_schema(store, tmp_path):
+    settings = parse(
+        f"inventories: [a]\nstate_directory: {tmp_path}/state\nrunbooks: {{cache: {{}}}}\n", Path("/serve.yml")
+    )
+    asked: Any = Silenced()
+    taken_over: list[bool] = []
+    nothing: Any = lambda *_anything: None  # noqa: E731
+    takes: Any = lambda: taken_over.append(True)  # noqa: E731
+    node = Node("one", nothing, tuple, takes, nothing, lambda: False, nothing, nothing, nothing, nothing)
+    with store._engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE oncall_schema SET version_num = '0003'")
+    with pytest.raises(OncallError, match="schema 0003"):
+        Dispatcher(store, lambda: settings, lambda _again: KNOWN, asked, node).turn()
+    assert taken_over == []
+
+
+# ---------------------------------------------------------------------- a clock that was ahead, and was set back
+def test_a_host_that_had_its_turn_tomorrow_does_not_wait_until_then(store, turn):
+    queue(store, 1, "h0")
+    turn()
+    end(store)
+    with store._engine.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE oncall_runs SET admitted_at = {time.time() + 86_400}")
+    queue(store, 1, "h0", at=200.0)
+    queue(store, 5, "h1", at=200.0)
+    begun = []
+    for _ in range(3):
+        begun += turn(running=1)
+        end(store)
+    assert "h0cache20000000" in begun
+
+
+def test_a_person_is_not_asked_for_longer_than_the_settings_say(store, turn):
+    queue(store, 2, "h0", mode="approve", stage="check")
+    (first,) = turn()
+    (run,) = store.open_runs("one")
+    waits = {"state": "waiting", "until": time.time() + 365 * 86_400, "plan_hash": "p1"}
+    store.conclude(run, "planned", {}, first, waits)
+    assert turn() == []
+    told = store.episode(first)
+    assert told and told["state"] == "waiting"
+    assert told["until"] <= time.time() + 3600
