@@ -222,16 +222,10 @@ class Dispatcher:
         most = max((route.approve_seconds for route in self._settings().runbooks.values()), default=0)
         # A clock that was ahead would have a question be open for as long as it was, and others wait for it.
         self._store.wait_until(now + most)
-        for row in self._store.waited_enough(now):
-            ended = {"state": "ended", "ended_at": now}
-            if row.resolved_at is not None:
-                ended |= {"outcome": "closed", "summary": "the alert was over before a person agreed"}
-            else:
-                ended |= {"outcome": "expired", "summary": f"nobody agreed in time to: {row.summary}"}
-            if self._store.change(row.id, "waiting", ended):
-                if ended["outcome"] == "expired":
-                    self._node.expired(row.runbook)
-                LOG.warning("episode %s: %s", row.id, ended["summary"])
+        for one in self._store.end_waiting(now) if self._store.waited_enough(now) else ():
+            if one["outcome"] == "expired":
+                self._node.expired(one["runbook"])
+            LOG.warning("episode %s: %s", one["id"], one["summary"])
 
     def paused(self, settings: Settings) -> str:
         """Why everything is paused; "" where it is not."""

@@ -215,3 +215,23 @@ def test_a_person_is_not_asked_for_longer_than_the_settings_say(store, turn):
     told = store.episode(first)
     assert told and told["state"] == "waiting"
     assert told["until"] <= time.time() + 3600
+
+
+def test_one_that_fires_again_in_the_moment_in_which_it_ends_is_not_closed(store, turn, monkeypatch):
+    """Another node hears of it between the look at what waits and its end."""
+    queue(store, 1, "h0", mode="approve", stage="check")
+    (name,) = turn()
+    (run,) = store.open_runs("one")
+    store.conclude(run, "planned", {}, name, {"state": "waiting", "until": time.time() + 60, "plan_hash": "p1"})
+    store.sort([], [], [(name, time.time())], [], {})
+    look = store.waited_enough
+
+    def slow(now: float) -> Any:
+        found = look(now)
+        queue(store, 1, "h0", mode="approve", stage="check")
+        return found
+
+    monkeypatch.setattr(store, "waited_enough", slow)
+    turn()
+    told = store.episode(name)
+    assert told and (told["state"], told["resolved_at"]) == ("waiting", None)
