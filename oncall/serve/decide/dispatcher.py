@@ -142,8 +142,9 @@ class Dispatcher:
     def turn(self) -> None:
         """Everything once."""
         self._node.check()
-        self._node.take_over()
+        # First: what a newer program left is not for this one.
         self._store.check_schema()
+        self._node.take_over()
         if self._sort_some():
             # There may be more, after the rest in which more are acknowledged.
             self._wake.set()
@@ -207,6 +208,9 @@ class Dispatcher:
             [*aside.values()],
             {name: at for part in parts for name, at in part.seen.items()},
         )
+        if new is None:
+            # Read anew: another node has some of them, and perhaps what came since.
+            return True
         LOG.info(
             "%d notifications sorted: %d new episodes, %d put aside, %d of runbooks that are off",
             len(rows), new, len(aside), sum(part.off for part in parts),
@@ -215,16 +219,13 @@ class Dispatcher:
 
     # ------------------------------------------------------------------ episodes
     def _expire(self, now: float) -> None:
-        for row in self._store.waited_enough(now):
-            ended = {"state": "ended", "ended_at": now}
-            if row.resolved_at is not None:
-                ended |= {"outcome": "closed", "summary": "the alert was over before a person agreed"}
-            else:
-                ended |= {"outcome": "expired", "summary": f"nobody agreed in time to: {row.summary}"}
-            if self._store.change(row.id, "waiting", ended):
-                if ended["outcome"] == "expired":
-                    self._node.expired(row.runbook)
-                LOG.warning("episode %s: %s", row.id, ended["summary"])
+        most = max((route.approve_seconds for route in self._settings().runbooks.values()), default=0)
+        # A clock that was ahead would have a question be open for as long as it was, and others wait for it.
+        self._store.wait_until(now + most)
+        for one in self._store.end_waiting(now) if self._store.waited_enough(now) else ():
+            if one["outcome"] == "expired":
+                self._node.expired(one["runbook"])
+            LOG.warning("episode %s: %s", one["id"], one["summary"])
 
     def paused(self, settings: Settings) -> str:
         """Why everything is paused; "" where it is not."""

@@ -71,9 +71,11 @@ class Decision:
 
     def began(self, now: float) -> dict[tuple[str, str], float]:
         """(host, runbook) -> when its last run was begun, of those within an hour."""
+        # A clock that was set back does not have a host wait until its last run was.
+        within = RUNS.c.admitted_at > now - HOUR_SECONDS, RUNS.c.admitted_at < now + HOUR_SECONDS
         query = (
             sa.select(RUNS.c.host, RUNS.c.runbook, sa.func.max(RUNS.c.admitted_at).label("at"))
-            .where(RUNS.c.admitted_at > now - HOUR_SECONDS)
+            .where(*within)
             .group_by(RUNS.c.host, RUNS.c.runbook)
         )
         return {(row.host, row.runbook): row.at for row in self._connection.execute(query)}

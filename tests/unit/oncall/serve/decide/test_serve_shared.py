@@ -132,6 +132,22 @@ def test_what_still_fires_after_that_time_is_looked_at(store, turn):
     assert turn() == [f"{SECOND}r1"]
 
 
+def test_what_others_resolve_again_and_again_keeps_none_from_its_run(store, turn):
+    fires(store, FIRST, SECOND)
+    (run,) = turn()
+    ends(store, run, "resolved")
+    for number in range(3):
+        later(store, run, 200)
+        if begun := turn():
+            break
+        # Another alert of the incident, that comes and goes.
+        fires(store, f"{number}" * 20, at=200.0 + number)
+        (another,) = turn()
+        ends(store, another, "resolved")
+        over(store, f"{number}" * 20)
+    assert begun == [f"{SECOND}r1"]
+
+
 def test_how_long_that_is_is_a_setting(store, turn):
     fires(store, FIRST, SECOND)
     (run,) = turn()
