@@ -119,8 +119,10 @@ def play(folder: Path, server: Answers, place: str, tasks: str, *paths: str) -> 
 
 @pytest.mark.parametrize("place", ["host", "controller"])
 def test_from_both_places(tmp_path, server, place):
-    (tmp_path / "syslog.py").write_text(SYSLOG)
-    output, (seen, alone, bad) = play(tmp_path, server, place, TASKS, str(tmp_path))
+    logs = tmp_path / "logs"
+    logs.mkdir()
+    (logs / "syslog.py").write_text(SYSLOG)
+    output, (seen, alone, bad) = play(tmp_path, server, place, TASKS, str(logs))
 
     for apis in (seen["api"], alone):
         assert (apis["available"], apis["complete"], apis["unknown"]) == (True, False, ["no"])
@@ -138,7 +140,7 @@ def test_from_both_places(tmp_path, server, place):
 
     # What was fetched and not named is nowhere; nor is a secret, nor was a template worked out.
     records = "".join(path.read_text() for path in tmp_path.rglob("records/**/*") if path.is_file())
-    log = (tmp_path / "log").read_text() if (tmp_path / "log").exists() else ""
+    log = (logs / "log").read_text() if (logs / "log").exists() else ""
     for text in (output, records, log):
         assert TOKEN not in text
         assert "left-5e1d77aa-over" not in text
