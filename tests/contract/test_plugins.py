@@ -208,6 +208,21 @@ print(*sorted(name for name in before if name.startswith({package!r})))
     assert [name for name in loaded if not thin.fullmatch(name)] == []
 
 
+def test_observer_that_is_finished_on_the_controller(documented):
+    """Where it cannot look, it returns the same names as where it can."""
+    from importlib import import_module
+
+    from ansible_collections.oncall.runbooks.plugins.plugin_utils import finish
+
+    assert sorted(finish.NAMES) == ["api", "status_page"]
+    for observer in finish.NAMES:
+        step = import_module(f"{finish.__package__}.finishing.{observer}")
+        assert callable(step.why_not)
+        assert callable(step.finish)
+        returned = documented("module")[f"{NAME}.{observer}_info"]["return"]
+        assert set(step.NOTHING) | {"available", "reason"} == set(returned)
+
+
 def test_unknown_observer():
     from ansible_collections.oncall.runbooks.plugins.module_utils import observe
 

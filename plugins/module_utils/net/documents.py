@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 import zlib
 
@@ -154,9 +155,9 @@ def fetched(requests, seconds):
     answers = all_within(
         deadline.seconds + 0.5, [lambda one=one: _fetched(one[0], one[1], deadline) for one in requests]
     )
-    for place, (request, _secrets) in enumerate(requests):
+    for place, (request, secrets) in enumerate(requests):
         if isinstance(answers[place], DeadlineExceeded):
-            reason = f"{request['method']} {public_url(request['url'])}: {answers[place]}"
+            reason = f"{_asked(request, secrets)}: {answers[place]}"
             answers[place] = _not_seen(None, seconds * 1000, "timeout", reason)
         elif isinstance(answers[place], Exception):
             raise answers[place]
@@ -164,7 +165,6 @@ def fetched(requests, seconds):
 
 
 def _fetched(request, secrets, deadline):
-    asked = f"{request['method']} {public_url(request['url'])}"
     began = time.monotonic()
     try:
         status, headers, body = fetch(
@@ -179,12 +179,16 @@ def _fetched(request, secrets, deadline):
         return _not_seen(None, _milliseconds(began), error.kind, masked(without_secrets(str(error), *secrets)))
     kind, problem = _trouble(request, status, headers, body, secrets)
     if problem:
-        found = _not_seen(status, _milliseconds(began), kind, f"{asked} {problem}")
+        found = _not_seen(status, _milliseconds(began), kind, f"{_asked(request, secrets)} {problem}")
     else:
         packed = base64.b64encode(zlib.compress(body, 1)).decode("ascii")
         found = {"available": True, "status": status, "milliseconds": _milliseconds(began), "document": packed}
     wait = _retry_after(headers.get("retry-after", ""))
     return found if wait is None else dict(found, retry_after_seconds=wait)
+
+
+def _asked(request, secrets):
+    return without_secrets(f"{request['method']} {public_url(request['url'])}", *secrets)
 
 
 def _milliseconds(began):
@@ -220,7 +224,7 @@ def _retry_after(text):
     """The seconds that a server asks to wait, or None."""
     from email.utils import parsedate_to_datetime
 
-    if text.strip().isdigit():
+    if re.fullmatch(r"\s*[0-9]{1,9}\s*", text):
         return float(text)
     try:
         return max(0.0, round(parsedate_to_datetime(text).timestamp() - time.time(), 1))
@@ -229,5 +233,5 @@ def _retry_after(text):
 
 
 def unpacked(document):
-    """The bytes of a packed document."""
-    return zlib.decompress(base64.b64decode(document))
+    """The bytes of a packed document, no more of them than are fetched."""
+    return zlib.decompressobj().decompress(base64.b64decode(document), MOST_BYTES)
