@@ -13,8 +13,9 @@ OPTIONS = r"""
       - C(kind), C(statuspage) (Atlassian), C(better_stack), C(instatus), or C(jmespath) for any other that answers JSON. C(url) is the
         page; of C(jmespath), and where it ends with C(.json), the document.
       - C(component), the id of the component that matters, its name, or C(GROUP / NAME) where several have this name.
-      - C(max_age_seconds), from when on a page is stale and its status unknown. Without it, 604800 where the page says when it
-        was written. Instatus does not say.
+      - C(max_age_seconds), from when on a page is stale and its status unknown. Without it, 90 days of C(statuspage), which says
+        when anything on it changed last, 3 days of C(better_stack), which writes every day, and 7 days of C(jmespath) where it
+        has C(updated_at). C(instatus) does not say.
       - C(status), C(incidents) and C(updated_at), of C(jmespath), the expressions that find the word for the status, the list of
         open incidents (texts, or objects with C(name), C(status), C(impact), C(url) and C(started_at)), and when the page was
         written. C(words), a dictionary from the page's words to C(operational), C(degraded), C(partial_outage),

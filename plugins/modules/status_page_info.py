@@ -82,8 +82,8 @@ pages:
       type: int
     age_seconds:
       description: >-
-        Seconds since the page was written, as it says itself, or null where it does not. For C(better_stack) since the end of the
-        last day that the history of the component tells of.
+        Seconds since the page was written, as it says itself, or null where it does not. For C(statuspage) since anything on it
+        changed last, for C(better_stack) since the end of the last day that the history of the component tells of.
       type: float
     milliseconds: {description: Milliseconds until its whole answer was there or until it was given up., type: float}
     complete: {description: Whether status and open incidents are known., type: bool}

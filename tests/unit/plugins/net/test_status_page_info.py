@@ -153,7 +153,7 @@ def with_two_of_a_name() -> dict[str, Any]:
 NOT_KNOWN = {
     "no such component": ("Mail", summary(), "the page has no component Mail; it has Website, Canvas, Canvas, Portfolium"),
     "several of the name": ("Website", with_two_of_a_name(), "Portfolium / Website (j7jp6sq831c2), Canvas / Website (other)"),
-    "stale": ("Website", summary(8 * 86400), "the page is stale: it was written 6912"),
+    "stale": ("Website", summary(91 * 86400), "the page is stale: it was written 78624"),
     "from tomorrow": ("Website", summary(-86400), "one of the clocks is wrong"),
     "a word that is none": ("It", summary(components=[{"id": "1", "name": "It", "status": "fine"}]), "the status of It is fine"),
     "no status": ("It", summary(components=[{"id": "1", "name": "It"}]), "the status of It is "),
@@ -177,6 +177,9 @@ def test_what_is_not_known_is_never_operational(told, case):
 
 def test_how_old_a_page_may_be_is_said(told):
     assert of_statuspage(told, "Website", summary(600), max_age_seconds=300)["status"] == "unknown"
+    assert of_statuspage(told, "Website", summary(55 * 86400))["status"] == "degraded", (
+        "where nothing happens nothing is written"
+    )
     page = summary()
     del page["page"]["updated_at"]
     assert of_statuspage(told, "Website", page)["age_seconds"] is None
