@@ -79,6 +79,14 @@ certificate:
   description: What M(oncall.runbooks.certificate_info) returns.
   type: dict
   returned: when asked for
+api:
+  description: What M(oncall.runbooks.api_info) returns.
+  type: dict
+  returned: when asked for
+status_page:
+  description: What M(oncall.runbooks.status_page_info) returns.
+  type: dict
+  returned: when asked for
 """
 
 from ..module_utils import observe
