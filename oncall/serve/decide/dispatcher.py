@@ -19,6 +19,7 @@ from ..intake.alerts import kept
 from ..intake.routing import sort
 from ..settings import Route, Settings
 from ..store.decision import Decision
+from ..store.lease import Peer
 from ..store.queues import Queue
 from ..store.statements import Store
 from .pruning import DAY_SECONDS, Pruning
@@ -50,7 +51,7 @@ class Node:
     Attributes:
         name: what it is called.
         check: raises where this node may do nothing now.
-        gone: the nodes that are gone, of which runs are left.
+        gone: the nodes that are gone, as they were seen, of which runs are left.
         take_over: has this node see to what they left.
         begin: begins a run that was admitted.
         any_running: whether a run is played here.
@@ -62,7 +63,7 @@ class Node:
 
     name: str
     check: Callable[[], None]
-    gone: Callable[[], Collection[str]]
+    gone: Callable[[], Collection[Peer]]
     take_over: Callable[[], None]
     begin: Callable[[str], None]
     any_running: Callable[[], bool]
@@ -247,7 +248,7 @@ class Dispatcher:
             self._store.hold_all(f"paused: {paused}")
             return []
         gone = self._node.gone()
-        if self._store.running(gone) >= settings.limits.running:
+        if self._store.running([peer.node for peer in gone]) >= settings.limits.running:
             # While every place is taken, nothing has to be decided.
             return []
         silenced = self._silences.ask(settings)
