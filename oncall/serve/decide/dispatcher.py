@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from ... import inventory
 from ...errors import first_line
 from .. import memory
 from ..intake.alerts import kept
-from ..intake.routing import sort
+from ..intake.routing import Sorted, sort
 from ..settings import Route, Settings
 from ..store.decision import Decision
 from ..store.lease import Peer
@@ -190,12 +190,17 @@ class Dispatcher:
             # A host that is new in the inventory is no stranger.
             if not any(part.strangers for part in parts):
                 break
+        numbers = [row[0] for row in rows]
+        for first, end in _until_one_fires_again(parts):
+            if not self._sorted(numbers[first:end], parts[first:end]):
+                # Read anew: another node has some of them, and perhaps what came since.
+                break
+        return True
+
+    def _sorted(self, numbers: Sequence[int], parts: Sequence[Sorted]) -> bool:
+        """Write down what became of notifications; False where another node has done so with some of them."""
         firing = {row["id"]: row for part in reversed(parts) for row in part.firing}
-        # What was said last counts: an alert may be over and fire again.
-        over: dict[str, float | None] = {}
-        for part in parts:
-            over.update((row["id"], None) for row in part.firing)
-            over.update(part.resolved)
+        over = {episode: at for part in parts for episode, at in part.resolved}
         aside: dict[str, dict[str, object]] = {}
         for part in parts:
             for row in part.aside:
@@ -203,20 +208,18 @@ class Dispatcher:
                     **row, "first_at": aside[row["id"]]["first_at"], "count": aside[row["id"]]["count"] + 1,  # type: ignore[operator]
                 }  # fmt: skip
         new = self._store.sort(
-            [row[0] for row in rows],
+            numbers,
             [*firing.values()],
-            [(episode, at) for episode, at in over.items() if at is not None],
+            [*over.items()],
             [*aside.values()],
             {name: at for part in parts for name, at in part.seen.items()},
         )
-        if new is None:
-            # Read anew: another node has some of them, and perhaps what came since.
-            return True
-        LOG.info(
-            "%d notifications sorted: %d new episodes, %d put aside, %d of runbooks that are off",
-            len(rows), new, len(aside), sum(part.off for part in parts),
-        )  # fmt: skip
-        return True
+        if new is not None:
+            LOG.info(
+                "%d notifications sorted: %d new episodes, %d put aside, %d of runbooks that are off",
+                len(numbers), new, len(aside), sum(part.off for part in parts),
+            )  # fmt: skip
+        return new is not None
 
     # ------------------------------------------------------------------ episodes
     def _expire(self, now: float) -> None:
@@ -357,3 +360,16 @@ class Dispatcher:
                 "%s on %s: %d remedies in a row did not help; a person is asked", one.runbook, one.host, not_helped
             )
         return decision.only_look(one, mode)
+
+
+def _until_one_fires_again(parts: Sequence[Sorted]) -> Iterator[tuple[int, int]]:
+    """Notifications that can be sorted together: a next part begins where an alert fires that was over, for that it was over counts."""
+    over: set[str] = set()
+    first = 0
+    for place, part in enumerate(parts):
+        if any(row["id"] in over for row in part.firing):
+            yield first, place
+            first = place
+            over.clear()
+        over.update(episode for episode, _at in part.resolved)
+    yield first, len(parts)
