@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,9 @@ from oncall.serve.decide import dispatcher
 from oncall.serve.decide.dispatcher import Dispatcher, Node
 from oncall.serve.intake.alerts import read
 from oncall.serve.settings import Settings, parse
+from oncall.serve.store.lease import Peer
 from oncall.serve.store.statements import Store
+from oncall.serve.store.tables import NODES
 
 HOSTS = frozenset({"h0", "h1", "h2"})
 KNOWN = Names(HOSTS, frozenset({"all"}), {"all": HOSTS})
@@ -235,3 +238,36 @@ def test_one_that_fires_again_in_the_moment_in_which_it_ends_is_not_closed(store
     turn()
     told = store.episode(name)
     assert told and (told["state"], told["resolved_at"]) == ("waiting", None)
+
+
+@pytest.mark.parametrize(
+    ("there", "begins"),
+    [(None, True), ((5, 7), True), ((5, 8), False), ((6, 0), False)],
+)
+def test_what_a_node_runs_that_has_come_back_takes_its_place(store, tmp_path, there, begins):
+    queue(store, 1, "h0")
+    queue(store, 1, "h1", at=200.0)
+    with store.decision() as decision:
+        decision.admit(decision.waiting(["h0cache10000000"])[0], "east", time.time())
+    if there:
+        now = datetime.now(UTC)
+        row = {
+            "node": "east",
+            "number": there[0],
+            "renewals": there[1],
+            "seconds": 30.0,
+            "holder": "",
+            "renewed_at": now,
+        }
+        with store._engine.begin() as connection:
+            connection.execute(NODES.insert().values(row))
+    text = f"inventories: [a]\nstate_directory: {tmp_path}/state\nrunbooks: {{cache: {{mode: auto}}}}\n"
+    settings = parse(f"{text}limits: {{running: 1, groups: {{}}}}\n", Path("/serve.yml"))
+    asked: Any = Silenced()
+    begun: list[str] = []
+    nothing: Any = lambda *_anything: None  # noqa: E731
+    # As it was seen a moment ago.
+    gone = [Peer("east", 5, 7, 30.0) if there else Peer("east")]
+    node = Node("west", nothing, lambda: gone, nothing, begun.append, lambda: False, nothing, nothing, nothing, nothing)
+    Dispatcher(store, lambda: settings, lambda _again: KNOWN, asked, node).turn()
+    assert begun == (["h1cache20000000r1"] if begins else [])
