@@ -164,7 +164,8 @@ class Lease:
                 continue
             try:
                 self.renew()
-            except (SQLAlchemyError, OncallError, OSError) as error:
+            # Whatever it is: a thread that ended would never renew again, and nobody would say so.
+            except Exception as error:
                 said = first_line(error)
                 if said != self._failure:
                     LOG.error("the lease of node %s is not renewed: %s", self._node, said)
