@@ -16,7 +16,7 @@ from fake_awx_jobs import Course
 
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
 from oncall import OncallError
-from oncall.serve import api_calls, service
+from oncall.serve import api_calls, checks
 from oncall.serve.api_calls import CallFailed
 from oncall.serve.play import awx as executor_module
 from oncall.serve.play.awx import AwxExecutor
@@ -473,10 +473,10 @@ def test_a_check_of_the_settings_asks_awx_what_it_takes(awx, tmp_path, variable,
     file = tmp_path / "serve.yml"
     file.write_text(CHECKED.format(url=awx.url, variable=variable))
     if not says:
-        assert "is right" in service.check(file)[0]
+        assert "is right" in checks.check(file)[0]
     else:
         with pytest.raises(OncallError, match=says):
-            service.check(file)
+            checks.check(file)
     assert awx.writes == []
 
 
@@ -494,10 +494,10 @@ def test_a_check_names_a_job_template_that_does_not_fit(awx, tmp_path, changed, 
     file = tmp_path / "serve.yml"
     file.write_text(CHECKED.format(url=awx.url, variable="run_verify_seconds: 1"))
     with pytest.raises(OncallError, match=says):
-        service.check(file)
+        checks.check(file)
     awx.stop()
     with pytest.raises(OncallError, match="AWX does not say what it takes: "):
-        service.check(file)
+        checks.check(file)
     awx.start()
 
 
