@@ -1,0 +1,101 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What all engines that keep their jobs in PostgreSQL have in common."""
+
+from __future__ import annotations
+
+import re
+
+from ..deadline import DeadlineExceeded
+from ..postgres.client import Client, DatabaseError, where
+
+# A name in SQL cannot be a parameter: one that needs no thought about quotes.
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,62}\Z")
+# Characters of an error that are read.
+ERROR_CHARACTERS = 2000
+
+
+class Database:
+    """A database that answers statements.
+
+    Args:
+        reach: as in :data:`postgres.spec.DATABASE`.
+        deadline: for everything that is asked.
+    """
+
+    def __init__(self, reach, deadline):
+        self.reach = reach
+        self._deadline = deadline
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exception):
+        """Nothing: each queue has a session of its own, whose statements end with its share of the time."""
+
+    def left_seconds(self):
+        """The time left for everything that is asked."""
+        return self._deadline.remaining_seconds()
+
+    def session(self, share_seconds):
+        """A read-only session for one queue, each of whose statements has half of its time.
+
+        Args:
+            share_seconds: for that queue.
+        """
+        return Client(self.reach, max(0.1, min(share_seconds, self._deadline.remaining_seconds()) / 2))
+
+
+class Partly:
+    """Statements of one queue, of which some may fail: what they would have told is said to be missing.
+
+    Args:
+        client: a :class:`postgres.client.Client`.
+        deadline: for all of them.
+
+    Attributes:
+        limits: what could not be seen, in lines.
+    """
+
+    def __init__(self, client, deadline):
+        self._client = client
+        self._deadline = deadline
+        self.limits = []
+
+    def query(self, what, statement, parameters, otherwise):
+        """What a statement answers, or something else where it fails.
+
+        Args:
+            what: it tells, in a few words.
+            statement: as :meth:`Client.query` takes it.
+            parameters: plain data.
+            otherwise: to be returned where it fails.
+        """
+        try:
+            self._deadline.remaining_seconds()
+            return self._client.query(statement, parameters)
+        except (DatabaseError, DeadlineExceeded) as error:
+            self.limits.append(f"{what}: {error}")
+            return otherwise
+
+
+def identifier(name, option, value):
+    """A name fit for the text of a statement.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if not _IDENTIFIER.match(value):
+        raise ValueError(f"queue {name}: {option} must be letters, digits and underscores, not {value!r}")
+    return f'"{value}"'
+
+
+def missing(reach, what):
+    """The error where nothing shows that there is such a queue."""
+    return DatabaseError("no_queue", f"{where(reach)} has {what}; check the names, and the database")
+
+
+def errors_of(rows):
+    """Texts and names of failed jobs as :func:`answer.errors` takes them."""
+    return [(row["error"], row["name"]) for row in rows]
