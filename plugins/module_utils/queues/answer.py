@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
+from datetime import datetime, timezone
 
 from ..text.masking import masked
 from ..text.one_line import one_line
@@ -14,6 +16,8 @@ from ..text.one_line import one_line
 NAME_CHARACTERS = 120
 ID_CHARACTERS = 200
 ERROR_CHARACTERS = 200
+_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(\.\d{1,9})?(?:Z|\+00:00)?\Z")
+_MILLISECONDS = 1e11
 # Names that one group of errors shows.
 _NAMES_OF_AN_ERROR = 5
 # What differs between two errors of one kind, and may be a person: addresses, ids, numbers, what is in quotes.
@@ -58,6 +62,38 @@ def number_of(value):
         return float(value)
     except (TypeError, ValueError):
         return None
+
+
+def epoch_of(text):
+    """The seconds of a time as Python writes it in UTC, or None."""
+    match = _TIME.match(text_of(text or ""))
+    if not match:
+        return None
+    try:
+        whole = datetime(*(int(part) for part in match.groups()[:6]), tzinfo=timezone.utc)
+    except ValueError:
+        return None
+    return whole.timestamp() + float(match.group(7) or 0)
+
+
+def moment_of(value):
+    """The seconds of a time, whether it is written as seconds, as milliseconds or as text, or None."""
+    if isinstance(value, bool) or value is None:
+        return None
+    number = number_of(value)
+    if number is None:
+        return epoch_of(value)
+    # Seconds would be some thousand years from now.
+    return number / 1000 if number > _MILLISECONDS else number
+
+
+def fields_of(message):
+    """The fields of a message that is a JSON object, and none of any other."""
+    try:
+        found = json.loads(message)
+    except (TypeError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def by_name(names, top):

@@ -23,6 +23,8 @@ _EVENTS = 2000
 # What rateLimit() of a worker sets.
 _LIMITED_BY_HAND = 2**53 - 1
 _KEPT_EVENTS = 10000
+# By this name in the list of clients it is seen that names are kept at all.
+_OWN_NAME = "oncall.runbooks"
 _FIELDS = ("name", "timestamp", "delay", "processedOn", "opts")
 
 
@@ -34,17 +36,17 @@ def look(store, queue, bounds):
         queue: as :data:`OPTIONS` say.
         bounds: how much to look at.
     """
-    in_redis.refuse_cluster(store)
-    return answer(read(store, queue, bounds), bounds)
+    now = in_redis.begin(store)
+    return answer(dict(read(store, queue, bounds, now), now=now), bounds)
 
 
-def read(store, queue, bounds):
-    """What Redis keeps of a queue, with samples of what is long."""
+def read(store, queue, bounds, now):
+    """What Redis keeps of a queue at a time, with samples of what is long."""
     prefix = f"{queue['prefix']}:{queue['queue']}:"
     found = _counts(store, queue, prefix)
     if not found["exists"] and not found["events_count"] and not _jobs(found):
         raise in_redis.missing(store, f"no queue {queue['queue']!r} of BullMQ with the prefix {queue['prefix']!r}")
-    found.update(_ids(store, prefix, found, bounds))
+    found.update(_ids(store, prefix, found, bounds, now))
     waiting = [(prefix + text_of(one), one) for one in found.pop("waiting_ids")]
     active = [(prefix + text_of(one), one) for one in found.pop("active_ids")]
     failed = [(prefix + text_of(one), one) for one in found.pop("failed_ids")]
@@ -68,7 +70,6 @@ def _counts(store, queue, prefix):
     """Everything that costs the same however long the queue is."""
     told = store.ask(
         [
-            ("TIME",),
             ("LLEN", prefix + "wait"),
             ("LINDEX", prefix + "wait", -1),
             ("LLEN", prefix + "paused"),
@@ -90,25 +91,24 @@ def _counts(store, queue, prefix):
     for one in told[:-2]:
         if isinstance(one, in_redis.Refused):
             raise store.refusal(one)
-    wait, marker, clients = told[1], told[2], told[-1]
+    wait, marker, paused_list, prioritized, delayed, first_delayed, active, failed, children, events = told[:10]
+    exists, meta, limiter, limiter_ttl, _named, clients = told[10:]
     # Before 5.0 a mark can be in the list as if it were a job.
     marks = 1 if marker is not None and marker.startswith(b"0:") else 0
     return {
-        "now": in_redis.clock(told[0]),
         "wait": wait - marks,
-        "marks": marks,
-        "paused_list": told[3],
-        "prioritized": told[4],
-        "delayed": told[5],
-        "first_delayed": in_redis.scored(told[6]),
-        "active_count": told[7],
-        "failed_count": told[8],
-        "children": told[9],
-        "events_count": told[10],
-        "exists": told[11],
-        "meta": told[12],
-        "limiter": told[13],
-        "limiter_ttl": told[14],
+        "paused_list": paused_list,
+        "prioritized": prioritized,
+        "delayed": delayed,
+        "first_delayed": in_redis.scored(first_delayed),
+        "active_count": active,
+        "failed_count": failed,
+        "children": children,
+        "events_count": events,
+        "exists": exists,
+        "meta": meta,
+        "limiter": limiter,
+        "limiter_ttl": limiter_ttl,
         # Some hosted servers and proxies know no names: then nobody can be seen, and that is not nobody.
         "workers": None if isinstance(clients, in_redis.Refused) else _workers(text_of(clients), queue, store.server),
     }
@@ -123,18 +123,15 @@ def _workers(clients, queue, server):
     return sum(one == name or one.startswith(f"{name}:w:") for one in names)
 
 
-_OWN_NAME = "oncall.runbooks"
-
-
 def _jobs(found):
     return sum(
         found[name] for name in ("wait", "paused_list", "prioritized", "delayed", "active_count", "failed_count")
     )
 
 
-def _ids(store, prefix, found, bounds):
+def _ids(store, prefix, found, bounds, now):
     """Ids of jobs that wait, that run and that failed, and the last events."""
-    now_ms, sample = int(found["now"] * 1000), bounds["sample"]
+    now_ms, sample = int(now * 1000), bounds["sample"]
     lists = [prefix + "wait", prefix + "paused"]
     waiting = in_redis.list_samples(store, lists, [found["wait"], found["paused_list"]], sample)
     (events,) = in_redis.affordable(store, [prefix + "events"], [found["events_count"]], _EVENTS)
@@ -199,6 +196,7 @@ def answer(found, bounds):
             "ready": ready,
             "oldest_ready_age_seconds": seconds(max(known)) if known else None,
             "delayed": found["delayed"] - found["overdue"],
+            "overdue": found["overdue"],
             "blocked": found["children"],
             "running": found["active_count"],
             **over_limit(running, bounds["limit_seconds"], bounds["most_running"]),

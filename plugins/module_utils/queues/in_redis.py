@@ -19,16 +19,19 @@ _UNWEIGHED = 50
 TEXT_BYTES = 64 * 1024
 
 
-def refuse_cluster(store):
-    """Say so where a Redis is a node of a cluster: a queue's keys are on several nodes.
+def begin(store):
+    """The seconds of the server's clock, where it is one whose queues can be read.
 
     Raises:
-        RedisError: it is one.
+        RedisError: it is a node of a cluster, where the keys of a queue are on several nodes.
     """
-    (info,) = store.ask([("INFO", "cluster")])
-    # A user that may not ask this can still tell the rest.
+    info, time = store.ask([("INFO", "cluster"), ("TIME",)])
+    # A user that may not ask for the first can still tell the rest.
     if not isinstance(info, Refused) and re.search(r"^cluster_enabled:1", text_of(info), re.MULTILINE):
         raise RedisError("cluster", f"{where(store.server)} is a node of a Redis cluster, whose queues are not read")
+    if isinstance(time, Refused):
+        raise store.refusal(time)
+    return clock(time)
 
 
 def missing(store, what):

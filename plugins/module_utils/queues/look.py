@@ -114,8 +114,9 @@ def _compared(queue, found, before, after):
     seconds = after["at_seconds"] - before["at_seconds"]
     if seconds <= 0:
         return settled(found, [*found["limits"], "what happens in the window is not known: its clock went back"])
-    grown = after["ready"] - before["ready"]
-    changes = {"ready_growth_per_second": round(grown / seconds, 3)}
+    changes = {}
+    if before["ready"] is not None and after["ready"] is not None:
+        changes["ready_growth_per_second"] = round((after["ready"] - before["ready"]) / seconds, 3)
     changes.update(engine(queue["engine"]).between(before, after, seconds))
     return settled(dict(found, **changes), found["limits"])
 

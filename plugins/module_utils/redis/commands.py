@@ -18,8 +18,8 @@ from .client import error_of, redis_cli, redis_py
 # CLIENT SETNAME changes nothing but the name of this connection.
 # fmt: off
 READS = frozenset((
-    "client list", "client setname", "exists", "get", "hget", "hlen", "hmget", "hstrlen", "info", "lindex", "llen",
-    "lrange", "memory usage", "pttl", "scard", "smembers", "time", "type", "xinfo consumers", "xinfo groups", "xlen",
+    "client list", "client setname", "exists", "get", "hget", "hlen", "hmget", "hstrlen", "hvals", "info", "lindex", "llen",
+    "lrange", "memory usage", "pttl", "scard", "sismember", "smembers", "time", "type", "xinfo consumers", "xinfo groups", "xlen",
     "xpending", "xrange", "xrevrange", "zcard", "zcount", "zrange", "zrangebyscore", "zrevrange",
 ))
 # fmt: on

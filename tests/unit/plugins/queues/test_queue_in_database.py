@@ -159,3 +159,113 @@ def test_no_such_schema(databases):
 def test_a_schema_that_is_none():
     with pytest.raises(ValueError, match="schema must be letters"):
         look({"engine": "pgboss", "schema": "x; DROP TABLE x", "database": {"name": "x"}})
+
+
+@pytest.fixture(scope="module")
+def table(server):
+    """A function: options of the queue -> what is told of a table of events."""
+    server.execute("CREATE DATABASE events OWNER app", dbname="postgres")
+    for statement in (
+        "CREATE TABLE events (id serial, kind text, status text, added timestamptz DEFAULT now(), began timestamptz, said text)",
+        "INSERT INTO events (kind, status, added) SELECT 'sync%', 'pending', now() - interval '90 s' FROM generate_series(1, 4)",
+        "INSERT INTO events (kind, status, began) VALUES ('mail', 'running', now() - interval '400 s'), ('mail', 'running', now())",
+        "INSERT INTO events (kind, status, said) SELECT 'mail', 'dead', 'no user' || n || '@example.com' FROM generate_series(1, 3) n",
+        "GRANT SELECT ON events TO oncall",
+    ):
+        server.execute(statement, dbname="events", user="app")
+    reach = server.reach(name="events")
+
+    def told(statements, timeout_seconds=30.0, **options):
+        queue = {"engine": "table", "database": reach, "statements": statements, **options}
+        return look(queue, timeout_seconds=timeout_seconds)
+
+    return told
+
+
+COUNTS = """
+-- What waits; a ; or :x in a comment is none
+SELECT count(*) FILTER (WHERE status = 'pending') AS ready, count(*) FILTER (WHERE status = 'running') AS running,
+  count(*) FILTER (WHERE status = 'dead') AS dead, false AS paused, NULL AS delayed,
+  extract(epoch FROM now() - min(added) FILTER (WHERE status = 'pending'))::float AS oldest_ready_age_seconds
+FROM events WHERE kind LIKE :like OR kind = 'mail' AND said IS DISTINCT FROM ':x;%';
+"""
+
+
+def test_table(table):
+    found = table(
+        {
+            "counts": COUNTS,
+            "running": "SELECT id, kind AS name, extract(epoch FROM now() - began) AS age_seconds FROM events WHERE status = 'running'",
+            "names": "SELECT kind AS name, count(*) AS count FROM events WHERE status = :status GROUP BY 1",
+            "errors": "SELECT said AS text, kind AS name FROM events WHERE said IS NOT NULL",
+        },
+        parameters={"like": "sync%", "status": "pending"},
+    )
+    assert (found["available"], found["complete"], found["limits"]) == (True, True, [])
+    assert (found["ready"], found["running"], found["dead"], found["paused"]) == (4, 2, 3, False)
+    assert 89 < found["oldest_ready_age_seconds"] < 200
+    assert (
+        len(found["running_over_limit"]),
+        found["running_over_limit_count"],
+        found["running_over_limit"][0]["name"],
+    ) == (1, 1, "mail")
+    assert (found["by_name"], found["by_name_of"]) == ([{"name": "sync%", "count": 4}], 4)
+    assert found["errors"] == [{"text": "no <address>", "count": 3, "names": ["mail"]}]
+    assert not {"delayed", "workers", "throughput_per_second"} & set(found), "what it does not tell is absent"
+
+
+@pytest.mark.parametrize("value", ["'; DROP TABLE events; --", "../x", ") OR true --", "%", None])
+def test_table_a_value_is_never_a_part_of_the_statement(table, server, value):
+    found = table({"counts": "SELECT count(*) AS ready FROM events WHERE kind = :kind"}, parameters={"kind": value})
+    assert (found["ready"], found["complete"]) == (0, True)
+    assert server.execute("SELECT count(*) FROM events", dbname="events") == [(9,)]
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("SELECT 1 AS ready; DROP TABLE events", "may not hold ';'"),
+        ("SELECT 1 AS ready \\! touch x", r"may not hold '\\\\'"),
+        ("SELECT 1 AS ready WHERE 'open", 'may not hold "\'"'),
+        ("SELECT :other AS ready", "nothing is given for its parameter :other"),
+        ("SELECT {parameters} AS ready", "may not hold"),
+    ],
+)
+def test_table_a_statement_is_one_query(table, statement, told):
+    with pytest.raises(ValueError, match="queue it: statements.counts: .*" + told):
+        table({"counts": statement})
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM events RETURNING 1 AS ready",
+        "SELECT nextval('events_id_seq') AS ready",
+        "SELECT 1 AS ready) x, (SELECT 1",
+    ],
+)
+def test_table_a_statement_that_writes(table, server, statement):
+    found = table({"counts": statement}, database=server.reach(user="app", name="events"))
+    assert not found["available"]
+    assert server.execute("SELECT count(*) FROM events", dbname="events") == [(9,)]
+
+
+def test_table_a_statement_that_hangs(table):
+    queue = {"counts": "SELECT 3 AS ready", "names": "SELECT pg_sleep(60)::text AS name, 1 AS count"}
+    found = table(queue, timeout_seconds=2.0)
+    assert found["ready"] == 3
+    assert found["limits"][0].startswith("names are not known: ")
+
+
+@pytest.mark.parametrize(
+    ("statement", "limits"),
+    [
+        ("SELECT 1 AS ready, 2 AS raedy", ["statements.counts has a column that cannot be read: raedy"]),
+        ("SELECT 'many' AS ready", ["statements.counts has a column that cannot be read: ready"]),
+        ("SELECT 1 AS ready FROM generate_series(1, 3)", ["statements.counts gave 2 rows where it should give one"]),
+        ("SELECT 1 AS ready WHERE false", ["statements.counts gave no rows where it should give one"]),
+    ],
+)
+def test_table_columns_that_cannot_be_read(table, statement, limits):
+    found = table({"counts": statement})
+    assert (found["limits"], found["complete"]) == (limits, False)
