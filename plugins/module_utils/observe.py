@@ -17,6 +17,7 @@ from .observers import (
     postgres_access,
     postgres_activity,
     postgres_wal,
+    queue,
     redis,
     service,
 )
@@ -36,6 +37,7 @@ OBSERVERS = {
     "port": port,
     "deployment": deployment,
     "certificate": certificate,
+    "queue": queue,
 }
 
 SPEC = {name: {"type": "dict", "options": observer.SPEC} for name, observer in OBSERVERS.items()}

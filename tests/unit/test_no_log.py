@@ -32,6 +32,8 @@ DATABASE = {"host": HOST, "name": "shop", "user": "oncall", "password": SECRET}
     ("module", "params"),
     [
         ("redis_info", {"server": REDIS}),
+        ("queue_info", {"queues": {"mail": {"engine": "rq", "redis": REDIS}}}),
+        ("queue_info", {"queues": {"mail": {"engine": "pgboss"}}, "database": DATABASE}),
         ("postgres_access_info", {"database": DATABASE}),
         ("postgres_activity_info", {"database": DATABASE}),
         ("postgres_setting", {"database": DATABASE, "name": "work_mem", "value": "4MB"}),

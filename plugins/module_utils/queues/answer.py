@@ -18,6 +18,8 @@ ID_CHARACTERS = 200
 ERROR_CHARACTERS = 200
 _TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(\.\d{1,9})?(?:Z|\+00:00)?\Z")
 _MILLISECONDS = 1e11
+# Two clocks that are kept may differ by so much.
+_CLOCKS_SECONDS = 5.0
 # Names that one group of errors shows.
 _NAMES_OF_AN_ERROR = 5
 # What differs between two errors of one kind, and may be a person: addresses, ids, numbers, what is in quotes.
@@ -46,14 +48,31 @@ def job(identity, name=None, age_seconds=None):
     found = {"id": one_line(text_of(identity), ID_CHARACTERS)}
     if name is not None:
         found["name"] = name
-    if age_seconds is not None:
+    if age_seconds is not None and age_seconds >= -_CLOCKS_SECONDS:
         found["age_seconds"] = seconds(age_seconds)
     return found
 
 
 def seconds(value):
-    """An age, never below 0: two clocks differ."""
+    """An age, never below 0: two clocks differ by a little."""
     return round(max(0.0, float(value)), 3)
+
+
+def oldest(ages, limits):
+    """The greatest age, or None where none is known: one from the future tells that the clocks differ, and not how old it is.
+
+    Args:
+        ages: in seconds.
+        limits: lines of what could not be seen, to which one is added where that is so.
+    """
+    ahead = [age for age in ages if age < -_CLOCKS_SECONDS]
+    if ahead:
+        limits.append(
+            f"how long jobs wait is not known: some began to {round(-min(ahead))} s in the future, so the clocks of the application "
+            "and of the store differ"
+        )
+        return None
+    return seconds(max(ages)) if ages else None
 
 
 def number_of(value):

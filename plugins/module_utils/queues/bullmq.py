@@ -9,7 +9,7 @@ import base64
 import json
 
 from . import in_redis
-from .answer import by_name, errors, job, name_of, number_of, over_limit, seconds, settled, spread, text_of
+from .answer import by_name, errors, job, name_of, number_of, oldest, over_limit, settled, spread, text_of
 
 OPTIONS = {"queue": {"type": "str", "required": True}, "prefix": {"type": "str", "default": "bull"}}
 
@@ -194,7 +194,7 @@ def answer(found, bounds):
     return settled(
         {
             "ready": ready,
-            "oldest_ready_age_seconds": seconds(max(known)) if known else None,
+            "oldest_ready_age_seconds": oldest(known, limits),
             "delayed": found["delayed"] - found["overdue"],
             "overdue": found["overdue"],
             "blocked": found["children"],

@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-from ..deadline import Deadline
 from ..postgres.client import PARAMETERS
 from .answer import errors, job, name_of, seconds, settled
-from .in_database import ERROR_CHARACTERS, Partly, errors_of, identifier, missing
+from .in_database import ERROR_CHARACTERS, errors_of, identifier, missing
 
 OPTIONS = {
     "schema": {"type": "str", "default": "graphile_worker"},
@@ -102,7 +101,7 @@ def look(store, queue, bounds):
         if not client.query(_SHAPE, parameters)["is_there"]:
             raise missing(store.reach, f"no view {queue['schema']}.jobs of Graphile Worker that this role may look up")
         opened = client.query(_OPEN.format(**words), parameters)
-        partly = Partly(client, Deadline(bounds["share_seconds"]))
+        partly = store.partly(client, bounds["share_seconds"])
         found = {
             "open": opened,
             "running": partly.query("running jobs are not known", _RUNNING.format(**words), parameters, None),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ..deadline import DeadlineExceeded
+from ..deadline import Deadline, DeadlineExceeded
 from ..postgres.client import Client, DatabaseError, where
 
 # A name in SQL cannot be a parameter: one that needs no thought about quotes.
@@ -39,12 +39,21 @@ class Database:
         return self._deadline.remaining_seconds()
 
     def session(self, share_seconds):
-        """A read-only session for one queue, each of whose statements has half of its time.
+        """A read-only session for one queue, each of whose statements has a third of its time.
 
         Args:
             share_seconds: for that queue.
         """
-        return Client(self.reach, max(0.1, min(share_seconds, self._deadline.remaining_seconds()) / 2))
+        return Client(self.reach, max(0.1, min(share_seconds, self._deadline.remaining_seconds()) / 3))
+
+    def partly(self, client, share_seconds):
+        """What may be missing of one queue: a statement that begins within a third of its time ends with the second one.
+
+        Args:
+            client: of :meth:`session`.
+            share_seconds: for that queue.
+        """
+        return Partly(client, Deadline(share_seconds / 3))
 
 
 class Partly:

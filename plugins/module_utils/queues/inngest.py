@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from .answer import by_name, epoch_of, job, name_of, number_of, over_limit, seconds, settled
+from .answer import by_name, epoch_of, job, name_of, number_of, oldest, over_limit, settled
 
 OPTIONS = {
     "url": {"type": "str", "required": True},
@@ -97,7 +97,7 @@ def answer_of_graphql(store, document, now, bounds):
         limits.append(f"the {len(running)} oldest of {counts['running']} running jobs are looked at")
     return settled(
         {
-            **_of_runs(ready, running, now, bounds),
+            **_of_runs(ready, running, now, bounds, limits),
             "ready": counts["ready"],
             "running": counts["running"],
             "dead": counts["dead"],
@@ -108,12 +108,12 @@ def answer_of_graphql(store, document, now, bounds):
     )
 
 
-def _of_runs(ready, running, now, bounds):
+def _of_runs(ready, running, now, bounds, limits):
     names = [_name(one) for one in ready]
     waits = [now - at for at in (_at(one, "queuedAt", "queued_at") for one in ready) if at is not None]
     jobs = [job(one.get("id") or "", _name(one), _age(one, now)) for one in running]
     return {
-        "oldest_ready_age_seconds": seconds(max(waits)) if waits else None,
+        "oldest_ready_age_seconds": oldest(waits, limits),
         **over_limit(jobs, bounds["limit_seconds"], bounds["most_running"]),
         "by_name": by_name(names, bounds["top"]),
         "by_name_of": len(names),
@@ -185,7 +185,7 @@ def answer_of_rest(found, now, bounds):
     done = len(found["COMPLETED"][0]) + lately if found["COMPLETED"][1] and found["FAILED"][1] else None
     return settled(
         {
-            **_of_runs(found["QUEUED"][0], found["RUNNING"][0], now, bounds),
+            **_of_runs(found["QUEUED"][0], found["RUNNING"][0], now, bounds, limits),
             "ready": len(found["QUEUED"][0]),
             "running": len(found["RUNNING"][0]),
             "dead": len(failed),

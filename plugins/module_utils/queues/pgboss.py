@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-from ..deadline import Deadline
 from ..postgres.client import PARAMETERS
 from .answer import errors, job, name_of, seconds, settled
-from .in_database import ERROR_CHARACTERS, Partly, errors_of, identifier, missing
+from .in_database import ERROR_CHARACTERS, errors_of, identifier, missing
 
 OPTIONS = {"queue": {"type": "str"}, "schema": {"type": "str", "default": "pgboss"}}
 
@@ -65,14 +64,14 @@ _DEAD = (
     + """
 SELECT json_build_object('dead', count(*), 'lately', count(*) FILTER (
   WHERE {ended} > now() - make_interval(secs => (SELECT (p->>'lately_seconds')::float FROM asked))))::text
-FROM {schema}.job WHERE {mine} AND state::text IN ('failed', 'expired')"""
+FROM {schema}.job WHERE {mine} AND {dead}"""
 )
 _LATELY = (
     _ASKED
     + """, since AS (SELECT now() - make_interval(secs => (p->>'lately_seconds')::float) AS at FROM asked)
 SELECT json_build_object(
   'ended', (SELECT count(*) FROM {schema}.job WHERE {mine} AND {ended} > (SELECT at FROM since)
-            AND state::text IN ('completed', 'failed', 'expired')),
+            AND (state = 'completed' OR {dead})),
   'added', (SELECT count(*) FROM {schema}.job WHERE {mine} AND {created} > (SELECT at FROM since)))::text"""
 )
 _ERRORS = (
@@ -80,7 +79,7 @@ _ERRORS = (
     + f"""
 SELECT coalesce(json_agg(t), '[]')::text FROM (
   SELECT name, left(coalesce(output->>'message', output#>>'{{{{value,message}}}}', output->>'value', ''), {ERROR_CHARACTERS}) AS error
-  FROM {{schema}}.job WHERE {{mine}} AND state::text IN ('failed', 'expired')
+  FROM {{schema}}.job WHERE {{mine}} AND {{dead}}
   ORDER BY {{ended}} DESC NULLS LAST LIMIT (SELECT (p->>'sample')::int FROM asked)) t"""
 )
 # An instance that has not been heard of for three of its heartbeats is gone. Its first one comes before it has any worker,
@@ -121,7 +120,7 @@ def look(store, queue, bounds):
         if queue["queue"] and not client.query(known.format(**words), parameters)["known"]:
             raise missing(store.reach, f"no queue {queue['queue']!r} of pg-boss in the schema {queue['schema']}")
         opened = client.query(_OPEN.format(**words), parameters)
-        partly = Partly(client, Deadline(bounds["share_seconds"]))
+        partly = store.partly(client, bounds["share_seconds"])
         running = partly.query("running jobs are not known", _RUNNING.format(**words), parameters, None)
         dead = partly.query("dead jobs are not known", _DEAD.format(**words), parameters, {})
         failed = partly.query("errors are not known", _ERRORS.format(**words), parameters, None)
@@ -143,6 +142,8 @@ def _words(queue, columns):
         "parameters": PARAMETERS,
         "schema": identifier("", "schema", queue["schema"]),
         "mine": "name = (SELECT p->>'queue' FROM asked)" if queue["queue"] else f"left(name, {len(_OWN)}) <> '{_OWN}'",
+        # The type of its states has to have a word before it can be compared.
+        "dead": "state IN ('failed', 'expired')" if old else "state = 'failed'",
         "due": "startafter" if old else "start_after",
         "started": "startedon" if old else "started_on",
         "ended": "completedon" if old else "completed_on",

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from . import in_redis
-from .answer import by_name, errors, fields_of, job, moment_of, name_of, over_limit, seconds, settled
+from .answer import by_name, errors, fields_of, job, moment_of, name_of, oldest, over_limit, settled
 
 OPTIONS = {
     "queue": {"type": "str", "required": True},
@@ -69,7 +69,7 @@ def answer(found, queue, bounds):
         limits.append(f"no job looked at has a time in {queue['time_field']}")
     told = {
         **lengths,
-        "oldest_ready_age_seconds": seconds(max(ages)) if ages else None,
+        "oldest_ready_age_seconds": oldest(ages, limits),
     }
     if queue["name_field"]:
         names = [name_of(one.get(queue["name_field"])) for one in waiting]

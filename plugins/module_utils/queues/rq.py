@@ -15,7 +15,7 @@ import re
 import zlib
 
 from . import in_redis
-from .answer import by_name, epoch_of, errors, job, name_of, number_of, over_limit, seconds, settled, text_of
+from .answer import by_name, epoch_of, errors, job, name_of, number_of, oldest, over_limit, settled, text_of
 
 OPTIONS = {"queue": {"type": "str", "default": "default"}, "prefix": {"type": "str", "default": "rq"}}
 
@@ -158,7 +158,7 @@ def answer(found, bounds):
     return settled(
         {
             "ready": found["waiting"] + found["overdue"],
-            "oldest_ready_age_seconds": seconds(max(ages)) if ages else None,
+            "oldest_ready_age_seconds": oldest(ages, limits),
             "delayed": found["scheduled"] - found["overdue"],
             "overdue": found["overdue"],
             "blocked": found["deferred"],

@@ -16,8 +16,8 @@ from .answer import (
     moment_of,
     name_of,
     number_of,
+    oldest,
     over_limit,
-    seconds,
     settled,
     text_of,
 )
@@ -45,7 +45,7 @@ def read(store, queue, bounds, now):
     """What Redis keeps of a queue at a time, with samples of what is long."""
     prefix = queue["prefix"] + ":" if queue["prefix"] else ""
     key = f"{prefix}queue:{queue['queue']}"
-    is_known, waiting, oldest, paused, processes, *counts = store.needed(
+    is_known, waiting, tail, paused, processes, *counts = store.needed(
         ("SISMEMBER", f"{prefix}queues", queue["queue"]),
         ("LLEN", key),
         ("LINDEX", key, -1),
@@ -69,7 +69,7 @@ def read(store, queue, bounds, now):
     works = store.needed(*(("HVALS", prefix.encode() + name + b":work") for name in names))
     return {
         "waiting": waiting,
-        "oldest": fields_of(oldest or b""),
+        "oldest": fields_of(tail or b""),
         "sample": [fields_of(one) for one in in_redis.list_samples(store, [key], [waiting], bounds["sample"])[0]],
         "paused": paused,
         "sets": [[(fields_of(member), score) for member, score in in_redis.scored(one)] for one in told[:3]],
@@ -107,7 +107,7 @@ def answer(found, queue, bounds):
     return settled(
         {
             "ready": found["waiting"] + overdue,
-            "oldest_ready_age_seconds": None if began is None else seconds(now - began),
+            "oldest_ready_age_seconds": oldest([] if began is None else [now - began], limits),
             "delayed": len(scheduled) + len(retries) - overdue,
             "overdue": overdue,
             "running": len(running),

@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-from ..deadline import Deadline
 from .answer import errors, job, name_of, number_of, seconds, settled
-from .in_database import ERROR_CHARACTERS, Partly
+from .in_database import ERROR_CHARACTERS
 from .statement import is_name, wrapped
 
 OPTIONS = {
@@ -72,7 +71,7 @@ def look(store, queue, bounds):
     statements, names = queue["statements"], _names(queue)
     with store.session(bounds["share_seconds"]) as client:
         counts = client.query(wrapped(statements["counts"], names, _COUNTS), parameters)
-        partly = Partly(client, Deadline(bounds["share_seconds"]))
+        partly = store.partly(client, bounds["share_seconds"])
         found = {"counts": counts}
         for which, what, form in (
             ("running", "running jobs are not known", _RUNNING),

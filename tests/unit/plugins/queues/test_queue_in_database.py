@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from ansible_collections.oncall.runbooks.tests.support.captured_queues import look, restore_database
@@ -212,6 +214,26 @@ def test_table(table):
     assert (found["by_name"], found["by_name_of"]) == ([{"name": "sync%", "count": 4}], 4)
     assert found["errors"] == [{"text": "no <address>", "count": 3, "names": ["mail"]}]
     assert not {"delayed", "workers", "throughput_per_second"} & set(found), "what it does not tell is absent"
+
+
+@pytest.fixture
+def in_container(server, tmp_path, monkeypatch):
+    """A function: name of the database -> how it is reached by the real psql as if it were in a container."""
+    docker = tmp_path / "docker"
+    docker.write_text('#!/bin/sh\nwhile [ "$1" != box ]; do shift; done\nshift\nexec "$@"\n')
+    docker.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    return lambda name: {**server.reach(name=name), "transport": "docker", "container": "box"}
+
+
+def test_through_a_container(table, databases, in_container):
+    databases("pgboss_12")
+    found = look({"engine": "pgboss", "queue": "email", "database": in_container("pgboss_12")})
+    assert (found["ready"], found["dead"], found["complete"]) == (3, 3, True)
+    parameters = {"like": "sync%", "kind": "'; \\! touch x; :x"}
+    statement = COUNTS.replace("'mail'", ":kind")
+    found = table({"counts": statement}, parameters=parameters, database=in_container("events"))
+    assert (found["ready"], found["running"], found["complete"]) == (4, 0, True)
 
 
 @pytest.mark.parametrize("value", ["'; DROP TABLE events; --", "../x", ") OR true --", "%", None])

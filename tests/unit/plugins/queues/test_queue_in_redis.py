@@ -131,9 +131,7 @@ def test_bullmq_rate_limit(at_capture, client, server, limiter, most, told):
 def test_bullmq_the_starving_priority_is_the_oldest(client, server):
     now = time.time()
     client.hset("bull:q:meta", "version", "bullmq:6")
-    for number in range(2000):
-        client.zadd("bull:q:prioritized", {f"new{number}": 1 * 2**32 + number})
-        client.hset(f"bull:q:new{number}", mapping={"name": "new", "timestamp": int(now * 1000), "opts": "{}"})
+    client.zadd("bull:q:prioritized", {f"new{number}": 1 * 2**32 + number for number in range(2000)})
     client.zadd("bull:q:prioritized", {"old": 7 * 2**32})
     client.hset("bull:q:old", mapping={"name": "old", "timestamp": int(now * 1000) - 3_600_000, "opts": "{}"})
     client.zadd("bull:q:prioritized", {"later": 7 * 2**32 + 1, "last": 9 * 2**32})
@@ -147,6 +145,15 @@ def test_bullmq_a_retried_job_has_no_age(client, server):
     client.hset("bull:q:1", mapping={"name": "again", "timestamp": 1000, "processedOn": 2000, "atm": 1})
     found = look({"engine": "bullmq", "queue": "q", "redis": server.reach()})
     assert (found["ready"], "oldest_ready_age_seconds" in found, found["complete"]) == (1, False, False)
+
+
+@pytest.mark.parametrize("engine", ["bullmq", "rq"])
+def test_a_clock_that_is_an_hour_ahead(at_capture, server, engine):
+    at_capture(engine, later_seconds=-3600)
+    found = look({"engine": engine, "queue": "emails" if engine == "bullmq" else "mail", "redis": server.reach()})
+    assert (found["ready"] > 0, "oldest_ready_age_seconds" in found, found["complete"]) == (True, False, False)
+    assert "clocks" in found["limits"][0]
+    assert found["running_over_limit"] == []
 
 
 def test_rq(at_capture, reach):
@@ -289,7 +296,7 @@ def test_nobody_there():
 
 
 @pytest.mark.parametrize("engine", sorted(ENGINES))
-def test_a_million_jobs(client, reach, engine):
+def test_a_million_jobs(client, server, engine):
     key, more = {
         "bullmq": ("bull:q:wait", "redis.call('HSET', 'bull:q:meta', 'version', 'bullmq:6.7.0')"),
         "rq": ("rq:queue:q", "redis.call('SADD', 'rq:queues', 'rq:queue:q')"),
@@ -310,7 +317,7 @@ def test_a_million_jobs(client, reach, engine):
     )
     tracemalloc.start()
     began = time.process_time()
-    found = look({"engine": engine, "queue": "q", "redis": reach})
+    found = look({"engine": engine, "queue": "q", "redis": server.reach()})
     spent, (_now, peak) = time.process_time() - began, tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert (found["ready"], found["by_name_of"] <= 500) == (MILLION, True)

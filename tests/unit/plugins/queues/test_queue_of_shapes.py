@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 
 import pytest
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.queues import redis_stream
+from ansible_collections.oncall.runbooks.plugins.module_utils.observe import needs_host
+from ansible_collections.oncall.runbooks.plugins.module_utils.queues import engines, redis_stream
 from ansible_collections.oncall.runbooks.tests.support.captured_queues import DEFAULTS, look
 from ansible_collections.oncall.runbooks.tests.support.http_servers import Handler, HttpServer
+from ansible_collections.oncall.runbooks.tests.support.modules import run_module
 from ansible_collections.oncall.runbooks.tests.support.redis_servers import Server
 
 
@@ -293,6 +296,37 @@ def test_queues_that_are_not_described(queue, told):
     with pytest.raises(ValueError, match=told) as raised:
         look(queue)
     assert "s3cret" not in str(raised.value)
+
+
+def test_every_engine_is_in_the_registry():
+    folder = Path(engines.__file__).parent
+    files = {path.stem for path in folder.glob("*.py") if "\nOPTIONS = {" in path.read_text()}
+    assert files == set(engines.STORES)
+    assert all(engines.engine(name).__name__.endswith(f".{name}") for name in engines.STORES)
+
+
+def test_the_module(client, server, tmp_path):
+    client.lpush("jobs", "x")
+    queue = {"engine": "redis_list", "queue": "jobs", "redis": {"port": server.port, "password": "s3cret"}}
+    code, result = run_module("queue_info", tmp_path, queues={"jobs": queue})
+    assert (code, result["changed"], result["queues"]["jobs"]["error"]) == (0, False, "credentials")
+    queue["redis"] = {"port": server.port}
+    code, result = run_module("queue_info", tmp_path, queues={"jobs": queue}, check=True)
+    assert (code, result["queues"]["jobs"]["ready"]) == (0, 1)
+    code, result = run_module("queue_info", tmp_path, queues={"jobs": {"engine": "kafka"}})
+    assert (code, "unknown engine kafka" in result["msg"]) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("store", "is_needed"),
+    [
+        ({}, False),
+        ({"redis": {"transport": "docker"}}, True),
+        ({"queues": {"a": {"database": {"transport": "docker"}}}}, True),
+    ],
+)
+def test_where_it_can_look_from(store, is_needed):
+    assert needs_host({"queue": {"queues": {}, **store}}) is is_needed
 
 
 @pytest.mark.parametrize("params", [{"timeout_seconds": 0}, {"window_seconds": -1}, {"lately_seconds": 0}, {"top": 0}])
