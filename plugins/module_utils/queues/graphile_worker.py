@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from ..postgres.client import PARAMETERS
-from .answer import errors, job, name_of, seconds, settled
-from .in_database import ERROR_CHARACTERS, errors_of, identifier, missing
+from .answer import errors, job, name_of, settled
+from .in_database import ERROR_CHARACTERS, counted, errors_of, identifier, missing, waiting
 
 OPTIONS = {
     "schema": {"type": "str", "default": "graphile_worker"},
@@ -28,7 +28,7 @@ _OPEN = (
     + """, counted AS (
   SELECT task_identifier AS name, count(*) FILTER (WHERE run_at <= now()) AS ready, count(*) FILTER (WHERE run_at > now()) AS delayed,
          min(run_at) FILTER (WHERE run_at <= now()) AS oldest
-  FROM {schema}.jobs WHERE locked_at IS NULL AND attempts < max_attempts {mine} GROUP BY task_identifier)
+  FROM {source} GROUP BY task_identifier)
 SELECT json_build_object(
   'at_seconds', extract(epoch FROM clock_timestamp()), 'ready', coalesce(sum(ready), 0), 'delayed', coalesce(sum(delayed), 0),
   'oldest_seconds', extract(epoch FROM now() - min(oldest)),
@@ -36,6 +36,7 @@ SELECT json_build_object(
     SELECT name, ready AS count FROM counted WHERE ready > 0 ORDER BY ready DESC, name LIMIT (SELECT (p->>'top')::int FROM asked)) t)
 )::text FROM counted"""
 )
+_WAITING = "{schema}.jobs WHERE locked_at IS NULL AND attempts < max_attempts {mine}"
 _RUNNING = (
     _ASKED
     + f""", running AS (
@@ -100,7 +101,7 @@ def look(store, queue, bounds):
     with store.session(bounds["share_seconds"]) as client:
         if not client.query(_SHAPE, parameters)["is_there"]:
             raise missing(store.reach, f"no view {queue['schema']}.jobs of Graphile Worker that this role may look up")
-        opened = client.query(_OPEN.format(**words), parameters)
+        opened = counted(client, _OPEN, words, _WAITING, parameters)
         partly = store.partly(client, bounds["share_seconds"])
         found = {
             "open": opened,
@@ -134,13 +135,10 @@ def answer(found, bounds, limits):
         limits: what could not be seen.
     """
     opened, running, failed = found["open"], found["running"] or {}, found["failed"]
-    oldest = opened["oldest_seconds"]
     late = [job(one["id"], name_of(one["name"]), one["age_seconds"]) for one in running.get("list", [])]
     return settled(
         {
-            "ready": opened["ready"],
-            "oldest_ready_age_seconds": None if oldest is None else seconds(oldest),
-            "delayed": opened["delayed"],
+            **waiting(opened, limits),
             "running": running.get("running"),
             "running_over_limit": late if running else None,
             "running_over_limit_count": running.get("late"),

@@ -9,9 +9,12 @@ import re
 
 from ..deadline import Deadline, DeadlineExceeded
 from ..postgres.client import Client, DatabaseError, where
+from .answer import seconds
 
 # A name in SQL cannot be a parameter: one that needs no thought about quotes.
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,62}\Z")
+# Jobs that are counted where there is no time to count them all.
+COUNTED = 10000
 # Characters of an error that are read.
 ERROR_CHARACTERS = 2000
 
@@ -87,6 +90,43 @@ class Partly:
         except (DatabaseError, DeadlineExceeded) as error:
             self.limits.append(f"{what}: {error}")
             return otherwise
+
+
+def counted(client, statement, words, source, parameters):
+    """What waits, counted; where there is no time to count it all, some of it, with ``is_part``.
+
+    Args:
+        client: a :class:`postgres.client.Client`.
+        statement: with ``{source}`` where the jobs come from.
+        words: for everything else in braces.
+        source: a table with a condition, with such words as well.
+        parameters: plain data.
+
+    Raises:
+        DatabaseError: neither could be counted.
+    """
+    source = source.format(**words)
+    try:
+        return client.query(statement.format(source=source, **words), parameters)
+    except DatabaseError as error:
+        if error.kind != "statement_timeout":
+            raise
+    some = f"(SELECT * FROM {source} LIMIT {COUNTED}) AS counted_ones"
+    return dict(client.query(statement.format(source=some, **words), parameters), is_part=True)
+
+
+def waiting(opened, limits):
+    """What waits, in the words of all queues; of a part of it only the least is known.
+
+    Args:
+        opened: of :func:`counted`.
+        limits: lines of what could not be seen, to which one is added where that is so.
+    """
+    oldest = None if opened["oldest_seconds"] is None else seconds(opened["oldest_seconds"])
+    if opened.get("is_part"):
+        limits.append(f"at least {opened['ready']} jobs wait: there was no time to count more")
+        return {"ready": opened["ready"], "oldest_ready_age_at_least_seconds": oldest}
+    return {"ready": opened["ready"], "oldest_ready_age_seconds": oldest, "delayed": opened["delayed"]}
 
 
 def identifier(name, option, value):

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from ..postgres.client import PARAMETERS
-from .answer import errors, job, name_of, seconds, settled
-from .in_database import ERROR_CHARACTERS, errors_of, identifier, missing
+from .answer import errors, job, name_of, settled
+from .in_database import ERROR_CHARACTERS, counted, errors_of, identifier, missing, waiting
 
 OPTIONS = {"queue": {"type": "str"}, "schema": {"type": "str", "default": "pgboss"}}
 
@@ -38,7 +38,7 @@ _OPEN = (
   SELECT name, count(*) FILTER (WHERE {due} <= now() AND NOT {blocked}) AS ready, count(*) FILTER (WHERE {blocked}) AS blocked,
          count(*) FILTER (WHERE {due} > now() AND NOT {blocked}) AS delayed,
          min({due}) FILTER (WHERE {due} <= now() AND NOT {blocked}) AS oldest
-  FROM {schema}.job WHERE {mine} AND state < 'active' GROUP BY name)
+  FROM {source} GROUP BY name)
 SELECT json_build_object(
   'ready', coalesce(sum(ready), 0), 'blocked', coalesce(sum(blocked), 0), 'delayed', coalesce(sum(delayed), 0),
   'oldest_seconds', extract(epoch FROM now() - min(oldest)),
@@ -46,6 +46,7 @@ SELECT json_build_object(
     SELECT name, ready AS count FROM counted, asked WHERE ready > 0 ORDER BY ready DESC, name LIMIT (SELECT (p->>'top')::int FROM asked)) t)
 )::text FROM counted"""
 )
+_WAITING = "{schema}.job WHERE {mine} AND state < 'active'"
 _RUNNING = (
     _ASKED
     + """, running AS (
@@ -119,7 +120,7 @@ def look(store, queue, bounds):
         known = _KNOWN if shape["has_queues"] else _KNOWN_BY_JOBS
         if queue["queue"] and not client.query(known.format(**words), parameters)["known"]:
             raise missing(store.reach, f"no queue {queue['queue']!r} of pg-boss in the schema {queue['schema']}")
-        opened = client.query(_OPEN.format(**words), parameters)
+        opened = counted(client, _OPEN, words, _WAITING, parameters)
         partly = store.partly(client, bounds["share_seconds"])
         running = partly.query("running jobs are not known", _RUNNING.format(**words), parameters, None)
         dead = partly.query("dead jobs are not known", _DEAD.format(**words), parameters, {})
@@ -167,14 +168,11 @@ def answer(found, bounds, limits):
     """
     opened, running, failed, lately = found["open"], found["running"] or {}, found["failed"], found["lately"]
     late = [job(one["id"], name_of(one["name"]), one["age_seconds"]) for one in running.get("list", [])]
-    oldest = opened["oldest_seconds"]
     span = bounds["lately_seconds"]
     return settled(
         {
-            "ready": opened["ready"],
-            "oldest_ready_age_seconds": None if oldest is None else seconds(oldest),
-            "delayed": opened["delayed"],
-            "blocked": opened["blocked"],
+            **waiting(opened, limits),
+            "blocked": None if opened.get("is_part") else opened["blocked"],
             "running": running.get("running"),
             "running_over_limit": late if running else None,
             "running_over_limit_count": running.get("late"),

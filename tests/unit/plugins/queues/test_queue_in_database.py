@@ -9,6 +9,8 @@ import os
 
 import pytest
 
+from ansible_collections.oncall.runbooks.plugins.module_utils.postgres.client import Client
+from ansible_collections.oncall.runbooks.plugins.module_utils.queues import in_database
 from ansible_collections.oncall.runbooks.tests.support.captured_queues import look, restore_database
 from ansible_collections.oncall.runbooks.tests.support.postgres_servers import server as postgres
 
@@ -161,6 +163,29 @@ def test_no_such_schema(databases):
 def test_a_schema_that_is_none():
     with pytest.raises(ValueError, match="schema must be letters"):
         look({"engine": "pgboss", "schema": "x; DROP TABLE x", "database": {"name": "x"}})
+
+
+@pytest.mark.parametrize(
+    ("capture", "queue"), [("pgboss_10", {"queue": "email"}), ("graphile_worker", {"task": "fine2"})]
+)
+def test_there_is_no_time_to_count_it_all(databases, monkeypatch, capture, queue):
+    """The first count runs into its time, as of a million jobs on a slow disk; one of some of them does not."""
+    asked = Client.query
+
+    def slow(self, statement, parameters=None):
+        if "AS oldest" in statement and "LIMIT 2)" not in statement:
+            statement = "SELECT pg_sleep(60)::text"
+        return asked(self, statement, parameters)
+
+    monkeypatch.setattr(Client, "query", slow)
+    monkeypatch.setattr(in_database, "COUNTED", 2)
+    engine = capture.split("_10")[0]
+    found = look({"engine": engine, "database": databases(capture), **queue}, timeout_seconds=2.0)
+    assert found["available"], found["reason"]
+    assert (found["ready"], found["complete"]) == (2, False)
+    assert found["limits"] == ["at least 2 jobs wait: there was no time to count more"]
+    assert "oldest_ready_age_seconds" not in found
+    assert 100 < found["oldest_ready_age_at_least_seconds"] < 500
 
 
 @pytest.fixture(scope="module")
