@@ -112,9 +112,11 @@ queues:
       type: float
       returned: when the engine tells
     oldest_ready_age_at_least_seconds:
-      description: The least that the oldest job has waited, in seconds, because it was there in both looks.
+      description:
+        - The least that the oldest job has waited, in seconds. With C(celery) and C(redis_list), because it was there in both looks; with
+          C(pgboss) and C(graphile_worker), because there was no time to look at them all.
       type: float
-      returned: with C(celery) and C(redis_list), when O(window_seconds) is above 0 and it was there in both
+      returned: when only that is known
     ready_growth_per_second:
       description: By how many jobs the queue has grown for each second of the window, below 0 where it became shorter.
       type: float
