@@ -158,14 +158,20 @@ def connect(layout: Layout, role: str = "postgres", seconds: int = 30) -> Iterat
     import psycopg
 
     port = layout.ports["database"]
-    try:
-        connection = psycopg.connect(
-            host="127.0.0.1", port=port, dbname=DATABASE, user=role, password=layout.secrets()[role],
-            connect_timeout=seconds, autocommit=True, application_name="lab", options="-c statement_timeout=30000",
-        )  # fmt: skip
-    except psycopg.Error as error:
-        reason = str(error).strip().splitlines()[0]
-        raise LabError(f"the database does not take a session on port {port}: {reason}") from None
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            connection = psycopg.connect(
+                host="127.0.0.1", port=port, dbname=DATABASE, user=role, password=layout.secrets()[role],
+                connect_timeout=seconds, autocommit=True, application_name="lab", options="-c statement_timeout=30000",
+            )  # fmt: skip
+            break
+        except psycopg.Error as error:
+            reason = str(error).strip().splitlines()[0]
+            # Clients that are refused have a slot of their own for a moment, also one of those that are reserved.
+            if "connection slots are reserved" not in reason or time.monotonic() > end:
+                raise LabError(f"the database does not take a session on port {port}: {reason}") from None
+            time.sleep(0.1)
     try:
         with connection:
             yield connection

@@ -11,8 +11,8 @@ import re
 import shlex
 import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from ansible_runner import Runner, RunnerConfig
 
 from . import folders
 from .environment import beside_python, environment_of
+from .errors import OncallError
 from .folders import NOT_BEGUN, NOT_BEGUN_FILE, UNTOUCHED, UNTOUCHED_FILE, private_folder
 from .processes import kill
 
@@ -89,37 +90,10 @@ class Ended:
 
 def execute(job: Job) -> Ended:
     """Run it to its end. OncallError where it cannot be begun."""
-    with private_folder(job.run_id) as folder:
-        # In files: every user of this machine can read the arguments of a process.
-        texts = "".join(f"{name}: !unsafe {_quoted(text)}\n" for name, text in job.texts.items())
-        files = {"variables.json": json.dumps(dict(job.variables)), "texts.yml": texts or "{}\n"}
-        for name, content in files.items():
-            (folder / name).touch(mode=0o600)
-            (folder / name).write_text(content, encoding="utf-8")
-        options = [part for name in files for part in ("--extra-vars", f"@{folder / name}")]
-        config = RunnerConfig(
-            private_data_dir=str(folder),
-            playbook=str(job.playbook),
-            inventory=list(job.inventories),
-            limit=job.limit or None,
-            cmdline=shlex.join([*options, *(["--check"] if job.check else [])]),
-            suppress_env_files=True,
-        )
-        config.prepare()
-        # Set here, as prepare() puts them back to what a file of settings says.
-        config.suppress_ansible_output = True
-        config.suppress_output_file = True
-        # Removed by the play before its first claim: what is there afterwards has not acted.
-        untouched = folder / UNTOUCHED
-        # Removed before its first remedy: what is there afterwards has claimed and no more.
-        not_begun = folder / NOT_BEGUN
-        for file in (untouched, not_begun):
-            file.touch(mode=0o600)
-        files_of_play = {UNTOUCHED_FILE: str(untouched), NOT_BEGUN_FILE: str(not_begun)}
-        lease = {LEASE_FILE: job.lease_file} if job.lease_file else {}
-        config.env = {**environment_of(job.run_id, job.keep_environment, config.env), **files_of_play, **lease}
-        config.command[0] = beside_python(config.command[0])
-        config.pexpect_timeout = LOOK_EVERY_SECONDS
+    with ExitStack() as stack:
+        with _preparing():
+            folder = stack.enter_context(private_folder(job.run_id))
+            config = _prepared(job, folder)
         watch = _Watch(job, folder / "lock")
         runner = Runner(config, event_handler=watch.event, cancel_callback=watch.is_over)
         try:
@@ -131,8 +105,53 @@ def execute(job: Job) -> Ended:
         ended = watch.ended(runner.rc)
         # Workers may live on, and what lives may still begin a remedy.
         is_over = ended.status == "ended" or kill(job.run_id)
-        ended.untouched = is_over and untouched.exists()
+        ended.untouched = is_over and (folder / UNTOUCHED).exists()
         return ended
+
+
+@contextmanager
+def _preparing() -> Iterator[None]:
+    """A full disk is no run that was cut off: nothing was begun yet."""
+    try:
+        yield
+    except OSError as error:
+        where = folders.runtime_folder().parent
+        raise OncallError(f"cannot prepare a run in {where}: {error.strerror or error}; make room there") from None
+
+
+def _prepared(job: Job, folder: Path) -> RunnerConfig:
+    """What ansible-runner needs, with all its files."""
+    # In files: every user of this machine can read the arguments of a process.
+    texts = "".join(f"{name}: !unsafe {_quoted(text)}\n" for name, text in job.texts.items())
+    files = {"variables.json": json.dumps(dict(job.variables)), "texts.yml": texts or "{}\n"}
+    for name, content in files.items():
+        (folder / name).touch(mode=0o600)
+        (folder / name).write_text(content, encoding="utf-8")
+    options = [part for name in files for part in ("--extra-vars", f"@{folder / name}")]
+    config = RunnerConfig(
+        private_data_dir=str(folder),
+        playbook=str(job.playbook),
+        inventory=list(job.inventories),
+        limit=job.limit or None,
+        cmdline=shlex.join([*options, *(["--check"] if job.check else [])]),
+        suppress_env_files=True,
+    )
+    config.prepare()
+    # Set here, as prepare() puts them back to what a file of settings says.
+    config.suppress_ansible_output = True
+    config.suppress_output_file = True
+    # Removed by the play before its first claim: what is there afterwards has not acted.
+    untouched = folder / UNTOUCHED
+    # Removed before its first remedy: what is there afterwards has claimed and no more.
+    not_begun = folder / NOT_BEGUN
+    for file in (untouched, not_begun):
+        file.touch(mode=0o600)
+    files_of_play = {UNTOUCHED_FILE: str(untouched), NOT_BEGUN_FILE: str(not_begun)}
+    lease = {LEASE_FILE: job.lease_file} if job.lease_file else {}
+    config.env = {**environment_of(job.run_id, job.keep_environment, config.env), **files_of_play, **lease}
+    config.command[0] = beside_python(config.command[0])
+    config.pexpect_timeout = LOOK_EVERY_SECONDS
+    return config
 
 
 def _quoted(text: str) -> str:

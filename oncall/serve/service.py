@@ -94,7 +94,7 @@ class Service:
         this_node = Node(
             name=self.settings.node,
             check=self._check,
-            gone=lambda: [peer.node for peer in self._membership.gone(self._store.nodes)],
+            gone=lambda: self._membership.gone(self._store.nodes),
             take_over=self._take_over,
             begin=workflows.begin,
             any_running=lambda: bool(self._player.running),

@@ -15,6 +15,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 
 from ..module_utils import observe
+from ..plugin_utils.finish import Steps
 from ..plugin_utils.plain import plain
 from ..plugin_utils.role_contract import ROLES, trouble_with
 
@@ -36,15 +37,36 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         self._check_contract(task_vars or {})
         module_name = self._task.resolved_action
-        answer = None
-        if plain(self._templar.template((task_vars or {}).get("system_observe_from", "host"))) != "host":
-            answer = observed_here(module_name, plain(self._task.args))
-        if answer is None:
-            answer = self._execute_module(module_name=module_name, module_args=self._task.args, task_vars=task_vars)
-            # A URL can hold a password, and the module's arguments are shown where it fails.
-            answer.pop("invocation", None)
-        result.update(answer)
+        try:
+            steps = Steps(module_name.rpartition(".")[2], plain(self._task.args))
+        except ValueError as error:
+            raise AnsibleActionFail(str(error)) from None
+        answer = self._observed(module_name, steps, task_vars or {}) if steps.arguments is not None else {}
+        result.update({"changed": False, **steps.finish(answer)})
         return result
+
+    def _observed(self, module_name: str, steps: Steps, task_vars: dict[str, Any]) -> dict[str, Any]:
+        if plain(self._templar.template(task_vars.get("system_observe_from", "host"))) != "host":
+            answer = observed_here(module_name, steps.arguments)
+            if answer is not None:
+                return answer
+        return self._observed_there(module_name, steps, task_vars)
+
+    def _observed_there(self, module_name: str, steps: Steps, task_vars: dict[str, Any]) -> dict[str, Any]:
+        """What the module answers on the managed host."""
+        context = self._connection._play_context
+        is_hidden = context.no_log
+        try:
+            # A connection shows with -vvv what a module answers, and here that is all that was fetched.
+            context.no_log = is_hidden or steps.are_needed
+            # A module writes its arguments into the log of the host, and a URL or a header can hold a password.
+            task_vars = {**task_vars, "ansible_no_target_syslog": True}
+            answer = self._execute_module(module_name=module_name, module_args=steps.arguments, task_vars=task_vars)
+        finally:
+            context.no_log = is_hidden
+        # For the same reason: the module's arguments are shown where it fails.
+        answer.pop("invocation", None)
+        return answer
 
     def _check_contract(self, variables: dict[str, Any]) -> None:
         """Refuse to look where variables of the runbook, system_* or run_* are not what they should be.

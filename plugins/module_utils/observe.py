@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from .deadline import all_within
 from .observers import (
+    api,
     certificate,
     deployment,
     filesystem,
@@ -20,6 +21,7 @@ from .observers import (
     queue,
     redis,
     service,
+    status_page,
 )
 
 # Written out, so that the module's zip holds them. They are thin: what they look with is loaded only where it is asked for,
@@ -38,6 +40,8 @@ OBSERVERS = {
     "deployment": deployment,
     "certificate": certificate,
     "queue": queue,
+    "api": api,
+    "status_page": status_page,
 }
 
 SPEC = {name: {"type": "dict", "options": observer.SPEC} for name, observer in OBSERVERS.items()}
@@ -81,7 +85,7 @@ def observe(params):
     # Loaded before the threads start, which would wait for each other's imports on the clock of the observers.
     calls = [(OBSERVERS[name].load(), params[name]) for name in names]
     answers = all_within(longest_seconds, [lambda call=call: call[0](call[1]) for call in calls])
-    return {name: _settled(name, answer) for name, answer in zip(names, answers)}
+    return {name: settled(name, answer) for name, answer in zip(names, answers)}
 
 
 def _asked_for(params):
@@ -96,7 +100,12 @@ def _seconds(params):
     return max(2, params.get("samples", 2)) * params["timeout_seconds"] + params.get("window_seconds", 0)
 
 
-def _settled(name, answer):
+def settled(name, answer):
+    """What an observer answers, or why it failed.
+
+    Raises:
+        ValueError: bad parameters.
+    """
     if isinstance(answer, ValueError):
         raise answer
     if isinstance(answer, Exception):

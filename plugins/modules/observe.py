@@ -83,6 +83,14 @@ queue:
   description: What M(oncall.runbooks.queue_info) returns.
   type: dict
   returned: when asked for
+api:
+  description: What M(oncall.runbooks.api_info) returns.
+  type: dict
+  returned: when asked for
+status_page:
+  description: What M(oncall.runbooks.status_page_info) returns.
+  type: dict
+  returned: when asked for
 """
 
 from ..module_utils import observe

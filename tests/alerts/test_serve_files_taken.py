@@ -114,6 +114,27 @@ def test_a_database_that_is_taken_away_is_beside_it(serving):
     assert kept(serving) == COUNT
 
 
+@pytest.mark.parametrize("ends", ["killed", "terminated"])
+def test_what_came_of_a_run_that_went_on_meanwhile_is_told_after_a_restart(serving, ends):
+    (host,) = serving.hosts
+    host.restart_takes(5)
+    assert serving.send(alert(host.name)) == 202
+    until(lambda: host.effects() == 1)
+    (state(serving) / LOG).unlink()
+    refuses(serving, f"{LOG} was removed; all is saved in {FILE}")
+    until(lambda: not serving.processes())
+    # Its end is to be written down, and cannot be.
+    until(lambda: any(said in serving.log.read_text() for said in ("asked again", "background workflow")))
+    assert serving.get("/readyz")[0] == 503
+    if ends == "killed":
+        serving.kill()
+    else:
+        serving.terminate()
+    serving.start()
+    (episode,) = serving.ended()
+    assert (episode["outcome"], host.effects()) == ("resolved", 1)
+
+
 # ---------------------------------------------------------------------------- what is told
 def cut(serving: Serving) -> None:
     os.truncate(state(serving) / LOG, 32)

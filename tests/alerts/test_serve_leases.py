@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import threading
 import time
@@ -295,6 +296,38 @@ def test_what_came_back_is_not_taken_over(url, tmp_path):
         until(lambda: rows(url).get("east", (number, 0))[0] > number)
         assert store.open_runs("west") == [run]
         assert store.put_back("east") == 0
+
+
+def test_a_node_that_cannot_write_down_its_lease_is_gone(url, tmp_path):
+    """Its plays could claim nothing, and its dispatcher begins nothing: it must not look alive to the others."""
+    with closing(lease(url)) as held, closing(lease(url, "west")) as other:
+        folder = Path(held.file).parent
+        # West has its files elsewhere, as on another machine.
+        other._files = tmp_path / "elsewhere", other._files[1]
+        shutil.rmtree(folder)
+        folder.write_text("as on a disk on which nothing can be written")
+
+        def is_fenced() -> bool:
+            try:
+                held.check()
+            except Fenced as error:
+                return "cannot write the lease" in str(error) and str(folder) in str(error)
+            return False
+
+        until(is_fenced)
+        until(lambda: [peer.node for peer in other.gone(lambda: ["east"])] == ["east"], 20)
+        folder.unlink()
+        until(lambda: not is_fenced() and why_not(held.file) == "")
+        until(lambda: other.gone(lambda: ["east"]) == [])
+
+
+def test_a_start_that_cannot_write_down_its_lease_is_one_line(url, tmp_path):
+    folder = tmp_path / "runtime" / "oncall" / "leases"
+    folder.parent.mkdir(parents=True)
+    folder.write_text("")
+    with pytest.raises(OncallError, match=f"cannot write .*{folder}"):
+        lease(url)
+    assert rows(url) == {}
 
 
 def test_a_lease_of_another_machine_runs_out_first(url):

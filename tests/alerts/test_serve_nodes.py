@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +15,7 @@ from ansible_collections.oncall.runbooks.tests.support.serving import Serving, a
 from ansible_collections.oncall.runbooks.tests.support.stores import new_store
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
 from lab.database import connect
+from oncall.serve.decide.pruning import DAY_SECONDS, Pruning
 
 
 @pytest.fixture
@@ -126,5 +128,24 @@ def test_queues_in_postgresql(database, tmp_path):
         with store.decision() as decision:
             assert [one.episode for one in decision.waiting(["e7", "e6", "x"])] == ["e6", "e7"]
             assert decision.began(100.0) == {}
+    finally:
+        store.close()
+
+
+def test_a_node_whose_clock_is_behind_makes_nothing_old(database, tmp_path):
+    store = new_store(tmp_path, database)
+    try:
+        behind = time.time() - 40 * DAY_SECONDS
+        row = {
+            "id": "e", "runbook": "cache", "host": "h0", "fingerprint": "f", "alert": "{}", "mode": "auto", "state": "ended",
+            "stage": "act", "received_at": behind, "seen_at": behind, "queued_at": behind,
+        }  # fmt: skip
+        store.set("pruning held on right", "0")
+        right = Pruning(store, "right")
+        # Dropped by the node whose clock is right, it would be begun anew when Alertmanager repeats it.
+        for _ in range(2):
+            store.sort([], [row], [], [], {})
+            store.forget(right.before(30 * DAY_SECONDS), lambda _runs: None)
+            assert [one["id"] for one in store.episodes()] == ["e"]
     finally:
         store.close()

@@ -208,10 +208,25 @@ print(*sorted(name for name in before if name.startswith({package!r})))
     assert [name for name in loaded if not thin.fullmatch(name)] == []
 
 
+def test_observer_that_is_finished_on_the_controller(documented):
+    """Where it cannot look, it returns the same names as where it can."""
+    from importlib import import_module
+
+    from ansible_collections.oncall.runbooks.plugins.plugin_utils import finish
+
+    assert sorted(finish.NAMES) == ["api", "status_page"]
+    for observer in finish.NAMES:
+        step = import_module(f"{finish.__package__}.finishing.{observer}")
+        assert callable(step.why_not)
+        assert callable(step.finish)
+        returned = documented("module")[f"{NAME}.{observer}_info"]["return"]
+        assert set(step.NOTHING) | {"available", "reason"} == set(returned)
+
+
 def test_unknown_observer():
     from ansible_collections.oncall.runbooks.plugins.module_utils import observe
 
-    with pytest.raises(ValueError, match=r"unknown observer rediss; known observers: .*, redis, service$"):
+    with pytest.raises(ValueError, match=r"unknown observer rediss; known observers: .*, redis, service, .*"):
         observe.observe({"rediss": {}})
     with pytest.raises(ValueError, match="unknown observer rediss"):
         observe.needs_host({"rediss": {}})

@@ -24,6 +24,7 @@ runpy.run_module("ansible_collections.oncall.runbooks.plugins.modules." + sys.ar
 """
 # The driver quotes the name of the host, and so the secret. Our own words before it name the host as well.
 HOST = f"{SECRET}.invalid"
+URL = f"http://oncall:{SECRET}@{HOST}/"
 REDIS = {"host": HOST, "password": SECRET}
 DATABASE = {"host": HOST, "name": "shop", "user": "oncall", "password": SECRET}
 
@@ -31,6 +32,8 @@ DATABASE = {"host": HOST, "name": "shop", "user": "oncall", "password": SECRET}
 @pytest.mark.parametrize(
     ("module", "params"),
     [
+        ("api_info", {"apis": {"it": {"url": URL, "fields": {"a": "a"}}}}),
+        ("status_page_info", {"pages": {"it": {"url": URL, "kind": "statuspage", "component": "a"}}}),
         ("redis_info", {"server": REDIS}),
         ("queue_info", {"queues": {"mail": {"engine": "rq", "redis": REDIS}}}),
         ("queue_info", {"queues": {"mail": {"engine": "pgboss"}}, "database": DATABASE}),

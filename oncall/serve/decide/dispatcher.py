@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,9 +16,10 @@ from ... import inventory
 from ...errors import first_line
 from .. import memory
 from ..intake.alerts import kept
-from ..intake.routing import sort
+from ..intake.routing import Sorted, sort
 from ..settings import Route, Settings
 from ..store.decision import Decision
+from ..store.lease import Peer
 from ..store.queues import Queue
 from ..store.statements import Store
 from .pruning import DAY_SECONDS, Pruning
@@ -50,7 +51,7 @@ class Node:
     Attributes:
         name: what it is called.
         check: raises where this node may do nothing now.
-        gone: the nodes that are gone, of which runs are left.
+        gone: the nodes that are gone, as they were seen, of which runs are left.
         take_over: has this node see to what they left.
         begin: begins a run that was admitted.
         any_running: whether a run is played here.
@@ -62,7 +63,7 @@ class Node:
 
     name: str
     check: Callable[[], None]
-    gone: Callable[[], Collection[str]]
+    gone: Callable[[], Collection[Peer]]
     take_over: Callable[[], None]
     begin: Callable[[str], None]
     any_running: Callable[[], bool]
@@ -142,8 +143,9 @@ class Dispatcher:
     def turn(self) -> None:
         """Everything once."""
         self._node.check()
-        self._node.take_over()
+        # First: what a newer program left is not for this one.
         self._store.check_schema()
+        self._node.take_over()
         if self._sort_some():
             # There may be more, after the rest in which more are acknowledged.
             self._wake.set()
@@ -188,12 +190,17 @@ class Dispatcher:
             # A host that is new in the inventory is no stranger.
             if not any(part.strangers for part in parts):
                 break
+        numbers = [row[0] for row in rows]
+        for first, end in _until_one_fires_again(parts):
+            if not self._sorted(numbers[first:end], parts[first:end]):
+                # Read anew: another node has some of them, and perhaps what came since.
+                break
+        return True
+
+    def _sorted(self, numbers: Sequence[int], parts: Sequence[Sorted]) -> bool:
+        """Write down what became of notifications; False where another node has done so with some of them."""
         firing = {row["id"]: row for part in reversed(parts) for row in part.firing}
-        # What was said last counts: an alert may be over and fire again.
-        over: dict[str, float | None] = {}
-        for part in parts:
-            over.update((row["id"], None) for row in part.firing)
-            over.update(part.resolved)
+        over = {episode: at for part in parts for episode, at in part.resolved}
         aside: dict[str, dict[str, object]] = {}
         for part in parts:
             for row in part.aside:
@@ -201,30 +208,28 @@ class Dispatcher:
                     **row, "first_at": aside[row["id"]]["first_at"], "count": aside[row["id"]]["count"] + 1,  # type: ignore[operator]
                 }  # fmt: skip
         new = self._store.sort(
-            [row[0] for row in rows],
+            numbers,
             [*firing.values()],
-            [(episode, at) for episode, at in over.items() if at is not None],
+            [*over.items()],
             [*aside.values()],
             {name: at for part in parts for name, at in part.seen.items()},
         )
-        LOG.info(
-            "%d notifications sorted: %d new episodes, %d put aside, %d of runbooks that are off",
-            len(rows), new, len(aside), sum(part.off for part in parts),
-        )  # fmt: skip
-        return True
+        if new is not None:
+            LOG.info(
+                "%d notifications sorted: %d new episodes, %d put aside, %d of runbooks that are off",
+                len(numbers), new, len(aside), sum(part.off for part in parts),
+            )  # fmt: skip
+        return new is not None
 
     # ------------------------------------------------------------------ episodes
     def _expire(self, now: float) -> None:
-        for row in self._store.waited_enough(now):
-            ended = {"state": "ended", "ended_at": now}
-            if row.resolved_at is not None:
-                ended |= {"outcome": "closed", "summary": "the alert was over before a person agreed"}
-            else:
-                ended |= {"outcome": "expired", "summary": f"nobody agreed in time to: {row.summary}"}
-            if self._store.change(row.id, "waiting", ended):
-                if ended["outcome"] == "expired":
-                    self._node.expired(row.runbook)
-                LOG.warning("episode %s: %s", row.id, ended["summary"])
+        most = max((route.approve_seconds for route in self._settings().runbooks.values()), default=0)
+        # A clock that was ahead would have a question be open for as long as it was, and others wait for it.
+        self._store.wait_until(now + most)
+        for one in self._store.end_waiting(now) if self._store.waited_enough(now) else ():
+            if one["outcome"] == "expired":
+                self._node.expired(one["runbook"])
+            LOG.warning("episode %s: %s", one["id"], one["summary"])
 
     def paused(self, settings: Settings) -> str:
         """Why everything is paused; "" where it is not."""
@@ -246,7 +251,7 @@ class Dispatcher:
             self._store.hold_all(f"paused: {paused}")
             return []
         gone = self._node.gone()
-        if self._store.running(gone) >= settings.limits.running:
+        if self._store.running([peer.node for peer in gone]) >= settings.limits.running:
             # While every place is taken, nothing has to be decided.
             return []
         silenced = self._silences.ask(settings)
@@ -355,3 +360,16 @@ class Dispatcher:
                 "%s on %s: %d remedies in a row did not help; a person is asked", one.runbook, one.host, not_helped
             )
         return decision.only_look(one, mode)
+
+
+def _until_one_fires_again(parts: Sequence[Sorted]) -> Iterator[tuple[int, int]]:
+    """Notifications that can be sorted together: a next part begins where an alert fires that was over, for that it was over counts."""
+    over: set[str] = set()
+    first = 0
+    for place, part in enumerate(parts):
+        if any(row["id"] in over for row in part.firing):
+            yield first, place
+            first = place
+            over.clear()
+        over.update(episode for episode, _at in part.resolved)
+    yield first, len(parts)

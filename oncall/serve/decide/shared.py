@@ -87,10 +87,12 @@ def why_not_yet(one: Waiting, asks: Iterable[Asks], shares: Iterable[Share], rou
         if (other.runbook, other.host) == (one.runbook, one.host) and _is_no_more(one.mode, other.mode):
             return f"episode {other.episode[:12]} asks a person about {one.runbook} on {one.host}"
     seconds = route.settle_seconds if route else 0
-    for share in _by_same(shares, route):
-        # Of a node whose clock is ahead, it ended in the future; where clocks differ by more, the look only comes sooner.
-        if share.outcome == Outcome.RESOLVED and abs(now - share.ended_at) < seconds:
-            return f"run {share.run} resolved it; looked at again after {seconds:.0f} s if the alert still fires"
+    resolved = [share for share in _by_same(shares, route) if share.outcome == Outcome.RESOLVED]
+    # An alert has that time once: another one that comes and goes is resolved again and again, and would keep it from its run.
+    first = min(resolved, key=lambda share: share.ended_at, default=None)
+    # Of a node whose clock is ahead, it ended in the future; where clocks differ by more, the look only comes sooner.
+    if first is not None and abs(now - first.ended_at) < seconds:
+        return f"run {first.run} resolved it; looked at again after {seconds:.0f} s if the alert still fires"
     return ""
 
 

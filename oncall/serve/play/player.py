@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -31,6 +32,8 @@ from .executor import CANCELED, CUT_OFF, INTERRUPTED, Ending, Executor, Order
 
 LOG = logging.getLogger("oncall.player")
 ASK_AGAIN_SECONDS = 1.0
+# What a statement raises while the database does not answer, or while nothing may be written to its files.
+AWAY = SQLAlchemyError, sqlite3.Error, OSError, OncallError
 # Whatever cuts it off so many times may well be this episode.
 MOST_CUT_OFF = 5
 
@@ -121,7 +124,7 @@ class Player:
         """Show it while the run goes on; what came of the run takes its place."""
         try:
             self._store.change(episode, "running", {"reason": line})
-        except SQLAlchemyError as error:
+        except AWAY as error:
             LOG.error("%s is not in the episode: %s", line, first_line(error))
 
     def _known(self, run: str) -> tuple[Any, dict[str, Any] | None]:
@@ -129,12 +132,18 @@ class Player:
         return row, self._store.episode(row.episode) if row else None
 
     def _insist(self, statement: Callable[[], Any]) -> Any:
-        """A database that is away is no outcome of a run: it is asked until it is back, or this node goes down."""
+        """A database that is away is no outcome of a run, nor are files that something is wrong with: it is asked until it is back,
+        or until this node goes down. A workflow that failed instead would be over, and what came of its run would not be known.
+        """
+        said = ""
         while True:
             try:
                 return statement()
-            except SQLAlchemyError as error:
-                LOG.error("the database is asked again: %s", first_line(error))
+            except Fenced:
+                raise
+            except AWAY as error:
+                if said != (said := first_line(error)):
+                    LOG.error("the database is asked again: %s", said)
                 if self.going_down:
                     raise Cut from None
                 time.sleep(ASK_AGAIN_SECONDS)

@@ -14,7 +14,8 @@ import sqlalchemy as sa
 
 from ..decide.rules import HOUR_SECONDS, Past, Started, Waiting
 from ..decide.shared import Asks, Share
-from .tables import EPISODES, REMEDIES, RUNS, SHARES
+from .lease import Peer
+from .tables import EPISODES, NODES, REMEDIES, RUNS, SHARES
 
 IDS_AT_ONCE = 10_000
 # What one look says of all the alerts that it was for.
@@ -71,15 +72,18 @@ class Decision:
 
     def began(self, now: float) -> dict[tuple[str, str], float]:
         """(host, runbook) -> when its last run was begun, of those within an hour."""
+        # A clock that was set back does not have a host wait until its last run was.
+        within = RUNS.c.admitted_at > now - HOUR_SECONDS, RUNS.c.admitted_at < now + HOUR_SECONDS
         query = (
             sa.select(RUNS.c.host, RUNS.c.runbook, sa.func.max(RUNS.c.admitted_at).label("at"))
-            .where(RUNS.c.admitted_at > now - HOUR_SECONDS)
+            .where(*within)
             .group_by(RUNS.c.host, RUNS.c.runbook)
         )
         return {(row.host, row.runbook): row.at for row in self._connection.execute(query)}
 
-    def past(self, now: float, gone: Collection[str] = ()) -> Past:
-        """What runs now and what acted within the last hour; the runs of nodes that are gone take no place."""
+    def past(self, now: float, gone: Collection[Peer] = ()) -> Past:
+        """What runs now and what acted within the last hour; the runs of nodes that are gone, and still are, take no place."""
+        absent = self._still(gone)
         columns = "runbook", "host", "acts", "admitted_at", "ended_at", "node"
         query = sa.select(*(RUNS.c[name] for name in columns)).where(
             sa.or_(
@@ -89,10 +93,18 @@ class Decision:
             )
         )
         started = [
-            Started(row.runbook, row.host, row.acts, row.admitted_at, row.ended_at is None, row.node not in gone)
+            Started(row.runbook, row.host, row.acts, row.admitted_at, row.ended_at is None, row.node not in absent)
             for row in self._connection.execute(query)
         ]
         return Past(tuple(started))
+
+    def _still(self, gone: Collection[Peer]) -> set[str]:
+        """Those of the nodes that have not come back since they were seen: what they begin by now counts."""
+        seen = NODES.c.node, NODES.c.number, NODES.c.renewals
+        names = [peer.node for peer in gone]
+        rows = self._connection.execute(sa.select(*seen).where(NODES.c.node.in_(names))) if names else ()
+        there = {row.node: (row.number, row.renewals) for row in rows}
+        return {peer.node for peer in gone if there.get(peer.node, (0, 0)) == (peer.number, peer.renewals)}
 
     def not_helped(self, runbook: str, host: str, most: int) -> int:
         """How many remedies in a row did not help since one did."""

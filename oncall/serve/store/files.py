@@ -18,7 +18,7 @@ from ... import trust
 from ...errors import OncallError
 from .engine import FILE, LOCK_FILE, WORKFLOWS_FILE
 from .watched import Database, Problem, identity, name_problem
-from .written import Written, lost
+from .written import WRITTEN_FILE, Written, lost
 
 LOG = logging.getLogger("oncall.store")
 # Above it, the log is taken into the file between two tidyings: reading gets slower with it.
@@ -104,8 +104,13 @@ class Files:
         if missing := lost(found, self._known):
             return None, Problem(f"{FILE} was put back to an older state by another program: it lacks {missing} writes")
         if found != self._known:
+            try:
+                self._written.note(found)
+            except OSError as error:
+                # It says less than it could: the next look tries again.
+                LOG.warning("cannot write %s: %s", WRITTEN_FILE, error.strerror)
+                return None
             self._known = found
-            self._written.note(found)
         return None
 
     def _rights_problem(self) -> Problem | None:

@@ -50,9 +50,15 @@ class Inbox(Opened):
             return int(connection.scalar(sa.select(sa.func.count()).select_from(INBOX)) or 0)
 
     def sort(self, taken: Iterable[int], firing: Sequence[dict[str, Any]], resolved: Sequence[tuple[str, float]],
-             aside: Sequence[dict[str, Any]], seen: dict[str, float]) -> int:  # fmt: skip
-        """What became of notifications, in one transaction; how many episodes are new."""
+             aside: Sequence[dict[str, Any]], seen: dict[str, float]) -> int | None:  # fmt: skip
+        """What became of notifications, in one transaction; how many episodes are new, or None where another node sorted some of
+        them meanwhile. Then nothing is done: what that node heard since would be overwritten by what was said before.
+        """
+        numbers = [*taken]
         with alone(self._engine) as connection:
+            there = sa.select(sa.func.count()).select_from(INBOX).where(INBOX.c.id.in_(numbers))
+            if numbers and connection.scalar(there) != len(numbers):
+                return None
             new = 0
             if firing:
                 ids = [row["id"] for row in firing]
@@ -60,6 +66,7 @@ class Inbox(Opened):
                 parts = [*in_parts(ids)]
                 count = sa.select(sa.func.count())
                 known = sum(connection.scalar(count.where(EPISODES.c.id.in_(part))) or 0 for part in parts)
+                firing = _heard_of_now(connection, firing)
                 statement = self._insert(EPISODES)
                 seen_again = {"seen_at": statement.excluded.seen_at}
                 connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=seen_again), firing)
@@ -78,17 +85,27 @@ class Inbox(Opened):
                 connection.execute(statement.on_conflict_do_update(index_elements=["id"], set_=again), aside)
             for name, at in seen.items():
                 self._set(connection, name, "", at)
-            connection.execute(INBOX.delete().where(INBOX.c.id.in_([*taken])))
+            connection.execute(INBOX.delete().where(INBOX.c.id.in_(numbers)))
         return new
 
 
+def _heard_of_now(connection: sa.Connection, firing: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+    """The same, with the later of two times: a node whose clock is behind would have others drop at once what it has just heard of."""
+    if connection.dialect.name != "postgresql":
+        return firing
+    now = connection.scalar(sa.select(sa.extract("epoch", sa.func.clock_timestamp())))
+    return [{**row, "seen_at": max(row["seen_at"], float(now or 0))} for row in firing]
+
+
 def _fires_again(connection: sa.Connection, ids: list[str]) -> None:
-    """What was said to be over is not: what waits goes on waiting, and what was closed for that begins anew."""
+    """What was said to be over is not: what waits or runs goes on, and what was closed for that begins anew."""
     # What looked for it did so before it fired again.
     was_over = sa.select(EPISODES.c.id).where(EPISODES.c.id.in_(ids), EPISODES.c.resolved_at.is_not(None))
     connection.execute(SHARES.delete().where(SHARES.c.episode.in_(was_over)))
-    waits = EPISODES.c.id.in_(ids), EPISODES.c.state.in_(["queued", "waiting"]), EPISODES.c.resolved_at.is_not(None)
-    connection.execute(EPISODES.update().where(*waits).values(resolved_at=None))
+    # One that runs may have to wait for a person when its run is over.
+    open_states = EPISODES.c.state.in_(["queued", "running", "waiting"])
+    goes_on = EPISODES.c.id.in_(ids), open_states, EPISODES.c.resolved_at.is_not(None)
+    connection.execute(EPISODES.update().where(*goes_on).values(resolved_at=None))
     closed = EPISODES.c.id.in_(ids), EPISODES.c.state == "ended", EPISODES.c.outcome == "closed"
     anew = {"state": "queued", "outcome": "", "summary": "", "plan_hash": "", "ended_at": None, "resolved_at": None}
     stage = sa.case((EPISODES.c.mode == "auto", "act"), else_="check")

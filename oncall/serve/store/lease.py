@@ -17,8 +17,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -146,7 +146,8 @@ class Lease:
         self._thread.join(timeout=self._seconds)
         with self._lock:
             number, self._number = self._number, 0
-        self._file(number).unlink(missing_ok=True)
+        with suppress(OSError):
+            self._file(number).unlink()
         with suppress(SQLAlchemyError), self._engine.begin() as connection:
             connection.execute(NODES.delete().where(NODES.c.node == self._node, NODES.c.number == number))
         self._engine.dispose()
@@ -163,7 +164,8 @@ class Lease:
                 continue
             try:
                 self.renew()
-            except (SQLAlchemyError, OncallError, OSError) as error:
+            # Whatever it is: a thread that ended would never renew again, and nobody would say so.
+            except Exception as error:
                 said = first_line(error)
                 if said != self._failure:
                     LOG.error("the lease of node %s is not renewed: %s", self._node, said)
@@ -179,6 +181,7 @@ class Lease:
         """
         asked_at = boot_seconds()
         if self._number and asked_at < self._until:
+            self._prepare(self._number, asked_at)
             with self._engine.begin() as connection:
                 mine = NODES.c.node == self._node, NODES.c.number == self._number
                 values = {"renewals": NODES.c.renewals + 1, "renewed_at": sa.func.now()}
@@ -224,6 +227,7 @@ class Lease:
         if not ours and self._looked_at - since < (peer.seconds or self._seconds):
             return False
         number = max(int(time.time() * 1000), peer.number + 1)
+        self._prepare(number, asked_at)
         row = {
             "number": number,
             "renewals": 0,
@@ -241,21 +245,39 @@ class Lease:
         self._hold(number, asked_at)
         return True
 
-    def _hold(self, number: int, asked_at: float) -> None:
-        until = asked_at + self._seconds * OWN_PART
-        folder, digest = self._files
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    def _prepare(self, number: int, asked_at: float) -> None:
+        """Write down what plays look at, before the database is asked: a node whose plays may claim nothing is to lose its lease."""
         file = self._file(number)
-        beside = file.with_suffix(".new")
-        beside.write_text(f"{until:.3f}\n")
-        beside.replace(file)
-        for other in folder.glob(f"{digest}-*"):
-            if other != file:
-                other.unlink(missing_ok=True)
+        with self._writing():
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _beside(file).write_text(f"{self._until_of(asked_at):.3f}\n")
+
+    def _hold(self, number: int, asked_at: float) -> None:
+        folder, digest = self._files
+        file = self._file(number)
+        with self._writing():
+            _beside(file).replace(file)
+            for other in folder.glob(f"{digest}-*"):
+                if other != file:
+                    other.unlink(missing_ok=True)
         with self._lock:
             if self._number != number:
                 LOG.info("node %s has lease %d", self._node, number)
-            self._number, self._until, self._failure = number, until, ""
+            self._number, self._until, self._failure = number, self._until_of(asked_at), ""
+
+    def _until_of(self, asked_at: float) -> float:
+        return asked_at + self._seconds * OWN_PART
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        folder, _digest = self._files
+        try:
+            yield
+        except OSError as error:
+            raise OncallError(
+                f"cannot write the lease of node {self._node} into {folder}: {error.strerror}; make room there, or set XDG_RUNTIME_DIR"
+                " to a folder of yours"
+            ) from None
 
     def _file(self, number: int) -> Path:
         folder, digest = self._files
@@ -280,6 +302,10 @@ class Lease:
         known = self._peers.get(peer.node)
         if known is None or (known[0] != peer and not only_new):
             self._peers[peer.node] = peer, self._looked_at
+
+
+def _beside(file: Path) -> Path:
+    return file.with_suffix(".new")
 
 
 def _this_process() -> str:

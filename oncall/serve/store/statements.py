@@ -56,11 +56,30 @@ class Store(Inbox, Queues, Runs):
 
     def waited_enough(self, now: float) -> list[sa.Row[Any]]:
         """Episodes that wait for a person, though the alert is over or the time is."""
-        query = sa.select(EPISODES.c.id, EPISODES.c.runbook, EPISODES.c.summary, EPISODES.c.resolved_at).where(
-            EPISODES.c.state == "waiting", sa.or_(EPISODES.c.resolved_at.is_not(None), EPISODES.c.until < now)
-        )
         with self._reading.connect() as connection:
-            return [*connection.execute(query)]
+            return [*connection.execute(_waited_enough(now))]
+
+    def end_waiting(self, now: float) -> list[dict[str, Any]]:
+        """End those that waited enough and still do: another node may have heard of one meanwhile. What they are now."""
+        with alone(self._engine) as connection:
+            ended = [
+                {"id": row.id, "runbook": row.runbook, **_waited(row)}
+                for row in connection.execute(_waited_enough(now)).all()
+            ]
+            for one in ended:
+                values = {name: one[name] for name in ("outcome", "summary")}
+                mine = EPISODES.c.id == one["id"], EPISODES.c.state == "waiting"
+                connection.execute(EPISODES.update().where(*mine).values(state="ended", ended_at=now, **values))
+            return ended
+
+    def wait_until(self, most: float) -> None:
+        """Have no episode wait for a person for longer than this."""
+        later = EPISODES.c.state == "waiting", EPISODES.c.until > most
+        with self._reading.connect() as connection:
+            if connection.execute(sa.select(EPISODES.c.id).where(*later).limit(1)).first() is None:
+                return
+        with alone(self._engine) as connection:
+            connection.execute(EPISODES.update().where(*later).values(until=most))
 
     def change(self, episode: str, state: str, values: dict[str, Any]) -> bool:
         """Change an episode that is in this state; False where it is in another one."""
@@ -132,6 +151,19 @@ class Store(Inbox, Queues, Runs):
             connection.execute(EPISODES.delete().where(EPISODES.c.id.in_(episodes)))
             newest = sa.select(QUARANTINE.c.id).order_by(QUARANTINE.c.last_at.desc()).limit(MOST_ASIDE)
             connection.execute(QUARANTINE.delete().where(sa.or_(stale, QUARANTINE.c.id.not_in(newest))))
+
+
+def _waited_enough(now: float) -> sa.Select[Any]:
+    columns = [EPISODES.c[name] for name in ("id", "runbook", "summary", "resolved_at")]
+    over = sa.or_(EPISODES.c.resolved_at.is_not(None), EPISODES.c.until < now)
+    return sa.select(*columns).where(EPISODES.c.state == "waiting", over)
+
+
+def _waited(row: sa.Row[Any]) -> dict[str, str]:
+    """How an episode ends that waited enough."""
+    if row.resolved_at is not None:
+        return {"outcome": "closed", "summary": "the alert was over before a person agreed"}
+    return {"outcome": "expired", "summary": f"nobody agreed in time to: {row.summary}"}
 
 
 def _plain(row: sa.Row[Any]) -> dict[str, Any]:

@@ -7,17 +7,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from ansible_collections.oncall.runbooks.tests.support.serving import alert, notification
 from ansible_collections.oncall.runbooks.tests.support.stores import new_store
+from oncall import OncallError
 from oncall.inventory import Names
 from oncall.serve.decide import dispatcher
 from oncall.serve.decide.dispatcher import Dispatcher, Node
+from oncall.serve.intake.alerts import read
 from oncall.serve.settings import Settings, parse
+from oncall.serve.store.lease import Peer
 from oncall.serve.store.statements import Store
+from oncall.serve.store.tables import NODES
 
 HOSTS = frozenset({"h0", "h1", "h2"})
 KNOWN = Names(HOSTS, frozenset({"all"}), {"all": HOSTS})
@@ -135,3 +142,132 @@ def test_a_host_with_much_to_do_does_not_keep_others_from_their_turn(store, turn
         begun += [(one["host"], one["runbook"]) for one in map(store.episode, turn(running=1)) if one]
         end(store)
     assert begun == [("h0", "db_pool"), ("h1", "cache"), ("h0", "cache"), ("h1", "cache")]
+
+
+def test_what_another_node_sorted_meanwhile_is_read_anew(store, tmp_path):
+    """An inventory that takes long is read between a look into the inbox and what is made of it."""
+    text = f"inventories: [a]\nstate_directory: {tmp_path}/state\nrunbooks: {{cache: {{mode: auto}}}}\nlimits: {{running: 1}}\n"
+    settings = parse(text, Path("/serve.yml"))
+    asked: Any = Silenced()
+
+    def node(name: str) -> Node:
+        nothing: Any = lambda *_anything: None  # noqa: E731
+        return Node(name, nothing, tuple, nothing, nothing, lambda: False, nothing, nothing, nothing, nothing)
+
+    def hears(status: str) -> None:
+        told = alert("h0", status=status, **({"endsAt": "2026-01-01T01:00:00Z"} if status == "resolved" else {}))
+        store.keep([msgspec.json.encode(read(bytearray(notification([told]))))])
+
+    quick = Dispatcher(store, lambda: settings, lambda _again: KNOWN, asked, node("quick"))
+
+    def slow(_again: bool) -> Names:
+        if store.inbox_size():
+            quick.turn()
+            hears("firing")
+            quick.turn()
+        return KNOWN
+
+    store.set("paused", "so that nothing begins")
+    hears("firing")
+    quick.turn()
+    hears("resolved")
+    Dispatcher(store, lambda: settings, slow, asked, node("slow")).turn()
+    (one,) = store.episodes()
+    assert (one["state"], one["resolved_at"], store.inbox_size()) == ("queued", None, 0)
+
+
+def test_a_node_of_before_takes_nothing_over_on_a_newer_schema(store, tmp_path):
+    settings = parse(
+        f"inventories: [a]\nstate_directory: {tmp_path}/state\nrunbooks: {{cache: {{}}}}\n", Path("/serve.yml")
+    )
+    asked: Any = Silenced()
+    taken_over: list[bool] = []
+    nothing: Any = lambda *_anything: None  # noqa: E731
+    takes: Any = lambda: taken_over.append(True)  # noqa: E731
+    node = Node("one", nothing, tuple, takes, nothing, lambda: False, nothing, nothing, nothing, nothing)
+    with store._engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE oncall_schema SET version_num = '0003'")
+    with pytest.raises(OncallError, match="schema 0003"):
+        Dispatcher(store, lambda: settings, lambda _again: KNOWN, asked, node).turn()
+    assert taken_over == []
+
+
+# ---------------------------------------------------------------------- a clock that was ahead, and was set back
+def test_a_host_that_had_its_turn_tomorrow_does_not_wait_until_then(store, turn):
+    queue(store, 1, "h0")
+    turn()
+    end(store)
+    with store._engine.begin() as connection:
+        connection.exec_driver_sql(f"UPDATE oncall_runs SET admitted_at = {time.time() + 86_400}")
+    queue(store, 1, "h0", at=200.0)
+    queue(store, 5, "h1", at=200.0)
+    begun = []
+    for _ in range(3):
+        begun += turn(running=1)
+        end(store)
+    assert "h0cache20000000" in begun
+
+
+def test_a_person_is_not_asked_for_longer_than_the_settings_say(store, turn):
+    queue(store, 2, "h0", mode="approve", stage="check")
+    (first,) = turn()
+    (run,) = store.open_runs("one")
+    waits = {"state": "waiting", "until": time.time() + 365 * 86_400, "plan_hash": "p1"}
+    store.conclude(run, "planned", {}, first, waits)
+    assert turn() == []
+    told = store.episode(first)
+    assert told and told["state"] == "waiting"
+    assert told["until"] <= time.time() + 3600
+
+
+def test_one_that_fires_again_in_the_moment_in_which_it_ends_is_not_closed(store, turn, monkeypatch):
+    """Another node hears of it between the look at what waits and its end."""
+    queue(store, 1, "h0", mode="approve", stage="check")
+    (name,) = turn()
+    (run,) = store.open_runs("one")
+    store.conclude(run, "planned", {}, name, {"state": "waiting", "until": time.time() + 60, "plan_hash": "p1"})
+    store.sort([], [], [(name, time.time())], [], {})
+    look = store.waited_enough
+
+    def slow(now: float) -> Any:
+        found = look(now)
+        queue(store, 1, "h0", mode="approve", stage="check")
+        return found
+
+    monkeypatch.setattr(store, "waited_enough", slow)
+    turn()
+    told = store.episode(name)
+    assert told and (told["state"], told["resolved_at"]) == ("waiting", None)
+
+
+@pytest.mark.parametrize(
+    ("there", "begins"),
+    [(None, True), ((5, 7), True), ((5, 8), False), ((6, 0), False)],
+)
+def test_what_a_node_runs_that_has_come_back_takes_its_place(store, tmp_path, there, begins):
+    queue(store, 1, "h0")
+    queue(store, 1, "h1", at=200.0)
+    with store.decision() as decision:
+        decision.admit(decision.waiting(["h0cache10000000"])[0], "east", time.time())
+    if there:
+        now = datetime.now(UTC)
+        row = {
+            "node": "east",
+            "number": there[0],
+            "renewals": there[1],
+            "seconds": 30.0,
+            "holder": "",
+            "renewed_at": now,
+        }
+        with store._engine.begin() as connection:
+            connection.execute(NODES.insert().values(row))
+    text = f"inventories: [a]\nstate_directory: {tmp_path}/state\nrunbooks: {{cache: {{mode: auto}}}}\n"
+    settings = parse(f"{text}limits: {{running: 1, groups: {{}}}}\n", Path("/serve.yml"))
+    asked: Any = Silenced()
+    begun: list[str] = []
+    nothing: Any = lambda *_anything: None  # noqa: E731
+    # As it was seen a moment ago.
+    gone = [Peer("east", 5, 7, 30.0) if there else Peer("east")]
+    node = Node("west", nothing, lambda: gone, nothing, begun.append, lambda: False, nothing, nothing, nothing, nothing)
+    Dispatcher(store, lambda: settings, lambda _again: KNOWN, asked, node).turn()
+    assert begun == (["h1cache20000000r1"] if begins else [])

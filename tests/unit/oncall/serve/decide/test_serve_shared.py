@@ -10,11 +10,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from ansible_collections.oncall.runbooks.tests.support.serving import alert, notification
 from ansible_collections.oncall.runbooks.tests.support.stores import new_store
 from oncall.inventory import Names
 from oncall.serve.decide.dispatcher import Dispatcher, Node
+from oncall.serve.intake.alerts import read
 from oncall.serve.settings import Settings, parse
 from oncall.serve.store.statements import Store
 
@@ -132,6 +135,22 @@ def test_what_still_fires_after_that_time_is_looked_at(store, turn):
     assert turn() == [f"{SECOND}r1"]
 
 
+def test_what_others_resolve_again_and_again_keeps_none_from_its_run(store, turn):
+    fires(store, FIRST, SECOND)
+    (run,) = turn()
+    ends(store, run, "resolved")
+    for number in range(3):
+        later(store, run, 200)
+        if begun := turn():
+            break
+        # Another alert of the incident, that comes and goes.
+        fires(store, f"{number}" * 20, at=200.0 + number)
+        (another,) = turn()
+        ends(store, another, "resolved")
+        over(store, f"{number}" * 20)
+    assert begun == [f"{SECOND}r1"]
+
+
 def test_how_long_that_is_is_a_setting(store, turn):
     fires(store, FIRST, SECOND)
     (run,) = turn()
@@ -179,6 +198,34 @@ def test_a_run_that_looked_before_an_alert_fired_again_says_nothing_of_it(store,
     fires(store, SECOND, mode=mode)
     ends(store, run, outcome)
     assert turn(mode) == [f"{SECOND}r1"]
+
+
+def test_not_even_where_both_are_sorted_at_once(store, turn):
+    """That an alert is over and that it fires again may be told between two rounds."""
+
+    def hears(number: int, status: str = "firing") -> None:
+        over = {"endsAt": "2026-01-01T09:00:00Z"} if status == "resolved" else {}
+        store.keep([msgspec.json.encode(read(bytearray(notification([alert("h0", number, status=status, **over)]))))])
+
+    hears(0)
+    assert len(turn("suggest")) == 1
+    hears(1)
+    assert turn("suggest") == []
+    (run,) = store.open_runs("one")
+    ends(store, run, "healthy")
+    # It looks for the second one as well, which is in its turn then.
+    hears(2)
+    (run,) = turn("suggest")
+    (other,) = [one["id"] for one in store.episodes(["queued"])]
+    number = next(n for n in (1, 2) if alert(number=n)["startsAt"] == store.episode(other)["alert"]["starts_at"])
+    hears(number, "resolved")
+    hears(number)
+    turn("suggest")
+    ends(store, run, "planned")
+    for _ in range(3):
+        # As often as it takes to sort all of it.
+        turn("suggest")
+    assert (state(store, other)[0], len(store.runs(other))) == ("running", 1)
 
 
 def test_a_run_that_never_began_says_nothing(store, turn):

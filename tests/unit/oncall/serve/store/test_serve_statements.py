@@ -76,6 +76,27 @@ def test_notifications_are_taken_in_their_order_and_leave_with_what_became_of_th
     assert [body for _id, _at, body in store.inbox(9)] == [b"3\0\xff"]
 
 
+@pytest.mark.parametrize(("told", "state"), [("resolved", "queued"), ("firing", "ended")])
+def test_what_another_node_has_sorted_is_not_sorted_again(store, told, state):
+    """A node that was slow between reading and sorting knows an older truth than what is there by then."""
+    sort(store, firing())
+    store.keep([told.encode()])
+    taken = [number for number, _at, _body in store.inbox(9)]
+    first_said = {"resolved": [("e0", 150.0)]} if told == "resolved" else {}
+    rows = [firing(at=150.0)] if told == "firing" else []
+    # Another node is quicker, and what came since says the contrary.
+    assert sort(store, *rows, taken=taken, **first_said) is not None
+    if told == "resolved":
+        sort(store, firing(at=160.0))
+    else:
+        sort(store, resolved=[("e0", 160.0)])
+        store.change("e0", "queued", ended("closed"))
+    assert sort(store, *rows, firing("e9"), put_aside=[aside()], taken=taken, **first_said) is None
+    found = store.episode("e0")
+    assert found and (found["state"], found["resolved_at"]) == (state, None if told == "resolved" else 160.0)
+    assert (store.episode("e9"), store.quarantine()) == (None, [])
+
+
 def test_what_cannot_be_sorted_whole_is_not_sorted_at_all(store):
     store.keep([b"1"])
     with pytest.raises(Exception, match="NOT NULL"):
@@ -423,6 +444,7 @@ def test_a_run_is_of_the_node_that_plays_it(store):
     [
         ({}, ("queued", "act", None, "")),
         ({"state": "waiting", "stage": "check", "mode": "approve"}, ("waiting", "check", None, "")),
+        ({"state": "running"}, ("running", "act", None, "")),
         ({"state": "ended", "outcome": "closed"}, ("queued", "act", None, "")),
         (
             {"state": "ended", "outcome": "closed", "mode": "approve", "stage": "act", "plan_hash": "p"},

@@ -1,0 +1,188 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is read of circuit breakers in the texts that the libraries write, by the functions that observe; data/README.md names them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.oncall.runbooks.plugins.module_utils.metrics.measure import observe
+from ansible_collections.oncall.runbooks.plugins.module_utils.observers.metrics import SPEC
+from ansible_collections.oncall.runbooks.plugins.plugin_utils.readings.circuit_breaker import (
+    api_breakers,
+    metric_breakers,
+)
+from ansible_collections.oncall.runbooks.tests.support.observing import answering, observed
+from lab.ports import free_port
+
+DATA = Path(__file__).parent / "data"
+BEFORE, AFTER, RESILIENCE4J = (
+    (DATA / f"{name}.txt").read_bytes() for name in ("opossum_before", "opossum_after", "resilience4j")
+)
+CODES = {0: "closed", 1: "open", 2: "half-open"}
+EVENTS = {"family": "circuit", "by": ["name", "event"]}
+STATES = {"family": "resilience4j_circuitbreaker_state", "by": ["name", "state"]}
+PERCENT = {"family": "resilience4j_circuitbreaker_failure_rate", "by": ["name"]}
+OPENED = 'shut, by "hand"'
+
+
+def measured(texts: dict[str, Any], metrics: dict[str, Any]) -> dict[str, Any]:
+    """What the observer ``metrics`` returns of replicas that show these texts; of two, first the one and then the other."""
+    with answering() as server:
+        for name, text in texts.items():
+            given = iter(text if isinstance(text, list) else [text] * 9)
+            server.answers[f"/{name}"] = lambda _headers, given=given: next(given)
+        endpoints = {
+            name: f"{server.url}/{name}" if text else f"http://127.0.0.1:{free_port()}/" for name, text in texts.items()
+        }
+        params = {key: option.get("default") for key, option in SPEC.items()}
+        return observe({**params, "endpoints": endpoints, "metrics": metrics, "window_seconds": 0.05})
+
+
+def states(rows: list[dict[str, Any]]) -> dict[str, str]:
+    return {row["name"]: row["state"] + (" or half_open" if row["or_half_open"] else "") for row in rows}
+
+
+def test_opossum_before_the_probe():
+    rows = metric_breakers(measured({"web": BEFORE}, {"breaker_events": EVENTS}), CODES)
+    # What opossum said itself: `half` to `by_hand` are open, the others closed.
+    opened = dict.fromkeys(["half", "closed", "reopened", "flaps", "by_hand"], "open or half_open")
+    assert states(rows) == {"never": "closed", "opened": "closed", OPENED: "closed", **opened}
+
+
+def test_opossum_after_the_probe():
+    """What opossum said: `half` is half open, `flaps` and `reopened` are open, `closed` and `by_hand` are closed."""
+    alone = states(metric_breakers(measured({"web": AFTER}, {"breaker_events": EVENTS}), CODES))
+    assert alone == {
+        "never": "closed",
+        "opened": "open or half_open",
+        "half": "open or half_open",
+        "closed": "closed",
+        "reopened": "open or half_open",
+        "flaps": "unknown",
+        "by_hand": "closed",
+        OPENED: "closed",
+    }
+
+
+def rows_of(events: dict[str, float], rose: dict[str, float]) -> dict[str, Any]:
+    value = {"breaker_events": {f"it,{event}": number for event, number in events.items()}}
+    value["breaker_rose"] = {f"it,{event}": number for event, number in rose.items()}
+    (row,) = metric_breakers({"metric": {key: {} for key in value}, "value": value}, CODES)
+    return row
+
+
+@pytest.mark.parametrize(
+    ("events", "rose", "state"),
+    [
+        ({"fire": 9, "success": 9}, {}, "closed"),
+        ({"open": 2, "close": 1}, {}, "unknown"),
+        ({"open": 2, "close": 1}, {"open": 1}, "open"),
+        ({"open": 2, "close": 1}, {"close": 1}, "closed"),
+        ({"open": 2, "close": 1}, {"open": 1, "close": 1}, "unknown"),
+        # Where the application itself listens to halfOpen, it is counted.
+        ({"open": 1, "halfOpen": 1}, {}, "half_open"),
+        ({"open": 2, "halfOpen": 1}, {}, "open"),
+        ({"open": 2, "halfOpen": 2, "close": 1}, {"halfOpen": 1}, "half_open"),
+        ({"open": 2, "halfOpen": 2, "close": 1}, {}, "unknown"),
+    ],
+)  # fmt: skip
+def test_what_rose_last(events, rose, state):
+    row = rows_of(events, rose)
+    assert row["state"] == state
+    assert bool(row["reason"]) == (state == "unknown")
+    assert row["or_half_open"] == (state == "open" and "halfOpen" not in events)
+
+
+def test_two_samples_tell_what_rose_last():
+    opened_again = BEFORE.replace(
+        b'circuit{name="flaps",event="open"} 1',
+        b'circuit{name="flaps",event="open"} 1\ncircuit{name="flaps",event="close"} 1',
+    )
+    asked = {"breaker_events": EVENTS, "breaker_rose": {**EVENTS, "measure": "increase"}}
+    rows = metric_breakers(measured({"web": [opened_again, AFTER]}, asked), CODES)
+    # The events of the last sample.
+    assert states(rows)["flaps"] == "open or half_open"
+
+
+def test_resilience4j():
+    rows = metric_breakers(
+        measured({"web": RESILIENCE4J}, {"breaker_states": STATES, "breaker_failure_percent": PERCENT}), CODES
+    )
+    assert states(rows) == {
+        "mail": "closed", "crm": "open", "pay": "half_open", "sms": "forced_open", "map": "disabled", "none": "unknown",
+    }  # fmt: skip
+    percents = {row["name"]: row["failure_percent"] for row in rows}
+    assert percents == {"mail": None, "crm": 75.0, "pay": 0.0, "sms": None, "map": None, "none": None}
+
+
+def test_every_replica_has_its_own_state():
+    other = RESILIENCE4J.replace(b'name="crm",state="closed",} 0.0', b'name="crm",state="closed",} 1.0').replace(
+        b'name="crm",state="open",} 1.0', b'name="crm",state="open",} 0.0'
+    )
+    asked = {f"breaker_states@{name}": {**STATES, "endpoints": [name]} for name in ("web-1", "web-2", "web-3")}
+    rows = metric_breakers(measured({"web-1": RESILIENCE4J, "web-2": other, "web-3": None}, asked), CODES)
+    assert {row["replica"]: row["state"] for row in rows if row["name"] == "crm"} == {
+        "web-1": "open",
+        "web-2": "closed",
+    }
+    (lost,) = [row for row in rows if row["replica"] == "web-3"]
+    assert (lost["name"], lost["state"]) == ("", "unknown")
+    assert "connection refused" in lost["reason"]
+
+    together = metric_breakers(measured({"web-1": RESILIENCE4J, "web-2": other}, {"breaker_states": STATES}), CODES)
+    assert [(row["state"], row["replicas"]) for row in together if row["name"] == "crm"] == [("closed", 1), ("open", 1)]
+    assert [(row["state"], row["replicas"]) for row in together if row["name"] == "mail"] == [("closed", 2)]
+
+
+def test_two_states_at_once_are_none():
+    both = RESILIENCE4J.replace(b'name="mail",state="open",} 0.0', b'name="mail",state="open",} 1.0')
+    rows = metric_breakers(measured({"web": both}, {"breaker_states@web": {**STATES, "endpoints": ["web"]}}), CODES)
+    (row,) = [row for row in rows if row["name"] == "mail"]
+    assert (row["state"], row["reason"]) == ("unknown", "closed, open is shown at once")
+
+
+OWN = b"""# TYPE app_circuit_breaker gauge
+app_circuit_breaker{breaker="crm"} 1
+app_circuit_breaker{breaker="mail"} 0
+app_circuit_breaker{breaker="pay"} 2
+app_circuit_breaker{breaker="x"} 7
+"""
+
+
+def test_a_gauge_of_ones_own():
+    asked = {"breaker_codes": {"family": "app_circuit_breaker", "by": ["breaker"]}}
+    rows = metric_breakers(measured({"web": OWN}, asked), CODES)
+    assert states(rows) == {"crm": "open", "mail": "closed", "pay": "half_open", "x": "unknown"}
+    assert next(row["reason"] for row in rows if row["name"] == "x") == "7 is no state in circuit_breaker_codes"
+
+
+def test_a_document():
+    with answering(actuator__circuitbreakers=(DATA / "circuitbreakers.json").read_bytes()) as server:
+        fields = {"name": "key", "state": "value.state", "failure_percent": "value.failureRate"}
+        asked = {
+            "web-1": {"url": f"{server.url}/actuator/circuitbreakers", "list": "circuitBreakers", "fields": fields}
+        }
+        asked["web-2"] = {**asked["web-1"], "url": f"{server.url}/nothing"}
+        told = observed("api_info", apis=asked, timeout_seconds=15)
+    *rows, lost = api_breakers(told)
+    assert (lost["name"], lost["replica"], lost["state"]) == ("", "web-2", "unknown")
+    assert "answers 404" in lost["reason"]
+    assert [(row["name"], row["replica"], row["state"], row["failure_percent"]) for row in rows] == [
+        ("time", "web-1", "open", 100.0),
+        ("probe", "web-1", "half_open", None),
+    ]
+
+
+@pytest.mark.parametrize(("state", "reason"), [(None, "no state is shown"), ("BROKEN", "the state is BROKEN")])
+def test_a_document_without_a_state_that_is_known(state, reason):
+    with answering(it=json.dumps({"name": "it", "state": state}).encode()) as server:
+        fields = {"name": "name", "state": "state"}
+        told = observed("api_info", apis={"it": {"url": f"{server.url}/it", "fields": fields}}, timeout_seconds=15)
+    (row,) = api_breakers(told)
+    assert (row["state"], row["reason"]) == ("unknown", reason)
