@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-OPTIONS = r"""
+SERVER = r"""
   server:
     description: How to reach Redis, usually the inventory's C(system_redis).
     type: dict
@@ -40,7 +40,11 @@ OPTIONS = r"""
       service:
         description: Name in C(system_services) of the service that runs Redis. Not used by this module.
         type: str
-  window_seconds:
+"""
+
+OPTIONS = (
+    SERVER
+    + """  window_seconds:
     description: Time between two looks, for rates and the hit ratio. With V(0) there is one look.
     type: float
     default: 0
@@ -49,6 +53,7 @@ OPTIONS = r"""
     type: float
     default: 5
 """
+)
 
 
 class ModuleDocFragment:

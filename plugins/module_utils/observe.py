@@ -18,6 +18,7 @@ from .observers import (
     postgres_access,
     postgres_activity,
     postgres_wal,
+    queue,
     redis,
     service,
     status_page,
@@ -38,6 +39,7 @@ OBSERVERS = {
     "port": port,
     "deployment": deployment,
     "certificate": certificate,
+    "queue": queue,
     "api": api,
     "status_page": status_page,
 }

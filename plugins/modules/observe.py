@@ -79,6 +79,10 @@ certificate:
   description: What M(oncall.runbooks.certificate_info) returns.
   type: dict
   returned: when asked for
+queue:
+  description: What M(oncall.runbooks.queue_info) returns.
+  type: dict
+  returned: when asked for
 api:
   description: What M(oncall.runbooks.api_info) returns.
   type: dict

@@ -35,6 +35,8 @@ DATABASE = {"host": HOST, "name": "shop", "user": "oncall", "password": SECRET}
         ("api_info", {"apis": {"it": {"url": URL, "fields": {"a": "a"}}}}),
         ("status_page_info", {"pages": {"it": {"url": URL, "kind": "statuspage", "component": "a"}}}),
         ("redis_info", {"server": REDIS}),
+        ("queue_info", {"queues": {"mail": {"engine": "rq", "redis": REDIS}}}),
+        ("queue_info", {"queues": {"mail": {"engine": "pgboss"}}, "database": DATABASE}),
         ("postgres_access_info", {"database": DATABASE}),
         ("postgres_activity_info", {"database": DATABASE}),
         ("postgres_setting", {"database": DATABASE, "name": "work_mem", "value": "4MB"}),

@@ -99,8 +99,8 @@ class Client:
         """Run a statement that returns one row of one JSON column, and return that as plain data.
 
         Args:
-            statement: SQL with :data:`PARAMETERS` at most once, where the JSON parameter goes; no other ``%``
-                or ``:name`` that a driver could take for a placeholder.
+            statement: SQL with :data:`PARAMETERS` at most once, where the JSON parameter goes; no ``:name`` that psql
+                could take for a variable.
             parameters: plain data.
 
         Raises:
@@ -221,7 +221,10 @@ class Client:
             raise self._error_of(str(error), code) from None
 
     def _row(self, cursor, statement, parameters):
-        cursor.execute(statement.replace(PARAMETERS, "%s"), (parameters,) if PARAMETERS in statement else None)
+        if PARAMETERS in statement:
+            cursor.execute(statement.replace("%", "%%").replace(PARAMETERS, "%s"), (parameters,))
+        else:
+            cursor.execute(statement)
         row = cursor.fetchone()
         return row[0] if row else None
 

@@ -87,7 +87,8 @@ ADVICE = {
     "starting_up": "wait for it to come up",
     "credentials": "check system_database.user and its password",
     "no_database": "check system_database.name and .user",
-    "not_allowed": "grant the role pg_monitor (to see) and pg_signal_backend (to act)",
+    "not_allowed": "grant the role pg_monitor (to see) and pg_signal_backend (to act); for queues, "
+    "USAGE on their schema and SELECT on what is read",
     "no_shared_memory": "its shared memory (/dev/shm) has no room, whatever room its disk has: shm_size in the Compose file, or "
     "docker run --shm-size; an engine gives a container 64 MB",
     "disk_full": "its disk is full (runbook disk_full)",

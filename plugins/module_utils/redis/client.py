@@ -141,7 +141,7 @@ def _reads_commands(server):
 
 def _refusal(server, seconds):
     if server["transport"] == "docker":
-        argv, environment = _redis_cli(server)
+        argv, environment = redis_cli(server)
         return run([*argv, "ECHO"], seconds, environment)["stdout"]
     if server.get("unix_socket"):
         connection = socket.socket(socket.AF_UNIX)
@@ -156,7 +156,12 @@ def _refusal(server, seconds):
         return connection.recv(200).decode("utf-8", "replace")
 
 
-def _ask_redis_py(server, seconds):
+def redis_py(server, seconds):
+    """The module redis-py and the arguments with which its client reaches a server without a second try.
+
+    Raises:
+        RedisError: there is no redis-py.
+    """
     try:
         import redis
     except ImportError:
@@ -176,6 +181,11 @@ def _ask_redis_py(server, seconds):
 
         # Newer ones try again for seconds, and a refusal would look like a server that does not answer.
         arguments["retry"] = Retry(NoBackoff(), 0)
+    return redis, arguments
+
+
+def _ask_redis_py(server, seconds):
+    redis, arguments = redis_py(server, seconds)
     try:
         client = redis.Redis(**arguments)
         try:
@@ -211,10 +221,15 @@ def _text(answer):
     return answer.decode("utf-8", "replace") if isinstance(answer, bytes) else str(answer)
 
 
-def _redis_cli(server):
-    """The arguments to which a command is added, and the environment they need."""
+def redis_cli(server, *options):
+    """The arguments to which a command is added, and the environment they need.
+
+    Args:
+        server: as in :data:`observers.redis.SERVER`.
+        options: of ``docker exec``.
+    """
     environment = dict(os.environ)
-    argv = ["docker", "exec"]
+    argv = ["docker", "exec", *options]
     if server.get("password"):
         # Named only: docker takes the value from its environment, so that it is in no argument list.
         environment["REDISCLI_AUTH"] = server["password"]
@@ -234,7 +249,7 @@ def _redis_cli(server):
 
 def _ask_docker(server, seconds):
     deadline = Deadline(seconds)
-    argv, environment = _redis_cli(server)
+    argv, environment = redis_cli(server)
     commands = [[*argv, "INFO"], [*argv, "PING"]]
     ended = all_within(seconds, [lambda argv=argv: run(argv, seconds, environment) for argv in commands])
     texts = []

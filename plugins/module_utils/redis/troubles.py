@@ -44,7 +44,7 @@ ADVICE = {
     "cluster_down": "some slots of its cluster are served by nobody: see CLUSTER NODES",
     "primary_down": "it is a replica that lost its primary",
     "too_many_clients": "every connection it allows is taken",
-    "not_allowed": "give the user +ping and +info",
+    "not_allowed": "give the user +ping and +info; for queues, what ansible-doc oncall.runbooks.queue_info says",
     "credentials": "check system_redis.username and .password",
     "no_engine": "check the Docker engine and system_redis.container",
     "timeout": "it is there but does not answer in time",

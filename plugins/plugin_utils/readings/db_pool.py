@@ -73,29 +73,31 @@ def who_blocks(blockers: list[Row]) -> str:
 def blocker_targets(queues: list[Row], db_pool_deny_applications: list[str]) -> list[dict[str, Any]]:
     """Whom to cancel: a head as it is, and one that waits only in the statement that waits."""
     found: list[dict[str, Any]] = []
-    for queue in queues:
-        allowed = endable([queue["cancel"]], db_pool_deny_applications) if queue["cancel"] else []
-        found += identities(allowed, statement=_waits(queue))
+    for lock_queue in queues:
+        allowed = endable([lock_queue["cancel"]], db_pool_deny_applications) if lock_queue["cancel"] else []
+        found += identities(allowed, statement=_waits(lock_queue))
     return sorted(found, key=lambda row: (row["pid"], row["backend_start"]))
 
 
-def _waits(queue: Row) -> bool:
-    return bool(queue["cancel"]) and queue["cancel"]["pid"] != queue["head"]
+def _waits(lock_queue: Row) -> bool:
+    return bool(lock_queue["cancel"]) and lock_queue["cancel"]["pid"] != lock_queue["head"]
 
 
 def blocker_in_words(queues: list[Row], who_blocks: str) -> str:
-    plain = [queue for queue in queues if not _waits(queue)]
+    plain = [lock_queue for lock_queue in queues if not _waits(lock_queue)]
     lines = []
     if plain:
-        pids = ", ".join(str(queue["head"]) for queue in plain)
-        lines.append(f"{sum(queue['blocks'] for queue in plain)} sessions wait behind process {pids} ({who_blocks})")
+        pids = ", ".join(str(lock_queue["head"]) for lock_queue in plain)
+        lines.append(
+            f"{sum(lock_queue['blocks'] for lock_queue in plain)} sessions wait behind process {pids} ({who_blocks})"
+        )
     lines += [
-        f"{queue['blocks']} sessions wait in one queue, and the one to cancel is {described(queue['cancel'])}: "
-        f"that frees {queue['frees']} and {queue['costs']}. "
-        + " <- ".join(queue["chain"])
-        + f". To cancel the first of them: {queue['head_costs']}"
-        for queue in queues
-        if _waits(queue)
+        f"{lock_queue['blocks']} sessions wait in one queue, and the one to cancel is {described(lock_queue['cancel'])}: "
+        f"that frees {lock_queue['frees']} and {lock_queue['costs']}. "
+        + " <- ".join(lock_queue["chain"])
+        + f". To cancel the first of them: {lock_queue['head_costs']}"
+        for lock_queue in queues
+        if _waits(lock_queue)
     ]
     return one_line("; ".join(lines), 1500)
 
@@ -105,21 +107,23 @@ def blocker_advice(queues: list[Row], who_blocks: str, db_pool_deny_applications
         f"Find out why {who_blocks} held its lock: a missing index, a migration without lock_timeout, or a transaction "
         "that waits for something outside."
     ]
-    for queue in queues:
-        lines += [one_line(f"The queue: {' <- '.join(queue['chain'])}", 1000)]
-        if not queue["cancel"]:
-            lines.append(f"Nobody is to be cancelled: {queue['head_costs']}.")
-        elif not endable([queue["cancel"]], db_pool_deny_applications):
+    for lock_queue in queues:
+        lines += [one_line(f"The queue: {' <- '.join(lock_queue['chain'])}", 1000)]
+        if not lock_queue["cancel"]:
+            lines.append(f"Nobody is to be cancelled: {lock_queue['head_costs']}.")
+        elif not endable([lock_queue["cancel"]], db_pool_deny_applications):
             lines.append(
-                one_line(f"{described(queue['cancel'])} is left alone: {_why_left_alone(queue['cancel'])}", 500)
+                one_line(
+                    f"{described(lock_queue['cancel'])} is left alone: {_why_left_alone(lock_queue['cancel'])}", 500
+                )
             )
     return lines
 
 
 def blocker_left_alone(queues: list[Row], db_pool_deny_applications: list[str]) -> str:
     return _left_alone(
-        [queue["cancel"] for queue in queues if queue["cancel"]], db_pool_deny_applications
-    ) or "; ".join(dict.fromkeys(str(queue["head_costs"]) for queue in queues))
+        [lock_queue["cancel"] for lock_queue in queues if lock_queue["cancel"]], db_pool_deny_applications
+    ) or "; ".join(dict.fromkeys(str(lock_queue["head_costs"]) for lock_queue in queues))
 
 
 def idle_left_alone(idle_in_transaction: list[Row], db_pool_deny_applications: list[str]) -> str:

@@ -1,0 +1,179 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Graphile Worker: a view of jobs. Its table shows no row to a role that does not own it, so that is not asked."""
+
+from __future__ import annotations
+
+from ..postgres.client import PARAMETERS
+from .answer import errors, job, name_of, settled
+from .in_database import ERROR_CHARACTERS, counted, errors_of, identifier, missing, waiting
+
+OPTIONS = {
+    "schema": {"type": "str", "default": "graphile_worker"},
+    "queue": {"type": "str"},
+    "task": {"type": "str"},
+}
+
+# After so long a lock is taken from a worker that does not come back.
+_LOCK_HOURS = 4
+
+_ASKED = "WITH asked AS (SELECT " + PARAMETERS + "::jsonb AS p) "
+_SHAPE = (
+    _ASKED
+    + """SELECT json_build_object('is_there', to_regclass(quote_ident(p->>'schema') || '.jobs') IS NOT NULL)::text FROM asked"""
+)
+_OPEN = (
+    _ASKED
+    + """, counted AS (
+  SELECT task_identifier AS name, count(*) FILTER (WHERE run_at <= now()) AS ready, count(*) FILTER (WHERE run_at > now()) AS delayed,
+         min(run_at) FILTER (WHERE run_at <= now()) AS oldest
+  FROM {source} GROUP BY task_identifier)
+SELECT json_build_object(
+  'at_seconds', extract(epoch FROM clock_timestamp()), 'ready', coalesce(sum(ready), 0), 'delayed', coalesce(sum(delayed), 0),
+  'oldest_seconds', extract(epoch FROM now() - min(oldest)),
+  'by_name', (SELECT coalesce(json_agg(t), '[]') FROM (
+    SELECT name, ready AS count FROM counted WHERE ready > 0 ORDER BY ready DESC, name LIMIT (SELECT (p->>'top')::int FROM asked)) t)
+)::text FROM counted"""
+)
+_WAITING = "{schema}.jobs WHERE locked_at IS NULL AND attempts < max_attempts {mine}"
+_RUNNING = (
+    _ASKED
+    + f""", running AS (
+  SELECT id::text AS id, task_identifier AS name, extract(epoch FROM now() - locked_at) AS age_seconds,
+         locked_at < now() - interval '{_LOCK_HOURS} hours' AS abandoned
+  FROM {{schema}}.jobs WHERE locked_at IS NOT NULL {{mine}})
+"""
+    + """SELECT json_build_object(
+  'running', (SELECT count(*) FROM running), 'abandoned', (SELECT count(*) FROM running WHERE abandoned),
+  'late', (SELECT count(*) FROM running, asked WHERE age_seconds > (p->>'limit_seconds')::float),
+  'list', (SELECT coalesce(json_agg(t), '[]') FROM (
+    SELECT id, name, age_seconds FROM running, asked WHERE age_seconds > (p->>'limit_seconds')::float
+    ORDER BY age_seconds DESC LIMIT (SELECT (p->>'most')::int FROM asked)) t)
+)::text"""
+)
+# A failure moves run_at on by so many seconds and leaves updated_at; what a person gives up has it the other way round.
+_DEAD = (
+    _ASKED
+    + """
+SELECT json_build_object('dead', count(*), 'lately', count(*) FILTER (
+  WHERE greatest(updated_at, run_at - make_interval(secs => exp(least(10, attempts)))) >
+    now() - make_interval(secs => (SELECT (p->>'lately_seconds')::float FROM asked))))::text
+FROM {schema}.jobs WHERE locked_at IS NULL AND attempts >= max_attempts {mine}"""
+)
+_ERRORS = (
+    _ASKED
+    + f"""
+SELECT coalesce(json_agg(t), '[]')::text FROM (
+  SELECT task_identifier AS name, left(last_error, {ERROR_CHARACTERS}) AS error FROM {{schema}}.jobs
+  WHERE last_error IS NOT NULL {{mine}} ORDER BY run_at DESC LIMIT (SELECT (p->>'sample')::int FROM asked)) t"""
+)
+# Each pool of workers waits for word of new jobs in a session of its own. Whoever may not see that, sees no statement at all.
+_WORKERS = """
+SELECT json_build_object('workers', CASE WHEN bool_or(query = '<insufficient privilege>') THEN NULL
+  ELSE count(*) FILTER (WHERE query LIKE 'LISTEN "jobs:insert"' || chr(37)) END)::text
+FROM pg_stat_activity WHERE datname = current_database() AND coalesce(backend_type, 'client backend') = 'client backend' AND pid <> pg_backend_pid()"""
+_CHANGES = (
+    _ASKED
+    + """
+SELECT json_build_object('at_seconds', extract(epoch FROM clock_timestamp()), 'removed', n_tup_del, 'added', n_tup_ins,
+  'ready', (SELECT count(*) FROM {schema}.jobs WHERE locked_at IS NULL AND attempts < max_attempts AND run_at <= now() {mine})
+)::text FROM pg_stat_user_tables, asked WHERE schemaname = p->>'schema' AND relname IN ('_private_jobs', 'jobs')"""
+)
+
+
+def check(name, queue):
+    """Raises ValueError where the schema has a name that cannot be one."""
+    identifier(name, "schema", queue["schema"])
+
+
+def look(store, queue, bounds):
+    """What is told of one queue or task, or of all of a schema.
+
+    Args:
+        store: a :class:`in_database.Database`.
+        queue: as :data:`OPTIONS` say.
+        bounds: how much to look at.
+    """
+    parameters = _parameters(queue, most=bounds["most_running"])
+    parameters.update({name: bounds[name] for name in ("lately_seconds", "limit_seconds", "top", "sample")})
+    words = _words(queue)
+    with store.session(bounds["share_seconds"]) as client:
+        if not client.query(_SHAPE, parameters)["is_there"]:
+            raise missing(store.reach, f"no view {queue['schema']}.jobs of Graphile Worker that this role may look up")
+        opened = counted(client, _OPEN, words, _WAITING, parameters)
+        partly = store.partly(client, bounds["share_seconds"])
+        found = {
+            "open": opened,
+            "running": partly.query("running jobs are not known", _RUNNING.format(**words), parameters, None),
+            "dead": partly.query("dead jobs are not known", _DEAD.format(**words), parameters, {}),
+            "failed": partly.query("errors are not known", _ERRORS.format(**words), parameters, None),
+            **partly.query("workers are not known", _WORKERS, parameters, {}),
+        }
+    return answer(found, bounds, partly.limits)
+
+
+def _parameters(queue, **more):
+    return {"schema": queue["schema"], "queue": queue["queue"], "task": queue["task"], **more}
+
+
+def _words(queue):
+    mine = ""
+    if queue["queue"] is not None:
+        mine += " AND queue_name = (SELECT p->>'queue' FROM asked)"
+    if queue["task"] is not None:
+        mine += " AND task_identifier = (SELECT p->>'task' FROM asked)"
+    return {"parameters": PARAMETERS, "schema": identifier("", "schema", queue["schema"]), "mine": mine}
+
+
+def answer(found, bounds, limits):
+    """What the view tells, in the words of all queues. Pure.
+
+    Args:
+        found: the answers to the statements; empty, or None, where one failed.
+        bounds: how much to tell.
+        limits: what could not be seen.
+    """
+    opened, running, failed = found["open"], found["running"] or {}, found["failed"]
+    late = [job(one["id"], name_of(one["name"]), one["age_seconds"]) for one in running.get("list", [])]
+    return settled(
+        {
+            **waiting(opened, limits),
+            "running": running.get("running"),
+            "running_over_limit": late if running else None,
+            "running_over_limit_count": running.get("late"),
+            "abandoned": running.get("abandoned"),
+            "dead": found["dead"].get("dead"),
+            "dead_lately": found["dead"].get("lately"),
+            "workers": found.get("workers"),
+            "by_name": [{"name": name_of(one["name"]), "count": one["count"]} for one in opened["by_name"]],
+            "by_name_of": opened["ready"],
+            "errors": None if failed is None else errors(errors_of(failed), bounds["top"]),
+            "errors_of": None if failed is None else len(failed),
+        },
+        limits,
+    )
+
+
+def count(store, queue):
+    """How many jobs could run, and how many the table gained and lost since its statistics began."""
+    with store.session(store.left_seconds()) as client:
+        found = client.query(_CHANGES.format(**_words(queue)), _parameters(queue))
+    return dict(found, is_all=queue["queue"] is None and queue["task"] is None)
+
+
+def between(before, after, seconds):
+    """Jobs that came and that went: one that is done is removed. Nobody counts them for each task.
+
+    Args:
+        before: of :func:`count`.
+        after: of :func:`count`.
+        seconds: between the two.
+    """
+    changes = {name: after[name] - before[name] for name in ("removed", "added")}
+    if not before["is_all"] or min(changes.values()) < 0:
+        return {}
+    return {
+        "throughput_per_second": round(changes["removed"] / seconds, 4),
+        "arrivals_per_second": round(changes["added"] / seconds, 4),
+    }
