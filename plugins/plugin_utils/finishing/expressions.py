@@ -100,8 +100,8 @@ def evaluated(expression: Any, document: Any) -> Any:
     Raises:
         CannotEvaluate: a function got a value of the wrong type.
     """
-    jmespath = library()
-    assert jmespath is not None
+    # It is there: it made the expression.
+    jmespath: Any = library()
     try:
         return expression.search(document)
     except jmespath.exceptions.JMESPathTypeError as error:
