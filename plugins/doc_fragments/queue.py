@@ -24,7 +24,7 @@ OPTIONS = (
     description:
       - The queues to look at by name, as the variable C(system_queues) of the inventory describes them.
       - Every queue has the key C(engine). C(limit_seconds) is how long a job may run, 300 by default. C(redis) or C(database) say
-        how its store is reached, where that is another one than O(redis) or O(database).
+        how its store is reached, where that is another one than C(redis) or C(database).
       - "C(bullmq): C(queue), and C(prefix) where it is not C(bull)."
       - "C(celery), with Redis as its broker: C(queue) (C(celery)), C(prefix) (its C(global_keyprefix)), C(exchange) (C(celery)),
         C(routing_key) (the queue's name), C(priority_steps) (C([0, 3, 6, 9])), and C(acks_late=true) where its tasks are
