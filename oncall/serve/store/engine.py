@@ -36,13 +36,12 @@ LOCK = 0x6F6E63616C6C
 
 
 @contextmanager
-def closed_if_it_fails(*opened: Any) -> Iterator[None]:
-    """Whoever opened them gets nothing to close where this fails."""
+def closed_if_it_fails(opened: Any) -> Iterator[None]:
+    """Close what was just opened where its settings fail, as nobody gets it to close it then."""
     try:
         yield
     except BaseException:
-        for one in opened:
-            one.close()
+        opened.close()
         raise
 
 

@@ -46,7 +46,8 @@ class Files:
         self._databases = [self._store, Database(self._folder / WORKFLOWS_FILE)]
         self._written = Written(state_directory)
         self._known = self._store.written()
-        self._written.note(self._known)
+        self._note_failure = ""
+        self._note(self._known)
         lock = self._folder / LOCK_FILE
         self._lock_name = lock, identity(lock.stat())
         names = [lock, *(name for database in self._databases for name in database.names)]
@@ -103,15 +104,21 @@ class Files:
         found = self._store.written()
         if missing := lost(found, self._known):
             return None, Problem(f"{FILE} was put back to an older state by another program: it lacks {missing} writes")
-        if found != self._known:
-            try:
-                self._written.note(found)
-            except OSError as error:
-                # It says less than it could: the next look tries again.
-                LOG.warning("cannot write %s: %s", WRITTEN_FILE, error.strerror)
-                return None
+        if found != self._known or self._note_failure:
             self._known = found
+            self._note(found)
         return None
+
+    def _note(self, number: int) -> None:
+        """Where it cannot be written, the file says less than it could, until a later look."""
+        try:
+            self._written.note(number)
+        except OSError as error:
+            if self._note_failure != (failure := str(error.strerror)):
+                LOG.warning("cannot write %s: %s", WRITTEN_FILE, failure)
+            self._note_failure = failure
+        else:
+            self._note_failure = ""
 
     def _rights_problem(self) -> Problem | None:
         for path, known in self._rights.items():

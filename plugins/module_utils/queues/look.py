@@ -90,18 +90,14 @@ def _told(function, *arguments):
     """What a function tells, or why it cannot."""
     try:
         return function(*arguments)
-    except DeadlineExceeded as error:
-        return {"available": False, "reason": str(error), "error": "timeout"}
     except Exception as error:
-        kind = getattr(error, "kind", None)
-        if kind is None:
-            return _failed(error)
-        return {"available": False, "reason": str(error), "error": kind}
+        return _failed(error)
 
 
 def _failed(error):
-    if isinstance(error, DeadlineExceeded):
-        return {"available": False, "reason": str(error), "error": "timeout"}
+    kind = "timeout" if isinstance(error, DeadlineExceeded) else getattr(error, "kind", None)
+    if kind is not None:
+        return {"available": False, "reason": str(error), "error": kind}
     text = masked(f"{type(error).__name__}: {error}")
     return {"available": False, "reason": f"it could not be read: {text}; please report this", "error": "other"}
 

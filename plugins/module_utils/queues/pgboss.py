@@ -15,7 +15,7 @@ OPTIONS = {"queue": {"type": "str"}, "schema": {"type": "str", "default": "pgbos
 _OWN = "__pgboss__"
 
 _ASKED = "WITH asked AS (SELECT " + PARAMETERS + "::jsonb AS p) "
-SHAPE = (
+_SHAPE = (
     _ASKED
     + """
 SELECT json_build_object(
@@ -113,7 +113,7 @@ def look(store, queue, bounds):
     parameters = {"schema": queue["schema"], "queue": queue["queue"], "most": bounds["most_running"]}
     parameters.update({name: bounds[name] for name in ("lately_seconds", "limit_seconds", "top", "sample")})
     with store.session(bounds["share_seconds"]) as client:
-        shape = client.query(SHAPE, parameters)
+        shape = client.query(_SHAPE, parameters)
         if not shape["columns"]:
             raise missing(store.reach, f"no table {queue['schema']}.job of pg-boss that this role may look up")
         words = _words(queue, shape["columns"])

@@ -58,7 +58,7 @@ def described(name, queue, params):
         raise ValueError(
             f"queue {one_line(name)}: nothing says how its {store} is reached; give it {store}, or set system_{store}"
         )
-    if "check" in dir(module):
+    if hasattr(module, "check"):
         module.check(name, found)
     return found
 

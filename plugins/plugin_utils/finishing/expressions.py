@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
+from ...module_utils.text.one_line import one_line
+
 MISSING = (
     "the Python library jmespath is not installed on the controller, for the Python that runs Ansible; "
     "it is in requirements/run.txt: pip install jmespath"
@@ -47,24 +49,19 @@ def compiled(place: str, expression: Any) -> Any:
     except errors.IncompleteExpressionError:
         raise ValueError(f"{place}: the expression ends too early, at column {len(expression) + 1}") from None
     except errors.LexerError as error:
-        raise ValueError(f"{place}: {_short(error.message)} at column {error.lex_position + 1}") from None
+        raise ValueError(f"{place}: {one_line(error.message, 120)} at column {error.lex_position + 1}") from None
     except errors.ParseError as error:
         what = f"unexpected {error.token_value!r}" if error.token_value else "the expression ends too early,"
-        raise ValueError(f"{place}: {_short(what)} at column {error.lex_position + 1}") from None
+        raise ValueError(f"{place}: {one_line(what, 120)} at column {error.lex_position + 1}") from None
     except RecursionError:
         raise ValueError(f"{place}: the expression is nested too deeply") from None
     except ValueError as error:
-        raise ValueError(f"{place}: {_short(error)}") from None
+        raise ValueError(f"{place}: {one_line(error, 120)}") from None
     for name, count in _calls(parsed.parsed):
         if problem := _problem_of_call(jmespath, name, count):
             column = expression.find(f"{name}(") + 1
             raise ValueError(f"{place}: {problem}" + (f" at column {column}" if column else ""))
     return parsed
-
-
-def _short(text: Any) -> str:
-    line = " ".join(str(text).split())
-    return line if len(line) <= 120 else line[:119] + "…"
 
 
 def _calls(node: Any) -> Iterator[tuple[str, int]]:

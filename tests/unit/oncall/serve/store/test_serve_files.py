@@ -495,6 +495,19 @@ def test_a_look_costs_little(kept):
     assert (time.process_time() - began) / 200 < 0.005
 
 
+def test_a_number_that_cannot_be_written_is_said_once_and_written_later(kept, caplog):
+    kept.keep(3)
+    beside = kept.folder / WRITTEN_FILE
+    beside.unlink()
+    beside.mkdir()
+    kept.keep(5)
+    assert [record.getMessage() for record in caplog.records] == [f"cannot write {WRITTEN_FILE}: Is a directory"]
+    beside.rmdir()
+    kept.files.look()
+    with closing(sqlite3.connect(kept.folder / FILE)) as connection:
+        assert int(beside.read_text()) == connection.execute("PRAGMA user_version").fetchone()[0]
+
+
 def test_what_cannot_be_opened_leaves_nothing_open(tmp_path):
     """A Python of 3.13 says so too, whenever it comes to it."""
     url = url_of("", str(tmp_path / "state"))
