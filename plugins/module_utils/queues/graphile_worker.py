@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from ..postgres.client import PARAMETERS
-from .answer import errors, job, name_of, settled
-from .in_database import ERROR_CHARACTERS, counted, errors_of, identifier, missing, waiting
+from .answer import settled
+from .in_database import ASKED, ERROR_CHARACTERS, TOLD_OF_RUNNING, counted, identifier, missing, told
 
 OPTIONS = {
     "schema": {"type": "str", "default": "graphile_worker"},
@@ -18,13 +18,12 @@ OPTIONS = {
 # After so long a lock is taken from a worker that does not come back.
 _LOCK_HOURS = 4
 
-_ASKED = "WITH asked AS (SELECT " + PARAMETERS + "::jsonb AS p) "
 _SHAPE = (
-    _ASKED
+    ASKED
     + """SELECT json_build_object('is_there', to_regclass(quote_ident(p->>'schema') || '.jobs') IS NOT NULL)::text FROM asked"""
 )
 _OPEN = (
-    _ASKED
+    ASKED
     + """, counted AS (
   SELECT task_identifier AS name, count(*) FILTER (WHERE run_at <= now()) AS ready, count(*) FILTER (WHERE run_at > now()) AS delayed,
          min(run_at) FILTER (WHERE run_at <= now()) AS oldest
@@ -38,23 +37,17 @@ SELECT json_build_object(
 )
 _WAITING = "{schema}.jobs WHERE locked_at IS NULL AND attempts < max_attempts {mine}"
 _RUNNING = (
-    _ASKED
+    ASKED
     + f""", running AS (
   SELECT id::text AS id, task_identifier AS name, extract(epoch FROM now() - locked_at) AS age_seconds,
          locked_at < now() - interval '{_LOCK_HOURS} hours' AS abandoned
   FROM {{schema}}.jobs WHERE locked_at IS NOT NULL {{mine}})
 """
-    + """SELECT json_build_object(
-  'running', (SELECT count(*) FROM running), 'abandoned', (SELECT count(*) FROM running WHERE abandoned),
-  'late', (SELECT count(*) FROM running, asked WHERE age_seconds > (p->>'limit_seconds')::float),
-  'list', (SELECT coalesce(json_agg(t), '[]') FROM (
-    SELECT id, name, age_seconds FROM running, asked WHERE age_seconds > (p->>'limit_seconds')::float
-    ORDER BY age_seconds DESC LIMIT (SELECT (p->>'most')::int FROM asked)) t)
-)::text"""
+    + TOLD_OF_RUNNING
 )
 # A failure moves run_at on by so many seconds and leaves updated_at; what a person gives up has it the other way round.
 _DEAD = (
-    _ASKED
+    ASKED
     + """
 SELECT json_build_object('dead', count(*), 'lately', count(*) FILTER (
   WHERE greatest(updated_at, run_at - make_interval(secs => exp(least(10, attempts)))) >
@@ -62,7 +55,7 @@ SELECT json_build_object('dead', count(*), 'lately', count(*) FILTER (
 FROM {schema}.jobs WHERE locked_at IS NULL AND attempts >= max_attempts {mine}"""
 )
 _ERRORS = (
-    _ASKED
+    ASKED
     + f"""
 SELECT coalesce(json_agg(t), '[]')::text FROM (
   SELECT task_identifier AS name, left(last_error, {ERROR_CHARACTERS}) AS error FROM {{schema}}.jobs
@@ -74,7 +67,7 @@ SELECT json_build_object('workers', CASE WHEN bool_or(query = '<insufficient pri
   ELSE count(*) FILTER (WHERE query LIKE 'LISTEN "jobs:insert"' || chr(37)) END)::text
 FROM pg_stat_activity WHERE datname = current_database() AND coalesce(backend_type, 'client backend') = 'client backend' AND pid <> pg_backend_pid()"""
 _CHANGES = (
-    _ASKED
+    ASKED
     + """
 SELECT json_build_object('at_seconds', extract(epoch FROM clock_timestamp()), 'removed', n_tup_del, 'added', n_tup_ins,
   'ready', (SELECT count(*) FROM {schema}.jobs WHERE locked_at IS NULL AND attempts < max_attempts AND run_at <= now() {mine})
@@ -134,25 +127,7 @@ def answer(found, bounds, limits):
         bounds: how much to tell.
         limits: what could not be seen.
     """
-    opened, running, failed = found["open"], found["running"] or {}, found["failed"]
-    late = [job(one["id"], name_of(one["name"]), one["age_seconds"]) for one in running.get("list", [])]
-    return settled(
-        {
-            **waiting(opened, limits),
-            "running": running.get("running"),
-            "running_over_limit": late if running else None,
-            "running_over_limit_count": running.get("late"),
-            "abandoned": running.get("abandoned"),
-            "dead": found["dead"].get("dead"),
-            "dead_lately": found["dead"].get("lately"),
-            "workers": found.get("workers"),
-            "by_name": [{"name": name_of(one["name"]), "count": one["count"]} for one in opened["by_name"]],
-            "by_name_of": opened["ready"],
-            "errors": None if failed is None else errors(errors_of(failed), bounds["top"]),
-            "errors_of": None if failed is None else len(failed),
-        },
-        limits,
-    )
+    return settled(told(found, bounds, limits), limits)
 
 
 def count(store, queue):

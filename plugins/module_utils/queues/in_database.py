@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 
 from ..deadline import Deadline, DeadlineExceeded
-from ..postgres.client import Client, DatabaseError, where
-from .answer import seconds
+from ..postgres.client import PARAMETERS, Client, DatabaseError, where
+from .answer import errors, job, name_of, seconds
 
 # A name in SQL cannot be a parameter: one that needs no thought about quotes.
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,62}\Z")
@@ -17,6 +17,16 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_$]{0,62}\Z")
 COUNTED = 10000
 # Characters of an error that are read.
 ERROR_CHARACTERS = 2000
+# How each statement begins: ``p`` has its parameters.
+ASKED = "WITH asked AS (SELECT " + PARAMETERS + "::jsonb AS p) "
+# What is told of ``running``: jobs with id, name, age_seconds, and whether they are abandoned.
+TOLD_OF_RUNNING = """SELECT json_build_object(
+  'running', (SELECT count(*) FROM running), 'abandoned', (SELECT count(*) FROM running WHERE abandoned),
+  'late', (SELECT count(*) FROM running, asked WHERE age_seconds > (p->>'limit_seconds')::float),
+  'list', (SELECT coalesce(json_agg(t), '[]') FROM (
+    SELECT id, name, age_seconds FROM running, asked WHERE age_seconds > (p->>'limit_seconds')::float
+    ORDER BY age_seconds DESC LIMIT (SELECT (p->>'most')::int FROM asked)) t)
+)::text"""
 
 
 class Database:
@@ -127,6 +137,32 @@ def waiting(opened, limits):
         limits.append(f"at least {opened['ready']} jobs wait: there was no time to count more")
         return {"ready": opened["ready"], "oldest_ready_age_at_least_seconds": oldest}
     return {"ready": opened["ready"], "oldest_ready_age_seconds": oldest, "delayed": opened["delayed"]}
+
+
+def told(found, bounds, limits):
+    """What statements tell, in the words of all queues. Pure.
+
+    Args:
+        found: ``open`` of :func:`counted`; ``running``, ``dead``, ``failed`` and ``workers``, empty, None or left out where one failed.
+        bounds: how much to tell.
+        limits: what could not be seen, to which a line may be added.
+    """
+    opened, running, failed = found["open"], found["running"] or {}, found["failed"]
+    late = [job(one["id"], name_of(one["name"]), one["age_seconds"]) for one in running.get("list", [])]
+    return {
+        **waiting(opened, limits),
+        "running": running.get("running"),
+        "running_over_limit": late if running else None,
+        "running_over_limit_count": running.get("late"),
+        "abandoned": running.get("abandoned"),
+        "dead": found["dead"].get("dead"),
+        "dead_lately": found["dead"].get("lately"),
+        "workers": found.get("workers"),
+        "by_name": [{"name": name_of(one["name"]), "count": one["count"]} for one in opened["by_name"]],
+        "by_name_of": opened["ready"],
+        "errors": None if failed is None else errors(errors_of(failed), bounds["top"]),
+        "errors_of": None if failed is None else len(failed),
+    }
 
 
 def identifier(name, option, value):

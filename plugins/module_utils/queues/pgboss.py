@@ -6,17 +6,16 @@
 from __future__ import annotations
 
 from ..postgres.client import PARAMETERS
-from .answer import errors, job, name_of, settled
-from .in_database import ERROR_CHARACTERS, counted, errors_of, identifier, missing, waiting
+from .answer import settled
+from .in_database import ASKED, ERROR_CHARACTERS, TOLD_OF_RUNNING, counted, identifier, missing, told
 
 OPTIONS = {"queue": {"type": "str"}, "schema": {"type": "str", "default": "pgboss"}}
 
 # Queues that pg-boss has for itself.
 _OWN = "__pgboss__"
 
-_ASKED = "WITH asked AS (SELECT " + PARAMETERS + "::jsonb AS p) "
 _SHAPE = (
-    _ASKED
+    ASKED
     + """
 SELECT json_build_object(
   'columns', (SELECT json_agg(attname) FROM pg_attribute
@@ -25,15 +24,14 @@ SELECT json_build_object(
   'has_instances', to_regclass(quote_ident(p->>'schema') || '.instance') IS NOT NULL)::text FROM asked"""
 )
 _KNOWN = (
-    _ASKED
+    ASKED
     + "SELECT json_build_object('known', EXISTS (SELECT FROM {schema}.queue, asked WHERE name = p->>'queue'))::text"
 )
 _KNOWN_BY_JOBS = (
-    _ASKED
-    + "SELECT json_build_object('known', EXISTS (SELECT FROM {schema}.job, asked WHERE name = p->>'queue'))::text"
+    ASKED + "SELECT json_build_object('known', EXISTS (SELECT FROM {schema}.job, asked WHERE name = p->>'queue'))::text"
 )
 _OPEN = (
-    _ASKED
+    ASKED
     + """, counted AS (
   SELECT name, count(*) FILTER (WHERE {due} <= now() AND NOT {blocked}) AS ready, count(*) FILTER (WHERE {blocked}) AS blocked,
          count(*) FILTER (WHERE {due} > now() AND NOT {blocked}) AS delayed,
@@ -48,27 +46,22 @@ SELECT json_build_object(
 )
 _WAITING = "{schema}.job WHERE {mine} AND state < 'active'"
 _RUNNING = (
-    _ASKED
+    ASKED
     + """, running AS (
   SELECT id, name, extract(epoch FROM now() - {started}) AS age_seconds, {started} + {expires} < now() AS abandoned
   FROM {schema}.job WHERE {mine} AND state = 'active')
-SELECT json_build_object(
-  'running', (SELECT count(*) FROM running), 'abandoned', (SELECT count(*) FROM running WHERE abandoned),
-  'late', (SELECT count(*) FROM running, asked WHERE age_seconds > (p->>'limit_seconds')::float),
-  'list', (SELECT coalesce(json_agg(t), '[]') FROM (
-    SELECT id, name, age_seconds FROM running, asked WHERE age_seconds > (p->>'limit_seconds')::float
-    ORDER BY age_seconds DESC LIMIT (SELECT (p->>'most')::int FROM asked)) t)
-)::text"""
+"""
+    + TOLD_OF_RUNNING
 )
 _DEAD = (
-    _ASKED
+    ASKED
     + """
 SELECT json_build_object('dead', count(*), 'lately', count(*) FILTER (
   WHERE {ended} > now() - make_interval(secs => (SELECT (p->>'lately_seconds')::float FROM asked))))::text
 FROM {schema}.job WHERE {mine} AND {dead}"""
 )
 _LATELY = (
-    _ASKED
+    ASKED
     + """, since AS (SELECT now() - make_interval(secs => (p->>'lately_seconds')::float) AS at FROM asked)
 SELECT json_build_object(
   'ended', (SELECT count(*) FROM {schema}.job WHERE {mine} AND {ended} > (SELECT at FROM since)
@@ -76,7 +69,7 @@ SELECT json_build_object(
   'added', (SELECT count(*) FROM {schema}.job WHERE {mine} AND {created} > (SELECT at FROM since)))::text"""
 )
 _ERRORS = (
-    _ASKED
+    ASKED
     + f"""
 SELECT coalesce(json_agg(t), '[]')::text FROM (
   SELECT name, left(coalesce(output->>'message', output#>>'{{{{value,message}}}}', output->>'value', ''), {ERROR_CHARACTERS}) AS error
@@ -86,7 +79,7 @@ SELECT coalesce(json_agg(t), '[]')::text FROM (
 # An instance that has not been heard of for three of its heartbeats is gone. Its first one comes before it has any worker,
 # and one may keep itself out of this table: then nobody knows.
 _WORKERS = (
-    _ASKED
+    ASKED
     + """, alive AS (
   SELECT workers, heartbeat_on > started_on + interval '1 second' AS has_told FROM {schema}.instance
   WHERE stopped_on IS NULL AND heartbeat_on > now() - 3 * make_interval(secs => heartbeat_seconds))
@@ -166,26 +159,13 @@ def answer(found, bounds, limits):
         bounds: how much to tell.
         limits: what could not be seen.
     """
-    opened, running, failed, lately = found["open"], found["running"] or {}, found["failed"], found["lately"]
-    late = [job(one["id"], name_of(one["name"]), one["age_seconds"]) for one in running.get("list", [])]
-    span = bounds["lately_seconds"]
+    opened, lately, span = found["open"], found["lately"], bounds["lately_seconds"]
     return settled(
         {
-            **waiting(opened, limits),
+            **told(found, bounds, limits),
             "blocked": None if opened.get("is_part") else opened["blocked"],
-            "running": running.get("running"),
-            "running_over_limit": late if running else None,
-            "running_over_limit_count": running.get("late"),
-            "abandoned": running.get("abandoned"),
-            "dead": found["dead"].get("dead"),
-            "dead_lately": found["dead"].get("lately"),
             "throughput_per_second": round(lately["ended"] / span, 4) if lately else None,
             "arrivals_per_second": round(lately["added"] / span, 4) if lately else None,
-            "workers": found.get("workers"),
-            "by_name": [{"name": name_of(one["name"]), "count": one["count"]} for one in opened["by_name"]],
-            "by_name_of": opened["ready"],
-            "errors": None if failed is None else errors(errors_of(failed), bounds["top"]),
-            "errors_of": None if failed is None else len(failed),
         },
         limits,
     )
