@@ -256,6 +256,21 @@ def test_a_lease_is_renewed_while_its_node_goes_on(url):
     assert rows(url) == {}
 
 
+def test_a_renewal_that_fails_of_whatever_is_said_and_done_again(url, monkeypatch, caplog):
+    renew, left = Lease.renew, [1]
+
+    def fails_once(self: Lease) -> None:
+        if left and self._number:
+            raise ValueError(f"nobody thought of this {left.pop()}")
+        renew(self)
+
+    monkeypatch.setattr(Lease, "renew", fails_once)
+    with closing(lease(url)) as held:
+        until(lambda: not left and rows(url)["east"][1] >= 2)
+        held.check()
+    assert "the lease of node east is not renewed: nobody thought of this 1" in caplog.text
+
+
 def test_who_is_gone_is_seen_without_a_clock(url):
     execute(
         url,
