@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.oncall.runbooks.tests.support.host_log import host_log
 from ansible_collections.oncall.runbooks.tests.support.observing import Answers
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -49,15 +50,6 @@ ONE_TASK = """
   register: alone
 - name: Tell what was seen
   ansible.builtin.debug: {msg: "TOLD {{ alone | to_json }}"}
-"""
-
-# In the place of the log of the managed host.
-SYSLOG = """
-import pathlib
-def openlog(*arguments): pass
-def syslog(*arguments):
-    with open(pathlib.Path(__file__).with_name("log"), "a") as log: print(*arguments, file=log)
-def __getattr__(name): return 0
 """
 
 
@@ -119,10 +111,8 @@ def play(folder: Path, server: Answers, place: str, tasks: str, *paths: str) -> 
 
 @pytest.mark.parametrize("place", ["host", "controller"])
 def test_from_both_places(tmp_path, server, place):
-    logs = tmp_path / "logs"
-    logs.mkdir()
-    (logs / "syslog.py").write_text(SYSLOG)
-    output, (seen, alone, bad) = play(tmp_path, server, place, TASKS, str(logs))
+    file = host_log(tmp_path / "logs")
+    output, (seen, alone, bad) = play(tmp_path, server, place, TASKS, str(file.parent))
 
     for apis in (seen["api"], alone):
         assert (apis["available"], apis["complete"], apis["unknown"]) == (True, False, ["no"])
@@ -140,7 +130,7 @@ def test_from_both_places(tmp_path, server, place):
 
     # What was fetched and not named is nowhere; nor is a secret, nor was a template worked out.
     records = "".join(path.read_text() for path in tmp_path.rglob("records/**/*") if path.is_file())
-    log = (logs / "log").read_text() if (logs / "log").exists() else ""
+    log = file.read_text() if file.exists() else ""
     for text in (output, records, log):
         assert TOKEN not in text
         assert "left-5e1d77aa-over" not in text
