@@ -8,9 +8,12 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .SUFFIXES:
 
-# ansible-core 2.19 runs on 3.11, and 2.21 on 3.12 to 3.14. 3.14 comes last, because less has been tried on it.
-PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3.14 python3; do \
-	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null && echo $$p && break; done)
+# ansible-core 2.19 runs on 3.11, and 2.21 on 3.12 to 3.14. 3.14 comes last, because less has been tried on it. That of the
+# distribution comes first: it is built with optimisations that a version manager leaves out, and needs a quarter less time.
+# Debian's cannot make an environment without python3-venv: then any other is better, and after that it says so.
+PYTHON ?= $(shell for module in ensurepip sys; do \
+	for p in /usr/bin/python3.13 /usr/bin/python3.12 /usr/bin/python3.11 python3.13 python3.12 python3.11 python3.14 python3; do \
+	$$p -c "import $$module, sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))" 2>/dev/null && echo $$p && exit; done; done)
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Unbuffered output makes every pipelined module 1.4 times slower.
@@ -29,7 +32,7 @@ demo: .venv/lab.stamp ## start a real stack, break it, run the runbook, show the
 # What mostly waits runs beside what mostly computes, and promises alone. Every stage runs, whatever fails before it.
 test: .venv/test.stamp ## everything that checks this project
 	@MAKE="$(MAKE)" $(BIN)/python tests/support/stages.py \
-		"lint types" "molecule | unit contract sanity" integration alerts promises containers
+		"lint | types" "molecule | unit contract sanity" integration alerts promises containers
 
 setup: .venv/test.stamp ## only make .venv
 

@@ -18,8 +18,10 @@ from ansible.template import Templar
 
 from ansible_collections.oncall.runbooks.plugins.action.diagnosis import ActionModule
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.judge import CannotTell
+from ansible_collections.oncall.runbooks.tests.support.compiled_once import compile_once
 
 ROOT = Path(__file__).parents[2]
+compile_once()
 
 
 @cache
