@@ -18,6 +18,8 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Unbuffered output makes every pipelined module 1.4 times slower.
 unexport PYTHONUNBUFFERED
+# Without files of bytecode every process compiles this project again.
+unexport PYTHONDONTWRITEBYTECODE
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 .PHONY: help demo test compat bench soak setup lint types unit contract integration alerts promises containers molecule sanity new-runbook \

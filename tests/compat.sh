@@ -11,7 +11,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 pairs=(3.14/2.21 3.13/2.21 3.12/2.21 3.14/2.20 3.13/2.20 3.12/2.20 3.11/2.19)
 home="$PWD/.cache/compat"
-unset PYTHONUNBUFFERED
+unset PYTHONUNBUFFERED PYTHONDONTWRITEBYTECODE
 
 install() {
     local venv=$1
