@@ -23,12 +23,17 @@ from .rules import MODES, Waiting
 
 @dataclass(frozen=True)
 class Asks:
-    """An episode that waits for a person."""
+    """An episode that asks a person, or whose plan a person agreed to and that has not begun with it.
+
+    Attributes:
+        agreed: a person agreed.
+    """
 
     episode: str
     runbook: str
     host: str
     mode: str
+    agreed: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,7 @@ def why_not_yet(one: Waiting, asks: Iterable[Asks], shares: Iterable[Share], rou
 
     Args:
         one: the episode, in the mode that it has now.
-        asks: what waits for a person.
+        asks: what waits for a person, or for its turn since a person agreed.
         shares: the runs that looked for this episode.
         route: what the settings say of its runbook now.
         now: epoch seconds.
@@ -84,8 +89,13 @@ def why_not_yet(one: Waiting, asks: Iterable[Asks], shares: Iterable[Share], rou
         return ""
     for other in asks:
         # It asks until the time to agree is over, and ends then.
-        if (other.runbook, other.host) == (one.runbook, one.host) and _is_no_more(one.mode, other.mode):
+        if (other.runbook, other.host) != (one.runbook, one.host) or not _is_no_more(one.mode, other.mode):
+            continue
+        if not other.agreed:
             return f"episode {other.episode[:12]} asks a person about {one.runbook} on {one.host}"
+        # A look before that would find what is about to be mended, and ask the person again.
+        if route is not None and route.mode not in ("off", "suggest"):
+            return f"episode {other.episode[:12]} is about to do what a person agreed to for {one.runbook} on {one.host}"
     seconds = route.settle_seconds if route else 0
     resolved = [share for share in _by_same(shares, route) if share.outcome == Outcome.RESOLVED]
     # An alert has that time once: another one that comes and goes is resolved again and again, and would keep it from its run.

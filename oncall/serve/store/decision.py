@@ -165,10 +165,16 @@ class Decision:
         return {row.id: row for part in rows for row in part}
 
     def asks(self) -> list[Asks]:
-        """The episodes that wait for a person, and whose alert still fires."""
-        columns = [EPISODES.c[name] for name in ("id", "runbook", "host", "mode")]
-        query = sa.select(*columns).where(EPISODES.c.state == "waiting", EPISODES.c.resolved_at.is_(None))
-        return [Asks(*row) for row in self._connection.execute(query)]
+        """The episodes that wait for a person, or for their turn since a person agreed, and whose alert still fires."""
+        columns = [EPISODES.c[name] for name in ("id", "runbook", "host", "mode", "state")]
+        agreed = sa.and_(EPISODES.c.state == "queued", EPISODES.c.plan_hash != "")
+        query = sa.select(*columns).where(
+            sa.or_(EPISODES.c.state == "waiting", agreed), EPISODES.c.resolved_at.is_(None)
+        )
+        return [
+            Asks(row.id, row.runbook, row.host, row.mode, row.state == "queued")
+            for row in self._connection.execute(query)
+        ]
 
     def only_look(self, one: Waiting, mode: str) -> Waiting:
         """Have it look first, in another mode."""

@@ -302,6 +302,35 @@ def test_a_person_is_asked_once_and_what_was_agreed_to_is_done_once(store, turn)
     assert store.episode(SECOND)["summary"] == f"the alert is over since run {acts}"
 
 
+def test_a_person_who_agrees_while_it_is_decided_is_not_asked_again(store, turn, monkeypatch):
+    """What is queued is read before the decision: what is agreed to in between is not among it."""
+    fires(store, FIRST, SECOND, mode="approve")
+    (run,) = turn("approve")
+    asks(store, run)
+    newest = store.newest
+
+    def agreed_after_that(most: int) -> list[str]:
+        found = newest(most)
+        agree(store, FIRST)
+        return found
+
+    monkeypatch.setattr(store, "newest", agreed_after_that)
+    assert turn("approve") == []
+    about = f"episode {FIRST[:12]} is about to do what a person agreed to for cache on h0"
+    assert state(store, SECOND) == ("queued", about)
+    monkeypatch.undo()
+    assert turn("approve") == [f"{FIRST}r2"]
+
+
+def test_what_may_not_act_any_more_is_not_waited_for(store, turn):
+    fires(store, FIRST, SECOND, mode="approve")
+    (run,) = turn("approve")
+    asks(store, run)
+    agree(store, FIRST)
+    assert turn("suggest") == [f"{SECOND}r1"]
+    assert state(store, FIRST)[0] == "queued"
+
+
 def test_it_waits_as_long_as_the_person_may(store, turn):
     fires(store, FIRST, SECOND, mode="approve")
     (run,) = turn("approve")
