@@ -328,14 +328,14 @@ def test_one_that_does_not_come_up_is_reported_with_the_reason(project, tmp_path
         tmp_path,
         services,
         [
-            step("start", "sick", service_wait_seconds=3),
+            step("start", "sick", service_wait_seconds=15),
             step("start", "ends", service_wait_seconds=60),
             step("start", "loops", service_wait_seconds=2),
         ],
     )
     failed = [outcome["failed"] for outcome in found]
     assert failed[0] == (
-        "service sick does not run after start, waited up to 3 s: running, unhealthy, last health check: no disk"
+        "service sick does not run after start, waited up to 15 s: running, unhealthy, last health check: no disk"
     )
     exited = "exited, exit code 1: ended with an error of its own, last error in its log: ERROR PORT is not set"
     assert failed[1] == f"service ends does not run after start, waited up to 60 s: {exited}"

@@ -92,7 +92,14 @@ def test_what_units_do(host, tmp_path):
     before = state_of(host)
     odd = {"typo": "bystandr", "glob": "by*", "option": "--version", "socket": "dbus.socket"}
     asked = {**SERVICES, **{key: {"manager": "systemd", "name": name} for key, name in odd.items()}}
-    answer = host.module("service_info", tmp_path, services=asked, log_tail_lines=5, variables=["OTHER", "PG_POOL_MAX"])
+    answer = host.module(
+        "service_info",
+        tmp_path,
+        services=asked,
+        log_tail_lines=5,
+        timeout_seconds=60,
+        variables=["OTHER", "PG_POOL_MAX"],
+    )
     assert answer["changed"] is False
     seen = answer["services"]
 

@@ -95,7 +95,9 @@ def why_not_yet(one: Waiting, asks: Iterable[Asks], shares: Iterable[Share], rou
             return f"episode {other.episode[:12]} asks a person about {one.runbook} on {one.host}"
         # A look before that would find what is about to be mended, and ask the person again.
         if route is not None and route.mode not in ("off", "suggest"):
-            return f"episode {other.episode[:12]} is about to do what a person agreed to for {one.runbook} on {one.host}"
+            return (
+                f"episode {other.episode[:12]} is about to do what a person agreed to for {one.runbook} on {one.host}"
+            )
     seconds = route.settle_seconds if route else 0
     resolved = [share for share in _by_same(shares, route) if share.outcome == Outcome.RESOLVED]
     # An alert has that time once: another one that comes and goes is resolved again and again, and would keep it from its run.
