@@ -10,7 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,7 @@ from oncall.folders import Left
 from oncall.serve.play.executor import CUT_OFF, Order
 from oncall.serve.play.local import Local
 from oncall.serve.settings import load
+from oncall.serve.store.engine import engine
 from oncall.serve.store.lease import Fenced, Lease, Peer, boot_seconds
 from oncall.serve.store.runs import Fence
 from oncall.serve.store.tables import NODES
@@ -197,6 +198,20 @@ def test_nobody_is_gone_only_because_the_database_was_away(tmp_path):
             west.stop()
 
 
+def test_an_answer_that_never_comes_is_waited_for_a_while_and_not_for_ever(cut):
+    """As behind a pooler that has lost its server: each packet is acknowledged, and only new connections are answered."""
+    east, _west, wire = cut
+    east.start()
+    assert east.send(alert("h000")) == 202
+    east.ended(1)
+    wire.strand()
+    until(lambda: east.send(alert("h001")) == 202)
+    ended = east.ended(2)
+    assert [episode["outcome"] for episode in ended] == ["resolved", "resolved"]
+    assert effects(east) == [1, 1, 0]
+    until(lambda: east.get("/readyz")[0] == 200)
+
+
 def test_a_name_is_one_nodes_and_a_killed_one_starts_at_once(cut, tmp_path):
     east, _west, _wire = cut
     east.start()
@@ -213,6 +228,14 @@ def test_a_name_is_one_nodes_and_a_killed_one_starts_at_once(cut, tmp_path):
     assert time.monotonic() - began < 60
 
 
+def test_a_statement_without_an_answer_ends_its_connection_alone(database):
+    with closing_engine(engine(database, answer_seconds=0.5)) as made:
+        with made.connect() as connection, pytest.raises(sa.exc.OperationalError, match=r"has not answered for 0\.5 s"):
+            connection.execute(sa.text("SELECT pg_sleep(60)"))
+        with made.connect() as connection:
+            assert connection.scalar(sa.text("SELECT 1 FROM pg_sleep(0.3)")) == 1
+
+
 # ---------------------------------------------------------------------- the lease alone
 @pytest.fixture
 def url(database, tmp_path, monkeypatch) -> str:
@@ -223,6 +246,14 @@ def url(database, tmp_path, monkeypatch) -> str:
 
 def lease(url: str, node: str = "east", goes_on=lambda: True, seconds: float = 2.0) -> Lease:
     return Lease(url, node, seconds, goes_on)
+
+
+@contextmanager
+def closing_engine(made: sa.Engine) -> Iterator[sa.Engine]:
+    try:
+        yield made
+    finally:
+        made.dispose()
 
 
 def rows(url: str) -> dict[str, tuple[int, int]]:

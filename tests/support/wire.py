@@ -23,6 +23,7 @@ class Wire:
         self._to = port
         self._whole = threading.Event()
         self._whole.set()
+        self._stranded: list[threading.Event] = []
         self._over = threading.Event()
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listening.getsockname()[1]
@@ -36,9 +37,17 @@ class Wire:
         """Deliver what was sent meanwhile, as TCP does, and what comes."""
         self._whole.set()
 
+    def strand(self) -> None:
+        """Lose what goes over the connections that there are, as a pooler does whose server is gone; new ones are served."""
+        self._whole.clear()
+        self._stranded.append(self._whole)
+        self._whole = threading.Event()
+        self._whole.set()
+
     def close(self) -> None:
         self._over.set()
-        self._whole.set()
+        for whole in (self._whole, *self._stranded):
+            whole.set()
         self._listening.close()
 
     def _accept(self) -> None:
@@ -51,7 +60,8 @@ class Wire:
 
     def _connect(self, near: socket.socket) -> None:
         # Who connects while it is cut waits for an answer.
-        self._whole.wait()
+        whole = self._whole
+        whole.wait()
         try:
             far = socket.create_connection(("127.0.0.1", self._to), timeout=10)
         except OSError:
@@ -59,17 +69,17 @@ class Wire:
             return
         far.settimeout(None)
         for source, target in ((near, far), (far, near)):
-            threading.Thread(target=self._pass_on, args=(source, target), daemon=True).start()
+            threading.Thread(target=self._pass_on, args=(source, target, whole), daemon=True).start()
 
-    def _pass_on(self, source: socket.socket, target: socket.socket) -> None:
+    def _pass_on(self, source: socket.socket, target: socket.socket, whole: threading.Event) -> None:
         try:
             while data := source.recv(65536):
-                self._whole.wait()
+                whole.wait()
                 target.sendall(data)
         except OSError:
             pass
         # Also that a side is gone is a packet.
-        self._whole.wait()
+        whole.wait()
         for one in (source, target):
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)

@@ -14,17 +14,19 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
+import sqlalchemy as sa
 from dbos import DBOS, DBOSConfig, SetWorkflowID
 
 from ...errors import OncallError, first_line
 from ..settings import MOST_RUNNING
-from ..store.engine import shown
+from ..store.engine import engine, shown
 from .player import Player
 
 # Workflows of an older release are taken up by a newer one: what they do is kept the same.
 APPLICATION_VERSION = "1"
 COMPLETION_SECONDS = 10
 _player: Player | None = None
+_engine: sa.Engine | None = None
 
 
 class _Connection(sqlite3.Connection):
@@ -88,7 +90,11 @@ def launch(url: str, node: str, player: Player) -> None:
         "use_listen_notify": False,
         "log_level": "WARNING",
     }
-    if url.startswith("sqlite"):
+    global _engine
+    if not url.startswith("sqlite"):
+        # One of its own would wait for ever for a database that hangs, and with it the run.
+        config["system_database_engine"] = _engine = engine(url)
+    else:
         config["db_engine_kwargs"] = {"connect_args": {"factory": _Connection}}
     DBOS(config=config)
     # Its own messages go where ours go.
@@ -135,3 +141,5 @@ def forget(runs: Iterable[str]) -> None:
 def stop() -> None:
     """When what has been played is written down."""
     DBOS.destroy(workflow_completion_timeout_sec=COMPLETION_SECONDS)
+    if _engine is not None:
+        _engine.dispose()

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from ... import trust
 from ...errors import OncallError
+from .sessions import ANSWER_SECONDS, Session
 
 FILE, WORKFLOWS_FILE, LOCK_FILE = "oncall.sqlite3", "workflows.sqlite3", "lock"
 # The workflows are written with RETURNING.
@@ -31,6 +32,9 @@ SERVER = {
     "tcp_keepalives_idle": "5s", "tcp_keepalives_interval": "5s", "tcp_keepalives_count": "2",
     "tcp_user_timeout": f"{SILENT_SECONDS}s", "idle_in_transaction_session_timeout": f"{SILENT_SECONDS}s",
 }  # fmt: skip
+# The lease's statements are small: they are done by then, or fail, at the server or here.
+LEASE_STATEMENT_SECONDS = 5
+LEASE_ANSWER_SECONDS = 6.0
 # One writer at a time where several would decide at once; any number that is ours.
 LOCK = 0x6F6E63616C6C
 
@@ -45,15 +49,16 @@ def closed_if_it_fails(opened: Any) -> Iterator[None]:
         raise
 
 
-def engine(url: str, connections: int = 5) -> sa.Engine:
+def engine(url: str, connections: int = 5, answer_seconds: float = ANSWER_SECONDS) -> sa.Engine:
     """Connections to the database.
 
     Args:
         url: of the database.
         connections: of SQLite, so many at once; whoever wants one more waits.
+        answer_seconds: for how long a statement is waited for, of PostgreSQL.
     """
     if not url.startswith("sqlite"):
-        return _postgresql(url, 5, SERVER)
+        return _postgresql(url, 5, SERVER, answer_seconds)
     # A statement that is kept keeps what it was given last, which may be a notification of 32 MiB.
     options = {"timeout": 10, "isolation_level": None, "cached_statements": 0}
     made = sa.create_engine(url, pool_size=connections, max_overflow=0, connect_args=options)
@@ -87,12 +92,18 @@ def engine(url: str, connections: int = 5) -> sa.Engine:
 
 def lease_engine(url: str) -> sa.Engine:
     """The one connection of a lease, whose statements soon fail or are done."""
-    return _postgresql(url, 1, {**SERVER, "statement_timeout": "5s"})
+    return _postgresql(url, 1, {**SERVER, "statement_timeout": f"{LEASE_STATEMENT_SECONDS}s"}, LEASE_ANSWER_SECONDS)
 
 
-def _postgresql(url: str, connections: int, settings: Mapping[str, str]) -> sa.Engine:
+def _postgresql(url: str, connections: int, settings: Mapping[str, str], answer_seconds: float) -> sa.Engine:
     named = sa.make_url(url).set(drivername="postgresql+psycopg")
     made = sa.create_engine(named, pool_size=connections, pool_pre_ping=True, connect_args=CLIENT)
+
+    @sa.event.listens_for(made, "do_connect")
+    def _connect(_dialect: Any, _record: Any, arguments: Any, named: Any) -> Session:
+        session = Session.connect(*arguments, **named)
+        session.answer_seconds = answer_seconds
+        return session
 
     @sa.event.listens_for(made, "connect")
     def _settings(connection: Any, _record: Any) -> None:

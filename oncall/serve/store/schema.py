@@ -27,6 +27,8 @@ from ...errors import OncallError, first_line
 from .engine import alone, engine, read_only, shown
 
 VERSION = "0002"
+# A table may be large.
+MIGRATION_SECONDS = 3600.0
 # The tables of oncall 0.1.0, which had no version.
 UNNUMBERED = "0001"
 VERSION_TABLE = "oncall_schema"
@@ -110,7 +112,7 @@ def migrate(url: str) -> Migration:
     Raises:
         OncallError: it cannot be used, and is as it was; one line that says what to do.
     """
-    with _opened(engine(url), url) as made, alone(made) as connection:
+    with _opened(engine(url, answer_seconds=MIGRATION_SECONDS), url) as made, alone(made) as connection:
         migration = _migration(connection, url)
         if not migration.is_needed:
             return migration
