@@ -315,6 +315,15 @@ def test_who_is_gone_is_seen_without_a_clock(url):
               {*held.gone(lambda: ["north", "south", "slow", "nobody", "east"])} == {Peer("north", 5, 7, 3.0), Peer("nobody")})  # fmt: skip
 
 
+def test_nodes_that_were_not_heard_of_for_a_day_are_forgotten(url, monkeypatch):
+    monkeypatch.setattr("oncall.serve.store.lease.FORGET_SECONDS", 2.0)
+    execute(url, "INSERT INTO oncall_nodes VALUES ('north', 5, 7, 600, 'elsewhere 1 2 3', now())")
+    with closing(lease(url)), closing(lease(url, "west")):
+        until(lambda: {*rows(url)} == {"east", "west"})
+        time.sleep(3)
+        assert {*rows(url)} == {"east", "west"}
+
+
 def test_what_came_back_is_not_taken_over(url, tmp_path):
     store = new_store(tmp_path / "state", url)
     with closing(store), closing(lease(url)) as held:

@@ -36,6 +36,8 @@ LOG = logging.getLogger("oncall.lease")
 # Of the lease, the node itself counts on this part; and it renews so many times in it.
 OWN_PART = 0.75
 RENEWALS = 6
+# A node that left nothing is taken over by nobody. Where each start has a name of its own, such rows would only become more.
+FORGET_SECONDS = 24 * 3600.0
 SEEN = NODES.c.node, NODES.c.number, NODES.c.renewals, NODES.c.seconds
 
 
@@ -190,11 +192,26 @@ class Lease:
             self._saw(rows)
             if renewed:
                 self._hold(self._number, asked_at)
+                self._forget()
                 return
             with self._lock:
                 self._number, self._failure = 0, "another node took over what it left"
             LOG.error("node %s has lost its lease: another node took over what it left", self._node)
         self._ask(asked_at)
+
+    def _forget(self) -> None:
+        """Drop the rows of nodes that were not heard of for a day. One that comes back asks for a new lease, as after a takeover."""
+        with self._lock:
+            old = [
+                peer
+                for peer, since in self._peers.values()
+                if peer.number and peer.node != self._node and self._looked_at - since > FORGET_SECONDS
+            ]
+        if old:
+            with self._engine.begin() as connection:
+                for peer in old:
+                    same = (NODES.c.node == peer.node, NODES.c.number == peer.number, NODES.c.renewals == peer.renewals)
+                    connection.execute(NODES.delete().where(*same))
 
     def _wait_for_it(self) -> None:
         """Ask until the lease of a process that was killed has run out."""
