@@ -17,6 +17,8 @@ from .settings import Settings, problem_at
 
 LOG = logging.getLogger("oncall.service")
 INVENTORY_SECONDS = 30.0
+# The dispatcher waits so long for a fresh look, and no longer: its turns are what the lease of this node hangs on.
+WAIT_SECONDS = 10.0
 
 
 class Inventory:
@@ -29,6 +31,7 @@ class Inventory:
 
     def __init__(self, settings: Settings, file: Path) -> None:
         self._file, self._lock = file.expanduser().absolute(), threading.Lock()
+        self._reading: threading.Thread | None = None
         self.use(settings)
 
     def use(self, settings: Settings) -> None:
@@ -42,16 +45,30 @@ class Inventory:
         self._settings, self._names, self._read_at = settings, names, time.monotonic()
 
     def names(self, again: bool) -> inventory.Names:
-        """The names; ``again`` has it read once more, unless that was a moment ago."""
+        """The names; ``again`` has it read once more, unless that was a moment ago. Of one that takes long, the old names hold.
+
+        One thread may ask at a time.
+        """
         if again and time.monotonic() - self._read_at > INVENTORY_SECONDS:
-            with self._lock:
-                try:
-                    # What a reload has brought meanwhile is not overwritten by what held before.
-                    self._use(self._settings)
-                except OncallError as error:
-                    LOG.error("the inventory stays what it was: %s", error)
-                    self._read_at = time.monotonic()
+            if self._reading is None or not self._reading.is_alive():
+                self._reading = threading.Thread(target=self._read_again, name="inventory", daemon=True)
+                self._reading.start()
+            self._reading.join(WAIT_SECONDS)
+            if self._reading.is_alive():
+                LOG.warning(
+                    "the inventory takes more than %g s; until it is read, hosts that are new in it are not known",
+                    WAIT_SECONDS,
+                )
         return self._names
+
+    def _read_again(self) -> None:
+        with self._lock:
+            try:
+                # What a reload has brought meanwhile is not overwritten by what held before.
+                self._use(self._settings)
+            except OncallError as error:
+                LOG.error("the inventory stays what it was: %s", error)
+                self._read_at = time.monotonic()
 
 
 def _check_groups(settings: Settings, names: inventory.Names, file: Path) -> None:
