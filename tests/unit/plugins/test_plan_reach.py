@@ -29,6 +29,7 @@ INVENTORY: dict[str, Any] = {
     },
     "system_database": {"transport": "postgres", "host": "db.example", "port": 5432, "password": "one"},
     "system_deployment": {"path": "/srv/shop", "services": ["redis"]},
+    "system_queues": {"mail": {"engine": "pgboss", "queue": "mail", "database": {"name": "jobs", "password": "one"}}},
 }  # fmt: skip
 
 
@@ -57,6 +58,8 @@ def within(variable: str, **changed: Any) -> dict[str, Any]:
         within("system_database", port=5433),
         within("system_database", name="other"),
         within("system_deployment", path="/srv/other"),
+        within("system_queues", mail={"engine": "pgboss", "queue": "other", "database": {"name": "jobs", "password": "one"}}),
+        within("system_queues", mail={"engine": "pgboss", "queue": "mail", "database": {"name": "other", "password": "one"}}),
     ],
     ids=str,
 )
@@ -70,6 +73,7 @@ def test_another_place_is_another_plan(changed):
         {},
         within("system_redis", password="two"),
         within("system_database", password="two"),
+        within("system_queues", mail={"engine": "pgboss", "queue": "mail", "database": {"name": "jobs", "password": "two"}}),
         within("system_redis", port=trust_as_template("{{ 6379 }}")),
         {"ansible_user": "another"},
         {"unused": 1},
