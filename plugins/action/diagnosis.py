@@ -24,13 +24,16 @@ from ..plugin_utils.names_of_0_1_0 import NOW
 from ..plugin_utils.plain import plain
 from ..plugin_utils.reach import reach
 from ..plugin_utils.role_contract import contract_of, described
-from ..plugin_utils.service_verbs import missing_for
+from ..plugin_utils.verbs import KINDS, missing_for
 
-_MANAGERS = Path(__file__).parents[2] / "roles" / "service" / "managers"
+_ROLES = Path(__file__).parents[2] / "roles"
 # These observers are not available as soon as one of their values was not measured; the values that are there count.
 _TELLS_OF_EACH = {"metrics"}
 _BLIND_SPOTS = trust_as_template("{{ system_blind_spots | default([]) }}")
 _SERVICES = trust_as_template("{{ system_services }}")
+_QUEUES = trust_as_template("{{ system_queues }}")
+# What can be operated -> what says what can be done with it, and where the inventory describes it.
+_OPERATED = {"service": (_ROLES / "service" / "managers", _SERVICES), "queue": (_ROLES / "queue" / "engines", _QUEUES)}
 # What Ansible says by itself of something undefined, which tells a person nothing.
 _UNDEFINED = re.compile(r"^object of type .* has no |^'[^']*' is undefined$")
 
@@ -78,8 +81,9 @@ class ActionModule(ActionBase):
                     return str(told.get("reason") or f"{name} could not be observed")
             return ""
 
-        def missing(name: str, verb: str) -> str:
-            return missing_for(_MANAGERS, self._template(_SERVICES), name, verb)
+        def missing(kind: str, name: str, verb: str) -> str:
+            folder, things = _OPERATED[kind]
+            return missing_for(KINDS[kind], folder, self._template(things), name, verb)
 
         try:
             causes = table.expand(

@@ -18,6 +18,7 @@ def _of_queues(options: str, name: str, store: str) -> str:
     )
 
 
+STORES = _of_queues(SERVER, "Redis", "redis") + _of_queues(DATABASE, "the database", "database")
 OPTIONS = (
     r"""
   queues:
@@ -50,8 +51,7 @@ OPTIONS = (
     type: dict
     required: true
 """
-    + _of_queues(SERVER, "Redis", "redis")
-    + _of_queues(DATABASE, "the database", "database")
+    + STORES
     + r"""  lately_seconds:
     description: What counts as lately, for rates that the engine keeps times for and for jobs that died lately.
     type: float

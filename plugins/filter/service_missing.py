@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..plugin_utils.service_verbs import missing_for
+from ..plugin_utils.verbs import SERVICE, missing_for
 
 DOCUMENTATION = r"""
 name: service_missing
@@ -50,7 +50,7 @@ _value:
 
 def service_missing(services, service_name, verb, managers_directory):
     """See ``missing_for``."""
-    return missing_for(managers_directory, services, service_name, verb)
+    return missing_for(SERVICE, managers_directory, services, service_name, verb)
 
 
 class FilterModule:

@@ -247,7 +247,7 @@ def plan(
     causes: Mapping[str, Any],
     findings: list[dict],
     template: Evaluate,
-    missing: Callable[[str, str], str],
+    missing: Callable[[str, str, str], str],
     definition: Callable[[str], Any],
     where: Callable[[], Any],
     runbook: str,
@@ -259,7 +259,7 @@ def plan(
         causes: as for :func:`judge`.
         findings: of :func:`judge`.
         template: gives the value of a template, or raises :class:`CannotTell`.
-        missing: for a service and a verb, why its manager cannot do that, or "".
+        missing: for ``service`` or ``queue``, its name and a verb, why its manager or engine cannot do that, or "".
         definition: what the inventory says about a service; part of the hash, because it says what is run.
         where: gives what says where it acts; part of the hash, because a host may mean another machine by now.
         runbook, host: part of the hash, so that a plan approved for one host fits no other.
@@ -302,7 +302,7 @@ def _what(step: Mapping[str, Any]) -> list:
 
 
 def _step(
-    slug: str, cause: Mapping[str, Any], template: Evaluate, missing: Callable[[str, str], str]
+    slug: str, cause: Mapping[str, Any], template: Evaluate, missing: Callable[[str, str, str], str]
 ) -> dict[str, Any]:
     step: dict[str, Any] = {
         "remedy": str(cause["remedy"]),
@@ -329,8 +329,9 @@ def _step(
     if "targets" in cause and not step["targets"]:
         step["why_not"] = _why_nothing(cause, template) or "there is nothing it may touch"
         return step
-    step["services"] = [operates["service"]] if operates else []
-    why_not = [missing(operates["service"], verb) for verb in operates.get("verbs", ())]
+    step["services"] = [operates["service"]] if "service" in operates else []
+    kind = "queue" if "queue" in operates else "service"
+    why_not = [missing(kind, operates[kind], verb) for verb in operates.get("verbs", ())]
     step["why_not"] = "; ".join(filter(None, why_not))
     step["available"] = not step["why_not"]
     return step

@@ -28,7 +28,8 @@ A cause is a dictionary of Ansible expressions and templates:
 ``why_nothing``
     With ``targets``: why there is nothing to touch, where they are empty, and what to change.
 ``operates``
-    The service it operates and the verbs that its manager needs for that (``{service: api, verbs: [restart]}``).
+    The service it operates and the verbs that its manager needs for that (``{service: api, verbs: [restart]}``), or a queue and those of
+    its engine (``{queue: mail, verbs: [retry]}``).
     Without ``targets``, that service is the target.
 ``advice``
     What a person should look at, a line or a list of lines.
@@ -122,7 +123,8 @@ def expand(
         if "only_where" in cause:
             done[slug]["only_where"] = (_list(cause["only_where"]), one.conclusive)
         if "operates" in cause and "targets" not in cause and needs is None:
-            done[slug]["targets"] = [{"service": cause["operates"]["service"]}]
+            kind = "queue" if "queue" in cause["operates"] else "service"
+            done[slug]["targets"] = [{kind: cause["operates"][kind]}]
         if one.section:
             sections.setdefault(one.section, []).append(slug)
     return done
@@ -235,8 +237,8 @@ def _check(slug: str, cause: Mapping[str, Any], remedies: set[str]) -> None:
     if remedy is not None and (not isinstance(risk, str) or ("{{" not in risk and risk not in RISKS[1:])):
         raise BadTable(f"cause {slug} has the risk {risk!r}; a remedy has one of {', '.join(RISKS[1:])}")
     operates = cause.get("operates", {})
-    if operates and not (isinstance(operates, Mapping) and {"service", "verbs"} == set(operates)):
-        raise BadTable(f"cause {slug} has operates without exactly service and verbs")
+    if operates and not (isinstance(operates, Mapping) and set(operates) in ({"service", "verbs"}, {"queue", "verbs"})):
+        raise BadTable(f"cause {slug} has operates without exactly service and verbs, or queue and verbs")
     if not any(key in cause for key in ("remedy", "advice", "harmless", "hand_over")):
         raise BadTable(f"cause {slug} has neither remedy nor advice")
     if "hand_over" in cause and ("remedy" in cause or not isinstance(cause["hand_over"], str)):

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The role service, run as a play."""
+"""The role service or queue, run as a play."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ from ansible_collections.oncall.runbooks.tests.support.plays import REPOSITORY
 
 
 def play(
-    folder: Path, services: dict[str, Any], steps: list[dict[str, Any]], *options: str
+    folder: Path,
+    services: dict[str, Any],
+    steps: list[dict[str, Any]],
+    *options: str,
+    role: str = "service",
+    **variables: Any,
 ) -> tuple[list[dict[str, Any]], str]:
     """Include the role once for each step, in one play.
 
@@ -25,15 +30,17 @@ def play(
         services: ``system_services``.
         steps: the role's variables, for each time.
         options: of ansible-playbook.
+        role: which one.
+        variables: of the inventory besides.
 
     Returns:
         What each step failed with (None where it did not), and whether it changed something; and the whole output.
     """
     tasks: list[dict[str, Any]] = []
-    for number, variables in enumerate(steps):
+    for number, of_step in enumerate(steps):
         include: dict[str, Any] = {
-            "ansible.builtin.include_role": {"name": "oncall.runbooks.service"},
-            "vars": variables,
+            "ansible.builtin.include_role": {"name": f"oncall.runbooks.{role}"},
+            "vars": of_step,
         }
         rescue = {"ansible.builtin.set_fact": {f"failed_{number}": "{{ ansible_failed_result.msg }}"}}
         marker = {"name": f"step {number}", "ansible.builtin.meta": "noop"}
@@ -42,7 +49,7 @@ def play(
         "hosts": "localhost",
         "connection": "local",
         "gather_facts": False,
-        "vars": {"ansible_python_interpreter": sys.executable, "system_services": services},
+        "vars": {"ansible_python_interpreter": sys.executable, "system_services": services, **variables},
         "tasks": tasks,
     }
     path = Path(folder, "play.yml")

@@ -74,6 +74,35 @@ SELECT json_build_object('at_seconds', extract(epoch FROM clock_timestamp()), 'r
 )::text FROM pg_stat_user_tables, asked WHERE schemaname = p->>'schema' AND relname IN ('_private_jobs', 'jobs')"""
 )
 
+# Its own functions, which leave alone what a worker holds. Of the jobs asked for, those of this queue alone.
+_ACT = (
+    ASKED
+    + """, mine AS (
+  SELECT id FROM {schema}.jobs, asked WHERE id::text IN (SELECT jsonb_array_elements_text(p->'jobs')) {mine}),
+done AS (SELECT id FROM {schema}.{function})
+SELECT json_build_object('there', (SELECT coalesce(json_agg(id::text), '[]') FROM mine),
+                         'done', (SELECT coalesce(json_agg(id::text), '[]') FROM done))::text"""
+)
+_IDS = "(SELECT coalesce(array_agg(id), ARRAY[]::bigint[]) FROM mine)"
+_FUNCTIONS = {
+    "retry": f"reschedule_jobs({_IDS}, run_at := now(), attempts := 0)",
+    "set_aside": f"permanently_fail_jobs({_IDS}, (SELECT p->>'reason' FROM asked))",
+}
+
+
+def act(client, queue, verb, jobs, reason):
+    """Do something with jobs: those that are there, and those it was done with, by their ids.
+
+    Args:
+        client: a :class:`postgres.client.Client` that may write.
+        queue: as :data:`OPTIONS` say.
+        verb: one of its ``verbs.yml``.
+        jobs: ids.
+        reason: why.
+    """
+    statement = _ACT.format(function=_FUNCTIONS[verb], **_words(queue))
+    return client.query(statement, _parameters(queue, jobs=jobs, reason=reason))
+
 
 def check(name, queue):
     """Raises ValueError where the schema has a name that cannot be one."""

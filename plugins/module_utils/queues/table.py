@@ -21,6 +21,7 @@ OPTIONS = {
         },
     },
     "parameters": {"type": "dict", "default": {}},
+    "actions": {"type": "dict", "default": {}},
 }
 
 # What a column of the one row of counts may be called, and what it is.
@@ -41,22 +42,40 @@ _NAMES = """SELECT json_build_object('jobs', (SELECT coalesce(sum(count), 0) FRO
 _ERRORS = f"""SELECT coalesce(json_agg(t), '[]')::text FROM (
   SELECT left(text::text, {ERROR_CHARACTERS}) AS error, name::text AS name FROM rows LIMIT (SELECT (p->>'sample')::int FROM asked)) t"""
 _BOUNDS = ("lately_seconds", "limit_seconds", "most_running", "top", "sample")
+# An action changes rows and returns their ids; which are there is not known otherwise.
+_DONE = "SELECT json_build_object('done', (SELECT coalesce(json_agg(id::text), '[]') FROM rows))::text"
+_OF_ACTIONS = ("jobs", "reason")
 
 
 def check(name, queue):
     """Raises ValueError where a statement cannot be asked."""
     for parameter in queue["parameters"]:
-        if not is_name(parameter) or parameter in _BOUNDS:
+        if not is_name(parameter) or parameter in (*_BOUNDS, *_OF_ACTIONS):
             raise ValueError(f"queue {name}: a parameter cannot have the name {parameter!r}")
-    for which, statement in queue["statements"].items():
-        try:
-            wrapped(statement or "", _names(queue), "")
-        except ValueError as error:
-            raise ValueError(f"queue {name}: statements.{which}: {error}") from None
+    for kind, names in (("statements", _names(queue)), ("actions", _names(queue, _OF_ACTIONS))):
+        for which, statement in queue[kind].items():
+            try:
+                wrapped(statement or "", names, "")
+            except ValueError as error:
+                raise ValueError(f"queue {name}: {kind}.{which}: {error}") from None
 
 
-def _names(queue):
-    return {*queue["parameters"], *_BOUNDS}
+def _names(queue, others=_BOUNDS):
+    return {*queue["parameters"], *others}
+
+
+def act(client, queue, verb, jobs, reason):
+    """Do something with jobs, by a statement of the inventory: those it was done with, by their ids.
+
+    Args:
+        client: a :class:`postgres.client.Client` that may write.
+        queue: as :data:`OPTIONS` say.
+        verb: a key of its ``actions``.
+        jobs: ids.
+        reason: why.
+    """
+    statement = wrapped(queue["actions"][verb], _names(queue, _OF_ACTIONS), _DONE)
+    return client.query(statement, {**queue["parameters"], "jobs": jobs, "reason": reason})
 
 
 def look(store, queue, bounds):

@@ -58,8 +58,14 @@ def within(variable: str, **changed: Any) -> dict[str, Any]:
         within("system_database", port=5433),
         within("system_database", name="other"),
         within("system_deployment", path="/srv/other"),
-        within("system_queues", mail={"engine": "pgboss", "queue": "other", "database": {"name": "jobs", "password": "one"}}),
-        within("system_queues", mail={"engine": "pgboss", "queue": "mail", "database": {"name": "other", "password": "one"}}),
+        within(
+            "system_queues",
+            mail={"engine": "pgboss", "queue": "other", "database": {"name": "jobs", "password": "one"}},
+        ),
+        within(
+            "system_queues",
+            mail={"engine": "pgboss", "queue": "mail", "database": {"name": "other", "password": "one"}},
+        ),
     ],
     ids=str,
 )
@@ -73,7 +79,9 @@ def test_another_place_is_another_plan(changed):
         {},
         within("system_redis", password="two"),
         within("system_database", password="two"),
-        within("system_queues", mail={"engine": "pgboss", "queue": "mail", "database": {"name": "jobs", "password": "two"}}),
+        within(
+            "system_queues", mail={"engine": "pgboss", "queue": "mail", "database": {"name": "jobs", "password": "two"}}
+        ),
         within("system_redis", port=trust_as_template("{{ 6379 }}")),
         {"ansible_user": "another"},
         {"unused": 1},

@@ -21,7 +21,7 @@ from ansible_collections.oncall.runbooks.plugins.module_utils.run_command import
 from ansible_collections.oncall.runbooks.plugins.module_utils.services.command import with_placeholders
 from ansible_collections.oncall.runbooks.plugins.module_utils.services.states import MANAGERS, observe
 from ansible_collections.oncall.runbooks.plugins.modules import service_command as command_module
-from ansible_collections.oncall.runbooks.plugins.plugin_utils.service_verbs import missing_for
+from ansible_collections.oncall.runbooks.plugins.plugin_utils.verbs import SERVICE, missing_for
 from ansible_collections.oncall.runbooks.tests.support.modules import COLLECTIONS, run_module
 from ansible_collections.oncall.runbooks.tests.support.supervisord import Supervisord
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
@@ -496,7 +496,7 @@ SERVICES = {
     ],
 )
 def test_missing_for(service, verb, missing):
-    assert missing_for(str(MANAGERS_DIRECTORY), SERVICES, service, verb) == missing
+    assert missing_for(SERVICE, str(MANAGERS_DIRECTORY), SERVICES, service, verb) == missing
 
 
 def test_every_manager_that_operates_also_observes_and_every_verb_has_its_file():
@@ -513,6 +513,6 @@ def test_unreadable_verbs_are_one_line(tmp_path, text):
     folder = tmp_path / "supervisor"
     folder.mkdir()
     (folder / "verbs.yml").write_text(text)
-    missing = missing_for(str(tmp_path), SERVICES, "api", "restart")
+    missing = missing_for(SERVICE, str(tmp_path), SERVICES, "api", "restart")
     assert str(folder / "verbs.yml") in missing
     assert "\n" not in missing
