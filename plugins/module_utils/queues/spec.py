@@ -45,6 +45,9 @@ def described(name, queue, params):
     options = {
         "engine": {"type": "str"},
         "limit_seconds": {"type": "float", "default": 300.0},
+        # Not for looking: what acts, and who works.
+        "commands": {"type": "dict", "default": {}},
+        "workers": {"type": "list", "elements": "str", "default": []},
         **_STORE_OPTIONS[store],
         **module.OPTIONS,
     }
