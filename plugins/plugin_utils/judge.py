@@ -322,12 +322,13 @@ def _step(
         step["targets"] = template(cause["targets"]) if "targets" in cause else []
         if "undo" in cause:
             step["undo"] = template(cause["undo"])
+        if "targets" in cause and not step["targets"]:
+            # Before what it operates, which is often one of them.
+            step["why_not"] = _why_nothing(cause, template) or "there is nothing it may touch"
+            return step
         operates = template(cause.get("operates", {}))
     except CannotTell as error:
         step["why_not"] = f"what it would touch could not be measured ({told_of(error)})"
-        return step
-    if "targets" in cause and not step["targets"]:
-        step["why_not"] = _why_nothing(cause, template) or "there is nothing it may touch"
         return step
     step["services"] = [operates["service"]] if "service" in operates else []
     kind = "queue" if "queue" in operates else "service"

@@ -1,0 +1,238 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What waits in queues, who takes it, and what holds it up. Each function gives rows of queues; what is not known is None.
+
+A row has ``queue`` (its name), ``ready``, ``oldest_seconds`` (the least, where no more is known), ``workers`` (that the engine sees),
+``services`` (of the inventory, that work), ``running``, ``down`` (those of the services that do not run), ``paused``, ``rate_limited``,
+``done_per_second``, ``arrivals_per_second``, ``growth_per_second``, ``stuck`` (jobs over their limit), ``stuck_count``, ``names`` and ``names_of``
+(of what waits), ``errors`` and ``dead_lately``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Row = Mapping[str, Any]
+
+
+def rows(queue: Row, system_queues: Mapping[str, Row], service_states: Mapping[str, Row]) -> list[dict[str, Any]]:
+    """Every queue that was seen."""
+    return [
+        _row(name, seen, list(system_queues[name].get("workers") or ()), service_states)
+        for name, seen in queue["queues"].items()
+        if seen["available"]
+    ]
+
+
+def _row(name: str, seen: Row, services: list[str], states: Mapping[str, Row]) -> dict[str, Any]:
+    oldest = seen.get("oldest_ready_age_seconds")
+    known = {one: states[one] for one in services if states.get(one, {}).get("available")}
+    return {
+        "queue": name,
+        "ready": seen.get("ready"),
+        "oldest_seconds": seen.get("oldest_ready_age_at_least_seconds") if oldest is None else oldest,
+        "workers": seen.get("workers"),
+        "services": services,
+        "known": len(known) == len(services),
+        "down": [one for one, state in known.items() if state["state"] not in ("running", "starting")],
+        "running": seen.get("running"),
+        "paused": seen.get("paused"),
+        "rate_limited": seen.get("rate_limited"),
+        "done_per_second": seen.get("throughput_per_second"),
+        "arrivals_per_second": seen.get("arrivals_per_second"),
+        "growth_per_second": seen.get("ready_growth_per_second"),
+        "stuck": seen.get("running_over_limit") or [],
+        "stuck_count": seen.get("running_over_limit_count"),
+        "names": seen.get("by_name") or [],
+        "names_of": seen.get("by_name_of") or 0,
+        "errors": seen.get("errors") or [],
+        "dead_lately": seen.get("dead_lately"),
+    }
+
+
+def waiting(rows: Sequence[Row], worker_queue_depth: int, worker_queue_oldest_seconds: float) -> list[Row]:
+    """Those in which too many wait, or one for too long; the longest wait first."""
+    found = [
+        row
+        for row in rows
+        if (row["ready"] or 0) >= worker_queue_depth or (row["oldest_seconds"] or 0) >= worker_queue_oldest_seconds
+    ]
+    return sorted(found, key=lambda row: (-(row["oldest_seconds"] or 0), -(row["ready"] or 0)))
+
+
+def draining(waiting: Sequence[Row], worker_queue_drain_seconds: float) -> list[Row]:
+    """Those that will be empty in time by themselves: they become shorter, as two looks or the engine's own figures say."""
+    return [row for row in waiting if _seconds_left(row) <= worker_queue_drain_seconds]
+
+
+def _seconds_left(row: Row) -> float:
+    rate = _becomes_less(row)
+    return float("inf") if rate is None or rate <= 0 else float(row["ready"] or 0) / rate
+
+
+def _becomes_less(row: Row) -> float | None:
+    """By how many jobs for each second; None where that is not known."""
+    if row["growth_per_second"] is not None:
+        return -float(row["growth_per_second"])
+    if row["done_per_second"] is not None and row["arrivals_per_second"] is not None:
+        return float(row["done_per_second"]) - float(row["arrivals_per_second"])
+    return None
+
+
+def growing(waiting: Sequence[Row]) -> list[Row]:
+    """Those of which more comes than is done."""
+    return [row for row in waiting if (_becomes_less(row) or 0) < 0]
+
+
+def without_worker(waiting: Sequence[Row]) -> list[Row]:
+    """Those from which nobody takes anything: no worker is seen, or none of its services runs."""
+    return [
+        row
+        for row in waiting
+        if row["workers"] == 0 or (row["services"] and row["known"] and len(row["down"]) == len(row["services"]))
+    ]
+
+
+def workers_known(waiting: Sequence[Row]) -> bool:
+    """Whether it is known of each if anybody works on it."""
+    return all(row["workers"] is not None or (row["services"] and row["known"]) for row in waiting)
+
+
+def stuck(rows: Sequence[Row]) -> list[Row]:
+    """Those in which jobs run for longer than they may, and none comes to an end."""
+    return [row for row in rows if row["stuck_count"] and not row["done_per_second"] and not _is_taken(row)]
+
+
+def _is_taken(row: Row) -> bool:
+    return (_becomes_less(row) or 0) > 0
+
+
+def late(rows: Sequence[Row], stuck: Sequence[Row]) -> list[Row]:
+    """Those in which jobs run for longer than they may, while others come to an end."""
+    return [row for row in rows if row["stuck_count"] and row not in stuck]
+
+
+def storms(growing: Sequence[Row], worker_queue_storm_ratio: float) -> list[dict[str, Any]]:
+    """Those of which most is of one name, with ``source`` and its ``share``."""
+    found = []
+    for row in growing:
+        first = row["names"][0] if row["names"] else None
+        share = first["count"] / row["names_of"] if first and row["names_of"] else 0.0
+        # A queue that only knows one kind of job has no storm of it.
+        if first and share >= worker_queue_storm_ratio and len(row["names"]) > 1:
+            found.append({**row, "source": first["name"], "share": share})
+    return found
+
+
+def failing(rows: Sequence[Row], worker_queue_failing_ratio: float, worker_queue_lately_seconds: float) -> list[Row]:
+    """Those of whose jobs most failed for good lately."""
+    found = []
+    for row in rows:
+        dead = row["dead_lately"] or 0
+        done = (row["done_per_second"] or 0) * worker_queue_lately_seconds
+        # The engine counts what failed among what came to an end, or does not: at most all of it failed.
+        if dead and dead / max(dead, done) >= worker_queue_failing_ratio:
+            found.append(row)
+    return found
+
+
+def paused(rows: Sequence[Row]) -> list[Row]:
+    """Those that somebody has paused, and in which something waits."""
+    return [row for row in rows if row["paused"] and row["ready"]]
+
+
+def limited(waiting: Sequence[Row]) -> list[Row]:
+    """Those whose jobs wait for a rate limit."""
+    return [row for row in waiting if row["rate_limited"]]
+
+
+def stopped(waiting: Sequence[Row], service_states: Mapping[str, Row]) -> list[str]:
+    """The services that a person stopped, of those that should work."""
+    return [one for one in _down(waiting) if service_states[one].get("stopped_by_person")]
+
+
+def crashing(waiting: Sequence[Row], service_states: Mapping[str, Row]) -> list[str]:
+    """Those that end by themselves again and again."""
+    return [one for one in _down(waiting) if service_states[one]["state"] in ("restarting", "backoff", "fatal")]
+
+
+def _down(rows: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(one for row in rows for one in row["down"]))
+
+
+def restarts_without_worker(without_worker: Sequence[Row]) -> list[dict[str, str]]:
+    """What is restarted where nobody works."""
+    return _restarts(without_worker)
+
+
+def restarts_stuck(stuck: Sequence[Row]) -> list[dict[str, str]]:
+    """What is restarted where jobs are stuck."""
+    return _restarts(stuck)
+
+
+def _restarts(rows: Sequence[Row]) -> list[dict[str, str]]:
+    return [{"service": one} for one in dict.fromkeys(one for row in rows for one in row["services"])]
+
+
+def scale_change(
+    growing: Sequence[Row], service_states: Mapping[str, Row], worker_queue_scale_to: int
+) -> list[dict[str, Any]]:
+    """What is scaled where more comes than is done: of each queue the first service, if it has fewer replicas and no port of its own."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in growing:
+        for one in row["services"][:1] if row["known"] else ():
+            state = service_states[one]
+            replicas = state.get("replicas")
+            fixed = any(port.get("host_port_fixed") for port in state.get("ports") or ())
+            if replicas and replicas < worker_queue_scale_to and not fixed:
+                found[one] = {"service": one, "from": replicas, "to": worker_queue_scale_to}
+    return [*found.values()]
+
+
+def why_not_scaled(growing: Sequence[Row], worker_queue_scale_to: int) -> str:
+    """Why nothing can be scaled, and what to change."""
+    nameless = [row["queue"] for row in growing if not row["services"]]
+    if nameless:
+        return f"system_queues.{nameless[0]}.workers does not say which services take its jobs"
+    return f"they run worker_queue_scale_to ({worker_queue_scale_to}) times already, or have a port of the host that one replica owns"
+
+
+def why_not_restarted(without_worker: Sequence[Row], stuck: Sequence[Row]) -> str:
+    """Why nothing can be restarted, and what to change."""
+    (name, *_others) = [row["queue"] for row in [*without_worker, *stuck]]
+    return f"system_queues.{name}.workers does not say which services take its jobs"
+
+
+def slow(database: Row, worker_queue_slow_seconds: float) -> list[Row]:
+    """Sessions that hold others up, or have run for long."""
+    holders = [one for one in database["blockers"] if one["blocked_seconds"] >= worker_queue_slow_seconds]
+    known = {one["pid"] for one in holders}
+    running = [one for one in database["long_running"] if one["pid"] not in known]
+    return holders + [one for one in running if one["query_seconds"] >= worker_queue_slow_seconds]
+
+
+def in_words(waiting: Sequence[Row]) -> str:
+    """What waits, in a few words."""
+    return "; ".join(_words(row) for row in waiting)
+
+
+def figures(rows: Sequence[Row]) -> str:
+    """Every queue with what is known of it, in a few words."""
+    return "; ".join(_words(row) for row in rows)
+
+
+def _words(row: Row) -> str:
+    said = [f"{row['queue']}: {'an unknown number' if row['ready'] is None else row['ready']} ready"]
+    if row["oldest_seconds"]:
+        said.append(f"the oldest for {_time(row['oldest_seconds'])}")
+    if row["done_per_second"] is not None:
+        said.append(f"{row['done_per_second']:.3g} done per second")
+    if row["workers"] is not None:
+        said.append(f"{row['workers']} workers")
+    return ", ".join(said)
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"

@@ -1,0 +1,137 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What was measured -> what must be concluded, for every cause of the runbook worker_queue."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.oncall.runbooks.plugins.module_utils.queues.table import answer
+from ansible_collections.oncall.runbooks.tests.support.observed_services import crashing, running
+from ansible_collections.oncall.runbooks.tests.support.tables import Case, table
+
+SYSTEM = {
+    "system_services": {name: {"manager": "compose", "project": "/srv/app"} for name in ("worker", "api")},
+    "system_queues": {"mail": {"engine": "pgboss", "queue": "mail", "workers": ["worker"]}},
+    "system_database": {"name": "app"},
+}
+HELD_UP = {"pid": 7, "application_name": "report", "blocked_seconds": 90.0, "query_seconds": 90.0}
+
+
+def seen(
+    growth: float | None = 0.0,
+    names: dict[str, int] | None = None,
+    errors: tuple[str, ...] = (),
+    stuck: int | None = 0,
+    **counts: Any,
+) -> dict[str, Any]:
+    """A queue as its engine tells it. None: it does not tell."""
+    one = {"ready": 3, "running": 1, "workers": 2, "throughput_per_second": 2.0, "dead_lately": 0, "paused": False, **counts}
+    late = [{"id": str(n), "name": "digest", "age_seconds": 900.0} for n in range(stuck or 0)]
+    found = answer(
+        {
+            "counts": [one],
+            "running": None if stuck is None else {"late": len(late), "list": late},
+            "names": {"jobs": sum((names or {}).values()), "list": [{"name": name, "count": n} for name, n in (names or {}).items()]},
+            "errors": [{"error": text, "name": "mail"} for text in errors],
+        },
+        {"top": 10},
+        [],
+    )
+    more = {} if growth is None else {"ready_growth_per_second": growth}
+    return {**found, "available": True, "error": "", "engine": "pgboss", **more}
+
+
+def look(queue: dict[str, Any], worker: dict[str, Any] | None = None, **database: Any) -> dict[str, Any]:
+    return {
+        "queue": {"available": True, "complete": True, "limits": [], "queues": {"mail": queue}},
+        "service": {"available": True, "services": {"worker": worker or running(replicas=1, ports=[])}},
+        "postgres_activity": {"available": True, "complete": True, "blockers": [], "long_running": [], **database},
+    }
+
+
+GONE = {"available": False, "reason": "queue mail: no such queue", "error": "no_queue", "engine": "pgboss"}
+UNSEEN = {
+    "queue": {"available": False, "reason": GONE["reason"], "queues": {"mail": GONE}},
+    "service": {"available": False, "reason": "Docker does not answer", "services": {}},
+    "postgres_activity": {"available": False, "reason": "refused", "error": "refused"},
+}
+RESTARTED = {"acts": ["restart_workers"], "risk": "medium"}
+SCALED = {"acts": ["scale_out"], "risk": "medium"}
+FULL = {"ready": 250, "oldest_ready_age_seconds": 700.0}
+
+test_concluded = table(
+    "worker_queue",
+    SYSTEM,
+    {
+        "few wait": Case(look(seen()), says=["mail: 3 ready, 2 done per second, 2 workers"]),
+        "nothing waits and nothing is done": Case(look(seen(ready=0, throughput_per_second=0.0))),
+        "nobody works, and the worker has ended": Case(
+            look(seen(**FULL, workers=0, throughput_per_second=0.0), running(state="exited")),
+            problems=["no_worker"], **RESTARTED, says=["Nobody takes jobs of mail: mail: 250 ready, the oldest for 12 min"],
+        ),
+        "nobody works, though the worker runs": Case(
+            look(seen(**FULL, workers=0, throughput_per_second=0.0)), problems=["no_worker"], **RESTARTED
+        ),
+        "the engine does not tell of workers, and the worker has ended": Case(
+            look(seen(**FULL, workers=None, throughput_per_second=0.0), running(state="exited")), problems=["no_worker"], **RESTARTED
+        ),
+        "one old job, and nobody works": Case(
+            look(seen(ready=1, oldest_ready_age_seconds=400.0, workers=0)), problems=["no_worker"], **RESTARTED
+        ),
+        "nobody works, and nothing says who should": Case(
+            look(seen(**FULL, workers=0)), problems=["no_worker"], why_not="system_queues.mail.workers does not say",
+            variables={"system_queues": {"mail": {"engine": "pgboss", "queue": "mail"}}},
+        ),
+        "a person stopped the worker": Case(
+            look(seen(**FULL, workers=0), running(state="exited", stopped_by_person=True)), problems=["stopped_by_person"]
+        ),
+        "the worker ends again and again": Case(look(seen(**FULL, workers=0), crashing()), problems=["workers_crash"]),
+        "somebody paused it": Case(look(seen(**FULL, paused=True, workers=0)), problems=["paused"], says=["Somebody paused mail"]),
+        "a rate limit": Case(look(seen(**FULL, rate_limited=True)), problems=["rate_limited"]),
+        "the database is held up": Case(
+            look(seen(**FULL, stuck=2, throughput_per_second=0.0), blockers=[HELD_UP]), problems=["database_slow"],
+            says=["process 7 of report"],
+        ),
+        "jobs are stuck": Case(
+            look(seen(stuck=2, throughput_per_second=0.0)), problems=["stuck"], **RESTARTED,
+            says=["2 jobs of mail run for too long, and none comes to an end"],
+        ),
+        "jobs are stuck, and all else waits": Case(
+            look(seen(**FULL, stuck=2, throughput_per_second=0.0)), problems=["stuck"], **RESTARTED
+        ),
+        "jobs run for long, and others come to an end": Case(look(seen(stuck=2)), says=["2 jobs of mail run for long"]),
+        "most fail for good": Case(
+            look(seen(throughput_per_second=0.1, dead_lately=50, errors=("550 no mailbox",) * 50)), problems=["jobs_fail"],
+            says=["50 times 550 no mailbox"],
+        ),
+        "a storm of one kind": Case(
+            look(seen(**FULL, growth=4.0, names={"sync": 230, "mail": 20})), problems=["event_storm"], **SCALED,
+            says=["92% of what waits in mail is sync"],
+        ),
+        "more comes than is done": Case(
+            look(seen(**FULL, growth=4.0, names={"sync": 130, "mail": 120, "sms": 20})), problems=["too_few_workers"], **SCALED
+        ),
+        "more comes than is done, of one kind that is all there is": Case(
+            look(seen(**FULL, growth=4.0, names={"sync": 250})), problems=["too_few_workers"], **SCALED
+        ),
+        "as many as may run": Case(
+            look(seen(**FULL, growth=4.0), running(replicas=3, ports=[])), problems=["too_few_workers"], why_not="(3) times already"
+        ),
+        "it becomes shorter": Case(look(seen(ready=250, growth=-1.0)), says=["mail becomes shorter by itself"]),
+        "it becomes shorter, and not in time": Case(look(seen(ready=250_000, growth=-1.0)), problems=["waits_unexplained"]),
+        "it stays as long": Case(look(seen(**FULL)), problems=["waits_unexplained"]),
+        "how it grows is not told": Case(
+            look(seen(**FULL, growth=None, throughput_per_second=None)),
+            unknown=["event_storm", "too_few_workers", "waits_unexplained"],
+        ),
+        "how many wait is not told": Case(look(seen(ready=None)), unknown=None),
+        "the queue is not seen": Case(UNSEEN, unknown=None),
+    },
+)  # fmt: skip
+
+# The rows that every runbook has; tests/contract sees that they conclude this.
+HEALTHY_ROW = "test_concluded[few wait]"
+WRONG_CAUSE_ROW = "test_concluded[the database is held up]"
+NO_TELEMETRY_ROW = "test_concluded[the queue is not seen]"
