@@ -12,7 +12,7 @@ version_added: 0.2.0
 short_description: Do something with jobs of a queue
 description:
   - Has jobs run again, cancels them or sets them aside, through the functions of their engine or a statement of the inventory.
-  - Only the jobs in O(jobs), and of them only those of this queue. What a worker holds is left alone, and told.
+  - Only the jobs in O(jobs), and of them only those of this queue. What a worker holds is left alone, and told, but for O(verb=cancel).
   - The role P(oncall.runbooks.queue#role) uses it.
 author: oncall.runbooks maintainers (@oncall-runbooks)
 extends_documentation_fragment:
@@ -37,7 +37,9 @@ options:
     required: true
   verb:
     description:
-      - What to do. C(graphile_worker) knows V(retry) and V(set_aside), C(table) what its C(actions) name.
+      - What to do. C(graphile_worker) knows all of them, C(table) what its C(actions) name.
+      - With C(graphile_worker), V(cancel) is for jobs whose worker was ended because they had run for longer than C(limit_seconds). It takes
+        away the lock that this worker left, and has the job fail for good. Of a worker that lives, it would take its other jobs too.
     type: str
     choices: [cancel, retry, set_aside]
     required: true

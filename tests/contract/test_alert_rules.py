@@ -32,6 +32,7 @@ THRESHOLDS: dict[str, tuple[str, ...]] = {
     "HighCpuUsage": ("resource_usage_cpu_ratio",),
     "HighMemoryUsage": ("resource_usage_memory_ratio",),
     "DeploymentFailed": ("rollback_recent_seconds",),
+    "WorkerQueueBackup": ("worker_queue_depth",),
     **dict.fromkeys(("ApiDown", "HealthCheckFailing", "PortConflict", "OomKill", "DbPoolExhausted"), ()),
     **dict.fromkeys(("CacheDisabled", "RedisDown", "DatabaseConnectionFailure", "DatabaseDown"), ()),
     **dict.fromkeys(("DiskFull", "DiskWriteFailures"), ()),

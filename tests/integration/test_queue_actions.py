@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,15 +14,10 @@ import pytest
 from ansible_collections.oncall.runbooks.plugins.module_utils.postgres.client import DatabaseError
 from ansible_collections.oncall.runbooks.plugins.module_utils.queues.act import act
 from ansible_collections.oncall.runbooks.tests.support.captured_queues import look
-from ansible_collections.oncall.runbooks.tests.support.peers import peers
+from ansible_collections.oncall.runbooks.tests.support.graphile import Graphile
 from ansible_collections.oncall.runbooks.tests.support.postgres_servers import Server, server
 from ansible_collections.oncall.runbooks.tests.support.service_role import play
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
-
-TASKS = {
-    "fails.js": "module.exports = async () => { throw new Error('550 no mailbox'); };",
-    "hangs.js": "module.exports = () => new Promise(() => setInterval(() => {}, 1000));",
-}
 
 
 def do(queue: dict[str, Any], verb: str, *jobs: str) -> dict[str, Any]:
@@ -39,39 +32,6 @@ def postgres() -> Iterator[Server]:
 
 
 # ---------------------------------------------------------------------- Graphile Worker
-class Graphile:
-    """A database of Graphile Worker, whose workers are started for a moment."""
-
-    def __init__(self, postgres: Server, folder: Path) -> None:
-        self._postgres, self._folder = postgres, folder
-        postgres.execute("CREATE DATABASE jobs OWNER app", dbname="postgres")
-        tasks = folder / "tasks"
-        tasks.mkdir()
-        for name, text in TASKS.items():
-            (tasks / name).write_text(text)
-        self.run("--schema-only")
-
-    def command(self, *options: str) -> list[str]:
-        url = f"postgres://app@127.0.0.1:{self._postgres.port}/jobs"
-        return [str(peers() / "node_modules" / ".bin" / "graphile-worker"), "--connection", url, *options]
-
-    def run(self, *options: str) -> None:
-        subprocess.run(self.command(*options), cwd=self._folder, check=True, capture_output=True, timeout=120)
-
-    def start(self) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(self.command(), cwd=self._folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    def add(self, task: str, count: int = 1) -> list[str]:
-        add = "SELECT (graphile_worker.add_job(%s, max_attempts := 1)).id::text FROM generate_series(1, %s)"
-        with self._postgres.connect(dbname="jobs", user="app") as connection:
-            return [row[0] for row in connection.execute(add, (task, count)).fetchall()]
-
-    def queue(self, **more: Any) -> dict[str, Any]:
-        # That others need more of it hinders nobody.
-        more = {"workers": ["worker"], "commands": {"pause": ["queuectl", "pause"]}, **more}
-        return {"engine": "graphile_worker", "database": {**self._postgres.reach(name="jobs"), "user": "app"}, **more}
-
-
 @pytest.fixture(scope="module")
 def graphile(postgres, tmp_path_factory) -> Graphile:
     return Graphile(postgres, tmp_path_factory.mktemp("graphile"))
@@ -107,7 +67,13 @@ def test_what_a_worker_holds_is_left_alone(graphile):
     finally:
         worker.kill()
         worker.wait(30)
+    # Of a worker that is gone the lock is left, which would be kept for hours.
     assert look(graphile.queue(task="hangs"))["running"] == 1
+    left = do(graphile.queue(task="hangs", limit_seconds=3600), "cancel", job)
+    assert left["done"] == []
+    assert do(graphile.queue(task="hangs", limit_seconds=0), "cancel", job)["done"] == [job]
+    seen = look(graphile.queue(task="hangs"))
+    assert (seen["running"], seen["ready"], seen["dead"]) == (0, 0, 1)
 
 
 def test_a_role_that_may_not_is_one_line(graphile):
@@ -135,7 +101,7 @@ def test_the_role(graphile, tmp_path):
         step("own", "pause"),
         step("own", "retry", queue_jobs=["7", "; rm -rf x"]),
         step("mail", "retry"),
-        step("mail", "cancel", queue_jobs=[failed]),
+        step("mail", "resume"),
         step("own", "rate_limit", queue_per_minute=60),
         step("mial", "retry", queue_jobs=["1"]),
     ]
@@ -145,7 +111,7 @@ def test_the_role(graphile, tmp_path):
         None,
         None,
         "retry of queue mail needs queue_jobs",
-        "queue mail: the engine graphile_worker has no cancel; it can: retry, set_aside; or give it system_queues.mail.commands.cancel",
+        "queue mail: the engine graphile_worker has no resume; it can: cancel, retry, set_aside; or give it system_queues.mail.commands.resume",
         "queue own: the engine bullmq has no rate_limit; it can: nothing by itself; or give it system_queues.own.commands.rate_limit",
         "queue mial is not in system_queues; it has: mail, own",
     ]

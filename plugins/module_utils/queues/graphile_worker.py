@@ -78,13 +78,18 @@ SELECT json_build_object('at_seconds', extract(epoch FROM clock_timestamp()), 'r
 _ACT = (
     ASKED
     + """, mine AS (
-  SELECT id FROM {schema}.jobs, asked WHERE id::text IN (SELECT jsonb_array_elements_text(p->'jobs')) {mine}),
+  SELECT id, locked_by, locked_at FROM {schema}.jobs, asked WHERE id::text IN (SELECT jsonb_array_elements_text(p->'jobs')) {mine}),
 done AS (SELECT id FROM {schema}.{function})
 SELECT json_build_object('there', (SELECT coalesce(json_agg(id::text), '[]') FROM mine),
                          'done', (SELECT coalesce(json_agg(id::text), '[]') FROM done))::text"""
 )
 _IDS = "(SELECT coalesce(array_agg(id), ARRAY[]::bigint[]) FROM mine)"
+# Those that have run for too long. Their locks are those of workers that are gone by then, and would be kept for hours.
+_UNLOCKED = """(SELECT coalesce(array_agg(late.id), ARRAY[]::bigint[]) FROM (
+  SELECT id, locked_by FROM mine, asked WHERE locked_at < now() - make_interval(secs => (p->>'limit_seconds')::float)) AS late,
+  LATERAL (SELECT {schema}.force_unlock_workers(ARRAY[late.locked_by])) AS unlocked)"""
 _FUNCTIONS = {
+    "cancel": f"permanently_fail_jobs({_UNLOCKED}, (SELECT p->>'reason' FROM asked))",
     "retry": f"reschedule_jobs({_IDS}, run_at := now(), attempts := 0)",
     "set_aside": f"permanently_fail_jobs({_IDS}, (SELECT p->>'reason' FROM asked))",
 }
@@ -100,8 +105,9 @@ def act(client, queue, verb, jobs, reason):
         jobs: ids.
         reason: why.
     """
-    statement = _ACT.format(function=_FUNCTIONS[verb], **_words(queue))
-    return client.query(statement, _parameters(queue, jobs=jobs, reason=reason))
+    words = _words(queue)
+    statement = _ACT.format(function=_FUNCTIONS[verb].format(**words), **words)
+    return client.query(statement, _parameters(queue, jobs=jobs, reason=reason, limit_seconds=queue["limit_seconds"]))
 
 
 def check(name, queue):

@@ -167,9 +167,10 @@ def restarts_without_worker(without_worker: Sequence[Row]) -> list[dict[str, str
     return _restarts(without_worker)
 
 
-def restarts_stuck(stuck: Sequence[Row]) -> list[dict[str, str]]:
-    """What is restarted where jobs are stuck."""
-    return _restarts(stuck)
+def restarts_stuck(stuck: Sequence[Row]) -> list[dict[str, Any]]:
+    """What is restarted where jobs are stuck, and the jobs of each queue that are cancelled then."""
+    cancels = [{"queue": row["queue"], "jobs": [one["id"] for one in row["stuck"]]} for row in stuck if row["services"]]
+    return [*_restarts(stuck), *cancels]
 
 
 def _restarts(rows: Sequence[Row]) -> list[dict[str, str]]:

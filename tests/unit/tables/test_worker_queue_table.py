@@ -27,13 +27,24 @@ def seen(
     **counts: Any,
 ) -> dict[str, Any]:
     """A queue as its engine tells it. None: it does not tell."""
-    one = {"ready": 3, "running": 1, "workers": 2, "throughput_per_second": 2.0, "dead_lately": 0, "paused": False, **counts}
+    one = {
+        "ready": 3,
+        "running": 1,
+        "workers": 2,
+        "throughput_per_second": 2.0,
+        "dead_lately": 0,
+        "paused": False,
+        **counts,
+    }
     late = [{"id": str(n), "name": "digest", "age_seconds": 900.0} for n in range(stuck or 0)]
     found = answer(
         {
             "counts": [one],
             "running": None if stuck is None else {"late": len(late), "list": late},
-            "names": {"jobs": sum((names or {}).values()), "list": [{"name": name, "count": n} for name, n in (names or {}).items()]},
+            "names": {
+                "jobs": sum((names or {}).values()),
+                "list": [{"name": name, "count": n} for name, n in (names or {}).items()],
+            },
             "errors": [{"error": text, "name": "mail"} for text in errors],
         },
         {"top": 10},
