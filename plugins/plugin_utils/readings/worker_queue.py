@@ -101,16 +101,18 @@ def workers_known(waiting: Sequence[Row]) -> bool:
 
 
 def stuck(rows: Sequence[Row]) -> list[Row]:
-    """Those in which jobs run for longer than they may, and none comes to an end."""
-    return [row for row in rows if row["stuck_count"] and not row["done_per_second"] and not _is_taken(row)]
+    """Those in which all that runs has run for longer than it may, while others wait: no place is left for them."""
+    return [row for row in rows if row["stuck_count"] and row["ready"] and _is_held_up(row)]
 
 
-def _is_taken(row: Row) -> bool:
-    return (_becomes_less(row) or 0) > 0
+def _is_held_up(row: Row) -> bool:
+    if (row["growth_per_second"] or 0) < 0:
+        return False
+    return (row["running"] or 0) <= row["stuck_count"] if row["running"] is not None else not row["done_per_second"]
 
 
 def late(rows: Sequence[Row], stuck: Sequence[Row]) -> list[Row]:
-    """Those in which jobs run for longer than they may, while others come to an end."""
+    """Those in which jobs run for longer than they may, and hold nobody up."""
     return [row for row in rows if row["stuck_count"] and row not in stuck]
 
 
@@ -126,14 +128,19 @@ def storms(growing: Sequence[Row], worker_queue_storm_ratio: float) -> list[dict
     return found
 
 
-def failing(rows: Sequence[Row], worker_queue_failing_ratio: float, worker_queue_lately_seconds: float) -> list[Row]:
-    """Those of whose jobs most failed for good lately."""
+def failing(
+    rows: Sequence[Row],
+    worker_queue_failing: int,
+    worker_queue_failing_ratio: float,
+    worker_queue_lately_seconds: float,
+) -> list[Row]:
+    """Those of whose jobs most failed for good lately, where that are more than a few."""
     found = []
     for row in rows:
         dead = row["dead_lately"] or 0
         done = (row["done_per_second"] or 0) * worker_queue_lately_seconds
         # The engine counts what failed among what came to an end, or does not: at most all of it failed.
-        if dead and dead / max(dead, done) >= worker_queue_failing_ratio:
+        if dead >= worker_queue_failing and dead / max(dead, done) >= worker_queue_failing_ratio:
             found.append(row)
     return found
 
@@ -206,12 +213,10 @@ def why_not_restarted(without_worker: Sequence[Row], stuck: Sequence[Row]) -> st
     return f"system_queues.{name}.workers does not say which services take its jobs"
 
 
-def slow(database: Row, worker_queue_slow_seconds: float) -> list[Row]:
+def slow(database: Row) -> list[Row]:
     """Sessions that hold others up, or have run for long."""
-    holders = [one for one in database["blockers"] if one["blocked_seconds"] >= worker_queue_slow_seconds]
-    known = {one["pid"] for one in holders}
-    running = [one for one in database["long_running"] if one["pid"] not in known]
-    return holders + [one for one in running if one["query_seconds"] >= worker_queue_slow_seconds]
+    known = {one["pid"] for one in database["blockers"]}
+    return [*database["blockers"], *(one for one in database["long_running"] if one["pid"] not in known)]
 
 
 def in_words(waiting: Sequence[Row]) -> str:
