@@ -59,6 +59,13 @@ CREATE TABLE orders (id integer PRIMARY KEY, customer_id integer NOT NULL REFERE
 
 CREATE TABLE jobs (id integer PRIMARY KEY, kind text NOT NULL, ran_at timestamptz);
 
+CREATE TABLE events (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, kind text NOT NULL, status text NOT NULL DEFAULT 'pending',
+  created_at timestamptz NOT NULL DEFAULT now(), began_at timestamptz, ended_at timestamptz, error text);
+
+CREATE INDEX events_open ON events (created_at) WHERE status IN ('pending', 'running');
+
+GRANT SELECT, UPDATE (status, ended_at, error) ON events TO oncall;
+
 INSERT INTO customers SELECT n, 'Customer ' || n, (ARRAY['DE','FR','PT','SE'])[n % 4 + 1]
   FROM generate_series(1, 500) n;
 

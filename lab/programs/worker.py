@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The lab's worker: one connection of its own, one small job a second, a heartbeat in Redis.
+"""The lab's worker: one connection of its own, one small job a second, a queue of events, a heartbeat in Redis.
 
 DATABASE_URL, DATABASE_PASSWORD_FILE and REDIS_URL are required. With PORT it tells its health and its metrics.
 WORKER_BATCH_MB is the memory a job takes and lets go again.
@@ -26,6 +26,13 @@ from .settings import enabled, number, start_log
 from .web import Handler, Refused, Route, Server, metrics
 
 JOB = "UPDATE jobs SET ran_at = now() WHERE id = (SELECT id FROM jobs ORDER BY ran_at NULLS FIRST LIMIT 1)"
+# A queue in a table: each event once, the oldest first.
+TAKE = (
+    "UPDATE events SET status = 'running', began_at = now() WHERE id = (SELECT id FROM events WHERE status = 'pending'"
+    " ORDER BY created_at, id LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id, kind"
+)
+END = "UPDATE events SET status = %s, ended_at = now(), error = %s WHERE id = %s AND status = 'running'"
+EVENTS_A_TURN = 100
 # More than one missed job and a reconnect.
 LATE_SECONDS = 15
 log = logging.getLogger("lab.worker")
@@ -53,6 +60,7 @@ class Worker:
                     connection.execute(JOB)
                     # Written to, or the kernel would not count it.
                     batch = os.urandom(4096) * (self.batch_mb * 256)
+                self.work_off(connection)
                 self.last_job = time.monotonic()
                 JOBS.labels("digest").inc()
                 LAST_JOB.set_to_current_time()
@@ -60,6 +68,18 @@ class Worker:
                     self.heartbeat.set("worker:heartbeat", int(time.time()), ex=15)
                 time.sleep(1)
                 del batch
+
+    def work_off(self, connection: psycopg.Connection[Any]) -> None:
+        """Some of the events that wait. One of the kind ``endless`` never comes to its end, and one of ``broken`` fails."""
+        for _ in range(EVENTS_A_TURN):
+            row = connection.execute(TAKE).fetchone()
+            if row is None:
+                return
+            event, kind = row
+            while kind == "endless":
+                time.sleep(60)
+            ended = ("failed", "KeyError: 'customer'") if kind == "broken" else ("done", None)
+            connection.execute(END, (*ended, event))
 
 
 def health(worker: Worker, request: Handler) -> Any:

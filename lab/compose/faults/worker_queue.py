@@ -1,0 +1,57 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Events that wait, because nobody takes them, or because what takes them is stuck."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from lab.compose.target import Fault, Target
+from lab.layout import LabError
+
+COUNT = 250
+
+
+def _add(target: Target, kind: str, count: int) -> None:
+    target.sql("INSERT INTO events (kind) SELECT %s FROM generate_series(1, %s)", kind, count)
+
+
+def _waiting(target: Target) -> int:
+    ((count,),) = target.sql("SELECT count(*) FROM events WHERE status = 'pending'")
+    return int(count)
+
+
+def _hang(target: Target) -> None:
+    _add(target, "endless", 1)
+    target.wait(lambda: target.sql("SELECT 1 FROM events WHERE status = 'running'"), what="the worker to take it")
+    _add(target, "sync", COUNT)
+
+
+def _lose(target: Target) -> None:
+    # Its engine does not take that for a person's doing, and starts it no more.
+    target.docker("update", "--restart", "no", target.container("worker")["Id"])
+    with suppress(LabError):
+        target.run_in("worker", "python3", "-c", "import os, signal; os.kill(-1, signal.SIGKILL)")
+    target.wait(lambda: not target.container("worker")["State"]["Running"], what="the worker's end")
+    _add(target, "sync", COUNT)
+
+
+def _storm(target: Target) -> None:
+    _add(target, "sync", 20 * COUNT)
+
+
+def _waits(target: Target) -> tuple[bool, str]:
+    count = _waiting(target)
+    return count >= 100, f"{count} events wait"
+
+
+def _forget(target: Target) -> None:
+    target.sql("DELETE FROM events")
+
+
+FAULTS = {
+    "queue_worker_hangs": Fault("the worker is stuck in one event, and all others wait", _hang, _waits, _forget),
+    "queue_worker_lost": Fault("the worker was killed, and nobody takes events", _lose, _waits, _forget),
+    "queue_storm": Fault("one kind of event floods the queue", _storm, _waits, _forget),
+}
