@@ -153,11 +153,19 @@ def rollback(observed: dict[str, Any]) -> bool:
     return len(services) == 2 and all(one["state"] == "running" for one in services.values())
 
 
+def worker_queue(observed: dict[str, Any]) -> bool:
+    queues = available(observed, "queue")["queues"].values()
+    return len(queues) == 1 and all(
+        one["available"] is True and 0 <= one["ready"] < 100 and one.get("oldest_ready_age_seconds", 0) < 300
+        for one in queues
+    )
+
+
 NO_SIGNAL = {
     function.__name__: function
     for function in (
         *(api_down, cache, certificate_expiry, crash_loop, db_down, db_pool, disk_full, error_rate, latency),
-        *(port_conflict, resource_usage, rollback),
+        *(port_conflict, resource_usage, rollback, worker_queue),
     )
 }
 

@@ -82,8 +82,8 @@ def _becomes_less(row: Row) -> float | None:
 
 
 def growing(waiting: Sequence[Row]) -> list[Row]:
-    """Those of which more comes than is done."""
-    return [row for row in waiting if (_becomes_less(row) or 0) < 0]
+    """Those of which more comes than is done, by workers that are at work: others are not too few."""
+    return [row for row in waiting if (_becomes_less(row) or 0) < 0 and row["running"] != 0]
 
 
 def without_worker(waiting: Sequence[Row]) -> list[Row]:
@@ -108,7 +108,8 @@ def stuck(rows: Sequence[Row]) -> list[Row]:
 def _is_held_up(row: Row) -> bool:
     if (row["growth_per_second"] or 0) < 0:
         return False
-    return (row["running"] or 0) <= row["stuck_count"] if row["running"] is not None else not row["done_per_second"]
+    # Of an engine that does not count what runs, only that nothing came to an end tells. Counts that contradict each other tell nothing.
+    return row["running"] == row["stuck_count"] if row["running"] is not None else row["done_per_second"] == 0
 
 
 def late(rows: Sequence[Row], stuck: Sequence[Row]) -> list[Row]:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from ansible_collections.oncall.runbooks.plugins.module_utils.queues.table import answer
 from ansible_collections.oncall.runbooks.tests.support.observed_services import crashing, running
-from ansible_collections.oncall.runbooks.tests.support.tables import Case, table
+from ansible_collections.oncall.runbooks.tests.support.tables import Case, diagnose, table
 
 SYSTEM = {
     "system_services": {name: {"manager": "compose", "project": "/srv/app"} for name in ("worker", "api")},
@@ -102,16 +104,17 @@ test_concluded = table(
         "somebody paused it": Case(look(seen(**FULL, paused=True, workers=0)), problems=["paused"], says=["Somebody paused mail"]),
         "a rate limit": Case(look(seen(**FULL, rate_limited=True)), problems=["rate_limited"]),
         "the database is held up": Case(
-            look(seen(**FULL, stuck=2, throughput_per_second=0.0), blockers=[HELD_UP]), problems=["database_slow"],
+            look(seen(**FULL, stuck=2, running=2, throughput_per_second=0.0), blockers=[HELD_UP]), problems=["database_slow"],
             says=["process 7 of report"],
         ),
         "jobs are stuck": Case(
-            look(seen(stuck=2, throughput_per_second=0.0)), problems=["stuck"], **RESTARTED,
+            look(seen(stuck=2, running=2, throughput_per_second=0.0)), problems=["stuck"], **RESTARTED,
             says=["All 2 jobs of mail that run have run for too long, and others wait"],
         ),
         "jobs are stuck, and all else waits": Case(
-            look(seen(**FULL, stuck=2, throughput_per_second=0.0)), problems=["stuck"], **RESTARTED
+            look(seen(**FULL, stuck=2, running=2, throughput_per_second=0.0)), problems=["stuck"], **RESTARTED
         ),
+        "more are stuck than run": Case(look(seen(stuck=2, running=1, throughput_per_second=0.0))),
         "jobs run for long, and others beside them": Case(look(seen(stuck=2, running=5)), says=["2 jobs of mail run for long"]),
         "a job runs for long, and nothing waits": Case(look(seen(stuck=1, ready=0)), says=["1 jobs of mail run for long"]),
         "most fail for good": Case(
@@ -129,6 +132,9 @@ test_concluded = table(
         "more comes than is done, of one kind that is all there is": Case(
             look(seen(**FULL, growth=4.0, names={"sync": 250})), problems=["too_few_workers"], **SCALED
         ),
+        "more comes than is done, and nobody is at work": Case(
+            look(seen(**FULL, growth=4.0, running=0)), problems=["waits_unexplained"]
+        ),
         "as many as may run": Case(
             look(seen(**FULL, growth=4.0), running(replicas=3, ports=[])), problems=["too_few_workers"], why_not="(3) times already"
         ),
@@ -143,6 +149,15 @@ test_concluded = table(
         "the queue is not seen": Case(UNSEEN, unknown=None),
     },
 )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("queue", "cause"), [(seen(ready=250, growth=-1.0), "draining"), (seen(stuck=2, running=5), "late_jobs")]
+)
+def test_what_needs_nobody_is_told(queue, cause):
+    result = diagnose("worker_queue", look(queue), **SYSTEM)
+    assert [one["cause"] for one in result["findings"] if one.get("summary")] == [cause], result["findings"]
+
 
 # The rows that every runbook has; tests/contract sees that they conclude this.
 HEALTHY_ROW = "test_concluded[few wait]"
