@@ -37,10 +37,6 @@ def _lose(target: Target) -> None:
     _add(target, "sync", COUNT)
 
 
-def _storm(target: Target) -> None:
-    _add(target, "sync", 20 * COUNT)
-
-
 def _waits(target: Target) -> tuple[bool, str]:
     count = _waiting(target)
     return count >= 100, f"{count} events wait"
@@ -53,5 +49,4 @@ def _forget(target: Target) -> None:
 FAULTS = {
     "queue_worker_hangs": Fault("the worker is stuck in one event, and all others wait", _hang, _waits, _forget),
     "queue_worker_lost": Fault("the worker was killed, and nobody takes events", _lose, _waits, _forget),
-    "queue_storm": Fault("one kind of event floods the queue", _storm, _waits, _forget),
 }

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import time
+
 from .answer import errors, job, name_of, number_of, seconds, settled
 from .in_database import ERROR_CHARACTERS
 from .statement import is_name, wrapped
@@ -100,6 +102,21 @@ def look(store, queue, bounds):
             if statements[which]:
                 found[which] = partly.query(what, wrapped(statements[which], names, form), parameters, None)
     return answer(found, bounds, partly.limits)
+
+
+def count(store, queue):
+    """How many wait, and when; None where the statement does not say how many."""
+    # Only what waits is read; a statement may divide by the others.
+    parameters = {**queue["parameters"], **dict.fromkeys(_BOUNDS, 1)}
+    with store.session(store.left_seconds()) as client:
+        at_seconds = time.monotonic()
+        rows = client.query(wrapped(queue["statements"]["counts"], _names(queue), _COUNTS), parameters)
+    return {"ready": number_of(rows[0].get("ready")) if len(rows) == 1 else None, "at_seconds": at_seconds}
+
+
+def between(before, after, seconds):
+    """Nothing but by how much it has grown, which is worked out for every engine."""
+    return {}
 
 
 def answer(found, bounds, limits):
