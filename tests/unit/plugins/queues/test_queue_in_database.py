@@ -202,9 +202,9 @@ def table(server):
         server.execute(statement, dbname="events", user="app")
     reach = server.reach(name="events")
 
-    def told(statements, timeout_seconds=30.0, **options):
+    def told(statements, timeout_seconds=30.0, window_seconds=0.0, **options):
         queue = {"engine": "table", "database": reach, "statements": statements, **options}
-        return look(queue, timeout_seconds=timeout_seconds)
+        return look(queue, timeout_seconds=timeout_seconds, window_seconds=window_seconds)
 
     return told
 
@@ -239,6 +239,13 @@ def test_table(table):
     assert (found["by_name"], found["by_name_of"]) == ([{"name": "sync%", "count": 4}], 4)
     assert found["errors"] == [{"text": "no <address>", "count": 3, "names": ["mail"]}]
     assert not {"delayed", "workers", "throughput_per_second"} & set(found), "what it does not tell is absent"
+
+
+def test_a_table_is_looked_at_twice_where_there_is_time(table):
+    counts = "SELECT (extract(epoch FROM clock_timestamp()) * 100)::bigint AS ready, 7 / :lately_seconds::float AS arrivals_per_second"
+    found = table({"counts": counts}, window_seconds=0.5)
+    assert found["ready_growth_per_second"] == pytest.approx(100, rel=0.2)
+    assert "ready_growth_per_second" not in table({"counts": "SELECT 0.5 AS throughput_per_second"}, window_seconds=0.1)
 
 
 @pytest.fixture
