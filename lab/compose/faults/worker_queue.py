@@ -11,6 +11,7 @@ from lab.compose.target import Fault, Target
 from lab.layout import LabError
 
 COUNT = 250
+LATE_SECONDS = 4
 
 
 def _add(target: Target, kind: str, count: int) -> None:
@@ -24,7 +25,9 @@ def _waiting(target: Target) -> int:
 
 def _hang(target: Target) -> None:
     _add(target, "endless", 1)
-    target.wait(lambda: target.sql("SELECT 1 FROM events WHERE status = 'running'"), what="the worker to take it")
+    # For longer than the lab's inventory lets one run.
+    late = f"SELECT 1 FROM events WHERE status = 'running' AND began_at < now() - interval '{LATE_SECONDS} s'"
+    target.wait(lambda: target.sql(late), what="the worker to be stuck in it")
     _add(target, "sync", COUNT)
 
 
