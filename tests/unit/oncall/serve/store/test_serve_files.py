@@ -331,10 +331,9 @@ def test_a_mark_that_was_removed_is_written_again(kept):
     kept.keep()
     (kept.folder / WRITTEN_FILE).unlink()
     kept.keep(1)
-    assert (
-        int((kept.folder / WRITTEN_FILE).read_text())
-        == kept.store._engine.connect().exec_driver_sql("PRAGMA user_version").scalar_one()
-    )
+    with kept.store._engine.connect() as connection:
+        number = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+    assert int((kept.folder / WRITTEN_FILE).read_text()) == number
 
 
 def test_a_log_does_not_grow_for_ever(kept):
