@@ -22,6 +22,7 @@ attributes:
     description: Nothing is asked and nothing is done; the task is reported as changed.
     support: full
   diff_mode:
+    description: RV(done) and RV(left_alone) say all of it.
     support: none
 options:
   name:
