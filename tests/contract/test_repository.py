@@ -69,7 +69,17 @@ def test_the_newest_core_for_each_python():
 def test_every_dependency_has_its_reason_and_no_other_has_one():
     direct = {name for part in LOCKED for name in asked_for(part)}
     collections = {canonical(name) for name in load("galaxy.yml")["dependencies"]}
-    assert explained() == direct | collections
+    packages = {canonical(name) for name in load("tests", "support", "npm", "package.json")["dependencies"]}
+    assert explained() == direct | collections | packages
+
+
+def test_packages_of_npm_are_pinned_with_hashes_and_name_no_registry():
+    lock = load("tests", "support", "npm", "package-lock.json")["packages"]
+    asked = load("tests", "support", "npm", "package.json")["dependencies"]
+    assert lock[""]["dependencies"] == asked
+    assert {name: lock[f"node_modules/{name}"]["version"] for name in asked} == asked
+    installed = [one for name, one in lock.items() if name]
+    assert all(one["integrity"].startswith("sha512-") and "resolved" not in one for one in installed)
 
 
 def test_galaxy_requirements_are_those_of_the_collection():
