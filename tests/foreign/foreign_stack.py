@@ -161,6 +161,7 @@ class Foreign:
             "ALTER TABLE accounts OWNER TO ledger",
             "ALTER TABLE outbox OWNER TO ledger",
             "GRANT ALL ON accounts, outbox TO postman",
+            "GRANT SELECT ON outbox TO oncall",
         ):
             self.sql(statement)
 
@@ -354,6 +355,12 @@ class Foreign:
                 "host": "127.0.0.1", "port": self.database.port, "name": "ledgerbook", "user": "oncall", "service": "ledger-db",
             },
             "system_redis": {"host": "127.0.0.1", "port": self.port["larder"], "service": "larder"},
+            # What is sent is deleted: it tells how many wait, and nothing else.
+            "system_queues": {
+                "outbox": {
+                    "engine": "table", "workers": ["postman"], "statements": {"counts": "SELECT count(*) AS ready FROM outbox"},
+                },
+            },
             "system_deployment": {
                 "path": str(self.checkout), "deploy_command": [str(self.home / "deploy")], "services": list(REPLICAS),
             },

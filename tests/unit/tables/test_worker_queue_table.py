@@ -80,6 +80,12 @@ test_concluded = table(
     {
         "few wait": Case(look(seen()), says=["mail: 3 ready, 2 done per second, 2 workers"]),
         "nothing waits and nothing is done": Case(look(seen(ready=0, throughput_per_second=0.0))),
+        "few wait, and the engine tells nothing of what runs": Case(
+            look(seen(stuck=None, running=None, workers=None, throughput_per_second=None, growth=None))
+        ),
+        "many wait, and the engine tells nothing of what runs": Case(
+            look(seen(**FULL, stuck=None, running=None, workers=None, throughput_per_second=None, growth=0.0)), unknown=None
+        ),
         "nobody works, and the worker has ended": Case(
             look(seen(**FULL, workers=0, throughput_per_second=0.0), running(state="exited")),
             problems=["no_worker"], **RESTARTED, says=["Nobody takes jobs of mail: mail: 250 ready, the oldest for 12 min"],
