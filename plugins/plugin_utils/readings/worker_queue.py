@@ -63,13 +63,13 @@ def waiting(rows: Sequence[Row], worker_queue_depth: int, worker_queue_oldest_se
 
 
 def draining(waiting: Sequence[Row], worker_queue_drain_seconds: float) -> list[Row]:
-    """Those that will be empty in time by themselves: they become shorter, as two looks or the engine's own figures say."""
+    """Those that will be empty in time by themselves, as two looks say: what was done before says nothing of workers that are gone since."""
     return [row for row in waiting if _seconds_left(row) <= worker_queue_drain_seconds]
 
 
 def _seconds_left(row: Row) -> float:
-    rate = _becomes_less(row)
-    return float("inf") if rate is None or rate <= 0 else float(row["ready"] or 0) / rate
+    rate = -float(row["growth_per_second"] or 0)
+    return float(row["ready"] or 0) / rate if rate > 0 else float("inf")
 
 
 def _becomes_less(row: Row) -> float | None:
@@ -87,11 +87,12 @@ def growing(waiting: Sequence[Row]) -> list[Row]:
 
 
 def without_worker(waiting: Sequence[Row]) -> list[Row]:
-    """Those from which nobody takes anything: no worker is seen, or none of its services runs."""
+    """Those from which nobody takes anything: no worker is seen, or none of its services runs. One that becomes shorter has somebody."""
     return [
         row
         for row in waiting
-        if row["workers"] == 0 or (row["services"] and row["known"] and len(row["down"]) == len(row["services"]))
+        if (row["growth_per_second"] or 0) >= 0
+        and (row["workers"] == 0 or (row["services"] and row["known"] and len(row["down"]) == len(row["services"])))
     ]
 
 

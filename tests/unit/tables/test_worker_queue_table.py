@@ -145,6 +145,10 @@ test_concluded = table(
             look(seen(**FULL, growth=4.0), running(replicas=3, ports=[])), problems=["too_few_workers"], why_not="(3) times already"
         ),
         "it becomes shorter": Case(look(seen(ready=250, growth=-1.0)), says=["mail becomes shorter by itself"]),
+        "it becomes shorter, though no worker is seen": Case(look(seen(ready=250, growth=-1.0, workers=0))),
+        "only what was done before says that it becomes shorter": Case(
+            look(seen(**FULL, growth=None, throughput_per_second=2.0, arrivals_per_second=0.0)), problems=["waits_unexplained"]
+        ),
         "it becomes shorter, and not in time": Case(look(seen(ready=250_000, growth=-1.0)), problems=["waits_unexplained"]),
         "it stays as long": Case(look(seen(**FULL)), problems=["waits_unexplained"]),
         "how it grows is not told": Case(
