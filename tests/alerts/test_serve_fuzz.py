@@ -69,7 +69,7 @@ class Receiver:
             lambda: "",
             lambda word: None,
             lambda left_out: None,
-        ).app
+        )
         self._runner = asyncio.Runner()
 
     def ask(
@@ -95,10 +95,15 @@ class Receiver:
 
         scope = {
             "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1", "scheme": "http", "method": method,
-            "path": path, "raw_path": path.encode("utf-8", "replace"), "root_path": "", "query_string": b"", "headers": headers,
+            "path": path, "raw_path": path.encode("utf-8", "replace"), "root_path": "", "query_string": b"",
+            "headers": [(b"host", b"oncall"), *headers],
             "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 9095), "state": {},
         }  # fmt: skip
         await self._app(scope, receive, send)
+        if not said:
+            # Nobody is there any more.
+            assert not whole
+            return 400
         assert [message["type"] for message in said] == ["http.response.start", "http.response.body"]
         for name, value in said[0]["headers"]:
             assert not {*b"\r\n\0"} & {*name, *value}
@@ -258,7 +263,9 @@ def test_any_request(receiver, method, path, headers, known, parts, whole):
     event(str(status))
     assert status in ANSWERS
     given_tokens = [value for name, value in headers if name == b"authorization"]
-    if {b"content-length", b"transfer-encoding"} <= {name for name, _ in headers}:
+    names = [name for name, _ in headers]
+    encoding = [value for name, value in headers if name == b"transfer-encoding"]
+    if b"host" in names or (encoding and (b"content-length" in names or encoding != [b"chunked"])):
         assert (status, receiver.read, receiver.kept) == (400, 0, [])
     elif given_tokens != [f"Bearer {TOKEN}".encode()] and path not in OPEN:
         assert (status, receiver.read, receiver.kept) == (401, 0, [])

@@ -16,12 +16,11 @@ from contextlib import nullcontext
 from typing import Any
 
 import uvicorn
-from starlette.types import ASGIApp
 
 from ...errors import OncallError
 from ..settings import Settings
 from . import web
-from .web import Patience
+from .web import Application, Patience
 
 LOG = logging.getLogger("oncall.service")
 # Each costs a few KiB; a silent connection is closed after some seconds.
@@ -36,7 +35,7 @@ class Server(uvicorn.Server):
         tls: as `tls_of` says; nothing without TLS.
     """
 
-    def __init__(self, app: ASGIApp, tls: Mapping[str, Any]) -> None:
+    def __init__(self, app: Application, tls: Mapping[str, Any]) -> None:
         super().__init__(
             uvicorn.Config(
                 app,

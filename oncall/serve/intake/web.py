@@ -9,19 +9,13 @@ import asyncio
 import logging
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-import h11
 import msgspec
-from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from .alerts import RULER, LeftOut, Refused, in_words, read
 from .group_commit import GroupCommit, NotKept
@@ -39,7 +33,50 @@ SAY_AGAIN_SECONDS = 60.0
 # The path at which Prometheus, vmalert and Grafana expect an Alertmanager.
 API_OF_ALERTMANAGER = [f"{prefix}/api/{version}/alerts" for prefix in ("", "/alerts") for version in ("v1", "v2")]
 # What goes with an answer that is not the end of it.
-HEADERS = {503: {"Retry-After": "5"}, 408: {"Connection": "close"}}
+HEADERS = {503: {"Retry-After": "5"}, 401: {"WWW-Authenticate": "Bearer"}}
+# Between the parts of a body: lines of headers, or what a client sends in place of them.
+MOST_BYTES_BESIDE = 64 * 1024
+
+Scope = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
+# Of ASGI.
+Application = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+@dataclass
+class Request:
+    """What is asked, before its body is read. Names of headers are in lower case."""
+
+    version: str
+    method: str
+    path: str
+    peer: str
+    headers: Mapping[bytes, list[bytes]]
+    receive: Receive
+    is_unread: bool
+
+    def header(self, name: bytes) -> str:
+        """Its last value; "" without one."""
+        return self.headers[name][-1].decode("latin-1") if name in self.headers else ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is said to it."""
+
+    status: int
+    body: bytes
+    kind: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def in_json(what: Mapping[str, Any], status: int) -> Answer:
+    return Answer(status, msgspec.json.encode(what), headers=HEADERS.get(status, {}))
+
+
+def in_text(text: str, status: int = 200) -> Answer:
+    return Answer(status, f"{text}\n".encode(), "text/plain; charset=utf-8")
 
 
 class Web:
@@ -72,80 +109,137 @@ class Web:
         self._bytes = 0
         # One at a time: objects take more room than the text that they are made of.
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="reading")
-        routes = [
-            Route("/alerts", self.alerts, methods=["POST"]),
-            *(Route(path, self.no_alertmanager, methods=["POST"]) for path in API_OF_ALERTMANAGER),
-            Route("/metrics", self.metrics),
-            Route("/healthz", self.healthz),
-            Route("/readyz", self.readyz),
-        ]
-        self.app: ASGIApp = _Known(Starlette(routes=routes), tokens, counted)
+        self._said_at = float("-inf")
+        # Path -> method -> what answers.
+        self._routes: dict[str, dict[str, Callable[[Request], Awaitable[Answer]]]] = {
+            "/alerts": {"POST": self.alerts},
+            **{path: {"POST": self.no_alertmanager} for path in API_OF_ALERTMANAGER},
+            **{
+                path: {"GET": answer, "HEAD": answer}
+                for path, answer in {"/metrics": self.metrics, "/healthz": self.healthz, "/readyz": self.readyz}.items()
+            },
+        }
 
-    async def alerts(self, request: Request) -> Response:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """An application of ASGI."""
+        headers: dict[bytes, list[bytes]] = {}
+        for name, value in scope["headers"]:
+            headers.setdefault(name, []).append(value)
+        peer = (scope.get("client") or ["somebody"])[0]
+        is_unread = b"transfer-encoding" in headers or headers.get(b"content-length", [b"0"]) != [b"0"]
+        request = Request(scope["http_version"], scope["method"], scope["path"], peer, headers, receive, is_unread)
+        try:
+            answer = self._turned_away(request) or await self._routed(request)
+        except _Gone:
+            return
+        fields = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
+        if request.is_unread:
+            # It may be of any length.
+            fields.append((b"Connection", b"close"))
+        fields += [(b"Content-Type", answer.kind.encode()), (b"Content-Length", str(len(answer.body)).encode())]
+        await send({"type": "http.response.start", "status": answer.status, "headers": fields})
+        await send({"type": "http.response.body", "body": answer.body})
+
+    def _turned_away(self, request: Request) -> Answer | None:
+        """What strangers are answered, before their body is read."""
+        if wrong := _breaks_the_rules(request):
+            self._counted("refused")
+            # Who breaks the rules may see another end of the request than we do.
+            request.is_unread = True
+            return in_json({"error": wrong}, 400)
+        if self._tokens is None or request.path in ("/healthz", "/readyz"):
+            return None
+        if self._tokens.knows(request.headers.get(b"authorization", [])):
+            return None
+        if self._tokens.problem:
+            # Who is rightly here has to come again: the file may be written this very moment.
+            self._counted("turned_away")
+            return in_json({"error": "no token is known at this moment"}, 503)
+        self._counted("stranger")
+        if time.monotonic() - self._said_at > SAY_AGAIN_SECONDS:
+            self._said_at = time.monotonic()
+            LOG.warning("%s shows no valid token", request.peer)
+        return in_json({"error": "no valid token"}, 401)
+
+    async def _routed(self, request: Request) -> Answer:
+        methods = self._routes.get(request.path)
+        if methods is None:
+            return in_text("Not Found", 404)
+        if request.method not in methods:
+            return Answer(405, b"Method Not Allowed\n", "text/plain; charset=utf-8", {"Allow": ", ".join(methods)})
+        return await methods[request.method](request)
+
+    async def alerts(self, request: Request) -> Answer:
         """A notification of Alertmanager's webhook."""
         try:
             return await self._take(request)
-        except _Answer as answer:
-            self._counted("turned_away" if answer.status == 503 else "refused")
-            LOG.warning("a notification from %s is answered with %d: %s", _peer(request), answer.status, answer)
-            return JSONResponse({"error": str(answer)}, answer.status, HEADERS.get(answer.status))
-        except ClientDisconnect:
-            return Response(status_code=400)
+        except _Refusal as refusal:
+            self._counted("turned_away" if refusal.status == 503 else "refused")
+            LOG.warning("a notification from %s is answered with %d: %s", request.peer, refusal.status, refusal)
+            return in_json({"error": str(refusal)}, refusal.status)
 
-    async def no_alertmanager(self, request: Request) -> Response:
+    async def no_alertmanager(self, request: Request) -> Answer:
         """What a ruler sends to an Alertmanager. It is not read."""
         self._counted("refused")
-        LOG.warning("a notification from %s to %s is answered with 404: %s", _peer(request), request.url.path, RULER)
-        return JSONResponse({"error": f"this is no Alertmanager: {RULER}"}, 404)
+        LOG.warning("a notification from %s to %s is answered with 404: %s", request.peer, request.path, RULER)
+        return in_json({"error": f"this is no Alertmanager: {RULER}"}, 404)
 
-    async def _take(self, request: Request) -> Response:
+    async def _take(self, request: Request) -> Answer:
         if crowded := await self._crowded():
-            raise _Answer(503, crowded)
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+            raise _Refusal(503, crowded)
+        kind = request.header(b"content-type").partition(";")[0].strip().lower()
         if kind != "application/json":
             # No form of a web page can send that to a service on the same machine.
-            raise _Answer(415, "the Content-Type has to be application/json")
-        length = request.headers.get("content-length", "0")
+            raise _Refusal(415, "the Content-Type has to be application/json")
+        length = request.header(b"content-length") or "0"
         # Python itself refuses to read a number of thousands of digits.
         if length.isdecimal() and (len(length) > 20 or int(length) > MOST_BODY_BYTES):
-            raise _Answer(413, f"{length[:20]} bytes; at most {MOST_BODY_BYTES} are read")
-        if request.headers.get("content-encoding", "identity") != "identity":
-            raise _Answer(415, "an encoded body is not read")
+            raise _Refusal(413, f"{length[:20]} bytes; at most {MOST_BODY_BYTES} are read")
+        if not {*request.headers.get(b"content-encoding", ())} <= {b"identity"}:
+            raise _Refusal(415, "an encoded body is not read")
         body = bytearray()
         # Room for all that is announced: of several large ones that share it, none would come to its end.
         size, room = 0, int(length) if length.isdecimal() else 0
         # A small one takes hardly any, and does not wait for large ones that are announced and perhaps never sent.
         if room > MOST_BYTES_AT_ONCE and self._bytes + room > MOST_BYTES:
-            raise _Answer(503, "too much is being read at this moment")
+            raise _Refusal(503, "too much is being read at this moment")
         self._bytes += room
         slow = 408, "the body is too slow"
+        loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(SLOW_SECONDS):
-                async for part in request.stream():
+            async with asyncio.timeout(SLOW_SECONDS) as patience:
+                more = True
+                while more:
+                    message = await request.receive()
+                    if message["type"] == "http.disconnect":
+                        raise _Gone
+                    part, more = message.get("body", b""), message.get("more_body", False)
                     size += len(part)
                     self._bytes += max(0, size - room)
                     room = max(room, size)
                     if size > MOST_BODY_BYTES:
-                        raise _Answer(413, f"more than the {MOST_BODY_BYTES} bytes that are read")
+                        raise _Refusal(413, f"more than the {MOST_BODY_BYTES} bytes that are read")
                     if size > MOST_BYTES_AT_ONCE and self._bytes > MOST_BYTES:
-                        raise _Answer(503, "too much is being read at this moment")
+                        raise _Refusal(503, "too much is being read at this moment")
                     body += part
-            slow = 503, "the database is too slow"
-            if size <= MOST_BYTES_AT_ONCE:
-                taken = _taken(body)
-            else:
-                taken = await asyncio.get_running_loop().run_in_executor(self._reading, _taken, body)
-            # From here on only what is kept is needed.
-            del body
-            if taken.alerts or taken.bad or taken.left_out:
-                async with asyncio.timeout(KEEP_SECONDS):
+                request.is_unread = False
+                slow = 503, "the database is too slow"
+                patience.reschedule(None)
+                if size <= MOST_BYTES_AT_ONCE:
+                    taken = _taken(body)
+                else:
+                    taken = await loop.run_in_executor(self._reading, _taken, body)
+                # From here on only what is kept is needed.
+                del body
+                if taken.alerts or taken.bad or taken.left_out:
+                    patience.reschedule(loop.time() + KEEP_SECONDS)
                     await self._group_commit.keep(taken.kept)
         except TimeoutError:
-            raise _Answer(*slow) from None
+            raise _Refusal(*slow) from None
         except Refused as error:
-            raise _Answer(400, str(error)) from None
+            raise _Refusal(400, str(error)) from None
         except NotKept as error:
-            raise _Answer(503, f"the notification could not be kept: {error}") from None
+            raise _Refusal(503, f"the notification could not be kept: {error}") from None
         finally:
             self._bytes -= room
         self._counted("taken")
@@ -153,24 +247,24 @@ class Web:
         if taken.left_out:
             LOG.warning(
                 "%s of a notification from %s (receiver %r): raise max_alerts of that receiver or leave it at 0",
-                in_words(taken.left_out), _peer(request), taken.left_out.receiver,
+                in_words(taken.left_out), request.peer, taken.left_out.receiver,
             )  # fmt: skip
             self._left_out(taken.left_out)
             answer["left_out"] = taken.left_out.alerts
-        return JSONResponse(answer, 202)
+        return in_json(answer, 202)
 
-    async def metrics(self, _request: Request) -> Response:
+    async def metrics(self, _request: Request) -> Answer:
         """What Prometheus may ask."""
-        return Response(await asyncio.to_thread(self._metrics), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return Answer(200, await asyncio.to_thread(self._metrics), "text/plain; version=0.0.4; charset=utf-8")
 
-    async def healthz(self, _request: Request) -> Response:
+    async def healthz(self, _request: Request) -> Answer:
         """That the process answers."""
-        return PlainTextResponse("ok\n")
+        return in_text("ok")
 
-    async def readyz(self, _request: Request) -> Response:
+    async def readyz(self, _request: Request) -> Answer:
         """That notifications are taken and worked on."""
         why_not_ready = await asyncio.to_thread(self._why_not_ready)
-        return PlainTextResponse(f"{why_not_ready or 'ok'}\n", 503 if why_not_ready else 200)
+        return in_text(why_not_ready or "ok", 503 if why_not_ready else 200)
 
 
 @dataclass(frozen=True)
@@ -188,56 +282,36 @@ def _taken(body: bytearray) -> _Taken:
     return _Taken(msgspec.json.encode(kept), len(kept.alerts), len(kept.bad), kept.left_out)
 
 
-class _Answer(Exception):
+def _breaks_the_rules(request: Request) -> str:
+    """What the parser lets through, and RFC 9112 does not; "" where nothing is wrong."""
+    if request.version not in ("1.0", "1.1"):
+        return f"HTTP/{request.version} is not spoken here"
+    if len(request.headers.get(b"host", ())) != 1 and request.version == "1.1":
+        return "a request has one Host"
+    if b"content-length" in request.headers and b"transfer-encoding" in request.headers:
+        # Where a proxy goes by the one and we by the other, a second request hides in the first.
+        return "a request has a Content-Length or a Transfer-Encoding, not both"
+    if [one.lower() for one in request.headers.get(b"transfer-encoding", [b"chunked"])] != [b"chunked"]:
+        return "of the Transfer-Encodings, only chunked is read"
+    return ""
+
+
+class _Refusal(Exception):
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)
         self.status = status
 
 
-def _peer(request: Request) -> str:
-    return request.client.host if request.client else "somebody"
+class _Gone(Exception):
+    """Nobody waits for an answer."""
 
 
-class _Known:
-    """Turns strangers away before their body is read."""
-
-    def __init__(self, inner: ASGIApp, tokens: Tokens | None, counted: Callable[[str], None]) -> None:
-        self._inner, self._tokens, self._counted = inner, tokens, counted
-        self._said_at = float("-inf")
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and {b"content-length", b"transfer-encoding"} <= {
-            name for name, _ in scope["headers"]
-        }:
-            # Where a proxy goes by the one and we by the other, a second request hides in the first.
-            self._counted("refused")
-            error = {"error": "a request has a Content-Length or a Transfer-Encoding, not both"}
-            await JSONResponse(error, 400, {"Connection": "close"})(scope, receive, send)
-            return
-        open_to_all = scope["type"] == "http" and scope["path"] in ("/healthz", "/readyz")
-        if scope["type"] == "http" and not open_to_all and self._tokens is not None:
-            given = [value for name, value in scope["headers"] if name == b"authorization"]
-            if not self._tokens.knows(given):
-                if self._tokens.problem:
-                    # Whoever is rightly here has to come again: the file may be written this very moment.
-                    self._counted("turned_away")
-                    answer = JSONResponse({"error": "no token is known at this moment"}, 503, HEADERS[503])
-                    await answer(scope, receive, send)
-                    return
-                self._counted("stranger")
-                if time.monotonic() - self._said_at > SAY_AGAIN_SECONDS:
-                    self._said_at = time.monotonic()
-                    LOG.warning("%s shows no valid token", (scope.get("client") or ["somebody"])[0])
-                answer = JSONResponse({"error": "no valid token"}, 401, {"WWW-Authenticate": "Bearer"})
-                await answer(scope, receive, send)
-                return
-        await self._inner(scope, receive, send)
-
-
-class Patience(H11Protocol):
-    """Closes connections whose request, without its body, has not come in time."""
+class Patience(HttpToolsProtocol):
+    """Closes connections whose request, without its body, has not come in time, or is too large without it."""
 
     _too_slow: asyncio.TimerHandle | None = None
+    # Since the last part of a body, or its end. The parser itself keeps a line of any length.
+    _beside_bytes = 0
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -247,15 +321,26 @@ class Patience(H11Protocol):
         self._wait()
 
     def data_received(self, data: bytes) -> None:
+        self._beside_bytes += len(data)
         super().data_received(data)
+        if self._beside_bytes > MOST_BYTES_BESIDE and not self.transport.is_closing():
+            self.send_400_response("The headers are too large.")
         if self.cycle is not None and not self.cycle.response_complete:
             self._stop_waiting()
         elif self._too_slow is None:
             self._wait()
 
+    def on_body(self, body: bytes) -> None:
+        self._beside_bytes = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._beside_bytes = 0
+        super().on_message_complete()
+
     def send_400_response(self, msg: str) -> None:
-        # Where there is an answer already, h11 does not let another one out.
-        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+        # An answer to what came before is perhaps on its way.
+        if self.cycle is None or self.cycle.response_complete:
             super().send_400_response(msg)
         else:
             self.transport.close()
