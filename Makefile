@@ -95,7 +95,7 @@ compat: ## demo, unit and contract on every pair of Python and ansible-core that
 bench: .venv/test.stamp ## what a diagnosis and a table cost: ours, stock modules, by hand, an empty play
 	$(BIN)/python benchmarks/bench.py --json benchmarks/last.json --page docs/benchmark.md
 
-soak: .venv/test.stamp ## what oncall serve promises, with hundreds of kills (an hour)
+soak: .venv/test.stamp ## what oncall serve promises, with hundreds of kills; it takes long
 	$(BIN)/python benchmarks/soak.py --page docs/reliability.md
 
 docs: .venv/test.stamp ## write the generated files again

@@ -173,7 +173,8 @@ def page(rows: list[Row], others: list[str], seconds: float) -> str:
         "",
         f"{datetime.now(timezone.utc).date().isoformat()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
         f"ansible-core {version('ansible-core')}, dbos {version('dbos')}, SQLite; {seconds / 60:.0f} minutes. Clients, the "
-        "service, the playbooks and the Redis servers that they start again share the machine.",
+        "service, the playbooks and the Redis servers that they start again share the machine; kills of runs and partitions are tried "
+        "beside each other.",
         "",
         "| experiment | measured | wanted | |",
         "|---|---|---|---|",

@@ -53,6 +53,7 @@ HANGS_SECONDS = 60.0
 LEFT_ALONE_SECONDS = 10.0
 # Of the dispatcher's time, whenever it tidies up.
 SHRINK_SECONDS = 0.5
+# Python's own is ten times as long.
 SWITCH_SECONDS = 0.0005
 
 
