@@ -15,7 +15,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.metadata import version
@@ -33,7 +32,6 @@ from ansible_collections.oncall.runbooks.tests.support import (  # noqa: E402
 )
 
 MEBIBYTE = 1024 * 1024
-Experiment = Callable[[Path, bool], list["Row"]]
 
 
 @dataclass(frozen=True)
@@ -61,22 +59,24 @@ def kept(folder: Path, quick: bool) -> list[Row]:
     ]
 
 
-def cut_in_a_remedy(folder: Path, quick: bool) -> list[Row]:
-    found = promises.cut_in_half(folder, 5 if quick else 100, during_remedy=True)
-    return _of_cut(found, "during a remedy", found.begun == found.kills)
-
-
-def cut_anywhen(folder: Path, quick: bool) -> list[Row]:
-    found = promises.cut_in_half(folder, 5 if quick else 100, during_remedy=False)
-    return _of_cut(found, "at random moments of a run, or just after it", True)
-
-
-def _of_cut(found: promises.Cut, when: str, in_time: bool) -> list[Row]:
-    outcomes = ", ".join(f"{count} {outcome}" for outcome, count in sorted(found.outcomes.items()))
-    return [
-        Row(f"{found.kills} kill -9 {when}", f"{found.twice} remedies begun twice", "0", in_time and found.twice == 0),
-        Row("the same", f"{found.orphans} processes left; the episodes: {outcomes}", "0", found.orphans == 0),
-    ]
+def cut(folder: Path, quick: bool) -> list[Row]:
+    rows = []
+    for during_remedy, when in ((True, "during a remedy"), (False, "at random moments of a run, or just after it")):
+        place = folder / str(during_remedy)
+        place.mkdir()
+        found = promises.cut_in_half(place, 5 if quick else 100, during_remedy)
+        outcomes = ", ".join(f"{count} {outcome}" for outcome, count in sorted(found.outcomes.items()))
+        in_time = not during_remedy or found.begun == found.kills
+        rows += [
+            Row(
+                f"{found.kills} kill -9 {when}",
+                f"{found.twice} remedies begun twice",
+                "0",
+                in_time and found.twice == 0,
+            ),
+            Row("the same", f"{found.orphans} processes left; the episodes: {outcomes}", "0", found.orphans == 0),
+        ]
+    return rows
 
 
 def orphans(folder: Path, quick: bool) -> list[Row]:
@@ -173,8 +173,7 @@ def page(rows: list[Row], others: list[str], seconds: float) -> str:
         "",
         f"{datetime.now(timezone.utc).date().isoformat()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
         f"ansible-core {version('ansible-core')}, dbos {version('dbos')}, SQLite; {seconds / 60:.0f} minutes. Clients, the "
-        "service, the playbooks and the Redis servers that they start again share the machine; kills of runs and partitions are tried "
-        "beside each other.",
+        "service, the playbooks and the Redis servers that they start again share the machine.",
         "",
         "| experiment | measured | wanted | |",
         "|---|---|---|---|",
@@ -192,33 +191,24 @@ def page(rows: list[Row], others: list[str], seconds: float) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _done(experiment: Experiment, folder: Path, quick: bool) -> list[Row]:
-    """What came of it, said at once."""
-    place = folder / experiment.__name__
-    place.mkdir()
-    rows = experiment(place, quick)
-    for row in rows:
-        met = "met    " if row.met else "NOT MET"
-        print(f"{met}  {row.what}: {row.measured} (wanted: {row.wanted})", flush=True)
-    return rows
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="What oncall serve promises, at length.")
     parser.add_argument("--quick", action="store_true", help="with small numbers, to try this out")
     parser.add_argument("--page", type=Path, help="write the figures there")
     options = parser.parse_args()
     began = time.monotonic()
-    # Those that mostly wait run beside each other; what is measured in seconds or bytes has the machine alone.
-    steps: list[list[Experiment]] = [
-        [kept], [cut_in_a_remedy, cut_anywhen, orphans, partitioned], [busy], [swollen], [held_back],
-    ]  # fmt: skip
+    experiments: list[Callable[[Path, bool], list[Row]]] = [kept, cut, orphans, partitioned, busy, swollen, held_back]
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         rows = []
-        for step in steps:
-            with ThreadPoolExecutor(len(step)) as beside_each_other:
-                for found in beside_each_other.map(lambda one: _done(one, Path(name), options.quick), step):
-                    rows += found
+        for experiment in experiments:
+            folder = Path(name, experiment.__name__)
+            folder.mkdir()
+            for row in experiment(folder, options.quick):
+                print(
+                    f"{'met    ' if row.met else 'NOT MET'}  {row.what}: {row.measured} (wanted: {row.wanted})",
+                    flush=True,
+                )
+                rows.append(row)
         Path(name, "beside").mkdir()
         others = beside(Path(name, "beside"), options.quick)
     print(*others, sep="\n")
