@@ -75,10 +75,10 @@ class ActionModule(ActionBase):
             return [reason for name in asked for reason in judge.reasons_in(observed[name])]
 
         def missed(expression: Any) -> str:
+            # A table that did not ask an observer, as there is nothing of its kind here, names what it takes instead.
             for name in self._names.observations_behind(expression):
-                told = observed.get(name, {})
-                if name not in _TELLS_OF_EACH and told.get("available") is not True:
-                    return str(told.get("reason") or f"{name} could not be observed")
+                if name in observed and name not in _TELLS_OF_EACH and observed[name].get("available") is not True:
+                    return str(observed[name].get("reason") or f"{name} could not be observed")
             return ""
 
         def missing(kind: str, name: str, verb: str) -> str:

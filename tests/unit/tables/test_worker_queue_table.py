@@ -56,6 +56,10 @@ def seen(
     return {**found, "available": True, "error": "", "engine": "pgboss", **more}
 
 
+def without(observer: str, observed: dict[str, Any]) -> dict[str, Any]:
+    return {name: found for name, found in observed.items() if name != observer}
+
+
 def look(queue: dict[str, Any], worker: dict[str, Any] | None = None, **database: Any) -> dict[str, Any]:
     return {
         "queue": {"available": True, "complete": True, "limits": [], "queues": {"mail": queue}},
@@ -79,6 +83,10 @@ test_concluded = table(
     SYSTEM,
     {
         "few wait": Case(look(seen()), says=["mail: 3 ready, 2 done per second, 2 workers"]),
+        "few wait, and nothing says who works": Case(
+            without("service", look(seen())), variables={"system_queues": {"mail": {"engine": "pgboss", "queue": "mail"}}},
+            says=["mail: 3 ready"],
+        ),
         "nothing waits and nothing is done": Case(look(seen(ready=0, throughput_per_second=0.0))),
         "few wait, and the engine tells nothing of what runs": Case(
             look(seen(stuck=None, running=None, workers=None, throughput_per_second=None, growth=None))
