@@ -5,7 +5,8 @@
 
     python small_scheduler.py CONNINFO OWNER [--without-lock]
 
-A job of the kind ``fails`` fails each time, one of the kind ``endless`` never ends.
+A job of the kind ``fails`` fails each time, one of the kind ``endless`` never ends. Without the lock it goes by what it started
+itself, and knows nothing of another one.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ _DUE = (
     "SELECT name, kind FROM scheduled WHERE enabled AND running_since IS NULL AND period_seconds IS NOT NULL "
     "AND (started_at IS NULL OR started_at <= now() - make_interval(secs => period_seconds))"
 )
+_ALL = "SELECT name, kind FROM scheduled WHERE enabled AND period_seconds IS NOT NULL"
 _BEGIN = "UPDATE scheduled SET started_at = now(), running_since = now(), owner = %s WHERE name = %s"
 _DONE = "UPDATE scheduled SET succeeded_at = now(), running_since = NULL, failures = 0 WHERE name = %s"
 _FAILED = (
@@ -46,11 +48,15 @@ _FAILED = (
 def run(connection: psycopg.Connection, owner: str, locks: bool) -> None:
     """Start jobs at their time, while the lock is held."""
     held = not locks
+    own: dict[str, float] = {}
     while True:
         connection.execute(_LIVE, [owner])
         if not held:
             ((held,),) = connection.execute("SELECT pg_try_advisory_lock(%s)", [LOCK]).fetchall()
-        for name, kind in connection.execute(_DUE).fetchall() if held else ():
+        for name, kind in connection.execute(_DUE if locks else _ALL).fetchall() if held else ():
+            if not locks and time.monotonic() - own.get(name, 0.0) < 1:
+                continue
+            own[name] = time.monotonic()
             connection.execute("INSERT INTO runs VALUES (%s, now(), %s)", [name, owner])
             connection.execute(_BEGIN, [owner, name])
             if kind != "endless":

@@ -104,10 +104,13 @@ def answer(rows, starts, held, schedule, now_seconds):
     twice = sorted(name for name in names if sum(job["name"] == name for job in jobs) > 1)
     if twice:
         limits.append(f"statements.jobs gives several rows for {twice[0]}: it gives one for each job")
+    sessions = None if held is None else holders(held)
+    if any(one["granted"] and "age_seconds" not in one for one in sessions or ()):
+        limits.append("since when the session that holds the lock is there is not known: grant pg_monitor to the role that asks")
     return {
         "jobs": jobs,
         "absent": sorted(set(schedule["jobs"]) - names),
-        "holders": None if held is None else holders(held),
+        "holders": sessions,
         "limits": list(dict.fromkeys(limits)),
     }
 

@@ -9,7 +9,7 @@ so since what starts it runs).
 
 A row of a schedule has ``schedule``, ``engine``, ``service``, ``state`` (of the service, as ``service_info`` tells it), ``up`` (whether what starts
 the jobs runs; None where that is not known), ``named`` (whether the inventory says what that is), ``up_seconds`` (for how long),
-``heartbeat_seconds`` (its last sign of life, where it gives any), ``judged``, ``missed`` and ``missed_while_up`` (rows of jobs), and ``alive`` (whether it has
+``heartbeat_seconds`` (its last sign of life, where it gives any), ``jobs``, ``missed`` and ``missed_while_up`` (rows of jobs), and ``alive`` (whether it has
 started a job, or given a sign, since it runs).
 """
 
@@ -107,18 +107,20 @@ def schedules(
     return found
 
 
-def judged(schedules: Sequence[Row], jobs: Sequence[Row]) -> list[dict[str, Any]]:
-    """The schedules with their jobs."""
+def judged(schedules: Sequence[Row], jobs: Sequence[Row], job_schedule: Row) -> list[dict[str, Any]]:
+    """The schedules with their jobs, and with the holders of their locks that may not be what runs now (``not_its_own``)."""
     found = []
     for schedule in schedules:
         own = [row for row in jobs if row["schedule"] == schedule["schedule"] and row.get("enabled") is not False]
         up = schedule["up_seconds"]
         # From after it began: what it did as the one before is no sign of it.
         signs = [age for age in (schedule["heartbeat_seconds"], *(row["begun_seconds"] for row in own)) if age is not None]
+        held = [one for one in job_schedule["schedules"][schedule["schedule"]].get("holders") or () if one["granted"]]
         found.append(
             {
                 **schedule,
                 "jobs": own,
+                "not_its_own": [one for one in held if up is not None and one.get("age_seconds", up + 1) > up],
                 "missed": [row for row in own if row["missed"]],
                 "missed_while_up": [row for row in own if row["missed_while_up"]],
                 "alive": None if up is None else any(age < up for age in signs),
@@ -179,7 +181,9 @@ def hanging(
         # Where nothing says what starts them, that all are late is all there is to see.
         late = row["missed_while_up"] if row["named"] else row["missed"]
         is_whole = 0 < len(late) == len(row["jobs"]) == len(row["missed"])
-        if row["up"] is not False and row["schedule"] not in held and is_whole and (len(late) > 1 or quiet):
+        if row["up"] is False or row["schedule"] in held or row["not_its_own"]:
+            continue
+        if is_whole and (len(late) > 1 or quiet):
             found.append(row)
     return found
 
@@ -273,25 +277,24 @@ def _is_quiet(row: Row, owner_seconds: float) -> bool:
     return row.get("owner_age_seconds") is not None and row["owner_age_seconds"] > owner_seconds
 
 
-def dead_owners(judged: Sequence[Row], job_schedule: Row, job_scheduler_owner_seconds: float) -> list[dict[str, Any]]:
+def dead_owners(judged: Sequence[Row], job_scheduler_owner_seconds: float) -> list[dict[str, Any]]:
     """What belongs to a scheduler that is gone, with ``what`` in words.
 
-    - A job that is said to run, or is late, whose owner gave its last sign before what runs now began, or while another gives them.
+    - A job that is said to run, whose owner gave its last sign before what runs now began, or while another gives them.
     - The lock of a session older than what runs now, so not its own, where all jobs are late.
     """
     found: list[dict[str, Any]] = []
     for schedule in judged:
         for row in schedule["jobs"]:
-            if (row.get("running_seconds") is not None or row["missed"]) and _is_gone(row, schedule, job_scheduler_owner_seconds):
-                does = "said to run" if row.get("running_seconds") is not None else "kept"
-                who = row.get("owner", "an owner without a name")
-                found.append({**row, "what": f"{row['label']}, {does} by {who}, last seen {_time(row['owner_age_seconds'])} ago"})
-        up = schedule["up_seconds"]
-        for one in job_schedule["schedules"][schedule["schedule"]].get("holders") or ():
-            age = one.get("age_seconds")
-            is_late = 0 < len(schedule["missed"]) == len(schedule["jobs"])
-            if one["granted"] and schedule["up"] and is_late and None not in (up, age) and age > up + _CLOCKS_SECONDS:
-                found.append({"schedule": schedule["schedule"], "holder": one, "what": f"the lock, held by {_session(one)}"})
+            if row.get("running_seconds") is not None and _is_gone(row, schedule, job_scheduler_owner_seconds):
+                who = f"{row.get('owner', 'an owner without a name')}, last seen {_time(row['owner_age_seconds'])} ago"
+                found.append({**row, "what": f"{row['label']}, said to run by {who}"})
+        if 0 < len(schedule["missed"]) == len(schedule["jobs"]):
+            # Both were not measured at the same moment.
+            sure = [one for one in schedule["not_its_own"] if one.get("age_seconds", 0.0) > schedule["up_seconds"] + _CLOCKS_SECONDS]
+            found += [
+                {"schedule": schedule["schedule"], "holder": one, "what": f"the lock, held by {_session(one)}"} for one in sure
+            ]
     return found
 
 

@@ -265,6 +265,10 @@ test_concluded = table(
             schedule(digest(**LATE_DIGEST), invoices(**LATE_INVOICES), held=[{**HOLDER, "age_seconds": 29 * DAY, "quiet_seconds": 9.0}]),
             problems=["scheduler_hangs"], **RESTARTED,
         ),
+        "who holds the lock is not told": of(
+            schedule(digest(**LATE_DIGEST), invoices(**LATE_INVOICES), held=[{**HOLDER, "age_seconds": None, "quiet_seconds": None}]),
+            unknown=None,
+        ),
         "two schedulers": of(
             schedule(digest(), invoices(), begun=starts("digest", 300, 301, 900, 902, 1500, owners=("a", "b"))),
             problems=["second_scheduler"], says=["digest 2 times, by a and b"],
