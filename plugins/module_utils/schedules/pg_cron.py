@@ -28,9 +28,11 @@ _SOME = 10000
 _SOME_RUNS = f"""SELECT coalesce(json_agg(t), '[]')::text FROM (
   SELECT jobid, status, CASE WHEN status = 'failed' THEN return_message END AS return_message, start_time, end_time
   FROM cron.job_run_details WHERE start_time IS NOT NULL ORDER BY runid DESC LIMIT {_SOME}) t"""
-_LAUNCHER = """SELECT json_build_object('runs', count(*) > 0,
+# Of sessions of others only their ids are seen without that role, and then none is no answer.
+_LAUNCHER = """SELECT json_build_object(
+  'runs', CASE WHEN pg_has_role('pg_read_all_stats', 'USAGE') THEN count(*) > 0 END,
   'age_seconds', extract(epoch FROM clock_timestamp() - min(backend_start)))::text
-  FROM pg_stat_activity WHERE backend_type = 'pg_cron launcher' OR (backend_type = 'pg_cron' AND application_name = 'pg_cron scheduler')"""
+  FROM pg_stat_activity WHERE backend_type = 'pg_cron launcher'"""
 _RUNNING = ("starting", "running", "sending", "connecting")
 
 
@@ -93,6 +95,8 @@ def answer(found, runs, launcher, schedule, now_seconds, limits):
         limits.append(f"more than {MOST_JOBS} jobs are there, and {MOST_JOBS} were read")
     launched = launcher or {}
     since = launched.get("age_seconds")
+    if launcher is not None and launched["runs"] is None:
+        limits.append("whether pg_cron runs is not known: grant pg_monitor to the role that asks")
     return {
         "jobs": jobs,
         "absent": sorted(set(schedule["jobs"]) - {job["name"] for job in jobs}),
