@@ -161,11 +161,23 @@ def worker_queue(observed: dict[str, Any]) -> bool:
     )
 
 
+def job_scheduler(observed: dict[str, Any]) -> bool:
+    schedules = available(observed, "job_schedule")["schedules"].values()
+    jobs = {job["name"]: job for one in schedules if one["available"] is True for job in one["jobs"]}
+    digest, invoices = jobs["digest"], jobs["invoices"]
+    return (
+        digest["period_seconds"] == 600
+        and -30 <= min(digest[f"{what}_age_seconds"] for what in ("started", "succeeded") if f"{what}_age_seconds" in digest) <= 1200
+        and min(invoices[f"{what}_age_seconds"] for what in ("started", "succeeded")) <= invoices["due_since_seconds"] + 5
+        and available(observed, "service")["services"]["scheduler"]["state"] == "running"
+    )
+
+
 NO_SIGNAL = {
     function.__name__: function
     for function in (
         *(api_down, cache, certificate_expiry, crash_loop, db_down, db_pool, disk_full, error_rate, latency),
-        *(port_conflict, resource_usage, rollback, worker_queue),
+        *(port_conflict, resource_usage, rollback, worker_queue, job_scheduler),
     )
 }
 
