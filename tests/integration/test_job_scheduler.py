@@ -167,7 +167,11 @@ def test_it_hangs(stack, play):
     fixed = play()
     assert (fixed.code, fixed.outcome, fixed.causes()) == (0, "resolved", ["scheduler_hangs"]), fixed.output
     (action,) = fixed.run["actions"]
-    assert (action["remedy"], action["targets"], action["helped"]) == ("restart_scheduler", [{"service": "scheduler"}], True)
+    assert (action["remedy"], action["targets"], action["helped"]) == (
+        "restart_scheduler",
+        [{"service": "scheduler"}],
+        True,
+    )
     assert stack.pid() != pid
 
     again = play()
@@ -243,7 +247,13 @@ def test_one_job_that_is_late_is_no_matter_of_the_scheduler(stack, play):
     stack.sql("UPDATE scheduled SET running_since = NULL, period_seconds = 1000000 WHERE name = 'digest'")
     stack.late("digest")
     told = play(
-        system_schedules={"app": stack.schedule(statements={"jobs": small_scheduler.STATEMENTS["jobs"].replace("period_seconds,", "1 AS period_seconds,")})}
+        system_schedules={
+            "app": stack.schedule(
+                statements={
+                    "jobs": small_scheduler.STATEMENTS["jobs"].replace("period_seconds,", "1 AS period_seconds,")
+                }
+            )
+        }
     )
     assert (told.outcome, told.causes()) == ("advised", ["job_missed"]), told.output
     assert "Others are started, and not digest" in told.run["summary"]
@@ -255,7 +265,12 @@ def test_a_second_scheduler_is_named(stack, play):
     stack.load()
     other = subprocess.Popen(stack.argv("two", "--without-lock"))
     try:
-        until(lambda: [len([one for one in job["starts"] if one["owner"] == "two"]) > 3 for job in stack.seen().values()] == [True, True])
+        until(
+            lambda: (
+                [len([one for one in job["starts"] if one["owner"] == "two"]) > 3 for job in stack.seen().values()]
+                == [True, True]
+            )
+        )
         told = play()
         assert (told.outcome, told.causes()) == ("advised", ["second_scheduler"]), told.output
         assert "by one and two" in told.run["summary"]

@@ -17,7 +17,9 @@ from ansible_collections.oncall.runbooks.tests.support.waiting import until
 
 SECRET = "s3cretdata"
 # As if they had begun so long ago: pg_cron starts nothing more often than every minute.
-_OLDER = "UPDATE cron.job_run_details SET start_time = start_time - interval '{0}', end_time = end_time - interval '{0}'"
+_OLDER = (
+    "UPDATE cron.job_run_details SET start_time = start_time - interval '{0}', end_time = end_time - interval '{0}'"
+)
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +38,20 @@ def server():
         ):
             running.execute(statement)
         # Both run at the next full minute.
-        until(lambda: running.execute("SELECT count(*) FROM cron.job_run_details WHERE end_time IS NOT NULL") >= [(2,)], 120)
+        until(
+            lambda: running.execute("SELECT count(*) FROM cron.job_run_details WHERE end_time IS NOT NULL") >= [(2,)],
+            120,
+        )
         yield running
 
 
 def look(server, user="oncall"):
-    found = observed("job_schedule_info", schedules={"db": {"engine": "pg_cron"}}, database=server.reach(user=user), timeout_seconds=20)
+    found = observed(
+        "job_schedule_info",
+        schedules={"db": {"engine": "pg_cron"}},
+        database=server.reach(user=user),
+        timeout_seconds=20,
+    )
     assert SECRET not in json.dumps(found), "what a job runs stays where it is"
     return found["schedules"]["db"]
 

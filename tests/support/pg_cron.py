@@ -24,14 +24,20 @@ def server_with_pg_cron(*settings: str) -> Iterator[Server]:
     version = ours.parent.name
     cache = REPOSITORY / ".cache" / "pg_cron"
     try:
-        library = Path(fetched(f"lib/postgresql/{version}/lib/pg_cron.so", "pg_cron", cache, f"postgresql-{version}-cron"))
+        library = Path(
+            fetched(f"lib/postgresql/{version}/lib/pg_cron.so", "pg_cron", cache, f"postgresql-{version}-cron")
+        )
     except NoProgram as error:
         left_out(str(error))
     root = Path(tempfile.mkdtemp(prefix="cron", dir="/tmp"))
     root.chmod(0o755)
     try:
         programs = _merged(root, ours, library.parents[4] / "share" / "postgresql" / version, library)
-        more = ("shared_preload_libraries = 'pg_cron'", "cron.database_name = 'shop'", "cron.use_background_workers = on")
+        more = (
+            "shared_preload_libraries = 'pg_cron'",
+            "cron.database_name = 'shop'",
+            "cron.use_background_workers = on",
+        )
         with server(*more, *settings, programs=programs) as running:
             running.execute("CREATE EXTENSION pg_cron")
             yield running

@@ -84,7 +84,9 @@ def answer(found, runs, launcher, schedule, now_seconds, limits):
     """
     limits = list(limits)
     if found["hidden"]:
-        limits.append("only the jobs of the role that asks are seen: give it BYPASSRLS, or name a role that owns them all")
+        limits.append(
+            "only the jobs of the role that asks are seen: give it BYPASSRLS, or name a role that owns them all"
+        )
     if runs is None and not limits:
         limits.append("this pg_cron keeps no runs: it has no table cron.job_run_details")
     of_job = {}

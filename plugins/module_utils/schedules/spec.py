@@ -52,9 +52,7 @@ def described(name, schedule, params, engines):
     found = dict(validated.validated_parameters)
     found["reach"] = found.get("database") or params.get("database")
     if not found["reach"]:
-        raise ValueError(
-            f"{place}: nothing says how its database is reached; give it database, or set system_database"
-        )
+        raise ValueError(f"{place}: nothing says how its database is reached; give it database, or set system_database")
     if (found["grace_seconds"] or 0) < 0:
         raise ValueError(f"{place}: grace_seconds must not be below 0")
     engine.check(place, found)

@@ -75,9 +75,7 @@ def look(client, partly, schedule, lately_seconds, now_seconds):
     rows = client.query(wrapped(statements["jobs"], names, _ROWS), parameters)
     starts = held = None
     if statements["starts"]:
-        starts = partly.query(
-            "starts are not known", wrapped(statements["starts"], names, _STARTS), parameters, None
-        )
+        starts = partly.query("starts are not known", wrapped(statements["starts"], names, _STARTS), parameters, None)
     if schedule["lock"]:
         held = partly.query("who holds the lock is not known", HELD, key_of(schedule["lock"]), None)
     return answer(rows, starts, held, schedule, now_seconds)
@@ -106,7 +104,9 @@ def answer(rows, starts, held, schedule, now_seconds):
         limits.append(f"statements.jobs gives several rows for {twice[0]}: it gives one for each job")
     sessions = None if held is None else holders(held)
     if any(one["granted"] and "age_seconds" not in one for one in sessions or ()):
-        limits.append("since when the session that holds the lock is there is not known: grant pg_monitor to the role that asks")
+        limits.append(
+            "since when the session that holds the lock is there is not known: grant pg_monitor to the role that asks"
+        )
     return {
         "jobs": jobs,
         "absent": sorted(set(schedule["jobs"]) - names),

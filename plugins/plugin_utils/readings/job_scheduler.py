@@ -69,7 +69,7 @@ def _is_missed(job: Row, since: float | None, ratio: float) -> bool | None:
     if job.get("schedule") is not None:
         due = job.get("due_since_seconds")
         return None if due is None else bool(since > due + _CLOCKS_SECONDS)
-    if "period_seconds" not in job:
+    if not job.get("period_seconds", 0) > 0:
         return None
     return bool(since > job["period_seconds"] * ratio + job["grace_seconds"])
 
@@ -114,12 +114,15 @@ def judged(schedules: Sequence[Row], jobs: Sequence[Row], job_schedule: Row) -> 
         own = [row for row in jobs if row["schedule"] == schedule["schedule"] and row.get("enabled") is not False]
         up = schedule["up_seconds"]
         # From after it began: what it did as the one before is no sign of it.
-        signs = [age for age in (schedule["heartbeat_seconds"], *(row["begun_seconds"] for row in own)) if age is not None]
+        signs = [
+            age for age in (schedule["heartbeat_seconds"], *(row["begun_seconds"] for row in own)) if age is not None
+        ]
         held = [one for one in job_schedule["schedules"][schedule["schedule"]].get("holders") or () if one["granted"]]
         found.append(
             {
                 **schedule,
                 "jobs": own,
+                "held": held,
                 "not_its_own": [one for one in held if up is not None and one.get("age_seconds", up + 1) > up],
                 "missed": [row for row in own if row["missed"]],
                 "missed_while_up": [row for row in own if row["missed_while_up"]],
@@ -152,40 +155,51 @@ def disabled(jobs: Sequence[Row]) -> list[Row]:
 # What starts them.
 
 
-def stopped(schedules: Sequence[Row]) -> list[Row]:
+def stopped(not_up: Sequence[Row]) -> list[Row]:
     """Schedules whose service a person stopped."""
-    return [row for row in schedules if row["up"] is False and row["state"].get("stopped_by_person")]
+    return [row for row in not_up if row["state"].get("stopped_by_person")]
 
 
-def crashing(schedules: Sequence[Row]) -> list[Row]:
+def crashing(not_up: Sequence[Row]) -> list[Row]:
     """Those whose service ends by itself again and again."""
-    return [row for row in schedules if row["up"] is False and row["state"].get("state") in ("restarting", "backoff", "fatal")]
+    return [row for row in not_up if row["state"].get("state") in ("restarting", "backoff", "fatal")]
 
 
-def down(schedules: Sequence[Row], stopped: Sequence[Row], crashing: Sequence[Row]) -> list[Row]:
-    """Those whose service, or whose pg_cron, does not run for another reason."""
-    return [row for row in schedules if row["up"] is False and row not in stopped and row not in crashing]
+def not_up(schedules: Sequence[Row]) -> list[Row]:
+    """Those whose service, or whose pg_cron, does not run."""
+    return [row for row in schedules if row["up"] is False]
 
 
-def hanging(
-    judged: Sequence[Row], dead_owners: Sequence[Row], overlaps: Sequence[Row], job_scheduler_owner_seconds: float
-) -> list[Row]:
-    """Those that run, and have started none of their jobs at their time since.
+def down(not_up: Sequence[Row], stopped: Sequence[Row], crashing: Sequence[Row]) -> list[Row]:
+    """Those of them that no person stopped, and that do not end again and again."""
+    return [row for row in not_up if row not in stopped and row not in crashing]
 
-    One job alone says nothing of what starts it, unless that gives no sign of life either. Where a job runs, the others may wait for it.
+
+def standing_still(judged: Sequence[Row], job_scheduler_owner_seconds: float) -> list[Row]:
+    """Those of whose jobs none was started at its time.
+
+    One job alone says nothing of what starts it, unless that gives no sign of life either.
     """
-    held = {row["schedule"] for row in [*dead_owners, *overlaps]}
     found = []
     for row in judged:
         quiet = row["heartbeat_seconds"] is not None and row["heartbeat_seconds"] > job_scheduler_owner_seconds
-        # Where nothing says what starts them, that all are late is all there is to see.
-        late = row["missed_while_up"] if row["named"] else row["missed"]
-        is_whole = 0 < len(late) == len(row["jobs"]) == len(row["missed"])
-        if row["up"] is False or row["schedule"] in held or row["not_its_own"]:
-            continue
-        if is_whole and (len(late) > 1 or quiet):
+        if 0 < len(row["missed"]) == len(row["jobs"]) and (len(row["jobs"]) > 1 or quiet):
             found.append(row)
     return found
+
+
+def hanging(standing_still: Sequence[Row], dead_owners: Sequence[Row], overlaps: Sequence[Row]) -> list[Row]:
+    """Those of them that run and have started none of their jobs since, with nothing to wait for: no lock of another, and no job that runs."""
+    held = {row["schedule"] for row in [*dead_owners, *overlaps]}
+    return [
+        row
+        for row in standing_still
+        if row["up"] is not False
+        and row["schedule"] not in held
+        and not row["not_its_own"]
+        # Where nothing says what starts them, that all are late is all there is to see.
+        and (not row["named"] or len(row["missed_while_up"]) == len(row["jobs"]))
+    ]
 
 
 def just_started_ones(judged: Sequence[Row]) -> list[Row]:
@@ -193,28 +207,24 @@ def just_started_ones(judged: Sequence[Row]) -> list[Row]:
     return [
         row
         for row in judged
-        if row["named"] and row["up"] and row["alive"] is False and len(row["missed_while_up"]) < len(row["missed"])
+        if row["up"] and row["alive"] is False and len(row["missed_while_up"]) < len(row["missed"])
     ]
 
 
-def up_known(judged: Sequence[Row]) -> bool:
-    """Whether it is known of each schedule with jobs that were missed if, and for how long, what starts them runs."""
-    return all(
-        row["up"] is False or (row["up"] is True and row["up_seconds"] is not None)
-        for row in judged
-        if row["missed"] and row["named"]
-    )
+def missed_before(jobs: Sequence[Row]) -> list[Row]:
+    """Jobs whose time passed before what starts them began to run."""
+    return [row for row in jobs if row["missed"] and row["missed_while_up"] is False]
 
 
-def waiting_for_next(judged: Sequence[Row]) -> list[Row]:
-    """Jobs whose time passed before what starts them began to run, which starts others since, or gives signs of life."""
-    return [
-        job
-        for row in judged
-        if row["up"] and row["alive"]
-        for job in row["missed"]
-        if job["missed_while_up"] is False
-    ]
+def waiting_for_next(missed_before: Sequence[Row], judged: Sequence[Row]) -> list[Row]:
+    """Those of them whose scheduler starts others since, or gives signs of life."""
+    lives = {row["schedule"] for row in judged if row["up"] and row["alive"]}
+    return [row for row in missed_before if row["schedule"] in lives and row.get("enabled") is not False]
+
+
+def missed(jobs: Sequence[Row]) -> list[Row]:
+    """Jobs that were not started at their time, for whatever reason."""
+    return [row for row in jobs if row["missed"] and row["sign_seconds"] is not None]
 
 
 def late(jobs: Sequence[Row], waiting_for_next: Sequence[Row]) -> list[Row]:
@@ -231,7 +241,9 @@ def late_alone(
     dead_owners: Sequence[Row],
 ) -> list[Row]:
     """Late jobs of schedules that start others, or that have no other, each with a reason of its own."""
-    whole = {row["schedule"] for row in [*hanging, *just_started_ones]} | {row["schedule"] for row in overlaps if row["holds_up"]}
+    whole = {row["schedule"] for row in [*hanging, *just_started_ones]} | {
+        row["schedule"] for row in overlaps if row["holds_up"]
+    }
     whole |= {row["schedule"] for row in judged if 1 < len(row["jobs"]) == len(row["missed"])}
     told = {(row["schedule"], row.get("job")) for row in [*overlaps, *dead_owners]}
     # A lock holds up all of them.
@@ -239,7 +251,9 @@ def late_alone(
     return [
         row
         for row in late
-        if row["schedule"] not in whole and (row["schedule"], row["job"]) not in told and row["sign_seconds"] is not None
+        if row["schedule"] not in whole
+        and (row["schedule"], row["job"]) not in told
+        and row["sign_seconds"] is not None
     ]
 
 
@@ -249,22 +263,20 @@ def never_started(late: Sequence[Row], hanging: Sequence[Row]) -> list[Row]:
     return [row for row in late if row["sign_seconds"] is None and row["schedule"] not in whole]
 
 
-def overlaps(judged: Sequence[Row], job_scheduler_owner_seconds: float) -> list[dict[str, Any]]:
-    """Jobs that still run at the time at which they are due again, or while all others are late, by an owner that is not quiet.
-
-    ``holds_up`` has the labels of those others.
-    """
+def runs_on(judged: Sequence[Row]) -> list[dict[str, Any]]:
+    """Jobs that still run at the time at which they are due again, or while all others are late; ``holds_up`` has the labels of those."""
     found = []
     for schedule in judged:
-        running = [
-            row
-            for row in schedule["jobs"]
-            if row.get("running_seconds") is not None and not _is_quiet(row, job_scheduler_owner_seconds)
-        ]
+        running = [row for row in schedule["jobs"] if row.get("running_seconds") is not None]
         others = [row for row in schedule["jobs"] if row not in running]
         holds_up = [row["label"] for row in others] if all(row["missed"] for row in others) else []
         found += [{**row, "holds_up": holds_up} for row in running if holds_up or _is_due_again(row)]
     return found
+
+
+def overlaps(runs_on: Sequence[Row], job_scheduler_owner_seconds: float) -> list[Row]:
+    """Those of them whose owner is not quiet: that one may be gone, or hang."""
+    return [row for row in runs_on if not _is_quiet(row, job_scheduler_owner_seconds)]
 
 
 def _is_due_again(row: Row) -> bool:
@@ -275,6 +287,19 @@ def _is_due_again(row: Row) -> bool:
 
 def _is_quiet(row: Row, owner_seconds: float) -> bool:
     return row.get("owner_age_seconds") is not None and row["owner_age_seconds"] > owner_seconds
+
+
+def suspects(judged: Sequence[Row], job_scheduler_owner_seconds: float) -> list[str]:
+    """Schedules in which a job is said to run by an owner that is quiet, or no job was started while a session holds the lock."""
+    return [
+        row["schedule"]
+        for row in judged
+        if any(
+            job.get("running_seconds") is not None and _is_quiet(job, job_scheduler_owner_seconds)
+            for job in row["jobs"]
+        )
+        or (0 < len(row["missed"]) == len(row["jobs"]) and row["held"])
+    ]
 
 
 def dead_owners(judged: Sequence[Row], job_scheduler_owner_seconds: float) -> list[dict[str, Any]]:
@@ -291,9 +316,14 @@ def dead_owners(judged: Sequence[Row], job_scheduler_owner_seconds: float) -> li
                 found.append({**row, "what": f"{row['label']}, said to run by {who}"})
         if 0 < len(schedule["missed"]) == len(schedule["jobs"]):
             # Both were not measured at the same moment.
-            sure = [one for one in schedule["not_its_own"] if one.get("age_seconds", 0.0) > schedule["up_seconds"] + _CLOCKS_SECONDS]
+            sure = [
+                one
+                for one in schedule["not_its_own"]
+                if one.get("age_seconds", 0.0) > schedule["up_seconds"] + _CLOCKS_SECONDS
+            ]
             found += [
-                {"schedule": schedule["schedule"], "holder": one, "what": f"the lock, held by {_session(one)}"} for one in sure
+                {"schedule": schedule["schedule"], "holder": one, "what": f"the lock, held by {_session(one)}"}
+                for one in sure
             ]
     return found
 
@@ -331,7 +361,9 @@ def off(clocks: Sequence[Row], job_scheduler_clock_seconds: float) -> list[Row]:
 
 def in_the_future(jobs: Sequence[Row], job_scheduler_clock_seconds: float) -> list[Row]:
     """Jobs that were started at a time that has not come yet, by more than clocks may differ."""
-    return [row for row in jobs if row["sign_seconds"] is not None and -row["sign_seconds"] > job_scheduler_clock_seconds]
+    return [
+        row for row in jobs if row["sign_seconds"] is not None and -row["sign_seconds"] > job_scheduler_clock_seconds
+    ]
 
 
 def off_in_words(off: Sequence[Row], in_the_future: Sequence[Row], clock_of: str) -> str:
@@ -349,9 +381,13 @@ def zoned(jobs: Sequence[Row]) -> list[dict[str, Any]]:
     """Jobs whose last two starts or more were off by the same number of half hours, as in another time zone; with ``hours``."""
     found = []
     for row in jobs:
-        offsets = [start["offset_seconds"] for start in row.get("starts") or () if "offset_seconds" in start]
+        starts = sorted(row.get("starts") or (), key=lambda one: one["age_seconds"])
+        offsets = [start["offset_seconds"] for start in starts if "offset_seconds" in start]
         halves = [round(offset / _HALF_HOUR) for offset in offsets[:2]]
-        near = all(abs(offset - half * _HALF_HOUR) <= max(60.0, row["grace_seconds"] / 2) for offset, half in zip(offsets, halves))
+        near = all(
+            abs(offset - half * _HALF_HOUR) <= max(60.0, row["grace_seconds"] / 2)
+            for offset, half in zip(offsets, halves)
+        )
         if len(halves) > 1 and near and halves[0] == halves[1] and 0 < abs(halves[0]) <= _MOST_HALF_HOURS:
             found.append({**row, "hours": halves[0] / 2})
     return found
@@ -360,15 +396,24 @@ def zoned(jobs: Sequence[Row]) -> list[dict[str, Any]]:
 def zones_told(jobs: Sequence[Row]) -> bool:
     """Whether the last starts of each job that has an expression say if they were at their times."""
     return all(
-        any("offset_seconds" in start for start in row.get("starts") or ()) for row in jobs if row["expression"] is not None
+        any("offset_seconds" in start for start in row.get("starts") or ())
+        for row in jobs
+        if row["expression"] is not None
     )
 
 
-def doubles(jobs: Sequence[Row], job_scheduler_lately_seconds: float, job_scheduler_doubles: int) -> list[dict[str, Any]]:
+def doubles(
+    jobs: Sequence[Row], job_scheduler_lately_seconds: float, job_scheduler_doubles: int
+) -> list[dict[str, Any]]:
     """Jobs that two owners started within one run, more than once lately; with ``owners`` and ``count``."""
     found = []
     for row in jobs:
-        starts = [one for one in row.get("starts") or () if "owner" in one and one["age_seconds"] <= job_scheduler_lately_seconds]
+        starts = [
+            one
+            for one in row.get("starts") or ()
+            if "owner" in one and one["age_seconds"] <= job_scheduler_lately_seconds
+        ]
+        starts.sort(key=lambda one: one["age_seconds"])
         near = (row.get("interval_seconds") or 0) / 2
         pairs = [
             (one["owner"], other["owner"])
@@ -477,10 +522,16 @@ def _words(row: Row) -> str:
     else:
         seen = f"started {_time(row['begun_seconds'])} ago"
     if row["expression"] is None:
-        return f"{row['label']} {seen}, every {_time(row['period_seconds'])}" if "period_seconds" in row else f"{row['label']} {seen}"
+        return (
+            f"{row['label']} {seen}, every {_time(row['period_seconds'])}"
+            if "period_seconds" in row
+            else f"{row['label']} {seen}"
+        )
     due = row.get("due_since_seconds")
     last = "" if due is None else f", due {_time(due)} ago"
-    return f"{row['label']} {seen}{last} by {row['expression']}" + (f" ({row['time_zone']})" if row.get("time_zone") else "")
+    return f"{row['label']} {seen}{last} by {row['expression']}" + (
+        f" ({row['time_zone']})" if row.get("time_zone") else ""
+    )
 
 
 def _time(seconds: float) -> str:

@@ -79,13 +79,19 @@ def test_starts_and_by_how_much_each_was_off(look, server):
 
 def test_who_holds_the_lock(look, server):
     assert look(lock=[4711])["holders"] == []
-    with contextlib.closing(server.connect("scheduler", user="app")) as one, contextlib.closing(server.connect("other", user="app")) as two:
+    with contextlib.closing(server.connect("scheduler", user="app")) as one, contextlib.closing(
+        server.connect("other", user="app")
+    ) as two:
         one.execute("SELECT pg_advisory_lock(4711)")
         two.execute("SELECT pg_advisory_lock(-3, 7)")
         pids = [session.info.backend_pid for session in (one, two)]
         (first,), (second,) = look(lock=[4711])["holders"], look(lock=[-3, 7])["holders"]
     assert [first["pid"], second["pid"]] == pids
-    assert (first["application_name"], first["client"], second["application_name"]) == ("scheduler", "127.0.0.1", "other")
+    assert (first["application_name"], first["client"], second["application_name"]) == (
+        "scheduler",
+        "127.0.0.1",
+        "other",
+    )
     assert first["granted"] and first["age_seconds"] < 60
 
 
@@ -96,13 +102,17 @@ def test_who_holds_the_lock_where_the_role_may_not_see_that(look, server):
         pid = one.info.backend_pid
         found = look(lock=[4711], reach=server.reach(user="little"))
     assert found["holders"] == [{"pid": pid, "granted": True, "application_name": "scheduler"}]
-    assert found["limits"] == ["since when the session that holds the lock is there is not known: grant pg_monitor to the role that asks"]
+    assert found["limits"] == [
+        "since when the session that holds the lock is there is not known: grant pg_monitor to the role that asks"
+    ]
 
 
 @pytest.mark.parametrize("value", ["'; DROP TABLE kept; --", "../x", ":name", "%s", '"', "\\", "{parameters}", "$1"])
 def test_a_value_is_never_a_part_of_the_statement(look, server, value):
     server.execute("CREATE TABLE IF NOT EXISTS kept (n int)")
-    found = look(jobs="SELECT :what AS name, 60 AS period_seconds, now() AS last_started_at", parameters={"what": value})
+    found = look(
+        jobs="SELECT :what AS name, 60 AS period_seconds, now() AS last_started_at", parameters={"what": value}
+    )
     assert [job["name"] for job in found["jobs"]] == [value]
     assert server.execute("SELECT count(*) FROM kept") == [(0,)]
 
@@ -151,7 +161,9 @@ def test_a_statement_that_writes_changes_nothing(look, server):
 
 
 def test_no_pg_cron(server):
-    found = observed("job_schedule_info", schedules={"db": {"engine": "pg_cron"}}, database=server.reach(), timeout_seconds=20)
+    found = observed(
+        "job_schedule_info", schedules={"db": {"engine": "pg_cron"}}, database=server.reach(), timeout_seconds=20
+    )
     assert (found["available"], found["schedules"]) == (False, {})
     assert "has no table cron.job, so no pg_cron" in found["reason"]
 
@@ -200,7 +212,9 @@ def test_moments(text, seconds):
     assert moment(text) == pytest.approx(seconds)
 
 
-@pytest.mark.parametrize("value", ["", "now", True, None, [], "1970-13-01T00:00:00Z", "1970-01-01T00:00:00", "-infinity"])
+@pytest.mark.parametrize(
+    "value", ["", "now", True, None, [], "1970-13-01T00:00:00Z", "1970-01-01T00:00:00", "-infinity"]
+)
 def test_no_moments(value):
     with pytest.raises(NoMoment):
         moment(value)

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What cronsim says of expressions: when each was due last, and is due next. ``pip install cronsim``, then run this.
 
-    python cronsim_times.py > ../data/cronsim_times.json
+python cronsim_times.py > ../data/cronsim_times.json
 """
 
 import json
@@ -49,7 +49,9 @@ def main() -> None:
             change = datetime.fromisoformat(chance.choice(ZONES[zone])).timestamp()
             at = int(change) + chance.randint(-3 * HOUR, 3 * HOUR)
             # As time passes, every few minutes of some hours.
-            expression = f"{chance.choice(['*', '*/7', '*/30', '5', '17,47'])} {chance.choice(['*', '*/2', '*/3'])} * * *"
+            expression = (
+                f"{chance.choice(['*', '*/7', '*/30', '5', '17,47'])} {chance.choice(['*', '*/2', '*/3'])} * * *"
+            )
         else:
             at = chance.randint(1_780_000_000, 1_790_000_000)
             expression = " ".join(field(chance, *bounds) for bounds in FIELDS)
