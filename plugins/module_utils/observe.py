@@ -13,6 +13,7 @@ from .observers import (
     filesystem,
     host,
     http_probe,
+    job_schedule,
     metrics,
     port,
     postgres_access,
@@ -42,6 +43,7 @@ OBSERVERS = {
     "queue": queue,
     "api": api,
     "status_page": status_page,
+    "job_schedule": job_schedule,
 }
 
 SPEC = {name: {"type": "dict", "options": observer.SPEC} for name, observer in OBSERVERS.items()}

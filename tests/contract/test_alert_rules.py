@@ -33,6 +33,8 @@ THRESHOLDS: dict[str, tuple[str, ...]] = {
     "HighMemoryUsage": ("resource_usage_memory_ratio",),
     "DeploymentFailed": ("rollback_recent_seconds",),
     "WorkerQueueBackup": ("worker_queue_depth",),
+    "JobHeartbeatStale": ("job_scheduler_grace_seconds",),
+    "DeadLetterBacklog": ("job_scheduler_dead",),
     **dict.fromkeys(("ApiDown", "HealthCheckFailing", "PortConflict", "OomKill", "DbPoolExhausted"), ()),
     **dict.fromkeys(("CacheDisabled", "RedisDown", "DatabaseConnectionFailure", "DatabaseDown"), ()),
     **dict.fromkeys(("DiskFull", "DiskWriteFailures"), ()),

@@ -23,6 +23,15 @@ TAKEN_AWAY = {
     ("db_pool", "application_unknown"): "no session of the application is to be seen, and the other fault shows some",
     ("disk_full", "growth"): "it is what the others leave, and there is more to reclaim now",
     (
+        "job_scheduler",
+        "dead_owner",
+    ): "a lock holds jobs up where all are late, and the other fault has one that was started",
+    (
+        "job_scheduler",
+        "scheduler_hangs",
+    ): "all jobs are late, and the other fault has one that was started, or is turned off",
+    ("job_scheduler", "waits_for_next_time"): "it was not started since its time, and the other fault has it started",
+    (
         "port_conflict",
         "port_free_but_service_down",
     ): "the last line of its log says so, and the other fault has a later one",

@@ -161,11 +161,27 @@ def worker_queue(observed: dict[str, Any]) -> bool:
     )
 
 
+def job_scheduler(observed: dict[str, Any]) -> bool:
+    schedules = available(observed, "job_schedule")["schedules"].values()
+    jobs = {job["name"]: job for one in schedules if one["available"] is True for job in one["jobs"]}
+    times = {
+        name: [job[key] for key in ("started_age_seconds", "succeeded_age_seconds") if job.get(key) is not None]
+        for name, job in jobs.items()
+    }
+    due, period, grace = (
+        jobs["invoices"]["due_since_seconds"],
+        jobs["digest"]["period_seconds"],
+        jobs["digest"]["grace_seconds"],
+    )
+    in_time = -30 <= min(times["digest"]) <= period * 1.5 + grace and -30 <= min(times["invoices"]) <= due + 5
+    return in_time and period > 0 and available(observed, "service")["services"]["scheduler"]["state"] == "running"
+
+
 NO_SIGNAL = {
     function.__name__: function
     for function in (
         *(api_down, cache, certificate_expiry, crash_loop, db_down, db_pool, disk_full, error_rate, latency),
-        *(port_conflict, resource_usage, rollback, worker_queue),
+        *(port_conflict, resource_usage, rollback, worker_queue, job_scheduler),
     )
 }
 
@@ -173,7 +189,7 @@ NO_SIGNAL = {
 def shows_no_signal(runbook: str, observed: dict[str, Any]) -> bool:
     try:
         return NO_SIGNAL[runbook](observed)
-    except (AttributeError, KeyError, TypeError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         # What is not there shows nothing.
         return False
 
