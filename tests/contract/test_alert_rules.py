@@ -34,6 +34,7 @@ THRESHOLDS: dict[str, tuple[str, ...]] = {
     "DeploymentFailed": ("rollback_recent_seconds",),
     "WorkerQueueBackup": ("worker_queue_depth",),
     **dict.fromkeys(("ApiDown", "HealthCheckFailing", "PortConflict", "OomKill", "DbPoolExhausted"), ()),
+    **dict.fromkeys(("CircuitBreakerOpen",), ()),
     **dict.fromkeys(("CacheDisabled", "RedisDown", "DatabaseConnectionFailure", "DatabaseDown"), ()),
     **dict.fromkeys(("DiskFull", "DiskWriteFailures"), ()),
 }
