@@ -15,8 +15,8 @@ server the last label of each group is the replica:
 
 A row has ``name``, ``replica`` ("" where several were asked together), ``replicas`` (how many it stands for), ``state`` (one of
 ``STATES``), ``or_half_open`` (open, and a probe may be on its way), ``failure_percent``, ``opened`` (times since the process began),
-``opened_lately`` and ``lately_seconds`` (since the look before), each None where it is not known, and ``reason`` (why the state is
-unknown, or "").
+``opened_lately`` and ``lately_seconds`` (since the look before, or over the range of a Prometheus server), each None where it is not
+known, ``flaps`` (it opened again and again lately, whatever it is now), and ``reason`` (why the state is unknown, or "").
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _COMMA = re.compile(r"(?<!\\),")
 # What an inventory says of a dependency, and of its parts: the keys there are, and those that have to be there.
 _KEYS = ("probe", "status_page", "connector", "service", "threshold", "reset")
 _PARTS = {
-    "connector": (("url", "method", "headers", "body", "status", "command"), ()),
+    "connector": (("url", "method", "headers", "auth", "body", "status", "command"), ()),
     "threshold": (("variable", "maximum", "step"), ("variable", "maximum")),
     "reset": (("variable", "maximum", "unit", "factor"), ("variable", "maximum")),
 }
@@ -90,11 +90,12 @@ def _of_server(metrics: Row, asked: Row, codes: Row, before: Row, seconds: float
     if missing:
         return [_row("", "", "unknown", reason=_why_none(metrics, missing, ""))]
     now, then = _by_replica(metrics["value"]), _by_replica(before)
+    range_seconds = float(((metrics.get("metric") or {}).get("rose") or {}).get("seconds") or 0)
     living = {_plain(replica) for replica in metrics["value"]["up"]}
     found = []
     for replica in sorted(set(now) & living):
         rows = _of_replica(now[replica], replica, codes)
-        found += [_with_past(row, now[replica], then.get(replica, {}), seconds) for row in rows]
+        found += [_with_past(row, now[replica], then.get(replica, {}), seconds, range_seconds) for row in rows]
     return found or [_row("", "", "unknown", reason="no target that the Prometheus server has shows one")]
 
 
@@ -124,19 +125,28 @@ def _of_replica(values: Row, replica: str, codes: Row) -> list[dict[str, Any]]:
     return [row for entry in _ENTRIES if entry in values for row in _of_entry(values, entry, replica, codes)]
 
 
-def _with_past(row: dict[str, Any], now: Row, before: Row, seconds: float) -> dict[str, Any]:
-    """A row with how often its breaker opened; one whose events were ambiguous, with what rose since the look before."""
+def _with_past(
+    row: dict[str, Any], now: Row, before: Row, seconds: float, range_seconds: float = 0.0
+) -> dict[str, Any]:
+    """A row with how often its breaker opened; one whose events were ambiguous, with what rose since the look before.
+
+    Where a Prometheus server told what rose, that was over ``range_seconds``.
+    """
     opened, opened_before = _opened(now, row["name"]), _opened(before, row["name"])
     if opened is None:
         return row
-    if opened_before is not None and seconds > 0:
+    rose = _by_name(now.get("rose") or {}).get(row["name"], {})
+    if range_seconds > seconds and rose:
+        # It works out what rose between two scrapes, which is no whole number.
+        row = {**row, "opened_lately": round(rose.get("open", 0)), "lately_seconds": range_seconds}
+    elif opened_before is not None and seconds > 0:
         # A counter that is lower began anew.
         lately = opened - opened_before if opened >= opened_before else opened
         row = {**row, "opened_lately": lately, "lately_seconds": seconds}
     if row["state"] == "unknown" and row["name"] and "events" in now:
         events, then = (_by_name(one.get("events") or {}).get(row["name"], {}) for one in (now, before))
-        rose = {event: number - then.get(event, 0) for event, number in events.items()}
-        state = _what_rose(rose) if then and all(number >= 0 for number in rose.values()) else ""
+        since = {event: number - then.get(event, 0) for event, number in events.items()}
+        state = _what_rose(since) if then and all(number >= 0 for number in since.values()) else ""
         if state:
             row = {**row, "state": state, "reason": "", "or_half_open": state == "open" and "halfOpen" not in events}
     return {**row, "opened": opened}
@@ -169,9 +179,10 @@ def api_breakers(api: Row, circuit_breaker_apis: Sequence[str]) -> list[dict[str
 def breakers(
     asked: Row,
     circuit_breaker_apis: Sequence[str],
+    circuit_breaker_flaps: int,
     metric_breakers: Sequence[Row] | None = None,
     api_breakers: Sequence[Row] | None = None,
-) -> list[Row]:
+) -> list[dict[str, Any]]:
     """All of them.
 
     Raises:
@@ -179,17 +190,18 @@ def breakers(
     """
     if (asked and metric_breakers is None) or (circuit_breaker_apis and api_breakers is None):
         raise ValueError("what shows the breakers was not read")
-    return [*(metric_breakers or ()), *(api_breakers or ())]
+    rows = [*(metric_breakers or ()), *(api_breakers or ())]
+    return [{**row, "flaps": (row["opened_lately"] or 0) >= max(1, circuit_breaker_flaps)} for row in rows]
 
 
 def tripped(breakers: Sequence[Row]) -> list[Row]:
-    """Those that let no call pass, or one as a test."""
-    return [row for row in breakers if row["state"] in _TRIPPED]
+    """Those that let no call pass, or one as a test, and those that do so again and again."""
+    return [row for row in breakers if row["state"] in _TRIPPED or row["flaps"]]
 
 
 def lost(breakers: Sequence[Row]) -> list[Row]:
     """Those whose state is not known."""
-    return [row for row in breakers if row["state"] == "unknown"]
+    return [row for row in breakers if row["state"] == "unknown" and not row["flaps"]]
 
 
 def forced(breakers: Sequence[Row]) -> list[dict[str, str]]:
@@ -199,9 +211,16 @@ def forced(breakers: Sequence[Row]) -> list[dict[str, str]]:
     return [{"breaker": name, "where": _where([row for row in rows if row["name"] == name])} for name in names]
 
 
-def look_again(breakers: Sequence[Row]) -> list[str]:
-    """The names of those of which another look tells more: open, on their way, or not told yet."""
-    return sorted({row["name"] for row in breakers if row["name"] and row["state"] in (*_TRIPPED, "unknown")})
+def look_again(breakers: Sequence[Row], circuit_breaker_flaps: int) -> list[str]:
+    """The names of those of which another look tells more: open, on their way, not told yet, or closed and opened often before."""
+    return sorted(
+        {
+            row["name"]
+            for row in breakers
+            if row["name"]
+            and (row["state"] in (*_TRIPPED, "unknown") or (row["opened"] or 0) >= max(1, circuit_breaker_flaps))
+        }
+    )
 
 
 def in_words(breakers: Sequence[Row]) -> str:
@@ -226,7 +245,9 @@ def lost_in_words(lost: Sequence[Row]) -> str:
 # ---------------------------------------------------------------------- what keeps them open
 def faults(
     breakers: Sequence[Row],
-    circuit_breaker_dependencies: Mapping[str, Row],
+    tripped: Sequence[Row],
+    misdescribed: Sequence[str],
+    circuit_breaker_dependencies: Mapping[str, Any],
     circuit_breaker_service: str,
     circuit_breaker_flaps: int,
     circuit_breaker_flap_seconds: float,
@@ -246,10 +267,11 @@ def faults(
         ``one_replica``, ``threshold`` or ``reset`` (of a breaker that opens again and again, what makes it), ``trips`` and ``open``.
     """
     found = []
-    for name in sorted({row["name"] for row in breakers if row["state"] in _TRIPPED}):
-        said = circuit_breaker_dependencies.get(name) or {}
+    for name in sorted({row["name"] for row in tripped}):
+        said = {} if misdescribed else circuit_breaker_dependencies.get(name) or {}
         mine = [row for row in breakers if row["name"] in ("", name)]
-        is_open = [row for row in mine if row["state"] in _TRIPPED]
+        is_open = [row for row in tripped if row["name"] == name]
+        closed = [row for row in mine if row["state"] == "closed" and not row["flaps"]]
         owner = str(said.get("service") or circuit_breaker_service)
         states = ((service or {}).get("services") or {}).get(owner) or {}
         probe = ((http_probe or {}).get("endpoints") or {}).get(name) if said.get("probe") else {}
@@ -258,8 +280,8 @@ def faults(
             "breaker": name,
             "open_in": [one["replica"] for one in is_open],
             "where": _where(is_open),
-            "closed_in": [one["replica"] for one in mine if one["state"] == "closed"],
-            "closed_where": _where([one for one in mine if one["state"] == "closed"]),
+            "closed_in": [one["replica"] for one in closed],
+            "closed_where": _where(closed),
             "told": "; ".join(filter(None, [_probe_in_words(name, probe), _page_in_words(name, page)])),
             "retry_after_seconds": (probe or {}).get("retry_after_seconds"),
             "failure_percent": max((one["failure_percent"] or 0 for one in is_open), default=0) or None,
@@ -267,6 +289,9 @@ def faults(
             "service": owner,
             "change": {},
         }
+        if misdescribed:
+            found.append({**row, "kind": "unmeasured", "told": misdescribed[0]})
+            continue
         kind = _kind(probe, page)
         if kind == "well":
             kind, row["change"] = _of_one_that_is_well(row, mine, is_open, states, said, circuit_breaker_flaps)
@@ -313,7 +338,7 @@ def _kind(probe: Row | None, page: Row | None) -> str:
 def _of_one_that_is_well(
     row: Row, mine: Sequence[Row], is_open: Sequence[Row], states: Row, said: Row, flaps: int
 ) -> tuple[str, dict[str, Any]]:
-    if any(one["state"] == "unknown" for one in mine):
+    if any(one["state"] == "unknown" and not one["flaps"] for one in mine):
         return "unmeasured", {}
     if row["closed_in"]:
         return "one_replica", {}
@@ -473,7 +498,7 @@ def _of_entry(values: Row, entry: str, replica: str, codes: Row) -> list[dict[st
 def _row(name: str, replica: str, state: str, **more: Any) -> dict[str, Any]:
     row = {"name": name, "replica": replica, "replicas": 1, "state": state}
     past = {"opened": None, "opened_lately": None, "lately_seconds": None}
-    return {**row, "or_half_open": False, "failure_percent": None, **past, "reason": "", **more}
+    return {**row, "or_half_open": False, "failure_percent": None, **past, "flaps": False, "reason": "", **more}
 
 
 def _by_name(groups: Row) -> dict[str, dict[str, float]]:

@@ -216,6 +216,9 @@ test_concluded = table(
         "a number that is no state": Case({"metrics": metrics("closed", "odd")}, unknown=None),
         "no replica answers": Case({"metrics": LOST}, unknown=None),
         "nothing shows a breaker": Case({}, variables={"system_metrics": {}}, unknown=None),
+        "it is open, and described wrongly": Case(
+            look(*OPEN), unknown=None, variables={"circuit_breaker_dependencies": {"crm": {**CRM, "page": "crm"}}}
+        ),
         "a dependency is described wrongly": Case(
             HEALTHY, unknown=None, variables={"circuit_breaker_dependencies": {"crm": {"probe": URL, "statuspage": "crm"}}},
         ),
