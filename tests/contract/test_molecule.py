@@ -13,8 +13,7 @@ from lab.faults import load_faults
 SCENARIOS = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
 WITHOUT_RUNBOOK = {"default", "healthy"}
 # The stack shows no certificate. tests/integration has servers that do.
-# Its provider has no health of its own that a breaker would contradict; tests/integration has a real opossum.
-WITHOUT_SCENARIO = {"certificate_expiry", "circuit_breaker"}
+WITHOUT_SCENARIO = {"certificate_expiry"}
 OUTCOMES = {"resolved", "advised", "blocked", "unresolved"}
 
 
