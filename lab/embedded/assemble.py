@@ -97,6 +97,7 @@ def variables(layout: Layout) -> dict[str, object]:
         "system_state_directory": str(layout.home / "oncall"),
         "system_services": services,
         "system_endpoints": {"api": f"{api}/metrics"},
+        "provider_url": f"http://127.0.0.1:{ports['provider']}",
         "system_redis": {"host": "127.0.0.1", "port": ports["redis"], "service": "redis"},
         "system_database": inventory.of_database(layout, "database"),
     }

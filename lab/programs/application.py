@@ -25,6 +25,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from . import migrations
+from .breaker import Breaker
 from .pool import Pool
 from .settings import database_password, enabled, give_up, number, required
 
@@ -36,6 +37,7 @@ CACHE_ENABLED = Gauge("app_cache_enabled", "Whether answers are cached")
 PROVIDER_DURATION = Histogram("app_provider_request_duration_seconds", "Time a provider took", ["host"])
 PROVIDER_ERRORS = Counter("app_provider_errors_total", "Requests a provider did not answer well", ["host"])
 PROVIDER_UP = Gauge("app_provider_up", "Whether the last request to a provider succeeded", ["host"])
+CIRCUIT_BREAKER = Gauge("app_circuit_breaker", "Of calls to a provider: 0 closed, 1 open, 2 half open", ["name"])
 BUILD = Info("app_build", "What runs")
 
 
@@ -68,6 +70,9 @@ class Api:
         CACHE_ENABLED.set_function(lambda: self.cache_enabled)
         self.one_query_each = False
         self.provider = urlsplit(required("PROVIDER_URL"))
+        # Without the variable it never opens: most faults are about calls that reach the provider.
+        self.breaker = Breaker(number("BREAKER_FAILURES", 0), number("BREAKER_RESET_SECONDS", 30))
+        CIRCUIT_BREAKER.labels("rates").set_function(lambda: self.breaker.state)
         self.revision = os.environ.get("APP_REVISION", "unknown")
         BUILD.info({"revision": self.revision})
         off = os.environ.get("METRICS_OFF_FILE")
@@ -107,6 +112,7 @@ class Api:
     def ask_provider(self, path: str) -> Any:
         """What the outside world says; OSError where it does not."""
         host = self.provider.hostname or ""
+        self.breaker.admit()
         connection = http.client.HTTPConnection(host, self.provider.port, timeout=PROVIDER_SECONDS)
         try:
             with PROVIDER_DURATION.labels(host).time():
@@ -118,10 +124,12 @@ class Api:
         except (OSError, http.client.HTTPException) as error:
             PROVIDER_ERRORS.labels(host).inc()
             PROVIDER_UP.labels(host).set(0)
+            self.breaker.note(well=False)
             raise OSError(f"provider {host}: {error or type(error).__name__}") from error
         finally:
             connection.close()
         PROVIDER_UP.labels(host).set(1)
+        self.breaker.note(well=True)
         return json.loads(body)
 
     def migrate(self) -> None:

@@ -56,6 +56,14 @@ OPTIONS = r"""
     type: list
     elements: str
     default: []
+  numbers:
+    description:
+      - Names of environment variables whose values are numbers, such as a threshold, to look for there. Those values are returned, and
+        no value that is anything else.
+    type: list
+    elements: str
+    default: []
+    version_added: "0.2.0"
   timeout_seconds:
     description: The time in seconds for all of it, beside the window; services are asked at the same time.
     type: float

@@ -36,6 +36,7 @@ THRESHOLDS: dict[str, tuple[str, ...]] = {
     "JobHeartbeatStale": ("job_scheduler_grace_seconds",),
     "DeadLetterBacklog": ("job_scheduler_dead",),
     **dict.fromkeys(("ApiDown", "HealthCheckFailing", "PortConflict", "OomKill", "DbPoolExhausted"), ()),
+    **dict.fromkeys(("CircuitBreakerOpen",), ()),
     **dict.fromkeys(("CacheDisabled", "RedisDown", "DatabaseConnectionFailure", "DatabaseDown"), ()),
     **dict.fromkeys(("DiskFull", "DiskWriteFailures"), ()),
 }

@@ -19,6 +19,7 @@ REMEDIES = [
 ]
 READ_ONLY = {f"{NAME}.{module}" for module in MODULES if module.endswith("_info")}
 READ_ONLY |= {f"{NAME}.observe", f"{NAME}.diagnosis"}
+WAIT = f"{NAME}.wait"
 SEVERITIES = ("low", "medium", "high", "critical")
 COVERAGE = {item["id"]: item for item in load("tests", "coverage.yml")["items"]}
 SERVICE = f"{NAME}.service"
@@ -186,6 +187,8 @@ def test_diagnosis_only_reads(runbook):
     assert look["ansible.builtin.import_tasks"] == "look.yml"
     steps = [*load("roles", runbook, "tasks", "look.yml"), judge]
     used = [key for task in steps for key in task if key not in ("name", "register", "when", "vars")]
+    assert all("when" in task for task in steps if WAIT in task), "a host that is well is not kept waiting"
+    used = [module for module in used if module != WAIT]
     assert set(used) <= READ_ONLY, "blocks and includes are not looked into"
     # observe is the one that checks what the inventory and the command line say, before it looks.
     assert used[0] == f"{NAME}.observe"

@@ -177,11 +177,17 @@ def job_scheduler(observed: dict[str, Any]) -> bool:
     return in_time and period > 0 and available(observed, "service")["services"]["scheduler"]["state"] == "running"
 
 
+def circuit_breaker(observed: dict[str, Any]) -> bool:
+    value = available(observed, "metrics")["value"]
+    replicas = [value["codes@web-1"], value["codes@web-2"]]
+    return all(len(one) > 0 and set(one.values()) == {0} for one in replicas)
+
+
 NO_SIGNAL = {
     function.__name__: function
     for function in (
         *(api_down, cache, certificate_expiry, crash_loop, db_down, db_pool, disk_full, error_rate, latency),
-        *(port_conflict, resource_usage, rollback, worker_queue, job_scheduler),
+        *(port_conflict, resource_usage, rollback, worker_queue, job_scheduler, circuit_breaker),
     )
 }
 

@@ -346,6 +346,8 @@ class Foreign:
                 "db_pool_waiting": "hikaricp_connections_pending",
                 "db_pool_in_use": "hikaricp_connections_active",
                 "db_pool_max": "hikaricp_connections_max",
+                "circuit_breaker_states": "resilience4j_circuitbreaker_state",
+                "circuit_breaker_failure_percent": "resilience4j_circuitbreaker_failure_rate",
                 "cache_hits": {"family": "cache_gets_total", "labels": {"result": "hit"}},
                 "cache_misses": {"family": "cache_gets_total", "labels": {"result": "miss"}},
                 "cache_errors": "ledger_cache_failures_total",

@@ -164,12 +164,6 @@ def environment_of(pid):
     return dict(pair.split("=", 1) for pair in pairs if "=" in pair)
 
 
-def variables_of(pid, names):
-    """Those of some names that are in the environment of a process, in order; None where that cannot be seen or none is asked for."""
-    environment = environment_of(pid) if pid and names else None
-    return None if environment is None else sorted(set(names).intersection(environment))
-
-
 def _read(pid, name):
     with open(f"/proc/{pid}/{name}", encoding="utf-8", errors="replace") as file:
         return file.read()

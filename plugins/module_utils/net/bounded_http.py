@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import re
+import time
 
 from ..deadline import (
     Deadline,
@@ -84,6 +85,19 @@ class TimedReader(io.RawIOBase):
     def readinto(self, buffer):
         self._sock.settimeout(self._deadline.remaining_seconds())
         return self._sock.recv_into(buffer)
+
+
+def retry_after_seconds(headers):
+    """The seconds that a server asks to wait, or None."""
+    from email.utils import parsedate_to_datetime
+
+    text = headers.get("retry-after", "")
+    if re.fullmatch(r"\s*[0-9]{1,9}\s*", text):
+        return float(text)
+    try:
+        return max(0.0, round(parsedate_to_datetime(text).timestamp() - time.time(), 1))
+    except (IndexError, OverflowError, TypeError, ValueError):
+        return None
 
 
 def public_url(url):

@@ -27,6 +27,7 @@ from ..docker.engine import Engine, EngineError
 from ..host.kernel_log import out_of_memory_kills
 from ..host.usage_window import over_window, readings_over
 from ..text.one_line import one_line
+from .group import told_of_environment
 
 # Above it only what nobody asked for is lost: the beginning of very long lines.
 LOG_KEPT_BYTES = 512 * 1024
@@ -208,8 +209,8 @@ def _containers(engine, inspected, listed, params):
         one_id: dict(
             described(one, events.get(one_id), kernel, now),
             depends_on=_dependencies(one, states),
-            variables=_variables(one["Config"].get("Env") or [], params["variables"]),
             log_bytes=_size(one.get("LogPath")),
+            **told_of_environment(lambda one=one: _environment(one), params),
         )
         for one_id, one in inspected.items()
     }
@@ -301,8 +302,8 @@ def _dependencies(inspected, states):
     return found
 
 
-def _variables(environment, names):
-    return sorted(set(names).intersection(pair.partition("=")[0] for pair in environment)) if names else None
+def _environment(inspected):
+    return dict(pair.partition("=")[::2] for pair in inspected["Config"].get("Env") or [])
 
 
 def _size(path):

@@ -91,6 +91,13 @@ class Numbers:
                 f'hikaricp_connections_pending{{pool="ledger"}} {self.pending}.0',
                 "# TYPE http_server_requests_active_seconds_active_count gauge",
                 f'http_server_requests_active_seconds_active_count{{method="GET",uri="UNKNOWN"}} {self.active}.0',
+                "# TYPE resilience4j_circuitbreaker_state gauge",
+                *(
+                    f'resilience4j_circuitbreaker_state{{group="none",name="rates",state="{state}"}} {float(state == "closed")}'
+                    for state in ("closed", "open", "half_open", "forced_open", "disabled", "metrics_only")
+                ),
+                "# TYPE resilience4j_circuitbreaker_failure_rate gauge",
+                'resilience4j_circuitbreaker_failure_rate{group="none",name="rates"} -1.0',
                 "# TYPE process_uptime_seconds gauge",
                 f"process_uptime_seconds {time.monotonic() - STARTED:.3f}",
             ]
