@@ -78,3 +78,5 @@ OPTIONS = (
 
 class ModuleDocFragment:
     DOCUMENTATION: str = "options:" + OPTIONS
+
+    STORE: str = "options:\n" + OF_WORKFLOWS

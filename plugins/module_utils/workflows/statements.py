@@ -87,29 +87,16 @@ STILL = (
     "{asked} SELECT coalesce(json_agg({id}::text), '[]')::text FROM {table} "
     f"WHERE {{id}} = ANY (ARRAY(SELECT jsonb_array_elements_text(p->'ids') FROM asked)::{{id_type}}[]) AND {_WAITING}"
 )
-# Exactly one, and only from where it may come; what changed it since would show in its version.
-_ONE = (
-    ", mine AS (SELECT count(*) AS count FROM {table} WHERE {id} = (SELECT CAST(p->>'record' AS {id_type}) FROM asked)), "
+# Exactly one, and only from the state in which it was seen. What changes it later gives it another version.
+MOVE = (
+    "{asked}, mine AS (SELECT count(*) AS count FROM {table} WHERE {id} = (SELECT CAST(p->>'record' AS {id_type}) FROM asked)), "
     "done AS (UPDATE {table} SET {state} = (SELECT CAST(p->>'to' AS {state_type}) FROM asked) "
     "WHERE {id} = (SELECT CAST(p->>'record' AS {id_type}) FROM asked) AND (SELECT count FROM mine) = 1 "
+    "AND {state} = (SELECT CAST(p->>'from' AS {state_type}) FROM asked){same} RETURNING {id}::text AS id, xmin::text AS version) "
+    "SELECT json_build_object('done', (SELECT coalesce(json_agg(done), '[]') FROM done))::text"
 )
-_TOLD = (
-    " RETURNING {id}::text AS id, xmin::text AS version) "
-    "SELECT json_build_object('there', (SELECT count FROM mine), 'done', (SELECT coalesce(json_agg(done), '[]') FROM done))::text"
-)
-MOVE = (
-    "{asked}"
-    + _ONE
-    + "AND {state} = ANY (ARRAY(SELECT jsonb_array_elements_text(p->'from') FROM asked)::{state_type}[])"
-    + _TOLD
-)
-MOVE_BACK = (
-    "{asked}"
-    + _ONE
-    + "AND {state} = (SELECT CAST(p->>'from' AS {state_type}) FROM asked) "
-    + "AND {table}.xmin::text = (SELECT p->>'version' FROM asked)"
-    + _TOLD
-)
+# Where nobody has changed it since.
+SAME = " AND xmin::text = (SELECT p->>'version' FROM asked)"
 
 
 def shape_parameters(workflow):
@@ -157,7 +144,8 @@ def words(workflow, shape, with_switches):
 
 def _missing(workflow, what):
     return DatabaseError(
-        "no_table", f"{where(workflow['reach'])} has {what}; check the names in system_workflows, and USAGE on the schema"
+        "no_table",
+        f"{where(workflow['reach'])} has {what}; check the names in system_workflows, and USAGE on the schema",
     )
 
 
