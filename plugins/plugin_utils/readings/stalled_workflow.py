@@ -252,7 +252,7 @@ def lost(still: Sequence[Row], idle: Sequence[Row]) -> list[dict[str, Any]]:
         at_work = row not in idle or (events.get("workers") or 0) > 0
         since = _events_since_seconds(events)
         records = [one for one in row["records"] if since is not None and one["age_seconds"] > since + _CLOCKS_SECONDS]
-        if records and at_work and row["known"] and not row["down"]:
+        if records and at_work:
             found.append({**row, "records": records})
     return found
 
@@ -267,12 +267,8 @@ def _events_since_seconds(events: Row) -> float | None:
 
 
 def hanging(idle: Sequence[Row]) -> list[Row]:
-    """Those whose services run, and have for a while, while there is something to do and nothing is done."""
-    return [
-        row
-        for row in idle
-        if row["services"] and row["known"] and not row["down"] and not row["young"] and _has_something_to_do(row)
-    ]
+    """Those whose services are known, while there is something to do and nothing is done."""
+    return [row for row in idle if row["services"] and row["known"] and _has_something_to_do(row)]
 
 
 def _has_something_to_do(row: Row) -> bool:
