@@ -31,7 +31,10 @@ TAKEN_AWAY = {
         "not_deployed",
     ): "all was started before the deployment, and the other fault has one that was started after it",
     **dict.fromkeys(
-        [("stalled_workflow", cause) for cause in ("locks", "events_wait", "validator_fails", "just_started", "worker_hangs")],
+        [
+            ("stalled_workflow", cause)
+            for cause in ("locks", "events_wait", "validator_fails", "just_started", "worker_hangs")
+        ],
         "none of its records gets on, and the other fault has one that does",
     ),
 }

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from contextlib import closing
 
 import pytest
 
-from ansible_collections.oncall.runbooks.tests.support.plays import Play, Player
+from ansible_collections.oncall.runbooks.tests.support.plays import on_host
 from ansible_collections.oncall.runbooks.tests.support.postgres_servers import server
 from ansible_collections.oncall.runbooks.tests.support.proposals import Workflow
 from ansible_collections.oncall.runbooks.tests.support.supervisord import Supervisord
@@ -45,16 +44,7 @@ def stack(running) -> Workflow:
 
 @pytest.fixture
 def play(stack, tmp_path):
-    (tmp_path / "oncall").mkdir()
-    inventory = tmp_path / "inventory.json"
-    inventory.write_text(json.dumps({"all": {"hosts": {"stack": stack.inventory(tmp_path / "oncall")}}}))
-    player = Player(tmp_path, tmp_path)
-
-    def run(*arguments: str, **more: object) -> Play:
-        book = "playbooks/stalled_workflow.yml"
-        return player.play("-i", str(inventory), *arguments, playbook=book, run_hosts="stack", **more)
-
-    return run
+    return on_host(tmp_path, "stalled_workflow", stack.inventory())
 
 
 def test_the_validator_is_gone(stack, play):
@@ -147,16 +137,10 @@ def test_an_id_is_data(stack, play):
 def test_a_lock_is_handed_over_and_nothing_is_restarted(stack, play):
     started = stack.supervisord.rpc("getProcessInfo", "jobs")["start"]
     with closing(stack.postgres.connect("report", user="app", autocommit=False)) as holder:
-        holder.execute("LOCK TABLE proposals IN EXCLUSIVE MODE")
-        with closing(stack.postgres.connect("seed", user="app", autocommit=False)) as seed:
-            # What was there before the lock.
-            seed.rollback()
-        holder.execute(
-            "INSERT INTO proposals (id, workspace_id, updated_at) SELECT 'l' || n, 1, now() - interval '1 hour' FROM generate_series(1, 5) AS n"
-        )
-        holder.commit()
-        holder.execute("LOCK TABLE proposals IN EXCLUSIVE MODE")
-        stack.execute("INSERT INTO requested (proposal) SELECT 'l' || n FROM generate_series(1, 5) AS n")
+        # What the validator takes is locked by a report that goes on.
+        ids = stack.propose(5, age_seconds=HOUR, with_event=False)
+        holder.execute("SELECT id FROM proposals FOR UPDATE")
+        stack.request(*ids)
         until(lambda: stack.execute("SELECT 1 FROM pg_locks WHERE NOT granted"))
         told = play(run_until="plan", stalled_workflow_locked_seconds=0)
         assert told.runs[0]["hand_over"] == ["db_pool"], told.output

@@ -9,7 +9,6 @@ import os
 import shlex
 import signal
 import sys
-from pathlib import Path
 from typing import Any
 
 from ansible_collections.oncall.runbooks.tests.support.postgres_servers import Server
@@ -120,8 +119,12 @@ class Workflow:
         )
         ids = [row[0] for row in rows]
         if with_event:
-            self.execute(f"INSERT INTO requested (proposal) SELECT unnest(ARRAY{ids!r})")
+            self.request(*ids)
         return ids
+
+    def request(self, *ids: str) -> None:
+        """Have them validated."""
+        self.execute(f"INSERT INTO requested (proposal) SELECT unnest(ARRAY{[*ids]!r})")
 
     def state(self, identity: str) -> str:
         with self.postgres.connect(user="app") as connection:
@@ -185,18 +188,9 @@ class Workflow:
         """What an inventory says of the events."""
         return {"engine": "table", "workers": ["jobs"], "limit_seconds": 60, "statements": {"counts": COUNTS}}
 
-    def inventory(self, folder: Path) -> dict[str, Any]:
+    def inventory(self) -> dict[str, Any]:
         """The variables of a host that has all of it."""
         return {
-            "ansible_connection": "local",
-            "ansible_python_interpreter": sys.executable,
-            "run_confirm_seconds": 0,
-            "run_verify_seconds": 1,
-            "run_verify_every_seconds": 1,
-            "run_verify_timeout_seconds": 30,
-            "run_cooldown_seconds": 0,
-            "run_budget_count": 100,
-            "system_state_directory": str(folder),
             "system_services": {"jobs": self.supervisord.service("jobs")},
             "system_database": self.postgres.reach(),
             "system_queues": {"events": self.queue()},

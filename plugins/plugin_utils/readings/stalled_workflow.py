@@ -353,7 +353,7 @@ def approval(
     approve_workflow: str,
 ) -> dict[str, Any]:
     """What was asked to be approved: ``refusal`` (why it is not, or ""), ``targets``, ``undo`` (or None) and ``done``."""
-    nothing = {"refusal": "", "targets": [], "undo": None, "done": ""}
+    nothing: dict[str, Any] = {"refusal": "", "targets": [], "undo": None, "done": ""}
     asked = {
         "stalled_workflow_approve_id": stalled_workflow_approve_id.strip(),
         "stalled_workflow_approve_reason": stalled_workflow_approve_reason.strip(),
