@@ -87,6 +87,12 @@ STILL = (
     "{asked} SELECT coalesce(json_agg({id}::text), '[]')::text FROM {table} "
     f"WHERE {{id}} = ANY (ARRAY(SELECT jsonb_array_elements_text(p->'ids') FROM asked)::{{id_type}}[]) AND {_WAITING}"
 )
+# Where records are, and since when: both ways to ask after a request.
+PLACES = (
+    f"{{asked}} SELECT coalesce(json_agg(t), '[]')::text FROM (SELECT {{id}}::text AS id, {{state}}::text AS state, "
+    f"extract(epoch FROM {{since}})::text AS mark, coalesce({_WAITING}, false) AS waits FROM {{table}} "
+    "WHERE {id} = ANY (ARRAY(SELECT jsonb_array_elements_text(p->'ids') FROM asked)::{id_type}[])) AS t"
+)
 # Exactly one, and only from the state in which it was seen. What changes it later gives it another version.
 MOVE = (
     "{asked}, mine AS (SELECT count(*) AS count FROM {table} WHERE {id} = (SELECT CAST(p->>'record' AS {id_type}) FROM asked)), "

@@ -14,19 +14,17 @@ it, or None).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...module_utils.text.log_lines import group_error_lines, is_error_line
+from ...module_utils.workflows.request import PLAIN_ID
 
 Row = Mapping[str, Any]
 
 # In the states of a service: it runs, or will in a moment.
 _UP = ("running", "starting")
 _RESTARTING = ("restarting", "backoff", "fatal")
-# An id that can be an argument of a command, or one of several with commas between them.
-_PLAIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,199}\Z")
 # Two clocks, and the time between two statements, may differ by so much.
 _CLOCKS_SECONDS = 5.0
 
@@ -307,6 +305,29 @@ def restarts_hanging(hanging: Sequence[Row]) -> list[dict[str, str]]:
 
 def _restarts(rows: Sequence[Row]) -> list[dict[str, str]]:
     return [{"service": one} for one in dict.fromkeys(one for row in rows for one in row["services"])]
+
+
+def requests(lost: Sequence[Row], system_workflows: Mapping[str, Row]) -> list[dict[str, Any]]:
+    """The records whose events are asked for again, where the inventory says how."""
+    found = []
+    for row in lost:
+        ids = [one["id"] for one in row["records"] if PLAIN_ID.match(one["id"])]
+        if ids and system_workflows[row["workflow"]].get("request"):
+            found.append({"workflow": row["workflow"], "records": ids})
+    return found
+
+
+def why_not_requested(lost: Sequence[Row], system_workflows: Mapping[str, Row]) -> str:
+    """Why none is asked for again, and what to change."""
+    silent = [row["workflow"] for row in lost if not system_workflows[row["workflow"]].get("request")]
+    if silent:
+        return f"system_workflows.{silent[0]}.request does not say which command sends events again"
+    return "their ids cannot be arguments of a command: letters, digits and . _ : @ - can"
+
+
+def replays(dead: Sequence[Row]) -> list[dict[str, str]]:
+    """The queues whose dead events are replayed."""
+    return [{"queue": one} for one in dict.fromkeys(row["queue"] for row in dead)]
 
 
 def in_words(held: Sequence[Row], stalled_workflow_lately_seconds: float) -> str:

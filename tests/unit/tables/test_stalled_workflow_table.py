@@ -25,11 +25,12 @@ PROPOSALS: dict[str, Any] = {
     "workers": ["jobs"],
     "log_pattern": "global-validator",
     "queue": "events",
+    "request": ["app", "request", "{ids}"],
     "approve": {"to": "validated", "from": ["pending"], "passed": ["published"]},
 }
 SYSTEM = {
     "system_services": {name: {"manager": "compose", "project": "/srv/app"} for name in ("jobs", "api")},
-    "system_queues": {"events": {"engine": "pgboss", "queue": "proposal.requested", "workers": ["jobs"]}},
+    "system_queues": {"events": {"engine": "graphile_worker", "task": "proposal_requested", "workers": ["jobs"]}},
     "system_workflows": {"proposals": PROPOSALS},
     "system_database": {"name": "app"},
 }
@@ -99,7 +100,7 @@ def seen(
 def events(**counts: Any) -> dict[str, Any]:
     """What the observer tells of the queue. None: the engine does not tell."""
     row = {"ready": 0, "running": 0, "delayed": 0, "dead": 0, "dead_lately": 0, "workers": 1, **counts}
-    return {**queue_answer({"counts": [row]}, {"top": 10}, []), "engine": "pgboss"}
+    return {**queue_answer({"counts": [row]}, {"top": 10}, []), "engine": "graphile_worker"}
 
 
 def jobs(*lines: str, **changes: Any) -> dict[str, Any]:
@@ -126,12 +127,14 @@ def without(observer: str, looked: dict[str, Any]) -> dict[str, Any]:
 
 
 GONE = {"available": False, "reason": "PostgreSQL app at db has no table proposals", "error": "no_table"}
-NO_QUEUE = {"available": False, "reason": "queue events: refused", "error": "refused", "engine": "pgboss"}
+NO_QUEUE = {"available": False, "reason": "queue events: refused", "error": "refused", "engine": "graphile_worker"}
 UNSEEN = {
     **look(GONE, unseen(), NO_QUEUE),
     "postgres_activity": {"available": False, "reason": "refused", "error": "refused"},
 }
 STUCK: dict[str, Any] = {"waiting": 12, "stuck": 10, "left": 0}
+REPLAYED = {"acts": ["replay"], "risk": "medium"}
+REQUESTED = {"acts": ["request_again"], "risk": "medium"}
 RESTARTED = {"acts": ["restart_workers"], "risk": "medium"}
 APPROVED = {
     "stalled_workflow_approve_id": "4711",
@@ -196,7 +199,7 @@ test_concluded = table(
         ),
         "only one look": Case(look(seen(**STUCK, looks=1), queue=events(**BUSY)), unknown=None),
         "how many left lately is not known, and the queue is at work": Case(
-            look(seen(**{**STUCK, "left": None}), queue=events(**BUSY, throughput_per_second=2.0)), problems=["waits_unexplained"]
+            look(seen(**{**STUCK, "left": None}), queue=events(**BUSY, running=1, throughput_per_second=2.0)), problems=["waits_unexplained"]
         ),
         "how many left lately is not known, and the queue does not tell": Case(
             look(seen(**{**STUCK, "left": None}), queue=events(**BUSY)), unknown=None
@@ -208,7 +211,7 @@ test_concluded = table(
         ),
         "a lock, and nothing leaves": Case(look(seen(**STUCK), queue=events(running=1), blockers=[BLOCKER]), problems=["locks"]),
         "a lock on something else, and others get on": Case(
-            look(seen(waiting=12, stuck=10), queue=events(**BUSY), blockers=[BLOCKER]), problems=["waits_unexplained"]
+            look(seen(waiting=12, stuck=10), queue=events(**BUSY, running=1), blockers=[BLOCKER]), problems=["waits_unexplained"]
         ),
         "a lock, and few wait": Case(look(seen(), blockers=[BLOCKER])),
         "the sessions cannot be seen": Case(
@@ -240,6 +243,53 @@ test_concluded = table(
         "somebody paused the queue": Case(look(seen(**STUCK), queue=events(ready=1, paused=True)), problems=["events_wait"]),
         "many events wait, and few records": Case(look(seen(), queue=events(ready=200))),
         "the queue cannot be seen": Case(look(seen(**STUCK), queue=NO_QUEUE), unknown=None),
+        "its events have died": Case(
+            look(seen(**STUCK), queue=events(dead=10)), problems=["events_dead"], **REPLAYED,
+            says=["10 events of events have died, and none is on its way"],
+        ),
+        "its events have died of what the step still fails of": Case(
+            look(seen(**STUCK), jobs(FINE, *[FAILS] * 6), events(dead=10, dead_lately=10)), problems=["validator_fails"]
+        ),
+        "its events have died of what it failed of long ago": Case(
+            look(seen(**STUCK), jobs(FINE, *[FAILS] * 6), events(dead=10)), problems=["events_dead"], **REPLAYED
+        ),
+        "events have died, and others are on their way": Case(
+            look(seen(waiting=12, stuck=10), queue=events(dead=10, **BUSY)), problems=["waits_unexplained"]
+        ),
+        "the engine does not tell what runs": Case(
+            look(seen(waiting=12, stuck=10), queue=events(dead=10, running=None)), problems=["waits_unexplained"]
+        ),
+        "events have died in a queue that replays nothing": Case(
+            look(seen(**STUCK), queue=events(dead=10)), problems=["events_dead"], why_not="has no replay",
+            variables={"system_queues": {"events": {"engine": "sidekiq"}}},
+        ),
+        "events have died, and few records wait": Case(look(seen(), queue=events(dead=10))),
+        "there is no event for them, and others get on": Case(
+            look(seen(waiting=12, stuck=10)), problems=["events_lost"], **REQUESTED,
+            says=["For some of them there is no event anywhere, though somebody is there to take one"],
+        ),
+        "there is no event for them, and a worker waits for one": Case(
+            look(seen(**STUCK)), problems=["events_lost"], **REQUESTED
+        ),
+        "there is no event for them, and no worker is seen to wait for one": Case(
+            look(seen(**STUCK), queue=events(workers=None)), problems=["waits_unexplained"]
+        ),
+        "the events that wait are younger than they": Case(
+            look(seen(waiting=12, stuck=10), queue=events(**BUSY)), problems=["events_lost"], **REQUESTED
+        ),
+        "an event that waits is as old as they": Case(
+            look(seen(waiting=12, stuck=10, gone=0), queue=events(ready=1, oldest_ready_age_seconds=4100.0)), problems=["events_wait"]
+        ),
+        "an event runs that may be theirs": Case(
+            look(seen(waiting=12, stuck=10), queue=events(running=1)), problems=["waits_unexplained"]
+        ),
+        "an event waits for its time that may be theirs": Case(
+            look(seen(waiting=12, stuck=10), queue=events(delayed=1)), problems=["waits_unexplained"]
+        ),
+        "there is no event for them, and nothing says how to ask for one": Case(
+            look(seen(waiting=12, stuck=10)), problems=["events_lost"], variables=said(request=None),
+            why_not="system_workflows.proposals.request does not say which command",
+        ),
         # --- it needs nobody
         "it catches up": Case(look(seen(**STUCK, gone=2)), says=["proposals catches up by itself"]),
         "it catches up, and not in time": Case(look(seen(waiting=4000, stuck=4000, gone=1)), problems=["waits_unexplained"]),
