@@ -23,6 +23,7 @@ from .observers import (
     redis,
     service,
     status_page,
+    workflow,
 )
 
 # Written out, so that the module's zip holds them. They are thin: what they look with is loaded only where it is asked for,
@@ -44,6 +45,7 @@ OBSERVERS = {
     "api": api,
     "status_page": status_page,
     "job_schedule": job_schedule,
+    "workflow": workflow,
 }
 
 SPEC = {name: {"type": "dict", "options": observer.SPEC} for name, observer in OBSERVERS.items()}

@@ -95,6 +95,10 @@ job_schedule:
   description: What M(oncall.runbooks.job_schedule_info) returns.
   type: dict
   returned: when asked for
+workflow:
+  description: What M(oncall.runbooks.workflow_info) returns.
+  type: dict
+  returned: when asked for
 """
 
 from ..module_utils import observe

@@ -35,6 +35,7 @@ THRESHOLDS: dict[str, tuple[str, ...]] = {
     "WorkerQueueBackup": ("worker_queue_depth",),
     "JobHeartbeatStale": ("job_scheduler_grace_seconds",),
     "DeadLetterBacklog": ("job_scheduler_dead",),
+    "WorkflowStalled": ("stalled_workflow_limit_seconds",),
     **dict.fromkeys(("ApiDown", "HealthCheckFailing", "PortConflict", "OomKill", "DbPoolExhausted"), ()),
     **dict.fromkeys(("CircuitBreakerOpen",), ()),
     **dict.fromkeys(("CacheDisabled", "RedisDown", "DatabaseConnectionFailure", "DatabaseDown"), ()),

@@ -43,6 +43,13 @@ TAKEN_AWAY = {
         "rollback",
         "not_deployed",
     ): "all was started before the deployment, and the other fault has one that was started after it",
+    **dict.fromkeys(
+        [
+            ("stalled_workflow", cause)
+            for cause in ("locks", "events_wait", "validator_fails", "just_started", "worker_hangs")
+        ],
+        "none of its records gets on, and the other fault has one that does",
+    ),
 }
 # What is in nobody's way until the other fault comes.
 MADE_BY_BOTH = {("disk_full", "container_logs"): "logs are in the way where the filesystem is full"}

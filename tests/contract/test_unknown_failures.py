@@ -183,13 +183,18 @@ def circuit_breaker(observed: dict[str, Any]) -> bool:
     return all(len(one) > 0 and set(one.values()) == {0} for one in replicas)
 
 
-NO_SIGNAL = {
-    function.__name__: function
-    for function in (
-        *(api_down, cache, certificate_expiry, crash_loop, db_down, db_pool, disk_full, error_rate, latency),
-        *(port_conflict, resource_usage, rollback, worker_queue, job_scheduler, circuit_breaker),
+def stalled_workflow(observed: dict[str, Any]) -> bool:
+    workflows = available(observed, "workflow")["workflows"].values()
+    return len(workflows) == 1 and all(
+        one["available"] is True
+        and one["stuck_count"] == 0
+        and one["is_part"] is False
+        and 0 <= one.get("oldest_seconds", 0) <= one["limit_seconds"]
+        for one in workflows
     )
-}
+
+
+NO_SIGNAL = {name: function for name, function in globals().items() if name in RUNBOOKS}
 
 
 def shows_no_signal(runbook: str, observed: dict[str, Any]) -> bool:

@@ -157,7 +157,7 @@ class Foreign:
             "CREATE EXTENSION pg_stat_statements",
             "CREATE TABLE accounts (id int PRIMARY KEY, balance bigint NOT NULL)",
             "INSERT INTO accounts SELECT n, 100 FROM generate_series(0, 99) n",
-            "CREATE TABLE outbox (id bigserial PRIMARY KEY, what text)",
+            "CREATE TABLE outbox (id bigserial PRIMARY KEY, what text, phase text NOT NULL DEFAULT 'new', put_at timestamp DEFAULT now())",
             "ALTER TABLE accounts OWNER TO ledger",
             "ALTER TABLE outbox OWNER TO ledger",
             "GRANT ALL ON accounts, outbox TO postman",
@@ -361,6 +361,12 @@ class Foreign:
             "system_queues": {
                 "outbox": {
                     "engine": "table", "workers": ["postman"], "statements": {"counts": "SELECT count(*) AS ready FROM outbox"},
+                },
+            },
+            "system_workflows": {
+                "letters": {
+                    "table": "outbox", "status_column": "phase", "created_column": "put_at", "waiting": ["new"], "workers": ["postman"],
+                    "queue": "outbox",
                 },
             },
             "system_deployment": {

@@ -165,14 +165,20 @@ def told(found, bounds, limits):
     }
 
 
-def identifier(name, option, value):
+def identifier(name, option, value, of="queue"):
     """A name fit for the text of a statement.
+
+    Args:
+        name: of what it belongs to, in the inventory.
+        option: that holds it.
+        value: the name.
+        of: what it belongs to, in a word.
 
     Raises:
         ValueError: it is not.
     """
     if not _IDENTIFIER.match(value):
-        raise ValueError(f"queue {name}: {option} must be letters, digits and underscores, not {value!r}")
+        raise ValueError(f"{of} {name}: {option} must be letters, digits and underscores, not {value!r}")
     return f'"{value}"'
 
 

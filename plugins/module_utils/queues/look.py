@@ -47,8 +47,8 @@ def observe(params):
         for name in members:
             # What was told before the time was up stays.
             if name not in found:
-                found[name] = _failed(outcome)
-    return _summary({name: dict(found[name], engine=queues[name]["engine"]) for name in queues})
+                found[name] = failed(outcome)
+    return summary("queue", {name: dict(found[name], engine=queues[name]["engine"]) for name in queues})
 
 
 def _observe(store, queues, params, found):
@@ -62,13 +62,13 @@ def _observe(store, queues, params, found):
             share_seconds = max(0.05, (end - time.monotonic()) / (len(queues) - number))
             module = engine(queue["engine"])
             bounds = dict(params, limit_seconds=queue["limit_seconds"], share_seconds=share_seconds)
-            found[name] = _told(module.look, opened, queue, bounds)
+            found[name] = told(module.look, opened, queue, bounds)
             if params["window_seconds"] and hasattr(module, "count") and found[name]["available"]:
-                counted[name] = _told(module.count, opened, queue)
+                counted[name] = told(module.count, opened, queue)
         if counted:
             time.sleep(params["window_seconds"])
         for name, before in counted.items():
-            after = _told(engine(queues[name]["engine"]).count, opened, queues[name])
+            after = told(engine(queues[name]["engine"]).count, opened, queues[name])
             found[name] = _compared(queues[name], found[name], before, after)
 
 
@@ -86,15 +86,16 @@ def _opened(store, reach, deadline):
     return Url(reach, deadline)
 
 
-def _told(function, *arguments):
+def told(function, *arguments):
     """What a function tells, or why it cannot."""
     try:
         return function(*arguments)
     except Exception as error:
-        return _failed(error)
+        return failed(error)
 
 
-def _failed(error):
+def failed(error):
+    """Why something could not be read, as the answer for it."""
     kind = "timeout" if isinstance(error, DeadlineExceeded) else getattr(error, "kind", None)
     if kind is not None:
         return {"available": False, "reason": str(error), "error": kind}
@@ -117,13 +118,20 @@ def _compared(queue, found, before, after):
     return settled(dict(found, **changes), found["limits"])
 
 
-def _summary(queues):
-    if not queues:
-        return {"available": False, "reason": "no queue to observe: add one to system_queues", "queues": {}}
-    seen = [queue for queue in queues.values() if queue["available"]]
+def summary(what, things):
+    """The answer for all of them.
+
+    Args:
+        what: they are, in a word: ``queue`` is described in ``system_queues``.
+        things: the answer for each, by name.
+    """
+    key = f"{what}s"
+    if not things:
+        return {"available": False, "reason": f"no {what} to observe: add one to system_{key}", key: things}
+    seen = [one for one in things.values() if one["available"]]
     if not seen:
-        return {"available": False, "reason": next(iter(queues.values()))["reason"], "queues": queues}
-    lost = {name: queue["reason"] for name, queue in queues.items() if not queue["available"]}
-    limits = [f"queue {name} is not seen: {reason}" for name, reason in lost.items()]
-    complete = not lost and all(queue["complete"] for queue in seen)
-    return {"available": True, "queues": queues, "complete": complete, "limits": limits}
+        return {"available": False, "reason": next(iter(things.values()))["reason"], key: things}
+    lost = {name: one["reason"] for name, one in things.items() if not one["available"]}
+    limits = [f"{what} {name} is not seen: {reason}" for name, reason in lost.items()]
+    complete = not lost and all(one["complete"] for one in seen)
+    return {"available": True, key: things, "complete": complete, "limits": limits}

@@ -55,7 +55,7 @@ def replay(params, check_mode=False):
             # Whatever is started to send keeps the lock for as long as it lives.
             reach.keep_open(journals.descriptor)
             identity = {"where": reach.where, **{key: queue[key] for key in _IDENTITY if queue.get(key) is not None}}
-            return Run(reach, journals, params, identity, lambda: _look(params)).whole(check_mode)
+            return Run(reach, journals, params, identity, lambda: look_at(params)).whole(check_mode)
 
 
 def _check(params):
@@ -99,7 +99,8 @@ def _asking(params, queue):
     return InRedis(queue, params["timeout_seconds"])
 
 
-def _look(params):
+def look_at(params):
+    """What the observer tells of the queue in ``params``, as little as a replay needs of it."""
     from ..observers.queue import SPEC
     from ..queues.look import observe
 
