@@ -183,7 +183,7 @@ def _fetched(request, secrets, deadline):
     else:
         packed = base64.b64encode(zlib.compress(body, 1)).decode("ascii")
         found = {"available": True, "status": status, "milliseconds": _milliseconds(began), "document": packed}
-    wait = _retry_after(headers.get("retry-after", ""))
+    wait = retry_after(headers.get("retry-after", ""))
     return found if wait is None else dict(found, retry_after_seconds=wait)
 
 
@@ -220,7 +220,7 @@ def _trouble(request, status, headers, body, secrets):
     return "", ""
 
 
-def _retry_after(text):
+def retry_after(text):
     """The seconds that a server asks to wait, or None."""
     from email.utils import parsedate_to_datetime
 
