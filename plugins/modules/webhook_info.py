@@ -116,6 +116,7 @@ events:
     available: {description: Whether the provider told them., type: bool}
     reason: {description: "Why not, in one line.", type: str}
     error: {description: What kind of trouble it is, type: str}
+    complete: {description: Whether all of them were looked at., type: bool, returned: when available}
     seen: {description: How many were looked at., type: int}
     compared: {description: Of how many the amount was compared with the database., type: int}
     counts:

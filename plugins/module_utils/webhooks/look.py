@@ -50,7 +50,12 @@ def observe(params):
     events = events if isinstance(events, dict) else _not_seen(events)
     endpoint = endpoint if isinstance(endpoint, dict) else _not_seen(endpoint)
     reach = webhook["database"] or params["database"]
-    database = _judged(events, Statements(webhook, reach, deadline), params["pending_seconds"], provider)
+    rows = events.pop("rows", [])
+    database, processed, paid = _asked_database(rows, Statements(webhook, reach, deadline))
+    if events["available"]:
+        is_alone = provider.get("enabled_endpoints") == 1
+        told = judged(rows, processed, paid, params["pending_seconds"], is_alone)
+        events.update(told, limits=events["limits"] + told["limits"])
     provider.update(
         clock_offset_seconds=offset, waited_seconds=round(asked.waited_seconds, 1), questions=asked.questions
     )
@@ -77,9 +82,18 @@ def _not_seen(error):
 def _asked_for_endpoints(asked, webhook):
     """Whether the provider has this endpoint, and what it thinks of it."""
     try:
-        endpoints = asked.endpoints()
+        return endpoint_of(asked.endpoints(), webhook)
     except (ProviderError, DeadlineExceeded) as error:
         return _not_seen(error)
+
+
+def endpoint_of(endpoints, webhook):
+    """What a provider says of an endpoint. Pure.
+
+    Args:
+        endpoints: of :meth:`provider.Provider.endpoints`.
+        webhook: with its ``url`` and its ``event_types``.
+    """
     own = [one for one in endpoints if one["url"] == webhook["url"]]
     found = {"available": True, "reason": "", "error": "", "endpoints": len(endpoints), "known": bool(own)}
     if not own:
@@ -87,16 +101,13 @@ def _asked_for_endpoints(asked, webhook):
     # Where one URL is registered twice, that which works.
     one = sorted(own, key=lambda row: row["enabled"] is not True)[0]
     wanted = one["enabled_events"]
+    missing = [kind for kind in webhook["event_types"] if kind not in (wanted or [])]
     return {
         **found,
         "enabled": one["enabled"],
         "endpoint": one["id"],
         "enabled_endpoints": sum(row["enabled"] is True for row in endpoints),
-        "not_subscribed": None
-        if wanted is None
-        else []
-        if "*" in wanted
-        else [kind for kind in webhook["event_types"] if kind not in wanted],
+        "not_subscribed": None if wanted is None else [] if "*" in wanted else missing,
     }
 
 
@@ -168,27 +179,38 @@ class _Found:
         return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(max(made))) if made else "no event"
 
 
-def _judged(events, statements, pending_seconds, provider):
-    """What the database has of the events, each of which gets its ``state``."""
-    rows = events.pop("rows", [])
+def _asked_database(rows, statements):
+    """What the database says, which of the events were processed (None where not known), and what was paid (likewise)."""
     database = {"available": False, "error": "", "processed_known": False, "amounts_known": False, "reason": ""}
-    processed, paid = None, None
+    processed = paid = None
     if not statements.has("processed"):
-        database["reason"] = (
-            "nothing says how the database shows that an event was processed: see system_payment_webhook.statements.processed"
-        )
-    else:
-        try:
-            processed = statements.processed([row["id"] for row in rows])
-            database.update(available=True, processed_known=True)
-            if statements.has("amounts"):
-                there = [row["payment_id"] for row in rows if row["id"] in processed and row["amount"] is not None]
-                paid = statements.amounts(there)
-                database["amounts_known"] = True
-        except (DatabaseError, DeadlineExceeded) as error:
-            database.update(_not_seen(error))
-    is_alone = provider.get("enabled_endpoints") == 1 and provider.get("known") is True
-    states = {}
+        why = "nothing says how the database shows that an event was processed: see system_payment_webhook.statements.processed"
+        return dict(database, reason=why), None, None
+    try:
+        processed = statements.processed([row["id"] for row in rows])
+        database.update(available=True, processed_known=True)
+        if statements.has("amounts"):
+            there = [row["payment_id"] for row in rows if row["id"] in processed and row["amount"] is not None]
+            paid = statements.amounts(there)
+            database["amounts_known"] = True
+    except (DatabaseError, DeadlineExceeded) as error:
+        database.update(_not_seen(error))
+    return database, processed, paid
+
+
+def judged(rows, processed, paid, pending_seconds, is_alone):
+    """What became of the events, counted and told. Pure.
+
+    Args:
+        rows: of :func:`events.event_of`, with ``delivered`` and ``age_seconds``, the oldest first. Each gets what the database says of it.
+        processed: the ids of those that the application has; None where that is not known.
+        paid: payments by id, as the database has them; None where that is not known.
+        pending_seconds, is_alone: as for :func:`events.state_of`.
+
+    Returns:
+        The counts and the rows that are documented in the module ``webhook_info``, and ``limits``.
+    """
+    counts, told = {}, []
     for row in rows:
         own = None if paid is None or row["payment_id"] is None else paid.get(row["payment_id"], {})
         is_processed = None if processed is None else row["id"] in processed
@@ -198,23 +220,26 @@ def _judged(events, statements, pending_seconds, provider):
             paid_currency=own.get("currency") if own else None,
             state=state_of(row, is_processed, own, pending_seconds, is_alone),
         )
-        states.setdefault(row["state"], []).append(row)
-    if events["available"]:
-        events["seen"] = len(rows)
-        events["counts"] = {state: len(same) for state, same in sorted(states.items())}
+        counts[row["state"]] = counts.get(row["state"], 0) + 1
         # What is as it should be is only counted: a shop has thousands of them.
-        told = {state: same for state, same in states.items() if state not in ("ok", "delivered")}
-        events["told"] = [row for row in rows if row["state"] in told][:MOST_TOLD]
-        events["compared"] = sum(row["paid_amount"] is not None for row in rows)
-        if sum(map(len, told.values())) > MOST_TOLD:
-            events["limits"].append(f"only the oldest {MOST_TOLD} of the events that need a look are told")
-    return database
+        if row["state"] not in ("ok", "delivered"):
+            told.append(row)
+    more = len(told) - MOST_TOLD
+    return {
+        "seen": len(rows),
+        "compared": sum(row["paid_amount"] is not None for row in rows),
+        "counts": dict(sorted(counts.items())),
+        "told": told[:MOST_TOLD],
+        "limits": [f"{more} more events need a look, and only the oldest {MOST_TOLD} are told"] if more > 0 else [],
+    }
 
 
 def summary(provider, endpoint, events, database):
     """The answer. Pure."""
     parts = {"provider": provider, "endpoint": endpoint, "events": events, "database": database}
     limits = [*events.pop("limits", [])]
+    if events["available"]:
+        events["complete"] = not limits
     limits += [f"{name}: {part['reason']}" for name, part in parts.items() if not part["available"] and part["reason"]]
     found = {
         "available": any(part["available"] for part in (provider, endpoint)),

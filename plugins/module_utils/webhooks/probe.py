@@ -82,14 +82,24 @@ def probe(webhook, probe_type, answer_seconds, provider_offset_seconds, deadline
         if signed[-1]["status"] != REFUSED:
             break
     last = signed[-1]
-    is_right = _is_taken(last)
     forged = tomorrow = None
     if last["status"] is not None:
         forged = sender.send(f"whsec_{uuid.uuid4().hex}")
     if last["status"] == REFUSED and forged["status"] == REFUSED:
-        tomorrow = [
-            dict(sender.send(secret, _AHEAD_SECONDS), secret=n) for n, secret in enumerate(webhook["secrets"], 1)
-        ]
+        tomorrow = [sender.send(secret, _AHEAD_SECONDS) for secret in webhook["secrets"]]
+    return told(webhook, last, forged, tomorrow, provider_offset_seconds)
+
+
+def told(webhook, last, forged, tomorrow, provider_offset_seconds):
+    """What the answers of an endpoint say. Pure.
+
+    Args:
+        webhook: as :data:`spec.WEBHOOK` says.
+        last: of :func:`send`, to the last event that was signed with a ``secret``, whose number it has.
+        forged: of :func:`send`, to one that was signed wrong; None where none was sent.
+        tomorrow: of :func:`send`, to those that were dated a day ahead; None where none was sent.
+        provider_offset_seconds: as for :func:`probe`.
+    """
     offset = last["clock_offset_seconds"]
     return {
         # Refused, reset or silent is an answer; what never got there may be trouble of this side.
@@ -100,23 +110,18 @@ def probe(webhook, probe_type, answer_seconds, provider_offset_seconds, deadline
         "connected": last["connected"],
         "reason": last["reason"],
         "seconds": last["seconds"],
-        "right_secret": last["secret"] if is_right else None,
+        "right_secret": last["secret"] if _is_taken(last) else None,
         "secrets": len(webhook["secrets"]),
         "takes_forged": None if forged is None or forged["status"] is None else _is_taken(forged),
         "forged_status": forged["status"] if forged else None,
         "takes_tomorrow": any(_is_taken(one) for one in tomorrow) if tomorrow else None,
-        "clock_offset_seconds": _before(offset, provider_offset_seconds),
+        "clock_offset_seconds": None if offset is None else round(offset - (provider_offset_seconds or 0.0), 1),
         "clock_of": "this machine" if provider_offset_seconds is None else "the provider",
     }
 
 
 def _is_taken(answer):
     return answer["status"] is not None and 200 <= answer["status"] < 300
-
-
-def _before(offset, provider_offset):
-    """How far the endpoint's clock is before the provider's, or before ours where that is not known."""
-    return None if offset is None else round(offset - (provider_offset or 0.0), 1)
 
 
 class _Sender:
