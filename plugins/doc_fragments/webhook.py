@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Options of what looks at the webhook of a payment provider, and of what acts on it."""
+"""Options of what looks at the webhook of a payment provider."""
 
 from __future__ import annotations
 
@@ -85,14 +85,16 @@ WEBHOOK = (
             are not known are not compared.
         type: dict
         default: {}
-  database:
-    description: How to reach the database of the application, usually the inventory's C(system_database).
 """
+)
+STORE = (
+    "  database:\n    description: How to reach the database of the application, usually the inventory's C(system_database).\n"
     + _REST
 )
 
 OPTIONS = (
     WEBHOOK
+    + STORE
     + r"""  probe_type:
     description:
       - Type of the event that is sent to the endpoint. Its handler must ignore it, and answer from 200 to 299 if it is signed right.
@@ -126,4 +128,3 @@ OPTIONS = (
 
 class ModuleDocFragment:
     DOCUMENTATION: str = "options:" + OPTIONS
-    WEBHOOK: str = "options:" + WEBHOOK
