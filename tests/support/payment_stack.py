@@ -40,6 +40,7 @@ class Taker:
         ahead_seconds: of its clock.
         posts: how often each event came, whatever became of it.
         applied: how often each event was done.
+        broken: the ids of events that it fails of.
         pause_seconds: before an answer.
     """
 
@@ -48,6 +49,7 @@ class Taker:
         self.secrets = [SECRET]
         self.mode: str | int = "right"
         self.ahead_seconds = self.pause_seconds = 0.0
+        self.broken: set[str] = set()
         self.posts: Counter[str] = Counter()
         self.applied: Counter[str] = Counter()
         self.over = threading.Event()
@@ -85,6 +87,8 @@ class Taker:
         with self._lock:
             self.posts[event["id"]] += 1
         self.over.wait(self.pause_seconds)
+        if event["id"] in self.broken:
+            return 500, b"it broke"
         if self.mode != "forgets":
             with self.postgres.connect("taker", user="app") as connection:
                 done = take(connection, event)

@@ -33,6 +33,11 @@ def observe(params):
     Raises:
         ValueError: the webhook is not described in a way that can be used.
     """
+    return looked(params)[0]
+
+
+def looked(params):
+    """As :func:`observe`, and besides it all events, those that are as they should be included."""
     bounds = ("pending_seconds", "look_back_seconds", "answer_seconds", "timeout_seconds", "most_pages")
     if min(params[name] for name in bounds) <= 0:
         raise ValueError(f"{', '.join(bounds)} must be above 0")
@@ -59,7 +64,7 @@ def observe(params):
     provider.update(
         clock_offset_seconds=offset, waited_seconds=round(asked.waited_seconds, 1), questions=asked.questions
     )
-    return summary(provider, endpoint, events, database)
+    return summary(provider, endpoint, events, database), rows
 
 
 def _left(deadline):
