@@ -33,7 +33,7 @@ QUEUES = {
         ("events", "cancel", "queue events: cancel with the engine table needs system_queues.events.actions.cancel"),
         (
             *("mail", "pause"),
-            "queue mail: the engine graphile_worker has no pause; it can: cancel, retry, set_aside;"
+            "queue mail: the engine graphile_worker has no pause; it can: cancel, replay, retry, set_aside;"
             " or give it system_queues.mail.commands.pause",
         ),
         ("mial", "retry", "queue mial is not in system_queues; it has: mail, events, none, odd, own"),
