@@ -245,6 +245,11 @@ test_concluded = table(
 )  # fmt: skip
 
 
+def test_what_is_on_its_way_needs_nobody():
+    result = diagnose("payment_webhook", look(event(3, 60)), **SYSTEM)
+    assert [one["cause"] for one in result["findings"] if one.get("summary")] == ["pending"], result["findings"]
+
+
 def test_of_no_event_at_all_nothing_is_shown():
     result = diagnose("payment_webhook", look(first=[]), **SYSTEM)
     assert result["status"] == "unknown"
