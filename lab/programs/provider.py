@@ -1,7 +1,10 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The outside world of the lab: a provider that answers as it was told to. PORT is required."""
+"""The outside world of the lab: a provider that answers as it was told to, and one of payments. PORT is required.
+
+What it says of payments is in ``payments.py``.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from . import payments
 from .settings import number, start_log
 from .web import Handler, Refused, Route, Server, metrics
 
@@ -19,6 +23,9 @@ class Provider:
     metrics_off: Path | None = None
     status = 200
     seconds = 0.0
+
+    def __init__(self) -> None:
+        self.payments = payments.Payments()
 
 
 def health(provider: Provider, request: Handler) -> Any:
@@ -46,6 +53,7 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("GET", "/metrics"): metrics,
     ("GET", "/rates"): rates,
     ("POST", "/debug/behave"): behave,
+    **payments.ROUTES,
 }
 
 

@@ -24,6 +24,7 @@ from .observers import (
     service,
     status_page,
     workflow,
+    webhook,
 )
 
 # Written out, so that the module's zip holds them. They are thin: what they look with is loaded only where it is asked for,
@@ -46,6 +47,7 @@ OBSERVERS = {
     "status_page": status_page,
     "job_schedule": job_schedule,
     "workflow": workflow,
+    "webhook": webhook,
 }
 
 SPEC = {name: {"type": "dict", "options": observer.SPEC} for name, observer in OBSERVERS.items()}

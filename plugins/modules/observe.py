@@ -99,6 +99,10 @@ workflow:
   description: What M(oncall.runbooks.workflow_info) returns.
   type: dict
   returned: when asked for
+webhook:
+  description: What M(oncall.runbooks.webhook_info) returns.
+  type: dict
+  returned: when asked for
 """
 
 from ..module_utils import observe

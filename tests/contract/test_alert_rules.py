@@ -29,6 +29,8 @@ THRESHOLDS: dict[str, tuple[str, ...]] = {
     "HighErrorRate": ("error_rate_ratio", "error_rate_min_answers"),
     "High5xxRate": ("error_rate_min_answers",),
     "ElevatedLatency": ("latency_p95_seconds", "latency_min_requests"),
+    "PaymentUpdatesMissing": ("payment_webhook_look_back_seconds",),
+    "PaymentWebhookFailing": (),
     "HighCpuUsage": ("resource_usage_cpu_ratio",),
     "HighMemoryUsage": ("resource_usage_memory_ratio",),
     "DeploymentFailed": ("rollback_recent_seconds",),

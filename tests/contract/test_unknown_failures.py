@@ -194,6 +194,23 @@ def stalled_workflow(observed: dict[str, Any]) -> bool:
     )
 
 
+def payment_webhook(observed: dict[str, Any]) -> bool:
+    found = available(observed, "webhook")
+    endpoint, events, stored = found["endpoint"], found["events"], found["database"]
+    is_taken = endpoint["status"] == 200 and endpoint["right_secret"] == 1 and endpoint["takes_forged"] is False
+    # Of amounts that the database does not tell, nothing is known.
+    is_there = stored["processed_known"] is True and stored["amounts_known"] is True and events["complete"] is True
+    states = {row["state"] for row in events["told"]} | set(events["counts"])
+    return (
+        is_taken
+        and is_there
+        and states <= {"ok", "pending"}
+        and events["seen"] > 0
+        and found["provider"]["enabled"] is True
+        and found["provider"]["not_subscribed"] == []
+    )
+
+
 NO_SIGNAL = {name: function for name, function in globals().items() if name in RUNBOOKS}
 
 
