@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Lists failed tasks of Celery, tells how tasks ended, and sends them again under the same id, with the library of the application.
 
-The module queue_replay hands it to the application's Python on its standard input, with what it is to do in the place of "REQUEST". It
+The module queue_replay hands it to the application's Python on its standard input, with what it is to do in the place of REQUEST. It
 prints one line. Celery keeps what a task was called with only where the application has result_extended, and it is read only where it is
 JSON.
 """
