@@ -74,8 +74,8 @@ def called_with(found):
 
 
 def dead(app):
-    prefix = app.backend.get_key_for_task("")
-    prefix = prefix.decode() if isinstance(prefix, bytes) else prefix
+    key = app.backend.get_key_for_task("0")
+    prefix = (key.decode() if isinstance(key, bytes) else key)[:-1]
     pattern = "".join(f"[{sign}]" if sign in "*?[]\\" else sign for sign in prefix) + "*"
     found = []
     for key in app.backend.client.scan_iter(match=pattern, count=1000):
