@@ -160,8 +160,10 @@ class Foreign:
             "CREATE TABLE outbox (id bigserial PRIMARY KEY, what text)",
             "ALTER TABLE accounts OWNER TO ledger",
             "ALTER TABLE outbox OWNER TO ledger",
-            "GRANT ALL ON accounts, outbox TO postman",
-            "GRANT SELECT ON outbox TO oncall",
+            "CREATE TABLE chores (chore text PRIMARY KEY, begun timestamptz, every_seconds int NOT NULL)",
+            "INSERT INTO chores VALUES ('balance the books', NULL, 2), ('count the cash', NULL, 3)",
+            "GRANT ALL ON accounts, outbox, chores TO postman",
+            "GRANT SELECT ON outbox, chores TO oncall",
         ):
             self.sql(statement)
 
@@ -359,6 +361,12 @@ class Foreign:
             "system_queues": {
                 "outbox": {
                     "engine": "table", "workers": ["postman"], "statements": {"counts": "SELECT count(*) AS ready FROM outbox"},
+                },
+            },
+            "system_schedules": {
+                "chores": {
+                    "engine": "table", "service": "postman", "grace_seconds": 30,
+                    "statements": {"jobs": "SELECT chore AS name, every_seconds AS period_seconds, begun AS last_started_at FROM chores"},
                 },
             },
             "system_deployment": {
