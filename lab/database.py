@@ -66,6 +66,8 @@ CREATE INDEX events_open ON events (created_at) WHERE status IN ('pending', 'run
 
 GRANT SELECT, UPDATE (status, ended_at, error) ON events TO oncall;
 
+GRANT SELECT ON jobs TO oncall;
+
 INSERT INTO customers SELECT n, 'Customer ' || n, (ARRAY['DE','FR','PT','SE'])[n % 4 + 1]
   FROM generate_series(1, 500) n;
 

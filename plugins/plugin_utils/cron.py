@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """When a cron expression is due, in its time zone. Pure.
 
-Why not a library: ``cronsim`` is well kept and does as Debian's cron does, but what is judged here are schedulers of every kind, and they
-disagree about the two nights of a year in which clocks change. A time that clocks skip is run right after the gap by Debian's cron, and
-not at all by pg_cron, Go's ``robfig/cron`` and so Kubernetes; a time that comes twice is run once by the one and twice by the others.
+Why not a library: docs/dependencies.md. What is judged are schedulers of every kind, and they disagree about the two nights of a year
+in which clocks change. A time that clocks skip is run right after the gap by Debian's cron, and not at all by pg_cron, Go's ``robfig/cron``
+and so Kubernetes; a time that comes twice is run once by the one and twice by others.
 Nobody may be called late for doing what another one does not, so:
 
 - a time that does not exist is not due at all;
@@ -13,8 +13,7 @@ Nobody may be called late for doing what another one does not, so:
 - a job whose minute or hour begins with ``*`` goes by what passes and not by the clock on the wall, as all of them have it. In an hour
   that comes twice it is due in both.
 
-A library would tell one time, and a collection that asks for no package on a bare machine would ask for one more. ``tests`` compare this
-with ``cronsim``.
+Tests compare this with what ``cronsim`` says.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from functools import lru_cache
+
 from zoneinfo import ZoneInfo
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -165,9 +165,9 @@ def _nearest(cron: Cron, zone: ZoneInfo, at_seconds: float, way: int) -> Due | N
         if best and way * (time - best[1]) > _CHANGE:
             break
         for due in _dues(cron, time, zone):
-            if (due.last <= at_seconds) if way < 0 else (due.first > at_seconds):
-                if best is None or way * (due.first - best[0].first) < 0:
-                    best = due, time
+            is_there = due.last <= at_seconds if way < 0 else due.first > at_seconds
+            if is_there and (best is None or way * (due.first - best[0].first) < 0):
+                best = due, time
     return best[0] if best else None
 
 

@@ -160,8 +160,10 @@ class Foreign:
             "CREATE TABLE outbox (id bigserial PRIMARY KEY, what text, phase text NOT NULL DEFAULT 'new', put_at timestamp DEFAULT now())",
             "ALTER TABLE accounts OWNER TO ledger",
             "ALTER TABLE outbox OWNER TO ledger",
-            "GRANT ALL ON accounts, outbox TO postman",
-            "GRANT SELECT ON outbox TO oncall",
+            "CREATE TABLE chores (chore text PRIMARY KEY, begun timestamptz, every_seconds int NOT NULL)",
+            "INSERT INTO chores VALUES ('balance the books', NULL, 2), ('count the cash', NULL, 3)",
+            "GRANT ALL ON accounts, outbox, chores TO postman",
+            "GRANT SELECT ON outbox, chores TO oncall",
         ):
             self.sql(statement)
 
@@ -367,6 +369,12 @@ class Foreign:
                 "letters": {
                     "table": "outbox", "status_column": "phase", "created_column": "put_at", "waiting": ["new"], "workers": ["postman"],
                     "queue": "outbox",
+                },
+            },
+            "system_schedules": {
+                "chores": {
+                    "engine": "table", "service": "postman", "grace_seconds": 30,
+                    "statements": {"jobs": "SELECT chore AS name, every_seconds AS period_seconds, begun AS last_started_at FROM chores"},
                 },
             },
             "system_deployment": {

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.oncall.runbooks.tests.support import small_scheduler
+from ansible_collections.oncall.runbooks.tests.support.letters import Letters
 from ansible_collections.oncall.runbooks.tests.support.observing import observed
 from ansible_collections.oncall.runbooks.tests.support.plays import Play, Player
 from ansible_collections.oncall.runbooks.tests.support.postgres_servers import Server, server
@@ -209,6 +210,47 @@ def test_a_restart_that_does_not_help_is_told(stack, play):
         stack.supervisord.rpc("stopProcess", "scheduler")
         stack.write()
         stack.load()
+
+
+# ---------------------------------------------------------------------- dead letters
+@pytest.fixture
+def letters(stack):
+    """Dead letters beside the jobs, and the queue as an inventory has it."""
+    dead = Letters(stack.postgres)
+    # Who looks may not write.
+    stack.sql("GRANT SELECT ON letters TO oncall")
+    yield dead
+    stack.sql("DROP TABLE letters")
+
+
+def test_dead_letters_are_sent_again_in_steps(letters, play):
+    letters.die(30)
+    variables = {"system_queues": {"letters": letters.queue()}, "job_scheduler_queues": ["letters"]}
+    with letters.worked_on():
+        checked = play("--check", **variables)
+        assert (checked.outcome, checked.causes()) == ("planned", ["dead_letters"]), checked.output
+        assert set(letters.column("tries")) == {0}
+
+        fixed = play(**variables)
+        assert (fixed.code, fixed.outcome, fixed.causes()) == (0, "resolved", ["dead_letters"]), fixed.output
+        (action,) = fixed.run["actions"]
+        assert (action["remedy"], action["targets"], action["helped"]) == ("replay", [{"queue": "letters"}], True)
+        assert (action["details"]["found"], action["details"]["done"]) == (30, 30)
+        assert (set(letters.column("status")), set(letters.column("tries"))) == ({"done"}, {1})
+
+        again = play(**variables)
+        assert (again.outcome, again.run["actions"]) == ("healthy", []), again.output
+
+
+def test_dead_letters_that_die_again_stop_at_the_first(letters, play):
+    letters.die(30)
+    letters.postgres.execute("UPDATE letters SET ill = true", user="app")
+    with letters.worked_on():
+        told = play(
+            system_queues={"letters": letters.queue()}, job_scheduler_queues=["letters"], run_verify_timeout_seconds=3
+        )
+    assert (told.code, told.outcome) == (2, "unresolved"), told.output
+    assert (letters.column("tries").count(1), set(letters.column("status"))) == (1, {"dead"})
 
 
 # ---------------------------------------------------------------------- what looks the same and is something else

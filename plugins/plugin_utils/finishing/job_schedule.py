@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+
 from zoneinfo import ZoneInfo
 
 from ..cron import Cron, Due, due_after, due_before, parsed
@@ -111,5 +112,5 @@ def _placed(start: Mapping[str, Any], cron: Cron, zone: ZoneInfo, now_seconds: f
     """A start, and by how many seconds it was after the time at which it was due that is nearest; below 0 where before."""
     at = now_seconds - start["age_seconds"] + _EARLY_SECONDS
     near = [due for due in (due_before(cron, zone, at), due_after(cron, zone, at)) if due]
-    offsets = [at - _EARLY_SECONDS - one for due in near for one in (due.first, due.last)]
-    return {**start, "offset_seconds": round(min(offsets, key=abs), 3)} if offsets else dict(start)
+    offsets = sorted((at - _EARLY_SECONDS - one for due in near for one in (due.first, due.last)), key=abs)
+    return {**start, "offset_seconds": round(offsets[0], 3)} if offsets else dict(start)

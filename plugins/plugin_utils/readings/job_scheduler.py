@@ -137,13 +137,14 @@ def not_judged(jobs: Sequence[Row]) -> list[Row]:
     return [row for row in jobs if row["missed"] is None and row.get("enabled") is not False]
 
 
-def absent(job_schedule: Row) -> list[str]:
-    """Jobs that the inventory names and that are not there, with their schedules, of those that were seen whole."""
+def absent(job_schedule: Row, system_schedules: Mapping[str, Row]) -> list[str]:
+    """Jobs that the inventory names and that are not there, with their schedules."""
     return [
         f"{name} of {schedule}"
         for schedule, seen in job_schedule["schedules"].items()
         if seen["available"]
-        for name in seen["absent"]
+        for name in system_schedules[schedule].get("jobs") or ()
+        if name in seen["absent"] or name not in [job["name"] for job in seen["jobs"]]
     ]
 
 
@@ -462,6 +463,11 @@ def dead_letters_found(dead_queues: Mapping[str, Row], job_scheduler_dead: int) 
         for name, one in dead_queues.items()
         if one["available"] and one.get("dead") is not None and one["dead"] >= job_scheduler_dead
     ]
+
+
+def replays(dead_letters_found: Sequence[Row]) -> list[dict[str, str]]:
+    """The queues that are replayed."""
+    return [{"queue": row["queue"]} for row in dead_letters_found]
 
 
 # What is restarted, and words.

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.schedules import pg_cron, table as own_table
+from ansible_collections.oncall.runbooks.plugins.module_utils.schedules import pg_cron
+from ansible_collections.oncall.runbooks.plugins.module_utils.schedules import table as own_table
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.finishing.job_schedule import finish
 from ansible_collections.oncall.runbooks.tests.support.observed_services import crashing, running
 from ansible_collections.oncall.runbooks.tests.support.tables import Case, diagnose, table
@@ -21,7 +22,7 @@ APP = {"engine": "table", "service": "scheduler", "jobs": ["digest", "invoices"]
 SYSTEM = {
     "system_services": {"scheduler": {"manager": "compose", "project": "/srv/app"}},
     "system_schedules": {"app": APP},
-    "system_queues": {"mail": {"engine": "pgboss", "queue": "mail"}},
+    "system_queues": {"mail": {"engine": "graphile_worker", "task": "mail"}},
     "system_database": {"name": "app"},
 }
 TIMES = {
@@ -341,9 +342,13 @@ test_concluded = table(
         # Dead letters.
         "few letters are dead": of(schedule(digest(), invoices()), variables=QUEUES, more=letters(dead=9)),
         "many letters are dead": of(
-            schedule(digest(), invoices()), variables=QUEUES, problems=["dead_letters"],
+            schedule(digest(), invoices()), variables=QUEUES, problems=["dead_letters"], acts=["replay"], risk="medium",
             more=letters(dead=40, errors=[{"text": "550 no mailbox", "count": 40, "names": ["mail"]}]),
             says=["40 dead letters in mail: 40 times 550 no mailbox"],
+        ),
+        "many letters are dead, and the engine cannot replay": of(
+            schedule(digest(), invoices()), variables={**QUEUES, "system_queues": {"mail": {"engine": "sidekiq", "queue": "mail"}}},
+            problems=["dead_letters"], more=letters(dead=40), why_not="queue mail: the engine sidekiq has no replay",
         ),
         "how many letters are dead is not told": of(
             schedule(digest(), invoices()), variables=QUEUES, more=letters(), unknown=["dead_letters"]

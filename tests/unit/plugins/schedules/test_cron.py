@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 from datetime import datetime, timezone
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
+from zoneinfo import ZoneInfo
 
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.cron import Due, due_after, due_before, parsed
 

@@ -9,9 +9,9 @@ python cronsim_times.py > ../data/cronsim_times.json
 import json
 import random
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from cronsim import CronSim
+from zoneinfo import ZoneInfo
 
 # Each with the two nights of 2026 in which its clocks change, in UTC; the last never changes them. Not Lord Howe, whose clock changes by half an
 # hour: there cronsim 2.7 skips from hour to hour and misses the first half of the next one.
