@@ -265,8 +265,9 @@ def test_a_higher_threshold_that_does_not_help_is_put_back(stack, play):
 
 
 def test_one_that_tests_too_early_waits_longer(stack, play):
+    stack.start(traffic_ms=40)
+    until(lambda: stack.events().get("success"))
     stack.provider.penalize()
-    stack.start(traffic_ms=40, threshold=50)
     until(lambda: stack.opened() >= 3)
     fixed = play()
     assert (fixed.code, fixed.outcome, fixed.causes()) == (0, "resolved", ["tests_too_early"]), fixed.output

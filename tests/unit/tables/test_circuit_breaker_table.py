@@ -285,7 +285,7 @@ def test_what_is_raised(number, to):
     assert step["targets"] == [
         {"service": "api", "breaker": "crm", "variable": "CRM_THRESHOLD", "from": number, "to": to}
     ]
-    assert step["undo"] == {"values": {"CRM_THRESHOLD": number}}
+    assert step["undo"] == {"numbers": {"CRM_THRESHOLD": number}}
 
 
 def test_every_replica_is_called_for_and_no_secret_is_shown():
