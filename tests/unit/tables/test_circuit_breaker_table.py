@@ -165,7 +165,7 @@ test_concluded = table(
         "their API is another one": Case(look(*OPEN, probe=probed(404)), problems=["wrong_answer"]),
         "they send us elsewhere": Case(look(*OPEN, probe=probed(error="redirect")), problems=["wrong_answer"]),
         # ------------------------------------------------------------------ they are well
-        "it stays open, though they are well": Case(look(*OPEN, status_page=page()), **RETRIED, says=["stays open", "operational"]),
+        "it stays open, though they are well": Case(look(*OPEN, status_page=page()), **RETRIED, says=["stays open though they are well", "operational"]),
         "it waits for a call to test them with": Case(look("half_open", "half_open"), **RETRIED),
         "it stays open, and nothing says how to call it": Case(
             look(*OPEN), problems=["stays_open"], why_not="circuit_breaker_dependencies.crm.connector does not say",

@@ -192,6 +192,13 @@ def test_of_a_prometheus_server_what_it_does_not_have_is_not_known(value):
         ({"statuspage": "crm"}, ["circuit_breaker_dependencies.crm has the unknown key statuspage; known are probe"]),
         ({"threshold": {"variable": "X"}}, ["circuit_breaker_dependencies.crm.threshold needs the key maximum"]),
         ({"reset": {"variable": "X", "maximum": 9, "step": 1}}, ["circuit_breaker_dependencies.crm.reset has the unknown key step"]),
+        (
+            {"reset": {"variable": "X", "maximum": "high", "unit": "min"}},
+            [
+                "circuit_breaker_dependencies.crm.reset.maximum has to be a number above 0, and not 'high'",
+                "circuit_breaker_dependencies.crm.reset.unit has to be ms or s, and not 'min'",
+            ],
+        ),
         ({"connector": {"method": "POST"}}, ["circuit_breaker_dependencies.crm.connector needs either url or command"]),
         ({"connector": {"url": "http://web", "command": ["sync"]}}, ["circuit_breaker_dependencies.crm.connector needs either"]),
     ],
