@@ -433,6 +433,7 @@ def misdescribed(circuit_breaker_dependencies: Mapping[str, Any]) -> list[str]:
         for key, (known, needed) in _PARTS.items():
             if isinstance(said, Mapping) and said.get(key) is not None:
                 lines += _wrong_keys(f"{place}.{key}", said[key], known, needed)
+                lines += _wrong_values(f"{place}.{key}", said[key])
         connector = said.get("connector") if isinstance(said, Mapping) else None
         if isinstance(connector, Mapping) and bool(connector.get("url")) == bool(connector.get("command")):
             lines.append(f"{place}.connector needs either url or command")
@@ -444,6 +445,26 @@ def _wrong_keys(place: str, said: Any, known: Sequence[str], needed: Sequence[st
         return [f"{place} has to be a dictionary with keys of {', '.join(known)}"]
     wrong = [f"{place} has the unknown key {key}; known are {', '.join(known)}" for key in said if key not in known]
     return wrong + [f"{place} needs the key {key}" for key in needed if not said.get(key)]
+
+
+def _wrong_values(place: str, said: Any) -> list[str]:
+    """Of a threshold or a reset time: what is not of its kind."""
+    given = said if isinstance(said, Mapping) else {}
+    lines = [
+        f"{place}.{key} has to be a number above 0, and not {given[key]!r}"
+        for key in ("maximum", "step", "factor")
+        if key in given and (isinstance(given[key], bool) or not _is_above_0(given[key]))
+    ]
+    if given.get("unit", "ms") not in ("ms", "s"):
+        lines.append(f"{place}.unit has to be ms or s, and not {given['unit']!r}")
+    return lines
+
+
+def _is_above_0(value: Any) -> bool:
+    try:
+        return 0 < float(value) < float("inf")
+    except (TypeError, ValueError):
+        return False
 
 
 def _probe_in_words(name: str, probe: Row | None) -> str:

@@ -17,6 +17,7 @@ from ansible_collections.oncall.runbooks.plugins.module_utils.observers.metrics 
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.readings.circuit_breaker import (
     api_breakers,
     metric_breakers,
+    misdescribed,
 )
 from ansible_collections.oncall.runbooks.tests.support.observing import answering, observed
 from lab.ports import free_port
@@ -98,6 +99,12 @@ def rows_of(events: dict[str, float], rose: dict[str, float]) -> dict[str, Any]:
         ({"open": 2, "halfOpen": 1}, {}, "open"),
         ({"open": 2, "halfOpen": 2, "close": 1}, {"halfOpen": 1}, "half_open"),
         ({"open": 2, "halfOpen": 2, "close": 1}, {}, "unknown"),
+        # What came last is long ago, and calls tell: they pass, are rejected, or nobody calls.
+        ({"open": 5, "close": 2}, {"success": 3}, "closed"),
+        ({"open": 5, "close": 2}, {"failure": 1, "timeout": 1}, "closed"),
+        ({"open": 5, "close": 2}, {"reject": 3, "fire": 3}, "open"),
+        ({"open": 5, "close": 2}, {"reject": 3, "success": 1}, "unknown"),
+        ({"open": 5, "close": 2}, {"fire": 0}, "unknown"),
     ],
 )  # fmt: skip
 def test_what_rose_last(events, rose, state):
@@ -116,6 +123,90 @@ def test_two_samples_tell_what_rose_last():
     rows = seen({"web": [opened_again, AFTER]}, asked)
     # The events of the last sample.
     assert states(rows)["flaps"] == "open or half_open"
+
+
+def test_what_rose_since_the_look_before_tells_too():
+    asked = on_each_endpoint({"events": EVENTS}, ["web"])
+    now = {"value": {"events@web": {"it,open": 7.0, "it,close": 2.0, "it,reject": 40.0}}}
+
+    def row(**before: float) -> dict[str, Any]:
+        earlier = {"events@web": {f"it,{event}": number for event, number in before.items()}}
+        (found,) = metric_breakers(now, asked, CODES, earlier=earlier, earlier_seconds=30.0)
+        return found
+
+    since = row(open=4.0, close=2.0, reject=10.0)
+    assert (since["state"], since["opened"], since["opened_lately"], since["lately_seconds"]) == (
+        "open",
+        7.0,
+        3.0,
+        30.0,
+    )
+    assert row(open=7.0, close=1.0, reject=40.0)["state"] == "closed"
+    # Counters that began anew tell how often it opened since, and not what came last.
+    anew = row(open=9.0, close=2.0, reject=10.0)
+    assert (anew["state"], anew["opened_lately"]) == ("unknown", 7.0)
+    # One that was not there tells nothing.
+    (new,) = metric_breakers(now, asked, CODES, earlier={"events@web": {"other,open": 1.0}}, earlier_seconds=30.0)
+    assert (new["state"], new["opened_lately"]) == ("unknown", None)
+
+
+def server(value: dict[str, Any], *asked: str, seconds: float = 300.0) -> list[dict[str, Any]]:
+    metrics = {"value": value, "metric": {"rose": {"available": True, "seconds": seconds}}}
+    return metric_breakers(
+        metrics, {key: {} for key in (*asked, "up")}, CODES, circuit_breaker_replica_label="instance"
+    )
+
+
+def test_of_a_prometheus_server_each_target_that_is_there_counts():
+    codes = {"crm,web-1": 0.0, "crm,web-2": 1.0, "a\\,b,web-1": 0.0, "crm,web-9": 1.0}
+    rows = server({"codes": codes, "up": {"web-1": 1.0, "web-2": 1.0, "database": 1.0}}, "codes")
+    assert [(row["name"], row["replica"], row["state"]) for row in rows] == [
+        ("crm", "web-1", "closed"), ("a,b", "web-1", "closed"), ("crm", "web-2", "open"),
+    ]  # fmt: skip
+
+
+def test_of_a_prometheus_server_the_range_tells_how_often_it_opened():
+    events = {"crm,open,web-1": 9.0, "crm,close,web-1": 9.0, "crm,open,web-2": 2.0, "crm,close,web-2": 2.0}
+    rose = {"crm,open,web-1": 3.9, "crm,open,web-2": 0.0}
+    rows = server({"events": events, "rose": rose, "up": {"web-1": 1.0, "web-2": 1.0}}, "events", "rose")
+    assert [(row["replica"], row["opened_lately"], row["lately_seconds"]) for row in rows] == [
+        ("web-1", 4, 300.0), ("web-2", 0, 300.0),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{"codes": {"crm,web-1": 0.0}}, {"up": {"web-1": 1.0}}, {"codes": {"crm,web-9": 0.0}, "up": {"web-1": 1.0}}],
+)
+def test_of_a_prometheus_server_what_it_does_not_have_is_not_known(value):
+    (row,) = server(value, "codes")
+    assert row["state"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({}, []),
+        ({"probe": "http://crm", "status_page": "crm", "service": "web"}, []),
+        ("http://crm", ["circuit_breaker_dependencies.crm has to be a dictionary with keys of probe"]),
+        ({"statuspage": "crm"}, ["circuit_breaker_dependencies.crm has the unknown key statuspage; known are probe"]),
+        ({"threshold": {"variable": "X"}}, ["circuit_breaker_dependencies.crm.threshold needs the key maximum"]),
+        ({"reset": {"variable": "X", "maximum": 9, "step": 1}}, ["circuit_breaker_dependencies.crm.reset has the unknown key step"]),
+        (
+            {"reset": {"variable": "X", "maximum": "high", "unit": "min"}},
+            [
+                "circuit_breaker_dependencies.crm.reset.maximum has to be a number above 0, and not 'high'",
+                "circuit_breaker_dependencies.crm.reset.unit has to be ms or s, and not 'min'",
+            ],
+        ),
+        ({"connector": {"method": "POST"}}, ["circuit_breaker_dependencies.crm.connector needs either url or command"]),
+        ({"connector": {"url": "http://web", "command": ["sync"]}}, ["circuit_breaker_dependencies.crm.connector needs either"]),
+    ],
+)  # fmt: skip
+def test_how_a_dependency_is_described(said, told):
+    found = misdescribed({"crm": said})
+    assert len(found) == len(told)
+    assert all(line.startswith(begin) for line, begin in zip(found, told, strict=True))
 
 
 def test_resilience4j():
