@@ -44,6 +44,8 @@ TAKEN_AWAY = {
         "rollback",
         "not_deployed",
     ): "all was started before the deployment, and the other fault has one that was started after it",
+    ("stalled_workflow", "events_dead"): "none of its events is on its way, and the other fault has some, or no queue",
+    ("stalled_workflow", "events_lost"): "there is no event for its records, and the other fault has some, or no queue",
     **dict.fromkeys(
         [
             ("stalled_workflow", cause)

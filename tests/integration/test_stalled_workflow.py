@@ -83,6 +83,48 @@ def test_a_restart_that_does_not_help_is_told(stack, play):
     assert [(one["remedy"], one["helped"]) for one in told.run["actions"]] == [("restart_workers", False)]
 
 
+def test_its_events_have_died(stack, play):
+    stack.execute("DROP TABLE rules")
+    stack.propose(12, age_seconds=HOUR)
+    until(lambda: stack.events().get("failed") == 12)
+    # Somebody has mended it, and nothing fails any more.
+    stack.execute("CREATE TABLE rules (name text)")
+    until(lambda: stack.execute("SELECT 1 WHERE (SELECT max(ended_at) FROM requested) < now() - interval '1 second'"))
+    fixed = play()
+    assert (fixed.code, fixed.outcome, fixed.causes()) == (0, "resolved", ["events_dead"]), fixed.output
+    (action,) = fixed.run["actions"]
+    assert (action["remedy"], action["targets"], action["helped"]) == ("replay", [{"queue": "events"}], True)
+    assert (action["details"]["done"], stack.pending(), stack.events()) == (12, 0, {"done": 12})
+
+
+def test_its_events_were_lost(stack, play):
+    ids = stack.propose(15, age_seconds=HOUR, with_event=False)
+    fixed = play()
+    assert (fixed.code, fixed.outcome, fixed.causes()) == (0, "resolved", ["events_lost"]), fixed.output
+    (action,) = fixed.run["actions"]
+    assert (action["remedy"], action["details"]["got_on"]) == ("request_again", {"proposals": 15})
+    assert (stack.pending(), stack.events()) == (0, {"done": 15})
+    # One first, and each once.
+    asked = [row[0] for row in stack.execute("SELECT proposal FROM requested ORDER BY id")]
+    assert sorted(asked) == sorted(ids)
+    began = stack.execute("SELECT began_at, created_at FROM requested ORDER BY id")
+    assert began[0][0] < began[1][1]
+
+
+def test_what_is_asked_for_and_does_not_come_is_asked_for_once(stack, play):
+    stack.propose(3, age_seconds=HOUR, with_event=False)
+    # It ends well and sends nothing.
+    workflows = {"proposals": stack.proposals(request=["touch", str(stack.supervisord.home / "asked-{ids}")])}
+    told = play(system_workflows=workflows, stalled_workflow_request_proof_seconds=1)
+    assert (told.code, told.outcome) == (2, "unresolved"), told.output
+    assert "did not end within 1 s" in told.run["summary"]
+    asked = [path.name for path in stack.supervisord.home.glob("asked-*")]
+    assert len(asked) == 1
+    play(system_workflows=workflows, stalled_workflow_request_proof_seconds=1)
+    # Another one, and not that one again.
+    assert len([*stack.supervisord.home.glob("asked-*")]) == 2 and stack.pending() == 3
+
+
 def test_exactly_the_record_that_was_named_is_approved(stack, play):
     stack.switch(2, "false")
     wanted, other = stack.propose(2, age_seconds=HOUR, workspace=2)

@@ -25,6 +25,7 @@ CREATE TABLE requested (id bigserial PRIMARY KEY, proposal text NOT NULL, status
   created_at timestamptz NOT NULL DEFAULT now(), began_at timestamptz, ended_at timestamptz);
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO oncall;
 GRANT UPDATE (status) ON proposals TO oncall;
+GRANT UPDATE ON requested TO oncall;
 """
 # One event at a time. Of a workspace that has it switched off, the proposal stays for a person.
 VALIDATOR = """
@@ -74,7 +75,14 @@ stdout_logfile={log}
 COUNTS = """SELECT count(*) FILTER (WHERE status = 'pending') AS ready, count(*) FILTER (WHERE status = 'running') AS running, 0 AS delayed,
 count(*) FILTER (WHERE status = 'failed') AS dead,
 count(*) FILTER (WHERE status = 'failed' AND ended_at > now() - make_interval(secs => :lately_seconds::float)) AS dead_lately,
+(SELECT count(*) FROM pg_stat_activity WHERE application_name = 'jobs') AS workers,
 extract(epoch FROM now() - min(created_at) FILTER (WHERE status = 'pending')) AS oldest_ready_age_seconds FROM requested"""
+DEAD = """SELECT id, proposal AS payload, 'requested' AS name, error, created_at AS at, ended_at AS dead_at FROM requested
+WHERE status = 'failed' ORDER BY id LIMIT :most::int"""
+WHEREABOUTS = """SELECT id, CASE status WHEN 'failed' THEN 'dead' WHEN 'pending' THEN 'waiting' ELSE status END AS place, ended_at AS dead_at, error
+FROM requested WHERE id::text IN (SELECT jsonb_array_elements_text(:jobs::jsonb))"""
+REPLAY = """UPDATE requested SET status = 'pending', ended_at = NULL, error = NULL
+WHERE status = 'failed' AND id::text IN (SELECT jsonb_array_elements_text(:jobs::jsonb)) RETURNING id"""
 
 
 class Workflow:
@@ -186,7 +194,10 @@ class Workflow:
 
     def queue(self) -> dict[str, Any]:
         """What an inventory says of the events."""
-        return {"engine": "table", "workers": ["jobs"], "limit_seconds": 60, "statements": {"counts": COUNTS}}
+        statements = {"counts": COUNTS, "dead": DEAD, "whereabouts": WHEREABOUTS}
+        return {
+            "engine": "table", "workers": ["jobs"], "limit_seconds": 60, "statements": statements, "actions": {"replay": REPLAY},
+        }  # fmt: skip
 
     def inventory(self) -> dict[str, Any]:
         """The variables of a host that has all of it."""

@@ -247,6 +247,9 @@ def lost(still: Sequence[Row], idle: Sequence[Row]) -> list[dict[str, Any]]:
         events = row["events"]
         if events is None or events.get("dead") != 0 or events.get("delayed") or events.get("ready") is None:
             continue
+        # Somebody has taken one, and waits.
+        if row["lock_waits"]:
+            continue
         at_work = row not in idle or (events.get("workers") or 0) > 0
         since = _events_since_seconds(events)
         records = [one for one in row["records"] if since is not None and one["age_seconds"] > since + _CLOCKS_SECONDS]
@@ -373,8 +376,8 @@ def approval(
     stalled_workflow_approved_by: str,
     approve_workflow: str,
 ) -> dict[str, Any]:
-    """What was asked to be approved: ``refusal`` (why it is not, or ""), ``targets``, ``undo`` (or None) and ``done``."""
-    nothing: dict[str, Any] = {"refusal": "", "targets": [], "undo": None, "done": ""}
+    """What was asked to be approved: ``refusal`` (why it is not, or ""), ``targets``, and ``done`` (that it is, or "")."""
+    nothing: dict[str, Any] = {"refusal": "", "targets": [], "done": ""}
     asked = {
         "stalled_workflow_approve_id": stalled_workflow_approve_id.strip(),
         "stalled_workflow_approve_reason": stalled_workflow_approve_reason.strip(),
@@ -424,5 +427,4 @@ def approval(
             **nothing,
             "refusal": f"{what} is not approved: its {dashed[0]} begins with -, which no command can be given",
         }
-    can_undo = not way.get("command") or way.get("undo")
-    return {**nothing, "targets": [target], "undo": {"to": found["state"]} if can_undo else None}
+    return {**nothing, "targets": [target]}

@@ -362,22 +362,6 @@ def test_what_needs_nobody_is_told():
     assert [one["cause"] for one in result["findings"] if one.get("summary")] == ["draining"]
 
 
-def test_an_update_is_taken_back_and_a_command_only_where_the_inventory_says_how():
-    looked = look(seen(record=PENDING))
-    way = {"to": "validated", "from": ["pending"], "command": ["app", "approve", "{id}"]}
-    undone = {
-        kind: diagnose("stalled_workflow", looked, **{**SYSTEM, **APPROVED, **said(approve=approve)})["plan"]["steps"][
-            0
-        ]["undo"]
-        for kind, approve in {
-            "update": PROPOSALS["approve"],
-            "command": way,
-            "both": {**way, "undo": ["app", "back", "{id}"]},
-        }.items()
-    }
-    assert undone == {"update": {"to": "pending"}, "command": None, "both": {"to": "pending"}}
-
-
 # The rows that every runbook has; tests/contract sees that they conclude this.
 HEALTHY_ROW = "test_concluded[few wait]"
 WRONG_CAUSE_ROW = "test_concluded[a session waits for a lock on the table]"

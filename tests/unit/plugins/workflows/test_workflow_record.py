@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.workflows.act import LeftAlone, move
+from ansible_collections.oncall.runbooks.tests.support.modules import run_module
 from ansible_collections.oncall.runbooks.tests.support.postgres_servers import Server
 from ansible_collections.oncall.runbooks.tests.support.postgres_servers import server as postgres
 
@@ -95,3 +96,21 @@ def test_it_is_taken_back_only_while_it_is_ours(server):
     with pytest.raises(LeftAlone, match="somebody has changed proposal 2 since"):
         moved(server, "2", "validated", "pending", version=done["version"])
     assert states(server)["2"] == "validated"
+
+
+def test_the_module(server, tmp_path):
+    who = {"approved_by": "lead@example.com", "reason": "the release waits for it"}
+    params = {
+        "name": "proposal", "workflow": WORKFLOW, "database": server.reach(), "id": "1", "from_state": "pending", "to_state": "validated", **who,
+    }  # fmt: skip
+    code, checked = run_module("workflow_record", tmp_path, check=True, **params)
+    assert (code, checked["changed"], states(server)["1"]) == (0, True, "pending"), checked
+    code, told = run_module("workflow_record", tmp_path, **params)
+    assert (code, told["changed"], states(server)["1"]) == (0, True, "validated"), told
+    assert who.items() <= told.items()
+    code, told = run_module("workflow_record", tmp_path, **params)
+    assert (code, told["changed"]) == (0, False), told
+    code, failed = run_module("workflow_record", tmp_path, **{**params, "to_state": "rejected"})
+    assert (code, "proposal 1 is in the state validated by now, and not in pending" in failed["msg"]) == (1, True), (
+        failed
+    )
