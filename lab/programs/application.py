@@ -37,6 +37,9 @@ PROVIDER_DURATION = Histogram("app_provider_request_duration_seconds", "Time a p
 PROVIDER_ERRORS = Counter("app_provider_errors_total", "Requests a provider did not answer well", ["host"])
 PROVIDER_UP = Gauge("app_provider_up", "Whether the last request to a provider succeeded", ["host"])
 BUILD = Info("app_build", "What runs")
+PAYMENT_EVENT = Gauge(
+    "app_payment_event_timestamp_seconds", "When the last event of the payment provider was processed"
+)
 
 
 def database_parameters(application: str) -> dict[str, Any]:
@@ -73,6 +76,7 @@ class Api:
         off = os.environ.get("METRICS_OFF_FILE")
         self.metrics_off = Path(off) if off else None
         self.migrations_current = False
+        self.payment_secrets = [one for one in os.environ.get("PAYMENT_SECRETS", "").split(",") if one]
         self.leaked: list[psycopg.Connection[Any]] = []
 
     def rows(self, statement: str, *values: Any) -> list[dict[str, Any]]:
