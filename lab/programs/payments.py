@@ -106,7 +106,7 @@ class Payments:
     # ------------------------------------------------------------------ events
     def add(self, kind: str, paid: Mapping[str, Any], ago_seconds: float = 0, livemode: bool = True) -> str:
         """Something happened: an event, which will be sent to every endpoint that wants it. Its id."""
-        event = {
+        event: dict[str, Any] = {
             "id": f"evt_{uuid.uuid4().hex[:24]}", "object": "event", "api_version": "2024-06-20",
             "created": int(time.time() - ago_seconds), "type": kind, "livemode": livemode,
             "request": {"id": None, "idempotency_key": None}, "data": {"object": dict(paid)},

@@ -149,8 +149,9 @@ class PaymentStack:
 
     def look(self, webhook: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
         """What the observer tells."""
-        defaults: dict[str, Any] = {name: option.get("default") for name, option in SPEC.items()}
-        options = SPEC["webhook"]["options"]
+        spec: dict[str, Any] = SPEC
+        defaults: dict[str, Any] = {name: option.get("default") for name, option in spec.items()}
+        options = spec["webhook"]["options"]
         given = {name: option.get("default") for name, option in options.items()} | (webhook or self.webhook())
         return observe({**defaults, "webhook": given, "database": self.postgres.reach("app"), **more})
 
