@@ -220,4 +220,5 @@ def _variables(project: Project) -> dict[str, object]:
         "provider_url": f"http://127.0.0.1:{project.port('provider')}",
         "system_redis": {"host": "127.0.0.1", "port": ports["redis"], "service": "redis"},
         "system_database": inventory.of_database(layout, "db"),
+        "system_payment_webhook": inventory.of_payments(layout),
     }

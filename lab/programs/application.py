@@ -39,6 +39,9 @@ PROVIDER_ERRORS = Counter("app_provider_errors_total", "Requests a provider did 
 PROVIDER_UP = Gauge("app_provider_up", "Whether the last request to a provider succeeded", ["host"])
 CIRCUIT_BREAKER = Gauge("app_circuit_breaker", "Of calls to a provider: 0 closed, 1 open, 2 half open", ["name"])
 BUILD = Info("app_build", "What runs")
+PAYMENT_EVENT = Gauge(
+    "app_payment_event_timestamp_seconds", "When the last event of the payment provider was processed"
+)
 
 
 def database_parameters(application: str) -> dict[str, Any]:
@@ -78,6 +81,7 @@ class Api:
         off = os.environ.get("METRICS_OFF_FILE")
         self.metrics_off = Path(off) if off else None
         self.migrations_current = False
+        self.payment_secrets = [one for one in os.environ.get("PAYMENT_SECRETS", "").split(",") if one]
         self.leaked: list[psycopg.Connection[Any]] = []
 
     def rows(self, statement: str, *values: Any) -> list[dict[str, Any]]:

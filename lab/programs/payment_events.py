@@ -16,11 +16,6 @@ import psycopg
 
 TOLERANCE_SECONDS = 300
 WANTED = ("payment_intent.succeeded",)
-SCHEMA = """\
-CREATE TABLE payment_events (id text PRIMARY KEY, type text NOT NULL, processed_at timestamptz NOT NULL DEFAULT now());
-
-CREATE TABLE payments (payment_id text PRIMARY KEY, amount bigint NOT NULL, currency text NOT NULL);
-"""
 
 
 class BadSignature(Exception):

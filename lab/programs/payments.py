@@ -47,6 +47,7 @@ class Endpoint:
 
     url: str
     secrets: list[str]
+    send_to: str = ""
     enabled_events: list[str] = field(default_factory=lambda: ["*"])
     status: str = "enabled"
     livemode: bool = True
@@ -89,10 +90,23 @@ class Payments:
         self._asked: deque[float] = deque()
         self._lock = threading.RLock()
 
+    def open_account(self, url: str, send_to: str, secrets: list[str], key: str) -> None:
+        """One endpoint, and one key that may read."""
+        self.endpoints = [Endpoint(url, secrets, send_to)]
+        self.keys = {key: {READ_EVENTS, READ_ENDPOINTS}}
+        # Whoever was not there is asked again soon.
+        self.retry_seconds = (1,) * 600
+
+    def forget(self) -> None:
+        """No event was ever there."""
+        with self._lock:
+            self._events.clear()
+            self._deliveries.clear()
+
     # ------------------------------------------------------------------ events
     def add(self, kind: str, paid: Mapping[str, Any], ago_seconds: float = 0, livemode: bool = True) -> str:
         """Something happened: an event, which will be sent to every endpoint that wants it. Its id."""
-        event = {
+        event: dict[str, Any] = {
             "id": f"evt_{uuid.uuid4().hex[:24]}", "object": "event", "api_version": "2024-06-20",
             "created": int(time.time() - ago_seconds), "type": kind, "livemode": livemode,
             "request": {"id": None, "idempotency_key": None}, "data": {"object": dict(paid)},
@@ -115,6 +129,11 @@ class Payments:
         with self._lock:
             for (event_id, _endpoint), delivery in self._deliveries.items():
                 delivery.is_given_up |= event_id in event_ids and not delivery.is_done
+
+    def given_up(self) -> list[str]:
+        """The events whose deliveries were given up."""
+        with self._lock:
+            return [event_id for (event_id, _endpoint), one in self._deliveries.items() if one.is_given_up]
 
     def deliver_due(self) -> None:
         """Send what is due, once each."""
@@ -142,7 +161,9 @@ class Payments:
             "Stripe-Signature": signature(endpoint.secrets, body),
         }
         try:
-            with urlopen(Request(endpoint.url, body, headers), timeout=self.answer_seconds) as answer:
+            with urlopen(
+                Request(endpoint.send_to or endpoint.url, body, headers), timeout=self.answer_seconds
+            ) as answer:
                 delivery.is_done = 200 <= answer.status < 300
         except (HTTPError, URLError, OSError):
             pass

@@ -17,9 +17,10 @@ from ansible_collections.oncall.runbooks.plugins.module_utils.observers.webhook 
 from ansible_collections.oncall.runbooks.plugins.module_utils.webhooks.look import observe
 from ansible_collections.oncall.runbooks.tests.support.http_servers import Handler, HttpServer
 from ansible_collections.oncall.runbooks.tests.support.postgres_servers import Server
+from lab.database import PAYMENTS
 from lab.programs import payments as shapes
 from lab.programs import provider as program
-from lab.programs.payment_events import SCHEMA, WANTED, BadSignature, take, verified
+from lab.programs.payment_events import WANTED, BadSignature, take, verified
 from lab.programs.web import Server as WebServer
 
 READ_KEY, WRITE_KEY = "rk_test_readonly0123", "rk_test_writing01234"
@@ -148,8 +149,9 @@ class PaymentStack:
 
     def look(self, webhook: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
         """What the observer tells."""
-        defaults: dict[str, Any] = {name: option.get("default") for name, option in SPEC.items()}
-        options = SPEC["webhook"]["options"]
+        spec: dict[str, Any] = SPEC
+        defaults: dict[str, Any] = {name: option.get("default") for name, option in spec.items()}
+        options = spec["webhook"]["options"]
         given = {name: option.get("default") for name, option in options.items()} | (webhook or self.webhook())
         return observe({**defaults, "webhook": given, "database": self.postgres.reach("app"), **more})
 
@@ -176,7 +178,7 @@ class PaymentStack:
 def payment_stack(postgres: Server) -> Iterator[PaymentStack]:
     """A stack whose tables are empty."""
     postgres.execute("DROP TABLE IF EXISTS payment_events, payments")
-    postgres.execute(SCHEMA, user="app")
+    postgres.execute(PAYMENTS, user="app")
     stack = PaymentStack(postgres)
     try:
         yield stack

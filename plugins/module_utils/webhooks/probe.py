@@ -10,9 +10,8 @@ import time
 import uuid
 
 from ..deadline import DeadlineExceeded
-from ..net.bounded_http import FetchError, fetch, public_url
-from ..text.masking import masked
-from ..text.one_line import without_secrets
+from ..net.bounded_http import FetchError, fetch
+from .hidden import shown, shown_url
 from .provider import clock_offset_seconds
 from .signature import HEADER, header
 
@@ -47,15 +46,13 @@ def send(webhook, body, secret, at_seconds, timeout_seconds):
         # A redirect is no delivery for the provider either.
         status, answered, content = fetch(url, timeout_seconds, _MAX_BYTES, headers=headers, body=body, redirects=False)
     except FetchError as error:
-        reason = masked(without_secrets(str(error), *webhook["secrets"]))
+        reason = shown(webhook, str(error))
         found.update(error=error.kind, connected=error.connected, reason=reason)
     else:
-        excerpt = masked(
-            without_secrets(content[:2000].decode("utf-8", "replace"), *webhook["secrets"]), _EXCERPT_CHARACTERS
-        )
+        excerpt = shown(webhook, content[:2000].decode("utf-8", "replace"), _EXCERPT_CHARACTERS)
         found.update(
             status=status,
-            reason=f"POST {public_url(url)} answers {status}" + (f": {excerpt}" if excerpt else ""),
+            reason=f"POST {shown_url(webhook, url)} answers {status}" + (f": {excerpt}" if excerpt else ""),
             clock_offset_seconds=clock_offset_seconds(answered.get("date", ""), began, time.time()),
         )
     return dict(found, seconds=round(time.monotonic() - counted, 3))
@@ -104,7 +101,7 @@ def told(webhook, last, forged, tomorrow, provider_offset_seconds):
     return {
         # Refused, reset or silent is an answer; what never got there may be trouble of this side.
         "available": last["status"] is not None or last["connected"] or last["error"] == "refused",
-        "url": public_url(webhook["url"]),
+        "url": shown_url(webhook, webhook["url"]),
         "status": last["status"],
         "error": last["error"],
         "connected": last["connected"],

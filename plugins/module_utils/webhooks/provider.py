@@ -9,10 +9,9 @@ import json
 import time
 
 from ..deadline import DeadlineExceeded
-from ..net.bounded_http import FetchError, fetch, public_url, retry_after_seconds
-from ..text.masking import masked
-from ..text.one_line import without_secrets
+from ..net.bounded_http import FetchError, fetch, retry_after_seconds
 from .events import is_event_id
+from .hidden import shown, shown_url
 
 # A hundred events with what they are about have some 500 KB.
 _MAX_BYTES = 8 * 1024 * 1024
@@ -51,7 +50,7 @@ class Provider:
     def __init__(self, webhook, deadline):
         self._url = webhook["provider_url"].rstrip("/")
         self._key, self._write_key = webhook["api_key"], webhook.get("write_key")
-        self._secrets = [text for text in (self._key, self._write_key) if text]
+        self._webhook = webhook
         self._deadline = deadline
         self.clock_offset_seconds = None
         self.waited_seconds = 0.0
@@ -118,7 +117,7 @@ class Provider:
             try:
                 status, headers, content = self._fetched(path, query, body, key or self._key)
             except FetchError as error:
-                raise ProviderError(error.kind, masked(without_secrets(str(error), *self._secrets))) from None
+                raise ProviderError(error.kind, shown(self._webhook, str(error))) from None
             if status != 429:
                 return self._document(path, status, content)
             wanted = retry_after_seconds(headers)
@@ -164,9 +163,7 @@ class Provider:
             raise self._error(path, "not_allowed", f"answers 403: the key may not read it; it needs {NEEDED}")
         if status != 200:
             kind = "server_error" if status >= 500 else "not_found" if status == 404 else "bad_status"
-            excerpt = masked(
-                without_secrets(content[:2000].decode("utf-8", "replace"), *self._secrets), _EXCERPT_CHARACTERS
-            )
+            excerpt = shown(self._webhook, content[:2000].decode("utf-8", "replace"), _EXCERPT_CHARACTERS)
             raise self._error(path, kind, f"answers {status}, expected was 200" + (f": {excerpt}" if excerpt else ""))
         try:
             return json.loads(content)
@@ -174,7 +171,7 @@ class Provider:
             raise self._error(path, "protocol", "answers 200 with what is no JSON; is it a login page?") from None
 
     def _error(self, path, kind, message):
-        return ProviderError(kind, f"{public_url(self._url + path)} {message}")
+        return ProviderError(kind, f"{shown_url(self._webhook, self._url + path)} {message}")
 
 
 def _endpoint(given):

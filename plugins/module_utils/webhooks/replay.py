@@ -10,11 +10,11 @@ import json
 import time
 
 from ..deadline import Deadline
-from ..net.bounded_http import public_url
 from ..replay.journal import Journals
 from ..replay.run import Run
 from .database import Statements
 from .events import event_of
+from .hidden import shown_url
 from .inventory import checked
 from .probe import probe, send
 from .provider import Provider, ProviderError
@@ -131,10 +131,10 @@ class Handler:
         self._until_seconds = 0.0
         self.came, self.not_kept = set(), set()
         self.trouble = ""
-        self.where = public_url(webhook["url"])
+        self.where = shown_url(webhook, webhook["url"])
         self.identity = {
             "where": self.where,
-            "provider": public_url(webhook["provider_url"]),
+            "provider": shown_url(webhook, webhook["provider_url"]),
             "livemode": webhook["livemode"],
         }
         if not self._statements(1.0).has("processed"):
