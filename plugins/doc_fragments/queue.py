@@ -9,16 +9,16 @@ from ..doc_fragments.postgres import DATABASE
 from ..doc_fragments.redis import SERVER
 
 
-def _of_queues(options: str, name: str, store: str) -> str:
-    """How a store is reached where a queue says nothing of its own."""
+def of_several(options: str, name: str, store: str, things: str = "queues") -> str:
+    """How a store is reached where one of several says nothing of its own."""
     _name, _description, rest = options.lstrip("\n").split("\n", 2)
     return (
-        f"  {store}:\n    description: How to reach {name} for queues that do not have a C({store}) of their own, usually the "
+        f"  {store}:\n    description: How to reach {name} for {things} that do not have a C({store}) of their own, usually the "
         f"inventory's C(system_{store}).\n" + rest.replace("    required: true\n", "", 1)
     )
 
 
-STORES = _of_queues(SERVER, "Redis", "redis") + _of_queues(DATABASE, "the database", "database")
+STORES = of_several(SERVER, "Redis", "redis") + of_several(DATABASE, "the database", "database")
 OPTIONS = (
     r"""
   queues:

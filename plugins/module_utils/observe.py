@@ -22,6 +22,7 @@ from .observers import (
     redis,
     service,
     status_page,
+    sync_state,
 )
 
 # Written out, so that the module's zip holds them. They are thin: what they look with is loaded only where it is asked for,
@@ -42,6 +43,7 @@ OBSERVERS = {
     "queue": queue,
     "api": api,
     "status_page": status_page,
+    "sync_state": sync_state,
 }
 
 SPEC = {name: {"type": "dict", "options": observer.SPEC} for name, observer in OBSERVERS.items()}

@@ -91,6 +91,10 @@ status_page:
   description: What M(oncall.runbooks.status_page_info) returns.
   type: dict
   returned: when asked for
+sync_state:
+  description: What M(oncall.runbooks.sync_state_info) returns.
+  type: dict
+  returned: when asked for
 """
 
 from ..module_utils import observe

@@ -149,7 +149,8 @@ def fetched(requests, seconds):
 
     Returns:
         For each in order a dictionary ``available``, ``status`` and ``milliseconds``, and either ``document`` (packed, see
-        :func:`unpacked`) or ``error`` and ``reason``; with ``retry_after_seconds`` where the server says so.
+        :func:`unpacked`) or ``error`` and ``reason``; with ``retry_after_seconds``
+        and, where it was read, ``server_time_seconds`` (its own clock, since 1970) where the server says so.
     """
     deadline = Deadline(seconds)
     answers = all_within(
@@ -183,6 +184,9 @@ def _fetched(request, secrets, deadline):
     else:
         packed = base64.b64encode(zlib.compress(body, 1)).decode("ascii")
         found = {"available": True, "status": status, "milliseconds": _milliseconds(began), "document": packed}
+        at = _moment(headers.get("date", ""))
+        if at is not None:
+            found["server_time_seconds"] = at
     wait = _retry_after(headers.get("retry-after", ""))
     return found if wait is None else dict(found, retry_after_seconds=wait)
 
@@ -222,12 +226,18 @@ def _trouble(request, status, headers, body, secrets):
 
 def _retry_after(text):
     """The seconds that a server asks to wait, or None."""
-    from email.utils import parsedate_to_datetime
-
     if re.fullmatch(r"\s*[0-9]{1,9}\s*", text):
         return float(text)
+    at = _moment(text)
+    return None if at is None else max(0.0, round(at - time.time(), 1))
+
+
+def _moment(text):
+    """The seconds since 1970 of a time in a header, or None."""
+    from email.utils import parsedate_to_datetime
+
     try:
-        return max(0.0, round(parsedate_to_datetime(text).timestamp() - time.time(), 1))
+        return parsedate_to_datetime(text).timestamp()
     except (IndexError, OverflowError, TypeError, ValueError):
         return None
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import time
 
-from ..deadline import Deadline, DeadlineExceeded, all_within
-from ..text.masking import masked
+from ..deadline import Deadline, all_within
+from ..told import failed, told
 from .answer import settled
 from .engines import engine
 from .spec import described
@@ -47,7 +47,7 @@ def observe(params):
         for name in members:
             # What was told before the time was up stays.
             if name not in found:
-                found[name] = _failed(outcome)
+                found[name] = failed(outcome)
     return _summary({name: dict(found[name], engine=queues[name]["engine"]) for name in queues})
 
 
@@ -62,13 +62,13 @@ def _observe(store, queues, params, found):
             share_seconds = max(0.05, (end - time.monotonic()) / (len(queues) - number))
             module = engine(queue["engine"])
             bounds = dict(params, limit_seconds=queue["limit_seconds"], share_seconds=share_seconds)
-            found[name] = _told(module.look, opened, queue, bounds)
+            found[name] = told(module.look, opened, queue, bounds)
             if params["window_seconds"] and hasattr(module, "count") and found[name]["available"]:
-                counted[name] = _told(module.count, opened, queue)
+                counted[name] = told(module.count, opened, queue)
         if counted:
             time.sleep(params["window_seconds"])
         for name, before in counted.items():
-            after = _told(engine(queues[name]["engine"]).count, opened, queues[name])
+            after = told(engine(queues[name]["engine"]).count, opened, queues[name])
             found[name] = _compared(queues[name], found[name], before, after)
 
 
@@ -84,22 +84,6 @@ def _opened(store, reach, deadline):
     from .url import Url
 
     return Url(reach, deadline)
-
-
-def _told(function, *arguments):
-    """What a function tells, or why it cannot."""
-    try:
-        return function(*arguments)
-    except Exception as error:
-        return _failed(error)
-
-
-def _failed(error):
-    kind = "timeout" if isinstance(error, DeadlineExceeded) else getattr(error, "kind", None)
-    if kind is not None:
-        return {"available": False, "reason": str(error), "error": kind}
-    text = masked(f"{type(error).__name__}: {error}")
-    return {"available": False, "reason": f"it could not be read: {text}; please report this", "error": "other"}
 
 
 def _compared(queue, found, before, after):
