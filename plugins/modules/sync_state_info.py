@@ -51,7 +51,7 @@ EXAMPLES = r"""
 RETURN = r"""
 available: {description: Whether at least one source could be read., returned: always, type: bool}
 reason: {description: "Why none could, in one line.", returned: when available is false, type: str}
-complete: {description: "Whether all was seen, of every source, that it can tell.", returned: always, type: bool}
+complete: {description: "Whether all was seen, of every source, that it can tell, and what is beside it.", returned: always, type: bool}
 unknown: {description: Names of the sources that could not be read., returned: always, type: list, elements: str}
 limits:
   description: "What was not read and why, besides RV(reason), each with the name of its source."
@@ -71,8 +71,8 @@ sources:
         What kept it from being read, as M(oncall.runbooks.api_info) or M(oncall.runbooks.postgres_activity_info) tell it, or C(no_column).
       type: str
       returned: when available is false
-    complete: {description: Whether all was read that it can tell., type: bool}
-    limits: {description: "What was not read, and why.", type: list, elements: str}
+    complete: {description: Whether all was read that it can tell of its connectors., type: bool}
+    limits: {description: "What of that was not read, and why.", type: list, elements: str}
     clock_ahead_seconds:
       description: By how much the clock of the source is ahead of that of the host, below 0 where it is behind. Null where it does not tell.
       type: float
@@ -89,9 +89,11 @@ sources:
       type: dict
       returned: where there is a log
     dead_letters:
-      description: How many there are (C(total)), and what is wrong with them (C(errors), each with C(text), C(count) and C(names)).
+      description: >-
+        How many there are (C(total)), and what is wrong with them (C(errors), each with C(text), C(count) and C(names)). C(available) is
+        false where they could not be read.
       type: dict
-      returned: where they could be read
+      returned: where the inventory says where they are
     connectors:
       description: Each connector. What is not known of it is absent.
       type: list

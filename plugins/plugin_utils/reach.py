@@ -12,9 +12,9 @@ from .judge import CannotTell
 
 # How the machine is reached; some inventories have the older names.
 CONNECTION = ("ansible_connection", "ansible_host", "ansible_ssh_host", "ansible_port", "ansible_ssh_port")
-SYSTEM = ("system_database", "system_redis", "system_deployment", "system_queues")
+SYSTEM = ("system_database", "system_redis", "system_deployment", "system_queues", "system_connectors")
 # A password that was renewed leads to the same place, and is rendered for nobody who does not need it.
-SECRETS = frozenset({"password", "signing_key"})
+SECRETS = frozenset({"password", "signing_key", "auth", "headers"})
 
 
 def reach(variables: Mapping[str, Any], template: Callable[[Any], Any]) -> dict[str, Any]:

@@ -84,6 +84,13 @@ def finish(params: Mapping[str, Any], fetched: Mapping[str, Any]) -> dict[str, A
     return found if found["available"] else {**found, "reason": limits[0], "limits": limits[1:]}
 
 
+def _limits_of(source: Mapping[str, Any]) -> list[str]:
+    beside = {"dead letters": source.get("dead_letters", {}), "log": source.get("log", {})}
+    beside.update((f"test {name}", one) for name, one in source.get("tests", {}).items())
+    lost = [f"{what}: {one['reason']}" for what, one in beside.items() if one.get("available") is False]
+    return [*filter(None, [source.get("reason")]), *source["limits"], *lost]
+
+
 def _finished(entry: Mapping[str, Any], fetched: Mapping[str, Any], table: Any) -> dict[str, Any]:
     """One source, with what its API says where it is one."""
     found = {"connectors": [], "clock_ahead_seconds": None, "complete": False, "limits": [], **fetched}
@@ -119,15 +126,10 @@ def _with_dead_letters(entry: Mapping[str, Any], found: dict[str, Any]) -> dict[
             problem = str(error)
     if problem:
         # What is not there is not known, and no connector has none.
-        return {**found, "complete": False, "limits": [*found["limits"], f"dead letters are not known: {problem}"]}
+        return {**found, "dead_letters": {"available": False, "reason": problem}}
     counts = Counter(str(row.get("connector")) for row in answer["things"])
     pairs = [(row.get("error"), row.get("connector")) for row in answer["things"]]
     for connector in found["connectors"]:
         connector.setdefault("dead_letters", counts[connector["name"]])
-    limits = [*found["limits"], *(f"dead letters: {one}" for one in answer["limits"])]
-    return {
-        **found,
-        "dead_letters": {"total": answer["total"], "errors": errors(pairs, _MOST_ERRORS)},
-        "complete": found["complete"] and answer["complete"],
-        "limits": limits,
-    }
+    letters = {"available": True, "total": answer["total"], "errors": errors(pairs, _MOST_ERRORS)}
+    return {**found, "dead_letters": letters}

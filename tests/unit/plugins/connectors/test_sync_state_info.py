@@ -265,6 +265,7 @@ def test_dead_letters(server, table):
         found = look(server, app={**TABLE, "dead_letters": {"url": running.url + "/v1/connectors/errors", **dead}})
     assert {one["name"]: one["dead_letters"] for one in found["sources"]["app"]["connectors"]} == {"crm": 7, "erp": 0}
     assert found["sources"]["app"]["dead_letters"] == {
+        "available": True,
         "total": 7,
         "errors": [{"text": "row <n> has no address <address>", "count": 7, "names": ["crm"]}],
     }
