@@ -33,6 +33,7 @@ THRESHOLDS: dict[str, tuple[str, ...]] = {
     "HighMemoryUsage": ("resource_usage_memory_ratio",),
     "DeploymentFailed": ("rollback_recent_seconds",),
     "WorkerQueueBackup": ("worker_queue_depth",),
+    "ConnectorSyncLag": ("sync_lag_limit_seconds", "sync_lag_limit_bytes"),
     **dict.fromkeys(("ApiDown", "HealthCheckFailing", "PortConflict", "OomKill", "DbPoolExhausted"), ()),
     **dict.fromkeys(("CacheDisabled", "RedisDown", "DatabaseConnectionFailure", "DatabaseDown"), ()),
     **dict.fromkeys(("DiskFull", "DiskWriteFailures"), ()),

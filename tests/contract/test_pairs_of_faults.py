@@ -30,6 +30,12 @@ TAKEN_AWAY = {
         "rollback",
         "not_deployed",
     ): "all was started before the deployment, and the other fault has one that was started after it",
+    (
+        "sync_lag",
+        "interrupted",
+    ): "a way that is shut now, a provider that is down or a dead scheduler is why it did not come to its end",
+    ("sync_lag", "scheduler_dead"): "its service says why it starts nothing",
+    ("sync_lag", "scheduler_crashes"): "a row of the other has an inventory that names no service",
 }
 # What is in nobody's way until the other fault comes.
 MADE_BY_BOTH = {("disk_full", "container_logs"): "logs are in the way where the filesystem is full"}

@@ -161,11 +161,24 @@ def worker_queue(observed: dict[str, Any]) -> bool:
     )
 
 
+def sync_lag(observed: dict[str, Any]) -> bool:
+    sources = available(observed, "sync_state")["sources"].values()
+    connectors = [one for source in sources for one in source["connectors"]]
+    return (
+        len(connectors) > 0
+        and all(source["available"] is True and source["complete"] is True for source in sources)
+        and all(
+            0 <= one["lag_seconds"] <= 3600 and one.get("state", "ok") in ("ok", "running", "retrying", "paused")
+            for one in connectors
+        )
+    )
+
+
 NO_SIGNAL = {
     function.__name__: function
     for function in (
         *(api_down, cache, certificate_expiry, crash_loop, db_down, db_pool, disk_full, error_rate, latency),
-        *(port_conflict, resource_usage, rollback, worker_queue),
+        *(port_conflict, resource_usage, rollback, sync_lag, worker_queue),
     )
 }
 

@@ -157,7 +157,7 @@ class Foreign:
             "CREATE EXTENSION pg_stat_statements",
             "CREATE TABLE accounts (id int PRIMARY KEY, balance bigint NOT NULL)",
             "INSERT INTO accounts SELECT n, 100 FROM generate_series(0, 99) n",
-            "CREATE TABLE outbox (id bigserial PRIMARY KEY, what text)",
+            "CREATE TABLE outbox (id bigserial PRIMARY KEY, what text, put_at timestamptz DEFAULT now())",
             "ALTER TABLE accounts OWNER TO ledger",
             "ALTER TABLE outbox OWNER TO ledger",
             "GRANT ALL ON accounts, outbox TO postman",
@@ -359,6 +359,14 @@ class Foreign:
             "system_queues": {
                 "outbox": {
                     "engine": "table", "workers": ["postman"], "statements": {"counts": "SELECT count(*) AS ready FROM outbox"},
+                },
+            },
+            # Up to the oldest one that waits, all is sent.
+            "system_connectors": {
+                "outbox": {
+                    "source": "table", "scheduler": "postman",
+                    "statement": "SELECT 'outbox' AS feed, coalesce(min(put_at), now()) AS until, count(*) AS pending FROM outbox",
+                    "columns": {"name": "feed", "watermark": "until"},
                 },
             },
             "system_deployment": {

@@ -71,12 +71,10 @@ def finish(params: Mapping[str, Any], fetched: Mapping[str, Any]) -> dict[str, A
         entry = described(name, params["connectors"][name], params)
         sources[name] = _with_dead_letters(entry, _finished(entry, one, table))
     unknown = [name for name, one in sources.items() if not one["available"]]
-    limits = [
-        f"{name}: {text}" for name, one in sources.items() for text in (one.get("reason"), *one["limits"]) if text
-    ]
+    limits = [f"{name}: {text}" for name, one in sources.items() for text in _limits_of(one)]
     found = {
         "available": len(unknown) < len(sources),
-        "complete": all(one["complete"] for one in sources.values()),
+        "complete": not limits,
         "sources": sources,
         "unknown": unknown,
         "limits": limits,

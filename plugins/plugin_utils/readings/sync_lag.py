@@ -157,7 +157,7 @@ class _Judge:
         return row.get("state") == "failed" and 0 < count < (self._limits["max_retries"] if most is None else most)
 
     def _waits(self, row: Row) -> bool:
-        left = wait_seconds(row)
+        left = _left_seconds(row)
         return left is not None and left > 0
 
     # Who starts it.
@@ -229,6 +229,15 @@ class _Judge:
         return (row.get("pending") or 0) > 0 and age is not None and age <= limit
 
 
+def _left_seconds(row: Row) -> float | None:
+    """For how long one still waits that its provider asked to wait; None where nobody knows."""
+    if row.get("next_attempt_seconds") is not None:
+        return float(row["next_attempt_seconds"])
+    if row.get("retry_after_seconds") is None or row.get("last_run_age_seconds") is None:
+        return None
+    return float(row["retry_after_seconds"]) - float(row["last_run_age_seconds"])
+
+
 def rows(
     sync_state: Row,
     system_connectors: Row,
@@ -280,15 +289,6 @@ def by_cause(rows: Sequence[Row]) -> dict[str, list[Row]]:
 def not_calm(rows: Sequence[Row]) -> list[Row]:
     """Those that are not in time, and not on their way there by themselves."""
     return [row for row in rows if row["cause"] not in CALM]
-
-
-def wait_seconds(row: Row) -> float | None:
-    """For how long one waits that its provider asked to wait; None where nobody knows."""
-    if row.get("next_attempt_seconds") is not None:
-        return float(row["next_attempt_seconds"])
-    if row.get("retry_after_seconds") is None or row.get("last_run_age_seconds") is None:
-        return None
-    return float(row["retry_after_seconds"]) - float(row["last_run_age_seconds"])
 
 
 def pause_seconds(slowed: Sequence[Row], sync_lag_wait_seconds: float) -> float:

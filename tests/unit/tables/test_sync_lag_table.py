@@ -148,26 +148,26 @@ test_concluded = table(
         ),
         "it is limited, and waits": Case(look(source(failed("429 Too Many Requests, retry after 600", last_run=60)))),
         "it is limited, and its wait is over": Case(
-            look(source(failed("429 Too Many Requests, retry after 60"))), problems=["too_fast"], acts=["slow_down"], risk="low",
+            look(source(failed("429 Too Many Requests, retry after 60", "chat"))), problems=["too_fast"], acts=["slow_down"], risk="low",
         ),
         "it is limited, and nothing can slow it down": Case(
-            look(source(failed("429 Too Many Requests"))), problems=["too_fast"], variables=NOTHING_CAN,
-            why_not="crm: nothing says how: add system_connectors.app.commands.slow_down or .requests.slow_down",
+            look(source(failed("429 Too Many Requests", "chat"))), problems=["too_fast"], variables=NOTHING_CAN,
+            why_not="chat: nothing says how: add system_connectors.app.commands.slow_down or .requests.slow_down",
         ),
         "it catches up": Case(look(source(row(late=2 * HOUR, last_run=30), moved=60.0))),
-        "it catches up, and not fast enough": Case(look(source(row(late=2 * HOUR, last_run=30), moved=2.0)), problems=["backlog_grows"]),
+        "it catches up, and not fast enough": Case(look(source(row("logs", late=2 * HOUR, last_run=30), moved=2.0)), problems=["backlog_grows"]),
         "it catches up, and is two days behind": Case(
-            look(source(row(late=48 * HOUR, last_run=30), moved=60.0)), problems=["backlog_grows"], says=["crm, 2.0 d behind"]
+            look(source(row("logs", late=48 * HOUR, last_run=30), moved=60.0)), problems=["backlog_grows"], says=["logs, 2.0 d behind"]
         ),
         "a wrong key": Case(
-            look(source(failed("Request failed with status code 401"), row("erp"))), problems=["credential"],
-            says=["Its key is not accepted", "crm, 3.0 h behind, failed, tried again 5 times"],
+            look(source(failed("Request failed with status code 401", "ads"), row("erp"))), problems=["credential"],
+            says=["Its key is not accepted", "ads, 3.0 h behind, failed, tried again 5 times"],
         ),
         "a wrong key, and it is tried again with it": Case(
-            look(source(failed("Request failed with status code 401", retry_count=1))), problems=["credential"]
+            look(source(failed("Request failed with status code 401", "ads", retry_count=1))), problems=["credential"]
         ),
-        "a key that has expired, and all is in time yet": Case(look(source(row(credential_expires_at=NOW - 60))), problems=["credential"]),
-        "a wrong key, and the provider has an outage": Case(look(source(failed("HTTP 403")), page="major_outage"), problems=["credential"]),
+        "a key that has expired, and all is in time yet": Case(look(source(row("ads", credential_expires_at=NOW - 60))), problems=["credential"]),
+        "a wrong key, and the provider has an outage": Case(look(source(failed("HTTP 403", "ads")), page="major_outage"), problems=["credential"]),
         "the scheduler has ended": Case(
             look(source(row(late=3 * HOUR, last_run=3 * HOUR)), running(state="exited")), problems=["scheduler_dead"],
             acts=["restart_sync"], risk="medium",
@@ -200,10 +200,10 @@ test_concluded = table(
             look(source(failed(TIMED_OUT), row("erp"), tests=OPEN)), problems=["interrupted"], **SYNCED
         ),
         "a timeout, and its upstream cannot be reached now": Case(
-            look(source(failed(TIMED_OUT), row("erp"), tests=SHUT)), problems=["network"], says=["tested now: ghl: connect ETIMEDOUT"]
+            look(source(failed(TIMED_OUT, "maps"), row("erp"), tests=SHUT)), problems=["network"], says=["tested now: ghl: connect ETIMEDOUT"]
         ),
         "a timeout, and the test could not be run": Case(
-            look(source(failed(TIMED_OUT), row("erp"), tests={"ghl": {"available": False, "reason": "no such file", "error": "not_run"}})),
+            look(source(failed(TIMED_OUT, "maps"), row("erp"), tests={"ghl": {"available": False, "reason": "no such file", "error": "not_run"}})),
             problems=["network"],
         ),
         "a timeout, and nothing can synchronise it": Case(
@@ -213,58 +213,58 @@ test_concluded = table(
         "a timeout of one whose name is no name": Case(
             look(source(failed(TIMED_OUT, "'; DROP TABLE x; --"), row("erp"))), problems=["interrupted"], why_not="is not plain",
         ),
-        "a name that does not resolve": Case(look(source(failed("getaddrinfo ENOTFOUND api.crm.example"), row("erp"))), problems=["network"]),
+        "a name that does not resolve": Case(look(source(failed("getaddrinfo ENOTFOUND api.crm.example", "maps"), row("erp"))), problems=["network"]),
         "a name that did not resolve, and does now": Case(
             look(source(failed("getaddrinfo ENOTFOUND api.crm.example"), row("erp"), tests=OPEN)), problems=["interrupted"], **SYNCED
         ),
-        "a certificate": Case(look(source(failed("certificate has expired"), row("erp"))), problems=["network"]),
-        "the provider fails": Case(look(source(failed("HTTP 503 Service Unavailable"), row("erp"))), problems=["provider_down"]),
+        "a certificate": Case(look(source(failed("certificate has expired", "maps"), row("erp"))), problems=["network"]),
+        "the provider fails": Case(look(source(failed("HTTP 503 Service Unavailable", "bank"), row("erp"))), problems=["provider_down"]),
         "a timeout, and the provider has an outage": Case(
-            look(source(failed(TIMED_OUT), row("erp")), page="major_outage"), problems=["provider_down"], says=["its status page: major_outage"]
+            look(source(failed(TIMED_OUT, "bank"), row("erp")), page="major_outage"), problems=["provider_down"], says=["its status page: major_outage"]
         ),
         "a configuration that is not accepted": Case(
-            look(source(failed("Validation failed: mapping of field stage"), row("erp"))), problems=["validation"]
+            look(source(failed("Validation failed: mapping of field stage", "forms"), row("erp"))), problems=["validation"]
         ),
         "a constraint of the database": Case(
-            look(source(failed("PrismaClientKnownRequestError P2002: Unique constraint failed"), row("erp"))), problems=["constraint"]
+            look(source(failed("PrismaClientKnownRequestError P2002: Unique constraint failed", "shop"), row("erp"))), problems=["constraint"]
         ),
         "the same record fails again": Case(
-            look(source(failed("Validation failed: email", record="4711", record_failures=4, retry_count=2), row("erp"))),
+            look(source(failed("Validation failed: email", "mails", record="4711", record_failures=4, retry_count=2), row("erp"))),
             problems=["poison_record"], acts=["sync_skipping_errors"], risk="medium", says=["record 4711 failed 4 times"],
         ),
         "a record failed once": Case(
-            look(source(failed("Validation failed: email", record="4711", record_failures=1), row("erp"))), problems=["validation"]
+            look(source(failed("Validation failed: email", "forms", record="4711", record_failures=1), row("erp"))), problems=["validation"]
         ),
         "its place is not known any more": Case(
-            look(source(failed("410 Gone: sync token is no longer valid"), row("erp"))), problems=["cursor_lost"],
-            why_not="where that is right, name it in sync_lag_reset: [app/crm]",
+            look(source(failed("410 Gone: sync token is no longer valid", "drive"), row("erp"))), problems=["cursor_lost"],
+            why_not="where that is right, name it in sync_lag_reset: [app/drive]",
         ),
         "its place is not known any more, and a person has named it": Case(
-            look(source(failed("410 Gone: sync token is no longer valid"), row("erp"))), problems=["cursor_lost"], acts=["reset"], risk="high",
-            variables={"sync_lag_reset": ["app/crm"]},
+            look(source(failed("410 Gone: sync token is no longer valid", "drive"), row("erp"))), problems=["cursor_lost"], acts=["reset"], risk="high",
+            variables={"sync_lag_reset": ["app/drive"]},
         ),
         "its place is not known any more, and another one was named": Case(
-            look(source(failed("410 Gone: sync token is no longer valid"), row("erp"))), problems=["cursor_lost"],
-            variables={"sync_lag_reset": ["crm", "app/erp"]},
+            look(source(failed("410 Gone: sync token is no longer valid", "drive"), row("erp"))), problems=["cursor_lost"],
+            variables={"sync_lag_reset": ["drive", "app/erp"]},
         ),
-        "an error of no class": Case(look(source(failed("flux capacitor"), row("erp"))), problems=["error_unknown"]),
-        "it failed, and says nothing": Case(look(source(failed(""), row("erp"))), problems=["error_unknown"]),
-        "somebody paused it": Case(look(source(row(late=3 * HOUR, status="paused"))), problems=["paused"]),
+        "an error of no class": Case(look(source(failed("flux capacitor", "odd"), row("erp"))), problems=["error_unknown"]),
+        "it failed, and says nothing": Case(look(source(failed("", "odd"), row("erp"))), problems=["error_unknown"]),
+        "somebody paused it": Case(look(source(row("hr", late=3 * HOUR, status="paused"))), problems=["paused"]),
         "somebody paused one that is in time": Case(look(source(row(status="paused"), row("erp")))),
         "it runs well, brings nothing, and records wait": Case(
-            look(source(row(late=3 * HOUR, success=60, pending=12), moved=0.0)), problems=["stalled"], acts=["force"], risk="medium"
+            look(source(row("files", late=3 * HOUR, success=60, pending=12), moved=0.0)), problems=["stalled"], acts=["force"], risk="medium"
         ),
         "a run takes too long and stands still": Case(
-            look(source(row(late=3 * HOUR, status="running", started_at=NOW - 2 * HOUR), moved=0.0)), problems=["stalled"],
+            look(source(row("files", late=3 * HOUR, status="running", started_at=NOW - 2 * HOUR), moved=0.0)), problems=["stalled"],
             acts=["force"], risk="medium",
         ),
         "it runs well and brings nothing, and nobody says whether anything waits": Case(
-            look(source(row(late=3 * HOUR, success=60), moved=0.0)), problems=["unexplained"]
+            look(source(row("news", late=3 * HOUR, success=60), moved=0.0)), problems=["unexplained"]
         ),
         "the clock of the database is two hours ahead": Case(
-            look(source(row(late=2.5 * HOUR, last_run=60), ahead=2 * HOUR)), problems=["clock_off"], says=["is 7200 s ahead"]
+            look(source(row("time", late=2.5 * HOUR, last_run=60), ahead=2 * HOUR)), problems=["clock_off"], says=["is 7200 s ahead"]
         ),
-        "records were set aside": Case(look(source(row(dead_letters=7))), problems=["dead_letters"], says=["7 of crm"]),
+        "records were set aside": Case(look(source(row("post", dead_letters=7))), problems=["dead_letters"], says=["7 of post"]),
         "a few were set aside, and may be": Case(look(source(row(dead_letters=7))), variables={"sync_lag_dead_letters": 10}),
         "a task of Kafka Connect failed": Case(
             look(kafka()), problems=["failed_task"], acts=["restart_tasks"], risk="low", variables=OF_KAFKA,
