@@ -11,7 +11,6 @@ from typing import Any
 from ..module_utils.connectors.answer import is_plain
 from ..module_utils.text.one_line import one_line
 
-VERBS = ("sync", "sync_all", "skip_errors", "force", "reset", "slow_down", "restart_tasks")
 # What a source does without a word of the inventory.
 _BY_ITSELF = {"kafka_connect": ("restart_tasks",)}
 Things = Mapping[str, Any]
@@ -33,7 +32,7 @@ def missing_for(entries: Things, source: str, connector: str, verb: str) -> str:
         entries: the ``system_connectors`` of the inventory.
         source: a key there.
         connector: its name; empty where it is about all of them.
-        verb: one of :data:`VERBS`.
+        verb: one of :data:`spec.VERBS`.
 
     Returns:
         An empty string where nothing is missing, otherwise one line for the user.

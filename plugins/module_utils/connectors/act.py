@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Does something with a connector by an HTTP request: one of the inventory, or the one that restarts failed tasks of Kafka Connect."""
+"""Does something with a connector: by a command or an HTTP request of the inventory, or by the one that restarts tasks of Kafka Connect."""
 
 from __future__ import annotations
 
@@ -10,50 +10,65 @@ from urllib.parse import quote
 
 from ..net.bounded_http import FetchError, fetch, public_url
 from ..net.documents import KEYS, request_of, secrets_of
+from ..run_command import failure, last_line, run
+from ..services.command import with_placeholders
 from ..text.masking import masked, masked_lines
 from ..text.one_line import without_secrets
 from .answer import is_plain
+from .error_classes import class_of, counted, table_of
 from .failures import SourceError
+from .spec import check_argv
 
 _RESTART = "/connectors/{connector}/restart?includeTasks=true&onlyFailed=true"
 _STATUS = "/connectors/{connector}/status"
 _MOST_BYTES = 1024 * 1024
 _EXCERPT_CHARACTERS = 120
 _TRACE_LINES = 40
+_NOTHING = {"status": None, "last_line": "", "errors": [], "traces": []}
 
 
-def act(place, entry, verb, connector, timeout_seconds):
+def act(params):
     """Do it.
 
     Args:
-        place: of the entry in the inventory.
-        entry: as the inventory describes it.
-        verb: what to do.
-        connector: its name; empty where it is about all of them.
-        timeout_seconds: for all of it.
+        params: of the module ``connector_action``.
 
     Returns:
-        ``status`` (of HTTP), and ``traces``, those of tasks that had failed, each with ``task`` and ``trace`` (lines without secrets).
+        Of a request, ``status`` (of HTTP). Of a command, ``last_line``, and ``errors``, what :func:`error_classes.counted` finds in what it
+        printed. Of tasks that had failed, ``traces``, each with ``task`` and ``trace`` (lines without secrets).
 
     Raises:
-        ValueError: the inventory does not say how, or the name is not plain.
+        ValueError: nothing says how, or the name is not plain.
         SourceError: it was not done; one line.
     """
+    place, verb, connector = f"system_connectors.{params['source']}", params["verb"], params["connector"]
+    seconds, secret = params["timeout_seconds"], {key: params[key] for key in ("auth", "headers") if params[key]}
     if connector and not is_plain(connector):
         raise ValueError(f"{place}: a connector that is acted on cannot have the name {connector!r}")
-    given = (entry.get("requests") or {}).get(verb)
-    if given is None and (entry.get("source"), verb) == ("kafka_connect", "restart_tasks"):
-        return _restarted(place, entry, connector, timeout_seconds)
-    if given is None:
-        raise ValueError(f"{place}.requests.{verb}: nothing says what to ask")
-    status, _body = _asked(f"{place}.requests.{verb}", filled(given, connector), timeout_seconds)
-    return {"status": status, "traces": []}
+    if params["argv"]:
+        return _ran(f"{place}.commands.{verb}", params["argv"], connector, seconds, table_of(params["error_classes"]))
+    if params["request"]:
+        request = filled({**params["request"], **secret}, connector)
+        status, _body = _asked(f"{place}.requests.{verb}", request, seconds)
+        return {**_NOTHING, "status": status}
+    if params["kafka_connect_url"] and verb == "restart_tasks":
+        return _restarted(place, {**secret, "url": params["kafka_connect_url"].rstrip("/")}, connector, seconds)
+    raise ValueError(f"{place}: nothing says how; add commands.{verb} or requests.{verb}")
+
+
+def _ran(place, argv, connector, timeout_seconds, table):
+    check_argv(place, argv)
+    argv = with_placeholders(argv, {"connector": connector})
+    ended = run(argv, timeout_seconds)
+    lines = [line for part in ("stdout", "stderr") for line in ended[part].splitlines()]
+    if ended["error"] or ended["exit_code"] != 0:
+        said = failure(argv, ended, timeout_seconds)
+        raise SourceError("timeout" if ended["error"] == "timeout" else class_of(said, table), f"{place}: {said}")
+    return {**_NOTHING, "last_line": last_line(ended["stdout"]), "errors": counted(lines, table)}
 
 
 def filled(given, connector):
     """A request with the name of a connector in it: quoted in the URL, as it is in texts of the body. Pure."""
-    if isinstance(given, str):
-        given = {"url": given, "method": "POST"}
     request = {key: given[key] for key in KEYS if given.get(key) is not None}
     request.setdefault("method", "POST")
     request["url"] = str(request.get("url") or "").replace("{connector}", quote(connector, safe=""))
@@ -70,15 +85,15 @@ def _with_name(value, connector):
     return value.replace("{connector}", connector) if isinstance(value, str) else value
 
 
-def _restarted(place, entry, connector, timeout_seconds):
-    reach = {key: entry[key] for key in ("auth", "headers") if entry.get(key)}
-    url = str(entry.get("url") or "").rstrip("/")
-    before = filled({"url": url + _STATUS, "method": "GET", **reach}, connector)
-    _status, body = _asked(place, before, timeout_seconds)
-    status, _body = _asked(
-        place, filled({"url": url + _RESTART, "method": "POST", **reach}, connector), timeout_seconds
-    )
-    return {"status": status, "traces": traces_of(body)}
+def _restarted(place, reach, connector, timeout_seconds):
+    def asked(path, method):
+        return _asked(
+            place, filled({**reach, "url": reach["url"] + path, "method": method}, connector), timeout_seconds
+        )
+
+    _status, body = asked(_STATUS, "GET")
+    status, _body = asked(_RESTART, "POST")
+    return {**_NOTHING, "status": status, "traces": traces_of(body)}
 
 
 def traces_of(body):

@@ -11,7 +11,9 @@ from ..text.one_line import one_line, without_secrets
 from .answer import STATES
 from .sources import NAMES, source
 
-# What all have. What acts, and what is asked besides, is checked where it is used.
+# What can be done with connectors.
+VERBS = ("sync", "sync_all", "skip_errors", "force", "reset", "slow_down", "restart_tasks")
+# What all have.
 _OPTIONS = {
     "source": {"type": "str"},
     "only": {"type": "list", "elements": "str", "default": []},
@@ -57,6 +59,7 @@ def described(name, given, params):
             raise ValueError(f"{place}.states.{one_line(word, 60)}: must be one of {', '.join(STATES)}")
     for upstream, argv in found["tests"].items():
         check_argv(f"{place}.tests.{one_line(upstream, 60)}", argv)
+    _check_what_acts(place, found)
     if "database" in module.OPTIONS:
         found["database"] = found["database"] or params.get("database")
         if not found["database"]:
@@ -69,6 +72,18 @@ def described(name, given, params):
         request_of(f"{place}.dead_letters", found["dead_letters"])
     module.check(place, found)
     return found
+
+
+def _check_what_acts(place, found):
+    for kind in ("commands", "requests"):
+        for verb, how in found[kind].items():
+            where = f"{place}.{kind}.{one_line(verb, 60)}"
+            if verb not in VERBS:
+                raise ValueError(f"{where}: there is nothing of this name to do; known are {', '.join(VERBS)}")
+            if kind == "commands":
+                check_argv(where, how)
+            elif not isinstance(how, dict) or not isinstance(how.get("url"), str):
+                raise ValueError(f"{where}: must be a dict with at least the key url")
 
 
 def check_argv(place, argv):

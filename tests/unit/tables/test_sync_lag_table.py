@@ -200,7 +200,7 @@ test_concluded = table(
             look(source(failed(TIMED_OUT), row("erp"), tests=OPEN)), problems=["interrupted"], **SYNCED
         ),
         "a timeout, and its upstream cannot be reached now": Case(
-            look(source(failed(TIMED_OUT, "maps"), row("erp"), tests=SHUT)), problems=["network"], says=["tested now: ghl: connect ETIMEDOUT"]
+            look(source(failed(TIMED_OUT, "maps"), row("erp"), tests=SHUT)), problems=["network"], says=["(tested now: ghl: connect ETIMEDOUT"]
         ),
         "a timeout, and the test could not be run": Case(
             look(source(failed(TIMED_OUT, "maps"), row("erp"), tests={"ghl": {"available": False, "reason": "no such file", "error": "not_run"}})),
@@ -220,7 +220,7 @@ test_concluded = table(
         "a certificate": Case(look(source(failed("certificate has expired", "maps"), row("erp"))), problems=["network"]),
         "the provider fails": Case(look(source(failed("HTTP 503 Service Unavailable", "bank"), row("erp"))), problems=["provider_down"]),
         "a timeout, and the provider has an outage": Case(
-            look(source(failed(TIMED_OUT, "bank"), row("erp")), page="major_outage"), problems=["provider_down"], says=["its status page: major_outage"]
+            look(source(failed(TIMED_OUT, "bank"), row("erp")), page="major_outage"), problems=["provider_down"], says=["(its status page: major_outage)"]
         ),
         "a configuration that is not accepted": Case(
             look(source(failed("Validation failed: mapping of field stage", "forms"), row("erp"))), problems=["validation"]

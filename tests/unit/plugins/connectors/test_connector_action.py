@@ -6,24 +6,31 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.oncall.runbooks.plugins.filter.sync_moved import sync_moved
 from ansible_collections.oncall.runbooks.plugins.module_utils.connectors.act import act
 from ansible_collections.oncall.runbooks.plugins.module_utils.connectors.failures import SourceError
+from ansible_collections.oncall.runbooks.plugins.modules.connector_action import ARGUMENT_SPEC
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.connector_ways import missing_for
 from ansible_collections.oncall.runbooks.tests.support.observing import answering
 
 TOKEN = "tok-5e1d77aa"
+NOTHING = {"status": None, "last_line": "", "errors": [], "traces": []}
 
 
-def ask(entry, verb="sync", connector="crm"):
-    return act("system_connectors.app", entry, verb, connector, 10.0)
+def ask(params, verb="sync", connector="crm"):
+    given = {"source": "app", "verb": verb, "connector": connector, "error_classes": {"validation": ["flux"]}, **params}
+    validated = ArgumentSpecValidator(ARGUMENT_SPEC).validate(given)
+    assert not validated.error_messages
+    return act(validated.validated_parameters)
 
 
 def requests(url, **more):
-    return {"source": "table", "requests": {"sync": {"url": url, "auth": {"bearer": TOKEN}, **more}}}
+    return {"request": {"url": url, **more}, "auth": {"bearer": TOKEN}}
 
 
 def test_the_name_is_in_the_url_and_in_the_body():
@@ -31,7 +38,7 @@ def test_the_name_is_in_the_url_and_in_the_body():
         entry = requests(
             server.url + "/v1/connectors/{connector}/sync", body={"connector": ["{connector}"], "full": True}
         )
-        assert ask(entry, connector="Acme Corp") == {"status": 202, "traces": []}
+        assert ask(entry, connector="Acme Corp") == {**NOTHING, "status": 202}
     ((method, _path, headers, body),) = server.asked
     assert (method, headers["authorization"]) == ("POST", f"Bearer {TOKEN}")
     assert json.loads(body) == {"connector": ["Acme Corp"], "full": True}
@@ -63,14 +70,36 @@ def test_what_was_not_done_is_one_line_without_secrets(given, says):
     assert TOKEN not in str(raised.value)
 
 
+def python(text):
+    return {"argv": [sys.executable, "-c", text, "--client", "{connector}"]}
+
+
+def test_what_a_command_prints_is_counted_and_not_executed(tmp_path):
+    text = f"import sys\nprint('$(touch {tmp_path}/made)')\nfor n in range(3): print(f'ERROR flux {{n}}')\nprint('done ' + sys.argv[2])"
+    done = ask(python(text), connector="Acme Corp")
+    assert (done["last_line"], done["errors"]) == (
+        "done Acme Corp",
+        [{"error_class": "validation", "count": 3, "last": "ERROR flux <n>"}],
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_command_that_fails_is_one_line_with_its_class():
+    with pytest.raises(SourceError) as raised:
+        ask(python("import sys; print('x' * 10_000_000); sys.exit('connect ETIMEDOUT password=s3cretdata')"))
+    assert raised.value.kind == "timeout"
+    assert str(raised.value).startswith("system_connectors.app.commands.sync: python")
+    assert "ended with exit code 1: connect ETIMEDOUT password=********" in str(raised.value)
+
+
 def test_traces_are_kept_before_tasks_are_restarted():
     status = {
         "tasks": [{"id": 0, "state": "RUNNING"}, {"id": 1, "state": "FAILED", "trace": "Boom\npassword=s3cretdata"}]
     }
     answers = {"connectors__orders__status": json.dumps(status).encode(), "connectors__orders__restart": (202, b"", {})}
     with answering(**answers) as server:
-        done = ask({"source": "kafka_connect", "url": server.url + "/"}, "restart_tasks", "orders")
-    assert done == {"status": 202, "traces": [{"task": 1, "trace": ["Boom", "password=********"]}]}
+        done = ask({"kafka_connect_url": server.url + "/"}, "restart_tasks", "orders")
+    assert done == {**NOTHING, "status": 202, "traces": [{"task": 1, "trace": ["Boom", "password=********"]}]}
     assert [(method, path) for method, path, _headers, _body in server.asked] == [
         ("GET", "/connectors/orders/status"),
         ("POST", "/connectors/orders/restart?includeTasks=true&onlyFailed=true"),

@@ -426,6 +426,15 @@ def test_slots(server):
         ({"source": "table", "columns": {"colour": "x"}}, "columns.colour: there is no such thing"),
         ({"source": "table", "states": {"x": "blue"}}, "states.x: must be one of ok"),
         ({"source": "table", "tests": {"ghl": "sync test-ghl"}}, "tests.ghl: must be a program and its arguments"),
+        ({"source": "table", "commands": {"sink": ["sync"]}}, "commands.sink: there is nothing of this name to do"),
+        (
+            {"source": "table", "commands": {"sync": "sync --client x"}},
+            "commands.sync: must be a program and its arguments",
+        ),
+        (
+            {"source": "table", "requests": {"sync": "http://x/"}},
+            "requests.sync: must be a dict with at least the key url",
+        ),
         ({"source": "command", "look": ["sync"], "names": ["--reset"]}, "cannot have the name '--reset'"),
         ({"source": "api", "url": "http://x/", "fields": {"status": "s"}}, "must say what the name of a connector is"),
         ({"source": "api", "url": "http://x/", "fields": {"name": "a.# b"}}, "system_connectors.it.fields.name:"),
