@@ -24,7 +24,8 @@ OPTIONS = (
       - "C(command): C(look), an argument list that tells and changes nothing, and C(names), the connectors that it is run for, in the
         place of C({connector}). Exit code 0 is well. What it prints is read for its errors; a JSON object, as all of it or as its last
         line, may have the names above. At most 64 KiB of it are read, and nothing of it is executed."
-      - "C(kafka_connect): C(url), and C(auth) and C(headers) as above. Its REST API tells states and no lag."
+      - "C(kafka_connect): C(url), and C(auth) and C(headers) as above. Its REST API tells states and no lag. It was tried
+        with answers as its documentation has them, and with no broker."
       - "C(replication_slot): nothing else. The lag is in bytes, and in seconds where PostgreSQL measures them."
       - C(database), where it is another one than O(database).
       - C(states), a dictionary of words of the source and of C(ok), C(running), C(retrying), C(failed) or C(paused). C(max_retries), where

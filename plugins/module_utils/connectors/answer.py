@@ -215,11 +215,12 @@ def _compare(found, before):
             continue
         if "watermark_at_seconds" in one:
             moment = moment_of(row.get("watermark")) if row.get("watermark") not in (None, "") else None
-            moved = None if moment is None else one["watermark_at_seconds"] - moment
+            moved = None if moment is None else one["watermark_at_seconds"] - round(moment, 3)
         elif one.get("position") is not None:
             number = number_of(row["position"] if row.get("position") is not None else row.get("watermark"))
             moved = None if number is None else one["position"] - number
         else:
             moved = None
         if moved is not None:
-            one.update(moved=round(moved, 3), moved_in_seconds=round(before["ago_seconds"], 3))
+            # Without the sign that a zero may have.
+            one.update(moved=round(moved, 3) + 0.0, moved_in_seconds=round(before["ago_seconds"], 3))

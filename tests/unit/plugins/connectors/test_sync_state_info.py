@@ -113,7 +113,8 @@ def test_a_statement_with_a_parameter(server, table):
 def test_two_looks_tell_whether_a_watermark_moves(server, table):
     table.put("crm", 90)
     still = one(look(server, 0.3, app=TABLE))
-    assert (still["moved"], still["moved_in_seconds"]) == (0.0, pytest.approx(0.3, abs=0.3))
+    assert still["moved"] == 0.0
+    assert still["moved_in_seconds"] >= 0.3
     stop = threading.Event()
 
     def advance():
