@@ -79,7 +79,9 @@ def told(entry, looks, table, own_now_seconds):
         _compare(found, looks[0])
     return {
         "connectors": found,
-        "clock_ahead_seconds": None if last["now_seconds"] is None else round(last["now_seconds"] - own_now_seconds, 1),
+        "clock_ahead_seconds": None
+        if last["now_seconds"] is None
+        else round(last["now_seconds"] - own_now_seconds, 1) + 0.0,
         "complete": not limits,
         "limits": limits,
     }

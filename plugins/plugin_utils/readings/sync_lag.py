@@ -51,6 +51,8 @@ _OF_PROVIDERS = ("provider", "timeout", "connection", "dns", "tls")
 _OF_THE_WAY = ("timeout", "connection", "dns", "tls")
 # A run that is late by half its period is missed.
 _PERIODS = 1.5
+# Data that come as fast as time goes by come no nearer, and two looks are not timed to the millisecond.
+_NEARER = 1.5
 
 
 class _Judge:
@@ -218,7 +220,7 @@ class _Judge:
 
     def _gains(self, row: Row, moved: float) -> bool:
         """Whether the data come nearer: more of them than time went by. Of a position nobody knows."""
-        return "position" in row or moved > (row.get("moved_in_seconds") or 0)
+        return "position" in row or moved > _NEARER * (row.get("moved_in_seconds") or 0)
 
     def _stands_still(self, row: Row) -> bool:
         """Whether it should move and does not: a run takes too long, or runs end well while records wait."""

@@ -156,6 +156,7 @@ test_concluded = table(
         ),
         "it catches up": Case(look(source(row(late=2 * HOUR, last_run=30), moved=60.0))),
         "it catches up, and not fast enough": Case(look(source(row("logs", late=2 * HOUR, last_run=30), moved=2.0)), problems=["backlog_grows"]),
+        "it stays as late as it is": Case(look(source(row("logs", late=2 * HOUR, last_run=30), moved=5.2)), problems=["backlog_grows"]),
         "it catches up, and is two days behind": Case(
             look(source(row("logs", late=48 * HOUR, last_run=30), moved=60.0)), problems=["backlog_grows"], says=["logs, 2.0 d behind"]
         ),
