@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -180,7 +182,8 @@ def test_a_scheduler_that_has_ended(sync, play):
         supervisord.rpc("reloadConfig")
         supervisord.rpc("addProcessGroup", "scheduler")
         supervisord.wait_for(scheduler="RUNNING")
-        supervisord.rpc("signalProcess", "scheduler", "KILL")
+        # With what it has started, which would synchronise once more.
+        os.killpg(supervisord.rpc("getProcessInfo", "scheduler")["pid"], signal.SIGKILL)
         supervisord.wait_for(scheduler="EXITED")
         sync.calls()
         sync.put("crm", 180)
