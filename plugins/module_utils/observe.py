@@ -23,8 +23,9 @@ from .observers import (
     redis,
     service,
     status_page,
-    workflow,
+    sync_state,
     webhook,
+    workflow,
 )
 
 # Written out, so that the module's zip holds them. They are thin: what they look with is loaded only where it is asked for,
@@ -48,6 +49,7 @@ OBSERVERS = {
     "job_schedule": job_schedule,
     "workflow": workflow,
     "webhook": webhook,
+    "sync_state": sync_state,
 }
 
 SPEC = {name: {"type": "dict", "options": observer.SPEC} for name, observer in OBSERVERS.items()}

@@ -103,6 +103,10 @@ webhook:
   description: What M(oncall.runbooks.webhook_info) returns.
   type: dict
   returned: when asked for
+sync_state:
+  description: What M(oncall.runbooks.sync_state_info) returns.
+  type: dict
+  returned: when asked for
 """
 
 from ..module_utils import observe

@@ -17,11 +17,12 @@ SYSTEM = (
     "system_redis",
     "system_deployment",
     "system_queues",
+    "system_connectors",
     "system_workflows",
     "system_payment_webhook",
 )
 # A password that was renewed leads to the same place, and is rendered for nobody who does not need it.
-SECRETS = frozenset({"password", "signing_key", "api_key", "write_key", "secrets"})
+SECRETS = frozenset({"password", "signing_key", "api_key", "write_key", "secrets", "auth", "headers"})
 
 
 def reach(variables: Mapping[str, Any], template: Callable[[Any], Any]) -> dict[str, Any]:

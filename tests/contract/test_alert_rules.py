@@ -38,6 +38,7 @@ THRESHOLDS: dict[str, tuple[str, ...]] = {
     "JobHeartbeatStale": ("job_scheduler_grace_seconds",),
     "DeadLetterBacklog": ("job_scheduler_dead",),
     "WorkflowStalled": ("stalled_workflow_limit_seconds",),
+    "ConnectorSyncLag": ("sync_lag_limit_seconds", "sync_lag_limit_bytes"),
     **dict.fromkeys(("ApiDown", "HealthCheckFailing", "PortConflict", "OomKill", "DbPoolExhausted"), ()),
     **dict.fromkeys(("CircuitBreakerOpen",), ()),
     **dict.fromkeys(("CacheDisabled", "RedisDown", "DatabaseConnectionFailure", "DatabaseDown"), ()),

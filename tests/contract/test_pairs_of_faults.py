@@ -26,7 +26,10 @@ TAKEN_AWAY = {
     ): "it is open in one replica and closed in another, and the other fault opens it in all",
     ("db_pool", "application_unknown"): "no session of the application is to be seen, and the other fault shows some",
     ("disk_full", "growth"): "it is what the others leave, and there is more to reclaim now",
-    ("payment_webhook", "wrong_secret"): "the endpoint refuses what it is sent, and the other fault has it answer otherwise",
+    (
+        "payment_webhook",
+        "wrong_secret",
+    ): "the endpoint refuses what it is sent, and the other fault has it answer otherwise",
     (
         "job_scheduler",
         "dead_owner",
@@ -53,6 +56,12 @@ TAKEN_AWAY = {
         ],
         "none of its records gets on, and the other fault has one that does",
     ),
+    (
+        "sync_lag",
+        "interrupted",
+    ): "a way that is shut now, a provider that is down or a dead scheduler is why it did not come to its end",
+    ("sync_lag", "scheduler_dead"): "its service says why it starts nothing",
+    ("sync_lag", "scheduler_crashes"): "a row of the other has an inventory that names no service",
 }
 # What is in nobody's way until the other fault comes.
 MADE_BY_BOTH = {("disk_full", "container_logs"): "logs are in the way where the filesystem is full"}

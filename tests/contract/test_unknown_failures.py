@@ -211,6 +211,19 @@ def payment_webhook(observed: dict[str, Any]) -> bool:
     )
 
 
+def sync_lag(observed: dict[str, Any]) -> bool:
+    sources = available(observed, "sync_state")["sources"].values()
+    connectors = [one for source in sources for one in source["connectors"]]
+    return (
+        len(connectors) > 0
+        and all(source["available"] is True and source["complete"] is True for source in sources)
+        and all(
+            0 <= one["lag_seconds"] <= 3600 and one.get("state", "ok") in ("ok", "running", "retrying", "paused")
+            for one in connectors
+        )
+    )
+
+
 NO_SIGNAL = {name: function for name, function in globals().items() if name in RUNBOOKS}
 
 

@@ -42,6 +42,7 @@ ONE_SIDE_IS_ENOUGH = {
     ("port_conflict", "stranger"): "a service may run and try again",
     ("resource_usage", "memory_plateau"): "the service alone knows it",
     ("stalled_workflow", "events_lost"): "the queue is asked as well, and has no event for them: that is the fault",
+    ("sync_lag", "interrupted"): "a connector says itself how its run ended",
     ("worker_queue", "too_few_workers"): "what comes and what is done the queue alone counts",
 }
 

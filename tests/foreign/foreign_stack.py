@@ -158,7 +158,7 @@ class Foreign:
             "CREATE EXTENSION pg_stat_statements",
             "CREATE TABLE accounts (id int PRIMARY KEY, balance bigint NOT NULL)",
             "INSERT INTO accounts SELECT n, 100 FROM generate_series(0, 99) n",
-            "CREATE TABLE outbox (id bigserial PRIMARY KEY, what text, phase text NOT NULL DEFAULT 'new', put_at timestamp DEFAULT now())",
+            "CREATE TABLE outbox (id bigserial PRIMARY KEY, what text, phase text NOT NULL DEFAULT 'new', put_at timestamptz DEFAULT now())",
             "CREATE TABLE till_slips (slip text PRIMARY KEY)",
             "CREATE TABLE receipts (payment text PRIMARY KEY, paid numeric(12, 2), money text)",
             "ALTER TABLE till_slips OWNER TO ledger",
@@ -395,6 +395,14 @@ class Foreign:
                     "processed": "SELECT slip AS id FROM till_slips WHERE :event_ids::jsonb ? slip",
                     "amounts": "SELECT payment AS payment_id, paid * 100 AS amount, money AS currency FROM receipts"
                     " WHERE :payment_ids::jsonb ? payment",
+                },
+            },
+            # Up to the oldest one that waits, all is sent.
+            "system_connectors": {
+                "outbox": {
+                    "source": "table", "scheduler": "postman",
+                    "statement": "SELECT 'outbox' AS feed, coalesce(min(put_at), now()) AS until, count(*) AS pending FROM outbox",
+                    "columns": {"name": "feed", "watermark": "until"},
                 },
             },
             "system_deployment": {

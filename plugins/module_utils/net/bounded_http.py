@@ -89,13 +89,19 @@ class TimedReader(io.RawIOBase):
 
 def retry_after_seconds(headers):
     """The seconds that a server asks to wait, or None."""
-    from email.utils import parsedate_to_datetime
-
     text = headers.get("retry-after", "")
     if re.fullmatch(r"\s*[0-9]{1,9}\s*", text):
         return float(text)
+    at = moment_in_header(text)
+    return None if at is None else max(0.0, round(at - time.time(), 1))
+
+
+def moment_in_header(text):
+    """The seconds since 1970 of a time in a header, or None."""
+    from email.utils import parsedate_to_datetime
+
     try:
-        return max(0.0, round(parsedate_to_datetime(text).timestamp() - time.time(), 1))
+        return parsedate_to_datetime(text).timestamp()
     except (IndexError, OverflowError, TypeError, ValueError):
         return None
 

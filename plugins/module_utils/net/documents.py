@@ -13,7 +13,7 @@ import zlib
 from ..deadline import Deadline, DeadlineExceeded, all_within
 from ..text.masking import mask_secrets, masked
 from ..text.one_line import without_secrets
-from .bounded_http import FetchError, fetch, public_url, retry_after_seconds
+from .bounded_http import FetchError, fetch, moment_in_header, public_url, retry_after_seconds
 
 METHODS = ("GET", "POST")
 KEYS = ("url", "method", "status", "headers", "body", "auth", "timeout_seconds")
@@ -148,7 +148,8 @@ def fetched(requests, seconds):
 
     Returns:
         For each in order a dictionary ``available``, ``status`` and ``milliseconds``, and either ``document`` (packed, see
-        :func:`unpacked`) or ``error`` and ``reason``; with ``retry_after_seconds`` where the server says so.
+        :func:`unpacked`) or ``error`` and ``reason``; with ``retry_after_seconds``
+        and, where it was read, ``server_time_seconds`` (its own clock, since 1970) where the server says so.
     """
     deadline = Deadline(seconds)
     answers = all_within(
@@ -182,6 +183,9 @@ def _fetched(request, secrets, deadline):
     else:
         packed = base64.b64encode(zlib.compress(body, 1)).decode("ascii")
         found = {"available": True, "status": status, "milliseconds": _milliseconds(began), "document": packed}
+        at = moment_in_header(headers.get("date", ""))
+        if at is not None:
+            found["server_time_seconds"] = at
     wait = retry_after_seconds(headers)
     return found if wait is None else dict(found, retry_after_seconds=wait)
 

@@ -187,7 +187,7 @@ def act(client, queue, verb, jobs, reason):
 
 def check(name, queue):
     """Raises ValueError where the schema has a name that cannot be one."""
-    identifier(name, "schema", queue["schema"])
+    identifier(f"queue {name}: schema", queue["schema"])
 
 
 def look(store, queue, bounds):
@@ -226,7 +226,7 @@ def _words(queue):
         mine += " AND queue_name = (SELECT p->>'queue' FROM asked)"
     if queue["task"] is not None:
         mine += " AND task_identifier = (SELECT p->>'task' FROM asked)"
-    return {"parameters": PARAMETERS, "schema": identifier("", "schema", queue["schema"]), "mine": mine}
+    return {"parameters": PARAMETERS, "schema": identifier("schema", queue["schema"]), "mine": mine}
 
 
 def answer(found, bounds, limits):

@@ -165,20 +165,18 @@ def told(found, bounds, limits):
     }
 
 
-def identifier(name, option, value, of="queue"):
+def identifier(place, value):
     """A name fit for the text of a statement.
 
     Args:
-        name: of what it belongs to, in the inventory.
-        option: that holds it.
+        place: what is called so, such as ``queue mail: schema``.
         value: the name.
-        of: what it belongs to, in a word.
 
     Raises:
         ValueError: it is not.
     """
     if not _IDENTIFIER.match(value):
-        raise ValueError(f"{of} {name}: {option} must be letters, digits and underscores, not {value!r}")
+        raise ValueError(f"{place} must be letters, digits and underscores, not {value!r}")
     return f'"{value}"'
 
 

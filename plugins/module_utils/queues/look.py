@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import time
 
-from ..deadline import Deadline, DeadlineExceeded, all_within
-from ..text.masking import masked
+from ..deadline import Deadline, all_within
+from ..told import failed, summary, told
 from .answer import settled
 from .engines import engine
 from .spec import described
@@ -86,23 +86,6 @@ def _opened(store, reach, deadline):
     return Url(reach, deadline)
 
 
-def told(function, *arguments):
-    """What a function tells, or why it cannot."""
-    try:
-        return function(*arguments)
-    except Exception as error:
-        return failed(error)
-
-
-def failed(error):
-    """Why something could not be read, as the answer for it."""
-    kind = "timeout" if isinstance(error, DeadlineExceeded) else getattr(error, "kind", None)
-    if kind is not None:
-        return {"available": False, "reason": str(error), "error": kind}
-    text = masked(f"{type(error).__name__}: {error}")
-    return {"available": False, "reason": f"it could not be read: {text}; please report this", "error": "other"}
-
-
 def _compared(queue, found, before, after):
     """An answer with what two looks tell."""
     if before.get("available") is False or after.get("available") is False:
@@ -116,22 +99,3 @@ def _compared(queue, found, before, after):
         changes["ready_growth_per_second"] = round((after["ready"] - before["ready"]) / seconds, 3)
     changes.update(engine(queue["engine"]).between(before, after, seconds))
     return settled(dict(found, **changes), found["limits"])
-
-
-def summary(what, things):
-    """The answer for all of them.
-
-    Args:
-        what: they are, in a word: ``queue`` is described in ``system_queues``.
-        things: the answer for each, by name.
-    """
-    key = f"{what}s"
-    if not things:
-        return {"available": False, "reason": f"no {what} to observe: add one to system_{key}", key: things}
-    seen = [one for one in things.values() if one["available"]]
-    if not seen:
-        return {"available": False, "reason": next(iter(things.values()))["reason"], key: things}
-    lost = {name: one["reason"] for name, one in things.items() if not one["available"]}
-    limits = [f"{what} {name} is not seen: {reason}" for name, reason in lost.items()]
-    complete = not lost and all(one["complete"] for one in seen)
-    return {"available": True, key: things, "complete": complete, "limits": limits}

@@ -147,7 +147,7 @@ def _told(client, queue, statement, **more):
 
 def check(name, queue):
     """Raises ValueError where the schema has a name that cannot be one."""
-    identifier(name, "schema", queue["schema"])
+    identifier(f"queue {name}: schema", queue["schema"])
 
 
 def look(store, queue, bounds):
@@ -189,7 +189,7 @@ def _words(queue, columns):
     old = "createdon" in columns
     return {
         "parameters": PARAMETERS,
-        "schema": identifier("", "schema", queue["schema"]),
+        "schema": identifier("schema", queue["schema"]),
         "mine": "name = (SELECT p->>'queue' FROM asked)" if queue["queue"] else f"left(name, {len(_OWN)}) <> '{_OWN}'",
         # The type of its states has to have a word before it can be compared.
         "dead": "state IN ('failed', 'expired')" if old else "state = 'failed'",

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import time
 
-from ..deadline import Deadline, DeadlineExceeded, all_within
+from ..deadline import Deadline, all_within
 from ..queues.in_database import Database
-from ..text.masking import masked
+from ..told import failed, summary
 from . import pg_cron, table
 from .spec import described
 
@@ -39,9 +39,9 @@ def observe(params):
     outcomes = all_within(params["timeout_seconds"] + 0.5, calls)
     found = {}
     for name, outcome in zip(schedules, outcomes):
-        answer = _failed(outcome) if isinstance(outcome, Exception) else outcome
+        answer = failed(outcome) if isinstance(outcome, Exception) else outcome
         found[name] = dict(answer, engine=schedules[name]["engine"])
-    return _summary(found)
+    return summary("schedule", found)
 
 
 def _observed(schedule, params):
@@ -66,24 +66,3 @@ def _observed(schedule, params):
         clock_ahead_seconds=round((before_seconds + after_seconds) / 2 - now_seconds, 3),
         clock_within_seconds=round((after_seconds - before_seconds) / 2, 3),
     )
-
-
-def _failed(error):
-    kind = "timeout" if isinstance(error, DeadlineExceeded) else getattr(error, "kind", None)
-    if kind is not None:
-        return {"available": False, "reason": str(error), "error": kind}
-    text = masked(f"{type(error).__name__}: {error}")
-    return {"available": False, "reason": f"it could not be read: {text}; please report this", "error": "other"}
-
-
-def _summary(schedules):
-    if not schedules:
-        return {"available": False, "reason": "no schedule to observe: add one to system_schedules", "schedules": {}}
-    limits = [
-        f"schedule {name} is not seen: {one['reason']}" for name, one in schedules.items() if not one["available"]
-    ]
-    if len(limits) == len(schedules):
-        reason = next(iter(schedules.values()))["reason"]
-        return {"available": False, "reason": reason, "schedules": schedules}
-    complete = not limits and all(one["complete"] for one in schedules.values())
-    return {"available": True, "schedules": schedules, "complete": complete, "limits": limits}

@@ -12,7 +12,7 @@ from ..deadline import Deadline, all_within
 from ..postgres.client import DatabaseError
 from ..queues.answer import settled
 from ..queues.in_database import Database, counted
-from ..queues.look import failed, summary, told
+from ..told import failed, summary, told
 from .answer import answer, between, record
 from .spec import described
 from .statements import (

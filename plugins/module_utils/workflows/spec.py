@@ -83,10 +83,10 @@ def described(name, workflow, params):
     parts = found["table"].split(".")
     if len(parts) > 2:
         raise ValueError(f"{told}: table must be a name, or schema.name, not {one_line(found['table'])!r}")
-    found["source"] = ".".join(identifier(name, "table", part, "workflow") for part in parts)
+    found["source"] = ".".join(identifier(f"workflow {name}: table", part) for part in parts)
     for option in _COLUMNS:
         if found[option]:
-            identifier(name, option, found[option], "workflow")
+            identifier(f"workflow {name}: {option}", found[option])
     return found
 
 
