@@ -307,7 +307,7 @@ def test_a_name_that_is_none_is_shown_and_never_acted_on(sync, play, tmp_path):
     assert sync.row("sms")["status"] == "success"
 
 
-def test_a_lost_slot_is_for_a_person(sync, play):
+def test_a_slot_that_nobody_reads_is_for_a_person(sync, play):
     sync.server.execute("SELECT pg_create_logical_replication_slot('debezium', 'pgoutput')")
     try:
         sync.server.execute("CREATE TABLE noise AS SELECT n FROM generate_series(1, 20000) n")
