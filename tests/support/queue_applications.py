@@ -229,7 +229,8 @@ class Application:
     def tries(self) -> dict[str, int]:
         """How often each was tried."""
         with self._notes.client(db=9) as client:
-            return dict(Counter(one.decode() for one in client.lrange("tries", 0, -1)))
+            tried: Any = client.lrange("tries", 0, -1)
+            return dict(Counter(one.decode() for one in tried))
 
     # ------------------------------------------------------------------ what an inventory says
     def queue(self, **more: Any) -> dict[str, Any]:
