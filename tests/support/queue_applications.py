@@ -230,7 +230,7 @@ class Application:
         """How often each was tried."""
         with self._notes.client(db=9) as client:
             tried: Any = client.lrange("tries", 0, -1)
-            return dict(Counter(one.decode() for one in tried))
+            return dict(Counter(bytes(one).decode() for one in tried))
 
     # ------------------------------------------------------------------ what an inventory says
     def queue(self, **more: Any) -> dict[str, Any]:
