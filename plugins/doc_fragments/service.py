@@ -56,6 +56,13 @@ OPTIONS = r"""
     type: list
     elements: str
     default: []
+  compared:
+    description:
+      - For environment variables by their names, a dictionary of the values that they may have, by names of your own, such as
+        C({MAIL_PROVIDER: {first: sendgrid, second: postmark}}). RV(services.compared) tells the name of the value with which the service
+        was started, and never a value.
+    type: dict
+    default: {}
   timeout_seconds:
     description: The time in seconds for all of it, beside the window; services are asked at the same time.
     type: float

@@ -81,7 +81,7 @@ def containers():
 
 def look(services, **params):
     defaults = {"log_lines": 200, "log_tail_lines": 0, "window_seconds": 0, "samples": 5, "top_processes": 0}
-    return observe({"services": services, **defaults, "variables": [], "timeout_seconds": 30, **params})
+    return observe({"services": services, **defaults, "variables": [], "compared": {}, "timeout_seconds": 30, **params})
 
 
 @pytest.fixture(scope="module")

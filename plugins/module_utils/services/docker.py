@@ -25,6 +25,7 @@ from ..docker.container_usage import (
 )
 from ..docker.engine import Engine, EngineError
 from ..host.kernel_log import out_of_memory_kills
+from ..host.process_identity import compared
 from ..host.usage_window import over_window, readings_over
 from ..text.one_line import one_line
 
@@ -209,6 +210,7 @@ def _containers(engine, inspected, listed, params):
             described(one, events.get(one_id), kernel, now),
             depends_on=_dependencies(one, states),
             variables=_variables(one["Config"].get("Env") or [], params["variables"]),
+            compared=_compared(one["Config"].get("Env") or [], params["compared"]),
             log_bytes=_size(one.get("LogPath")),
         )
         for one_id, one in inspected.items()
@@ -303,6 +305,10 @@ def _dependencies(inspected, states):
 
 def _variables(environment, names):
     return sorted(set(names).intersection(pair.partition("=")[0] for pair in environment)) if names else None
+
+
+def _compared(environment, wanted):
+    return compared(dict(pair.split("=", 1) for pair in environment if "=" in pair), wanted) if wanted else None
 
 
 def _size(path):

@@ -31,6 +31,7 @@ def as_one(each, is_group=False):
         replicas=len(each),
         replicas_running=running,
         variables=variables_of_all(each),
+        compared=compared_of_all(each),
     )
 
 
@@ -40,3 +41,11 @@ def variables_of_all(each):
     if not names or None in names:
         return None
     return sorted(set(names[0]).intersection(*names[1:]))
+
+
+def compared_of_all(each):
+    """The variables whose value is the same in all of them; None where that is not known of one."""
+    told = [one["compared"] for one in each]
+    if not told or None in told:
+        return None
+    return {variable: name for variable, name in told[0].items() if all(one.get(variable) == name for one in told)}

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ..deadline import Deadline
 from ..host.exit_code import meaning
-from ..host.process_identity import variables_of
+from ..host.process_identity import compared_of, variables_of
 from ..host.process_usage import (
     biggest,
     read_processes,
@@ -94,6 +94,7 @@ def _observe(config, services, params):
                     name=name,
                     **_usage(readings, program["pid"], own_pid, service.get("memory_limit_bytes"), params),
                     variables=variables_of(program["pid"] if supervisor.is_local else 0, params["variables"]),
+                    compared=compared_of(program["pid"] if supervisor.is_local else 0, params["compared"]),
                     **_log_errors(supervisor, name, program, params),
                 )
                 for name, program in members[key].items()

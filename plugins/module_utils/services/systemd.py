@@ -11,7 +11,7 @@ import time
 from ..deadline import Deadline, DeadlineExceeded
 from ..docker.container_usage import cgroup_mounts, pids_of, read_cgroup
 from ..host.exit_code import meaning, signal_of
-from ..host.process_identity import variables_of
+from ..host.process_identity import compared_of, variables_of
 from ..host.process_usage import biggest, read_processes
 from ..host.usage_window import over_window, readings_over
 from ..net.port_owners import unit_name
@@ -92,6 +92,7 @@ def _observe(services, params):
                 state,
                 name=name,
                 variables=variables_of(state["pid"], params["variables"]),
+                compared=compared_of(state["pid"], params["compared"]),
                 **_usage(unit, cgroups.get(name), [(at, found.get(name)) for at, found in readings], params),
                 **_log(name, params, deadline),
             )

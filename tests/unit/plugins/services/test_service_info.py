@@ -56,6 +56,7 @@ def look(services, **params):
             "samples": 5,
             "top_processes": 0,
             "variables": [],
+            "compared": {},
             **params,
         }
     )
@@ -138,6 +139,25 @@ def test_all_programs_of_one_supervisord_at_once(supervisord):
 def test_names_of_its_variables_are_seen_and_no_values(supervisord, name, asked, seen):
     found = look({"it": supervisord.service(name)}, variables=asked)["services"]["it"]
     assert found["variables"] == seen
+    assert "cret@db" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted", "seen"),
+    [
+        ("api", {"PG_POOL_MAX": {"few": 5, "many": "25"}, "OTHER": {"one": "1"}}, {"PG_POOL_MAX": "many"}),
+        ("api", {"PG_POOL_MAX": {"few": "5"}}, {"PG_POOL_MAX": ""}),
+        ("api", {"DATABASE_URL": {"ours": "postgres://app:another@db/app"}}, {"DATABASE_URL": ""}),
+        ("api", {}, None),
+        # Each of the two has a name of its own.
+        ("several:*", {"SUPERVISOR_PROCESS_NAME": {"first": "several_00"}, "SUPERVISOR_GROUP_NAME": {"it": "several"}},
+         {"SUPERVISOR_GROUP_NAME": "it"}),
+        ("ended", {"PG_POOL_MAX": {"many": "25"}}, None),
+    ],
+)  # fmt: skip
+def test_values_of_its_variables_are_told_by_names_alone(supervisord, name, wanted, seen):
+    found = look({"it": supervisord.service(name)}, compared=wanted)["services"]["it"]
+    assert found["compared"] == seen
     assert "cret@db" not in str(found)
 
 

@@ -315,6 +315,7 @@ def test_a_group_is_as_well_as_its_worst_program():
             "growth": "flat",
             "pid": 5,
             "variables": ["POOL"],
+            "compared": {"MAIL": "first"},
             **changes,
         }
 
@@ -325,6 +326,7 @@ def test_a_group_is_as_well_as_its_worst_program():
         "growth": "flat",
         "pid": 5,
         "variables": ["POOL"],
+        "compared": {"MAIL": "first"},
     }
     group = as_one(
         [member("w:1"), member("w:2", state="fatal", pid=None), member("w:3", memory_used_bytes=99, growth="growing")]
@@ -335,6 +337,9 @@ def test_a_group_is_as_well_as_its_worst_program():
     # What one has and another has not, the service has not; what is not known of one is not known.
     assert as_one([member("w:1"), member("w:2", variables=[])])["variables"] == []
     assert as_one([member("w:1"), member("w:2", variables=None)])["variables"] is None
+    assert group["compared"] == {"MAIL": "first"}
+    assert as_one([member("w:1"), member("w:2", compared={"MAIL": ""})])["compared"] == {}
+    assert as_one([member("w:1"), member("w:2", compared=None)])["compared"] is None
     assert as_one([member("w:1"), member("w:2", restarts=7)])["restarts"] == 7
 
 
