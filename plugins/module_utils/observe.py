@@ -14,6 +14,7 @@ from .observers import (
     host,
     http_probe,
     metrics,
+    notification_provider,
     port,
     postgres_access,
     postgres_activity,
@@ -42,6 +43,7 @@ OBSERVERS = {
     "queue": queue,
     "api": api,
     "status_page": status_page,
+    "notification_provider": notification_provider,
 }
 
 SPEC = {name: {"type": "dict", "options": observer.SPEC} for name, observer in OBSERVERS.items()}

@@ -91,6 +91,10 @@ status_page:
   description: What M(oncall.runbooks.status_page_info) returns.
   type: dict
   returned: when asked for
+notification_provider:
+  description: What M(oncall.runbooks.notification_provider_info) returns.
+  type: dict
+  returned: when asked for
 """
 
 from ..module_utils import observe
