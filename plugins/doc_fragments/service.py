@@ -57,10 +57,11 @@ OPTIONS = r"""
     elements: str
     default: []
   compared:
-    description:
-      - For environment variables by their names, a dictionary of the values that they may have, by names of your own, such as
-        C({MAIL_PROVIDER: {first: sendgrid, second: postmark}}). RV(services.compared) tells the name of the value with which the service
-        was started, and never a value.
+    description: >-
+      For environment variables by their names, a dictionary of the values that they may have, by names of your own, such as
+      C({MAIL_PROVIDER: {first: sendgrid, second: postmark}}). What comes back is the name of the value with which the service was
+      started, and never a value.
+    version_added: 0.2.0
     type: dict
     default: {}
   timeout_seconds:
