@@ -41,7 +41,7 @@ OPTIONS = r"""
     type: float
     default: 0
   marks_directory:
-    description: Folder on the managed host in which a run of the runbook notes that it paused a queue; empty for none.
+    description: Folder on the managed host in which a run of the runbook notes what it did to a channel; empty for none.
     type: path
     default: ""
   timeout_seconds:

@@ -65,8 +65,9 @@ channels:
     current_reason: {description: "Why it could not be asked, or empty.", type: str}
     mark:
       description: >-
-        What an earlier run noted about the queue. C(paused), whether it paused it and did not let it go on; C(limited), whether it slowed it
-        down. Both are null where that could not be read, with C(reason).
+        What an earlier run noted. C(paused), whether it paused the queue and did not let it go on; C(limited), whether it slowed it down;
+        C(fell_back), whether it turned to another provider. All are null where that could not be read, with C(reason). C(age_seconds), since
+        when.
       type: dict
     records:
       description: >-

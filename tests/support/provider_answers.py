@@ -12,6 +12,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from ansible_collections.oncall.runbooks.plugins.module_utils.providers import kinds
+
 KEYS = {
     "sendgrid": "SG.k3yk3yk3yk3yk3yk3y.s3crets3crets3crets3cret",
     "mailgun": "key-0123456789abcdef0123456789abcdef",
@@ -194,3 +196,36 @@ GOOD: dict[str, Callable[[], Json]] = {
 def everywhere(kind: str, answer: Any) -> Json:
     """The same answer to everything that is asked of a kind."""
     return dict.fromkeys(GOOD[kind](), answer)
+
+
+def finding(kind: str, documents: Json) -> dict[str, Any]:
+    """What the reading of a kind makes of such answers, without a server."""
+    provider = {"url": "", "name": kind, **REACH[kind]}
+    return kinds.kind(kind).read(
+        provider, [_answer(one["url"], documents) for one in kinds.kind(kind).calls(provider, 0.0)]
+    )
+
+
+def more(kind: str, documents: Json) -> Json:
+    """What else it tells."""
+    provider = {"url": "", "name": kind, **REACH[kind]}
+    return kinds.kind(kind).read_more(
+        [_answer(one["url"], documents) for one in kinds.kind(kind).more_calls(provider, 0.0)]
+    )
+
+
+def _answer(url: str, documents: Json) -> dict[str, Any]:
+    status, body, headers = documents.get(url.partition("?")[0], (404, b"not here", {}))
+    try:
+        document = json.loads(body)
+    except ValueError:
+        document = None
+    return {
+        "status": status,
+        "error": "",
+        "reason": "",
+        "document": document,
+        "text": body.decode()[:200],
+        "headers": {name.lower().replace("_", "-"): value for name, value in headers.items()},
+        "where": f"GET {url}",
+    }

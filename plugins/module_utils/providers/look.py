@@ -16,6 +16,8 @@ from ..text.masking import masked
 from . import dns_records
 from .answers import ask, untold
 from .kinds import kind
+from .marks import NOTHING as NO_MARK
+from .marks import UNKNOWN as UNKNOWN_MARK
 from .marks import read as read_mark
 from .spec import channel_of
 from .switches import shown
@@ -54,9 +56,15 @@ def observe(params):
 
 def _nothing_of(channel, error):
     reason = masked(error)
-    providers = [_row(one, number, [untold(reason)], 1, 0.0) for number, one in enumerate(channel["providers"])]
-    return {"providers": providers, "current": None, "current_reason": "", "mark": {"paused": None, "limited": None, "reason": reason},
-            "records": [], "queue": channel["queue"]}  # fmt: skip
+    providers = [row_of(one, number, [untold(reason)], 1, 0.0) for number, one in enumerate(channel["providers"])]
+    return {
+        "queue": channel["queue"],
+        "providers": providers,
+        "current": None,
+        "current_reason": "",
+        "mark": {**UNKNOWN_MARK, "reason": reason},
+        "records": [],
+    }
 
 
 def _channel(name, channel, params):
@@ -70,13 +78,11 @@ def _channel(name, channel, params):
     *rows, current, records = all_within(seconds, calls)
     for number, row in enumerate(rows):
         if isinstance(row, Exception):
-            rows[number] = _row(channel["providers"][number], number, [untold(masked(row))], 1, 0.0)
+            rows[number] = row_of(channel["providers"][number], number, [untold(masked(row))], 1, 0.0)
     if isinstance(current, ValueError):
         raise current
     value, reason = (None, masked(current)) if isinstance(current, Exception) else current
-    mark = {"paused": False, "limited": False, "reason": ""}
-    if channel["queue"] and params["marks_directory"]:
-        mark = read_mark(params["marks_directory"], channel["queue"])
+    mark = read_mark(params["marks_directory"], name) if params["marks_directory"] else dict(NO_MARK)
     return {
         "queue": channel["queue"],
         "providers": rows,
@@ -127,7 +133,7 @@ def _provider(provider, number, params):
             is_told, facts = True, more(provider, params["timeout_seconds"])
         if failed_in_a_row(found) >= params["failures"]:
             break
-    row = _row(provider, number, found, params["failures"], milliseconds)
+    row = row_of(provider, number, found, params["failures"], milliseconds)
     row["facts"].update({name: value for name, value in facts.items() if name not in row["facts"]})
     return row
 
@@ -186,7 +192,16 @@ def state_of(found, failures):
     return UNKNOWN if all(one["passed"] is None for one in found) else UNSTEADY
 
 
-def _row(provider, number, found, failures, milliseconds):
+def row_of(provider, number, found, failures, milliseconds):
+    """What is told of a provider. Pure.
+
+    Args:
+        provider: of :mod:`spec`.
+        number: its place in the order, from 0.
+        found: findings, the oldest first.
+        failures: so many in a row are failing.
+        milliseconds: of the last one.
+    """
     last = found[-1]
     return {
         "name": provider["name"],

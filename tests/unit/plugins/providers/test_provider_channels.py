@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import time
 
 import pytest
 
@@ -111,17 +113,17 @@ def test_nothing_says_which_one_is_in_use(told):
     ("content", "paused", "limited", "said"),
     [
         (None, False, False, ""),
-        ({"queue": "mail", "paused": True}, True, False, ""),
-        ({"queue": "mail", "paused": False, "limited": True}, False, True, ""),
-        ({"queue": "other", "paused": True}, None, None, "about another queue"),
+        ({"channel": "mail", "paused": True}, True, False, ""),
+        ({"channel": "mail", "paused": False, "limited": True, "fell_back": True}, False, True, ""),
+        ({"channel": "other", "paused": True}, None, None, "about another channel"),
         ("{", None, None, "no JSON"),
     ],
 )
 def test_what_an_earlier_run_left_behind(told, tmp_path, content, paused, limited, said):
     if content is not None:
         (tmp_path / marks.file_of("mail")).write_text(content if isinstance(content, str) else json.dumps(content))
-    mark = told(str(tmp_path), queue="mail")["channels"]["mail"]["mark"]
-    assert (mark["paused"], mark["limited"]) == (paused, limited)
+    mark = told(str(tmp_path))["channels"]["mail"]["mark"]
+    assert (mark["paused"], mark["limited"], mark["fell_back"]) == (paused, limited, limited)
     assert said in mark["reason"]
 
 
@@ -143,3 +145,12 @@ def test_a_record_that_no_resolver_tells_is_a_limit(told):
         found = told(domain="shop.example", resolvers=[resolver.place], records=["spf"])
     assert found["channels"]["mail"]["records"][0]["found"] is None
     assert not found["complete"]
+
+
+@pytest.mark.parametrize(("ago", "known"), [(1800, True), (-3600, False)])
+def test_since_when_is_told_by_the_clock_of_the_host(told, tmp_path, ago, known):
+    path = tmp_path / marks.file_of("mail")
+    path.write_text(json.dumps({"channel": "mail", "fell_back": True}))
+    os.utime(path, (time.time() - ago, time.time() - ago))
+    age = told(str(tmp_path))["channels"]["mail"]["mark"]["age_seconds"]
+    assert (ago <= age < ago + 60) if known else age is None
