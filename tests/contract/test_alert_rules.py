@@ -33,6 +33,8 @@ THRESHOLDS: dict[str, tuple[str, ...]] = {
     "HighMemoryUsage": ("resource_usage_memory_ratio",),
     "DeploymentFailed": ("rollback_recent_seconds",),
     "WorkerQueueBackup": ("worker_queue_depth",),
+    "NotificationDeliveryFailing": ("notification_provider_failing", "notification_provider_failing_ratio"),
+    "NotificationBacklog": ("notification_provider_depth",),
     **dict.fromkeys(("ApiDown", "HealthCheckFailing", "PortConflict", "OomKill", "DbPoolExhausted"), ()),
     **dict.fromkeys(("CacheDisabled", "RedisDown", "DatabaseConnectionFailure", "DatabaseDown"), ()),
     **dict.fromkeys(("DiskFull", "DiskWriteFailures"), ()),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 import warnings
 from collections.abc import Mapping
@@ -27,6 +28,7 @@ class MailServer:
         tls_first: it speaks TLS from the first byte.
 
     Attributes:
+        holds: whether messages wait for their answer; ``held`` of them do.
         taken: the messages, each with ``sender``, ``recipients`` and ``content``.
         commands: every command that was given, in capitals, without its arguments.
     """
@@ -41,6 +43,7 @@ class MailServer:
     ) -> None:
         self.says, self.login = dict(says or {}), login
         self.taken: list[dict[str, Any]] = []
+        self.holds, self.held = False, 0
         self.commands: list[str] = []
         context = None
         if certificate is not None:
@@ -96,6 +99,10 @@ class MailServer:
         )
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
+        self.held += 1
+        while self.holds:
+            await asyncio.sleep(0.02)
+        self.held -= 1
         if "DATA" in self.says:
             return self.says["DATA"]
         self.taken.append(

@@ -48,7 +48,7 @@ def rows(
     notification_provider_oldest_seconds: float,
     notification_provider_failing: int,
     notification_provider_failing_ratio: float,
-    __notification_provider_lately_seconds: float,
+    since_seconds: float,
 ) -> list[dict[str, Any]]:
     """Every channel."""
     found = []
@@ -73,7 +73,7 @@ def rows(
             row,
             notification_provider_failing,
             notification_provider_failing_ratio,
-            __notification_provider_lately_seconds,
+            float(since_seconds),
         )
         row["hurt"] = _either(row["waits"], row["fails"])
         found.append(row)
@@ -513,9 +513,7 @@ def goes_on(
 
 
 def _goes_on(row: Row, paused: bool) -> dict[str, Any]:
-    mark = row["mark"]
-    noted = {name: bool(mark[name]) for name in ("limited", "fell_back")}
-    return {"channel": row["channel"], "queue": row["queue"], "paused": paused, **noted}
+    return {"channel": row["channel"], "queue": row["queue"], "paused": paused, "limited": bool(row["mark"]["limited"])}
 
 
 # ---------------------------------------------------------------------- words

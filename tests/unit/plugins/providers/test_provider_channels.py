@@ -121,9 +121,12 @@ def test_nothing_says_which_one_is_in_use(told):
 )
 def test_what_an_earlier_run_left_behind(told, tmp_path, content, paused, limited, said):
     if content is not None:
-        (tmp_path / marks.file_of("mail")).write_text(content if isinstance(content, str) else json.dumps(content))
+        (tmp_path / marks.file_of("mail", "queue")).write_text(
+            content if isinstance(content, str) else json.dumps(content)
+        )
     mark = told(str(tmp_path))["channels"]["mail"]["mark"]
-    assert (mark["paused"], mark["limited"], mark["fell_back"]) == (paused, limited, limited)
+    assert (mark["paused"], mark["limited"]) == (paused, limited)
+    assert (mark["turned"], mark["fell_back"]) == ((None, None) if said else (False, False))
     assert said in mark["reason"]
 
 
@@ -149,8 +152,8 @@ def test_a_record_that_no_resolver_tells_is_a_limit(told):
 
 @pytest.mark.parametrize(("ago", "known"), [(1800, True), (-3600, False)])
 def test_since_when_is_told_by_the_clock_of_the_host(told, tmp_path, ago, known):
-    path = tmp_path / marks.file_of("mail")
-    path.write_text(json.dumps({"channel": "mail", "fell_back": True}))
+    path = tmp_path / marks.file_of("mail", "turned")
+    path.write_text(json.dumps({"channel": "mail", "turned": True, "fell_back": True}))
     os.utime(path, (time.time() - ago, time.time() - ago))
     age = told(str(tmp_path))["channels"]["mail"]["mark"]["age_seconds"]
     assert (ago <= age < ago + 60) if known else age is None
