@@ -161,11 +161,26 @@ def worker_queue(observed: dict[str, Any]) -> bool:
     )
 
 
+def notification_provider(observed: dict[str, Any]) -> bool:
+    (channel,) = available(observed, "notification_provider")["channels"].values()
+    used = available(observed, "service")["services"]["worker"]["compared"]["MAIL_PROVIDER"]
+    (provider,) = [one for one in channel["providers"] if one["name"] == used]
+    (mail,) = available(observed, "queue")["queues"].values()
+    waits = mail["ready"] >= 100 or mail.get("oldest_ready_age_seconds", 0) >= 300 or mail.get("paused") is True
+    return (
+        provider["last_passed"] is True
+        and mail["available"]
+        and not waits
+        and 0 <= mail["dead_lately"] < 10
+        and mail["ready"] >= 0
+    )
+
+
 NO_SIGNAL = {
     function.__name__: function
     for function in (
         *(api_down, cache, certificate_expiry, crash_loop, db_down, db_pool, disk_full, error_rate, latency),
-        *(port_conflict, resource_usage, rollback, worker_queue),
+        *(port_conflict, resource_usage, rollback, worker_queue, notification_provider),
     )
 }
 

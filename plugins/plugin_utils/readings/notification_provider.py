@@ -114,15 +114,20 @@ def _queue(seen: Row) -> dict[str, Any]:
     oldest = told.get("oldest_ready_age_seconds")
     return {
         "queue_seen": bool(told),
-        "ready": told.get("ready"),
+        # A count below nothing tells nothing.
+        "ready": _count(told.get("ready")),
         "oldest_seconds": told.get("oldest_ready_age_at_least_seconds") if oldest is None else oldest,
-        "running": told.get("running"),
+        "running": _count(told.get("running")),
         "paused": told.get("paused"),
         "done_per_second": told.get("throughput_per_second"),
         "growth_per_second": told.get("ready_growth_per_second"),
-        "dead_lately": told.get("dead_lately"),
+        "dead_lately": _count(told.get("dead_lately")),
         "errors": told.get("errors") or [],
     }
+
+
+def _count(value: Any) -> int | None:
+    return None if value is None or value < 0 else value
 
 
 def _waits(row: Row, depth: int, oldest_seconds: float) -> bool | None:
