@@ -64,6 +64,14 @@ OPTIONS = r"""
     elements: str
     default: []
     version_added: "0.2.0"
+  compared:
+    description: >-
+      For environment variables by their names, a dictionary of the values that they may have, by names of your own, such as
+      C({MAIL_PROVIDER: {first: sendgrid, second: postmark}}). What comes back is the name of the value with which the service was
+      started, and never a value.
+    version_added: 0.2.0
+    type: dict
+    default: {}
   timeout_seconds:
     description: The time in seconds for all of it, beside the window; services are asked at the same time.
     type: float

@@ -15,6 +15,7 @@ from .observers import (
     http_probe,
     job_schedule,
     metrics,
+    notification_provider,
     port,
     postgres_access,
     postgres_activity,
@@ -50,6 +51,7 @@ OBSERVERS = {
     "workflow": workflow,
     "webhook": webhook,
     "sync_state": sync_state,
+    "notification_provider": notification_provider,
 }
 
 SPEC = {name: {"type": "dict", "options": observer.SPEC} for name, observer in OBSERVERS.items()}

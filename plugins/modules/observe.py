@@ -107,6 +107,10 @@ sync_state:
   description: What M(oncall.runbooks.sync_state_info) returns.
   type: dict
   returned: when asked for
+notification_provider:
+  description: What M(oncall.runbooks.notification_provider_info) returns.
+  type: dict
+  returned: when asked for
 """
 
 from ..module_utils import observe

@@ -364,6 +364,13 @@ services:
       type: dict
       version_added: "0.2.0"
       sample: {BREAKER_THRESHOLD: 50.0}
+    compared:
+      description:
+        - For each variable of O(compared) in the environment with which it was started, the name of the value that it has, or an empty
+          text where it has another one. Of several containers or programs, only those whose value is the same in all of them.
+        - Null where none is asked for, and where its environment cannot be seen.
+      type: dict
+      sample: {MAIL_PROVIDER: first}
     log_tail:
       description: The last lines of its logs, with secrets replaced. Null without O(log_tail_lines).
       type: list

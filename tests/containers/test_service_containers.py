@@ -81,7 +81,8 @@ def containers():
 
 def look(services, **params):
     defaults = {"log_lines": 200, "log_tail_lines": 0, "window_seconds": 0, "samples": 5, "top_processes": 0}
-    return observe({"services": services, **defaults, "variables": [], "numbers": [], "timeout_seconds": 30, **params})
+    none = {"variables": [], "numbers": [], "compared": {}}
+    return observe({"services": services, **defaults, **none, "timeout_seconds": 30, **params})
 
 
 @pytest.fixture(scope="module")

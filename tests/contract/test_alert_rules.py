@@ -39,6 +39,8 @@ THRESHOLDS: dict[str, tuple[str, ...]] = {
     "DeadLetterBacklog": ("job_scheduler_dead",),
     "WorkflowStalled": ("stalled_workflow_limit_seconds",),
     "ConnectorSyncLag": ("sync_lag_limit_seconds", "sync_lag_limit_bytes"),
+    "NotificationDeliveryFailing": ("notification_provider_failing", "notification_provider_failing_ratio"),
+    "NotificationBacklog": ("notification_provider_depth",),
     **dict.fromkeys(("ApiDown", "HealthCheckFailing", "PortConflict", "OomKill", "DbPoolExhausted"), ()),
     **dict.fromkeys(("CircuitBreakerOpen",), ()),
     **dict.fromkeys(("CacheDisabled", "RedisDown", "DatabaseConnectionFailure", "DatabaseDown"), ()),

@@ -224,6 +224,21 @@ def sync_lag(observed: dict[str, Any]) -> bool:
     )
 
 
+def notification_provider(observed: dict[str, Any]) -> bool:
+    (channel,) = available(observed, "notification_provider")["channels"].values()
+    used = available(observed, "service")["services"]["worker"]["compared"]["MAIL_PROVIDER"]
+    (provider,) = [one for one in channel["providers"] if one["name"] == used]
+    (mail,) = available(observed, "queue")["queues"].values()
+    waits = mail["ready"] >= 100 or mail.get("oldest_ready_age_seconds", 0) >= 300 or mail.get("paused") is True
+    return (
+        provider["last_passed"] is True
+        and mail["available"]
+        and not waits
+        and 0 <= mail["dead_lately"] < 10
+        and mail["ready"] >= 0
+    )
+
+
 NO_SIGNAL = {name: function for name, function in globals().items() if name in RUNBOOKS}
 
 

@@ -49,7 +49,7 @@ class Answers(HttpServer):
                 except OSError:
                     self.close_connection = True
 
-            do_POST = do_GET
+            do_POST = do_PUT = do_PATCH = do_GET
 
         super().__init__(Answering)
 

@@ -23,12 +23,13 @@ _SECRET_CHARACTERS = 4
 _EXCERPT_CHARACTERS = 120
 
 
-def request_of(place, given):
+def request_of(place, given, methods=METHODS):
     """One request with all its keys, checked.
 
     Args:
         place: what it is called in the inventory, such as ``system_apis.crm``.
         given: a URL, or a dictionary; its keys that are not in ``KEYS`` are not looked at.
+        methods: those that are allowed.
 
     Raises:
         ValueError: it cannot be used; the message begins with the place.
@@ -38,8 +39,8 @@ def request_of(place, given):
         raise ValueError(f"{place}: must be a dict with the key url")
     body = request.get("body")
     method = str(request.get("method") or ("GET" if body is None else "POST")).upper()
-    if method not in METHODS:
-        raise ValueError(f"{place}.method: unknown method {method}; known are {', '.join(METHODS)}")
+    if method not in methods:
+        raise ValueError(f"{place}.method: unknown method {method}; known are {', '.join(methods)}")
     if method == "GET" and body is not None:
         raise ValueError(f"{place}.body: a GET has no body")
     headers = request.get("headers") or {}
@@ -54,7 +55,7 @@ def request_of(place, given):
         "method": method,
         "status": [int(code) for code in status],
         "headers": {"Accept": "application/json", **_body_type(body), **headers, **_credentials(place, request)},
-        "body": _bytes(body) if method == "POST" else None,
+        "body": None if method == "GET" else _bytes(body),
         "timeout_seconds": _seconds(place, request.get("timeout_seconds")),
     }
 

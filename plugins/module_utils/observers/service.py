@@ -14,6 +14,7 @@ SPEC = {
     "top_processes": {"type": "int", "default": 0},
     "variables": {"type": "list", "elements": "str", "default": []},
     "numbers": {"type": "list", "elements": "str", "default": []},
+    "compared": {"type": "dict", "default": {}},
     "timeout_seconds": {"type": "float", "default": 5.0},
 }
 

@@ -57,6 +57,7 @@ def look(services, **params):
             "top_processes": 0,
             "variables": [],
             "numbers": [],
+            "compared": {},
             **params,
         }
     )
@@ -147,6 +148,25 @@ def test_only_what_is_a_number_is_seen_of_a_value(supervisord):
     assert found["services"]["it"]["numbers"] == {"PG_POOL_MAX": 25.0}
     assert "cret@db" not in str(found)
     assert look({"it": supervisord.service("ended")}, numbers=["PG_POOL_MAX"])["services"]["it"]["numbers"] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted", "seen"),
+    [
+        ("api", {"PG_POOL_MAX": {"few": 5, "many": "25"}, "OTHER": {"one": "1"}}, {"PG_POOL_MAX": "many"}),
+        ("api", {"PG_POOL_MAX": {"few": "5"}}, {"PG_POOL_MAX": ""}),
+        ("api", {"DATABASE_URL": {"ours": "postgres://app:another@db/app"}}, {"DATABASE_URL": ""}),
+        ("api", {}, None),
+        # Each of the two has a name of its own.
+        ("several:*", {"SUPERVISOR_PROCESS_NAME": {"first": "several_00"}, "SUPERVISOR_GROUP_NAME": {"it": "several"}},
+         {"SUPERVISOR_GROUP_NAME": "it"}),
+        ("ended", {"PG_POOL_MAX": {"many": "25"}}, None),
+    ],
+)  # fmt: skip
+def test_values_of_its_variables_are_told_by_names_alone(supervisord, name, wanted, seen):
+    found = look({"it": supervisord.service(name)}, compared=wanted)["services"]["it"]
+    assert found["compared"] == seen
+    assert "cret@db" not in str(found)
 
 
 def test_a_log_can_be_left_alone(supervisord):

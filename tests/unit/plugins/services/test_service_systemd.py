@@ -198,6 +198,7 @@ def look(monkeypatch):
             "top_processes": 0,
             "variables": [],
             "numbers": [],
+            "compared": {},
         }
         return observe({"services": services, **limits})["services"]
 
@@ -289,6 +290,7 @@ def test_what_systemctl_does_not_tell_is_not_available(monkeypatch, ended, reaso
             "top_processes": 0,
             "variables": [],
             "numbers": [],
+            "compared": {},
         }
     )
     assert found["available"] is False

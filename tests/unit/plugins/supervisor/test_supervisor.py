@@ -316,6 +316,7 @@ def test_a_group_is_as_well_as_its_worst_program():
             "pid": 5,
             "variables": ["POOL"],
             "numbers": {"POOL": 5.0},
+            "compared": {"MAIL": "first"},
             **changes,
         }
 
@@ -327,6 +328,7 @@ def test_a_group_is_as_well_as_its_worst_program():
         "pid": 5,
         "variables": ["POOL"],
         "numbers": {"POOL": 5.0},
+        "compared": {"MAIL": "first"},
     }
     group = as_one(
         [member("w:1"), member("w:2", state="fatal", pid=None), member("w:3", memory_used_bytes=99, growth="growing")]
@@ -339,6 +341,9 @@ def test_a_group_is_as_well_as_its_worst_program():
     assert as_one([member("w:1"), member("w:2", variables=None)])["variables"] is None
     assert as_one([member("w:1"), member("w:2", numbers={"POOL": 6.0})])["numbers"] == {}
     assert as_one([member("w:1"), member("w:2", numbers=None)])["numbers"] is None
+    assert group["compared"] == {"MAIL": "first"}
+    assert as_one([member("w:1"), member("w:2", compared={"MAIL": ""})])["compared"] == {}
+    assert as_one([member("w:1"), member("w:2", compared=None)])["compared"] is None
     assert as_one([member("w:1"), member("w:2", restarts=7)])["restarts"] == 7
 
 
