@@ -119,7 +119,7 @@ class Engine:
 
 def limits(**more: Any) -> dict[str, Any]:
     """The options of the module, as they are where nothing is said."""
-    spec: dict[str, Any] = ARGUMENT_SPEC
+    spec: Any = ARGUMENT_SPEC
     return {**{name: option.get("default") for name, option in spec.items()}, **more}
 
 
