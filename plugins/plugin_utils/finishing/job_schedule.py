@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from ..cron import Cron, Due, due_after, due_before, parsed
 
-NOTHING: dict[str, Any] = {"schedules": {}}
+NOTHING: dict[str, Any] = {"schedules": {}, "complete": False, "limits": []}
 # Times at which a job was due that are told.
 MOST_DUE = 3
 # A start this much before its time is one of that time: clocks differ by a little.
