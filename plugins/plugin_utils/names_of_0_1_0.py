@@ -75,5 +75,6 @@ NOW: dict[str, dict[str, str]] = {
         "leak_known": "not half_full | selectattr('growth', 'equalto', 'unknown')",
         "redis": "redis_memory",
         "slow_lines": "(lines | select('search', slow) | list)[-10:]",
-    },    "rollback": {},
+    },
+    "rollback": {},
 }

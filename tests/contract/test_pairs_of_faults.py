@@ -26,6 +26,7 @@ TAKEN_AWAY = {
     ): "it is open in one replica and closed in another, and the other fault opens it in all",
     ("db_pool", "application_unknown"): "no session of the application is to be seen, and the other fault shows some",
     ("disk_full", "growth"): "it is what the others leave, and there is more to reclaim now",
+    ("notification_provider", "queue_paused"): "where no provider works, the queue stays paused as it is",
     (
         "payment_webhook",
         "wrong_secret",

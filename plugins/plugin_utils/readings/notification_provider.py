@@ -225,9 +225,9 @@ def refused_elsewhere(good: Sequence[Row]) -> list[Row]:
     return [row for row in good if row["fails"] and any(_REFUSED.search(one["text"]) for one in row["errors"])]
 
 
-def messages_fail(good: Sequence[Row], refused_elsewhere: Sequence[Row]) -> list[Row]:
-    """Those whose jobs fail for another reason."""
-    return [row for row in good if row["fails"] and row not in refused_elsewhere]
+def messages_fail(good: Sequence[Row]) -> list[Row]:
+    """Those whose jobs fail, whatever they fail of."""
+    return [row for row in good if row["fails"]]
 
 
 def backlog(good: Sequence[Row]) -> list[Row]:
@@ -258,7 +258,11 @@ def limited_by_us(rows: Sequence[Row], notification_provider_drain_at_once: int)
     return [
         row
         for row in rows
-        if row["mark"]["limited"] and row["ready"] is not None and row["ready"] <= notification_provider_drain_at_once
+        # A note has its age, or it is none.
+        if row["mark"]["limited"]
+        and row["mark"]["age_seconds"] is not None
+        and row["ready"] is not None
+        and row["ready"] <= notification_provider_drain_at_once
     ]
 
 
