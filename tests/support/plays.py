@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,3 +93,34 @@ class Started:
         runs = json.loads(records[0].read_text())["runs"] if records else []
         output = (self._folder / "output").read_text(errors="replace")
         return Play(code, output, runs, records[0] if records else None)
+
+
+def on_a_stack(folder: Path, runbook: str, **variables: Any) -> Callable[..., Play]:
+    """A function that plays a runbook on a stack of a test's own, with arguments and variables.
+
+    Args:
+        folder: an empty one.
+        runbook: its name.
+        variables: of the inventory; those of a run are such that nothing is waited for.
+    """
+    (folder / "oncall").mkdir()
+    always = {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": sys.executable,
+        "run_confirm_seconds": 0,
+        "run_verify_seconds": 1,
+        "run_verify_every_seconds": 1,
+        "run_verify_timeout_seconds": 30,
+        "run_cooldown_seconds": 0,
+        "run_budget_count": 100,
+        "system_state_directory": str(folder / "oncall"),
+    }
+    inventory = folder / "inventory.json"
+    inventory.write_text(json.dumps({"all": {"hosts": {"stack": {**always, **variables}}}}))
+    player = Player(folder, folder)
+
+    def run(*arguments: str, **more: Any) -> Play:
+        book = f"playbooks/{runbook}.yml"
+        return player.play("-i", str(inventory), *arguments, playbook=book, run_hosts="stack", **more)
+
+    return run

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from datetime import datetime, timezone
 
+from ..deadline import DeadlineExceeded
 from ..text.masking import masked
 from ..text.one_line import one_line
 
@@ -180,6 +181,19 @@ def settled(found, limits):
     """
     known = {name: value for name, value in found.items() if value is not None}
     return dict(known, available=True, error="", complete=not limits, limits=list(limits))
+
+
+def failed(error):
+    """An answer that says why there is none.
+
+    Args:
+        error: that kept it from being read; one of a store has a ``kind``.
+    """
+    kind = "timeout" if isinstance(error, DeadlineExceeded) else getattr(error, "kind", None)
+    if kind is not None:
+        return {"available": False, "reason": str(error), "error": kind}
+    text = masked(f"{type(error).__name__}: {error}")
+    return {"available": False, "reason": f"it could not be read: {text}; please report this", "error": "other"}
 
 
 def spread(length, most):

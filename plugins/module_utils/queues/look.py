@@ -8,9 +8,8 @@ from __future__ import annotations
 import json
 import time
 
-from ..deadline import Deadline, DeadlineExceeded, all_within
-from ..text.masking import masked
-from .answer import settled
+from ..deadline import Deadline, all_within
+from .answer import failed, settled
 from .engines import engine
 from .spec import described
 
@@ -47,7 +46,7 @@ def observe(params):
         for name in members:
             # What was told before the time was up stays.
             if name not in found:
-                found[name] = _failed(outcome)
+                found[name] = failed(outcome)
     return _summary({name: dict(found[name], engine=queues[name]["engine"]) for name in queues})
 
 
@@ -91,15 +90,7 @@ def _told(function, *arguments):
     try:
         return function(*arguments)
     except Exception as error:
-        return _failed(error)
-
-
-def _failed(error):
-    kind = "timeout" if isinstance(error, DeadlineExceeded) else getattr(error, "kind", None)
-    if kind is not None:
-        return {"available": False, "reason": str(error), "error": kind}
-    text = masked(f"{type(error).__name__}: {error}")
-    return {"available": False, "reason": f"it could not be read: {text}; please report this", "error": "other"}
+        return failed(error)
 
 
 def _compared(queue, found, before, after):

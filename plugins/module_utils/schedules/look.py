@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import time
 
-from ..deadline import Deadline, DeadlineExceeded, all_within
+from ..deadline import Deadline, all_within
+from ..queues.answer import failed, settled
 from ..queues.in_database import Database
-from ..text.masking import masked
 from . import pg_cron, table
 from .spec import described
 
@@ -39,7 +39,7 @@ def observe(params):
     outcomes = all_within(params["timeout_seconds"] + 0.5, calls)
     found = {}
     for name, outcome in zip(schedules, outcomes):
-        answer = _failed(outcome) if isinstance(outcome, Exception) else outcome
+        answer = failed(outcome) if isinstance(outcome, Exception) else outcome
         found[name] = dict(answer, engine=schedules[name]["engine"])
     return _summary(found)
 
@@ -54,26 +54,12 @@ def _observed(schedule, params):
         after_seconds = time.time()
         partly = database.partly(client, params["timeout_seconds"])
         found = ENGINES[schedule["engine"]].look(client, partly, schedule, params["lately_seconds"], now_seconds)
-    limits = found.pop("limits") + partly.limits
-    known = {name: value for name, value in found.items() if value is not None}
-    return dict(
-        known,
-        available=True,
-        error="",
-        complete=not limits,
-        limits=limits,
-        now_seconds=now_seconds,
-        clock_ahead_seconds=round((before_seconds + after_seconds) / 2 - now_seconds, 3),
-        clock_within_seconds=round((after_seconds - before_seconds) / 2, 3),
-    )
-
-
-def _failed(error):
-    kind = "timeout" if isinstance(error, DeadlineExceeded) else getattr(error, "kind", None)
-    if kind is not None:
-        return {"available": False, "reason": str(error), "error": kind}
-    text = masked(f"{type(error).__name__}: {error}")
-    return {"available": False, "reason": f"it could not be read: {text}; please report this", "error": "other"}
+    clock = {
+        "now_seconds": now_seconds,
+        "clock_ahead_seconds": round((before_seconds + after_seconds) / 2 - now_seconds, 3),
+        "clock_within_seconds": round((after_seconds - before_seconds) / 2, 3),
+    }
+    return settled({**found, **clock}, found["limits"] + partly.limits)
 
 
 def _summary(schedules):
