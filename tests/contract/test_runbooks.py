@@ -163,16 +163,16 @@ def test_rollback_reads_what_the_plan_kept(runbook, remedy):
 def test_cause_needs_the_services_that_its_remedy_uses(runbook, slug):
     cause = causes(runbook)[slug]
     needs = cause.get("operates", {})
+    kind = "queue" if "queue" in needs else "service"
     used = set()
     for folder in ("remedies", "rollbacks"):
         for task in tasks(load("roles", runbook, "tasks", folder, f"{cause.get('remedy')}.yml")):
-            if task.get("ansible.builtin.include_role", {}).get("name") == SERVICE:
+            if task.get("ansible.builtin.include_role", {}).get("name") == f"{NAME}.{kind}":
                 # Of several that a remedy sees to, the cause names the one to ask. A target of the plan is what it operates.
-                named = task["vars"]["service_name"]
-                of_the_plan = "loop" in task or named == "{{ run_step.targets[0].service }}"
-                service = needs.get("service") if of_the_plan else named
-                used.add((service, task["vars"]["service_verb"]))
-    declared = {(needs["service"], verb) for verb in needs.get("verbs", ())} if "service" in needs else set()
+                named = task["vars"][f"{kind}_name"]
+                of_the_plan = "loop" in task or named == f"{{{{ run_step.targets[0].{kind} }}}}"
+                used.add((needs.get(kind) if of_the_plan else named, task["vars"][f"{kind}_verb"]))
+    declared = {(needs[kind], verb) for verb in needs.get("verbs", ())} if kind in needs else set()
     assert used <= declared
     assert bool(used) == bool(declared)
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shlex
 import signal
@@ -20,7 +19,7 @@ import pytest
 from ansible_collections.oncall.runbooks.tests.support import small_scheduler
 from ansible_collections.oncall.runbooks.tests.support.letters import Letters
 from ansible_collections.oncall.runbooks.tests.support.observing import observed
-from ansible_collections.oncall.runbooks.tests.support.plays import Play, Player
+from ansible_collections.oncall.runbooks.tests.support.plays import on_host
 from ansible_collections.oncall.runbooks.tests.support.postgres_servers import Server, server
 from ansible_collections.oncall.runbooks.tests.support.supervisord import Supervisord
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
@@ -130,31 +129,13 @@ def stack(running) -> Stack:
 
 @pytest.fixture
 def play(stack, tmp_path):
-    (tmp_path / "oncall").mkdir()
     variables = {
-        "ansible_connection": "local",
-        "ansible_python_interpreter": sys.executable,
-        "run_confirm_seconds": 0,
-        "run_verify_seconds": 1,
-        "run_verify_every_seconds": 1,
-        "run_verify_timeout_seconds": 30,
-        "run_cooldown_seconds": 0,
-        "run_budget_count": 100,
-        "system_state_directory": str(tmp_path / "oncall"),
         "system_services": {"scheduler": stack.supervisord.service("scheduler")},
         "system_schedules": {"app": stack.schedule()},
         "system_database": stack.postgres.reach(),
         "job_scheduler_owner_seconds": 2,
     }
-    inventory = tmp_path / "inventory.json"
-    inventory.write_text(json.dumps({"all": {"hosts": {"stack": variables}}}))
-    player = Player(tmp_path, tmp_path)
-
-    def run(*arguments: str, **more: object) -> Play:
-        book = "playbooks/job_scheduler.yml"
-        return player.play("-i", str(inventory), *arguments, playbook=book, run_hosts="stack", **more)
-
-    return run
+    return on_host(tmp_path, "job_scheduler", variables)
 
 
 def test_it_hangs(stack, play):

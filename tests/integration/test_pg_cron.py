@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import pytest
 
 from ansible_collections.oncall.runbooks.tests.support.observing import observed
 from ansible_collections.oncall.runbooks.tests.support.pg_cron import server_with_pg_cron
-from ansible_collections.oncall.runbooks.tests.support.plays import Player
+from ansible_collections.oncall.runbooks.tests.support.plays import on_host
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
 
 SECRET = "s3cretdata"
@@ -80,20 +79,8 @@ def test_a_role_that_sees_only_its_own_jobs_says_so(server):
 
 @pytest.fixture
 def play(server, tmp_path):
-    (tmp_path / "oncall").mkdir()
-    variables = {
-        "ansible_connection": "local",
-        "ansible_python_interpreter": sys.executable,
-        "system_state_directory": str(tmp_path / "oncall"),
-        "system_schedules": {"db": {"engine": "pg_cron", "jobs": ["tick"]}},
-        "system_database": server.reach(),
-    }
-    inventory = tmp_path / "inventory.json"
-    inventory.write_text(json.dumps({"all": {"hosts": {"stack": variables}}}))
-    player = Player(tmp_path, tmp_path)
-    return lambda **more: player.play(
-        "-i", str(inventory), playbook="playbooks/job_scheduler.yml", run_hosts="stack", run_confirm_seconds=0, **more
-    )
+    schedules = {"db": {"engine": "pg_cron", "jobs": ["tick"]}}
+    return on_host(tmp_path, "job_scheduler", {"system_schedules": schedules, "system_database": server.reach()})
 
 
 def test_in_time(play):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.oncall.runbooks.plugins.module_utils.queues.answer import settled
 from ansible_collections.oncall.runbooks.plugins.module_utils.schedules import pg_cron
 from ansible_collections.oncall.runbooks.plugins.module_utils.schedules import table as own_table
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.finishing.job_schedule import finish
@@ -74,18 +75,8 @@ def schedule(
 
 
 def told(found: dict[str, Any], engine: str, clock: float = 0.0) -> dict[str, Any]:
-    limits = found.pop("limits")
-    return {
-        **{key: value for key, value in found.items() if value is not None},
-        "engine": engine,
-        "available": True,
-        "error": "",
-        "complete": not limits,
-        "limits": limits,
-        "now_seconds": NOW,
-        "clock_ahead_seconds": clock,
-        "clock_within_seconds": 0.004,
-    }
+    compared = {"now_seconds": NOW, "clock_ahead_seconds": clock, "clock_within_seconds": 0.004}
+    return {**settled({**found, **compared}, found["limits"]), "engine": engine}
 
 
 def cron(
