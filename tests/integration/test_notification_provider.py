@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -105,15 +106,9 @@ class Plays:
         inventory.write_text(json.dumps({"all": {"hosts": {"stack": self.variables}}}))
         self._inventory, self._player = inventory, Player(folder, folder)
 
-    def start(self, *arguments: str, **more: object) -> Started:
-        return self._player.start(
-            "-i",
-            str(self._inventory),
-            *arguments,
-            playbook="playbooks/notification_provider.yml",
-            run_hosts="stack",
-            **more,
-        )
+    def start(self, *arguments: str, playbook: str = "notification_provider", **more: object) -> Started:
+        book = f"playbooks/{playbook}.yml"
+        return self._player.start("-i", str(self._inventory), *arguments, playbook=book, run_hosts="stack", **more)
 
     def __call__(self, *arguments: str, **more: object) -> Play:
         return self.start(*arguments, **more).wait()
@@ -236,7 +231,11 @@ def test_a_run_that_was_cut_off_leaves_nothing_paused_for_long(stack, play):
     until(lambda: stack.outbox.counts().get("running", 0) == 0)
     found = play("--check", notification_provider_lately_seconds=5)
     assert (found.outcome, found.causes()) == ("planned", ["queue_paused"]), found.output
-    # The ledger holds back what comes after a run that was cut off, until a person has looked.
+    # The ledger holds back what comes after a run that was cut off, until a person has looked and says so.
+    held = play(notification_provider_lately_seconds=5)
+    assert (held.code, held.outcome) == (2, "blocked"), held.output
+    (run_id,) = set(re.findall(r"state: release and run_id: (\w+)", held.output))
+    assert play.start(playbook="release", run_release_run_id=run_id).wait().code == 0
     fixed = play(run_override="looked at", notification_provider_lately_seconds=5)
     assert (fixed.code, fixed.outcome, fixed.causes()) == (0, "resolved", ["queue_paused"]), fixed.output
     assert (stack.outbox.said(), play.noted()) == (["pause", "resume"], [])

@@ -196,7 +196,8 @@ def test_a_validator_that_always_fails_is_nobodys_restart(stack, play):
     stack.execute("DROP TABLE rules")
     stack.propose(5, age_seconds=HOUR)
     until(lambda: stack.events().get("failed") == 5)
-    told = play()
+    # What died a moment ago is what it fails of now.
+    told = play(stalled_workflow_lately_seconds=600)
     assert (told.code, told.outcome, told.causes()) == (0, "advised", ["validator_fails"]), told.output
     assert (
         '5 times in the log of what brings proposals on: global-validator: ERROR: relation "rules" does not exist'
