@@ -22,7 +22,10 @@ PAIRS = int(os.environ.get("ONCALL_PAIRS", "18"))
 TAKEN_AWAY = {
     ("db_pool", "application_unknown"): "no session of the application is to be seen, and the other fault shows some",
     ("disk_full", "growth"): "it is what the others leave, and there is more to reclaim now",
-    ("payment_webhook", "wrong_secret"): "the endpoint refuses what it is sent, and the other fault has it answer otherwise",
+    (
+        "payment_webhook",
+        "wrong_secret",
+    ): "the endpoint refuses what it is sent, and the other fault has it answer otherwise",
     (
         "port_conflict",
         "port_free_but_service_down",

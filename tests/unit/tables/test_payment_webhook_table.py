@@ -24,7 +24,9 @@ WEBHOOK = {
     "livemode": True,
 }
 SYSTEM = {
-    "system_services": {"api": {"manager": "compose", "project": "/srv/app", "health_url": "https://shop.example/health"}},
+    "system_services": {
+        "api": {"manager": "compose", "project": "/srv/app", "health_url": "https://shop.example/health"}
+    },
     "system_payment_webhook": WEBHOOK,
     "system_database": {"name": "app"},
     "system_status_pages": {"stripe": {"url": "https://status.example", "kind": "jmespath", "status": "s"}},
@@ -71,7 +73,13 @@ def event(number: int, ago: float = 7200, delivered: bool = False, amount: int =
 DELIVERED = [event(1, 9000, delivered=True), event(2, 8000, delivered=True)]
 PAID = {"pi_1": {"amount": 1900, "currency": "eur"}, "pi_2": {"amount": 1900, "currency": "eur"}}
 STORED = {"available": True, "error": "", "reason": "", "processed_known": True, "amounts_known": True}
-NOT_STORED = {**STORED, "available": False, "processed_known": False, "amounts_known": False, "reason": "connection refused"}
+NOT_STORED = {
+    **STORED,
+    "available": False,
+    "processed_known": False,
+    "amounts_known": False,
+    "reason": "connection refused",
+}
 GONE = {"available": False, "reason": "no answer", "error": "timeout"}
 SICK = {"available": False, "reason": "https://api.stripe.com/v1/events answers 503", "error": "server_error"}
 
@@ -103,17 +111,38 @@ def look(
     """What all observers tell. The two events that are in the database come first."""
     rows = [*({**one} for one in first), *({**one} for one in events)]
     ids = None if processed is None else {*processed}
-    told_of = judged(rows, ids, paid if stored["amounts_known"] else None, 900.0, provider.get("enabled_endpoints") == 1)
+    told_of = judged(
+        rows, ids, paid if stored["amounts_known"] else None, 900.0, provider.get("enabled_endpoints") == 1
+    )
     told_of["limits"] += [cut] if cut else []
-    more = {"available": True, "reason": "", "error": "", "other_mode": 0, "other_types": 0, "since_seconds": DAY, "kept_seconds": KEPT_SECONDS}
+    more = {
+        "available": True,
+        "reason": "",
+        "error": "",
+        "other_mode": 0,
+        "other_types": 0,
+        "since_seconds": DAY,
+        "kept_seconds": KEPT_SECONDS,
+    }
     found: dict[str, Any] = {
         "webhook": summary({**provider}, {**endpoint}, {**(listed or {**more, **told_of})}, {**stored}),
         "service": {"available": True, "services": {"api": service or running()}},
         "http_probe": {"available": True, "endpoints": {"health": health}, "failing": [], "unknown": [], "limits": []},
     }
     if page:
-        said = {"available": page != "unknown", "status": page, "component": "Webhooks", "incidents": [{"name": "late"}]}
-        found["status_page"] = {"available": page != "unknown", "complete": True, "pages": {"stripe": said}, "unknown": [], "limits": []}
+        said = {
+            "available": page != "unknown",
+            "status": page,
+            "component": "Webhooks",
+            "incidents": [{"name": "late"}],
+        }
+        found["status_page"] = {
+            "available": page != "unknown",
+            "complete": True,
+            "pages": {"stripe": said},
+            "unknown": [],
+            "limits": [],
+        }
     return found
 
 
@@ -125,7 +154,11 @@ ENABLED = {"payment_webhook_may_enable": True, "system_payment_webhook": {**WEBH
 UNSEEN = {
     "webhook": summary({**GONE}, {**GONE}, {**GONE}, {**NOT_STORED}),
     "service": {"available": False, "reason": "Docker does not answer", "services": {}},
-    "http_probe": {"available": False, "endpoints": {"health": {**route(None), "available": False}}, "reason": "no answer"},
+    "http_probe": {
+        "available": False,
+        "endpoints": {"health": {**route(None), "available": False}},
+        "reason": "no answer",
+    },
 }
 ELSEWHERE = {"id": "we_2", "url": "https://analytics.example", "enabled": True, "enabled_events": ["*"]}
 
