@@ -66,7 +66,8 @@ channels:
     mark:
       description: >-
         What an earlier run noted. C(paused), whether it paused the queue and did not let it go on; C(limited), whether it slowed it down;
-        C(turned), whether it turned to another provider, and C(fell_back), whether that was not the first one. All are null where that could not be read, with C(reason). C(age_seconds), since
+        C(turned), whether it turned to another provider, and C(fell_back), whether that was not the first one. All are null where that
+        could not be read, with C(reason). C(age_seconds), since
         when.
       type: dict
     records:

@@ -99,7 +99,7 @@ came_by_themselves: {description: The ids of those that the database had when it
 not_kept: {description: "The ids of those that the provider has no longer, or that are of another mode or type.", type: list, elements: str, returned: success}
 groups: {description: "All of them as one group, with C(count) and with C(became), the counts by state.", type: list, elements: dict, returned: success}
 more: {description: Whether there were more of them than were asked for., type: bool, returned: success}
-stopped_by: {description: "Why it ended before its end, in a word, or empty. C(failed_again), C(not_proven), C(refused) or C(time).", type: str, returned: success}
+stopped_by: {description: "Why it ended early, or empty. C(failed_again), C(not_proven), C(refused) or C(time).", type: str, returned: success}
 stopped: {description: The same in one line., type: str, returned: success}
 journal: {description: The file of the journal., type: str, returned: success}
 taken_up: {description: Whether it took up what a run had begun that was killed., type: bool, returned: success}

@@ -149,7 +149,8 @@ def number(value):
         found = float(value)
     except (TypeError, ValueError):
         return None
-    return found if found == found and abs(found) < 1e15 else None
+    # Of what is no number, no comparison is true.
+    return found if abs(found) < 1e15 else None
 
 
 def word(value):

@@ -77,7 +77,11 @@ def replay(params, check_mode=False):
 
 
 def _sum(one, other):
-    numbers = {name: value + other[name] for name, value in one.items() if type(value) is int}
+    numbers = {
+        name: value + other[name]
+        for name, value in one.items()
+        if isinstance(value, int) and not isinstance(value, bool)
+    }
     return {**other, **numbers, "groups": one["groups"] + other["groups"]}
 
 

@@ -259,7 +259,8 @@ def faults(
 
     Returns:
         For each breaker by name a dictionary ``breaker``, ``open_in`` and ``closed_in`` (replicas), ``where`` and ``closed_where``
-        (the same in words), ``kind``, ``told`` (what was asked and what came back, in words), ``retry_after_seconds`` (or None), ``failure_percent``, ``opened`` (times in the last
+        (the same in words), ``kind``, ``told`` (what was asked and what came back, in words), ``retry_after_seconds`` (or None),
+        ``failure_percent``, ``opened`` (times in the last
         ``circuit_breaker_flap_seconds``, the least), ``service``, and ``change`` (a variable with ``from`` and ``to``, or empty).
 
         ``kind`` is one of ``down`` (they are), ``way`` (the way there), ``name``, ``certificate``, ``credentials``, ``rate_limited``,

@@ -4,7 +4,8 @@
 """Which jobs were not started at their time, and what starts them. What is not known is None.
 
 A row of a job has ``schedule`` and ``job`` (names), ``label`` (both in words), what ``job_schedule_info`` tells of it, ``begun_seconds`` (how long ago it was
-started), ``sign_seconds`` (the same, or how long ago it ended where that is later), ``missed`` (whether it should have been started since) and ``missed_while_up`` (whether
+started), ``sign_seconds`` (the same, or how long ago it ended where that is later), ``missed`` (whether it should have been started since)
+and ``missed_while_up`` (whether
 so since what starts it runs).
 
 A row of a schedule has ``schedule``, ``engine``, ``service``, ``state`` (of the service, as ``service_info`` tells it), ``up`` (whether what starts

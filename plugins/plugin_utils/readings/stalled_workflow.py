@@ -8,7 +8,8 @@ many of these are of a scope for which the step is switched off), ``on`` (the ot
 counted), ``agrees`` (its counts do not contradict each other), ``left_lately``, ``window_seconds``, ``watched_left``, ``stuck_watched`` and
 ``stuck_left`` (of two looks), ``lock_waits``, ``newest_seconds``, ``new_within_seconds``, ``states`` (pairs), ``waits_in`` (those in which
 none must stay), ``services`` (of the inventory, that work), ``known`` (all of them were seen), ``down`` (those that do not run), ``young``
-(those that were started a moment ago), ``lines`` (of the step, in their logs), ``logs`` (all of these were read), ``queue`` (its name, or "") and ``events`` (what was seen of
+(those that were started a moment ago), ``lines`` (of the step, in their logs), ``logs`` (all of these were read), ``queue`` (its name, or
+"") and ``events`` (what was seen of
 it, or None).
 """
 
