@@ -60,7 +60,9 @@ class Engine:
     def __init__(self, count: int, fails: Sequence[str] = (), is_certain: bool = True, **more: Any) -> None:
         self.is_certain, self.until_seconds = is_certain, 0.0
         self.steps_left: int | None = None
-        self.dies_before_sending = self.half_lines = False
+        self.dies_before_sending = self.half_lines = self.was_late = False
+        # How many it sends before its time is up.
+        self.most_sent = 1_000_000
         self.messages: dict[str, dict[str, Any]] = {
             f"m{number}": {
                 "place": "dead", "fails": f"m{number}" in fails, "sent": 0, "died": 1, "looked": 0, "name": "mail", "error": "550 no mailbox",
@@ -106,7 +108,9 @@ class Engine:
         self.step()
         if self.dies_before_sending:
             raise Killed
-        sent = self.send_now([one for one, mark in marks.items() if self.mark(one) == mark])
+        asked = [one for one, mark in marks.items() if self.mark(one) == mark]
+        sent = self.send_now(asked[: self.most_sent])
+        self.was_late = len(asked) > self.most_sent
         self.step()
         return sent
 

@@ -19,7 +19,7 @@ from ..text.masking import masked
 # Of the program's answers: some 1,000 dead messages have 0.5 MB.
 _ANSWER_BYTES = 16 * 1024 * 1024
 # A program takes so long at most until it begins, and sends for so long at most.
-_SEND_SECONDS = 20.0
+_SEND_SECONDS = 30.0
 _ENDING_SECONDS = 2.0
 _ERROR = re.compile(r"(?:[A-Za-z]+ )?[A-Za-z.]*(?:Error|Exception)\b.*:")
 _OPTIONS = ("queue", "prefix", "schema", "application_name", "application_url_variable")
@@ -51,6 +51,8 @@ class InApplication:
         self._name, self._queue, self._program, self._asks = name, queue, program, asks
         self._timeout_seconds = timeout_seconds
         self._keep_open = ()
+        # Whether the time of the last program was up before it had sent all.
+        self.was_late = False
         self.gone_is_done = asks is not None and asks.gone_is_done
         self.is_certain = asks is not None
         self.where = asks.where if asks else f"the application {queue['application_name']}"
@@ -100,6 +102,7 @@ class InApplication:
             raise ApplicationError(
                 f"queue {self._name}: the program in its application ({argv[0]}) could not {_WORDS[what]}: {said}"
             )
+        self.was_late = answer.get("late") is True
         return answer["answer"]
 
 

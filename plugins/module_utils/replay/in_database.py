@@ -26,10 +26,12 @@ class InDatabase:
     Attributes:
         gone_is_done: whether a message that is not there any more has been done.
         is_certain: whether a message that is dead as it was when it was copied was not sent.
+        was_late: whether the time was up before the last batch was sent as a whole.
         where: which store it is, without a secret.
     """
 
     is_certain = True
+    was_late = False
 
     def __init__(self, name, queue, reason, timeout_seconds):
         self._queue, self._reason, self._timeout_seconds = queue, reason, timeout_seconds

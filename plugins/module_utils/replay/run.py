@@ -219,8 +219,14 @@ class Run:
         _add(journal, "not_sent", refused)
         _add(journal, "left", [one for one in others if one not in refused])
         _add(journal, "sent", [one for one in ids if one in sent])
-        if refused:
+        if refused and not self._reach.was_late:
             return "refused", f"the engine did not take {_named(refused)}, though nothing about it has changed"
+        if refused and not sent:
+            # Otherwise the rest of it is the next batch.
+            return (
+                "refused",
+                f"{_named(refused)} could not be sent in time: the application was not ready before that was over",
+            )
         return None
 
     def _prove(self, journal, ids):

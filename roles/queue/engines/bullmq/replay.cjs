@@ -3,10 +3,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // Sends failed jobs of BullMQ again, with the library of the application. The module queue_replay hands it to the application's Node.js on its
-// standard input, with what it is to do in the place of REQUEST. It prints one line: the ids of the jobs that it has sent.
+// standard input, with what it is to do in the place of REQUEST. It prints one line: the ids of the jobs that it has sent, and whether its time was up.
 'use strict';
 
 const REQUEST = JSON.parse("REQUEST");
+let isLate = false;
 const end = performance.now() + REQUEST.seconds * 1000;
 
 // As options that every version of the library takes.
@@ -34,7 +35,10 @@ async function send(queue, Job) {
   const sent = [];
   for (const [id, copied] of REQUEST.marks) {
     // What is late is left: a run that follows must know when nothing more is sent.
-    if (performance.now() > end || Date.now() / 1000 > REQUEST.until_seconds) break;
+    if (performance.now() > end || Date.now() / 1000 > REQUEST.until_seconds) {
+      isLate = true;
+      break;
+    }
     const [opts, ...ofMark] = await client.hmget(queue.toKey(id), 'opts', 'finishedOn', 'atm', 'attemptsMade', 'timestamp');
     if (mark(ofMark) !== copied) continue;
     // Without what it carries, which is not read for this.
@@ -62,6 +66,6 @@ async function main() {
 }
 
 main().then(
-  answer => console.log(JSON.stringify({answer})),
+  answer => console.log(JSON.stringify({answer, late: isLate})),
   error => { console.log(JSON.stringify({error: String(error.message).split('\n')[0]})); process.exitCode = 1; },
 ).finally(() => process.stdout.write('', () => process.exit()));

@@ -111,20 +111,24 @@ def send(app):
     for identity, copied in REQUEST["marks"]:
         # What is late is left: a run that follows must know when nothing more is sent.
         if time.monotonic() > END or time.time() > REQUEST["until_seconds"]:
-            break
+            return sent, True
         one = of_task(app, identity)
         if not one or one.get("status") != "FAILURE" or mark(one) != copied:
             continue
         app.send_task(one["name"], args=one.get("args"), kwargs=one.get("kwargs"), task_id=identity, queue=one["queue"])
         sent.append(identity)
-    return sent
+    return sent, False
 
 
 def main():
     try:
         app = application()
-        answer = {"dead": dead, "places": places, "send": send}[REQUEST["what"]](app)
-        print(json.dumps({"answer": answer}))
+        is_late = False
+        if REQUEST["what"] == "send":
+            answer, is_late = send(app)
+        else:
+            answer = {"dead": dead, "places": places}[REQUEST["what"]](app)
+        print(json.dumps({"answer": answer, "late": is_late}))
     except Exception as error:
         print(json.dumps({"error": f"{type(error).__name__}: {error}".splitlines()[0]}))
         sys.exit(1)

@@ -4,17 +4,21 @@
 //
 // Sends failed jobs of pg-boss again, with the library of the application, which knows retry() from version 10 on. The module queue_replay hands
 // it to the application's Node.js on its standard input, with what it is to do in the place of REQUEST. It prints one line: the ids of the
-// jobs that it has sent.
+// jobs that it has sent, and whether its time was up.
 'use strict';
 
 const REQUEST = JSON.parse("REQUEST");
+let isLate = false;
 const end = performance.now() + REQUEST.seconds * 1000;
 
 async function send(boss) {
   const sent = [];
   for (const [id, copied] of REQUEST.marks) {
     // What is late is left: a run that follows must know when nothing more is sent.
-    if (performance.now() > end || Date.now() / 1000 > REQUEST.until_seconds) break;
+    if (performance.now() > end || Date.now() / 1000 > REQUEST.until_seconds) {
+      isLate = true;
+      break;
+    }
     const job = await boss.getJobById(REQUEST.queue, id);
     if (!job || job.state !== 'failed' || `${job.retryCount}` !== copied.split('-')[0]) continue;
     await boss.retry(REQUEST.queue, id);
@@ -42,6 +46,6 @@ async function main() {
 }
 
 main().then(
-  answer => console.log(JSON.stringify({answer})),
+  answer => console.log(JSON.stringify({answer, late: isLate})),
   error => { console.log(JSON.stringify({error: String(error.message).split('\n')[0]})); process.exitCode = 1; },
 ).finally(() => process.stdout.write('', () => process.exit()));

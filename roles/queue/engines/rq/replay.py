@@ -4,7 +4,7 @@
 """Sends failed jobs of RQ again, with the library of the application.
 
 The module queue_replay hands it to the application's Python on its standard input, with what it is to do in the place of REQUEST. It
-prints one line: the ids of the jobs that it has sent. What a job carries is never decoded.
+prints one line: the ids of the jobs that it has sent, and whether its time was up. What a job carries is never decoded.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def send():
     for identity, copied in REQUEST["marks"]:
         # What is late is left: a run that follows must know when nothing more is sent.
         if time.monotonic() > END or time.time() > REQUEST["until_seconds"]:
-            break
+            return sent, True
         status, *of_mark = connection.hmget(Job.key_for(identity), "status", "ended_at", "enqueued_at")
         if status != b"failed" or mark(of_mark) != copied:
             continue
@@ -68,12 +68,13 @@ def send():
             # It was taken out of the failed ones, and then the library was killed: as it would have gone on.
             queue.enqueue_job(Job.fetch(identity, connection=connection, serializer=AsItIs))
         sent.append(identity)
-    return sent
+    return sent, False
 
 
 def main():
     try:
-        print(json.dumps({"answer": send()}))
+        sent, is_late = send()
+        print(json.dumps({"answer": sent, "late": is_late}))
     except Exception as error:
         print(json.dumps({"error": f"{type(error).__name__}: {error}".splitlines()[0]}))
         sys.exit(1)

@@ -154,6 +154,22 @@ def test_its_time_is_up(tmp_path):
     assert (told["stopped_by"], told["done"], told["left"]) == ("time", 61, 39)
 
 
+def test_what_an_application_had_no_time_for_comes_next(tmp_path):
+    engine = Engine(20)
+    engine.most_sent = 4
+    told = run(tmp_path, engine)
+    assert (told["stopped_by"], told["done"]) == ("", 20)
+    assert {message["sent"] for message in engine.messages.values()} == {1}
+
+
+def test_an_application_that_has_no_time_at_all_is_told(tmp_path):
+    engine = Engine(3)
+    engine.most_sent = 0
+    told = run(tmp_path, engine)
+    assert (told["stopped_by"], told["left"]) == ("refused", 3)
+    assert told["stopped"].startswith("message m0 could not be sent in time")
+
+
 @pytest.mark.parametrize("name", ["found", "replayed", "set_aside", "left", "done", "still_running"])
 def test_counts_that_do_not_add_up_are_a_mistake(name):
     counted = {
