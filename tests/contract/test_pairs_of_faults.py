@@ -20,6 +20,13 @@ from two_faults import Contradiction, both, differences, on_a_peer, pids_of
 PAIRS = int(os.environ.get("ONCALL_PAIRS", "18"))
 # A cause that is a relation between things that the other fault changes, which no expression of the table says by itself.
 TAKEN_AWAY = {
+    **{
+        ("notification_provider", cause): "of each channel one thing is wrong: the provider in use, or what it is given"
+        for cause in ("application_refused", "messages_fail", "backlog")
+    },
+    ("notification_provider", "contradicted"): "the other fault keeps messages from going out",
+    ("notification_provider", "paused_by_person"): "the other fault has the note that it was us",
+    ("notification_provider", "provider_down"): "where no provider works, that is the cause",
     ("db_pool", "application_unknown"): "no session of the application is to be seen, and the other fault shows some",
     ("disk_full", "growth"): "it is what the others leave, and there is more to reclaim now",
     (
@@ -32,7 +39,10 @@ TAKEN_AWAY = {
     ): "all was started before the deployment, and the other fault has one that was started after it",
 }
 # What is in nobody's way until the other fault comes.
-MADE_BY_BOTH = {("disk_full", "container_logs"): "logs are in the way where the filesystem is full"}
+MADE_BY_BOTH = {
+    ("disk_full", "container_logs"): "logs are in the way where the filesystem is full",
+    ("notification_provider", "credentials"): "a check that fails and messages that fail are one fault together",
+}
 
 
 @dataclass

@@ -225,27 +225,24 @@ def refused_elsewhere(good: Sequence[Row]) -> list[Row]:
     return [row for row in good if row["fails"] and any(_REFUSED.search(one["text"]) for one in row["errors"])]
 
 
-def messages_fail(good: Sequence[Row], refused_elsewhere: Sequence[Row]) -> list[Row]:
-    """Those whose jobs fail for another reason."""
-    return [row for row in good if row["fails"] and row not in refused_elsewhere]
-
-
-def backlog(good: Sequence[Row]) -> list[Row]:
-    """Those in whose queue too much waits that does not fail, though nobody paused it and nothing of ours slows it down."""
+def messages_fail(good: Sequence[Row]) -> list[Row]:
+    """Those whose jobs fail for another reason, or for none that is kept."""
     return [
         row
         for row in good
-        if row["waits"]
-        and not row["fails"]
-        and not row["paused"]
-        and not row["mark"]["paused"]
-        and not row["mark"]["limited"]
+        if row["fails"] and (not row["errors"] or any(not _REFUSED.search(one["text"]) for one in row["errors"]))
     ]
 
 
-def paused_by_us(rows: Sequence[Row], both_down: Sequence[Row]) -> list[Row]:
-    """Channels whose queue a run of ours paused that did not come to its end. Where no provider works, it may stay so."""
-    return [row for row in rows if row["mark"]["paused"] and row["paused"] is not False and row not in both_down]
+def backlog(good: Sequence[Row], draining: Sequence[Row]) -> list[Row]:
+    """Those in whose queue too much waits that does not fail, though nobody paused it and it does not go out as slowly as we said."""
+    waiting = [row for row in good if row["waits"] and not row["fails"] and row not in draining]
+    return [row for row in waiting if not row["paused"] and not row["mark"]["paused"]]
+
+
+def paused_by_us(rows: Sequence[Row]) -> list[Row]:
+    """Channels whose queue a run of ours paused that did not come to its end."""
+    return [row for row in rows if row["mark"]["paused"] and row["paused"] is not False]
 
 
 def paused_by_others(rows: Sequence[Row]) -> list[Row]:
@@ -263,8 +260,14 @@ def limited_by_us(rows: Sequence[Row], notification_provider_drain_at_once: int)
 
 
 def draining(rows: Sequence[Row], limited_by_us: Sequence[Row]) -> list[Row]:
-    """Channels whose queue goes on as slowly as we said, and in which much still waits."""
-    return [row for row in rows if row["mark"]["limited"] and not row["paused"] and row not in limited_by_us]
+    """Channels of whose messages many wait, and go out as slowly as we said."""
+    slow = [row for row in rows if row["mark"]["limited"] and not row["paused"] and row not in limited_by_us]
+    return [row for row in slow if not row["fails"] and (row["done_per_second"] or 0) > 0]
+
+
+def suffering(rows: Sequence[Row], draining: Sequence[Row]) -> list[Row]:
+    """Channels whose messages do not get through, or of which that is not known."""
+    return [row for row in rows if row["hurt"] is not False and row not in draining]
 
 
 def bounces(

@@ -161,7 +161,7 @@ POST_DOWN = [
 HURT = queue(ready=40, dead_lately=30, throughput_per_second=0.05, errors=("503 Service Unavailable",) * 30)
 WAITING = queue(ready=90, oldest_ready_age_seconds=700.0, throughput_per_second=0.0)
 FALLS_BACK = {"acts": ["fall_back"], "risk": "medium"}
-OURS = {"fell_back": True, "age_seconds": 7200.0}
+OURS = {"turned": True, "fell_back": True, "age_seconds": 7200.0}
 MISSING = {"record": "dkim", "name": "s1._domainkey.shop.example", "found": False, "problem": "missing", "reason": ""}
 UNTOLD = {
     **MISSING,
@@ -298,7 +298,7 @@ test_concluded = table(
             look(first(*DOWN), second(), process=worker("postmark"), mark=OURS), says=["mail sends by another provider than the first: sendgrid passed 0 of 3"]
         ),
         "the first works again": Case(
-            look(process=worker("postmark"), mark=OURS), problems=["back_again"], acts=["switch_back"], risk="medium", says=["sendgrid works again"]
+            look(first(*[WELL] * 6), second(), process=worker("postmark"), mark=OURS), problems=["back_again"], acts=["switch_back"], risk="medium", says=["sendgrid works again"]
         ),
         "the first works again, and has not for long": Case(look(process=worker("postmark"), mark={**OURS, "age_seconds": 60.0})),
         "the first works again, and the clock was put back": Case(look(process=worker("postmark"), mark={**OURS, "age_seconds": None})),
@@ -307,7 +307,7 @@ test_concluded = table(
             look(first(BROKEN, WELL, WELL, WELL, WELL), second(), process=worker("postmark"), mark=OURS)
         ),
         "the first works again, and the queue cannot be paused": Case(
-            look(process=worker("postmark"), mark=OURS), problems=["back_again"], why_not="the engine table has no pause",
+            look(first(*[WELL] * 6), second(), process=worker("postmark"), mark=OURS), problems=["back_again"], why_not="the engine table has no pause",
             variables=with_commands(),
         ),
         "the second is down, and the first works": Case(
