@@ -49,6 +49,14 @@ GRANT ALTER SYSTEM ON PARAMETER max_connections TO oncall;
 CREATE DATABASE {database} OWNER app;
 """
 
+# What the API keeps of the payment provider's events.
+PAYMENTS = """\
+CREATE TABLE payment_events (id text PRIMARY KEY, type text NOT NULL, processed_at timestamptz NOT NULL DEFAULT now());
+
+CREATE TABLE payments (payment_id text PRIMARY KEY, amount bigint NOT NULL, currency text NOT NULL);
+
+"""
+
 SCHEMA = """\
 SET SESSION AUTHORIZATION app;
 
@@ -65,6 +73,13 @@ CREATE TABLE events (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, kind te
 CREATE INDEX events_open ON events (created_at) WHERE status IN ('pending', 'running');
 
 GRANT SELECT, UPDATE (status, ended_at, error) ON events TO oncall;
+
+GRANT SELECT ON jobs TO oncall;
+
+"""
+SCHEMA += PAYMENTS
+SCHEMA += """\
+GRANT SELECT ON payment_events, payments TO oncall;
 
 INSERT INTO customers SELECT n, 'Customer ' || n, (ARRAY['DE','FR','PT','SE'])[n % 4 + 1]
   FROM generate_series(1, 500) n;

@@ -22,5 +22,21 @@ def of_database(layout: Layout, service: str) -> dict[str, object]:
     }
 
 
+def of_payments(layout: Layout) -> dict[str, object]:
+    """The payments of the API; the statements are in inventories/lab."""
+    ports, payments = layout.ports, layout.payments()
+    return {
+        "url": payment_url(layout),
+        "provider_url": f"http://127.0.0.1:{ports['provider']}",
+        "api_key": payments["key"],
+        "secrets": [payments["secret"]],
+    }
+
+
+def payment_url(layout: Layout) -> str:
+    """Where the provider knows the API's endpoint to be."""
+    return f"http://127.0.0.1:{layout.ports['api']}/webhooks/payments"
+
+
 def write(layout: Layout, values: dict[str, object]) -> None:
     write_private(layout.home / "inventory.json", json.dumps(values, indent=2) + "\n")

@@ -88,6 +88,11 @@ class Layout:
         """The password of each role."""
         return self._read("secrets.json")
 
+    def payments(self) -> dict[str, str]:
+        """The key and the signing secret at the lab's payment provider, which are nobody's elsewhere."""
+        own = hashlib.sha256(f"payments:{self.secrets()['app']}".encode()).hexdigest()
+        return {"key": f"rk_test_{own[:24]}", "secret": f"whsec_{own[24:56]}"}
+
     def _read(self, name: str) -> dict[str, Any]:
         try:
             return json.loads((self.home / name).read_text())

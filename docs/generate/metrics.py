@@ -31,8 +31,16 @@ metric unknown, and so does a difference below 0. A quantile is of one family. A
 its observations, as `responses` does with Micrometer, is named with `_count`. `~` in a label begins a regular expression. A name
 that has to be quoted, as `app.db.pool`, is written as it is. More is in `ansible-doc oncall.runbooks.metrics_info`.
 
-Labels are those of the column, unless `system_metric_labels` says how they are called: `{route: uri, status: code, provider: target}`."""
-DEFAULT_LABELS = {"status": "status", "route": "route", "provider": "host"}
+Labels are those of the column, unless `system_metric_labels` says how they are called: `{route: uri, status: code, provider: target}`,
+and for the labels of a circuit breaker `breaker`, `breaker_state` and `breaker_event`."""
+DEFAULT_LABELS = {
+    "status": "status",
+    "route": "route",
+    "provider": "host",
+    "breaker": "name",
+    "breaker_state": "state",
+    "breaker_event": "event",
+}
 _ASKED = re.compile(r"system_metrics \| oncall\.runbooks\.system_metric\('([a-z_]+)'([^)]*)\)")
 
 

@@ -139,8 +139,11 @@ def _remediation(runbook: Runbook) -> str:
 
 
 def _operated(operates: dict[str, Any], runbook: Runbook) -> str:
-    """What a service's manager has to be able to do: the verbs, and the variable that names the service."""
-    verbs, named = ", ".join(map(code, operates["verbs"])), str(operates["service"]).strip("{} ")
+    """What a service's manager or a queue's engine has to be able to do: the verbs, and the variable that names the service."""
+    verbs = ", ".join(map(code, operates["verbs"]))
+    if "queue" in operates:
+        return f"{verbs}, of the queue's engine"
+    named = str(operates["service"]).strip("{} ")
     return f"{verbs} of {code(named)}" if named in runbook.options else verbs
 
 

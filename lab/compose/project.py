@@ -12,7 +12,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from .. import database
+from .. import database, inventory
 from ..layout import DATABASE, POOL_MAX, REPOSITORY, LabError, Layout, write_private
 
 SERVICES = ("db", "redis", "api", "worker", "frontend", "provider")
@@ -59,7 +59,7 @@ class Project:
     def baseline(self, images: dict[str, str], packages: Path) -> dict[str, str]:
         """The text of every file of the sound project by its name."""
         ports = self.layout.ports
-        passwords = self.layout.secrets()
+        passwords, payments = self.layout.secrets(), self.layout.payments()
         variables = {
             "COMPOSE_PROJECT_NAME": self.name,
             "LAB_ID": self.layout.short_hash,
@@ -74,7 +74,9 @@ class Project:
             "compose.yaml": COMPOSE_FILE.read_text(),
             "release.env": "",
             "revision.env": "APP_REVISION=1\n",
-            "api.env": API_ENVIRONMENT,
+            "api.env": f"{API_ENVIRONMENT}PAYMENT_SECRETS={payments['secret']}\n",
+            "provider.env": f"PAYMENT_URL={inventory.payment_url(self.layout)}\nPAYMENT_SEND_TO=http://api:8080/webhooks/payments\n"
+            f"PAYMENT_SECRETS={payments['secret']}\nPAYMENT_KEY={payments['key']}\n",
             "worker.env": f"{BACKEND}WORKER_BATCH_MB=0\n",
             "postgresql.conf": POSTGRES,
             "schema.sql": f"CREATE EXTENSION pg_stat_statements;\n\n{database.SCHEMA}",

@@ -217,6 +217,8 @@ def _variables(project: Project) -> dict[str, object]:
         "system_endpoints": {
             name: f"http://127.0.0.1:{project.port(name)}/metrics" for name in ("api", "worker", "frontend")
         },
+        "provider_url": f"http://127.0.0.1:{project.port('provider')}",
         "system_redis": {"host": "127.0.0.1", "port": ports["redis"], "service": "redis"},
         "system_database": inventory.of_database(layout, "db"),
+        "system_payment_webhook": inventory.of_payments(layout),
     }

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable
@@ -46,6 +47,13 @@ class Target:
     def provider(self, status: int = 200, seconds: float = 0) -> None:
         """Tell the provider how to answer."""
         self._must("provider", f"/debug/behave?status={status}&seconds={seconds}", "POST")
+
+    def ask_provider(self, path: str, method: str) -> Any:
+        """What the provider answers."""
+        status, body = self.request("provider", path, method, seconds=30)
+        if status != 200:
+            raise LabError(f"provider answers {method} {path} with {status}: {body[:200]}")
+        return json.loads(body)
 
     def load(self, per_second: float, route: str = "") -> None:
         """How often users ask the API, and for what; 5 times a second, for everything, is the baseline."""

@@ -54,6 +54,7 @@ def service_program(layout: Layout, name: str, pool_max: str = str(POOL_MAX)) ->
             "METRICS_OFF_FILE": str(layout.faults / "metrics_missing.json"),
             "PG_POOL_MAX": pool_max,
             "LAB_FAULT_ROUTES": "1",
+            "PAYMENT_SECRETS": layout.payments()["secret"],
         }
     argv = [sys.executable, "-m", f"lab.programs.{name}", "--home", str(layout.home)]
     return program(layout, name, argv, environment=environment, startretries=4)
@@ -97,6 +98,8 @@ def variables(layout: Layout) -> dict[str, object]:
         "system_state_directory": str(layout.home / "oncall"),
         "system_services": services,
         "system_endpoints": {"api": f"{api}/metrics"},
+        "provider_url": f"http://127.0.0.1:{ports['provider']}",
         "system_redis": {"host": "127.0.0.1", "port": ports["redis"], "service": "redis"},
         "system_database": inventory.of_database(layout, "database"),
+        "system_payment_webhook": inventory.of_payments(layout),
     }

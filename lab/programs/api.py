@@ -4,8 +4,9 @@
 """The lab's API: a threaded HTTP server over a real connection pool, measured with prometheus_client.
 
 Everything it needs to know is in its environment, as for any program in a container: DATABASE_URL,
-DATABASE_PASSWORD_FILE, REDIS_URL, PROVIDER_URL and PORT are required. PG_POOL_MAX, CACHE_ENABLED, BIND_ADDRESS
-and APP_REVISION have defaults. The routes that make faults exist only with LAB_FAULT_ROUTES=1.
+DATABASE_PASSWORD_FILE, REDIS_URL, PROVIDER_URL and PORT are required. PG_POOL_MAX, CACHE_ENABLED, BREAKER_FAILURES,
+BREAKER_RESET_SECONDS, BIND_ADDRESS, APP_REVISION and PAYMENT_SECRETS (of its payment provider, with commas) have defaults. The routes that
+make faults exist only with LAB_FAULT_ROUTES=1.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ import psycopg
 import redis
 from psycopg_pool import PoolTimeout
 
-from .application import Api
+from .application import PAYMENT_EVENT, Api
+from .payment_events import BadSignature, take, verified
 from .settings import enabled, number, start_log
 from .web import Handler, Refused, Route, Server, metrics
 
@@ -99,6 +101,18 @@ def stats(api: Api, request: Handler) -> Any:
     return api.rows("SELECT day, orders, total_cents FROM daily_sales ORDER BY day DESC LIMIT 30")
 
 
+def payment_event(api: Api, request: Handler) -> Any:
+    """What the payment provider tells."""
+    try:
+        event = verified(request.headers.get("Stripe-Signature", ""), request.body(), api.payment_secrets)
+    except BadSignature as error:
+        raise Refused(400, str(error)) from None
+    with api.pool.connection() as connection:
+        if take(connection, event):
+            PAYMENT_EVENT.set_to_current_time()
+    return {"received": True}
+
+
 def routes(api: Api) -> dict[tuple[str, str], Route]:
     found: dict[tuple[str, str], Route] = {
         ("GET", "/health"): health,
@@ -111,6 +125,7 @@ def routes(api: Api) -> dict[tuple[str, str], Route]:
         ("GET", "/customers"): customers,
         ("GET", "/rates"): rates,
         ("GET", "/stats"): stats,
+        ("POST", "/webhooks/payments"): payment_event,
     }
     if enabled("LAB_FAULT_ROUTES"):
         from .fault_routes import Faults, with_faults

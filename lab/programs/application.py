@@ -25,6 +25,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from . import migrations
+from .breaker import Breaker
 from .pool import Pool
 from .settings import database_password, enabled, give_up, number, required
 
@@ -36,7 +37,11 @@ CACHE_ENABLED = Gauge("app_cache_enabled", "Whether answers are cached")
 PROVIDER_DURATION = Histogram("app_provider_request_duration_seconds", "Time a provider took", ["host"])
 PROVIDER_ERRORS = Counter("app_provider_errors_total", "Requests a provider did not answer well", ["host"])
 PROVIDER_UP = Gauge("app_provider_up", "Whether the last request to a provider succeeded", ["host"])
+CIRCUIT_BREAKER = Gauge("app_circuit_breaker", "Of calls to a provider: 0 closed, 1 open, 2 half open", ["name"])
 BUILD = Info("app_build", "What runs")
+PAYMENT_EVENT = Gauge(
+    "app_payment_event_timestamp_seconds", "When the last event of the payment provider was processed"
+)
 
 
 def database_parameters(application: str) -> dict[str, Any]:
@@ -68,11 +73,15 @@ class Api:
         CACHE_ENABLED.set_function(lambda: self.cache_enabled)
         self.one_query_each = False
         self.provider = urlsplit(required("PROVIDER_URL"))
+        # Without the variable it never opens: most faults are about calls that reach the provider.
+        self.breaker = Breaker(number("BREAKER_FAILURES", 0), number("BREAKER_RESET_SECONDS", 30))
+        CIRCUIT_BREAKER.labels("rates").set_function(lambda: self.breaker.state)
         self.revision = os.environ.get("APP_REVISION", "unknown")
         BUILD.info({"revision": self.revision})
         off = os.environ.get("METRICS_OFF_FILE")
         self.metrics_off = Path(off) if off else None
         self.migrations_current = False
+        self.payment_secrets = [one for one in os.environ.get("PAYMENT_SECRETS", "").split(",") if one]
         self.leaked: list[psycopg.Connection[Any]] = []
 
     def rows(self, statement: str, *values: Any) -> list[dict[str, Any]]:
@@ -107,6 +116,7 @@ class Api:
     def ask_provider(self, path: str) -> Any:
         """What the outside world says; OSError where it does not."""
         host = self.provider.hostname or ""
+        self.breaker.admit()
         connection = http.client.HTTPConnection(host, self.provider.port, timeout=PROVIDER_SECONDS)
         try:
             with PROVIDER_DURATION.labels(host).time():
@@ -118,10 +128,12 @@ class Api:
         except (OSError, http.client.HTTPException) as error:
             PROVIDER_ERRORS.labels(host).inc()
             PROVIDER_UP.labels(host).set(0)
+            self.breaker.note(well=False)
             raise OSError(f"provider {host}: {error or type(error).__name__}") from error
         finally:
             connection.close()
         PROVIDER_UP.labels(host).set(1)
+        self.breaker.note(well=True)
         return json.loads(body)
 
     def migrate(self) -> None:

@@ -1,15 +1,21 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The outside world of the lab: a provider that answers as it was told to. PORT is required."""
+"""The outside world of the lab: a provider that answers as it was told to, and one of payments. PORT is required.
+
+What it says of payments is in ``payments.py``.
+"""
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 from pathlib import Path
 from typing import Any
 
-from .settings import number, start_log
+from . import payments
+from .settings import number, required, start_log
 from .web import Handler, Refused, Route, Server, metrics
 
 
@@ -19,6 +25,9 @@ class Provider:
     metrics_off: Path | None = None
     status = 200
     seconds = 0.0
+
+    def __init__(self) -> None:
+        self.payments = payments.Payments()
 
 
 def health(provider: Provider, request: Handler) -> Any:
@@ -41,17 +50,49 @@ def behave(provider: Provider, request: Handler) -> Any:
     return {"status": provider.status, "seconds": provider.seconds}
 
 
+def undelivered(provider: Provider, request: Handler) -> Any:
+    """Payments of some time ago, of which the deliveries were given up."""
+    count, ago = int(request.number("count", 20, 1000)), request.number("ago_seconds", 7200, 29 * 86400)
+    ids = [provider.payments.paid(1000 + n, ago_seconds=ago - n) for n in range(count)]
+    provider.payments.give_up(*ids)
+    return {"events": ids}
+
+
+def given_up(provider: Provider, request: Handler) -> Any:
+    """The events of which the deliveries were given up."""
+    return {"undelivered": provider.payments.given_up()}
+
+
+def forget(provider: Provider, request: Handler) -> Any:
+    """As after a start: one payment, which is delivered."""
+    provider.payments.forget()
+    provider.payments.paid(1900)
+    return {"events": 1}
+
+
 ROUTES: dict[tuple[str, str], Route] = {
     ("GET", "/health"): health,
     ("GET", "/metrics"): metrics,
     ("GET", "/rates"): rates,
     ("POST", "/debug/behave"): behave,
+    ("POST", "/debug/payments"): undelivered,
+    ("DELETE", "/debug/payments"): forget,
+    ("GET", "/debug/payments"): given_up,
+    **payments.ROUTES,
 }
 
 
 def main() -> None:
     start_log()
-    Server(Provider(), ROUTES, number("PORT")).serve_forever()
+    provider = Provider()
+    if url := os.environ.get("PAYMENT_URL"):
+        # Registered under the URL that everybody else has for it; from here it may be another.
+        provider.payments.open_account(
+            url, os.environ.get("PAYMENT_SEND_TO", url), [required("PAYMENT_SECRETS")], required("PAYMENT_KEY")
+        )
+        provider.payments.paid(1900)
+        threading.Thread(target=provider.payments.deliver_forever, daemon=True).start()
+    Server(provider, ROUTES, number("PORT")).serve_forever()
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import psycopg
 import redis
@@ -28,6 +28,7 @@ from .settings import give_up
 # Above the 150 requests the lab's load makes at most; what exceeds it is refused at once, not queued.
 MAX_REQUESTS = 160
 MAX_THREADS = 200
+MAX_BODY_BYTES = 1024 * 1024
 
 log = logging.getLogger("lab.web")
 disable_created_metrics()
@@ -37,7 +38,7 @@ IN_PROGRESS = Gauge("app_requests_in_progress", "Requests not answered yet, but 
 
 
 class Refused(Exception):
-    """An answer other than 200: the status as first and the reason, or the whole body, as second argument."""
+    """An answer other than 200: the status as first and the reason, or the whole body, as second argument; then its headers, if any."""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -61,11 +62,32 @@ class Handler(BaseHTTPRequestHandler):
         except ValueError:
             raise Refused(400, f"{name} is no number") from None
 
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """The query, where a name can come twice."""
+        return parse_qsl(urlsplit(self.path).query, keep_blank_values=True)
+
+    @property
+    def last(self) -> str:
+        """What the path ends with, where a route ends with ``*``."""
+        return unquote(urlsplit(self.path).path.rpartition("/")[2])
+
+    def body(self) -> bytes:
+        return self.rfile.read(min(int(self.headers.get("Content-Length") or 0), MAX_BODY_BYTES))
+
+    def form(self) -> list[tuple[str, str]]:
+        return parse_qsl(self.body().decode("utf-8", "replace"))
+
     def _answer(self) -> None:
         url = urlsplit(self.path)
         self.query = dict(parse_qsl(url.query))
-        route = self.server.routes.get((self.command, url.path))
-        self.route = url.path if route else "unknown"
+        self.answer_headers: dict[str, str] = {}
+        # A route that ends with * has any last part.
+        names = (url.path, url.path.rpartition("/")[0] + "/*")
+        self.route, route = next(
+            ((name, found) for name in names if (found := self.server.routes.get((self.command, name)))),
+            ("unknown", None),
+        )
         began = time.monotonic()
         status, body, kind = self._result(route)
         DURATION.labels(self.route, self.command).observe(time.monotonic() - began)
@@ -76,6 +98,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_response(status)
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
+            for name, value in self.answer_headers.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
 
@@ -85,7 +109,8 @@ class Handler(BaseHTTPRequestHandler):
                 raise Refused(404, "no such route")
             result = self.server.run(route, self)
         except Refused as refused:
-            status, reason = refused.args
+            status, reason, *headers = refused.args
+            self.answer_headers.update(*headers)
         except PoolTimeout as error:
             status, reason = 503, f"no database connection: {error}"
         except (psycopg.Error, redis.RedisError, OSError) as error:

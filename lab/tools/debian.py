@@ -26,30 +26,41 @@ def ensure(program: str, package: str, cache: Path, *libraries: str) -> str:
     """
     if found := shutil.which(program):
         return found
+    return fetched(f"*bin/{program}", program, cache, *libraries, package)
+
+
+def fetched(pattern: str, what: str, cache: Path, *packages: str) -> str:
+    """A file of Debian's packages, unpacked below ``cache``.
+
+    Args:
+        pattern: of its path below ``usr``.
+        what: it is, for messages.
+        cache: the folder.
+        packages: the last of them has it.
+    """
     cache.mkdir(parents=True, exist_ok=True)
     # Tests that start at the same moment fetch it once, and nobody starts a program that is half unpacked.
     with (cache / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (found := _unpacked(program, cache)):
-            packages = (*libraries, package)
+        if not (found := _unpacked(pattern, cache)):
             try:
-                _run(program, cache, "apt-get", "download", *packages)
+                _run(what, cache, "apt-get", "download", *packages)
             except NoProgram:
                 # Lists that are missing or too old; only root can have them fetched.
-                _run(program, cache, "apt-get", "update")
-                _run(program, cache, "apt-get", "download", *packages)
+                _run(what, cache, "apt-get", "update")
+                _run(what, cache, "apt-get", "download", *packages)
             # The program's own comes last: where it is there, all of it is.
             for one in packages:
                 newest = max(cache.glob(f"{one}_*.deb"), key=lambda path: path.stat().st_mtime)
-                _run(program, cache, "dpkg-deb", "-x", str(newest), str(cache / "root"))
-            found = _unpacked(program, cache)
+                _run(what, cache, "dpkg-deb", "-x", str(newest), str(cache / "root"))
+            found = _unpacked(pattern, cache)
     if not found:
-        raise NoProgram(f"no {program} here, and the package {package} has none")
+        raise NoProgram(f"no {what} here, and the package {packages[-1]} has none")
     return found
 
 
-def _unpacked(program: str, cache: Path) -> str:
-    return next(map(str, (cache / "root" / "usr").glob(f"*bin/{program}")), "")
+def _unpacked(pattern: str, cache: Path) -> str:
+    return next(map(str, (cache / "root" / "usr").glob(pattern)), "")
 
 
 def _run(program: str, folder: Path, *argv: str) -> None:

@@ -142,7 +142,8 @@ class ActionModule(ActionBase):
 
     def _names_of(self, runbook: str, observed: Mapping[str, Any], variables: Mapping[str, Any]) -> Names:
         prefix = f"__{runbook}_"
-        now = NOW.get(runbook, {})
+        # The runbooks that came later have no earlier names.
+        now = NOW.get(runbook)
 
         def cast(name: str, value: Any) -> Any:
             # Only -e name=value and the like give a text for a number.
@@ -152,7 +153,7 @@ class ActionModule(ActionBase):
             return ArgumentSpecValidator({name: spec}).validate({name: value}).validated_parameters[name]
 
         def expression_for(name: str) -> str:
-            if not name.startswith(prefix):
+            if now is None or not name.startswith(prefix):
                 return ""
             expression = now.get(name[len(prefix) :], name[len(prefix) :])
             self._deprecated(f"write {expression} instead of {name}")

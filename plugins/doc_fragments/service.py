@@ -56,6 +56,14 @@ OPTIONS = r"""
     type: list
     elements: str
     default: []
+  numbers:
+    description:
+      - Names of environment variables whose values are numbers, such as a threshold, to look for there. Those values are returned, and
+        no value that is anything else.
+    type: list
+    elements: str
+    default: []
+    version_added: "0.2.0"
   compared:
     description: >-
       For environment variables by their names, a dictionary of the values that they may have, by names of your own, such as

@@ -13,6 +13,7 @@ from .observers import (
     filesystem,
     host,
     http_probe,
+    job_schedule,
     metrics,
     notification_provider,
     port,
@@ -23,6 +24,9 @@ from .observers import (
     redis,
     service,
     status_page,
+    sync_state,
+    webhook,
+    workflow,
 )
 
 # Written out, so that the module's zip holds them. They are thin: what they look with is loaded only where it is asked for,
@@ -43,6 +47,10 @@ OBSERVERS = {
     "queue": queue,
     "api": api,
     "status_page": status_page,
+    "job_schedule": job_schedule,
+    "workflow": workflow,
+    "webhook": webhook,
+    "sync_state": sync_state,
     "notification_provider": notification_provider,
 }
 

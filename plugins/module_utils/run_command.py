@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from pathlib import PurePath
 
 from .text.masking import masked
@@ -32,7 +33,9 @@ def last_line(text):
     return masked(lines[-1]) if lines else ""
 
 
-def run(argv, timeout_seconds, environment=None, directory=None):
+def run(
+    argv, timeout_seconds, environment=None, directory=None, given=None, keep_open=(), limit_bytes=OUTPUT_LIMIT_BYTES
+):
     """Run a program without a shell, in a process group of its own that does not outlive the time given.
 
     Args:
@@ -40,31 +43,36 @@ def run(argv, timeout_seconds, environment=None, directory=None):
         timeout_seconds: after this time the whole process group is killed.
         environment: its environment; this process' own where not given.
         directory: the folder it runs in; this process' own where not given.
+        given: bytes that it reads from its standard input; nothing where not given.
+        keep_open: descriptors of this process that it has too, for as long as it lives.
+        limit_bytes: how much is kept of what it prints.
 
     Returns:
         A dict ``exit_code`` and ``signal`` (None or one of them), ``stdout`` and ``stderr`` (the last 64 KiB
-        of each as text) and ``error`` (empty, ``timeout``, or why it could not be run).
+        of each as text, or as much as asked for) and ``error`` (empty, ``timeout``, or why it could not be run).
     """
     import signal
     import subprocess
 
     ended = {"exit_code": None, "signal": None, "stdout": "", "stderr": "", "error": ""}
     try:
-        # Observers run in the controller as well, where there is no module and so no run_command.
-        process = subprocess.Popen(  # pylint: disable=ansible-bad-function
-            [str(item) for item in argv],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment,
-            cwd=directory,
-            start_new_session=True,
-        )
+        with _stdin(given) as stdin:
+            # Observers run in the controller as well, where there is no module and so no run_command.
+            process = subprocess.Popen(  # pylint: disable=ansible-bad-function
+                [str(item) for item in argv],
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=environment,
+                cwd=directory,
+                start_new_session=True,
+                pass_fds=keep_open,
+            )
     except (OSError, ValueError) as error:
         return dict(ended, error=one_line(getattr(error, "strerror", None) or error))
     has_ended = False
     try:
-        ended["stdout"], ended["stderr"], has_ended = _collect(process, timeout_seconds)
+        ended["stdout"], ended["stderr"], has_ended = _collect(process, timeout_seconds, limit_bytes)
     finally:
         # Only where time is up: what a command that ended well leaves in the background is there on purpose.
         if not has_ended:
@@ -79,6 +87,21 @@ def run(argv, timeout_seconds, environment=None, directory=None):
     return dict(ended, exit_code=code)
 
 
+@contextmanager
+def _stdin(given):
+    """What a program reads: a file and no pipe, so that nobody waits until it does."""
+    import subprocess
+    import tempfile
+
+    if given is None:
+        yield subprocess.DEVNULL
+        return
+    with tempfile.TemporaryFile() as file:
+        file.write(given)
+        file.seek(0)
+        yield file
+
+
 def _signal_name(number):
     import signal
 
@@ -88,7 +111,7 @@ def _signal_name(number):
         return f"SIG{number}"
 
 
-def _collect(process, timeout_seconds):
+def _collect(process, timeout_seconds, limit_bytes):
     """Read until the program has ended, keeping the end of what it prints."""
     import selectors
     import time
@@ -114,7 +137,7 @@ def _collect(process, timeout_seconds):
             for stream in ready:
                 chunk = os.read(stream.fileno(), OUTPUT_LIMIT_BYTES)
                 if chunk:
-                    kept[stream] = (kept[stream] + chunk)[-OUTPUT_LIMIT_BYTES:]
+                    kept[stream] = (kept[stream] + chunk)[-limit_bytes:]
                 else:
                     selector.unregister(stream)
             if not in_time or (has_ended and not ready):

@@ -103,6 +103,10 @@ endpoints:
           Boot, ASP.NET Core, health+json and NestJS, and others that give a part C(status), C(ok) or a word such as C(down).
       type: list
       elements: str
+    retry_after_seconds:
+      description: Seconds that the server asks to wait (C(Retry-After)), or null where it does not.
+      type: float
+      version_added: "0.2.0"
     certificate_days_left:
       description: Days until its certificate ends, or null without https.
       type: float

@@ -91,6 +91,22 @@ status_page:
   description: What M(oncall.runbooks.status_page_info) returns.
   type: dict
   returned: when asked for
+job_schedule:
+  description: What M(oncall.runbooks.job_schedule_info) returns.
+  type: dict
+  returned: when asked for
+workflow:
+  description: What M(oncall.runbooks.workflow_info) returns.
+  type: dict
+  returned: when asked for
+webhook:
+  description: What M(oncall.runbooks.webhook_info) returns.
+  type: dict
+  returned: when asked for
+sync_state:
+  description: What M(oncall.runbooks.sync_state_info) returns.
+  type: dict
+  returned: when asked for
 notification_provider:
   description: What M(oncall.runbooks.notification_provider_info) returns.
   type: dict

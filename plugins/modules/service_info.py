@@ -356,6 +356,14 @@ services:
       type: list
       elements: str
       sample: [PG_POOL_MAX]
+    numbers:
+      description:
+        - Those of O(numbers) that are in that environment and are a number; of several containers or programs, those that are the same
+          in all.
+        - Null where none is asked for, and where its environment cannot be seen.
+      type: dict
+      version_added: "0.2.0"
+      sample: {BREAKER_THRESHOLD: 50.0}
     compared:
       description:
         - For each variable of O(compared) in the environment with which it was started, the name of the value that it has, or an empty

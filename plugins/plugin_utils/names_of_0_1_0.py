@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What stands now for the private names that tables had in 0.1.0: causes of inventories may use those for one version more.
 
-A name that is not here lost its prefix ``__<runbook>_`` and nothing else. This file ends with version 0.3.0.
+A name that is not here lost its prefix ``__<runbook>_`` and nothing else. Runbooks that are not here came later. This file ends with version 0.3.0.
 """
 
 from __future__ import annotations
@@ -76,4 +76,5 @@ NOW: dict[str, dict[str, str]] = {
         "redis": "redis_memory",
         "slow_lines": "(lines | select('search', slow) | list)[-10:]",
     },
+    "rollback": {},
 }

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a plan acts: the machine, the stores, the queues and the checkout that the inventory means by the name of a host."""
+"""Where a plan acts: the machine, the stores, the queues, the workflows and the checkout that the inventory means by the name of a host."""
 
 from __future__ import annotations
 
@@ -12,9 +12,17 @@ from .judge import CannotTell
 
 # How the machine is reached; some inventories have the older names.
 CONNECTION = ("ansible_connection", "ansible_host", "ansible_ssh_host", "ansible_port", "ansible_ssh_port")
-SYSTEM = ("system_database", "system_redis", "system_deployment", "system_queues")
+SYSTEM = (
+    "system_database",
+    "system_redis",
+    "system_deployment",
+    "system_queues",
+    "system_connectors",
+    "system_workflows",
+    "system_payment_webhook",
+)
 # A password that was renewed leads to the same place, and is rendered for nobody who does not need it.
-SECRETS = frozenset({"password", "signing_key"})
+SECRETS = frozenset({"password", "signing_key", "api_key", "write_key", "secrets", "auth", "headers"})
 
 
 def reach(variables: Mapping[str, Any], template: Callable[[Any], Any]) -> dict[str, Any]:

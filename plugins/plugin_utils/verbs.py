@@ -24,6 +24,7 @@ class Kind:
         variable: of the inventory, that has all of them.
         says: what ``by`` does with it, in a line for the user.
         own_commands: whether commands of the inventory do what ``by`` cannot.
+        proven: verbs of which each step is proven through ``by``, which no command of the inventory does.
     """
 
     word: str
@@ -31,10 +32,11 @@ class Kind:
     variable: str
     says: str
     own_commands: bool = False
+    proven: tuple[str, ...] = ()
 
 
 SERVICE = Kind("service", "manager", "system_services", "under the manager")
-QUEUE = Kind("queue", "engine", "system_queues", "with the engine", own_commands=True)
+QUEUE = Kind("queue", "engine", "system_queues", "with the engine", own_commands=True, proven=("replay",))
 KINDS = {kind.word: kind for kind in (SERVICE, QUEUE)}
 
 
@@ -61,7 +63,8 @@ def missing_for(kind, directory, things, name, verb):
     if by not in folders:
         known = ", ".join(folders) or "none"
         return f"{kind.word} {name}: unknown {kind.by} {one_line(by)}; known {kind.by}s: {known}"
-    if kind.own_commands and _value(thing, f"commands.{verb}"):
+    own_commands = kind.own_commands and verb not in kind.proven
+    if own_commands and _value(thing, f"commands.{verb}"):
         return ""
     try:
         verbs = _verbs(Path(directory, by, "verbs.yml"))
@@ -69,7 +72,7 @@ def missing_for(kind, directory, things, name, verb):
         return str(error)
     if verb not in verbs:
         can = ", ".join(sorted(set(verbs) - {"status"})) or "nothing by itself"
-        own = f"; or give it {kind.variable}.{name}.commands.{one_line(verb)}" if kind.own_commands else ""
+        own = f"; or give it {kind.variable}.{name}.commands.{one_line(verb)}" if own_commands else ""
         return f"{kind.word} {name}: the {kind.by} {by} has no {one_line(verb)}; it can: {can}{own}"
     missing = [key for key in verbs[verb] if not _value(thing, key)]
     if missing:

@@ -11,9 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from awx_survey import survey
-from fake_awx import TOKEN, FakeAwx, Trouble
-from fake_awx_jobs import Course
 
+from ansible_collections.oncall.runbooks.tests.support.fake_awx.http import Trouble
+from ansible_collections.oncall.runbooks.tests.support.fake_awx.jobs import Course
+from ansible_collections.oncall.runbooks.tests.support.fake_awx.server import TOKEN, FakeAwx
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
 from oncall import OncallError
 from oncall.serve import api_calls, checks

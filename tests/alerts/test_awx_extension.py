@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 from awx_survey import survey
-from fake_awx import TOKEN, FakeAwx
 from plays import Started
+
+from ansible_collections.oncall.runbooks.tests.support.fake_awx.server import TOKEN, FakeAwx
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # Not all of them: each costs seven calls of modules.

@@ -81,7 +81,8 @@ def containers():
 
 def look(services, **params):
     defaults = {"log_lines": 200, "log_tail_lines": 0, "window_seconds": 0, "samples": 5, "top_processes": 0}
-    return observe({"services": services, **defaults, "variables": [], "compared": {}, "timeout_seconds": 30, **params})
+    none = {"variables": [], "numbers": [], "compared": {}}
+    return observe({"services": services, **defaults, **none, "timeout_seconds": 30, **params})
 
 
 @pytest.fixture(scope="module")
@@ -294,7 +295,7 @@ if os.geteuid() == 0:  # whom nothing is denied
     os.setgroups([])
     os.setgid(65534)
     os.setuid(65534)
-params = {{"log_lines": 1, "log_tail_lines": 0, "window_seconds": 0, "samples": 5, "top_processes": 0, "variables": []}}
+params = {{"log_lines": 1, "log_tail_lines": 0, "window_seconds": 0, "samples": 5, "top_processes": 0, "variables": [], "numbers": []}}
 api = {{"manager": "docker", "name": "api", "docker_host": "unix://" + sys.argv[1]}}
 print(service.observe({{"services": {{"api": api}}, "timeout_seconds": 5, **params}})["reason"])
 """

@@ -11,7 +11,7 @@ from collection import ROOT, RUNBOOKS, entries, load
 from requirement_files import asked_for, versions
 
 from ansible_collections.oncall.runbooks.tests.support.awx_survey import FILTERS, survey
-from ansible_collections.oncall.runbooks.tests.support.fake_awx_surveys import survey_error
+from ansible_collections.oncall.runbooks.tests.support.fake_awx.surveys import survey_error
 
 FOLDER = ROOT / "extensions" / "awx"
 NUMBERS = {"int": "integer", "float": "float"}

@@ -27,8 +27,25 @@ TAKEN_AWAY = {
     ("notification_provider", "contradicted"): "the other fault keeps messages from going out",
     ("notification_provider", "paused_by_person"): "the other fault has the note that it was us",
     ("notification_provider", "provider_down"): "where no provider works, that is the cause",
+    (
+        "circuit_breaker",
+        "one_replica",
+    ): "it is open in one replica and closed in another, and the other fault opens it in all",
     ("db_pool", "application_unknown"): "no session of the application is to be seen, and the other fault shows some",
     ("disk_full", "growth"): "it is what the others leave, and there is more to reclaim now",
+    (
+        "payment_webhook",
+        "wrong_secret",
+    ): "the endpoint refuses what it is sent, and the other fault has it answer otherwise",
+    (
+        "job_scheduler",
+        "dead_owner",
+    ): "a lock holds jobs up where all are late, and the other fault has one that was started",
+    (
+        "job_scheduler",
+        "scheduler_hangs",
+    ): "all jobs are late, and the other fault has one that was started, or is turned off",
+    ("job_scheduler", "waits_for_next_time"): "it was not started since its time, and the other fault has it started",
     (
         "port_conflict",
         "port_free_but_service_down",
@@ -37,6 +54,21 @@ TAKEN_AWAY = {
         "rollback",
         "not_deployed",
     ): "all was started before the deployment, and the other fault has one that was started after it",
+    ("stalled_workflow", "events_dead"): "none of its events is on its way, and the other fault has some, or no queue",
+    ("stalled_workflow", "events_lost"): "there is no event for its records, and the other fault has some, or no queue",
+    **dict.fromkeys(
+        [
+            ("stalled_workflow", cause)
+            for cause in ("locks", "events_wait", "validator_fails", "just_started", "worker_hangs")
+        ],
+        "none of its records gets on, and the other fault has one that does",
+    ),
+    (
+        "sync_lag",
+        "interrupted",
+    ): "a way that is shut now, a provider that is down or a dead scheduler is why it did not come to its end",
+    ("sync_lag", "scheduler_dead"): "its service says why it starts nothing",
+    ("sync_lag", "scheduler_crashes"): "a row of the other has an inventory that names no service",
 }
 # What is in nobody's way until the other fault comes.
 MADE_BY_BOTH = {

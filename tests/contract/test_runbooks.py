@@ -19,6 +19,7 @@ REMEDIES = [
 ]
 READ_ONLY = {f"{NAME}.{module}" for module in MODULES if module.endswith("_info")}
 READ_ONLY |= {f"{NAME}.observe", f"{NAME}.diagnosis"}
+WAIT = f"{NAME}.wait"
 SEVERITIES = ("low", "medium", "high", "critical")
 COVERAGE = {item["id"]: item for item in load("tests", "coverage.yml")["items"]}
 SERVICE = f"{NAME}.service"
@@ -162,16 +163,16 @@ def test_rollback_reads_what_the_plan_kept(runbook, remedy):
 def test_cause_needs_the_services_that_its_remedy_uses(runbook, slug):
     cause = causes(runbook)[slug]
     needs = cause.get("operates", {})
+    kind = "queue" if "queue" in needs else "service"
     used = set()
     for folder in ("remedies", "rollbacks"):
         for task in tasks(load("roles", runbook, "tasks", folder, f"{cause.get('remedy')}.yml")):
-            if task.get("ansible.builtin.include_role", {}).get("name") == SERVICE:
+            if task.get("ansible.builtin.include_role", {}).get("name") == f"{NAME}.{kind}":
                 # Of several that a remedy sees to, the cause names the one to ask. A target of the plan is what it operates.
-                named = task["vars"]["service_name"]
-                of_the_plan = "loop" in task or named == "{{ run_step.targets[0].service }}"
-                service = needs.get("service") if of_the_plan else named
-                used.add((service, task["vars"]["service_verb"]))
-    declared = {(needs["service"], verb) for verb in needs.get("verbs", ())} if needs else set()
+                named = task["vars"][f"{kind}_name"]
+                of_the_plan = "loop" in task or named == f"{{{{ run_step.targets[0].{kind} }}}}"
+                used.add((needs.get(kind) if of_the_plan else named, task["vars"][f"{kind}_verb"]))
+    declared = {(needs[kind], verb) for verb in needs.get("verbs", ())} if kind in needs else set()
     assert used <= declared
     assert bool(used) == bool(declared)
 
@@ -186,6 +187,8 @@ def test_diagnosis_only_reads(runbook):
     assert look["ansible.builtin.import_tasks"] == "look.yml"
     steps = [*load("roles", runbook, "tasks", "look.yml"), judge]
     used = [key for task in steps for key in task if key not in ("name", "register", "when", "vars")]
+    assert all("when" in task for task in steps if WAIT in task), "a host that is well is not kept waiting"
+    used = [module for module in used if module != WAIT]
     assert set(used) <= READ_ONLY, "blocks and includes are not looked into"
     # observe is the one that checks what the inventory and the command line say, before it looks.
     assert used[0] == f"{NAME}.observe"

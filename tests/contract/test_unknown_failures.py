@@ -161,6 +161,69 @@ def worker_queue(observed: dict[str, Any]) -> bool:
     )
 
 
+def job_scheduler(observed: dict[str, Any]) -> bool:
+    schedules = available(observed, "job_schedule")["schedules"].values()
+    jobs = {job["name"]: job for one in schedules if one["available"] is True for job in one["jobs"]}
+    times = {
+        name: [job[key] for key in ("started_age_seconds", "succeeded_age_seconds") if job.get(key) is not None]
+        for name, job in jobs.items()
+    }
+    due, period, grace = (
+        jobs["invoices"]["due_since_seconds"],
+        jobs["digest"]["period_seconds"],
+        jobs["digest"]["grace_seconds"],
+    )
+    in_time = -30 <= min(times["digest"]) <= period * 1.5 + grace and -30 <= min(times["invoices"]) <= due + 5
+    return in_time and period > 0 and available(observed, "service")["services"]["scheduler"]["state"] == "running"
+
+
+def circuit_breaker(observed: dict[str, Any]) -> bool:
+    value = available(observed, "metrics")["value"]
+    replicas = [value["codes@web-1"], value["codes@web-2"]]
+    return all(len(one) > 0 and set(one.values()) == {0} for one in replicas)
+
+
+def stalled_workflow(observed: dict[str, Any]) -> bool:
+    workflows = available(observed, "workflow")["workflows"].values()
+    return len(workflows) == 1 and all(
+        one["available"] is True
+        and one["stuck_count"] == 0
+        and one["is_part"] is False
+        and 0 <= one.get("oldest_seconds", 0) <= one["limit_seconds"]
+        for one in workflows
+    )
+
+
+def payment_webhook(observed: dict[str, Any]) -> bool:
+    found = available(observed, "webhook")
+    endpoint, events, stored = found["endpoint"], found["events"], found["database"]
+    is_taken = endpoint["status"] == 200 and endpoint["right_secret"] == 1 and endpoint["takes_forged"] is False
+    # Of amounts that the database does not tell, nothing is known.
+    is_there = stored["processed_known"] is True and stored["amounts_known"] is True and events["complete"] is True
+    states = {row["state"] for row in events["told"]} | set(events["counts"])
+    return (
+        is_taken
+        and is_there
+        and states <= {"ok", "pending"}
+        and events["seen"] > 0
+        and found["provider"]["enabled"] is True
+        and found["provider"]["not_subscribed"] == []
+    )
+
+
+def sync_lag(observed: dict[str, Any]) -> bool:
+    sources = available(observed, "sync_state")["sources"].values()
+    connectors = [one for source in sources for one in source["connectors"]]
+    return (
+        len(connectors) > 0
+        and all(source["available"] is True and source["complete"] is True for source in sources)
+        and all(
+            0 <= one["lag_seconds"] <= 3600 and one.get("state", "ok") in ("ok", "running", "retrying", "paused")
+            for one in connectors
+        )
+    )
+
+
 def notification_provider(observed: dict[str, Any]) -> bool:
     (channel,) = available(observed, "notification_provider")["channels"].values()
     used = available(observed, "service")["services"]["worker"]["compared"]["MAIL_PROVIDER"]
@@ -176,19 +239,13 @@ def notification_provider(observed: dict[str, Any]) -> bool:
     )
 
 
-NO_SIGNAL = {
-    function.__name__: function
-    for function in (
-        *(api_down, cache, certificate_expiry, crash_loop, db_down, db_pool, disk_full, error_rate, latency),
-        *(port_conflict, resource_usage, rollback, worker_queue, notification_provider),
-    )
-}
+NO_SIGNAL = {name: function for name, function in globals().items() if name in RUNBOOKS}
 
 
 def shows_no_signal(runbook: str, observed: dict[str, Any]) -> bool:
     try:
         return NO_SIGNAL[runbook](observed)
-    except (AttributeError, KeyError, TypeError):
+    except (AttributeError, KeyError, TypeError, ValueError):
         # What is not there shows nothing.
         return False
 

@@ -41,6 +41,8 @@ ONE_SIDE_IS_ENOUGH = {
     ("port_conflict", "own_old_process"): "its manager no longer knows the process: that is the fault",
     ("port_conflict", "stranger"): "a service may run and try again",
     ("resource_usage", "memory_plateau"): "the service alone knows it",
+    ("stalled_workflow", "events_lost"): "the queue is asked as well, and has no event for them: that is the fault",
+    ("sync_lag", "interrupted"): "a connector says itself how its run ended",
     ("worker_queue", "too_few_workers"): "what comes and what is done the queue alone counts",
 }
 

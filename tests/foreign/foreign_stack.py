@@ -42,7 +42,8 @@ from lab.tools.debian import ensure
 PROGRAMS = Path(__file__).parent / "programs"
 REPLICAS = ("ledger-api-1", "ledger-api-2")
 POOL = 5
-NAMES = ("ledger-1", "ledger-2", "turnstile", "larder", "postman", "postman-metrics", "shopfront", "rates")
+TILL_KEY, TILL_SECRET = "rk_live_corner0123456789", "whsec_corner0123456789"
+NAMES = ("ledger-1", "ledger-2", "turnstile", "larder", "postman", "postman-metrics", "shopfront", "rates", "till")
 
 MAIN = """[unix_http_server]
 file={home}/s.sock
@@ -157,11 +158,17 @@ class Foreign:
             "CREATE EXTENSION pg_stat_statements",
             "CREATE TABLE accounts (id int PRIMARY KEY, balance bigint NOT NULL)",
             "INSERT INTO accounts SELECT n, 100 FROM generate_series(0, 99) n",
-            "CREATE TABLE outbox (id bigserial PRIMARY KEY, what text)",
+            "CREATE TABLE outbox (id bigserial PRIMARY KEY, what text, phase text NOT NULL DEFAULT 'new', put_at timestamptz DEFAULT now())",
+            "CREATE TABLE till_slips (slip text PRIMARY KEY)",
+            "CREATE TABLE receipts (payment text PRIMARY KEY, paid numeric(12, 2), money text)",
+            "ALTER TABLE till_slips OWNER TO ledger",
+            "ALTER TABLE receipts OWNER TO ledger",
             "ALTER TABLE accounts OWNER TO ledger",
             "ALTER TABLE outbox OWNER TO ledger",
-            "GRANT ALL ON accounts, outbox TO postman",
-            "GRANT SELECT ON outbox TO oncall",
+            "CREATE TABLE chores (chore text PRIMARY KEY, begun timestamptz, every_seconds int NOT NULL)",
+            "INSERT INTO chores VALUES ('balance the books', NULL, 2), ('count the cash', NULL, 3)",
+            "GRANT ALL ON accounts, outbox, chores TO postman",
+            "GRANT SELECT ON outbox, chores, till_slips, receipts TO oncall",
         ):
             self.sql(statement)
 
@@ -231,7 +238,12 @@ class Foreign:
             "shopfront", self.python("shopfront", self.port["shopfront"], f"{self.home}/shopfront.pem", both)
         )
         self.write_program("rates", self.python("rates", self.port["rates"], f"{self.home}/rates.json"))
+        self.write_program("till", self.python("till", self.port["till"], self.till_url(), TILL_KEY, TILL_SECRET))
         self.write_program("visitors", self.python("visitors", both, f"{self.home}/visitors.json"))
+
+    def till_url(self) -> str:
+        """Where the provider of payments sends its events."""
+        return f"http://127.0.0.1:{self.port['ledger-1']}/till"
 
     def python(self, program: str, *arguments: object) -> str:
         return " ".join([sys.executable, str(PROGRAMS / f"{program}.py"), *map(str, arguments)])
@@ -248,7 +260,7 @@ class Foreign:
         environment: dict[str, object] = {
             "SHOP_HOME": self.home, "LEDGER_NAME": name, "LEDGER_DATABASE": self.database_url(), "LEDGER_POOL_SIZE": POOL,
             "LEDGER_CACHE": f"redis://127.0.0.1:{self.port['larder']}/0", "LEDGER_WRONG": self.home / f"{name}.json",
-            "LEDGER_RATES": f"http://127.0.0.1:{self.port['rates']}/rates", **changes,
+            "LEDGER_RATES": f"http://127.0.0.1:{self.port['rates']}/rates", "LEDGER_TILL": TILL_SECRET, **changes,
         }  # fmt: skip
         line = ",".join(f'{key}="{value}"' for key, value in environment.items() if key != without)
         command = self.python("ledger", port or self.port[f"ledger-{number}"])
@@ -346,6 +358,8 @@ class Foreign:
                 "db_pool_waiting": "hikaricp_connections_pending",
                 "db_pool_in_use": "hikaricp_connections_active",
                 "db_pool_max": "hikaricp_connections_max",
+                "circuit_breaker_states": "resilience4j_circuitbreaker_state",
+                "circuit_breaker_failure_percent": "resilience4j_circuitbreaker_failure_rate",
                 "cache_hits": {"family": "cache_gets_total", "labels": {"result": "hit"}},
                 "cache_misses": {"family": "cache_gets_total", "labels": {"result": "miss"}},
                 "cache_errors": "ledger_cache_failures_total",
@@ -359,6 +373,36 @@ class Foreign:
             "system_queues": {
                 "outbox": {
                     "engine": "table", "workers": ["postman"], "statements": {"counts": "SELECT count(*) AS ready FROM outbox"},
+                },
+            },
+            "system_workflows": {
+                "letters": {
+                    "table": "outbox", "status_column": "phase", "created_column": "put_at", "waiting": ["new"], "workers": ["postman"],
+                    "queue": "outbox",
+                },
+            },
+            "system_schedules": {
+                "chores": {
+                    "engine": "table", "service": "postman", "grace_seconds": 30,
+                    "statements": {"jobs": "SELECT chore AS name, every_seconds AS period_seconds, begun AS last_started_at FROM chores"},
+                },
+            },
+            # Its amounts are in whole money, and its currencies in capitals.
+            "system_payment_webhook": {
+                "url": self.till_url(), "provider_url": url["till"], "api_key": TILL_KEY, "secrets": [TILL_SECRET],
+                "event_types": ["checkout.session.completed"], "service": "ledger-api",
+                "statements": {
+                    "processed": "SELECT slip AS id FROM till_slips WHERE :event_ids::jsonb ? slip",
+                    "amounts": "SELECT payment AS payment_id, paid * 100 AS amount, money AS currency FROM receipts"
+                    " WHERE :payment_ids::jsonb ? payment",
+                },
+            },
+            # Up to the oldest one that waits, all is sent.
+            "system_connectors": {
+                "outbox": {
+                    "source": "table", "scheduler": "postman",
+                    "statement": "SELECT 'outbox' AS feed, coalesce(min(put_at), now()) AS until, count(*) AS pending FROM outbox",
+                    "columns": {"name": "feed", "watermark": "until"},
                 },
             },
             "system_deployment": {

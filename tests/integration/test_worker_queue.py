@@ -5,18 +5,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import signal
-import sys
 from collections.abc import Iterator
 
 import pytest
 
 from ansible_collections.oncall.runbooks.tests.support.captured_queues import look
 from ansible_collections.oncall.runbooks.tests.support.graphile import Graphile
-from ansible_collections.oncall.runbooks.tests.support.plays import Play, Player
+from ansible_collections.oncall.runbooks.tests.support.plays import on_host
 from ansible_collections.oncall.runbooks.tests.support.postgres_servers import server
 from ansible_collections.oncall.runbooks.tests.support.supervisord import Supervisord
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
@@ -97,31 +95,13 @@ def stack(running) -> Stack:
 
 @pytest.fixture
 def play(stack, tmp_path):
-    (tmp_path / "oncall").mkdir()
     variables = {
-        "ansible_connection": "local",
-        "ansible_python_interpreter": sys.executable,
-        "run_confirm_seconds": 0,
-        "run_verify_seconds": 1,
-        "run_verify_every_seconds": 1,
-        "run_verify_timeout_seconds": 30,
-        "run_cooldown_seconds": 0,
-        "run_budget_count": 100,
-        "system_state_directory": str(tmp_path / "oncall"),
         "system_services": {"worker": stack.supervisord.service("worker")},
         "system_queues": {"mail": stack.queue()},
         "system_database": stack.graphile.reach(),
         "worker_queue_window_seconds": 1,
     }
-    inventory = tmp_path / "inventory.json"
-    inventory.write_text(json.dumps({"all": {"hosts": {"stack": variables}}}))
-    player = Player(tmp_path, tmp_path)
-
-    def run(*arguments: str, **more: object) -> Play:
-        book = "playbooks/worker_queue.yml"
-        return player.play("-i", str(inventory), *arguments, playbook=book, run_hosts="stack", **more)
-
-    return run
+    return on_host(tmp_path, "worker_queue", variables)
 
 
 def test_nobody_works(stack, play):

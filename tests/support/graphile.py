@@ -16,6 +16,11 @@ TASKS = {
     "fails.js": "module.exports = async () => { throw new Error('550 no mailbox'); };",
     "fine.js": "module.exports = async () => {};",
     "hangs.js": "module.exports = () => new Promise(() => setInterval(() => {}, 1000));",
+    "mail.js": """module.exports = async (payload, helpers) => {
+      await helpers.query('INSERT INTO tries (job) VALUES ($1)', [helpers.job.id]);
+      const {rows} = await helpers.query('SELECT why FROM outages WHERE job IS NULL OR job = $1', [helpers.job.id]);
+      if (rows.length) throw new Error(rows[0].why);
+    };""",
     "waits.js": "module.exports = async (payload, helpers) => { await helpers.query('UPDATE accounts SET n = n + 1'); };",
 }
 
@@ -47,10 +52,26 @@ class Graphile:
         """Run one to its end."""
         subprocess.run(self.command(*options), cwd=self.folder, check=True, capture_output=True, timeout=120)
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def ill(self, why: str, job: str | None = None) -> None:
+        """Have the task mail fail with this error, of one job or of all."""
+        with self.postgres.connect(dbname=self.name, user="app") as connection:
+            connection.execute("CREATE TABLE IF NOT EXISTS tries (job text)")
+            connection.execute("CREATE TABLE IF NOT EXISTS outages (job text, why text)")
+            connection.execute("INSERT INTO outages VALUES (%s, %s)", (job, why))
+
+    def well(self) -> None:
+        """End that, and forget what was tried."""
+        self.postgres.execute("TRUNCATE outages, tries", dbname=self.name, user="app")
+
+    def tries(self) -> dict[str, int]:
+        """How often each job of the task mail was tried."""
+        rows = self.postgres.execute("SELECT job, count(*) FROM tries GROUP BY job", dbname=self.name)
+        return {job: int(count) for job, count in rows}
+
+    def start(self, *options: str) -> subprocess.Popen[bytes]:
         """Start a worker, to be ended by the test."""
         nowhere = subprocess.DEVNULL
-        return subprocess.Popen(self.command(), cwd=self.folder, stdout=nowhere, stderr=nowhere)
+        return subprocess.Popen(self.command(*options), cwd=self.folder, stdout=nowhere, stderr=nowhere)
 
     def add(self, task: str, count: int = 1) -> list[str]:
         """Add jobs that are tried once; their ids."""

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 COLLECTIONS = Path(__file__).parents[2] / "collections"
@@ -24,14 +25,24 @@ def run_module(module: str, folder: Path, /, check: bool = False, diff: bool = F
         diff: run it in diff mode.
         params: its options.
     """
+    with begun(module, folder, check, diff, **params) as process:
+        stdout, stderr = process.communicate(timeout=240)
+    assert stdout.lstrip().startswith(b"{"), (stdout + stderr).decode()
+    return process.returncode, json.loads(stdout)
+
+
+def begun(
+    module: str, folder: Path, /, check: bool = False, diff: bool = False, **params: object
+) -> subprocess.Popen[bytes]:
+    """A module of this collection that has been started, to be ended by the test."""
     internal = {"_ansible_check_mode": check, "_ansible_diff": diff, "_ansible_remote_tmp": str(folder)}
-    done = subprocess.run(
-        [sys.executable, "-m", f"ansible_collections.oncall.runbooks.plugins.modules.{module}"],
-        input=json.dumps({"ANSIBLE_MODULE_ARGS": {**params, **internal}}),
-        env=dict(os.environ, PYTHONPATH=str(COLLECTIONS)),
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    assert done.stdout.lstrip().startswith("{"), done.stdout + done.stderr
-    return done.returncode, json.loads(done.stdout)
+    with tempfile.TemporaryFile() as given:
+        given.write(json.dumps({"ANSIBLE_MODULE_ARGS": {**params, **internal}}).encode())
+        given.seek(0)
+        return subprocess.Popen(
+            [sys.executable, "-m", f"ansible_collections.oncall.runbooks.plugins.modules.{module}"],
+            stdin=given,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(os.environ, PYTHONPATH=str(COLLECTIONS)),
+        )

@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Engines of queues that are npm packages, installed as tests/support/npm/package-lock.json pins them."""
+"""Engines of queues and circuit breakers that are npm packages, installed as tests/support/npm/package-lock.json pins them."""
 
 from __future__ import annotations
 

@@ -6,12 +6,24 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SECONDS = 480
+# Variables of a host on which nothing is waited for that a test need not see.
+QUICK = {
+    "ansible_connection": "local",
+    "ansible_python_interpreter": sys.executable,
+    "run_confirm_seconds": 0,
+    "run_verify_seconds": 1,
+    "run_verify_every_seconds": 1,
+    "run_verify_timeout_seconds": 30,
+    "run_cooldown_seconds": 0,
+    "run_budget_count": 100,
+}
 
 
 @dataclass
@@ -92,3 +104,26 @@ class Started:
         runs = json.loads(records[0].read_text())["runs"] if records else []
         output = (self._folder / "output").read_text(errors="replace")
         return Play(code, output, runs, records[0] if records else None)
+
+
+def on_host(folder: Path, runbook: str, variables: Mapping[str, Any]) -> Callable[..., Play]:
+    """A function that plays a runbook on one host, with arguments of ansible-playbook and more variables.
+
+    Args:
+        folder: an empty one, for the inventory, the records and the ledger.
+        runbook: its name.
+        variables: of the host, besides :data:`QUICK`.
+    """
+    state = folder / "oncall"
+    state.mkdir()
+    host = {**QUICK, "system_state_directory": str(state), **variables}
+    inventory = folder / "inventory.json"
+    inventory.write_text(json.dumps({"all": {"hosts": {"stack": host}}}))
+    player = Player(folder, folder)
+
+    def play(*arguments: str, **more: Any) -> Play:
+        return player.play(
+            "-i", str(inventory), *arguments, playbook=f"playbooks/{runbook}.yml", run_hosts="stack", **more
+        )
+
+    return play

@@ -25,7 +25,8 @@ from lab.ports import free_port
 DEFAULTS: dict[str, Any] = {name: dict(option).get("default") for name, option in SPEC.items()}  # type: ignore[call-overload]
 
 
-def _programs() -> Path:
+def postgres_programs() -> Path:
+    """The folder of the newest server here."""
     folders = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     if not folders:
         left_out("Debian's postgresql is not installed here")
@@ -38,10 +39,11 @@ class Server:
     Args:
         folder: that the unprivileged user can pass.
         settings: lines of its configuration.
+        programs: the folder of its programs, where they are not this machine's own.
     """
 
-    def __init__(self, folder: Path, *settings: str) -> None:
-        self.port, self._data, self._programs = free_port(), folder / "data", _programs()
+    def __init__(self, folder: Path, *settings: str, programs: Path | None = None) -> None:
+        self.port, self._data, self._programs = free_port(), folder / "data", programs or postgres_programs()
         self._run(
             "initdb", "-D", str(self._data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync"
         )
@@ -91,7 +93,7 @@ class Server:
 
 
 @contextlib.contextmanager
-def server(*settings: str) -> Iterator[Server]:
+def server(*settings: str, programs: Path | None = None) -> Iterator[Server]:
     """A running server with the database shop and the roles app and oncall."""
     folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))
     folder.chmod(0o755)
@@ -99,7 +101,7 @@ def server(*settings: str) -> Iterator[Server]:
         shutil.chown(folder, user)
     running = None
     try:
-        running = Server(folder, *settings)
+        running = Server(folder, *settings, programs=programs)
         for statement in (
             "CREATE ROLE app LOGIN",
             "CREATE ROLE oncall LOGIN",

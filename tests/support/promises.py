@@ -297,8 +297,17 @@ def hold_back(folder: Path, count: int) -> HeldBack:
         serving.stop()
 
 
-def acknowledge_while_busy(folder: Path, alerts: int, clients: int, queued: int, idle_seconds: float) -> Busy:
-    """Send alerts while all workers are busy and ``queued`` episodes wait; then watch the service do nothing."""
+def acknowledge_while_busy(
+    folder: Path, alerts: int, clients: int, queued: int, idle_seconds: float, settled_seconds: float = 3
+) -> Busy:
+    """Send alerts while all workers are busy and ``queued`` episodes wait; then watch the service do nothing.
+
+    Args:
+        folder: an empty folder.
+        alerts, clients, queued: how many.
+        idle_seconds: for so long it is watched.
+        settled_seconds: so long after its start. In its first minute the library of workflows asks for its schedules every second.
+    """
     hosts = 4
     serving = Serving(folder, hosts=hosts, pause_seconds=20)
     try:
@@ -319,7 +328,7 @@ def acknowledge_while_busy(folder: Path, alerts: int, clients: int, queued: int,
         (folder / "state" / "pause").write_text(PAUSE)
         serving.start()
         process = psutil.Process(serving.process.pid if serving.process else 0)
-        time.sleep(3)
+        time.sleep(settled_seconds)
         before = process.cpu_times()
         time.sleep(idle_seconds)
         after = process.cpu_times()

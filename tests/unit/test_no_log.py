@@ -27,6 +27,14 @@ HOST = f"{SECRET}.invalid"
 URL = f"http://oncall:{SECRET}@{HOST}/"
 REDIS = {"host": HOST, "password": SECRET}
 DATABASE = {"host": HOST, "name": "shop", "user": "oncall", "password": SECRET}
+WEBHOOK = {
+    "url": URL,
+    "provider_url": URL,
+    "api_key": SECRET,
+    "secrets": [SECRET],
+    "event_types": ["a.b"],
+    "statements": {"processed": "SELECT 1 AS id"},
+}
 
 
 @pytest.mark.parametrize(
@@ -34,6 +42,7 @@ DATABASE = {"host": HOST, "name": "shop", "user": "oncall", "password": SECRET}
     [
         ("api_info", {"apis": {"it": {"url": URL, "fields": {"a": "a"}}}}),
         ("status_page_info", {"pages": {"it": {"url": URL, "kind": "statuspage", "component": "a"}}}),
+        ("webhook_info", {"webhook": WEBHOOK, "database": DATABASE}),
         ("redis_info", {"server": REDIS}),
         ("queue_info", {"queues": {"mail": {"engine": "rq", "redis": REDIS}}}),
         ("queue_info", {"queues": {"mail": {"engine": "pgboss"}}, "database": DATABASE}),

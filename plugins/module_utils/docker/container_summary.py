@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..services.group import compared_of_all, variables_of_all
+from ..services.group import compared_of_all, numbers_of_all, variables_of_all
 from ..text.log_lines import group_error_lines
 from ..text.masking import masked_lines
 from .container_state import worst
@@ -50,6 +50,7 @@ def summary(containers, logs, log_lines, log_tail_lines):
         replicas=len(own),
         replicas_running=sum(one["state"] == "running" for one in own),
         variables=variables_of_all(own),
+        numbers=numbers_of_all(own),
         compared=compared_of_all(own),
         oom_killed=any(one["oom_killed"] for one in own) or shown["oom_killed"],
     )

@@ -164,35 +164,6 @@ def environment_of(pid):
     return dict(pair.split("=", 1) for pair in pairs if "=" in pair)
 
 
-def variables_of(pid, names):
-    """Those of some names that are in the environment of a process, in order; None where that cannot be seen or none is asked for."""
-    environment = environment_of(pid) if pid and names else None
-    return None if environment is None else sorted(set(names).intersection(environment))
-
-
-def compared_of(pid, wanted):
-    """:func:`compared` of a process; None where its environment cannot be seen, and where nothing is to be compared."""
-    environment = environment_of(pid) if pid and wanted else None
-    return None if environment is None else compared(environment, wanted)
-
-
-def compared(environment, wanted):
-    """Which of some values the variables of an environment have, by the names of these values, as a value may be a secret. Pure.
-
-    Args:
-        environment: a dictionary.
-        wanted: for each variable a dictionary of values by names of one's own.
-
-    Returns:
-        For each variable that is set the name of its value, or "" where it is another one.
-    """
-    return {
-        variable: next((name for name, value in values.items() if str(value) == environment[variable]), "")
-        for variable, values in wanted.items()
-        if variable in environment
-    }
-
-
 def _read(pid, name):
     with open(f"/proc/{pid}/{name}", encoding="utf-8", errors="replace") as file:
         return file.read()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import re
+import time
 
 from ..deadline import (
     Deadline,
@@ -84,6 +85,25 @@ class TimedReader(io.RawIOBase):
     def readinto(self, buffer):
         self._sock.settimeout(self._deadline.remaining_seconds())
         return self._sock.recv_into(buffer)
+
+
+def retry_after_seconds(headers):
+    """The seconds that a server asks to wait, or None."""
+    text = headers.get("retry-after", "")
+    if re.fullmatch(r"\s*[0-9]{1,9}\s*", text):
+        return float(text)
+    at = moment_in_header(text)
+    return None if at is None else max(0.0, round(at - time.time(), 1))
+
+
+def moment_in_header(text):
+    """The seconds since 1970 of a time in a header, or None."""
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (IndexError, OverflowError, TypeError, ValueError):
+        return None
 
 
 def public_url(url):

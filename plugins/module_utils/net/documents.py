@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import time
 import zlib
 
 from ..deadline import Deadline, DeadlineExceeded, all_within
 from ..text.masking import mask_secrets, masked
 from ..text.one_line import without_secrets
-from .bounded_http import FetchError, fetch, public_url
+from .bounded_http import FetchError, fetch, moment_in_header, public_url, retry_after_seconds
 
 METHODS = ("GET", "POST")
 KEYS = ("url", "method", "status", "headers", "body", "auth", "timeout_seconds")
@@ -150,7 +149,8 @@ def fetched(requests, seconds):
 
     Returns:
         For each in order a dictionary ``available``, ``status`` and ``milliseconds``, and either ``document`` (packed, see
-        :func:`unpacked`) or ``error`` and ``reason``; with ``retry_after_seconds`` where the server says so.
+        :func:`unpacked`) or ``error`` and ``reason``; with ``retry_after_seconds``
+        and, where it was read, ``server_time_seconds`` (its own clock, since 1970) where the server says so.
     """
     deadline = Deadline(seconds)
     answers = all_within(
@@ -184,7 +184,10 @@ def _fetched(request, secrets, deadline):
     else:
         packed = base64.b64encode(zlib.compress(body, 1)).decode("ascii")
         found = {"available": True, "status": status, "milliseconds": _milliseconds(began), "document": packed}
-    wait = _retry_after(headers.get("retry-after", ""))
+        at = moment_in_header(headers.get("date", ""))
+        if at is not None:
+            found["server_time_seconds"] = at
+    wait = retry_after_seconds(headers)
     return found if wait is None else dict(found, retry_after_seconds=wait)
 
 
@@ -219,18 +222,6 @@ def _trouble(request, status, headers, body, secrets):
     if is_markup:
         return "html", f"answers {status} with HTML or XML and not JSON; is it a login page, or another port?"
     return "", ""
-
-
-def _retry_after(text):
-    """The seconds that a server asks to wait, or None."""
-    from email.utils import parsedate_to_datetime
-
-    if re.fullmatch(r"\s*[0-9]{1,9}\s*", text):
-        return float(text)
-    try:
-        return max(0.0, round(parsedate_to_datetime(text).timestamp() - time.time(), 1))
-    except (IndexError, OverflowError, TypeError, ValueError):
-        return None
 
 
 def unpacked(document):

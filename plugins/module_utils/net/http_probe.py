@@ -11,7 +11,7 @@ import time
 from ..deadline import Deadline, DeadlineExceeded, all_within
 from ..text.masking import masked
 from ..text.one_line import without_secrets
-from .bounded_http import FetchError, fetch, public_url
+from .bounded_http import FetchError, fetch, public_url, retry_after_seconds
 from .health_document import unwell_parts
 
 METHODS = ("GET", "HEAD", "POST")
@@ -106,7 +106,7 @@ def _probe(probe, deadline):
     noted = {}
     began = time.monotonic()
     try:
-        status, _headers, body = fetch(
+        status, headers, body = fetch(
             probe["url"],
             deadline.remaining_seconds(),
             max_bytes=_MAX_BYTES,
@@ -121,7 +121,7 @@ def _probe(probe, deadline):
             return _not_measured(probe, error.kind, str(error))
         found = dict(_empty(probe), error=error.kind, reason=str(error))
     else:
-        found = _judged(probe, status, body)
+        found = dict(_judged(probe, status, body), retry_after_seconds=retry_after_seconds(headers))
     return dict(found, seconds=round(time.monotonic() - began, 3), certificate_days_left=_days_left(noted))
 
 
@@ -138,6 +138,7 @@ def _empty(probe):
         "excerpt": "",
         "unwell": [],
         "certificate_days_left": None,
+        "retry_after_seconds": None,
     }
 
 

@@ -13,6 +13,7 @@ SPEC = {
     "samples": {"type": "int", "default": 5},
     "top_processes": {"type": "int", "default": 0},
     "variables": {"type": "list", "elements": "str", "default": []},
+    "numbers": {"type": "list", "elements": "str", "default": []},
     "compared": {"type": "dict", "default": {}},
     "timeout_seconds": {"type": "float", "default": 5.0},
 }

@@ -9,6 +9,7 @@ a statement's text, whichever transport carries them.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -51,6 +52,11 @@ def where(database):
     return f"PostgreSQL {database['name']} at {place}{port}"
 
 
+def _lock_number(name):
+    """The number by which PostgreSQL knows a lock of this name."""
+    return int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()[:8], "big", signed=True)
+
+
 def _take_any_byte(driver, connection):
     """Read text as bytes where it need not be what the database's encoding says.
 
@@ -70,9 +76,10 @@ class Client:
         database: as in :data:`postgres.spec.DATABASE`.
         timeout_seconds: for one question with everything it needs: connecting, waiting, the answer.
         read_only: open the session read-only.
+        alone: a name. Statements of sessions that have it run one after the other, those of a session that has lost its client too.
     """
 
-    def __init__(self, database, timeout_seconds=5.0, read_only=True):
+    def __init__(self, database, timeout_seconds=5.0, read_only=True, alone=None):
         self._database = database
         self._timeout_seconds = float(timeout_seconds)
         milliseconds = max(100, int(self._timeout_seconds * 900))
@@ -84,6 +91,7 @@ class Client:
         if read_only:
             self._options += " -c default_transaction_read_only=on"
             self._local_settings += "; SET TRANSACTION READ ONLY"
+        self._lock = "" if alone is None else f"SELECT pg_advisory_xact_lock({_lock_number(alone)})"
         self._connection = None
         # The name of the pooler between here and the server, once something has shown that there is one.
         self.pooler = ""
@@ -202,12 +210,16 @@ class Client:
                 if parameters is None:
                     cursor.execute(statement)
                     return None
-                if not self.pooler:
+                if not self.pooler and not self._lock:
                     return self._row(cursor, statement, parameters)
                 # A pooler gives the server's session to another client after the transaction: nothing is set for longer.
                 cursor.execute("BEGIN")
                 try:
-                    cursor.execute(self._local_settings)
+                    if self.pooler:
+                        cursor.execute(self._local_settings)
+                    if self._lock:
+                        # By itself: what a statement sees, it sees as of its beginning.
+                        cursor.execute(self._lock)
                     row = self._row(cursor, statement, parameters)
                 except driver.Error:
                     cursor.execute("ROLLBACK")
@@ -272,6 +284,8 @@ class Client:
             argv += ["-v", f"parameters={parameters}"]
         argv += ["-f", "-"]
         script = statement.replace(PARAMETERS, ":'parameters'") + ";\n"
+        if self._lock:
+            script = f"BEGIN;\n{self._lock};\n{script}COMMIT;\n"
         try:
             # Observers run in the controller as well, where there is no module and so no run_command.
             process = subprocess.Popen(  # pylint: disable=ansible-bad-function

@@ -16,7 +16,7 @@ from ..text.one_line import one_line
 NAME_CHARACTERS = 120
 ID_CHARACTERS = 200
 ERROR_CHARACTERS = 200
-_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(\.\d{1,9})?(?:Z|\+00:00)?\Z")
+_TIME = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(\.\d{1,9})?(?:Z|([+-])(\d\d)(?::?(\d\d))?)?\Z")
 _MILLISECONDS = 1e11
 # Two clocks that are kept may differ by so much.
 _CLOCKS_SECONDS = 5.0
@@ -84,7 +84,7 @@ def number_of(value):
 
 
 def epoch_of(text):
-    """The seconds of a time as Python writes it in UTC, or None."""
+    """The seconds of a time in ISO 8601, or None. Without a zone it is one in UTC."""
     match = _TIME.match(text_of(text or ""))
     if not match:
         return None
@@ -92,7 +92,8 @@ def epoch_of(text):
         whole = datetime(*(int(part) for part in match.groups()[:6]), tzinfo=timezone.utc)
     except ValueError:
         return None
-    return whole.timestamp() + float(match.group(7) or 0)
+    ahead = (int(match.group(9) or 0) * 60 + int(match.group(10) or 0)) * 60 * (-1 if match.group(8) == "-" else 1)
+    return whole.timestamp() + float(match.group(7) or 0) - ahead
 
 
 def moment_of(value):

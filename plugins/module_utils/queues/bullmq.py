@@ -8,10 +8,16 @@ from __future__ import annotations
 import base64
 import json
 
-from . import in_redis
+from . import application, in_redis
 from .answer import by_name, errors, job, name_of, number_of, oldest, over_limit, settled, spread, text_of
 
-OPTIONS = {"queue": {"type": "str", "required": True}, "prefix": {"type": "str", "default": "bull"}}
+OPTIONS = {
+    "queue": {"type": "str", "required": True},
+    "prefix": {"type": "str", "default": "bull"},
+    **application.LIBRARY,
+}
+# What is done is removed where the application says so; what has failed just now is not.
+GONE_IS_DONE = True
 
 # Each priority has a range of scores of its own, and each millisecond of a delay.
 _PRIORITY_SCORES = 2**32
@@ -274,3 +280,69 @@ def count(store, queue):
 def between(_before, _after, _seconds):
     """Nothing more: what is kept tells it."""
     return {}
+
+
+def dead_ones(store, queue, most):
+    """The jobs that failed first, each as :func:`replay.choice.chosen` takes it.
+
+    Args:
+        store: a :class:`redis.commands.Commands`.
+        queue: as :data:`OPTIONS` say.
+        most: how many to tell.
+    """
+    prefix = f"{queue['prefix']}:{queue['queue']}:"
+    (failed,) = store.needed(("ZRANGE", prefix + "failed", 0, most - 1))
+    keys = [prefix + text_of(one) for one in failed]
+    rows = store.needed(*(("HMGET", key, "name", "timestamp", *_OF_MARK) for key in keys))
+    reasons = in_redis.short_texts(store, [(key, "failedReason") for key in keys])
+    carried = in_redis.hashes(store, [(key, "data") for key in keys])
+    return [
+        {
+            "id": text_of(identity),
+            "name": None if name is None else text_of(name),
+            "error": reason,
+            "mark": _mark(of_mark),
+            "sha256": sha256,
+            "at_seconds": None if number_of(added) is None else number_of(added) / 1000,
+        }
+        for identity, (name, added, *of_mark), reason, sha256 in zip(failed, rows, reasons, carried)
+    ]
+
+
+def places(store, queue, jobs):
+    """Where jobs are: a list with ``id``, ``place``, ``mark`` and ``error`` of those that are there.
+
+    Args:
+        store: a :class:`redis.commands.Commands`.
+        queue: as :data:`OPTIONS` say.
+        jobs: ids.
+    """
+    prefix = f"{queue['prefix']}:{queue['queue']}:"
+    # In one transaction they would be of one moment; so one that moves meanwhile is only seen a little later.
+    asked = [
+        command
+        for one in jobs
+        for command in (
+            ("ZSCORE", prefix + "completed", one),
+            ("ZSCORE", prefix + "failed", one),
+            ("HMGET", prefix + one, "processedOn", *_OF_MARK),
+        )
+    ]
+    told, found = store.needed(*asked), []
+    reasons = in_redis.short_texts(store, [(prefix + one, "failedReason") for one in jobs])
+    for number, (one, reason) in enumerate(zip(jobs, reasons)):
+        completed, failed, (processed, *of_mark) = told[3 * number : 3 * number + 3]
+        place = "done" if completed is not None else "dead" if failed is not None else "waiting"
+        if place == "waiting" and processed is not None:
+            place = "running"
+        if completed is not None or failed is not None or any(value is not None for value in (processed, *of_mark)):
+            found.append({"id": one, "place": place, "mark": _mark(of_mark), "error": reason})
+    return found
+
+
+# When it failed last, and how often it was tried: a job that has failed again has another mark.
+_OF_MARK = ("finishedOn", "atm", "attemptsMade", "timestamp")
+
+
+def _mark(values):
+    return "-".join("" if value is None else text_of(value) for value in values)

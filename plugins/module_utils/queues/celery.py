@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 
-from . import in_redis
+from . import application, in_redis
 from .answer import by_name, fields_of, job, name_of, number_of, over_limit, settled, text_of
 
 OPTIONS = {
@@ -21,6 +21,8 @@ OPTIONS = {
     "routing_key": {"type": "str"},
     "acks_late": {"type": "bool", "default": False},
     "priority_steps": {"type": "list", "elements": "int", "default": [0, 3, 6, 9]},
+    **application.INTERPRETER,
+    "application_name": {"type": "str"},
 }
 
 _SEPARATOR = "\x06\x16"

@@ -22,6 +22,10 @@ _SHAPE = (
     ASKED
     + """SELECT json_build_object('is_there', to_regclass(quote_ident(p->>'schema') || '.jobs') IS NOT NULL)::text FROM asked"""
 )
+_OWN_TABLE = (
+    ASKED
+    + """SELECT json_build_object('is_there', to_regclass(quote_ident(p->>'schema') || '._private_jobs') IS NOT NULL)::text FROM asked"""
+)
 _OPEN = (
     ASKED
     + """, counted AS (
@@ -95,6 +99,77 @@ _FUNCTIONS = {
 }
 
 
+# A job that has failed again has another mark than before: a replay changes the one time, and a failure the other.
+_MARK = """concat_ws('-', attempts, (extract(epoch FROM run_at) * 1000000)::bigint, (extract(epoch FROM updated_at) * 1000000)::bigint)"""
+# The view does not show what a job carries, and the role that may have it run again may read that. It is not taken out of the database.
+_DEAD_ONES = (
+    ASKED
+    + f"""
+SELECT coalesce(json_agg(json_build_object(
+  'id', id::text, 'name', task_identifier, 'error', left(last_error, {ERROR_CHARACTERS}), 'mark', {_MARK},
+  'at_seconds', extract(epoch FROM created_at), 'sha256', (
+    SELECT encode(sha256(convert_to(payload::text, getdatabaseencoding())), 'hex') FROM {{schema}}.{{own}} AS own WHERE own.id = dead.id)
+  ) ORDER BY created_at, id), '[]')::text
+FROM (SELECT * FROM {{schema}}.jobs WHERE locked_at IS NULL AND attempts >= max_attempts {{mine}}
+      ORDER BY created_at, id LIMIT (SELECT (p->>'most')::int FROM asked)) AS dead"""
+)
+_PLACES = (
+    ASKED
+    + f"""
+SELECT coalesce(json_agg(json_build_object(
+  'id', id::text, 'mark', {_MARK}, 'error', left(last_error, {ERROR_CHARACTERS}), 'place',
+  CASE WHEN locked_at IS NOT NULL THEN 'running' WHEN attempts >= max_attempts THEN 'dead' ELSE 'waiting' END)), '[]')::text
+FROM {{schema}}.jobs WHERE id IN (SELECT jsonb_array_elements_text(p->'jobs')::bigint FROM asked)"""
+)
+# Tried once: a replay that fails is seen to have failed at once, and not after hours of tries.
+_REPLAY = (
+    ASKED
+    + f""", mine AS (
+  SELECT id, max_attempts FROM {{schema}}.jobs, (SELECT key::bigint AS asked_id, value AS asked_mark FROM asked, jsonb_each_text(p->'marks')) AS of_copy
+  WHERE id = asked_id AND {_MARK} = asked_mark AND locked_at IS NULL AND attempts >= max_attempts {{mine}}),
+alike AS (SELECT max_attempts, array_agg(id ORDER BY id) AS ids FROM mine GROUP BY max_attempts)
+SELECT coalesce(json_agg(done.id::text), '[]')::text
+FROM alike, LATERAL {{schema}}.reschedule_jobs(alike.ids, run_at := now(), attempts := alike.max_attempts - 1) AS done"""
+)
+# What is done is not there any more.
+GONE_IS_DONE = True
+
+
+def dead_ones(client, queue, most):
+    """The oldest dead jobs, each as :func:`replay.choice.chosen` takes it.
+
+    Args:
+        client: a :class:`postgres.client.Client`.
+        queue: as :data:`OPTIONS` say.
+        most: how many to tell.
+    """
+    has_own = client.query(_OWN_TABLE, _parameters(queue))["is_there"]
+    words = dict(_words(queue), own="_private_jobs" if has_own else "jobs")
+    return client.query(_DEAD_ONES.format(**words), _parameters(queue, most=most))
+
+
+def places(client, queue, jobs):
+    """Where jobs are: a list with ``id``, ``place``, ``mark`` and ``error`` of those that are there.
+
+    Args:
+        client: a :class:`postgres.client.Client`.
+        queue: as :data:`OPTIONS` say.
+        jobs: ids.
+    """
+    return client.query(_PLACES.format(**_words(queue)), _parameters(queue, jobs=jobs))
+
+
+def replay(client, queue, marks, _reason):
+    """Have dead jobs run again, once each; the ids of those that will.
+
+    Args:
+        client: a :class:`postgres.client.Client` that may write.
+        queue: as :data:`OPTIONS` say.
+        marks: by id, the mark that a job had when it was copied. One that has another by now is left alone.
+    """
+    return client.query(_REPLAY.format(**_words(queue)), _parameters(queue, marks=marks))
+
+
 def act(client, queue, verb, jobs, reason):
     """Do something with jobs: those that are there, and those it was done with, by their ids.
 
@@ -112,7 +187,7 @@ def act(client, queue, verb, jobs, reason):
 
 def check(name, queue):
     """Raises ValueError where the schema has a name that cannot be one."""
-    identifier(name, "schema", queue["schema"])
+    identifier(f"queue {name}: schema", queue["schema"])
 
 
 def look(store, queue, bounds):
@@ -151,7 +226,7 @@ def _words(queue):
         mine += " AND queue_name = (SELECT p->>'queue' FROM asked)"
     if queue["task"] is not None:
         mine += " AND task_identifier = (SELECT p->>'task' FROM asked)"
-    return {"parameters": PARAMETERS, "schema": identifier("", "schema", queue["schema"]), "mine": mine}
+    return {"parameters": PARAMETERS, "schema": identifier("schema", queue["schema"]), "mine": mine}
 
 
 def answer(found, bounds, limits):

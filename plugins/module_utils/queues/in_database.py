@@ -165,14 +165,18 @@ def told(found, bounds, limits):
     }
 
 
-def identifier(name, option, value):
+def identifier(place, value):
     """A name fit for the text of a statement.
+
+    Args:
+        place: what is called so, such as ``queue mail: schema``.
+        value: the name.
 
     Raises:
         ValueError: it is not.
     """
     if not _IDENTIFIER.match(value):
-        raise ValueError(f"queue {name}: {option} must be letters, digits and underscores, not {value!r}")
+        raise ValueError(f"{place} must be letters, digits and underscores, not {value!r}")
     return f'"{value}"'
 
 

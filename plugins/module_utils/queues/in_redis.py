@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 from ..redis.client import RedisError, where
@@ -99,3 +100,26 @@ def short_texts(store, asked):
     # One that was replaced meanwhile is as long as it is; nothing here reads more than a few hundred of them.
     found = dict(zip(wanted, store.needed(*(("HGET", key, field) for key, field in wanted))))
     return [found.get(pair) for pair in asked]
+
+
+def hashes(store, fields):
+    """The SHA-256 of each of these fields, as bytes that nobody reads; None for one that is not there.
+
+    Args:
+        store: a :class:`redis.commands.Commands`.
+        fields: pairs of the key of a hash and a field.
+    """
+    lengths = store.needed(*(("HSTRLEN", key, field) for key, field in fields))
+    found, piece, weight = [], [], 0
+    for field, length in zip(fields, lengths):
+        if piece and weight + length > SAMPLE_BYTES:
+            found += _hashes(store, piece)
+            piece, weight = [], 0
+        piece.append(field)
+        weight += length
+    return found + _hashes(store, piece)
+
+
+def _hashes(store, fields):
+    told = store.needed(*(("HGET", key, field) for key, field in fields))
+    return [None if one is None else hashlib.sha256(one).hexdigest() for one in told]

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import time
 
-from ..deadline import Deadline, DeadlineExceeded, all_within
-from ..text.masking import masked
+from ..deadline import Deadline, all_within
+from ..told import failed, summary, told
 from .answer import settled
 from .engines import engine
 from .spec import described
@@ -47,8 +47,8 @@ def observe(params):
         for name in members:
             # What was told before the time was up stays.
             if name not in found:
-                found[name] = _failed(outcome)
-    return _summary({name: dict(found[name], engine=queues[name]["engine"]) for name in queues})
+                found[name] = failed(outcome)
+    return summary("queue", {name: dict(found[name], engine=queues[name]["engine"]) for name in queues})
 
 
 def _observe(store, queues, params, found):
@@ -62,13 +62,13 @@ def _observe(store, queues, params, found):
             share_seconds = max(0.05, (end - time.monotonic()) / (len(queues) - number))
             module = engine(queue["engine"])
             bounds = dict(params, limit_seconds=queue["limit_seconds"], share_seconds=share_seconds)
-            found[name] = _told(module.look, opened, queue, bounds)
+            found[name] = told(module.look, opened, queue, bounds)
             if params["window_seconds"] and hasattr(module, "count") and found[name]["available"]:
-                counted[name] = _told(module.count, opened, queue)
+                counted[name] = told(module.count, opened, queue)
         if counted:
             time.sleep(params["window_seconds"])
         for name, before in counted.items():
-            after = _told(engine(queues[name]["engine"]).count, opened, queues[name])
+            after = told(engine(queues[name]["engine"]).count, opened, queues[name])
             found[name] = _compared(queues[name], found[name], before, after)
 
 
@@ -86,22 +86,6 @@ def _opened(store, reach, deadline):
     return Url(reach, deadline)
 
 
-def _told(function, *arguments):
-    """What a function tells, or why it cannot."""
-    try:
-        return function(*arguments)
-    except Exception as error:
-        return _failed(error)
-
-
-def _failed(error):
-    kind = "timeout" if isinstance(error, DeadlineExceeded) else getattr(error, "kind", None)
-    if kind is not None:
-        return {"available": False, "reason": str(error), "error": kind}
-    text = masked(f"{type(error).__name__}: {error}")
-    return {"available": False, "reason": f"it could not be read: {text}; please report this", "error": "other"}
-
-
 def _compared(queue, found, before, after):
     """An answer with what two looks tell."""
     if before.get("available") is False or after.get("available") is False:
@@ -115,15 +99,3 @@ def _compared(queue, found, before, after):
         changes["ready_growth_per_second"] = round((after["ready"] - before["ready"]) / seconds, 3)
     changes.update(engine(queue["engine"]).between(before, after, seconds))
     return settled(dict(found, **changes), found["limits"])
-
-
-def _summary(queues):
-    if not queues:
-        return {"available": False, "reason": "no queue to observe: add one to system_queues", "queues": {}}
-    seen = [queue for queue in queues.values() if queue["available"]]
-    if not seen:
-        return {"available": False, "reason": next(iter(queues.values()))["reason"], "queues": queues}
-    lost = {name: queue["reason"] for name, queue in queues.items() if not queue["available"]}
-    limits = [f"queue {name} is not seen: {reason}" for name, reason in lost.items()]
-    complete = not lost and all(queue["complete"] for queue in seen)
-    return {"available": True, "queues": queues, "complete": complete, "limits": limits}

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 from ..postgres.client import PARAMETERS
+from . import application
 from .answer import settled
 from .in_database import ASKED, ERROR_CHARACTERS, TOLD_OF_RUNNING, counted, identifier, missing, told
 
-OPTIONS = {"queue": {"type": "str"}, "schema": {"type": "str", "default": "pgboss"}}
+OPTIONS = {"queue": {"type": "str"}, "schema": {"type": "str", "default": "pgboss"}, **application.LIBRARY}
 
 # Queues that pg-boss has for itself.
 _OWN = "__pgboss__"
@@ -89,10 +90,64 @@ SELECT json_build_object('workers', CASE WHEN EXISTS (SELECT FROM {schema}.insta
   WHERE p->>'queue' IS NULL OR worker->>'queue' = p->>'queue') END)::text"""
 )
 
+# A job that has failed again has been tried more often than before.
+_MARK = "concat_ws('-', {retries}, (extract(epoch FROM {ended}) * 1000000)::bigint)"
+_ERROR = (
+    f"left(coalesce(output->>'message', output#>>'{{{{value,message}}}}', output->>'value', ''), {ERROR_CHARACTERS})"
+)
+_DEAD_ONES = (
+    ASKED
+    + f"""
+SELECT coalesce(json_agg(json_build_object(
+  'id', id::text, 'name', name, 'error', {_ERROR}, 'mark', {_MARK}, 'at_seconds', extract(epoch FROM {{created}}),
+  'expires_at_seconds', extract(epoch FROM {{kept}}),
+  'sha256', encode(sha256(convert_to(coalesce(data::text, ''), getdatabaseencoding())), 'hex')
+  ) ORDER BY {{created}}, id), '[]')::text
+FROM (SELECT * FROM {{schema}}.job WHERE {{mine}} AND {{dead}} ORDER BY {{created}}, id LIMIT (SELECT (p->>'most')::int FROM asked)) AS dead"""
+)
+_PLACES = (
+    ASKED
+    + f"""
+SELECT coalesce(json_agg(json_build_object('id', id::text, 'mark', {_MARK}, 'error', {_ERROR}, 'place',
+  CASE WHEN state < 'active' THEN 'waiting' WHEN state = 'active' THEN 'running' WHEN state = 'completed' THEN 'done' ELSE 'dead' END
+  )), '[]')::text
+FROM {{schema}}.job WHERE {{mine}} AND id IN (SELECT jsonb_array_elements_text(p->'jobs')::uuid FROM asked)"""
+)
+
+
+def dead_ones(client, queue, most):
+    """The oldest jobs that failed, each as :func:`replay.choice.chosen` takes it.
+
+    Args:
+        client: a :class:`postgres.client.Client`.
+        queue: as :data:`OPTIONS` say.
+        most: how many to tell.
+    """
+    return _told(client, queue, _DEAD_ONES, most=most)
+
+
+def places(client, queue, jobs):
+    """Where jobs are: a list with ``id``, ``place``, ``mark`` and ``error`` of those that are there.
+
+    Args:
+        client: a :class:`postgres.client.Client`.
+        queue: as :data:`OPTIONS` say.
+        jobs: ids.
+    """
+    return _told(client, queue, _PLACES, jobs=jobs)
+
+
+def _told(client, queue, statement, **more):
+    parameters = {"schema": queue["schema"], "queue": queue["queue"], **more}
+    columns = client.query(_SHAPE, parameters)["columns"]
+    if not columns:
+        raise missing(queue["reach"], f"no table {queue['schema']}.job of pg-boss that this role may look up")
+    return client.query(statement.format(**_words(queue, columns)), parameters)
+
 
 def check(name, queue):
     """Raises ValueError where the schema has a name that cannot be one."""
-    identifier(name, "schema", queue["schema"])
+    identifier(f"queue {name}: schema", queue["schema"])
 
 
 def look(store, queue, bounds):
@@ -134,7 +189,7 @@ def _words(queue, columns):
     old = "createdon" in columns
     return {
         "parameters": PARAMETERS,
-        "schema": identifier("", "schema", queue["schema"]),
+        "schema": identifier("schema", queue["schema"]),
         "mine": "name = (SELECT p->>'queue' FROM asked)" if queue["queue"] else f"left(name, {len(_OWN)}) <> '{_OWN}'",
         # The type of its states has to have a word before it can be compared.
         "dead": "state IN ('failed', 'expired')" if old else "state = 'failed'",
@@ -142,6 +197,8 @@ def _words(queue, columns):
         "started": "startedon" if old else "started_on",
         "ended": "completedon" if old else "completed_on",
         "created": "createdon" if old else "created_on",
+        "kept": "keepuntil" if old else "keep_until",
+        "retries": "retrycount" if old else "retry_count",
         "expires": "expirein"
         if old
         else "expire_in"

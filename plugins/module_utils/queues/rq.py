@@ -14,10 +14,16 @@ import binascii
 import re
 import zlib
 
-from . import in_redis
+from . import application, in_redis
 from .answer import by_name, epoch_of, errors, job, name_of, number_of, oldest, over_limit, settled, text_of
 
-OPTIONS = {"queue": {"type": "str", "default": "default"}, "prefix": {"type": "str", "default": "rq"}}
+OPTIONS = {
+    "queue": {"type": "str", "default": "default"},
+    "prefix": {"type": "str", "default": "rq"},
+    **application.LIBRARY,
+}
+# What is done is kept for 500 s, where the application says nothing else; what failed, for a year.
+GONE_IS_DONE = True
 
 _RUNNING = 1000
 # Failed jobs whose error is read, each from a stream of its own.
@@ -96,21 +102,25 @@ def _jobs(store, prefix, waiting, running, failed):
             *(("HMGET", key, "description", "enqueued_at") for key in waiting),
             *(("HMGET", f"{prefix}:job:{text_of(one)}", "description", "started_at") for one in running),
             *(("HMGET", f"{prefix}:job:{one}", "description", "ended_at") for one in failed),
-            # The last result of one that failed has its error, and nothing that it returned.
-            *(("XREVRANGE", f"{prefix}:results:{one}", "+", "-", "COUNT", 1) for one in failed),
         )
     )
     found = {"waiting_jobs": [next(told) for _key in waiting], "running_jobs": [(one, *next(told)) for one in running]}
     found["failed_jobs"] = [next(told) for _one in failed]
-    results = [next(told) for _one in failed]
+    found["errors"] = _errors_of(store, prefix, failed)
+    return found
+
+
+def _errors_of(store, prefix, failed):
+    """The packed traceback of each failed job, None where there is none."""
+    # The last result of one that failed has its error, and nothing that it returned.
+    results = store.needed(*(("XREVRANGE", f"{prefix}:results:{one}", "+", "-", "COUNT", 1) for one in failed))
     # Before 1.14 the error is in the job itself.
     before = iter(
         in_redis.short_texts(
             store, [(f"{prefix}:job:{one}", "exc_info") for one, its in zip(failed, results) if not its]
         )
     )
-    found["errors"] = [_error_in(its) if its else next(before) for its in results]
-    return found
+    return [_error_in(its) if its else next(before) for its in results]
 
 
 def _error_in(results):
@@ -230,3 +240,65 @@ def between(before, after, seconds):
     if not (before["is_own"] and after["is_own"]) or before["workers"] != after["workers"] or ended < 0:
         return {}
     return {"throughput_per_second": round(ended / seconds, 4)}
+
+
+def dead_ones(store, queue, most):
+    """The jobs that failed first, each as :func:`replay.choice.chosen` takes it.
+
+    Args:
+        store: a :class:`redis.commands.Commands`.
+        queue: as :data:`OPTIONS` say.
+        most: how many to tell.
+    """
+    prefix = queue["prefix"]
+    # By the time at which each is forgotten.
+    (listed,) = store.needed(("ZRANGE", f"{prefix}:failed:{queue['queue']}", 0, most - 1))
+    failed = [text_of(one) for one in listed]
+    keys = [f"{prefix}:job:{one}" for one in failed]
+    rows = store.needed(*(("HMGET", key, "description", "created_at", *_OF_MARK) for key in keys))
+    carried = in_redis.hashes(store, [(key, "data") for key in keys])
+    packed = _errors_of(store, prefix, failed)
+    return [
+        {
+            "id": one,
+            "name": _name(description),
+            "error": _last_line(error),
+            "mark": _mark(of_mark),
+            "sha256": sha256,
+            "at_seconds": epoch_of(added),
+        }
+        for one, (description, added, *of_mark), sha256, error in zip(failed, rows, carried, packed)
+        # Of one whose hash is gone, only the id is left.
+        if sha256 is not None
+    ]
+
+
+def places(store, queue, jobs):
+    """Where jobs are: a list with ``id``, ``place``, ``mark`` and ``error`` of those that are there.
+
+    Args:
+        store: a :class:`redis.commands.Commands`.
+        queue: as :data:`OPTIONS` say.
+        jobs: ids.
+    """
+    prefix, found = queue["prefix"], []
+    rows = store.needed(*(("HMGET", f"{prefix}:job:{one}", "status", *_OF_MARK) for one in jobs))
+    there = [
+        (one, _PLACES.get(status, "waiting"), _mark(of_mark)) for one, (status, *of_mark) in zip(jobs, rows) if status
+    ]
+    dead = [one for one, place, _its in there if place == "dead"]
+    errors_of_dead = dict(zip(dead, _errors_of(store, prefix, dead)))
+    for one, place, its in there:
+        found.append({"id": one, "place": place, "mark": its, "error": _last_line(errors_of_dead.get(one))})
+    return found
+
+
+# By the status in the job itself, which changes with its place: one that is taken out of the failed ones and is not yet in its queue, as a
+# kill of the library can leave it, is still dead, and is sent.
+_PLACES = {b"failed": "dead", b"stopped": "dead", b"canceled": "dead", b"finished": "done", b"started": "running"}
+# When it failed last, and when it was sent last.
+_OF_MARK = ("ended_at", "enqueued_at")
+
+
+def _mark(values):
+    return " ".join("" if value is None else text_of(value) for value in values)

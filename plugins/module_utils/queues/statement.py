@@ -33,8 +33,13 @@ def wrapped(statement, parameters, answer):
     return f"WITH asked AS (SELECT {PARAMETERS}::jsonb AS p), rows AS (\n{bound(statement, parameters)}\n) {answer}"
 
 
-def bound(statement, parameters):
+def bound(statement, parameters, source="asked"):
     """A query in which each ``:name`` is taken from the parameters; no value becomes a part of its text.
+
+    Args:
+        statement: a query, in which ``:name`` stands for a parameter, as text.
+        parameters: their names.
+        source: of the values, a query whose ``p`` has them.
 
     Raises:
         ValueError: it is no single query, or names a parameter that is not there.
@@ -50,7 +55,7 @@ def bound(statement, parameters):
         elif name not in parameters:
             raise ValueError(f"nothing is given for its parameter :{name}")
         else:
-            pieces.append(f"(SELECT p->>'{name}' FROM asked)")
+            pieces.append(f"(SELECT p->>'{name}' FROM {source})")
     return "".join(pieces)
 
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import time
 
+from ..postgres.client import PARAMETERS
 from .answer import errors, job, name_of, number_of, seconds, settled
 from .in_database import ERROR_CHARACTERS
-from .statement import is_name, wrapped
+from .statement import bound, is_name, wrapped
 
 OPTIONS = {
     "statements": {
@@ -20,8 +21,11 @@ OPTIONS = {
             "running": {"type": "str"},
             "names": {"type": "str"},
             "errors": {"type": "str"},
+            "dead": {"type": "str"},
+            "whereabouts": {"type": "str"},
         },
     },
+    "gone_is_done": {"type": "bool", "default": False},
     "parameters": {"type": "dict", "default": {}},
     "actions": {"type": "dict", "default": {}},
 }
@@ -47,17 +51,46 @@ _BOUNDS = ("lately_seconds", "limit_seconds", "most_running", "top", "sample")
 # An action changes rows and returns their ids; which are there is not known otherwise.
 _DONE = "SELECT json_build_object('done', (SELECT coalesce(json_agg(id::text), '[]') FROM rows))::text"
 _OF_ACTIONS = ("jobs", "reason")
+# What a statement tells beside what the others tell.
+_OF_STATEMENTS = {"dead": ("most",), "whereabouts": ("jobs",)}
+# A column that a statement does not have is NULL: its name is then that of the row beside it.
+_ABSENT = """(SELECT NULL::text AS name, NULL::text AS error, NULL::text AS payload, NULL::text AS payload_sha256, NULL::text AS mark,
+  NULL::timestamptz AS at, NULL::timestamptz AS dead_at, NULL::timestamptz AS expires_at) AS absent"""
+_MARK = "coalesce(mark::text, extract(epoch FROM dead_at::timestamptz)::text) AS mark"
+# A payload may be of any type, and is never read: its bytes as they are, or its text.
+_BYTES = r"""CASE WHEN pg_typeof(payload) = 'bytea'::regtype AND payload::text LIKE '\x' || chr(37)
+  THEN decode(substr(payload::text, 3), 'hex') ELSE convert_to(payload::text, getdatabaseencoding()) END"""
+_DEAD_ONES = f"""SELECT coalesce(json_agg(told), '[]')::text FROM {_ABSENT}, LATERAL (
+  SELECT id::text AS id, name::text AS name, left(error::text, {ERROR_CHARACTERS}) AS error, {_MARK},
+         coalesce(payload_sha256::text, encode(sha256({_BYTES}), 'hex')) AS sha256,
+         extract(epoch FROM coalesce(at::timestamptz, dead_at::timestamptz)) AS at_seconds,
+         extract(epoch FROM expires_at::timestamptz) AS expires_at_seconds
+  FROM rows LIMIT (SELECT (p->>'most')::int FROM asked)) AS told"""
+_PLACED = f"""{_ABSENT}, LATERAL (
+  SELECT id::text AS id, place::text AS place, {_MARK}, left(error::text, {ERROR_CHARACTERS}) AS error FROM {{rows}}) AS placed"""
+_PLACES = f"SELECT coalesce(json_agg(placed), '[]')::text FROM {_PLACED}".format(rows="rows")
+# In one statement: only what is dead with the mark of its copy at that moment is what the action is told of.
+_REPLAY = f"""WITH asked AS (SELECT {PARAMETERS}::jsonb AS p), here AS (
+{{whereabouts}}
+), fit AS (
+  SELECT p || jsonb_build_object('jobs', (
+    SELECT coalesce(jsonb_agg(placed.id), '[]') FROM jsonb_each_text(p->'marks') AS of_copy, {_PLACED.format(rows="here")}
+    WHERE placed.id = of_copy.key AND placed.mark = of_copy.value AND placed.place = 'dead')) AS p
+  FROM asked), rows AS (
+{{replay}}
+) SELECT coalesce(json_agg(id::text), '[]')::text FROM rows"""
 
 
 def check(name, queue):
     """Raises ValueError where a statement cannot be asked."""
     for parameter in queue["parameters"]:
-        if not is_name(parameter) or parameter in (*_BOUNDS, *_OF_ACTIONS):
+        if not is_name(parameter) or parameter in (*_BOUNDS, *_OF_ACTIONS, *_OF_STATEMENTS["dead"]):
             raise ValueError(f"queue {name}: a parameter cannot have the name {parameter!r}")
-    for kind, names in (("statements", _names(queue)), ("actions", _names(queue, _OF_ACTIONS))):
+    for kind in ("statements", "actions"):
         for which, statement in queue[kind].items():
+            others = _OF_ACTIONS if kind == "actions" else _OF_STATEMENTS.get(which, _BOUNDS)
             try:
-                wrapped(statement or "", names, "")
+                bound(statement or "", _names(queue, others))
             except ValueError as error:
                 raise ValueError(f"queue {name}: {kind}.{which}: {error}") from None
 
@@ -78,6 +111,48 @@ def act(client, queue, verb, jobs, reason):
     """
     statement = wrapped(queue["actions"][verb], _names(queue, _OF_ACTIONS), _DONE)
     return client.query(statement, {**queue["parameters"], "jobs": jobs, "reason": reason})
+
+
+def dead_ones(client, queue, most):
+    """The dead messages that the inventory's statement tells, in its order, each as :func:`replay.choice.chosen` takes it.
+
+    Args:
+        client: a :class:`postgres.client.Client`.
+        queue: as :data:`OPTIONS` say.
+        most: how many to tell.
+    """
+    names = _names(queue, _OF_STATEMENTS["dead"])
+    return client.query(wrapped(queue["statements"]["dead"], names, _DEAD_ONES), {**queue["parameters"], "most": most})
+
+
+def places(client, queue, jobs):
+    """Where messages are: a list with ``id``, ``place``, ``mark`` and ``error`` of those that are there.
+
+    Args:
+        client: a :class:`postgres.client.Client`.
+        queue: as :data:`OPTIONS` say.
+        jobs: ids.
+    """
+    names = _names(queue, _OF_STATEMENTS["whereabouts"])
+    statement = wrapped(queue["statements"]["whereabouts"], names, _PLACES)
+    return client.query(statement, {**queue["parameters"], "jobs": jobs})
+
+
+def replay(client, queue, marks, reason):
+    """Have dead messages sent again, by the action of the inventory; the ids of those that will.
+
+    Args:
+        client: a :class:`postgres.client.Client` that may write.
+        queue: as :data:`OPTIONS` say.
+        marks: by id, the mark that a message had when it was copied. One that has another by now is left alone.
+        reason: why.
+    """
+    statement = _REPLAY.format(
+        parameters=PARAMETERS,
+        whereabouts=bound(queue["statements"]["whereabouts"], _names(queue, _OF_STATEMENTS["whereabouts"])),
+        replay=bound(queue["actions"]["replay"], _names(queue, _OF_ACTIONS), "fit"),
+    )
+    return client.query(statement, {**queue["parameters"], "jobs": list(marks), "marks": marks, "reason": reason})
 
 
 def look(store, queue, bounds):

@@ -20,7 +20,7 @@ from .client import error_of, redis_cli, redis_py
 READS = frozenset((
     "client list", "client setname", "exists", "get", "hget", "hlen", "hmget", "hstrlen", "hvals", "info", "lindex", "llen",
     "lrange", "memory usage", "pttl", "scard", "sismember", "smembers", "time", "type", "xinfo consumers", "xinfo groups", "xlen",
-    "xpending", "xrange", "xrevrange", "zcard", "zcount", "zrange", "zrangebyscore", "zrevrange",
+    "xpending", "xrange", "xrevrange", "zcard", "zcount", "zrange", "zrangebyscore", "zrevrange", "zscore",
 ))
 # fmt: on
 _PLAIN = re.compile(rb"[A-Za-z0-9:._+(-]+\Z")

@@ -25,9 +25,9 @@ from ..docker.container_usage import (
 )
 from ..docker.engine import Engine, EngineError
 from ..host.kernel_log import out_of_memory_kills
-from ..host.process_identity import compared
 from ..host.usage_window import over_window, readings_over
 from ..text.one_line import one_line
+from .group import told_of_environment
 
 # Above it only what nobody asked for is lost: the beginning of very long lines.
 LOG_KEPT_BYTES = 512 * 1024
@@ -209,9 +209,8 @@ def _containers(engine, inspected, listed, params):
         one_id: dict(
             described(one, events.get(one_id), kernel, now),
             depends_on=_dependencies(one, states),
-            variables=_variables(one["Config"].get("Env") or [], params["variables"]),
-            compared=_compared(one["Config"].get("Env") or [], params["compared"]),
             log_bytes=_size(one.get("LogPath")),
+            **told_of_environment(lambda one=one: _environment(one), params),
         )
         for one_id, one in inspected.items()
     }
@@ -303,12 +302,8 @@ def _dependencies(inspected, states):
     return found
 
 
-def _variables(environment, names):
-    return sorted(set(names).intersection(pair.partition("=")[0] for pair in environment)) if names else None
-
-
-def _compared(environment, wanted):
-    return compared(dict(pair.split("=", 1) for pair in environment if "=" in pair), wanted) if wanted else None
+def _environment(inspected):
+    return dict(pair.partition("=")[::2] for pair in inspected["Config"].get("Env") or [])
 
 
 def _size(path):

@@ -5,6 +5,10 @@
 
 from __future__ import annotations
 
+import re
+
+# Written out, and not longer than a setting is: a key or a token made of digits is none.
+_NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,6})?\Z")
 _WORST_FIRST = ("fatal", "backoff", "exited", "stopped", "starting", "unknown", "running")
 
 
@@ -31,6 +35,7 @@ def as_one(each, is_group=False):
         replicas=len(each),
         replicas_running=running,
         variables=variables_of_all(each),
+        numbers=numbers_of_all(each),
         compared=compared_of_all(each),
     )
 
@@ -41,6 +46,50 @@ def variables_of_all(each):
     if not names or None in names:
         return None
     return sorted(set(names[0]).intersection(*names[1:]))
+
+
+def numbers_of_all(each):
+    """The variables that are the same number in all of them; None where that is not known of one."""
+    numbers = [one["numbers"] for one in each]
+    if not numbers or None in numbers:
+        return None
+    return {name: number for name, number in numbers[0].items() if all(one.get(name) == number for one in numbers)}
+
+
+def told_of_environment(environment, params):
+    """What a service may tell of the environment of one process: ``variables`` (names), ``numbers`` (name to number) and ``compared``.
+
+    Args:
+        environment: gives it as a dictionary, or None where it cannot be seen.
+        params: see ``observers.service.SPEC``.
+    """
+    is_asked = params["variables"] or params["numbers"] or params["compared"]
+    known = environment() if is_asked else None
+    if known is None:
+        return {"variables": None, "numbers": None, "compared": None}
+    numbers = {name: float(known[name]) for name in params["numbers"] if _NUMBER.match(known.get(name, ""))}
+    return {
+        "variables": sorted(set(params["variables"]).intersection(known)) if params["variables"] else None,
+        "numbers": numbers if params["numbers"] else None,
+        "compared": compared(known, params["compared"]) if params["compared"] else None,
+    }
+
+
+def compared(environment, wanted):
+    """Which of some values the variables of an environment have, by the names of these values, as a value may be a secret.
+
+    Args:
+        environment: a dictionary.
+        wanted: for each variable a dictionary of values by names of one's own.
+
+    Returns:
+        For each variable that is set the name of its value, or "" where it is another one.
+    """
+    return {
+        variable: next((name for name, value in values.items() if str(value) == environment[variable]), "")
+        for variable, values in wanted.items()
+        if variable in environment
+    }
 
 
 def compared_of_all(each):

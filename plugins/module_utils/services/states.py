@@ -46,7 +46,17 @@ KEYS = (
     ),
     *("cpu_seconds", "cpu_limit_cores", "cpu_cores", "cpu_ratio", "window_seconds"),
     *("memory_slope_bytes_per_second", "growth", "seconds_to_limit", "top_processes"),
-    *("variables", "compared", "ports", "depends_on", "log_path", "log_bytes", "log_tail_errors", "log_tail"),
+    *(
+        "variables",
+        "numbers",
+        "compared",
+        "ports",
+        "depends_on",
+        "log_path",
+        "log_bytes",
+        "log_tail_errors",
+        "log_tail",
+    ),
 )
 
 

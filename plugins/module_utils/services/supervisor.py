@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ..deadline import Deadline
 from ..host.exit_code import meaning
-from ..host.process_identity import compared_of, variables_of
+from ..host.process_identity import environment_of
 from ..host.process_usage import (
     biggest,
     read_processes,
@@ -29,7 +29,7 @@ from ..supervisor.server import (
 )
 from ..text.log_lines import group_error_lines
 from ..text.masking import masked_lines
-from .group import as_one
+from .group import as_one, told_of_environment
 
 # STOPPING counts as stopped: nobody may take it for a service that will go on.
 _STATES = {
@@ -93,8 +93,9 @@ def _observe(config, services, params):
                     describe(program, main_log if _is_only_one(program, programs) else ""),
                     name=name,
                     **_usage(readings, program["pid"], own_pid, service.get("memory_limit_bytes"), params),
-                    variables=variables_of(program["pid"] if supervisor.is_local else 0, params["variables"]),
-                    compared=compared_of(program["pid"] if supervisor.is_local else 0, params["compared"]),
+                    **told_of_environment(
+                        lambda pid=program["pid"]: environment_of(pid) if supervisor.is_local and pid else None, params
+                    ),
                     **_log_errors(supervisor, name, program, params),
                 )
                 for name, program in members[key].items()

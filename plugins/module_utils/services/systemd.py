@@ -11,7 +11,7 @@ import time
 from ..deadline import Deadline, DeadlineExceeded
 from ..docker.container_usage import cgroup_mounts, pids_of, read_cgroup
 from ..host.exit_code import meaning, signal_of
-from ..host.process_identity import compared_of, variables_of
+from ..host.process_identity import environment_of
 from ..host.process_usage import biggest, read_processes
 from ..host.usage_window import over_window, readings_over
 from ..net.port_owners import unit_name
@@ -19,7 +19,7 @@ from ..run_command import failure, run
 from ..text.log_lines import group_error_lines
 from ..text.masking import masked, masked_lines
 from ..text.one_line import one_line
-from .group import as_one
+from .group import as_one, told_of_environment
 
 _PROPERTIES = (
     *("LoadState", "LoadError", "ActiveState", "SubState", "Type", "Result", "MainPID", "NRestarts", "Restart"),
@@ -91,9 +91,8 @@ def _observe(services, params):
             return dict(
                 state,
                 name=name,
-                variables=variables_of(state["pid"], params["variables"]),
-                compared=compared_of(state["pid"], params["compared"]),
                 **_usage(unit, cgroups.get(name), [(at, found.get(name)) for at, found in readings], params),
+                **told_of_environment(lambda: environment_of(state["pid"]), params),
                 **_log(name, params, deadline),
             )
 

@@ -27,11 +27,11 @@ def why_not(params: Mapping[str, Any]) -> str:
     if library() is None:
         return MISSING
     for name, given in params["apis"].items():
-        _described(f"system_apis.{name}", given)
+        described(f"system_apis.{name}", given)
     return "" if params["apis"] else "no API to ask: name one in system_apis"
 
 
-def _described(place: str, given: Any) -> dict[str, Any]:
+def described(place: str, given: Any) -> dict[str, Any]:
     """What is to be read of one API: ``list`` (or None), ``fields`` and ``types``, compiled."""
     request_of(place, given)
     if more := sorted(set(map(str, given)) - _KEYS if isinstance(given, Mapping) else ()):
@@ -78,22 +78,37 @@ def finish(params: Mapping[str, Any], fetched: Mapping[str, Any]) -> dict[str, A
 
 def _read(place: str, given: Any, fetched: Mapping[str, Any]) -> dict[str, Any]:
     found = {key: value for key, value in fetched.items() if key != "document"}
+    found.pop("server_time_seconds", None)
     found.update(things=[], total=None, complete=False, limits=[])
     if not fetched["available"]:
         return found
-    described, secrets = _described(place, given), secrets_of(given)
     try:
-        document = document_of(fetched["document"])
-        things = [document] if described["list"] is None else _things(described["list"], document)
+        return {**found, **read(described(place, given), fetched["document"], secrets_of(given))}
     except (CannotEvaluate, NotReadable) as error:
         return {**found, "available": False, "error": "bad_json", "reason": str(error)}
+
+
+def read(wanted: dict[str, Any], packed: str, secrets: list[str]) -> dict[str, Any]:
+    """The fields of each thing in a document: ``things``, ``total``, ``complete`` and ``limits``.
+
+    Args:
+        wanted: of :func:`described`.
+        packed: the document, as it was handed on.
+        secrets: of the request.
+
+    Raises:
+        CannotEvaluate: the document is not what the expression for the list needs.
+        NotReadable: it is no JSON, or has no such list.
+    """
+    document = document_of(packed)
+    things = [document] if wanted["list"] is None else _things(wanted["list"], document)
     limits: list[str] = []
     if len(things) > MOST_ITEMS:
         limits.append(f"{len(things)} things are there, and {MOST_ITEMS} were read")
-    rows = [_row(described, thing, secrets, number, limits) for number, thing in enumerate(things[:MOST_ITEMS], 1)]
+    rows = [_row(wanted, thing, secrets, number, limits) for number, thing in enumerate(things[:MOST_ITEMS], 1)]
     if len(limits) > _MOST_LIMITS:
         limits[_MOST_LIMITS:] = [f"and {len(limits) - _MOST_LIMITS} more"]
-    return {**found, "things": rows, "total": len(things), "complete": not limits, "limits": limits}
+    return {"things": rows, "total": len(things), "complete": not limits, "limits": limits}
 
 
 def _things(expression: Any, document: Any) -> list[Any]:
@@ -111,14 +126,14 @@ def _things(expression: Any, document: Any) -> list[Any]:
     return found
 
 
-def _row(described: dict[str, Any], thing: Any, secrets: list[str], number: int, limits: list[str]) -> dict[str, Any]:
+def _row(wanted: dict[str, Any], thing: Any, secrets: list[str], number: int, limits: list[str]) -> dict[str, Any]:
     """The fields of one thing; what cannot be read is None and told among the limits."""
     row: dict[str, Any] = {}
-    for field, expression in described["fields"].items():
+    for field, expression in wanted["fields"].items():
         try:
-            row[field] = value_of(evaluated(expression, thing), described["types"].get(field, ""), secrets)
+            row[field] = value_of(evaluated(expression, thing), wanted["types"].get(field, ""), secrets)
         except (CannotEvaluate, NotReadable) as error:
             row[field] = None
-            where = f" of thing {number}" if described["list"] is not None else ""
+            where = f" of thing {number}" if wanted["list"] is not None else ""
             limits.append(text_of(f"{field}{where}: {error}", secrets))
     return row

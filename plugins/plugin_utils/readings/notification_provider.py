@@ -242,7 +242,11 @@ def backlog(good: Sequence[Row], draining: Sequence[Row]) -> list[Row]:
 
 def paused_by_us(rows: Sequence[Row]) -> list[Row]:
     """Channels whose queue a run of ours paused that did not come to its end."""
-    return [row for row in rows if row["mark"]["paused"] and row["paused"] is not False]
+    return [
+        row
+        for row in rows
+        if row["mark"]["paused"] and row["mark"]["queue_age_seconds"] is not None and row["paused"] is not False
+    ]
 
 
 def paused_by_others(rows: Sequence[Row]) -> list[Row]:
@@ -255,7 +259,11 @@ def limited_by_us(rows: Sequence[Row], notification_provider_drain_at_once: int)
     return [
         row
         for row in rows
-        if row["mark"]["limited"] and row["ready"] is not None and row["ready"] <= notification_provider_drain_at_once
+        # A note has its age, or it is none.
+        if row["mark"]["limited"]
+        and row["mark"]["queue_age_seconds"] is not None
+        and row["ready"] is not None
+        and row["ready"] <= notification_provider_drain_at_once
     ]
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
+import hmac
 import inspect
 import json
 import os
@@ -91,6 +93,13 @@ class Numbers:
                 f'hikaricp_connections_pending{{pool="ledger"}} {self.pending}.0',
                 "# TYPE http_server_requests_active_seconds_active_count gauge",
                 f'http_server_requests_active_seconds_active_count{{method="GET",uri="UNKNOWN"}} {self.active}.0',
+                "# TYPE resilience4j_circuitbreaker_state gauge",
+                *(
+                    f'resilience4j_circuitbreaker_state{{group="none",name="rates",state="{state}"}} {float(state == "closed")}'
+                    for state in ("closed", "open", "half_open", "forced_open", "disabled", "metrics_only")
+                ),
+                "# TYPE resilience4j_circuitbreaker_failure_rate gauge",
+                'resilience4j_circuitbreaker_failure_rate{group="none",name="rates"} -1.0',
                 "# TYPE process_uptime_seconds gauge",
                 f"process_uptime_seconds {time.monotonic() - STARTED:.3f}",
             ]
@@ -212,6 +221,35 @@ def report(_request: Request) -> Response:
     return JSONResponse(rate)
 
 
+def incoming(header: str, body: bytes) -> Response:
+    """A payment, as the till tells it."""
+    parts = dict(part.split("=", 1) for part in header.split(",") if "=" in part)
+    moment = parts.get("t", "0")
+    right = hmac.new(os.environ["LEDGER_TILL"].encode(), f"{moment}.".encode() + body, hashlib.sha256).hexdigest()
+    # Of both sides, other than the provider's own libraries.
+    if not hmac.compare_digest(right, parts.get("v1", "")) or abs(time.time() - int(moment)) > 300:
+        return JSONResponse({"error": "bad signature"}, 400)
+    told = json.loads(body)
+    if told["type"] != "checkout.session.completed":
+        return Response(status_code=204)
+    paid = told["data"]["object"]
+    with database() as connection:
+        new = connection.execute(
+            text("INSERT INTO till_slips (slip) VALUES (:id) ON CONFLICT DO NOTHING RETURNING slip"), {"id": told["id"]}
+        ).first()
+        if new:
+            connection.execute(
+                text("INSERT INTO receipts VALUES (:id, :amount / 100.0, upper(:currency))"),
+                {"id": paid["payment_intent"], "amount": paid["amount_total"], "currency": paid["currency"]},
+            )
+        connection.commit()
+    return JSONResponse({"taken": bool(new)})
+
+
+async def till(request: Request) -> Response:
+    return await asyncio.to_thread(incoming, request.headers.get("stripe-signature", ""), await request.body())
+
+
 def health(request: Request) -> Response:
     parts = {}
     if request.path_params.get("part") != "redis":
@@ -300,7 +338,9 @@ async def with_threads(_app: Starlette) -> AsyncIterator[None]:
     yield
 
 
-app = Starlette(routes=[Route(uri, counted(uri, handler)) for uri, handler in ROUTES.items()], lifespan=with_threads)
+routes = [Route(uri, counted(uri, handler)) for uri, handler in ROUTES.items()]
+routes.append(Route("/till", counted("/till", till), methods=["POST"]))
+app = Starlette(routes=routes, lifespan=with_threads)
 
 if __name__ == "__main__":
     print(f"INFO {NAME} listens on {sys.argv[1]}", flush=True)

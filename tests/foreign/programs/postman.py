@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The worker: sends what is in the outbox, and says on a port whether it does."""
+"""The worker: sends what is in the outbox, does chores at their time, and says on a port whether it does."""
 
 from __future__ import annotations
 
@@ -52,6 +52,9 @@ def main() -> None:
                         continue
                     done = database.execute(
                         "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox ORDER BY id LIMIT 50 FOR UPDATE SKIP LOCKED)"
+                    )
+                    database.execute(
+                        "UPDATE chores SET begun = now() WHERE begun IS NULL OR begun < now() - make_interval(secs => every_seconds)"
                     )
                     database.commit()
                     sent += done.rowcount

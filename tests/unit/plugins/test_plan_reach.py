@@ -29,6 +29,7 @@ INVENTORY: dict[str, Any] = {
     },
     "system_database": {"transport": "postgres", "host": "db.example", "port": 5432, "password": "one"},
     "system_deployment": {"path": "/srv/shop", "services": ["redis"]},
+    "system_connectors": {"app": {"source": "table", "requests": {"sync": {"url": "https://app.example/", "auth": {"bearer": "one"}}}}},
     "system_queues": {"mail": {"engine": "pgboss", "queue": "mail", "database": {"name": "jobs", "password": "one"}}},
 }  # fmt: skip
 
@@ -59,6 +60,10 @@ def within(variable: str, **changed: Any) -> dict[str, Any]:
         within("system_database", name="other"),
         within("system_deployment", path="/srv/other"),
         within(
+            "system_connectors",
+            app={"source": "table", "requests": {"sync": {"url": "https://other.example/", "auth": {"bearer": "one"}}}},
+        ),
+        within(
             "system_queues",
             mail={"engine": "pgboss", "queue": "other", "database": {"name": "jobs", "password": "one"}},
         ),
@@ -81,6 +86,10 @@ def test_another_place_is_another_plan(changed):
         within("system_database", password="two"),
         within(
             "system_queues", mail={"engine": "pgboss", "queue": "mail", "database": {"name": "jobs", "password": "two"}}
+        ),
+        within(
+            "system_connectors",
+            app={"source": "table", "requests": {"sync": {"url": "https://app.example/", "auth": {"bearer": "two"}}}},
         ),
         within("system_redis", port=trust_as_template("{{ 6379 }}")),
         {"ansible_user": "another"},

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.host.process_identity import compared
 from ansible_collections.oncall.runbooks.plugins.module_utils.providers.answers import refused, untold
 from ansible_collections.oncall.runbooks.plugins.module_utils.providers.look import row_of
 from ansible_collections.oncall.runbooks.plugins.module_utils.providers.marks import NOTHING, UNKNOWN
 from ansible_collections.oncall.runbooks.plugins.module_utils.queues.table import answer
+from ansible_collections.oncall.runbooks.plugins.module_utils.services.group import compared
 from ansible_collections.oncall.runbooks.tests.support import provider_answers as answers
 from ansible_collections.oncall.runbooks.tests.support.observed_services import running
 from ansible_collections.oncall.runbooks.tests.support.tables import Case, diagnose, table
@@ -133,6 +133,10 @@ def of(kind: str, documents: dict[str, Any]) -> dict[str, Any]:
     return answers.finding(kind, documents)
 
 
+# Asked once more than a provider that never failed, as what it is asked then is what counts.
+WORKS_AGAIN = first(*[answers.finding("sendgrid", answers.sendgrid())] * 6)
+LIMITED = {"limited": True, "queue_age_seconds": 60.0}
+PAUSED = {"paused": True, "queue_age_seconds": 60.0}
 UNAUTHORIZED = of(
     "sendgrid", answers.everywhere("sendgrid", answers.reply({"errors": [{"message": "authorization required"}]}, 401))
 )
@@ -256,21 +260,21 @@ test_concluded = table(
         ),
         "somebody paused it": Case(look(jobs=queue(ready=20, paused=True)), problems=["paused_by_person"], says=["Somebody paused mail"]),
         "a run of ours paused it and did not come to its end": Case(
-            look(jobs=queue(ready=20, paused=True), mark={"paused": True}), problems=["queue_paused"], acts=["resume"], risk="medium"
+            look(jobs=queue(ready=20, paused=True), mark=PAUSED), problems=["queue_paused"], acts=["resume"], risk="medium"
         ),
         "a run of ours paused it, and the engine does not tell": Case(
-            look(jobs=queue(ready=20, paused=None), mark={"paused": True}), problems=["queue_paused"], acts=["resume"], risk="medium"
+            look(jobs=queue(ready=20, paused=None), mark=PAUSED), problems=["queue_paused"], acts=["resume"], risk="medium"
         ),
-        "a run of ours paused it, and somebody resumed it": Case(look(mark={"paused": True}), unknown=[]),
+        "a run of ours paused it, and somebody resumed it": Case(look(mark=PAUSED), unknown=[]),
         "a run of ours paused it, much waits, and it cannot go out slowly": Case(
-            look(jobs=queue(ready=5000, paused=True), mark={"paused": True}), problems=["queue_paused"], why_not="slow it down where much waits",
+            look(jobs=queue(ready=5000, paused=True), mark=PAUSED), problems=["queue_paused"], why_not="slow it down where much waits",
             variables=with_commands("pause", "resume"),
         ),
         "it goes on as slowly as we said, and little waits": Case(
-            look(mark={"limited": True}), problems=["limit_left"], acts=["resume"], risk="low"
+            look(mark=LIMITED), problems=["limit_left"], acts=["resume"], risk="low"
         ),
         "it goes on as slowly as we said, and much waits": Case(
-            look(jobs=queue(ready=90, oldest_ready_age_seconds=10.0), mark={"limited": True}, process=worker()),
+            look(jobs=queue(ready=90, oldest_ready_age_seconds=10.0), mark=LIMITED, process=worker()),
             problems=["limit_left"], acts=["resume"], risk="low",
         ),
         "too much waits for a provider that is well": Case(
@@ -298,7 +302,7 @@ test_concluded = table(
             look(first(*DOWN), second(), process=worker("postmark"), mark=OURS), says=["mail sends by another provider than the first: sendgrid passed 0 of 3"]
         ),
         "the first works again": Case(
-            look(first(*[WELL] * 6), second(), process=worker("postmark"), mark=OURS), problems=["back_again"], acts=["switch_back"], risk="medium", says=["sendgrid works again"]
+            look(WORKS_AGAIN, second(), process=worker("postmark"), mark=OURS), problems=["back_again"], acts=["switch_back"], risk="medium", says=["sendgrid works again"]
         ),
         "the first works again, and has not for long": Case(look(process=worker("postmark"), mark={**OURS, "age_seconds": 60.0})),
         "the first works again, and the clock was put back": Case(look(process=worker("postmark"), mark={**OURS, "age_seconds": None})),
@@ -307,7 +311,7 @@ test_concluded = table(
             look(first(BROKEN, WELL, WELL, WELL, WELL), second(), process=worker("postmark"), mark=OURS)
         ),
         "the first works again, and the queue cannot be paused": Case(
-            look(first(*[WELL] * 6), second(), process=worker("postmark"), mark=OURS), problems=["back_again"], why_not="the engine table has no pause",
+            look(WORKS_AGAIN, second(), process=worker("postmark"), mark=OURS), problems=["back_again"], why_not="the engine table has no pause",
             variables=with_commands(),
         ),
         "the second is down, and the first works": Case(
@@ -344,7 +348,7 @@ def test_no_secret_is_in_what_is_concluded():
 @pytest.mark.parametrize(
     ("mark", "jobs", "process", "cause"),
     [
-        ({"limited": True}, queue(ready=5000, throughput_per_second=1.0), None, "draining"),
+        (LIMITED, queue(ready=5000, throughput_per_second=1.0), None, "draining"),
         (OURS, queue(), worker("postmark"), "elsewhere"),
     ],
 )

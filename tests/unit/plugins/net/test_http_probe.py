@@ -46,6 +46,9 @@ class Handler(BaseHTTPRequestHandler):
             "/error": b"Traceback\n  password=hunter2 \x1b[2J" + b"y" * 500,
             "/echo": (self.headers.get("authorization") or "").encode(),
         }
+        if path == "/limited":
+            self.answer(429, b"", **{"Retry-After": "30"})
+            return
         status = 503 if path in ("/sick", "/error", "/echo") else 200 if path in bodies else 404
         self.answer(status, bodies.get(path, b""))
 
@@ -142,6 +145,11 @@ def test_answers(ask, asked):
 def test_fields_are_read_from_a_failing_answer_too(ask):
     told = ask("/sick", json={"db.connected": True})
     assert (told["error"], told["fields"]) == ("bad_status", {"db.connected": False})
+
+
+def test_how_long_it_asks_to_wait(ask):
+    assert (ask("/limited")["status"], ask("/limited")["retry_after_seconds"]) == (429, 30.0)
+    assert ask("/health")["retry_after_seconds"] is None
 
 
 def test_a_failure_shows_one_short_line_without_secrets(ask):

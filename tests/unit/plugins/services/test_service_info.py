@@ -56,6 +56,7 @@ def look(services, **params):
             "samples": 5,
             "top_processes": 0,
             "variables": [],
+            "numbers": [],
             "compared": {},
             **params,
         }
@@ -140,6 +141,13 @@ def test_names_of_its_variables_are_seen_and_no_values(supervisord, name, asked,
     found = look({"it": supervisord.service(name)}, variables=asked)["services"]["it"]
     assert found["variables"] == seen
     assert "cret@db" not in str(found)
+
+
+def test_only_what_is_a_number_is_seen_of_a_value(supervisord):
+    found = look({"it": supervisord.service("api")}, numbers=["PG_POOL_MAX", "PG_POOL_MIN", "DATABASE_URL"])
+    assert found["services"]["it"]["numbers"] == {"PG_POOL_MAX": 25.0}
+    assert "cret@db" not in str(found)
+    assert look({"it": supervisord.service("ended")}, numbers=["PG_POOL_MAX"])["services"]["it"]["numbers"] is None
 
 
 @pytest.mark.parametrize(

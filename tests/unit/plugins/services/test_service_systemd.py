@@ -197,6 +197,7 @@ def look(monkeypatch):
             "samples": 2,
             "top_processes": 0,
             "variables": [],
+            "numbers": [],
             "compared": {},
         }
         return observe({"services": services, **limits})["services"]
@@ -288,6 +289,7 @@ def test_what_systemctl_does_not_tell_is_not_available(monkeypatch, ended, reaso
             "samples": 2,
             "top_processes": 0,
             "variables": [],
+            "numbers": [],
             "compared": {},
         }
     )

@@ -315,6 +315,7 @@ def test_a_group_is_as_well_as_its_worst_program():
             "growth": "flat",
             "pid": 5,
             "variables": ["POOL"],
+            "numbers": {"POOL": 5.0},
             "compared": {"MAIL": "first"},
             **changes,
         }
@@ -326,6 +327,7 @@ def test_a_group_is_as_well_as_its_worst_program():
         "growth": "flat",
         "pid": 5,
         "variables": ["POOL"],
+        "numbers": {"POOL": 5.0},
         "compared": {"MAIL": "first"},
     }
     group = as_one(
@@ -337,6 +339,8 @@ def test_a_group_is_as_well_as_its_worst_program():
     # What one has and another has not, the service has not; what is not known of one is not known.
     assert as_one([member("w:1"), member("w:2", variables=[])])["variables"] == []
     assert as_one([member("w:1"), member("w:2", variables=None)])["variables"] is None
+    assert as_one([member("w:1"), member("w:2", numbers={"POOL": 6.0})])["numbers"] == {}
+    assert as_one([member("w:1"), member("w:2", numbers=None)])["numbers"] is None
     assert group["compared"] == {"MAIL": "first"}
     assert as_one([member("w:1"), member("w:2", compared={"MAIL": ""})])["compared"] == {}
     assert as_one([member("w:1"), member("w:2", compared=None)])["compared"] is None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.oncall.runbooks.tests.support.fake_awx_surveys import answer_error
+from ansible_collections.oncall.runbooks.tests.support.fake_awx.surveys import answer_error
 from oncall.serve.play.surveys import misfits
 
 NOT_GIVEN = object()

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-Item = dict[str, Any]
+from ansible_collections.oncall.runbooks.tests.support.fake_awx.kinds import Item
+
 IN_QUEUE = ("new", "pending", "waiting")
 ENDED = ("successful", "failed", "error", "canceled")
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-Item = dict[str, Any]
+from ansible_collections.oncall.runbooks.tests.support.fake_awx.kinds import Item
+
 # The type of a question, and that of its default.
 QUESTIONS = {
     "text": str, "textarea": str, "password": str, "multiplechoice": str, "multiselect": str, "integer": int,

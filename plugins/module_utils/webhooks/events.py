@@ -1,0 +1,103 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Events of a payment provider, in what matters of them: who paid is never read. Pure."""
+
+from __future__ import annotations
+
+import re
+
+# For so long the provider keeps events; what is older cannot be had.
+KEPT_SECONDS = 30 * 86400
+# Where an object says which payment it is about, and how much was paid; types that are not here have no amount to compare.
+PAYMENTS = {
+    "payment_intent.succeeded": {"payment_id": "id", "amount": "amount_received", "currency": "currency"},
+    "charge.succeeded": {"payment_id": "payment_intent", "amount": "amount", "currency": "currency"},
+    "checkout.session.completed": {"payment_id": "payment_intent", "amount": "amount_total", "currency": "currency"},
+    "invoice.paid": {"payment_id": "payment_intent", "amount": "amount_paid", "currency": "currency"},
+}
+_ID = re.compile(r"evt_[A-Za-z0-9_]{1,120}\Z")
+_PAYMENT_ID = re.compile(r"[A-Za-z0-9_.:-]{1,120}\Z")
+_CURRENCY = re.compile(r"[a-z]{3}\Z")
+_TYPE_CHARACTERS = 100
+
+
+def is_event_id(text):
+    """Whether this is what an event can be called: it goes into a path and into a report."""
+    return isinstance(text, str) and _ID.match(text) is not None
+
+
+def event_of(document, payments):
+    """What matters of an event, or None where this is none.
+
+    Args:
+        document: of the provider.
+        payments: where types have their payment, as :data:`PAYMENTS`.
+
+    Returns:
+        A dict ``id``, ``type``, ``created`` (seconds since 1970), ``livemode``, ``pending_webhooks`` (None where not said), and
+        ``payment_id``, ``amount`` (in minor units) and ``currency``, each None where there is none.
+    """
+    if not isinstance(document, dict) or not is_event_id(document.get("id")):
+        return None
+    kind, created = document.get("type"), _whole(document.get("created"))
+    if not isinstance(kind, str) or created is None or not isinstance(document.get("livemode"), bool):
+        return None
+    paths = payments.get(kind)
+    object_ = document["data"].get("object") if isinstance(document.get("data"), dict) else None
+    payment_id = _text(_at(object_, paths["payment_id"]), _PAYMENT_ID) if paths else None
+    currency = _at(object_, paths["currency"]) if paths else None
+    return {
+        "id": document["id"],
+        "type": kind[:_TYPE_CHARACTERS],
+        "created": created,
+        "livemode": document["livemode"],
+        "pending_webhooks": _whole(document.get("pending_webhooks")),
+        "payment_id": payment_id,
+        "amount": _whole(_at(object_, paths["amount"])) if payment_id else None,
+        "currency": _text(currency.lower() if isinstance(currency, str) else None, _CURRENCY) if payment_id else None,
+    }
+
+
+def _at(value, path):
+    for part in path.split("."):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+def _whole(value):
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _text(value, pattern):
+    return value if isinstance(value, str) and pattern.match(value) else None
+
+
+def state_of(event, processed, paid, pending_seconds, is_alone):
+    """What became of an event, in a word.
+
+    Args:
+        event: a row with ``delivered`` and ``age_seconds``.
+        processed: whether the database has it; None where that is not known.
+        paid: ``amount`` and ``currency`` of its payment in the database; an empty dict where there is no such payment, None where that
+            is not known, or where nothing is to be compared.
+        pending_seconds: an event that is younger may still be on its way.
+        is_alone: whether the provider sends to this endpoint alone: what it could not deliver was for no other.
+
+    Returns:
+        ``pending``, ``undelivered`` (the provider could not deliver it), ``not_in_database`` (it was delivered), ``amount_differs``,
+        ``no_payment`` (the event is in the database, and its payment is not), ``ok``, ``delivered`` (the database was not asked) or
+        ``unknown``.
+    """
+    if processed:
+        if paid is None or event["amount"] is None:
+            return "ok"
+        if not paid:
+            return "no_payment"
+        is_equal = (paid["amount"], paid["currency"]) == (event["amount"], event["currency"])
+        return "ok" if is_equal else "amount_differs"
+    if event["age_seconds"] < pending_seconds:
+        return "pending"
+    if processed is None:
+        return "delivered" if event["delivered"] else "undelivered" if is_alone else "unknown"
+    return "not_in_database" if event["delivered"] else "undelivered"

@@ -1,0 +1,508 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Why connectors are late, one by one: each has exactly one cause, so that one that is sick hides no other and none is touched for it.
+
+A row is what the module ``sync_state_info`` tells of a connector, with ``source`` (its key in system_connectors), ``kind`` (what tells of
+it), ``scheduler`` and ``cause``: a key of :data:`CAUSES`, or one of :data:`CALM`, of which nobody has to do anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..connector_ways import missing_for
+
+Row = Mapping[str, Any]
+
+CALM = ("in_time", "idle", "retrying", "rate_limited", "backlog")
+# Seen, and not well enough known: how late it is, or what its state means.
+UNCLEAR = ("lag_unknown", "state_unknown")
+CAUSES = (
+    *(
+        "credential",
+        "slot_lost",
+        "paused",
+        "scheduler_stopped",
+        "scheduler_crashes",
+        "scheduler_dead",
+        "no_reader",
+        "too_fast",
+    ),
+    *(
+        "cursor_lost",
+        "poison_record",
+        "provider_down",
+        "validation",
+        "constraint",
+        "network",
+        "interrupted",
+        "failed_task",
+    ),
+    *("error_unknown", "clock_off", "stalled", "backlog_grows", "unexplained"),
+)
+_STATES = ("ok", "running", "retrying", "failed", "paused")
+_RUNNING = ("running", "starting")
+_CRASHING = ("restarting", "backoff", "fatal")
+# A page that says so explains errors of these classes, and no wrong key.
+_OUTAGES = ("degraded", "partial_outage", "major_outage", "maintenance")
+_OF_PROVIDERS = ("provider", "timeout", "connection", "dns", "tls")
+_OF_THE_WAY = ("timeout", "connection", "dns", "tls")
+# A run that is late by half its period is missed.
+_PERIODS = 1.5
+# Data that come as fast as time goes by come no nearer, and two looks are not timed to the millisecond.
+_NEARER = 1.5
+
+
+class _Judge:
+    """Finds the cause of one connector at a time.
+
+    Args:
+        limits: the options of the runbook, without its prefix.
+        sources: what was seen, by source.
+        entries: what the inventory says about them.
+        services: what was seen of schedulers.
+        pages: what the status pages of providers say.
+    """
+
+    def __init__(self, limits: Row, sources: Row, entries: Row, services: Row, pages: Row) -> None:
+        self._limits, self._sources, self._entries = limits, sources, entries
+        self._services, self._pages = services, pages
+        self._of = {
+            source: [one for one in seen["connectors"] if one.get("state") != "paused"]
+            for source, seen in sources.items()
+        }
+
+    def cause(self, source: str, row: Row) -> str:
+        slot = row.get("slot")
+        state = row.get("state")
+        if slot and slot.get("lost"):
+            return "slot_lost"
+        if state not in (*_STATES, None) or (state is None and "status" in row):
+            return "state_unknown"
+        if slot and not slot.get("active"):
+            return self._of_scheduler(source, "no_reader") if self._is_late(row) else "in_time"
+        left = row.get("credential_left_seconds")
+        if left is not None and left < 0:
+            return "credential"
+        if state == "paused":
+            return "in_time" if self._lag_is_known(row) and not self._is_late(row) else "paused"
+        if not self._is_late(row) and state not in ("failed", "retrying"):
+            return "in_time" if self._lag_is_known(row) else "lag_unknown"
+        return self._of_error(source, row) or self._without_error(source, row)
+
+    # How late it is.
+
+    def _lag_is_known(self, row: Row) -> bool:
+        found = [row[key] for key in ("lag_seconds", "lag_bytes") if row.get(key) is not None]
+        return bool(found) and all(value >= 0 for value in found)
+
+    def _is_late(self, row: Row) -> bool:
+        limits = self._limits
+        return (row.get("lag_seconds") or 0) > limits["limit_seconds"] or (row.get("lag_bytes") or 0) > limits[
+            "limit_bytes"
+        ]
+
+    def _may_wait(self, row: Row) -> bool:
+        """Whether what mends itself has still time for it."""
+        return float(row.get("lag_seconds") or 0) <= float(self._limits["patience_seconds"])
+
+    # One with an error.
+
+    def _of_error(self, source: str, row: Row) -> str:
+        state = row.get("state")
+        # What one that is well keeps of its last error is over.
+        error = row.get("error_class") if state in ("failed", "retrying", None) else None
+        if error == "credential":
+            return "credential"
+        if self._is_dead(source, state):
+            return self._of_scheduler(source, "scheduler_dead")
+        if error == "rate_limit":
+            return (
+                "rate_limited" if self._may_wait(row) and (self._waits(row) or self._is_retrying(row)) else "too_fast"
+            )
+        if error == "cursor":
+            return "cursor_lost"
+        if error and row.get("record") and (row.get("record_failures") or 0) >= self._limits["poison_failures"]:
+            return "poison_record"
+        if self._is_retrying(row) and self._may_wait(row):
+            return "retrying"
+        return self._of_class(source, row, error) if error else ""
+
+    def _of_class(self, source: str, row: Row, error: str) -> str:
+        if error == "provider" or (error in (*_OF_PROVIDERS, "other") and self._has_outage(source)):
+            return "provider_down"
+        if error in ("validation", "constraint"):
+            return error
+        if error in _OF_THE_WAY:
+            return self._of_way(source, row, error)
+        return "failed_task" if row.get("failed_tasks") else "error_unknown"
+
+    def _of_way(self, source: str, row: Row, error: str) -> str:
+        """Whether it could get there now: as the tests of the upstreams say; without one, a name and a certificate rarely mend themselves."""
+        tests = self._sources[source].get("tests", {}).values()
+        is_open = all(one["available"] and one["ok"] for one in tests) if tests else error in ("timeout", "connection")
+        if not is_open:
+            return "network"
+        return "failed_task" if row.get("failed_tasks") else "interrupted"
+
+    def _has_outage(self, source: str) -> bool:
+        page = self._pages.get(self._entries[source].get("provider"), {})
+        return page.get("available") is True and page.get("status") in _OUTAGES
+
+    def _is_retrying(self, row: Row) -> bool:
+        count, most = row.get("retry_count") or 0, row.get("max_retries")
+        if row.get("state") == "retrying":
+            # It says so itself, unless its own count says otherwise.
+            return most is None or count < most
+        return row.get("state") == "failed" and 0 < count < (self._limits["max_retries"] if most is None else most)
+
+    def _waits(self, row: Row) -> bool:
+        left = _left_seconds(row)
+        return left is not None and left > 0
+
+    # Who starts it.
+
+    def _scheduler(self, source: str) -> Row:
+        return self._services.get(self._entries[source].get("scheduler"), {})
+
+    def _is_dead(self, source: str, state: str | None) -> bool:
+        """Whether nothing starts the connectors of a source: none has run in its time, or its service does not run and none did meanwhile."""
+        if state == "running" or self._entries[source].get("source") == "kafka_connect":
+            return False
+        service = self._scheduler(source)
+        is_down = service.get("available") is True and service["state"] not in _RUNNING
+        rows = self._of[source]
+        ages = [row.get("last_run_age_seconds") for row in rows]
+        if is_down:
+            return not any(age is not None and not self._is_missed(source, age) for age in ages)
+        is_given_up = all(row.get("state") in ("failed", "retrying") for row in rows)
+        return not is_given_up and bool(ages) and all(age is not None and self._is_missed(source, age) for age in ages)
+
+    def _is_missed(self, source: str, age_seconds: float) -> bool:
+        period = self._entries[source].get("period_seconds")
+        period = self._limits["limit_seconds"] if period is None else float(period)
+        return age_seconds > period * _PERIODS + float(self._limits["grace_seconds"])
+
+    def _of_scheduler(self, source: str, otherwise: str) -> str:
+        service = self._scheduler(source)
+        if service.get("available") is not True or service["state"] in _RUNNING:
+            return otherwise
+        if service.get("stopped_by_person"):
+            return "scheduler_stopped"
+        return "scheduler_crashes" if service["state"] in _CRASHING else "scheduler_dead"
+
+    # One without.
+
+    def _without_error(self, source: str, row: Row) -> str:
+        if row.get("failed_tasks"):
+            return "failed_task"
+        if row.get("state") in ("failed", "retrying"):
+            return "error_unknown"
+        ahead = self._sources[source].get("clock_ahead_seconds") or 0
+        if (
+            ahead >= self._limits["clock_seconds"]
+            and 0 < (row.get("lag_seconds") or 0) - ahead <= self._limits["limit_seconds"]
+        ):
+            return "clock_off"
+        if row.get("pending") == 0 and (row.get("last_success_age_seconds") or 0) <= self._limits["limit_seconds"]:
+            return "idle"
+        moved = row.get("moved")
+        if moved is not None and moved > 0:
+            return "backlog" if self._gains(row, moved) and self._may_wait(row) else "backlog_grows"
+        if moved == 0 and self._stands_still(row):
+            return "stalled"
+        age = row.get("last_run_age_seconds")
+        if row.get("state") == "ok" and age is not None and self._is_missed(source, age):
+            return "interrupted"
+        return "unexplained"
+
+    def _gains(self, row: Row, moved: float) -> bool:
+        """Whether the data come nearer: more of them than time went by. Of a position nobody knows."""
+        return "position" in row or moved > _NEARER * (row.get("moved_in_seconds") or 0)
+
+    def _stands_still(self, row: Row) -> bool:
+        """Whether it should move and does not: a run takes too long, or runs end well while records wait."""
+        limit = self._limits["limit_seconds"]
+        if row.get("state") == "running":
+            return (row.get("run_seconds") or 0) > limit
+        age = row.get("last_run_age_seconds")
+        return (row.get("pending") or 0) > 0 and age is not None and age <= limit
+
+
+def _left_seconds(row: Row) -> float | None:
+    """For how long one still waits that its provider asked to wait; None where nobody knows."""
+    if row.get("next_attempt_seconds") is not None:
+        return float(row["next_attempt_seconds"])
+    if row.get("retry_after_seconds") is None or row.get("last_run_age_seconds") is None:
+        return None
+    return float(row["retry_after_seconds"]) - float(row["last_run_age_seconds"])
+
+
+def rows(
+    sync_state: Row,
+    system_connectors: Row,
+    service_states: Row,
+    page_states: Row,
+    sync_lag_limit_seconds: float,
+    sync_lag_limit_bytes: int,
+    sync_lag_patience_seconds: float,
+    sync_lag_grace_seconds: float,
+    sync_lag_max_retries: int,
+    sync_lag_poison_failures: int,
+    sync_lag_clock_seconds: float,
+) -> list[dict[str, Any]]:
+    """Every connector that was seen, with its cause; the latest first."""
+    sources = {name: seen for name, seen in sync_state["sources"].items() if seen["available"]}
+    limits = {
+        "limit_seconds": sync_lag_limit_seconds,
+        "limit_bytes": sync_lag_limit_bytes,
+        "patience_seconds": sync_lag_patience_seconds,
+        "grace_seconds": sync_lag_grace_seconds,
+        "max_retries": sync_lag_max_retries,
+        "poison_failures": sync_lag_poison_failures,
+        "clock_seconds": sync_lag_clock_seconds,
+    }
+    judge = _Judge(limits, sources, system_connectors, service_states, page_states)
+    found = [
+        {
+            **row,
+            "source": source,
+            "kind": seen["source"],
+            "who": row["name"] if len(sync_state["sources"]) == 1 else f"{row['name']} ({source})",
+            "scheduler": system_connectors[source].get("scheduler"),
+            "cause": judge.cause(source, row),
+        }
+        for source, seen in sources.items()
+        for row in seen["connectors"]
+    ]
+    return sorted(
+        found,
+        key=lambda row: (-(row.get("lag_seconds") or 0), -(row.get("lag_bytes") or 0), row["source"], row["name"]),
+    )
+
+
+def by_cause(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """The connectors of each cause; an empty list where there is none."""
+    return {cause: [row for row in rows if row["cause"] == cause] for cause in (*CAUSES, *CALM, *UNCLEAR)}
+
+
+def not_calm(rows: Sequence[Row]) -> list[Row]:
+    """Those that are not in time, and not on their way there by themselves."""
+    return [row for row in rows if row["cause"] not in CALM]
+
+
+def pause_seconds(slowed: Sequence[Row], sync_lag_wait_seconds: float) -> float:
+    """For how long nothing is asked of a provider that limits."""
+    return float(max((one["wait_seconds"] for one in slowed), default=sync_lag_wait_seconds))
+
+
+# What is acted on.
+
+
+def first_interrupted(by_cause: Mapping[str, Sequence[Row]], system_connectors: Row) -> list[dict[str, str]]:
+    """The connector that is synchronised before all others: the least late, which has the least to bring."""
+    return _targets(by_cause["interrupted"], "sync", system_connectors)[-1:]
+
+
+def other_interrupted(
+    by_cause: Mapping[str, Sequence[Row]], first_interrupted: Sequence[Row], rows: Sequence[Row], system_connectors: Row
+) -> list[dict[str, str]]:
+    """The others; where one call does it for a whole source of which nothing must be left alone, that call."""
+    others = [
+        one for one in _targets(by_cause["interrupted"], "sync", system_connectors) if one not in first_interrupted
+    ]
+    found: list[dict[str, str]] = []
+    for source in dict.fromkeys(one["source"] for one in others):
+        mine = [one for one in others if one["source"] == source]
+        is_whole = all(row["cause"] in ("interrupted", "in_time", "idle") for row in rows if row["source"] == source)
+        if is_whole and len(mine) > 1 and not missing_for(system_connectors, source, "", "sync_all"):
+            mine = [{"source": source}]
+        found += mine
+    return found
+
+
+def _targets(rows: Sequence[Row], verb: str, entries: Row) -> list[dict[str, str]]:
+    return [
+        {"source": row["source"], "connector": row["name"]}
+        for row in rows
+        if row["plain_name"] is True and not missing_for(entries, row["source"], row["name"], verb)
+    ]
+
+
+def _why_not(rows: Sequence[Row], verb: str, entries: Row) -> str:
+    whys = [_why_not_one(row, verb, entries) for row in rows]
+    return "; ".join(dict.fromkeys(filter(None, whys)))
+
+
+def _why_not_one(row: Row, verb: str, entries: Row) -> str:
+    why = missing_for(entries, row["source"], row["name"], verb)
+    if not why and row["plain_name"] is not True:
+        why = "it has no name of its own that could be acted on"
+    return f"{row['who']}: {why}" if why else ""
+
+
+def why_not_synced(by_cause: Mapping[str, Sequence[Row]], system_connectors: Row) -> str:
+    """Why none of those that were interrupted can be synchronised."""
+    return _why_not(by_cause["interrupted"], "sync", system_connectors)
+
+
+def poisoned(by_cause: Mapping[str, Sequence[Row]], system_connectors: Row) -> list[dict[str, str]]:
+    """Those that can go on without the record that fails."""
+    return _targets(by_cause["poison_record"], "skip_errors", system_connectors)
+
+
+def why_not_skipped(by_cause: Mapping[str, Sequence[Row]], system_connectors: Row) -> str:
+    """Why none of them can."""
+    return _why_not(by_cause["poison_record"], "skip_errors", system_connectors)
+
+
+def forced(by_cause: Mapping[str, Sequence[Row]], system_connectors: Row) -> list[dict[str, str]]:
+    """Those that stand still and can be synchronised though they think that nothing is new."""
+    return _targets(by_cause["stalled"], "force", system_connectors)
+
+
+def why_not_forced(by_cause: Mapping[str, Sequence[Row]], system_connectors: Row) -> str:
+    """Why none of them can."""
+    return _why_not(by_cause["stalled"], "force", system_connectors)
+
+
+def reset_targets(
+    by_cause: Mapping[str, Sequence[Row]], system_connectors: Row, sync_lag_reset: Sequence[str]
+) -> list[dict[str, str]]:
+    """Those that lost their place, and that a person has named."""
+    found = _targets(by_cause["cursor_lost"], "reset", system_connectors)
+    return [one for one in found if f"{one['source']}/{one['connector']}" in sync_lag_reset]
+
+
+def why_not_reset(by_cause: Mapping[str, Sequence[Row]], system_connectors: Row, sync_lag_reset: Sequence[str]) -> str:
+    """Why none of them is."""
+    lost = by_cause["cursor_lost"]
+    names = ", ".join(f"{row['source']}/{row['name']}" for row in lost)
+    return _why_not(lost, "reset", system_connectors) or (
+        f"a reset throws away what it knows and reads all again; where that is right, name it in sync_lag_reset: [{names}]"
+    )
+
+
+def slowed(
+    by_cause: Mapping[str, Sequence[Row]],
+    system_connectors: Row,
+    sync_lag_wait_seconds: float,
+    sync_lag_most_wait_seconds: float,
+) -> list[dict[str, Any]]:
+    """Those that ask more than they may and can be slowed down: for how long they wait, and whether they are synchronised then."""
+    found = []
+    for one in _targets(by_cause["too_fast"], "slow_down", system_connectors):
+        asked = [row.get("retry_after_seconds") or 0 for row in by_cause["too_fast"] if row["name"] == one["connector"]]
+        wait = min(sync_lag_most_wait_seconds, max([sync_lag_wait_seconds, *asked]))
+        can_sync = not missing_for(system_connectors, one["source"], one["connector"], "sync")
+        found.append({**one, "wait_seconds": round(wait), "then_sync": can_sync})
+    return found
+
+
+def why_not_slowed(by_cause: Mapping[str, Sequence[Row]], system_connectors: Row) -> str:
+    """Why none of them can."""
+    return _why_not(by_cause["too_fast"], "slow_down", system_connectors)
+
+
+def task_targets(by_cause: Mapping[str, Sequence[Row]], system_connectors: Row) -> list[dict[str, str]]:
+    """The connectors of which some tasks failed."""
+    return _targets(by_cause["failed_task"], "restart_tasks", system_connectors)
+
+
+def why_no_tasks(by_cause: Mapping[str, Sequence[Row]], system_connectors: Row) -> str:
+    """Why none of these tasks can be restarted."""
+    return _why_not(by_cause["failed_task"], "restart_tasks", system_connectors)
+
+
+def schedulers(by_cause: Mapping[str, Sequence[Row]]) -> list[dict[str, str]]:
+    """The services that should start connectors, and do not."""
+    return [{"service": one} for one in dict.fromkeys(row["scheduler"] for row in by_cause["scheduler_dead"]) if one]
+
+
+def why_no_scheduler(by_cause: Mapping[str, Sequence[Row]]) -> str:
+    """Why none can be restarted."""
+    sources = dict.fromkeys(row["source"] for row in by_cause["scheduler_dead"] if not row["scheduler"])
+    return "; ".join(f"system_connectors.{one}.scheduler does not say which service starts them" for one in sources)
+
+
+# What is said.
+
+
+def credentials(by_cause: Mapping[str, Sequence[Row]], system_connectors: Row) -> str:
+    """Where the keys are that have to be renewed."""
+    found = {row["source"]: system_connectors[row["source"]].get("credential") for row in by_cause["credential"]}
+    return "; ".join(f"the key of {source} is kept in {place}" for source, place in found.items() if place)
+
+
+def failing_tests(sync_state: Row, by_cause: Mapping[str, Sequence[Row]]) -> list[str]:
+    """The upstreams that cannot be reached now, each with what it says."""
+    found = []
+    for source in dict.fromkeys(row["source"] for row in by_cause["network"]):
+        for name, one in sync_state["sources"][source].get("tests", {}).items():
+            if one["available"] and not one["ok"]:
+                found.append(f"{name}: {one['said']}")
+            elif not one["available"]:
+                found.append(f"{name}: {one['reason']}")
+    return found
+
+
+def dead_letters(rows: Sequence[Row], sync_lag_dead_letters: int) -> list[Row]:
+    """The connectors of which more records were set aside than may be."""
+    return [row for row in rows if (row.get("dead_letters") or 0) > sync_lag_dead_letters]
+
+
+def dead_letter_errors(sync_state: Row) -> list[Row]:
+    """What is wrong with the records that were set aside."""
+    letters = [seen.get("dead_letters", {}) for seen in sync_state["sources"].values()]
+    return [error for one in letters for error in one.get("errors", ())]
+
+
+def log_lines(service_states: Row, sync_state: Row) -> list[str]:
+    """The last errors in the logs of schedulers and of synchronisations."""
+    of_services = [
+        one.get("last", "") for state in service_states.values() for one in state.get("log_tail_errors") or ()
+    ]
+    of_files = [
+        one["last"] for seen in sync_state["sources"].values() for one in seen.get("log", {}).get("groups", ())[:3]
+    ]
+    return [*of_services, *of_files]
+
+
+def in_words(by_cause: Mapping[str, Sequence[Row]]) -> dict[str, str]:
+    """The connectors of each cause, in a few words."""
+    return {cause: "; ".join(map(_words, rows)) for cause, rows in by_cause.items()}
+
+
+def figures(rows: Sequence[Row]) -> str:
+    """Every connector, in a few words."""
+    return "; ".join(map(_words, rows[:10])) + (f"; and {len(rows) - 10} more" if len(rows) > 10 else "")
+
+
+def _words(row: Row) -> str:
+    said = [str(row["who"])]
+    if row.get("lag_seconds") is not None:
+        by = ", by its last success" if row.get("lag_of") == "last_success_at" else ""
+        said.append(f"{_time(row['lag_seconds'])} behind{by}")
+    if row.get("lag_bytes"):
+        said.append(f"{row['lag_bytes'] / 2**20:.0f} MiB behind")
+    if row.get("state") and (row["state"] != "ok" or len(said) == 1):
+        said.append(str(row["state"]))
+    if row.get("retry_count") and row.get("state") in ("failed", "retrying"):
+        said.append(f"tried again {row['retry_count']} times")
+    if row.get("failed_tasks"):
+        said.append(f"{len(row['failed_tasks'])} of {row['tasks']} tasks failed")
+    if row.get("record"):
+        said.append(f"record {row['record']} failed {row.get('record_failures', 'some')} times")
+    if row.get("error") and row.get("state") in ("failed", "retrying", None):
+        said.append(str(row["error"]))
+    return ", ".join(said)
+
+
+def _time(seconds: float) -> str:
+    if seconds >= 2 * 86400:
+        return f"{seconds / 86400:.1f} d"
+    if seconds >= 7200:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"
