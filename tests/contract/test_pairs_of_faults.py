@@ -24,6 +24,7 @@ TAKEN_AWAY = {
         ("notification_provider", cause): "of each channel one thing is wrong: the provider in use, or what it is given"
         for cause in ("application_refused", "messages_fail", "backlog")
     },
+    ("notification_provider", "limit_left"): "little waits, and the other fault has much",
     ("notification_provider", "contradicted"): "the other fault keeps messages from going out",
     ("notification_provider", "paused_by_person"): "the other fault has the note that it was us",
     ("notification_provider", "provider_down"): "where no provider works, that is the cause",
