@@ -35,13 +35,30 @@ def health(provider: Provider, request: Handler) -> Any:
     return {"status": "ok"}
 
 
-def rates(provider: Provider, request: Handler) -> Any:
+def _as_told(provider: Provider) -> None:
+    """Refuses where it was told to."""
     time.sleep(provider.seconds)
     if provider.status != 200:
         raise Refused(
             provider.status, {"error": {401: "unauthorized", 429: "rate limited"}.get(provider.status, "sorry")}
         )
+
+
+def rates(provider: Provider, request: Handler) -> Any:
+    _as_told(provider)
     return {"EUR": 1.0, "USD": 1.09, "SEK": 11.4}
+
+
+def mail_scopes(provider: Provider, request: Handler) -> Any:
+    """What a key for mail may do, as SendGrid documents it."""
+    _as_told(provider)
+    return {"scopes": ["mail.send", "user.credits.read"]}
+
+
+def mail_credits(provider: Provider, request: Handler) -> Any:
+    """How much mail may yet be sent, as SendGrid documents it."""
+    _as_told(provider)
+    return {"remain": 900, "total": 1000, "overage": 0, "used": 100, "reset_frequency": "monthly"}
 
 
 def behave(provider: Provider, request: Handler) -> Any:
@@ -74,6 +91,8 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("GET", "/health"): health,
     ("GET", "/metrics"): metrics,
     ("GET", "/rates"): rates,
+    ("GET", "/v3/scopes"): mail_scopes,
+    ("GET", "/v3/user/credits"): mail_credits,
     ("POST", "/debug/behave"): behave,
     ("POST", "/debug/payments"): undelivered,
     ("DELETE", "/debug/payments"): forget,

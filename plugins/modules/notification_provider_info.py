@@ -67,8 +67,8 @@ channels:
       description: >-
         What an earlier run noted. C(paused), whether it paused the queue and did not let it go on; C(limited), whether it slowed it down;
         C(turned), whether it turned to another provider, and C(fell_back), whether that was not the first one. All are null where that
-        could not be read, with C(reason). C(age_seconds), since
-        when.
+        could not be read, with C(reason). C(age_seconds), since when it is turned, and C(queue_age_seconds), since when the queue is paused
+        or slowed down.
       type: dict
     records:
       description: >-

@@ -20,13 +20,20 @@ from two_faults import Contradiction, both, differences, on_a_peer, pids_of
 PAIRS = int(os.environ.get("ONCALL_PAIRS", "18"))
 # A cause that is a relation between things that the other fault changes, which no expression of the table says by itself.
 TAKEN_AWAY = {
+    **{
+        ("notification_provider", cause): "of each channel one thing is wrong: the provider in use, or what it is given"
+        for cause in ("application_refused", "messages_fail", "backlog")
+    },
+    ("notification_provider", "limit_left"): "little waits, and the other fault has much",
+    ("notification_provider", "contradicted"): "the other fault keeps messages from going out",
+    ("notification_provider", "paused_by_person"): "the other fault has the note that it was us",
+    ("notification_provider", "provider_down"): "where no provider works, that is the cause",
     (
         "circuit_breaker",
         "one_replica",
     ): "it is open in one replica and closed in another, and the other fault opens it in all",
     ("db_pool", "application_unknown"): "no session of the application is to be seen, and the other fault shows some",
     ("disk_full", "growth"): "it is what the others leave, and there is more to reclaim now",
-    ("notification_provider", "queue_paused"): "where no provider works, the queue stays paused as it is",
     (
         "payment_webhook",
         "wrong_secret",
@@ -65,7 +72,10 @@ TAKEN_AWAY = {
     ("sync_lag", "scheduler_crashes"): "a row of the other has an inventory that names no service",
 }
 # What is in nobody's way until the other fault comes.
-MADE_BY_BOTH = {("disk_full", "container_logs"): "logs are in the way where the filesystem is full"}
+MADE_BY_BOTH = {
+    ("disk_full", "container_logs"): "logs are in the way where the filesystem is full",
+    ("notification_provider", "credentials"): "a check that fails and messages that fail are one fault together",
+}
 
 
 @dataclass

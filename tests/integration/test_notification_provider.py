@@ -168,7 +168,7 @@ def test_what_is_in_progress_is_waited_for_and_what_waited_goes_out_slowly(stack
     until(lambda: stack.first.held == 1)
     stack.first.says.update(DOWN)
     started = play.start(notification_provider_drain_at_once=4, notification_provider_drain_per_minute=120)
-    until(lambda: stack.outbox.said() == ["pause"])
+    until(lambda: stack.outbox.said() == ["pause"], 300)
     stack.first.holds = False
     fixed = started.wait()
     assert (fixed.code, fixed.outcome) == (0, "resolved"), fixed.output
@@ -204,7 +204,7 @@ def test_a_second_that_does_not_help_is_left_again(stack, play):
     # It passes every check, and takes no message.
     stack.second.says["DATA"] = "554 5.7.1 we do not like it"
     started = play.start(run_verify_timeout_seconds=8, notification_provider_failing=3)
-    until(lambda: stack.outbox.environment() == "second")
+    until(lambda: stack.outbox.environment() == "second", 300)
     stack.outbox.add(30)
     told = started.wait()
     assert (told.code, told.outcome) == (2, "unresolved"), told.output
@@ -222,8 +222,8 @@ def test_a_run_that_was_cut_off_leaves_nothing_paused_for_long(stack, play):
     stack.outbox.add(3)
     until(lambda: stack.first.held == 1)
     stack.first.says.update(DOWN)
-    started = play.start()
-    until(lambda: stack.outbox.said() == ["pause"])
+    started = play.start(run_lock_seconds=1)
+    until(lambda: stack.outbox.said() == ["pause"], 300)
     started.process.kill()
     started.process.wait()
     stack.first.holds = False

@@ -36,7 +36,7 @@ with psycopg.connect(os.environ["DSN"], autocommit=True) as db:
             time.sleep(0.1)
             continue
         try:
-            with smtplib.SMTP("127.0.0.1", port, timeout=60, local_hostname="localhost") as smtp:
+            with smtplib.SMTP("127.0.0.1", port, timeout=900, local_hostname="localhost") as smtp:
                 smtp.sendmail("noreply@shop.example", ["a@buyer.example"], f"Subject: {row[0]}\\n\\nhello")
             status, error = "sent", None
         except Exception as failure:

@@ -17,8 +17,13 @@ import time
 from pathlib import Path
 
 _MOST_BYTES = 4096
-NOTHING = {"paused": False, "limited": False, "turned": False, "fell_back": False, "age_seconds": None, "reason": ""}
-UNKNOWN = {"paused": None, "limited": None, "turned": None, "fell_back": None, "age_seconds": None}
+NOTHING = {
+    **dict.fromkeys(("paused", "limited", "turned", "fell_back"), False),
+    "age_seconds": None,
+    "queue_age_seconds": None,
+    "reason": "",
+}
+UNKNOWN = {name: None for name in NOTHING if name != "reason"}
 
 
 def file_of(channel, about):
@@ -40,20 +45,27 @@ def read(directory, channel):
 
     Returns:
         A dict ``paused`` and ``limited``, ``turned`` and ``fell_back`` (False where there is no file, None where one cannot be read),
-        ``age_seconds`` since it was turned (None where that is not known), and ``reason`` where one cannot be read.
+        ``age_seconds`` since it was turned and ``queue_age_seconds`` since the note about the queue (None where that is not known), and
+        ``reason`` where one cannot be read.
     """
-    queue, _written, reason = _noted(Path(directory) / file_of(channel, "queue"), channel)
+    queue, queue_written, reason = _noted(Path(directory) / file_of(channel, "queue"), channel)
     turned, written, other_reason = _noted(Path(directory) / file_of(channel, "turned"), channel)
     if reason or other_reason:
         return dict(UNKNOWN, reason=reason or other_reason)
-    age = None if written is None else round(time.time() - written, 1)
     return {
         **{name: queue.get(name) is True for name in ("paused", "limited")},
         **{name: turned.get(name) is True for name in ("turned", "fell_back")},
-        # From the future it says nothing of how long ago that was.
-        "age_seconds": age if age is not None and age >= 0 else None,
+        "age_seconds": _age(written),
+        # That it is there is what counts, whatever the clock says.
+        "queue_age_seconds": None if queue_written is None else _age(queue_written) or 0.0,
         "reason": "",
     }
+
+
+def _age(written):
+    """The seconds since then; None where it is not there, and where it is from the future, which says nothing of how long ago it was."""
+    age = None if written is None else round(time.time() - written, 1)
+    return age if age is not None and age >= 0 else None
 
 
 def _noted(path, channel):

@@ -226,26 +226,27 @@ def refused_elsewhere(good: Sequence[Row]) -> list[Row]:
 
 
 def messages_fail(good: Sequence[Row]) -> list[Row]:
-    """Those whose jobs fail, whatever they fail of."""
-    return [row for row in good if row["fails"]]
-
-
-def backlog(good: Sequence[Row]) -> list[Row]:
-    """Those in whose queue too much waits that does not fail, though nobody paused it and nothing of ours slows it down."""
+    """Those whose jobs fail for another reason, or for none that is kept."""
     return [
         row
         for row in good
-        if row["waits"]
-        and not row["fails"]
-        and not row["paused"]
-        and not row["mark"]["paused"]
-        and not row["mark"]["limited"]
+        if row["fails"] and (not row["errors"] or any(not _REFUSED.search(one["text"]) for one in row["errors"]))
     ]
 
 
-def paused_by_us(rows: Sequence[Row], both_down: Sequence[Row]) -> list[Row]:
-    """Channels whose queue a run of ours paused that did not come to its end. Where no provider works, it may stay so."""
-    return [row for row in rows if row["mark"]["paused"] and row["paused"] is not False and row not in both_down]
+def backlog(good: Sequence[Row], draining: Sequence[Row]) -> list[Row]:
+    """Those in whose queue too much waits that does not fail, though nobody paused it and it does not go out as slowly as we said."""
+    waiting = [row for row in good if row["waits"] and not row["fails"] and row not in draining]
+    return [row for row in waiting if not row["paused"] and not row["mark"]["paused"]]
+
+
+def paused_by_us(rows: Sequence[Row]) -> list[Row]:
+    """Channels whose queue a run of ours paused that did not come to its end."""
+    return [
+        row
+        for row in rows
+        if row["mark"]["paused"] and row["mark"]["queue_age_seconds"] is not None and row["paused"] is not False
+    ]
 
 
 def paused_by_others(rows: Sequence[Row]) -> list[Row]:
@@ -260,15 +261,21 @@ def limited_by_us(rows: Sequence[Row], notification_provider_drain_at_once: int)
         for row in rows
         # A note has its age, or it is none.
         if row["mark"]["limited"]
-        and row["mark"]["age_seconds"] is not None
+        and row["mark"]["queue_age_seconds"] is not None
         and row["ready"] is not None
         and row["ready"] <= notification_provider_drain_at_once
     ]
 
 
 def draining(rows: Sequence[Row], limited_by_us: Sequence[Row]) -> list[Row]:
-    """Channels whose queue goes on as slowly as we said, and in which much still waits."""
-    return [row for row in rows if row["mark"]["limited"] and not row["paused"] and row not in limited_by_us]
+    """Channels of whose messages many wait, and go out as slowly as we said."""
+    slow = [row for row in rows if row["mark"]["limited"] and not row["paused"] and row not in limited_by_us]
+    return [row for row in slow if not row["fails"] and (row["done_per_second"] or 0) > 0]
+
+
+def suffering(rows: Sequence[Row], draining: Sequence[Row]) -> list[Row]:
+    """Channels whose messages do not get through, or of which that is not known."""
+    return [row for row in rows if row["hurt"] is not False and row not in draining]
 
 
 def bounces(

@@ -135,7 +135,8 @@ def of(kind: str, documents: dict[str, Any]) -> dict[str, Any]:
 
 # Asked once more than a provider that never failed, as what it is asked then is what counts.
 WORKS_AGAIN = first(*[answers.finding("sendgrid", answers.sendgrid())] * 6)
-LIMITED = {"limited": True, "age_seconds": 60.0}
+LIMITED = {"limited": True, "queue_age_seconds": 60.0}
+PAUSED = {"paused": True, "queue_age_seconds": 60.0}
 UNAUTHORIZED = of(
     "sendgrid", answers.everywhere("sendgrid", answers.reply({"errors": [{"message": "authorization required"}]}, 401))
 )
@@ -164,7 +165,7 @@ POST_DOWN = [
 HURT = queue(ready=40, dead_lately=30, throughput_per_second=0.05, errors=("503 Service Unavailable",) * 30)
 WAITING = queue(ready=90, oldest_ready_age_seconds=700.0, throughput_per_second=0.0)
 FALLS_BACK = {"acts": ["fall_back"], "risk": "medium"}
-OURS = {"fell_back": True, "age_seconds": 7200.0}
+OURS = {"turned": True, "fell_back": True, "age_seconds": 7200.0}
 MISSING = {"record": "dkim", "name": "s1._domainkey.shop.example", "found": False, "problem": "missing", "reason": ""}
 UNTOLD = {
     **MISSING,
@@ -259,14 +260,14 @@ test_concluded = table(
         ),
         "somebody paused it": Case(look(jobs=queue(ready=20, paused=True)), problems=["paused_by_person"], says=["Somebody paused mail"]),
         "a run of ours paused it and did not come to its end": Case(
-            look(jobs=queue(ready=20, paused=True), mark={"paused": True}), problems=["queue_paused"], acts=["resume"], risk="medium"
+            look(jobs=queue(ready=20, paused=True), mark=PAUSED), problems=["queue_paused"], acts=["resume"], risk="medium"
         ),
         "a run of ours paused it, and the engine does not tell": Case(
-            look(jobs=queue(ready=20, paused=None), mark={"paused": True}), problems=["queue_paused"], acts=["resume"], risk="medium"
+            look(jobs=queue(ready=20, paused=None), mark=PAUSED), problems=["queue_paused"], acts=["resume"], risk="medium"
         ),
-        "a run of ours paused it, and somebody resumed it": Case(look(mark={"paused": True}), unknown=[]),
+        "a run of ours paused it, and somebody resumed it": Case(look(mark=PAUSED), unknown=[]),
         "a run of ours paused it, much waits, and it cannot go out slowly": Case(
-            look(jobs=queue(ready=5000, paused=True), mark={"paused": True}), problems=["queue_paused"], why_not="slow it down where much waits",
+            look(jobs=queue(ready=5000, paused=True), mark=PAUSED), problems=["queue_paused"], why_not="slow it down where much waits",
             variables=with_commands("pause", "resume"),
         ),
         "it goes on as slowly as we said, and little waits": Case(
