@@ -116,6 +116,7 @@ pins: .cache/pins.stamp ## pin every dependency again, with hashes (UPGRADE=1: t
 	$(PIN_ALL) -o requirements/run.txt -c requirements/test.txt requirements/run.in
 	$(PIN_ALL) -o requirements/lab.txt -c requirements/test.txt requirements/lab.in
 	$(PIN_ALL) -o requirements/rulebook.txt -c requirements/test.txt requirements/rulebook.in
+	$(PIN_ALL) -o requirements/peers.txt requirements/peers.in
 	$(PIN) --python-version 3.11.2 --python-platform linux -o requirements/programs.txt -c requirements/test.txt requirements/programs.in
 	$(PIN) --universal --python-version 3.12 --no-deps -o requirements/core-2.20.txt requirements/core-2.20.in
 	$(PIN_ALL) -o requirements/pins.txt requirements/pins.in

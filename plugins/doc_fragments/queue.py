@@ -25,8 +25,8 @@ OPTIONS = (
     description:
       - The queues to look at by name, as the variable C(system_queues) of the inventory describes them.
       - Every queue has the key C(engine). C(limit_seconds) is how long a job may run, 300 by default. C(redis) or C(database) say
-        how its store is reached, where that is another one than C(redis) or C(database). C(workers) and C(commands) are for those who
-        act on it.
+        how its store is reached, where that is another one than C(redis) or C(database). C(workers), C(commands), C(application),
+        C(application_url_variable) and C(application_name) are for those who act on it.
       - "C(bullmq): C(queue), and C(prefix) where it is not C(bull)."
       - "C(celery), with Redis as its broker: C(queue) (C(celery)), C(prefix) (its C(global_keyprefix)), C(exchange) (C(celery)),
         C(routing_key) (the queue's name), C(priority_steps) (C([0, 3, 6, 9])), and C(acks_late=true) where its tasks are
@@ -43,7 +43,8 @@ OPTIONS = (
         C(arrivals_per_second), C(workers), C(paused) or C(rate_limited); C(statements.running) with the columns C(id), C(name) and
         C(age_seconds) of what runs; C(statements.names) with C(name) and C(count) of what waits; C(statements.errors) with
         C(text) and C(name). C(parameters) are values for C(:name) in them, as text; C(:lately_seconds) and C(:limit_seconds) are
-        there as well. Each is one query, in a read-only session and with a timeout. C(actions) are not asked."
+        there as well. Each is one query, in a read-only session and with a timeout. C(actions), C(statements.dead),
+        C(statements.whereabouts) and C(gone_is_done) are for a replay."
       - "C(inngest), self-hosted: C(url), C(signing_key), and C(functions) and C(apps), the ids of those that count. Runs that were
         queued more than C(since_seconds) ago (604800) are not looked for."
       - The user of Redis needs C(+info +time +type), C(+client|list) to see workers of BullMQ, C(+client|setname), and C(+@read) on

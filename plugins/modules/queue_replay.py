@@ -46,6 +46,13 @@ options:
       - "It needs C(statements.whereabouts), with the parameter C(:jobs), a JSON array of ids as text: C(id), C(place) (C(dead), C(waiting),
         C(running) or C(done)), C(dead_at) or C(mark), and C(error). Where rows that are done are deleted, C(gone_is_done=true)."
       - "And it needs C(actions.replay), which has the messages in C(:jobs) sent again and returns their C(id). C(:reason) is O(reason)."
+      - C(bullmq), C(pgboss) (version 10 or later) and C(rq) need C(application), an argument list that starts the interpreter of the application,
+        which reads a program from its standard input and finds the libraries of the application from where it starts (C([docker, exec, -i, app,
+        node, -]), or C([env, -C, /srv/app, .venv/bin/python, -])), and C(application_url_variable), the environment variable in which the
+        application has the URL of its store.
+      - C(celery) needs C(application), and C(application_name), its app as in C(celery -A). Its results have to be JSON in Redis, with
+        C(result_extended), because Celery keeps no dead messages but these. It does not tell whether a message waits, so what was about to
+        be sent when a run was killed is RV(lost), and set aside until a person has looked.
     type: dict
     required: true
   program:

@@ -15,7 +15,7 @@ from requirement_files import asked_for, canonical, locked, versions
 
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 # What `make pins` writes.
-LOCKED = ("run", "oncall", "programs", "lab", "test", "rulebook", "core-2.20", "pins")
+LOCKED = ("run", "oncall", "programs", "lab", "test", "rulebook", "peers", "core-2.20", "pins")
 FILES = [(part, python) for part in LOCKED for python in PYTHONS if (part, python) != ("core-2.20", "3.11")]
 # Hosts that a text may name. Examples use names that exist nowhere.
 HOSTS = {

@@ -7,71 +7,22 @@ from __future__ import annotations
 
 import contextlib
 import json
-import random
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ansible_collections.oncall.runbooks.tests.support.captured_queues import look
 from ansible_collections.oncall.runbooks.tests.support.graphile import Graphile
 from ansible_collections.oncall.runbooks.tests.support.letters import TABLE, Letters
-from ansible_collections.oncall.runbooks.tests.support.modules import begun, run_module
+from ansible_collections.oncall.runbooks.tests.support.modules import run_module
 from ansible_collections.oncall.runbooks.tests.support.postgres_servers import Server, server
+from ansible_collections.oncall.runbooks.tests.support.replays import counts, killed_often, options, replay
 from ansible_collections.oncall.runbooks.tests.support.service_role import play
 from ansible_collections.oncall.runbooks.tests.support.waiting import going_on, until
 
 KILLS = 50
-FAST = {"per_minute": 1_000_000, "proof_seconds": 30.0}
-COUNTS = ("found", "replayed", "set_aside", "expired", "left", "done", "failed_again", "still_running", "lost")
-
-
-def replay(folder: Path, queue: dict[str, Any], check: bool = False, **more: Any) -> dict[str, Any]:
-    """What a replay tells that came to its end."""
-    code, told = run_module("queue_replay", folder, check=check, **options(folder, queue, **more))
-    assert code == 0, told
-    return told
-
-
-def options(folder: Path, queue: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return {"name": "mail", "queue": queue, "directory": str(folder), **FAST, **more}
-
-
-def counts(told: dict[str, Any]) -> dict[str, int]:
-    """The counts that are not 0."""
-    return {name: told[name] for name in COUNTS if told[name]}
-
-
-def killed_often(
-    folder: Path, queue: dict[str, Any], dead: Callable[[], int], more: Callable[[], Any], kills: int
-) -> None:
-    """Kill runs at random moments, and let one come to its end.
-
-    Args:
-        folder: for the journals.
-        queue: what the inventory says.
-        dead: how many messages are dead.
-        more: makes some more of them.
-        kills: how often.
-    """
-    killed = 0
-    while killed < kills:
-        if dead() < 20:
-            more()
-        process = begun("queue_replay", folder, **options(folder, queue, batch_size=3))
-        with process, contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(random.uniform(0.2, 2.0))
-        # Where it came to its end before that, nothing was killed.
-        if process.returncode is None:
-            process.kill()
-            killed += 1
-            process.wait()
-    told = replay(folder, queue)
-    while told["found"] and not told["stopped_by"]:
-        told = replay(folder, queue)
-    assert not told["stopped_by"], told
 
 
 @pytest.fixture(scope="module")
@@ -212,14 +163,17 @@ def test_kills_of_a_replay_with_graphile_worker(graphile, mail, worker, tmp_path
     queue = graphile.queue(task="mail")
     made: list[str] = []
 
+    def is_quiet() -> bool:
+        seen = look(queue)
+        return (seen["running"], seen["ready"]) == (0, 0)
+
     def more() -> None:
-        worker_sees_none = graphile.tries()
+        # What was sent and has not run yet is not to fail for this.
+        until(is_quiet)
         graphile.ill("451 try later")
-        ids = graphile.add("mail", 80)
-        until(lambda: sum(graphile.tries().values()) >= sum(worker_sees_none.values()) + 80)
-        until(lambda: look(queue)["running"] == 0 and look(queue)["ready"] == 0)
+        made.extend(graphile.add("mail", 80))
+        until(is_quiet)
         graphile.postgres.execute("TRUNCATE outages", dbname=graphile.name, user="app")
-        made.extend(ids)
 
     graphile.ill("x", "none")
     graphile.well()

@@ -119,7 +119,8 @@ class Engine:
 
 def limits(**more: Any) -> dict[str, Any]:
     """The options of the module, as they are where nothing is said."""
-    return {name: option.get("default") for name, option in ARGUMENT_SPEC.items()} | more
+    spec: Any = ARGUMENT_SPEC
+    return {**{name: option.get("default") for name, option in spec.items()}, **more}
 
 
 def run(

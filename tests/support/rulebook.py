@@ -10,13 +10,10 @@ with Rulebook(folder, rulebook, inventory, {}, [port]) as running:
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
 import os
 import socket
 import subprocess
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -26,39 +23,16 @@ from typing import Any
 
 import psutil
 
+from ansible_collections.oncall.runbooks.tests.support import environments
+from ansible_collections.oncall.runbooks.tests.support.environments import REPOSITORY
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-REQUIREMENTS = REPOSITORY / "requirements"
 START_SECONDS = 240
-INSTALL_SECONDS = 600
 
 
 def environment() -> Path:
     """The virtual environment with what requirements/rulebook.txt names and this checkout's package; made once."""
-    home = REPOSITORY / ".cache" / "rulebook"
-    home.mkdir(parents=True, exist_ok=True)
-    wanted = hashlib.sha256(sys.version.encode() + (REQUIREMENTS / "rulebook.txt").read_bytes())
-    stamp = home / "stamp"
-    # Tests that start at the same moment make it once.
-    with (home / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not stamp.is_file() or stamp.read_text() != wanted.hexdigest():
-            stamp.unlink(missing_ok=True)
-            _run(sys.executable, "-m", "venv", "--clear", str(home / "venv"))
-            python = str(home / "venv" / "bin" / "python")
-            _run(python, "-m", "pip", "install", "--quiet", "--requirement", str(REQUIREMENTS / "rulebook.txt"))
-            (packages,) = home.glob("venv/lib/python*/site-packages")
-            (packages / "oncall.pth").write_text(f"{REPOSITORY}\n")
-            stamp.write_text(wanted.hexdigest())
-    return home / "venv"
-
-
-def _run(*argv: str) -> None:
-    quiet = {**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=INSTALL_SECONDS, env=quiet, check=False)
-    if done.returncode != 0:
-        raise RuntimeError(f"{' '.join(argv)}: {done.stdout[-500:]}{done.stderr[-1500:]}")
+    return environments.environment("rulebook", REPOSITORY)
 
 
 def plain_ruleset(port: int, hosts: str, playbook: Path, extra_vars: Mapping[str, str]) -> dict[str, Any]:

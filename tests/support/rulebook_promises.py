@@ -16,7 +16,8 @@ from pathlib import Path
 
 import psutil
 
-from ansible_collections.oncall.runbooks.tests.support.rulebook import REQUIREMENTS, Rulebook
+from ansible_collections.oncall.runbooks.tests.support.environments import REQUIREMENTS
+from ansible_collections.oncall.runbooks.tests.support.rulebook import Rulebook
 from ansible_collections.oncall.runbooks.tests.support.serving import HEADERS, TOKEN, alert, notification
 from ansible_collections.oncall.runbooks.tests.support.storm import Clients, Storm, in_groups
 from lab.ports import free_port

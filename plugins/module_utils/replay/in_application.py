@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import time
 
 from ..run_command import failure, run
@@ -20,6 +21,7 @@ _ANSWER_BYTES = 16 * 1024 * 1024
 # A program takes so long at most until it begins, and sends for so long at most.
 _SEND_SECONDS = 20.0
 _ENDING_SECONDS = 2.0
+_ERROR = re.compile(r"(?:[A-Za-z]+ )?[A-Za-z.]*(?:Error|Exception)\b.*:")
 _OPTIONS = ("queue", "prefix", "schema", "application_name", "application_url_variable")
 
 
@@ -94,7 +96,7 @@ class InApplication:
         ended = run(argv, seconds, dict(os.environ), given=given, keep_open=self._keep_open, limit_bytes=_ANSWER_BYTES)
         answer = answer_of(ended["stdout"])
         if answer is None or ended["exit_code"] != 0 or "answer" not in answer:
-            said = masked(str(answer["error"])) if answer and "error" in answer else failure(argv, ended, seconds)
+            said = masked(str(answer["error"])) if answer and "error" in answer else _why(argv, ended, seconds)
             raise ApplicationError(
                 f"queue {self._name}: the program in its application ({argv[0]}) could not {_WORDS[what]}: {said}"
             )
@@ -105,13 +107,19 @@ _WORDS = {"dead": "list what is dead", "places": "tell where messages are", "sen
 
 
 def with_request(program, request):
-    """A program that has its request as data: a text that is one in Python and in JavaScript alike. Pure.
+    """A program that has its request as data: a text that is written alike in Python and in JavaScript. Pure.
 
     Args:
         program: its text, in which ``"REQUEST"`` is where the request goes, once.
         request: plain data.
     """
     return program.replace('"REQUEST"', json.dumps(json.dumps(request)), 1).encode()
+
+
+def _why(argv, ended, seconds):
+    """Why a program ended without an answer: an interpreter says more than it does in its last line."""
+    errors = [line for line in ended["stderr"].splitlines() if _ERROR.match(line.strip())]
+    return masked(errors[-1]) if errors and not ended["error"] else failure(argv, ended, seconds)
 
 
 def answer_of(printed):

@@ -14,12 +14,14 @@ from .run import Run
 
 # What tells which queue it is. The rest says how it is looked at.
 _IDENTITY = ("engine", "queue", "task", "schema", "prefix", "application_name")
+# What the inventory has to say of a queue that only the library of its application sends to.
 _APPLICATIONS = {
     "bullmq": ("application", "application_url_variable"),
     "celery": ("application", "application_name"),
     "pgboss": ("application", "application_url_variable"),
     "rq": ("application", "application_url_variable"),
 }
+ENGINES = ("graphile_worker", "table", *_APPLICATIONS)
 _ABOVE_0 = (
     "most",
     "batch_size",

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Lists failed tasks of Celery, tells how tasks ended, and sends them again under the same id, with the library of the application.
 
-The module queue_replay hands it to the application's Python on its standard input, with what it is to do in the place of "REQUEST". It
+The module queue_replay hands it to the application's Python on its standard input, with what it is to do in the place of REQUEST. It
 prints one line. Celery keeps what a task was called with only where the application has result_extended, and it is read only where it is
 JSON.
 """
@@ -74,8 +74,8 @@ def called_with(found):
 
 
 def dead(app):
-    prefix = app.backend.get_key_for_task("")
-    prefix = prefix.decode() if isinstance(prefix, bytes) else prefix
+    key = app.backend.get_key_for_task("0")
+    prefix = (key.decode() if isinstance(key, bytes) else key)[:-1]
     pattern = "".join(f"[{sign}]" if sign in "*?[]\\" else sign for sign in prefix) + "*"
     found = []
     for key in app.backend.client.scan_iter(match=pattern, count=1000):

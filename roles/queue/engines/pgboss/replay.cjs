@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 //
 // Sends failed jobs of pg-boss again, with the library of the application, which knows retry() from version 10 on. The module queue_replay hands
-// it to the application's Node.js on its standard input, with what it is to do in the place of "REQUEST". It prints one line: the ids of the
+// it to the application's Node.js on its standard input, with what it is to do in the place of REQUEST. It prints one line: the ids of the
 // jobs that it has sent.
 'use strict';
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Sends failed jobs of RQ again, with the library of the application.
 
-The module queue_replay hands it to the application's Python on its standard input, with what it is to do in the place of "REQUEST". It
+The module queue_replay hands it to the application's Python on its standard input, with what it is to do in the place of REQUEST. It
 prints one line: the ids of the jobs that it has sent. What a job carries is never decoded.
 """
 

@@ -12,6 +12,7 @@ import yaml
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.queues.act import sorted_out
 from ansible_collections.oncall.runbooks.plugins.module_utils.queues.engines import STORES, engine
+from ansible_collections.oncall.runbooks.plugins.module_utils.replay.replay import ENGINES as REPLAYED
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.verbs import QUEUE, missing_for
 
 ENGINES = Path(__file__).parents[4] / "roles" / "queue" / "engines"
@@ -48,9 +49,18 @@ def test_missing_for(queue, verb, missing):
 def test_every_engine_says_what_it_can_do_and_what_acts_says_so():
     folders = {folder.name: yaml.safe_load((folder / "verbs.yml").read_text()) for folder in ENGINES.iterdir()}
     assert set(folders) == set(STORES)
-    assert {name for name, verbs in folders.items() if verbs} == {
+    assert {name for name, verbs in folders.items() if set(verbs) - {"replay"}} == {
         name for name in STORES if hasattr(engine(name), "act")
     }
+    assert {name for name, verbs in folders.items() if "replay" in verbs} == set(REPLAYED)
+
+
+def test_what_a_replay_needs_is_known_before_it_is_tried():
+    url = {"application": ["node", "-"], "application_url_variable": "REDIS_URL"}
+    queues = {"mail": {"engine": "bullmq", "commands": {"replay": ["true"]}}, "post": {"engine": "rq", **url}}
+    missing = "queue mail: replay with the engine bullmq needs system_queues.mail.application, system_queues.mail.application_url_variable"
+    assert missing_for(QUEUE, str(ENGINES), queues, "mail", "replay") == missing
+    assert missing_for(QUEUE, str(ENGINES), queues, "post", "replay") == ""
 
 
 def test_each_job_is_told_of_once():
