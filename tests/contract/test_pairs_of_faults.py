@@ -47,6 +47,7 @@ TAKEN_AWAY = {
         "scheduler_hangs",
     ): "all jobs are late, and the other fault has one that was started, or is turned off",
     ("job_scheduler", "waits_for_next_time"): "it was not started since its time, and the other fault has it started",
+    ("job_scheduler", "not_scheduled"): "a job is not there, and the other fault has it",
     (
         "port_conflict",
         "port_free_but_service_down",

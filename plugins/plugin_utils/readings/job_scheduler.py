@@ -9,7 +9,7 @@ and ``missed_while_up`` (whether
 so since what starts it runs).
 
 A row of a schedule has ``schedule``, ``engine``, ``service``, ``state`` (of the service, as ``service_info`` tells it), ``up`` (whether what starts
-the jobs runs; None where that is not known), ``named`` (whether the inventory says what that is), ``up_seconds`` (for how long),
+the jobs runs; None where that is not known), ``ended_seconds`` (how long ago it ended), ``named`` (whether the inventory says what that is), ``up_seconds`` (for how long),
 ``heartbeat_seconds`` (its last sign of life, where it gives any), ``jobs``, ``missed`` and ``missed_while_up`` (rows of jobs), and ``alive`` (whether it has
 started a job, or given a sign, since it runs).
 """
@@ -23,6 +23,9 @@ Row = Mapping[str, Any]
 
 # Two clocks that are kept may differ by so much, and a start be this much early.
 _CLOCKS_SECONDS = 5.0
+# States of a service, as service_info tells them. What is neither says nothing.
+_UP = ("running", "starting")
+_DOWN = ("stopped", "exited", "fatal", "backoff", "restarting", "paused", "dead", "created", "removing", "absent")
 # Jobs that a line tells.
 _TOLD = 6
 # Zones differ by whole and half hours, and by no more than these.
@@ -89,10 +92,9 @@ def schedules(
             continue
         service = system_schedules[name].get("service")
         state = service_states.get(service, {}) if service else {}
-        known = state.get("available") is True
         beats = [job["owner_age_seconds"] for job in seen["jobs"] if job.get("owner_age_seconds") is not None]
         is_launched = seen["engine"] == "pg_cron"
-        up = seen.get("launcher") if is_launched else state["state"] in ("running", "starting") if known else None
+        ended = state.get("finished_at_seconds")
         found.append(
             {
                 "schedule": name,
@@ -100,12 +102,20 @@ def schedules(
                 "service": service,
                 "state": state,
                 "named": bool(service) or is_launched,
-                "up": up,
+                "up": seen.get("launcher") if is_launched else _is_up(state),
                 "up_seconds": seen.get("launcher_age_seconds") if is_launched else state.get("uptime_seconds"),
+                # Its manager has the clock of the host.
+                "ended_seconds": None if ended is None else seen["now_seconds"] + seen["clock_ahead_seconds"] - ended,
                 "heartbeat_seconds": min(beats) if beats else None,
             }
         )
     return found
+
+
+def _is_up(state: Row) -> bool | None:
+    if state.get("available") is not True:
+        return None
+    return {**dict.fromkeys(_UP, True), **dict.fromkeys(_DOWN, False)}.get(state.get("state") or "")
 
 
 def judged(schedules: Sequence[Row], jobs: Sequence[Row], job_schedule: Row) -> list[dict[str, Any]]:
@@ -167,14 +177,32 @@ def crashing(not_up: Sequence[Row]) -> list[Row]:
     return [row for row in not_up if row["state"].get("state") in ("restarting", "backoff", "fatal")]
 
 
-def not_up(schedules: Sequence[Row]) -> list[Row]:
+def not_up(judged: Sequence[Row]) -> list[Row]:
     """Those whose service, or whose pg_cron, does not run."""
-    return [row for row in schedules if row["up"] is False]
+    return [row for row in judged if row["up"] is False]
 
 
-def down(not_up: Sequence[Row], stopped: Sequence[Row], crashing: Sequence[Row]) -> list[Row]:
-    """Those of them that no person stopped, and that do not end again and again."""
-    return [row for row in not_up if row not in stopped and row not in crashing]
+def elsewhere(not_up: Sequence[Row]) -> list[dict[str, Any]]:
+    """Those of them of which a job was started after what should start it had ended, with ``last_seconds``."""
+    found = []
+    for row in not_up:
+        begun = [job["begun_seconds"] for job in row["jobs"] if job["begun_seconds"] is not None]
+        if begun and row["ended_seconds"] is not None and min(begun) < row["ended_seconds"] - _CLOCKS_SECONDS:
+            found.append({**row, "last_seconds": min(begun)})
+    return found
+
+
+def down(not_up: Sequence[Row], stopped: Sequence[Row], crashing: Sequence[Row], elsewhere: Sequence[Row]) -> list[Row]:
+    """Those of them that no person stopped, that do not end again and again, and whose jobs nobody else starts.
+
+    To start one beside another would start each job twice: a job is late, or it is known that it ended after the last start.
+    """
+    others = [row["schedule"] for row in [*stopped, *crashing, *elsewhere]]
+    return [
+        row
+        for row in not_up
+        if row["schedule"] not in others and (row["missed"] or row["ended_seconds"] is not None or not row["jobs"])
+    ]
 
 
 def standing_still(judged: Sequence[Row], job_scheduler_owner_seconds: float) -> list[Row]:

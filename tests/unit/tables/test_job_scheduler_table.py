@@ -130,6 +130,7 @@ PG_CRON = {"engine": "pg_cron"}
 NIGHTLY = {"jobid": 1, "name": "nightly", "schedule": "30 2 * * *", "active": True}
 MINUTELY = {"jobid": 2, "name": None, "schedule": "* * * * *", "active": True}
 NOT_ALL_IS_SEEN = [
+    "started_elsewhere",
     *(
         "clock_off",
         "disabled_by_person",
@@ -179,7 +180,22 @@ test_concluded = table(
             **RESTARTED, says=["What starts the jobs of app does not run (scheduler)"],
         ),
         "it has ended, and nothing is late yet": of(
-            schedule(digest(), invoices()), running(state="exited", uptime_seconds=None), problems=["scheduler_down"], **RESTARTED
+            schedule(digest(), invoices()),
+            running(state="exited", uptime_seconds=None, finished_at_seconds=NOW - 2 * MINUTE),
+            problems=["scheduler_down"],
+            **RESTARTED,
+        ),
+        "it has ended, and the jobs are started all the same": of(
+            schedule(digest(started=2 * MINUTE), invoices()),
+            running(state="exited", uptime_seconds=None, finished_at_seconds=NOW - DAY),
+            problems=["started_elsewhere"], says=["scheduler does not run, and the jobs are started all the same"],
+        ),
+        "it has ended, when is not known, and nothing is late": of(
+            schedule(digest(), invoices()), running(state="exited", uptime_seconds=None), unknown=["scheduler_down"]
+        ),
+        "its state is none that anybody knows": of(
+            schedule(digest(), invoices()), running(state="unknown", uptime_seconds=None),
+            unknown=["scheduler_crashes", "scheduler_down", "scheduler_stopped_by_person", "started_elsewhere"],
         ),
         "a person stopped it": of(
             schedule(digest(**LATE_DIGEST), invoices()), running(state="exited", uptime_seconds=None, stopped_by_person=True),
@@ -218,7 +234,7 @@ test_concluded = table(
         ),
         "its manager is not seen": of(
             schedule(digest(), invoices()), {"available": False, "manager": "compose", "reason": "no engine answers"},
-            unknown=["scheduler_crashes", "scheduler_down", "scheduler_stopped_by_person"],
+            unknown=["scheduler_crashes", "scheduler_down", "scheduler_stopped_by_person", "started_elsewhere"],
         ),
         # One job.
         "one job is late": of(
