@@ -27,6 +27,18 @@ HOSTS = {
     "github.com",
     "prometheus.io",
     "json-schema.org",
+    # Where providers of messages and of payments have their APIs.
+    *(
+        "api.eu.mailgun.net",
+        "api.mailgun.net",
+        "api.postmarkapp.com",
+        "api.sendgrid.com",
+        "api.stripe.com",
+        "api.twilio.com",
+        "slack.com",
+    ),
+    # What their documentation has in answers, and in examples of signatures.
+    *("example.amazonaws.com", "iam.amazonaws.com", "internal.amazon.com", "shop.slack.com", "www.twilio.com"),
 }
 RESERVED = (".invalid", ".example", ".test", ".localhost", "example.com", "example.org", "example.net")
 
