@@ -112,7 +112,7 @@ def test_the_role(graphile, tmp_path):
         None,
         "retry of queue mail needs queue_jobs",
         "queue mail: the engine graphile_worker has no resume; it can: cancel, replay, retry, set_aside; or give it system_queues.mail.commands.resume",
-        "queue own: the engine bullmq has no rate_limit; it can: nothing by itself; or give it system_queues.own.commands.rate_limit",
+        "queue own: the engine bullmq has no rate_limit; it can: replay; or give it system_queues.own.commands.rate_limit",
         "queue mial is not in system_queues; it has: mail, own",
     ]
     assert [one["changed"] for one in outcomes] == [True] * 3 + [False] * 4
