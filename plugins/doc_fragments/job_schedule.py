@@ -14,7 +14,7 @@ OPTIONS = (
     description:
       - The schedules to look at by name, as the variable C(system_schedules) of the inventory describes them.
       - Every schedule has the key C(engine), which is C(table) or C(pg_cron). C(database) says how its database is reached, where that is
-        another one than O(database). C(jobs) are the names of the jobs that have to be there. C(grace_seconds) is how late a start may be,
+        another one than the one for all of them. C(jobs) are the names of the jobs that have to be there. C(grace_seconds) is how late a start may be,
         where a job says nothing else. C(time_zone) is that of the expressions of jobs that name none (C(UTC)). C(service) is for those who
         act on it.
       - "C(table): C(statements.jobs), a query of a row for each job with the columns C(name); C(schedule), a cron expression of five

@@ -27,7 +27,7 @@ OPTIONS = (
       - "C(kafka_connect): C(url), and C(auth) and C(headers) as above. Its REST API tells states and no lag. It was tried
         with answers as its documentation has them, and with no broker."
       - "C(replication_slot): nothing else. The lag is in bytes, and in seconds where PostgreSQL measures them."
-      - C(database), where it is another one than O(database).
+      - C(database), where it is another one than the one for all of them.
       - C(states), a dictionary of words of the source and of C(ok), C(running), C(retrying), C(failed) or C(paused). C(max_retries), where
         the source does not tell.
       - C(tests), argument lists by the name of an upstream, which test that it can be reached and change nothing. C(log), the path of a log

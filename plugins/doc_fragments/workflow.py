@@ -19,7 +19,7 @@ WORKFLOW = r"""
       - C(scope_column) is whose record it is, such as a workspace. C(switches) is a query with the columns C(scope) and C(value), which says for
         whom the step is switched on; every value that is not in C(switched_on) means off, one that is not set is the empty text. C(parameters)
         are values for C(:name) in it. A scope without a row counts as on.
-      - C(database), where it is another one than C(database) of the options.
+      - C(database), where it is another one than the one for all of them.
 """
 OPTIONS = (
     r"""
