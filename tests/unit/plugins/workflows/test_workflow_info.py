@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 import contextlib
-import threading
+import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.observers.workflow import SPEC, needs_host
 from ansible_collections.oncall.runbooks.plugins.module_utils.queues import in_database
+from ansible_collections.oncall.runbooks.plugins.module_utils.workflows import look as look_module
 from ansible_collections.oncall.runbooks.plugins.module_utils.workflows.look import observe
 from ansible_collections.oncall.runbooks.tests.support.postgres_servers import Server, Sessions
 from ansible_collections.oncall.runbooks.tests.support.postgres_servers import server as postgres
@@ -118,18 +120,19 @@ def test_names_with_capital_letters_and_a_record_without_a_time(look):
     assert "left_lately" not in found
 
 
-def test_two_looks(server, look):
-    server.execute(
-        "INSERT INTO proposals (id, workspace_id, status, at) VALUES (1000, 1, 'pending', now() - interval '1 day')"
-    )
-    timer = threading.Timer(
-        0.3, server.execute, ["UPDATE proposals SET status = 'validated', at = now() WHERE id = 1000"]
-    )
-    timer.start()
+def test_two_looks(server, look, monkeypatch):
+    late = "INSERT INTO proposals (id, workspace_id, status, at) VALUES (1000, 1, 'pending', now() - interval '1 day')"
+    server.execute(late)
+
+    def between(_seconds: float) -> None:
+        server.execute("UPDATE proposals SET status = 'validated', at = now() WHERE id = 1000")
+
+    # What happens between the two looks, and neither before the first nor after the second.
+    monkeypatch.setattr(look_module, "time", SimpleNamespace(sleep=between, monotonic=time.monotonic))
     found = look({**PROPOSALS, **SWITCHES}, window_seconds=1.0)
-    timer.join()
     server.execute("DELETE FROM proposals WHERE id = 1000")
     assert (found["watched"], found["watched_left"], found["stuck_watched"], found["stuck_left"]) == (33, 1, 11, 1)
+    monkeypatch.undo()
     again = look(PROPOSALS, window_seconds=0.2, watched=5)
     assert (again["watched"], again["watched_left"], again["stuck_watched"]) == (5, 0, 5)
 
