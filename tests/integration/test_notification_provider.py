@@ -34,9 +34,12 @@ class Stack:
         """Both take messages, the first is used, and nothing waits."""
         for one in (self.first, self.second):
             one.says.clear()
-            one.taken.clear()
             one.holds = False
+            # What it kept waiting is another test's.
+            until(lambda one=one: one.held == 0)
         self.outbox.start("first")
+        for one in (self.first, self.second):
+            one.taken.clear()
 
     def sent(self) -> dict[str, set[str]]:
         """The numbers of the messages that each took; none twice."""
