@@ -100,9 +100,11 @@ class MailServer:
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
         self.held += 1
-        while self.holds:
-            await asyncio.sleep(0.02)
-        self.held -= 1
+        try:
+            while self.holds:
+                await asyncio.sleep(0.02)
+        finally:
+            self.held -= 1
         if "DATA" in self.says:
             return self.says["DATA"]
         self.taken.append(

@@ -171,7 +171,7 @@ class Outbox:
         return {**self.supervisord.service("worker"), "program_config": str(self.settings)}
 
     def environment(self) -> str:
-        """The provider with which the process runs."""
+        """The provider with which the process runs; "" where it has only just been forked."""
         pid = self.supervisord.rpc("getProcessInfo", "worker")["pid"]
         pairs = dict(pair.split("=", 1) for pair in Path(f"/proc/{pid}/environ").read_text().split("\0") if "=" in pair)
-        return pairs["MAIL_PROVIDER"]
+        return pairs.get("MAIL_PROVIDER", "")
