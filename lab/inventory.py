@@ -23,13 +23,14 @@ def of_database(layout: Layout, service: str) -> dict[str, object]:
 
 
 def of_payments(layout: Layout) -> dict[str, object]:
-    """The payments of the API; the statements are in inventories/lab."""
+    """The payments of the API; its service and its statements are in inventories/lab."""
     ports, payments = layout.ports, layout.payments()
     return {
         "url": payment_url(layout),
         "provider_url": f"http://127.0.0.1:{ports['provider']}",
         "api_key": payments["key"],
         "secrets": [payments["secret"]],
+        "event_types": ["payment_intent.succeeded"],
     }
 
 

@@ -33,7 +33,13 @@ from supervisor.xmlrpc import SupervisorTransport
 
 from ansible_collections.oncall.runbooks.tests.support.debian_programs import program
 from ansible_collections.oncall.runbooks.tests.support.mail_servers import MailServer
-from ansible_collections.oncall.runbooks.tests.support.plays import REPOSITORY, SECONDS, Play
+from ansible_collections.oncall.runbooks.tests.support.plays import (
+    REPOSITORY,
+    SECONDS,
+    Play,
+    begun,
+    environment_of_a_play,
+)
 from ansible_collections.oncall.runbooks.tests.support.postgres_servers import Server, until
 from ansible_collections.oncall.runbooks.tests.support.tls_servers import Issued
 from lab.layout import unprivileged_user
@@ -599,21 +605,16 @@ class Foreign:
             **variables,
         }  # fmt: skip
         (folder / "variables.json").write_text(json.dumps(variables))
-        environment = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "PYTHON"))}
-        environment.update(
-            PATH=f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}",
-            ONCALL_RECORD_DIRECTORY=str(folder / "records"),
-            ANSIBLE_CONFIG=str(REPOSITORY / "ansible.cfg"),
-        )
         playbooks = [f"playbooks/{name}.yml" for name in runbooks]
         argv = ["ansible-playbook", "-i", str(self.home / "inventory.json"), *playbooks]
         with (folder / "output").open("w") as output:
+            started = begun(
+                [*argv, "-e", f"@{folder / 'variables.json'}", *arguments], environment_of_a_play(folder), output
+            )
             try:
-                done = subprocess.run(
-                    [*argv, "-e", f"@{folder / 'variables.json'}", *arguments], cwd=REPOSITORY, env=environment,
-                    stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, timeout=SECONDS, check=False,
-                )  # fmt: skip
+                code = started.wait(SECONDS)
             except subprocess.TimeoutExpired:
+                started.kill()
                 states = {one["name"]: one["statename"] for one in self.rpc("getAllProcessInfo")}
                 raise AssertionError(
                     f"it does not end: {(folder / 'output').read_text(errors='replace')[-3000:]}\n{states}"
@@ -623,9 +624,7 @@ class Foreign:
             (folder / "records").glob("*.json"), key=lambda path: json.loads(path.read_text())["started_at"]
         )
         runs = [run for record in records for run in json.loads(record.read_text())["runs"]]
-        return Play(
-            done.returncode, (folder / "output").read_text(errors="replace"), runs, records[0] if records else None
-        )
+        return Play(code, (folder / "output").read_text(errors="replace"), runs, records[0] if records else None)
 
 
 @contextlib.contextmanager

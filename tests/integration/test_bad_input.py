@@ -254,7 +254,7 @@ def test_what_cannot_be_noted_on_the_controller_is_not_begun(
 def test_the_secret_is_nowhere(healthy_lab, player, old_transaction):
     secret = healthy_lab.layout.secrets()["oncall"]
     seen: list[str] = []
-    started = player.start("-vvv", "--diff")
+    started = player.start("-vvv", "--diff", as_program=True)
     while started.process.poll() is None:
         seen.append(subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout)
         time.sleep(0.2)

@@ -43,7 +43,7 @@ def test_a_run_that_was_cut_off_comes_to_an_end(tmp_path):
 
 
 def test_acknowledging_does_not_wait_for_work(tmp_path):
-    busy = acknowledge_while_busy(tmp_path, alerts=1000, clients=50, queued=500, idle_seconds=5)
+    busy = acknowledge_while_busy(tmp_path, alerts=1000, clients=50, queued=500, idle_seconds=5, settled_seconds=30)
     assert len(busy.storm.acknowledged) == 1000
     assert busy.storm.refused == {}
     assert busy.memory_bytes < 120 * MEBIBYTE

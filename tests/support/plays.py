@@ -1,4 +1,4 @@
-"""Plays run as a user runs them, and what they recorded."""
+"""Plays of this repository, and what they recorded."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from warm_plays import Process
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SECONDS = 480
@@ -24,6 +27,31 @@ QUICK = {
     "run_cooldown_seconds": 0,
     "run_budget_count": 100,
 }
+
+
+def environment_of_a_play(folder: Path) -> dict[str, str]:
+    """The environment in which plays of tests run.
+
+    Args:
+        folder: for its records.
+    """
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "PYTHON"))}
+    return {
+        **environment,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}",
+        "ONCALL_RECORD_DIRECTORY": str(folder / "records"),
+        "ANSIBLE_CONFIG": str(REPOSITORY / "ansible.cfg"),
+        "ANSIBLE_SHOW_CUSTOM_STATS": "1",
+    }
+
+
+def begun(argv: Sequence[str], environment: Mapping[str, str], output: IO[str]) -> Process:
+    """Begin a play in this repository without the start of the program; see :mod:`warm_plays`."""
+    # Other modules import this before pytest has made the collection importable.
+    from ansible_collections.oncall.runbooks.tests.support.warm_plays import server
+
+    of_ansible = tuple((name, value) for name, value in environment.items() if name.startswith("ANSIBLE_"))
+    return server(of_ansible).start(argv, REPOSITORY, environment, output)
 
 
 @dataclass
@@ -59,21 +87,23 @@ class Player:
     def __init__(self, home: Path, folder: Path) -> None:
         self._home, self._folder, self._count = home, folder, 0
 
-    def start(self, *arguments: str, playbook: str = "playbooks/db_pool.yml", **variables: Any) -> Started:
-        """Start a play; ``variables`` go in through a file, as JSON."""
+    def start(
+        self, *arguments: str, playbook: str = "playbooks/db_pool.yml", as_program: bool = False, **variables: Any
+    ) -> Started:
+        """Start a play; ``variables`` go in through a file, as JSON.
+
+        Args:
+            arguments: of ansible-playbook.
+            playbook: its path in this repository.
+            as_program: as a process of the program, which costs twice the processor time of most plays.
+            variables: of the play.
+        """
         self._count += 1
         folder = self._folder / f"play-{self._count}"
         folder.mkdir()
         (folder / "variables.json").write_text(json.dumps(variables))
         (folder / "variables.json").chmod(0o600)
-        environment = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "PYTHON"))}
-        environment.update(
-            PATH=f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}",
-            LAB_HOME=str(self._home),
-            ONCALL_RECORD_DIRECTORY=str(folder / "records"),
-            ANSIBLE_CONFIG=str(REPOSITORY / "ansible.cfg"),
-            ANSIBLE_SHOW_CUSTOM_STATS="1",
-        )
+        environment = environment_of_a_play(folder) | {"LAB_HOME": str(self._home)}
         argv = [
             "ansible-playbook",
             "-i",
@@ -84,7 +114,12 @@ class Player:
             *arguments,
         ]
         with open(folder / "output", "w") as output:
-            process = subprocess.Popen(argv, cwd=REPOSITORY, env=environment, stdout=output, stderr=subprocess.STDOUT)
+            if as_program:
+                process = subprocess.Popen(
+                    argv, cwd=REPOSITORY, env=environment, stdout=output, stderr=subprocess.STDOUT
+                )
+            else:
+                process = begun(argv, environment, output)
         return Started(process, folder)
 
     def play(self, *arguments: str, **variables: Any) -> Play:
@@ -95,7 +130,7 @@ class Player:
 class Started:
     """A play that may still be going on."""
 
-    def __init__(self, process: subprocess.Popen, folder: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes] | Process, folder: Path) -> None:
         self.process, self._folder = process, folder
 
     def wait(self) -> Play:
