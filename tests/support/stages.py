@@ -16,6 +16,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 MAKE = os.environ.get("MAKE", "make")
 LAST_LINES = 40
@@ -26,25 +27,35 @@ def clock(seconds: float) -> str:
     return "{:>3} min {:>2} s".format(*divmod(round(seconds), 60))
 
 
+def processor_ticks() -> tuple[int, int]:
+    """How long the processors were busy, and how long they have been there, in the ticks of proc(5); (0, 0) where it has none."""
+    try:
+        ticks = [int(number) for number in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    except OSError:
+        return 0, 0
+    return sum(ticks) - ticks[3] - ticks[4], sum(ticks)
+
+
 @dataclass(frozen=True)
 class Ended:
-    """How a stage ended."""
+    """How a stage ended, and which part of the processors was busy meanwhile."""
 
     name: str
     seconds: float
     code: int
+    busy_ratio: float = 0
     output: str = ""
 
     @property
     def row(self) -> str:
         result = f"failed with {self.code}" if self.code else "passed"
-        return f"  {self.name:<14}{clock(self.seconds)}  {result}"
+        return f"  {self.name:<14}{clock(self.seconds)}  {self.busy_ratio:>4.0%} busy  {result}"
 
 
 def run(name: str, beside: bool) -> Ended:
     """Run one stage; ``beside`` says that others run at the same time."""
     print(f"---- {name}{': what it says follows when it has ended' if beside else ''}", flush=True)
-    began, lines = time.monotonic(), []
+    began, before, lines = time.monotonic(), processor_ticks(), []
     with subprocess.Popen(
         [MAKE, "--no-print-directory", name],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
@@ -54,7 +65,8 @@ def run(name: str, beside: bool) -> Ended:
             lines.append(line)
             if not beside:
                 print(line, end="", flush=True)
-    return Ended(name, time.monotonic() - began, stage.returncode, "".join(lines))
+    busy, there = (after - earlier for after, earlier in zip(processor_ticks(), before, strict=True))
+    return Ended(name, time.monotonic() - began, stage.returncode, busy / max(there, 1), "".join(lines))
 
 
 def phase(text: str) -> list[Ended]:
@@ -90,7 +102,7 @@ def main(phases: list[str]) -> int:
     for one in failed:
         print(f"\n---- {one.name}, its last lines:", *one.output.splitlines()[-LAST_LINES:], sep="\n")
     print("\nmake test:", *[one.row for one in ended], sep="\n")
-    print(f"  {'together':<14}{clock(seconds)}  {result}", flush=True)
+    print(f"  {'together':<14}{clock(seconds)}             {result}", flush=True)
     return 1 if failed else 0
 
 
