@@ -63,7 +63,7 @@ unit: .venv/test.stamp ## pure functions and modules
 	pytest --numprocesses 2 --dist loadfile tests/unit
 
 contract: .venv/test.stamp ## what every role and module has to keep
-	pytest --numprocesses 2 tests/contract
+	pytest --numprocesses 2 --dist loadfile tests/contract
 
 # These wait more than they compute, the more the fewer containers are in it.
 integration: .venv/test.stamp ## every cause, on the real stack

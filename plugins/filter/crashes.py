@@ -6,10 +6,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import ModuleType
 from typing import Any
-
-from ..module_utils.text.endings import lacks, names_port, port_numbers, reason_of_end
-from ..module_utils.text.endings import shortage as shortage_in
 
 _AGAIN_AND_AGAIN = ("restarting", "backoff")
 _ENDED = ("exited", "dead", "fatal", "created")
@@ -65,7 +63,7 @@ def end_of_life(one: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         one: what was seen of the service. Without the end of its log, its errors count.
     """
-    return reason_of_end(_end_of_log(one), str(one.get("error") or ""))
+    return _endings().reason_of_end(_end_of_log(one), str(one.get("error") or ""))
 
 
 def shortage(one: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,7 +72,14 @@ def shortage(one: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         one: what was seen of the service. Without the end of its log, its errors count.
     """
-    return shortage_in(_end_of_log(one))
+    return _endings().shortage(_end_of_log(one))
+
+
+def _endings() -> ModuleType:
+    """What reads the end of a log. Every play loads this file, and few plays need those expressions, which take 30 ms."""
+    from ..module_utils.text import endings
+
+    return endings
 
 
 def _end_of_log(one: Mapping[str, Any]) -> list[str]:
@@ -178,7 +183,8 @@ def _described(
     error = str(one.get("error") or "")
     # Who is killed says nothing about it: what its log says is of a life before.
     last_words = [] if one.get("signal") == "SIGKILL" or one.get("exit_code") == _KILLED else log
-    reason = reason_of_end(last_words, error)
+    endings = _endings()
+    reason = endings.reason_of_end(last_words, error)
     return {
         "service": name,
         "state": one["state"],
@@ -190,7 +196,7 @@ def _described(
         "oom_killed": bool(one.get("oom_killed")),
         **reason,
         # What its manager says is newer than the log of a life before.
-        "no_room": shortage_in([error] if lacks(error) else last_words),
+        "no_room": endings.shortage([error] if endings.lacks(error) else last_words),
         "host_port": _host_port(one),
         "needs": needs,
         "unmet": [
@@ -217,7 +223,7 @@ def _host_port(one: Mapping[str, Any]) -> int | None:
     """The port of the host that the engine could not have for a container. What it says names other ports as well."""
     error = str(one.get("error") or "")
     published = {port.get("host_port") for port in one.get("ports") or []} - {None}
-    told = port_numbers(error) if names_port(error) else []
+    told = _endings().port_numbers(error) if _endings().names_port(error) else []
     named = [number for number in told if number in published] or (told if len(told) == 1 else [])
     return named[0] if named else None
 
