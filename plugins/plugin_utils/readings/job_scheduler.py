@@ -3,15 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which jobs were not started at their time, and what starts them. What is not known is None.
 
-A row of a job has ``schedule`` and ``job`` (names), ``label`` (both in words), what ``job_schedule_info`` tells of it, ``begun_seconds`` (how long ago it was
-started), ``sign_seconds`` (the same, or how long ago it ended where that is later), ``missed`` (whether it should have been started since)
-and ``missed_while_up`` (whether
-so since what starts it runs).
+A row of a job has ``schedule`` and ``job`` (names), ``label`` (both in words), what ``job_schedule_info`` tells of it, ``begun_seconds`` (how
+long ago it was started), ``sign_seconds`` (the same, or how long ago it ended where that is later), ``missed`` (whether it should have been
+started since) and ``missed_while_up`` (whether so since what starts it runs).
 
-A row of a schedule has ``schedule``, ``engine``, ``service``, ``state`` (of the service, as ``service_info`` tells it), ``up`` (whether what starts
-the jobs runs; None where that is not known), ``ended_seconds`` (how long ago it ended), ``named`` (whether the inventory says what that is), ``up_seconds`` (for how long),
-``heartbeat_seconds`` (its last sign of life, where it gives any), ``jobs``, ``missed`` and ``missed_while_up`` (rows of jobs), and ``alive`` (whether it has
-started a job, or given a sign, since it runs).
+A row of a schedule has ``schedule``, ``engine``, ``service``, ``state`` (of the service, as ``service_info`` tells it), ``up`` (whether what
+starts the jobs runs; None where that is not known), ``ended_seconds`` (how long ago it ended), ``named`` (whether the inventory says what that
+is), ``up_seconds`` (for how long), ``heartbeat_seconds`` (its last sign of life, where it gives any), ``jobs``, ``missed`` and
+``missed_while_up`` (rows of jobs), and ``alive`` (whether it has started a job, or given a sign, since it runs).
 """
 
 from __future__ import annotations
