@@ -117,6 +117,10 @@ queues:
           C(pgboss) and C(graphile_worker), because there was no time to look at them all.
       type: float
       returned: when only that is known
+    oldest_was_taken:
+      description: That the job that had waited longest at the first look was not there at the second.
+      type: bool
+      returned: with C(celery) and C(redis_list), where it is so
     ready_growth_per_second:
       description: By how many jobs the queue has grown for each second of the window, below 0 where it became shorter.
       type: float
