@@ -125,6 +125,8 @@ def _judge_one(
                 finding[key] = template(cause[key])
             except CannotTell as error:
                 finding[key] = f"{slug} ({key} not available: {told_of(error)})"
+    if cause.get("left_behind"):
+        finding["left_behind"] = True
     if "hand_over" in cause:
         finding["hand_over"] = str(cause["hand_over"])
     if "subject" in cause:
