@@ -316,6 +316,15 @@ def test_table_a_statement_that_hangs(table):
     [
         ("SELECT 1 AS ready, 2 AS raedy", ["statements.counts has a column that cannot be read: raedy"]),
         ("SELECT 'many' AS ready", ["statements.counts has a column that cannot be read: ready"]),
+        ("SELECT 'Infinity'::float8 AS ready", ["statements.counts has a column that cannot be read: ready"]),
+        ("SELECT 'NaN'::numeric AS running", ["statements.counts has a column that cannot be read: running"]),
+        # A local time without a zone that was taken for one in UTC.
+        (
+            "SELECT -600 AS oldest_ready_age_seconds",
+            [
+                "how long jobs wait is not known: some began to 600 s in the future, so the clocks of the application and of the store differ"
+            ],
+        ),
         ("SELECT 1 AS ready FROM generate_series(1, 3)", ["statements.counts gave 2 rows where it should give one"]),
         ("SELECT 1 AS ready WHERE false", ["statements.counts gave no rows where it should give one"]),
     ],
