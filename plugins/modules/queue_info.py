@@ -129,6 +129,10 @@ queues:
       description: Jobs that wait for their time.
       type: int
       returned: when the engine tells
+    retrying:
+      description: How many of these failed before, and are tried again then. With C(sidekiq) the least, where not all were looked at.
+      type: int
+      returned: with C(sidekiq), C(pgboss), C(graphile_worker) and C(table), when known
     overdue:
       description: Jobs whose time has come and that nobody has put into the queue yet. They count as RV(queues.ready).
       type: int

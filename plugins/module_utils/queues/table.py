@@ -31,7 +31,18 @@ OPTIONS = {
 }
 
 # What a column of the one row of counts may be called, and what it is.
-_NUMBERS = ("ready", "delayed", "overdue", "blocked", "running", "abandoned", "dead", "dead_lately", "workers")
+_NUMBERS = (
+    "ready",
+    "delayed",
+    "retrying",
+    "overdue",
+    "blocked",
+    "running",
+    "abandoned",
+    "dead",
+    "dead_lately",
+    "workers",
+)
 _RATES = ("throughput_per_second", "arrivals_per_second")
 _FLAGS = ("paused", "rate_limited")
 _AGE = "oldest_ready_age_seconds"

@@ -334,9 +334,7 @@ def runs_on(judged: Sequence[Row]) -> list[dict[str, Any]]:
     """
     found = []
     for schedule in judged:
-        running = [
-            row for row in schedule["jobs"] if row.get("running_seconds") is not None or _may_run(row, schedule)
-        ]
+        running = [row for row in schedule["jobs"] if row.get("running_seconds") is not None or _may_run(row, schedule)]
         others = [row for row in schedule["jobs"] if row not in running]
         holds_up = [row["label"] for row in others] if all(row["missed"] for row in others) else []
         found += [{**row, "holds_up": holds_up} for row in running if holds_up or _is_due_again(row)]

@@ -6,7 +6,7 @@
 A row has ``queue`` (its name), ``complete`` (whether all was seen that its engine tells), ``ready``, ``oldest_seconds`` (the least, where no
 more is known; then ``is_least``), ``limit_seconds`` (for which a job may run), ``workers`` (that the engine sees), ``services`` (of the
 inventory, that work), ``running``, ``abandoned``, ``down`` (those of the services that do not run), ``paused``, ``rate_limited``,
-``done_per_second``, ``arrivals_per_second``, ``growth_per_second``, ``stuck`` (jobs over their limit), ``stuck_count``, ``names`` and ``names_of``
+``retrying`` (jobs that failed and wait to be tried again), ``done_per_second``, ``arrivals_per_second``, ``growth_per_second``, ``stuck`` (jobs over their limit), ``stuck_count``, ``names`` and ``names_of``
 (of what waits), ``errors`` and ``dead_lately``.
 """
 
@@ -43,9 +43,7 @@ def rows(queue: Row, system_queues: Mapping[str, Row], service_states: Mapping[s
     ]
 
 
-def _row(
-    name: str, seen: Row, services: list[str], states: Mapping[str, Row], limit_seconds: float
-) -> dict[str, Any]:
+def _row(name: str, seen: Row, services: list[str], states: Mapping[str, Row], limit_seconds: float) -> dict[str, Any]:
     oldest = seen.get("oldest_ready_age_seconds")
     known = {
         one: states[one]
@@ -75,6 +73,7 @@ def _row(
         "stuck_count": seen.get("running_over_limit_count"),
         "names": seen.get("by_name") or [],
         "names_of": seen.get("by_name_of") or 0,
+        "retrying": seen.get("retrying"),
         "errors": seen.get("errors") or [],
         "dead_lately": seen.get("dead_lately"),
     }
@@ -96,7 +95,9 @@ def _all_are_down(row: Row) -> bool:
     return bool(row["services"] and row["known"] and len(row["down"]) == len(row["services"]))
 
 
-def draining(waiting: Sequence[Row], worker_queue_drain_seconds: float, worker_queue_window_seconds: float) -> list[Row]:
+def draining(
+    waiting: Sequence[Row], worker_queue_drain_seconds: float, worker_queue_window_seconds: float
+) -> list[Row]:
     """Those that will be empty in time by themselves, as two looks say: what was done before says nothing of workers that are gone since."""
     return [
         row
@@ -245,6 +246,31 @@ def paused(rows: Sequence[Row]) -> list[Row]:
 def limited(waiting: Sequence[Row]) -> list[Row]:
     """Those whose jobs wait for a rate limit."""
     return [row for row in waiting if row["rate_limited"]]
+
+
+def retried(
+    rows: Sequence[Row],
+    worker_queue_failing: int,
+    worker_queue_failing_ratio: float,
+    worker_queue_lately_seconds: float,
+) -> list[Row]:
+    """Those with more than a few jobs that failed and wait to be tried again, and as many as were done lately or nearly so."""
+    found = []
+    for row in rows:
+        again = row["retrying"] or 0
+        if again >= worker_queue_failing and row["done_per_second"] is not None:
+            done = row["done_per_second"] * worker_queue_lately_seconds
+            if again / max(again, done) >= worker_queue_failing_ratio:
+                found.append(row)
+    return found
+
+
+def retries_told(rows: Sequence[Row], worker_queue_failing: int) -> bool:
+    """Whether it is known of each if jobs are tried again and again."""
+    return all(
+        row["retrying"] is not None and (row["retrying"] < worker_queue_failing or row["done_per_second"] is not None)
+        for row in rows
+    )
 
 
 def failing_in_words(failing: Sequence[Row]) -> str:

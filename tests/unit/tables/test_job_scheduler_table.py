@@ -439,7 +439,9 @@ def test_the_nights_in_which_clocks_change(now, started, late):
 
 
 def test_one_start_that_is_an_hour_off_shows_no_time_zone():
-    late = schedule(digest(), invoices(started=9.5 * HOUR), begun=[*starts("invoices", 9.5 * HOUR), *starts("digest", 300)])
+    late = schedule(
+        digest(), invoices(started=9.5 * HOUR), begun=[*starts("invoices", 9.5 * HOUR), *starts("digest", 300)]
+    )
     result = diagnose("job_scheduler", look(late), **SYSTEM)
     assert [row["shown"] for row in result["health"] if row["name"] == "time_zone"] == [False]
 

@@ -199,6 +199,13 @@ test_concluded = table(
             look(seen(throughput_per_second=None, oldest_ready_age_seconds=2.0, dead_lately=50, errors=("550 no mailbox",) * 50)),
             problems=["jobs_fail"], says=["50 jobs of mail failed for good lately, of how many is not known"],
         ),
+        "all fail, and are tried again later": Case(
+            look(seen(ready=0, throughput_per_second=0.0, delayed=400, retrying=400, errors=("503 of the provider",) * 400)),
+            problems=["jobs_are_tried_again"],
+            says=["400 jobs of mail failed and wait to be tried again", "400 times 503 of the provider"],
+        ),
+        "many wait for their time": Case(look(seen(ready=0, throughput_per_second=0.0, delayed=400, retrying=0))),
+        "some are tried again, and more are done": Case(look(seen(retrying=20, delayed=20))),
         "a few fail for good": Case(look(seen(throughput_per_second=0.0, oldest_ready_age_seconds=2.0, dead_lately=9, errors=("550 no mailbox",) * 9))),
         "a storm of one kind": Case(
             look(seen(**FULL, growth=4.0, names={"sync": 230, "mail": 20})), problems=["event_storm"], **SCALED,
