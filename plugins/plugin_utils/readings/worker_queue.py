@@ -86,7 +86,8 @@ def waiting(rows: Sequence[Row], worker_queue_depth: int, worker_queue_oldest_se
         for row in rows
         if (row["ready"] or 0) >= worker_queue_depth
         or (row["oldest_seconds"] or 0) >= worker_queue_oldest_seconds
-        or (row["ready"] and _all_are_down(row) and (row["growth_per_second"] or 0) >= 0)
+        # Where the engine sees others, the two sides disagree.
+        or (row["ready"] and not row["workers"] and _all_are_down(row) and (row["growth_per_second"] or 0) >= 0)
     ]
     return sorted(found, key=lambda row: (-(row["oldest_seconds"] or 0), -(row["ready"] or 0)))
 

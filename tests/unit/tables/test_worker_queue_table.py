@@ -115,6 +115,9 @@ test_concluded = table(
         "few wait, for one that has ended": Case(
             look(seen(ready=5, oldest_ready_age_seconds=20.0, workers=0), running(state="exited")), problems=["no_worker"], **RESTARTED
         ),
+        "few wait, for one that has ended, and the engine sees others": Case(
+            look(seen(), running(state="exited")), nothing_shows=["served"]
+        ),
         "few wait, for one that a person stopped": Case(
             look(seen(ready=5, oldest_ready_age_seconds=20.0, workers=0), running(state="exited", stopped_by_person=True)),
             problems=["stopped_by_person"],

@@ -108,8 +108,21 @@ def test_graphile_worker(databases):
     assert (found["workers"], found["abandoned"]) == (0, 0)
     assert "throughput_per_second" not in found, "what is done is removed: only two looks tell"
     assert look({**queue, "task": "retrying"})["ready"] == 1
+    assert found["retrying"] == 0, "its time has come"
     assert look({**queue, "queue": "q2"})["ready"] == 3
     assert look(queue, lately_seconds=10.0)["dead_lately"] == 0
+
+
+def test_graphile_worker_jobs_that_wait_to_be_tried_again(server, databases):
+    queue = {"engine": "graphile_worker", "task": "retrying", "database": databases("graphile_worker")}
+    move = """UPDATE graphile_worker._private_jobs SET attempts = 1, run_at = now() + interval '{}'
+              WHERE task_id = (SELECT id FROM graphile_worker._private_tasks WHERE identifier = 'retrying')"""
+    server.execute(move.format("1 hour"), dbname="graphile_worker")
+    found = look(queue)
+    assert (found["ready"], found["delayed"], found["retrying"]) == (0, found["retrying"], found["delayed"])
+    assert found["retrying"] > 0
+    server.execute(move.format("-1 minute"), dbname="graphile_worker")
+    assert look(queue)["retrying"] == 0
 
 
 def test_graphile_worker_that_listens(server, databases):
