@@ -118,7 +118,7 @@ def _judge_one(
             "status": UNKNOWN,
             "reason": _why(reasons(cause["gates"]), f"{unclear[0]} could not be ruled out"),
         }
-    finding = {"cause": slug, "status": OK if cause.get("harmless") else PROBLEM}
+    finding: dict[str, Any] = {"cause": slug, "status": OK if cause.get("harmless") else PROBLEM}
     for key in ("summary", "evidence", "advice"):
         if key in cause:
             try:
