@@ -15,8 +15,8 @@ OPTIONS = (
       - The schedules to look at by name, as the variable C(system_schedules) of the inventory describes them.
       - Every schedule has the key C(engine), which is C(table) or C(pg_cron). C(database) says how its database is reached, where that is
         another one than the one for all of them. C(jobs) are the names of the jobs that have to be there. C(grace_seconds) is how late a start may be,
-        where a job says nothing else. C(time_zone) is that of the expressions of jobs that name none (C(UTC)). C(service) is for those who
-        act on it.
+        where a job says nothing else. C(time_zone) is that of the expressions of jobs that name none (C(UTC)). C(service) and
+        C(by_hand) are for those who act on it.
       - "C(table): C(statements.jobs), a query of a row for each job with the columns C(name); C(schedule), a cron expression of five
         fields or a nickname such as C(@daily), or else C(period_seconds); C(time_zone); C(last_started_at), C(last_succeeded_at),
         C(last_failed_at), C(running_since) and C(created_at), times with a zone or seconds since 1970; C(failures), how often it has

@@ -18,7 +18,7 @@ description:
   - A cause is C(problem), C(ok) or C(unknown). For the problems it makes the plan, which is the remedies with exactly what they would
     touch, and a hash over it.
   - The keys of a cause are C(when), C(summary), C(unless), C(conclusive), C(harmless), C(evidence), C(remedy), C(risk),
-    C(targets), C(undo), C(operates), C(advice), C(hand_over) and C(subject); a section has C(when), C(conclusive) and C(causes).
+    C(targets), C(undo), C(operates), C(advice), C(left_behind), C(hand_over) and C(subject); a section has C(when), C(conclusive) and C(causes).
     C(<role>_conclusive) is for the causes of the role that have none of their own, and C(<role>_applies) says with C(when) whether there
     is anything to judge here, and with C(otherwise) why not.
   - It is used in a role's C(tasks/diagnose.yml) and takes the table of that role.

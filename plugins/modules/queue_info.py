@@ -117,6 +117,10 @@ queues:
           C(pgboss) and C(graphile_worker), because there was no time to look at them all.
       type: float
       returned: when only that is known
+    oldest_was_taken:
+      description: That the job that had waited longest at the first look was not there at the second.
+      type: bool
+      returned: with C(celery) and C(redis_list), where it is so
     ready_growth_per_second:
       description: By how many jobs the queue has grown for each second of the window, below 0 where it became shorter.
       type: float
@@ -125,6 +129,10 @@ queues:
       description: Jobs that wait for their time.
       type: int
       returned: when the engine tells
+    retrying:
+      description: How many of these failed before, and are tried again then. With C(sidekiq) the least, where not all were looked at.
+      type: int
+      returned: with C(sidekiq), C(pgboss), C(graphile_worker) and C(table), when known
     overdue:
       description: Jobs whose time has come and that nobody has put into the queue yet. They count as RV(queues.ready).
       type: int

@@ -118,13 +118,15 @@ def _judge_one(
             "status": UNKNOWN,
             "reason": _why(reasons(cause["gates"]), f"{unclear[0]} could not be ruled out"),
         }
-    finding = {"cause": slug, "status": OK if cause.get("harmless") else PROBLEM}
+    finding: dict[str, Any] = {"cause": slug, "status": OK if cause.get("harmless") else PROBLEM}
     for key in ("summary", "evidence", "advice"):
         if key in cause:
             try:
                 finding[key] = template(cause[key])
             except CannotTell as error:
                 finding[key] = f"{slug} ({key} not available: {told_of(error)})"
+    if cause.get("left_behind"):
+        finding["left_behind"] = True
     if "hand_over" in cause:
         finding["hand_over"] = str(cause["hand_over"])
     if "subject" in cause:

@@ -256,8 +256,14 @@ def _after_good_fix(state: State) -> str:
     """The outcome where every cause acted on is gone; something else can still be wrong."""
     status = state["last"]["status"]
     if status == PROBLEM:
-        return ADVISED if _owned_elsewhere(state)[1] else UNRESOLVED
+        return ADVISED if _owned_elsewhere(state)[1] or _is_left_behind(state) else UNRESOLVED
     return RESOLVED if status == HEALTHY else UNKNOWN
+
+
+def _is_left_behind(state: State) -> bool:
+    """Whether all that is left is what the fault left behind, which a person decides about."""
+    problems = [finding for finding in state["last"]["findings"] if finding["status"] == PROBLEM]
+    return bool(problems) and all(finding.get("left_behind") for finding in problems)
 
 
 def _owned_elsewhere(state: State) -> tuple[list[str], bool]:
@@ -419,6 +425,8 @@ def _summary(outcome: str, state: State) -> str:
         return f"{state['guard']['reason']} (found: {last})"
     if outcome == RESOLVED and done:
         return f"{first}; {done} helped"
+    if outcome == ADVISED and done and _is_left_behind(state):
+        return f"{first}; {done} helped; what it left for a person: {last}"
     if state.get("handed_back_at"):
         return "; ".join([first, *state["notes"]])
     if state["actions"]:

@@ -20,6 +20,8 @@ A cause is a dictionary of Ansible expressions and templates:
     it that of the whole table counts (``<runbook>_conclusive``); ``true`` needs nothing.
 ``harmless``
     ``true``: explains the alert and needs no action.
+``left_behind``
+    ``true``: what a fault leaves behind when it is gone, for a person to decide about.
 ``evidence``
     Rows that show it.
 ``remedy``, ``risk``, ``targets``, ``undo``
@@ -67,7 +69,7 @@ from typing import Any
 
 RISKS = ("none", "low", "medium", "high")
 KEYS = {
-    *("when", "summary", "unless", "only_where", "conclusive", "harmless", "evidence"),
+    *("when", "summary", "unless", "only_where", "conclusive", "harmless", "left_behind", "evidence"),
     *("remedy", "risk", "targets", "why_nothing", "undo", "operates", "advice", "hand_over", "subject"),
 }
 # What several causes can have in common.
@@ -241,6 +243,8 @@ def _check(slug: str, cause: Mapping[str, Any], remedies: set[str]) -> None:
         raise BadTable(f"cause {slug} has operates without exactly service and verbs, or queue and verbs")
     if not any(key in cause for key in ("remedy", "advice", "harmless", "hand_over")):
         raise BadTable(f"cause {slug} has neither remedy nor advice")
+    if "left_behind" in cause and (cause["left_behind"] is not True or "advice" not in cause or "remedy" in cause):
+        raise BadTable(f"cause {slug} has a left_behind that is not true, no advice, or a remedy beside it")
     if "hand_over" in cause and ("remedy" in cause or not isinstance(cause["hand_over"], str)):
         raise BadTable(f"cause {slug} has a hand_over that is not the name of a runbook, or a remedy beside it")
     if "subject" in cause and not ("hand_over" in cause and isinstance(cause["subject"], Mapping)):

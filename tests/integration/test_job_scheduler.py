@@ -168,9 +168,12 @@ def test_it_was_killed_and_a_nightly_job_missed_its_time(stack, play):
     )
     os.kill(stack.pid(), signal.SIGKILL)
     stack.supervisord.wait_for(scheduler="EXITED")
-    told = play(system_schedules={"app": stack.schedule(jobs=[*JOBS, "nightly"])})
+    by_hand = {"by_hand": "sudo -u app run-job {job}"}
+    told = play(system_schedules={"app": stack.schedule(jobs=[*JOBS, "nightly"], **by_hand)})
     # It starts jobs again, and a person says whether the missed one can wait.
-    assert (told.code, told.outcome, told.causes()) == (2, "unresolved", ["scheduler_down"]), told.output
+    assert (told.code, told.outcome, told.causes()) == (0, "advised", ["scheduler_down"]), told.output
+    assert "restart_scheduler helped; what it left for a person: nightly was due" in told.run["summary"]
+    assert "start by hand: sudo -u app run-job nightly" in told.run["summary"]
     assert [(one["remedy"], one["helped"]) for one in told.run["actions"]] == [("restart_scheduler", True)]
     assert [one["cause"] for one in told.run["findings_after"] if one["status"] == "problem"] == ["waits_for_next_time"]
     assert stack.supervisord.state("scheduler") == "RUNNING"

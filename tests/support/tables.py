@@ -17,7 +17,7 @@ from ansible.plugins.loader import connection_loader
 from ansible.template import Templar
 
 from ansible_collections.oncall.runbooks.plugins.action.diagnosis import ActionModule
-from ansible_collections.oncall.runbooks.plugins.plugin_utils.judge import CannotTell
+from ansible_collections.oncall.runbooks.plugins.plugin_utils.judge import CannotTell, is_signal
 from ansible_collections.oncall.runbooks.tests.support.compiled_once import compile_once
 
 ROOT = Path(__file__).parents[2]
@@ -114,6 +114,7 @@ class Case:
         acts: exactly the remedies that would be carried out.
         risk: of the plan, where it acts.
         why_not: is in the reason of a remedy that is not available.
+        nothing_shows: exactly the claims that count and are not shown, where no cause is there or unknown.
         says: each is in the line of the diagnosis.
         variables: of the inventory, besides those of the whole test.
     """
@@ -124,6 +125,7 @@ class Case:
     acts: Collection[str] = ()
     risk: str = ""
     why_not: str = ""
+    nothing_shows: Collection[str] = ()
     says: Collection[str] = ()
     variables: Mapping[str, Any] = field(default_factory=dict)
 
@@ -135,7 +137,11 @@ class Case:
         assert steps_that_act(result) == list(self.acts), result["plan"]
         if self.unknown is not None:
             assert sorted(unknown) == sorted(self.unknown), result["findings"]
-        assert result["status"] == ("problem" if self.problems else "unknown" if unknown else "healthy")
+        nothing_shows = [row["name"] for row in result["health"] if is_signal(row) and not row["shown"]]
+        if not self.problems and not unknown:
+            assert nothing_shows == list(self.nothing_shows), result["health"]
+        is_unknown = unknown or self.nothing_shows
+        assert result["status"] == ("problem" if self.problems else "unknown" if is_unknown else "healthy")
         assert (not self.acts) or result["plan"]["risk"] == self.risk
         assert self.why_not in "; ".join(step["why_not"] for step in result["plan"]["steps"])
         assert [text for text in self.says if text not in result["msg"]] == [], result["msg"]

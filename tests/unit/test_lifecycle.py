@@ -177,6 +177,17 @@ BACK = HEALTHY
 LEFT = diagnosis([A])
 EXPLAINED = diagnosis(problems={"b"})
 EXPLAINED["findings"][0]["explained_by"] = "b"
+
+
+def left_behind(which: str, *others: str) -> dict[str, Any]:
+    """A look at which a cause is what a fault left behind, and the others are not."""
+    found = diagnosis(problems={which, *others})
+    for finding in found["findings"]:
+        if finding["cause"] == which:
+            finding["left_behind"] = True
+    return found
+
+
 LOOKS = [
     # looks (seconds after the first, diagnosis), outcome after the last, rolled back
     ([(0, BACK)], "", []),
@@ -192,6 +203,8 @@ LOOKS = [
     ([(0, diagnosis(unknown={"b"})), (10, diagnosis(unknown={"b"}))], "unknown", []),
     ([(0, diagnosis([step("b")])), (10, diagnosis([step("b")]))], "unresolved", []),
     ([(0, diagnosis(problems={"b"})), (10, diagnosis(problems={"b"}))], "unresolved", []),
+    ([(0, left_behind("b")), (10, left_behind("b"))], "advised", []),
+    ([(0, left_behind("b", "c")), (10, left_behind("b", "c"))], "unresolved", []),
     ([(0, EXPLAINED), (60, EXPLAINED)], "unresolved", [0]),
 ]
 

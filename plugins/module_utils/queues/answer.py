@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import Counter
 from datetime import datetime, timezone
@@ -76,11 +77,12 @@ def oldest(ages, limits):
 
 
 def number_of(value):
-    """A number that a store keeps as text, or None."""
+    """A number that a store keeps as text, or None; what is infinite is none that says anything."""
     try:
-        return float(value)
-    except (TypeError, ValueError):
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
         return None
+    return number if math.isfinite(number) else None
 
 
 def epoch_of(text):

@@ -129,12 +129,14 @@ def count(store, queue):
 
 
 def between(before, after, seconds):
-    """The least that the oldest message has waited, where it is the same in both looks.
+    """The least that the oldest message has waited, where it is the same in both looks; else that it was taken.
 
     Args:
         before: of :func:`count`.
         after: of :func:`count`.
         seconds: between the two.
     """
+    if not any(before["tails"]):
+        return {}
     waits = any(one is not None and one == other for one, other in zip(before["tails"], after["tails"]))
-    return {"oldest_ready_age_at_least_seconds": round(number_of(seconds), 3)} if waits else {}
+    return {"oldest_ready_age_at_least_seconds": round(number_of(seconds), 3)} if waits else {"oldest_was_taken": True}

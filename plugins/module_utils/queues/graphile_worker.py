@@ -30,10 +30,12 @@ _OPEN = (
     ASKED
     + """, counted AS (
   SELECT task_identifier AS name, count(*) FILTER (WHERE run_at <= now()) AS ready, count(*) FILTER (WHERE run_at > now()) AS delayed,
+         count(*) FILTER (WHERE run_at > now() AND attempts > 0) AS retrying,
          min(run_at) FILTER (WHERE run_at <= now()) AS oldest
   FROM {source} GROUP BY task_identifier)
 SELECT json_build_object(
   'at_seconds', extract(epoch FROM clock_timestamp()), 'ready', coalesce(sum(ready), 0), 'delayed', coalesce(sum(delayed), 0),
+  'retrying', coalesce(sum(retrying), 0),
   'oldest_seconds', extract(epoch FROM now() - min(oldest)),
   'by_name', (SELECT coalesce(json_agg(t), '[]') FROM (
     SELECT name, ready AS count FROM counted WHERE ready > 0 ORDER BY ready DESC, name LIMIT (SELECT (p->>'top')::int FROM asked)) t)

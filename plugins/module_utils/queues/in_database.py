@@ -136,7 +136,8 @@ def waiting(opened, limits):
     if opened.get("is_part"):
         limits.append(f"at least {opened['ready']} jobs wait: there was no time to count more")
         return {"ready": opened["ready"], "oldest_ready_age_at_least_seconds": oldest}
-    return {"ready": opened["ready"], "oldest_ready_age_seconds": oldest, "delayed": opened["delayed"]}
+    counts = {name: opened[name] for name in ("ready", "delayed", "retrying")}
+    return {**counts, "oldest_ready_age_seconds": oldest}
 
 
 def told(found, bounds, limits):

@@ -36,10 +36,12 @@ _OPEN = (
     + """, counted AS (
   SELECT name, count(*) FILTER (WHERE {due} <= now() AND NOT {blocked}) AS ready, count(*) FILTER (WHERE {blocked}) AS blocked,
          count(*) FILTER (WHERE {due} > now() AND NOT {blocked}) AS delayed,
+         count(*) FILTER (WHERE {due} > now() AND NOT {blocked} AND state = 'retry') AS retrying,
          min({due}) FILTER (WHERE {due} <= now() AND NOT {blocked}) AS oldest
   FROM {source} GROUP BY name)
 SELECT json_build_object(
   'ready', coalesce(sum(ready), 0), 'blocked', coalesce(sum(blocked), 0), 'delayed', coalesce(sum(delayed), 0),
+  'retrying', coalesce(sum(retrying), 0),
   'oldest_seconds', extract(epoch FROM now() - min(oldest)),
   'by_name', (SELECT coalesce(json_agg(t), '[]') FROM (
     SELECT name, ready AS count FROM counted, asked WHERE ready > 0 ORDER BY ready DESC, name LIMIT (SELECT (p->>'top')::int FROM asked)) t)

@@ -107,12 +107,14 @@ def count(store, queue):
 
 
 def between(before, after, seconds):
-    """The least that the oldest job has waited, where it is the same in both looks.
+    """The least that the oldest job has waited, where it is the same in both looks; else that it was taken.
 
     Args:
         before: of :func:`count`.
         after: of :func:`count`.
         seconds: between the two.
     """
-    is_same = before["oldest"] is not None and before["oldest"] == after["oldest"]
-    return {"oldest_ready_age_at_least_seconds": round(seconds, 3)} if is_same else {}
+    if before["oldest"] is None:
+        return {}
+    is_same = before["oldest"] == after["oldest"]
+    return {"oldest_ready_age_at_least_seconds": round(seconds, 3)} if is_same else {"oldest_was_taken": True}

@@ -109,6 +109,7 @@ def answer(found, queue, bounds):
             "ready": found["waiting"] + overdue,
             "oldest_ready_age_seconds": oldest([] if began is None else [now - began], limits),
             "delayed": len(scheduled) + len(retries) - overdue,
+            "retrying": sum(score > now for _one, score in retries),
             "overdue": overdue,
             "running": len(running),
             **over_limit(running, bounds["limit_seconds"], bounds["most_running"]),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 
 from ..postgres.client import PARAMETERS
-from .answer import errors, job, name_of, number_of, seconds, settled
+from .answer import errors, job, name_of, number_of, oldest, settled
 from .in_database import ERROR_CHARACTERS
 from .statement import bound, is_name, wrapped
 
@@ -31,7 +31,18 @@ OPTIONS = {
 }
 
 # What a column of the one row of counts may be called, and what it is.
-_NUMBERS = ("ready", "delayed", "overdue", "blocked", "running", "abandoned", "dead", "dead_lately", "workers")
+_NUMBERS = (
+    "ready",
+    "delayed",
+    "retrying",
+    "overdue",
+    "blocked",
+    "running",
+    "abandoned",
+    "dead",
+    "dead_lately",
+    "workers",
+)
 _RATES = ("throughput_per_second", "arrivals_per_second")
 _FLAGS = ("paused", "rate_limited")
 _AGE = "oldest_ready_age_seconds"
@@ -219,7 +230,7 @@ def answer(found, bounds, limits):
         elif name in _RATES and number is not None and number >= 0:
             answered[name] = round(number, 4)
         elif name == _AGE and number is not None:
-            answered[name] = seconds(number)
+            answered[name] = oldest([number], limits)
         else:
             limits.append(f"statements.counts has a column that cannot be read: {name_of(name)}")
     if running is not None:

@@ -11,6 +11,8 @@ from datetime import datetime, timedelta, timezone
 # Jobs of one schedule that are read, and starts of each that are kept.
 MOST_JOBS = 500
 MOST_STARTS = 10
+# As seconds, some thousand years from now.
+_MILLISECONDS = 1e11
 # As PostgreSQL writes a timestamptz into JSON. One without a zone is no moment.
 _TIME = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(\.\d{1,9})?(?:(Z)|([+-])(\d\d):?(\d\d)?(?::\d\d)?)\Z"
@@ -28,6 +30,8 @@ def moment(value):
         NoMoment: it is none, in a few words that follow the name of its column.
     """
     if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if not abs(value) < _MILLISECONDS:
+            raise NoMoment("is no time: a number is in seconds since 1970")
         return float(value)
     match = _TIME.match(value) if isinstance(value, str) else None
     if not match:

@@ -101,7 +101,7 @@ def answer(found, runs, launcher, schedule, now_seconds, limits):
         limits.append("whether pg_cron runs is not known: grant pg_monitor to the role that asks")
     return {
         "jobs": jobs,
-        "absent": sorted(set(schedule["jobs"]) - {job["name"] for job in jobs}),
+        "absent": sorted(name for name in set(schedule["jobs"]) if name_of(name) not in {job["name"] for job in jobs}),
         "launcher": launched.get("runs"),
         "launcher_age_seconds": None if since is None else round(max(0.0, since), 3),
         "time_zone": name_of(schedule["zone"]),

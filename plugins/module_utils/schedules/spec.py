@@ -18,6 +18,8 @@ OPTIONS = {
     "time_zone": {"type": "str"},
     # Not for looking: what starts the jobs.
     "service": {"type": "str"},
+    # For a person to read.
+    "by_hand": {"type": "str"},
 }
 
 

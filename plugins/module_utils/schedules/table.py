@@ -109,7 +109,7 @@ def answer(rows, starts, held, schedule, now_seconds):
         )
     return {
         "jobs": jobs,
-        "absent": sorted(set(schedule["jobs"]) - names),
+        "absent": sorted(name for name in set(schedule["jobs"]) if name_of(name) not in names),
         "holders": sessions,
         "limits": list(dict.fromkeys(limits)),
     }

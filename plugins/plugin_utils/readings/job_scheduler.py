@@ -3,21 +3,23 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which jobs were not started at their time, and what starts them. What is not known is None.
 
-A row of a job has ``schedule`` and ``job`` (names), ``label`` (both in words), what ``job_schedule_info`` tells of it, ``begun_seconds`` (how long ago it was
-started), ``sign_seconds`` (the same, or how long ago it ended where that is later), ``missed`` (whether it should have been started since)
-and ``missed_while_up`` (whether
-so since what starts it runs).
+A row of a job has ``schedule`` and ``job`` (names), ``label`` (both in words), what ``job_schedule_info`` tells of it, ``begun_seconds`` (how
+long ago it was started), ``sign_seconds`` (the same, or how long ago it ended where that is later), ``missed`` (whether it should have been
+started since), ``missed_while_up`` (whether so since what starts it runs) and ``unended`` (whether it was started after it last ended).
 
-A row of a schedule has ``schedule``, ``engine``, ``service``, ``state`` (of the service, as ``service_info`` tells it), ``up`` (whether what starts
-the jobs runs; None where that is not known), ``ended_seconds`` (how long ago it ended), ``named`` (whether the inventory says what that is), ``up_seconds`` (for how long),
-``heartbeat_seconds`` (its last sign of life, where it gives any), ``jobs``, ``missed`` and ``missed_while_up`` (rows of jobs), and ``alive`` (whether it has
-started a job, or given a sign, since it runs).
+A row of a schedule has ``schedule``, ``engine``, ``service``, ``state`` (of the service, as ``service_info`` tells it), ``up`` (whether what
+starts the jobs runs; None where that is not known), ``ended_seconds`` (how long ago it ended), ``named`` (whether the inventory says what that
+is), ``up_seconds`` (for how long), ``heartbeat_seconds`` (its last sign of life, where it gives any), ``jobs``, ``missed`` and
+``missed_while_up`` (rows of jobs), and ``alive`` (whether it has started a job, or given a sign, since it runs).
 """
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from ...module_utils.queues.answer import name_of
 
 Row = Mapping[str, Any]
 
@@ -40,18 +42,26 @@ def jobs(
     found = []
     for schedule in schedules:
         seen = job_schedule["schedules"][schedule["schedule"]]
-        wanted = system_schedules[schedule["schedule"]].get("jobs") or []
+        # As what was read shows names.
+        wanted = [name_of(name) for name in system_schedules[schedule["schedule"]].get("jobs") or []]
         for job in seen["jobs"]:
             if job["name"] in wanted or (not wanted and job.get("enabled") is not False):
-                found.append(_job(job, schedule, len(system_schedules) > 1, job_scheduler_period_ratio))
+                given = system_schedules[schedule["schedule"]]
+                found.append(_job(job, schedule, given, len(system_schedules) > 1, job_scheduler_period_ratio))
     return found
 
 
-def _job(job: Row, schedule: Row, several: bool, ratio: float) -> dict[str, Any]:
+def _by_hand(written: str | None, name: str) -> str | None:
+    """What a person types to start a job, with its name as one word of a shell. It is shown, and never run."""
+    return written.replace("{job}", shlex.quote(name)) if written else None
+
+
+def _job(job: Row, schedule: Row, given: Row, several: bool, ratio: float) -> dict[str, Any]:
     begun = [job[key] for key in ("started_age_seconds", "running_seconds") if job.get(key) is not None]
     begun += [start["age_seconds"] for start in job.get("starts") or ()]
     ended = [job[key] for key in ("succeeded_age_seconds", "failed_age_seconds") if job.get(key) is not None]
     sign = min(begun + ended) if begun or ended else None
+    unended = bool(begun and ended and min(begun) < min(ended) - _CLOCKS_SECONDS)
     return {
         **job,
         "schedule": schedule["schedule"],
@@ -60,6 +70,8 @@ def _job(job: Row, schedule: Row, several: bool, ratio: float) -> dict[str, Any]
         "label": f"{job['name']} of {schedule['schedule']}" if several else job["name"],
         "begun_seconds": min(begun) if begun else None,
         "sign_seconds": sign,
+        "unended": unended,
+        "by_hand": _by_hand(given.get("by_hand"), job["name"]),
         "missed": _is_missed(job, sign if sign is not None else job.get("created_age_seconds"), ratio),
         "missed_while_up": _is_missed_while_up(job, sign, schedule["up_seconds"], ratio),
     }
@@ -155,7 +167,7 @@ def absent(job_schedule: Row, system_schedules: Mapping[str, Row]) -> list[str]:
         for schedule, seen in job_schedule["schedules"].items()
         if seen["available"]
         for name in system_schedules[schedule].get("jobs") or ()
-        if name in seen["absent"] or name not in [job["name"] for job in seen["jobs"]]
+        if name_of(name) not in [job["name"] for job in seen["jobs"]]
     ]
 
 
@@ -252,6 +264,28 @@ def waiting_for_next(missed_before: Sequence[Row], judged: Sequence[Row]) -> lis
     return [row for row in missed_before if row["schedule"] in lives and row.get("enabled") is not False]
 
 
+def waiting_in_words(waiting_for_next: Sequence[Row]) -> str:
+    """Those with when they were due and will be, in a few words."""
+    return _some(
+        [
+            _words(row) + (f", next in {_time(row['due_in_seconds'])}" if "due_in_seconds" in row else "")
+            for row in waiting_for_next
+        ]
+    )
+
+
+def by_hand_in_words(waiting_for_next: Sequence[Row]) -> str:
+    """What starts those that cannot wait."""
+    known = [row["by_hand"] for row in waiting_for_next if row["by_hand"]]
+    unknown = [row["label"] for row in waiting_for_next if not row["by_hand"]]
+    return "; ".join([*known, *([f"{' and '.join(unknown)} as its scheduler does it"] if unknown else [])])
+
+
+def idle(judged: Sequence[Row]) -> list[str]:
+    """Schedules in which no job is there that counts."""
+    return [row["schedule"] for row in judged if not row["jobs"]]
+
+
 def missed(jobs: Sequence[Row]) -> list[Row]:
     """Jobs that were not started at their time, for whatever reason."""
     return [row for row in jobs if row["missed"] and row["sign_seconds"] is not None]
@@ -294,14 +328,23 @@ def never_started(late: Sequence[Row], hanging: Sequence[Row]) -> list[Row]:
 
 
 def runs_on(judged: Sequence[Row]) -> list[dict[str, Any]]:
-    """Jobs that still run at the time at which they are due again, or while all others are late; ``holds_up`` has the labels of those."""
+    """Jobs that still run at the time at which they are due again, or while all others are late; ``holds_up`` has the labels of those.
+
+    Where nothing tells what runs, one that was started and has not ended may run on, and may be what the others wait for.
+    """
     found = []
     for schedule in judged:
-        running = [row for row in schedule["jobs"] if row.get("running_seconds") is not None]
+        running = [row for row in schedule["jobs"] if row.get("running_seconds") is not None or _may_run(row, schedule)]
         others = [row for row in schedule["jobs"] if row not in running]
         holds_up = [row["label"] for row in others] if all(row["missed"] for row in others) else []
         found += [{**row, "holds_up": holds_up} for row in running if holds_up or _is_due_again(row)]
     return found
+
+
+def _may_run(row: Row, schedule: Row) -> bool:
+    up = schedule["up_seconds"]
+    # What began before what runs now was cut off with the one before.
+    return bool(row["unended"] and schedule["up"] is not False and (up is None or row["begun_seconds"] < up))
 
 
 def overlaps(runs_on: Sequence[Row], job_scheduler_owner_seconds: float) -> list[Row]:
@@ -309,7 +352,21 @@ def overlaps(runs_on: Sequence[Row], job_scheduler_owner_seconds: float) -> list
     return [row for row in runs_on if not _is_quiet(row, job_scheduler_owner_seconds)]
 
 
+def overlaps_in_words(overlaps: Sequence[Row]) -> str:
+    """What runs on, and what waits for it, in a few words."""
+    said = [
+        f"{row['label']} still runs at its next time"
+        if row.get("running_seconds") is not None
+        else f"{row['label']} was started {_time(row['begun_seconds'])} ago, and has not ended as far as is told"
+        for row in overlaps
+    ]
+    held_up = overlaps[0]["holds_up"]
+    return " and ".join(said) + (f", and the others wait: {', '.join(held_up)}" if held_up else "")
+
+
 def _is_due_again(row: Row) -> bool:
+    if row.get("running_seconds") is None:
+        return False
     if row["expression"] is None:
         return bool(row["running_seconds"] > row.get("period_seconds", float("inf")) + _CLOCKS_SECONDS)
     return bool(row["running_seconds"] > row.get("due_since_seconds", float("inf")) + _CLOCKS_SECONDS)
@@ -424,9 +481,9 @@ def zoned(jobs: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def zones_told(jobs: Sequence[Row]) -> bool:
-    """Whether the last starts of each job that has an expression say if they were at their times."""
+    """Whether one of the last starts of each job that has an expression was at its time."""
     return all(
-        any("offset_seconds" in start for start in row.get("starts") or ())
+        any(abs(start.get("offset_seconds", _HALF_HOUR)) <= _HALF_HOUR / 2 for start in row.get("starts") or ())
         for row in jobs
         if row["expression"] is not None
     )

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 import pytest
@@ -121,6 +122,14 @@ def of(app: dict[str, Any], scheduler: dict[str, Any] | None = None, given: dict
     )
 
 
+def two_schedules(app: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    fetched = {"available": True, "complete": True, "limits": [], "schedules": {"app": app, "other": other}}
+    found = look(app)
+    return {**found, "job_schedule": finish({"grace_seconds": 300.0, "schedules": TWO}, fetched)}
+
+
+DROPS = "'; DROP TABLE x; --"
+TWO = {"app": APP, "other": {"engine": "table", "service": "scheduler", "statements": {"jobs": "..."}}}
 LATE_DIGEST = {"started": 25 * MINUTE, "succeeded": 24 * MINUTE}
 LATE_INVOICES = {"started": 34.5 * HOUR, "succeeded": 34.4 * HOUR}
 RESTARTED = {"acts": ["restart_scheduler"], "risk": "medium"}
@@ -230,7 +239,31 @@ test_concluded = table(
         ),
         "it was down at night, and starts jobs again": of(
             schedule(digest(), invoices(**LATE_INVOICES)), running(uptime_seconds=HOUR), problems=["waits_for_next_time"],
-            says=["invoices was due when the scheduler did not run"],
+            says=[
+                "invoices was due when the scheduler did not run",
+                "due 10 h ago by 30 2 * * * (Europe/Berlin), next in 14 h; where that is too late, start by hand: invoices as its scheduler does it",
+            ],
+        ),
+        "it was down at night, and a person can start its jobs": of(
+            schedule(digest(), invoices(**LATE_INVOICES)), running(uptime_seconds=HOUR), given={**APP, "by_hand": "run-job {job} --now"},
+            problems=["waits_for_next_time"], says=["start by hand: run-job invoices --now"],
+        ),
+        "it was down at night, and its job has a name that is a statement": of(
+            schedule(digest(), {**invoices(**LATE_INVOICES), "name": DROPS}, given={**APP, "jobs": ["digest", DROPS]}),
+            running(uptime_seconds=HOUR), given={**APP, "jobs": ["digest", DROPS], "by_hand": "run-job {job}"},
+            problems=["waits_for_next_time"], says=[f"start by hand: run-job {shlex.quote(DROPS)}"],
+        ),
+        # Nothing tells what runs.
+        "one was started and has not ended, and the others wait": of(
+            schedule(digest(**LATE_DIGEST), invoices(**{**LATE_INVOICES, "started": 33 * HOUR})), problems=["overlap"],
+            says=["invoices was started 33 h ago, and has not ended as far as is told, and the others wait: digest"],
+        ),
+        "one was started and cut off, and the one that runs now starts nothing": of(
+            schedule(digest(**LATE_DIGEST), invoices(**{**LATE_INVOICES, "started": 33 * HOUR})), running(uptime_seconds=32 * HOUR),
+            problems=["scheduler_hangs"], **RESTARTED,
+        ),
+        "one was started and has not ended, and others are started": of(
+            schedule(digest(started=MINUTE, succeeded=11 * MINUTE), invoices()),
         ),
         "its manager is not seen": of(
             schedule(digest(), invoices()), {"available": False, "manager": "compose", "reason": "no engine answers"},
@@ -360,6 +393,21 @@ test_concluded = table(
         "how many letters are dead is not told": of(
             schedule(digest(), invoices()), variables=QUEUES, more=letters(), unknown=["dead_letters"]
         ),
+        # What is asked.
+        "one of two schedules has no job": Case(
+            two_schedules(schedule(digest(), invoices()), schedule(given={**APP, "jobs": []})), variables={"system_schedules": TWO},
+            nothing_shows=["in_time"],
+        ),
+        "a schedule to look at that is not there": of(
+            schedule(digest(), invoices()), variables={"job_scheduler_schedules": ["app", "nightly"]}, nothing_shows=["named"]
+        ),
+        "a queue to look at that is not there": of(
+            schedule(digest(), invoices()), variables={"job_scheduler_queues": ["mail", "mial"]}, more=letters(dead=0), nothing_shows=["named"]
+        ),
+        "a job whose name is long": of(
+            schedule(digest(), {**invoices(), "name": "i" * 150}, given={**APP, "jobs": ["digest", "i" * 150]}),
+            given={**APP, "jobs": ["digest", "i" * 150]},
+        ),
         "nothing is seen": Case(UNSEEN, unknown=None),
     },
 )  # fmt: skip
@@ -388,6 +436,14 @@ def test_the_nights_in_which_clocks_change(now, started, late):
     app = {**told(own_table.answer([row, other], None, None, APP, at), "table"), "now_seconds": at}
     result = diagnose("job_scheduler", look(app), **SYSTEM)
     assert result["status"] == ("problem" if late else "healthy"), result["msg"]
+
+
+def test_one_start_that_is_an_hour_off_shows_no_time_zone():
+    late = schedule(
+        digest(), invoices(started=9.5 * HOUR), begun=[*starts("invoices", 9.5 * HOUR), *starts("digest", 300)]
+    )
+    result = diagnose("job_scheduler", look(late), **SYSTEM)
+    assert [row["shown"] for row in result["health"] if row["name"] == "time_zone"] == [False]
 
 
 # The rows that every runbook has; tests/contract sees that they conclude this.

@@ -68,6 +68,12 @@ def look(queue: dict[str, Any], worker: dict[str, Any] | None = None, **database
     }
 
 
+def two(queue: dict[str, Any], **services: dict[str, Any]) -> dict[str, Any]:
+    """A look at a queue that two services work on."""
+    here = {name: services.get(name) or running(replicas=1, ports=[]) for name in ("worker", "bulk")}
+    return {**look(queue), "service": {"available": True, "services": here}}
+
+
 GONE = {"available": False, "reason": "queue mail: no such queue", "error": "no_queue", "engine": "pgboss"}
 UNSEEN = {
     "queue": {"available": False, "reason": GONE["reason"], "queues": {"mail": GONE}},
@@ -76,6 +82,11 @@ UNSEEN = {
 }
 RESTARTED = {"acts": ["restart_workers"], "risk": "medium"}
 SCALED = {"acts": ["scale_out"], "risk": "medium"}
+SILENT = {"stuck": None, "running": None, "workers": None, "throughput_per_second": None}
+TWO = {
+    "system_services": {**SYSTEM["system_services"], "bulk": {"manager": "compose", "project": "/srv/app"}},
+    "system_queues": {"mail": {"engine": "pgboss", "queue": "mail", "workers": ["worker", "bulk"]}},
+}
 FULL = {"ready": 250, "oldest_ready_age_seconds": 700.0}
 
 test_concluded = table(
@@ -89,7 +100,41 @@ test_concluded = table(
         ),
         "nothing waits and nothing is done": Case(look(seen(ready=0, throughput_per_second=0.0))),
         "few wait, and the engine tells nothing of what runs": Case(
-            look(seen(stuck=None, running=None, workers=None, throughput_per_second=None, growth=None))
+            look(seen(**SILENT, oldest_ready_age_seconds=2.0, growth=None))
+        ),
+        "few wait, and whether any is taken is not told": Case(look(seen(**SILENT, growth=None)), nothing_shows=["age"]),
+        "few wait, and none was taken between two looks": Case(
+            look({**seen(**SILENT, growth=1.0), "oldest_ready_age_at_least_seconds": 5.0}), nothing_shows=["age"]
+        ),
+        "few wait, and the oldest was taken between two looks": Case(
+            look({**seen(**SILENT, growth=1.0), "oldest_was_taken": True})
+        ),
+        "nothing waits, and nothing that works on it runs": Case(
+            look(seen(ready=0, workers=0), running(state="exited")), nothing_shows=["served"]
+        ),
+        "few wait, for one that has ended": Case(
+            look(seen(ready=5, oldest_ready_age_seconds=20.0, workers=0), running(state="exited")), problems=["no_worker"], **RESTARTED
+        ),
+        "few wait, for one that has ended, and the engine sees others": Case(
+            look(seen(), running(state="exited")), nothing_shows=["served"]
+        ),
+        "few wait, for one that a person stopped": Case(
+            look(seen(ready=5, oldest_ready_age_seconds=20.0, workers=0), running(state="exited", stopped_by_person=True)),
+            problems=["stopped_by_person"],
+        ),
+        "many wait, and the state of what works is none that anybody knows": Case(
+            look(seen(**FULL, workers=None), running(state="unknown", uptime_seconds=None)), unknown=None
+        ),
+        "one of two that work has ended": Case(
+            two(seen(**FULL, growth=4.0), bulk=running(state="exited")), variables=TWO, problems=["some_do_not_work"], **RESTARTED,
+            says=["bulk does not run, of those who work"],
+        ),
+        "one of two that work has ended, and few wait": Case(two(seen(), bulk=running(state="exited")), variables=TWO),
+        "no worker is seen, and jobs run in time": Case(
+            look(seen(**FULL, workers=0, running=3)), problems=["waits_unexplained"]
+        ),
+        "no worker is seen, and what runs has nobody": Case(
+            look(seen(**FULL, workers=0, running=3, abandoned=3, throughput_per_second=0.0)), problems=["no_worker"], **RESTARTED
         ),
         "many wait, and the engine tells nothing of what runs": Case(
             look(seen(**FULL, stuck=None, running=None, workers=None, throughput_per_second=None, growth=0.0)), unknown=None
@@ -99,16 +144,16 @@ test_concluded = table(
             problems=["no_worker"], **RESTARTED, says=["Nobody takes jobs of mail: mail: 250 ready, the oldest for 12 min"],
         ),
         "nobody works, though the worker runs": Case(
-            look(seen(**FULL, workers=0, throughput_per_second=0.0)), problems=["no_worker"], **RESTARTED
+            look(seen(**FULL, workers=0, running=0, throughput_per_second=0.0)), problems=["no_worker"], **RESTARTED
         ),
         "the engine does not tell of workers, and the worker has ended": Case(
             look(seen(**FULL, workers=None, throughput_per_second=0.0), running(state="exited")), problems=["no_worker"], **RESTARTED
         ),
         "one old job, and nobody works": Case(
-            look(seen(ready=1, oldest_ready_age_seconds=400.0, workers=0)), problems=["no_worker"], **RESTARTED
+            look(seen(ready=1, oldest_ready_age_seconds=400.0, workers=0, running=0)), problems=["no_worker"], **RESTARTED
         ),
         "nobody works, and nothing says who should": Case(
-            look(seen(**FULL, workers=0)), problems=["no_worker"], why_not="system_queues.mail.workers does not say",
+            look(seen(**FULL, workers=0, running=0)), problems=["no_worker"], why_not="system_queues.mail.workers does not say",
             variables={"system_queues": {"mail": {"engine": "pgboss", "queue": "mail"}}},
         ),
         "a person stopped the worker": Case(
@@ -121,6 +166,14 @@ test_concluded = table(
             look(seen(**FULL, stuck=2, running=2, throughput_per_second=0.0), blockers=[HELD_UP]), problems=["database_slow"],
             says=["process 7 of report"],
         ),
+        "a rate limit, and more comes": Case(look(seen(**FULL, rate_limited=True, growth=4.0)), problems=["rate_limited"]),
+        "jobs are stuck, and more comes": Case(
+            look(seen(**FULL, stuck=2, running=2, throughput_per_second=0.0, growth=4.0)), problems=["stuck"], **RESTARTED
+        ),
+        "most fail for good, and more comes": Case(
+            look(seen(**FULL, growth=4.0, throughput_per_second=0.1, dead_lately=50, errors=("550 no mailbox",) * 50)),
+            problems=["jobs_fail"],
+        ),
         "jobs are stuck": Case(
             look(seen(stuck=2, running=2, throughput_per_second=0.0)), problems=["stuck"], **RESTARTED,
             says=["All 2 jobs of mail that run have run for too long, and others wait"],
@@ -128,14 +181,35 @@ test_concluded = table(
         "jobs are stuck, and all else waits": Case(
             look(seen(**FULL, stuck=2, running=2, throughput_per_second=0.0)), problems=["stuck"], **RESTARTED
         ),
-        "more are stuck than run": Case(look(seen(stuck=2, running=1, throughput_per_second=0.0))),
+        "more are stuck than run": Case(look(seen(stuck=2, running=1, throughput_per_second=0.0)), nothing_shows=["taken", "age"]),
+        "one job runs for long, and another came a moment ago": Case(
+            look(seen(ready=1, stuck=1, running=1, oldest_ready_age_seconds=0.4, throughput_per_second=0.0)),
+            says=["1 jobs of mail run for long"],
+        ),
+        "one job runs for long, another waits, and others were done": Case(
+            look(seen(ready=1, stuck=1, running=1, throughput_per_second=0.5)), says=["1 jobs of mail run for long"]
+        ),
+        "one job runs for long, and another has waited since": Case(
+            look(seen(ready=1, stuck=1, running=1, oldest_ready_age_seconds=200.0)), problems=["stuck"], **RESTARTED
+        ),
         "jobs run for long, and others beside them": Case(look(seen(stuck=2, running=5)), says=["2 jobs of mail run for long"]),
         "a job runs for long, and nothing waits": Case(look(seen(stuck=1, ready=0)), says=["1 jobs of mail run for long"]),
         "most fail for good": Case(
             look(seen(throughput_per_second=0.1, dead_lately=50, errors=("550 no mailbox",) * 50)), problems=["jobs_fail"],
             says=["50 times 550 no mailbox"],
         ),
-        "a few fail for good": Case(look(seen(throughput_per_second=0.0, dead_lately=9, errors=("550 no mailbox",) * 9))),
+        "many fail for good, of how many is not told": Case(
+            look(seen(throughput_per_second=None, oldest_ready_age_seconds=2.0, dead_lately=50, errors=("550 no mailbox",) * 50)),
+            problems=["jobs_fail"], says=["50 jobs of mail failed for good lately, of how many is not known"],
+        ),
+        "all fail, and are tried again later": Case(
+            look(seen(ready=0, throughput_per_second=0.0, delayed=400, retrying=400, errors=("503 of the provider",) * 400)),
+            problems=["jobs_are_tried_again"],
+            says=["400 jobs of mail failed and wait to be tried again", "400 times 503 of the provider"],
+        ),
+        "many wait for their time": Case(look(seen(ready=0, throughput_per_second=0.0, delayed=400, retrying=0))),
+        "some are tried again, and more are done": Case(look(seen(retrying=20, delayed=20))),
+        "a few fail for good": Case(look(seen(throughput_per_second=0.0, oldest_ready_age_seconds=2.0, dead_lately=9, errors=("550 no mailbox",) * 9))),
         "a storm of one kind": Case(
             look(seen(**FULL, growth=4.0, names={"sync": 230, "mail": 20})), problems=["event_storm"], **SCALED,
             says=["92% of what waits in mail is sync"],
@@ -149,6 +223,13 @@ test_concluded = table(
         "more comes than is done, and nobody is at work": Case(
             look(seen(**FULL, growth=4.0, running=0)), problems=["waits_unexplained"]
         ),
+        "one more has come": Case(look(seen(**FULL, growth=0.2)), problems=["waits_unexplained"]),
+        "many came just now, and more is done": Case(
+            look(seen(**FULL, growth=40.0, throughput_per_second=5.0, arrivals_per_second=4.0)), problems=["waits_unexplained"]
+        ),
+        "more comes than is done, and nothing says that any is": Case(
+            look(seen(**SILENT, **FULL, growth=4.0)), unknown=None
+        ),
         "as many as may run": Case(
             look(seen(**FULL, growth=4.0), running(replicas=3, ports=[])), problems=["too_few_workers"], why_not="(3) times already"
         ),
@@ -157,6 +238,7 @@ test_concluded = table(
         "only what was done before says that it becomes shorter": Case(
             look(seen(**FULL, growth=None, throughput_per_second=2.0, arrivals_per_second=0.0)), problems=["waits_unexplained"]
         ),
+        "one less waits": Case(look(seen(**FULL, growth=-0.2)), problems=["waits_unexplained"]),
         "it becomes shorter, and not in time": Case(look(seen(ready=250_000, growth=-1.0)), problems=["waits_unexplained"]),
         "it stays as long": Case(look(seen(**FULL)), problems=["waits_unexplained"]),
         "how it grows is not told": Case(

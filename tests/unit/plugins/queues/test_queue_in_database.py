@@ -108,8 +108,21 @@ def test_graphile_worker(databases):
     assert (found["workers"], found["abandoned"]) == (0, 0)
     assert "throughput_per_second" not in found, "what is done is removed: only two looks tell"
     assert look({**queue, "task": "retrying"})["ready"] == 1
+    assert found["retrying"] == 0, "its time has come"
     assert look({**queue, "queue": "q2"})["ready"] == 3
     assert look(queue, lately_seconds=10.0)["dead_lately"] == 0
+
+
+def test_graphile_worker_jobs_that_wait_to_be_tried_again(server, databases):
+    queue = {"engine": "graphile_worker", "task": "retrying", "database": databases("graphile_worker")}
+    move = """UPDATE graphile_worker._private_jobs SET attempts = 1, run_at = now() + interval '{}'
+              WHERE task_id = (SELECT id FROM graphile_worker._private_tasks WHERE identifier = 'retrying')"""
+    server.execute(move.format("1 hour"), dbname="graphile_worker")
+    found = look(queue)
+    assert (found["ready"], found["delayed"], found["retrying"]) == (0, found["retrying"], found["delayed"])
+    assert found["retrying"] > 0
+    server.execute(move.format("-1 minute"), dbname="graphile_worker")
+    assert look(queue)["retrying"] == 0
 
 
 def test_graphile_worker_that_listens(server, databases):
@@ -316,6 +329,15 @@ def test_table_a_statement_that_hangs(table):
     [
         ("SELECT 1 AS ready, 2 AS raedy", ["statements.counts has a column that cannot be read: raedy"]),
         ("SELECT 'many' AS ready", ["statements.counts has a column that cannot be read: ready"]),
+        ("SELECT 'Infinity'::float8 AS ready", ["statements.counts has a column that cannot be read: ready"]),
+        ("SELECT 'NaN'::numeric AS running", ["statements.counts has a column that cannot be read: running"]),
+        # A local time without a zone that was taken for one in UTC.
+        (
+            "SELECT -600 AS oldest_ready_age_seconds",
+            [
+                "how long jobs wait is not known: some began to 600 s in the future, so the clocks of the application and of the store differ"
+            ],
+        ),
         ("SELECT 1 AS ready FROM generate_series(1, 3)", ["statements.counts gave 2 rows where it should give one"]),
         ("SELECT 1 AS ready WHERE false", ["statements.counts gave no rows where it should give one"]),
     ],

@@ -123,6 +123,12 @@ def test_a_value_is_never_a_part_of_the_statement(look, server, value):
         ("SELECT 'a' AS name, 60 AS period_seconds, now()::timestamp AS last_started_at", "last_started_at is a time without a zone"),
         ("SELECT 'a' AS name, 60 AS period_seconds, 'soon' AS last_started_at", "last_started_at is no time"),
         ("SELECT 'a' AS name, 60 AS period_seconds, 'infinity'::timestamptz AS last_started_at", "last_started_at is no time"),
+        (
+            "SELECT 'a' AS name, 60 AS period_seconds, extract(epoch FROM now()) * 1000 AS last_started_at",
+            "last_started_at is no time: a number is in seconds since 1970",
+        ),
+        ("SELECT 'a' AS name, 'Infinity'::float8 AS period_seconds", "a column that cannot be read: period_seconds"),
+        ("SELECT 'a' AS name, 60 AS period_seconds, 'Infinity'::float8 AS failures", "a column that cannot be read: failures"),
         ("SELECT 'a' AS name, 0 AS period_seconds", "a column that cannot be read: period_seconds"),
         ("SELECT 'a' AS name, 60 AS period_seconds, 'yes' AS enabled", "a column that cannot be read: enabled"),
         ("SELECT 'a' AS name, 60 AS period_seconds, 1 AS what", "a column that cannot be read: what"),
