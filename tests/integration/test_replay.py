@@ -318,6 +318,30 @@ def test_an_action_that_does_nothing_is_told(letters, tmp_path):
     assert (told["stopped_by"], counts(told)) == ("refused", {"found": 3, "left": 3})
 
 
+def test_an_action_that_sends_all_of_them_sends_none(letters, tmp_path):
+    letters.die(3)
+    all_of_them = "UPDATE letters SET status = 'pending' WHERE status = 'dead' RETURNING id"
+    code, told = run_module(
+        "queue_replay", tmp_path, **options(tmp_path, letters.queue(actions={"replay": all_of_them}))
+    )
+    assert (
+        code != 0 and "actions.replay has to leave alone what :jobs does not name, such as message 2" in told["msg"]
+    ), told
+    assert set(letters.column("status")) == {"dead"}
+
+
+def test_a_message_without_an_id_is_not_sent(letters, tmp_path):
+    letters.die(2)
+    queue = letters.queue()
+    queue["statements"] = {
+        **queue["statements"],
+        "dead": queue["statements"]["dead"].replace("id,", "nullif(id, 2) AS id,"),
+    }
+    code, told = run_module("queue_replay", tmp_path, **options(tmp_path, queue))
+    assert code != 0 and "a dead message without an id" in told["msg"], told
+    assert set(letters.column("status")) == {"dead"}
+
+
 def test_what_nobody_ends_is_not_proven(letters, tmp_path):
     letters.die(3)
     told = replay(tmp_path, letters.queue(), proof_seconds=0.5)

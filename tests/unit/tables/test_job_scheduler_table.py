@@ -107,7 +107,9 @@ def look(
 
 def letters(*names: str, **counts: Any) -> dict[str, Any]:
     one = {"available": True, "complete": True, "limits": [], "error": "", "engine": "pgboss", "ready": 0, **counts}
-    return {"queue": {"available": True, "complete": True, "limits": [], "queues": dict.fromkeys(names or ["mail"], one)}}
+    return {
+        "queue": {"available": True, "complete": True, "limits": [], "queues": dict.fromkeys(names or ["mail"], one)}
+    }
 
 
 def of(app: dict[str, Any], scheduler: dict[str, Any] | None = None, given: dict[str, Any] = APP, **case: Any) -> Case:
