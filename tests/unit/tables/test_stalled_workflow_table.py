@@ -85,8 +85,13 @@ def seen(
         else None,
         "oldest": rows,
         "by_state": [
-            {"state": "validated", "count": 500, "oldest_seconds": 9000.0},
-            {"state": "pending", "count": waiting, "oldest_seconds": max(ages, default=None)},
+            {"state": "validated", "count": 500, "oldest_seconds": 9000.0, "newest_seconds": 5.0},
+            {
+                "state": "pending",
+                "count": waiting,
+                "oldest_seconds": max(ages, default=None),
+                "newest_seconds": min(ages, default=None),
+            },
         ],
         "newest": {"age_seconds": newest},
         "left": {"left": left},
