@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -128,7 +129,7 @@ def test_a_record_that_waits_no_more_shows_that_a_clock_is_ahead(server, look):
     server.execute("INSERT INTO proposals (id, status, at) VALUES (1002, 'validated', now() + interval '1 hour')")
     found = look(PROPOSALS)
     server.execute("DELETE FROM proposals WHERE id = 1002")
-    assert "some began 3600 s in the future" in found["limits"][0] and "stuck_count" not in found
+    assert re.search(r"some began 3\d\d\d s in the future", found["limits"][0]) and "stuck_count" not in found
 
 
 def test_names_with_capital_letters_and_a_record_without_a_time(look):
