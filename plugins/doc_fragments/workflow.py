@@ -14,8 +14,8 @@ WORKFLOW = r"""
         must not stay, and C(limit_seconds) for how long it may.
       - "C(id_column) (C(id)) and C(status_column) (C(status)); C(since_column), when a record came into its state, and C(created_column), when
         it came to be. Without C(since_column) the age is that of the record, and how many left their state lately is not known. Each is a
-        time, with or without a zone, or seconds or milliseconds since 1970; C(time_zone) (C(UTC)) says what a time without a zone means,
-        which else is what the database takes it for."
+        time, with or without a zone, or seconds or milliseconds since 1970; C(time_zone) (C(UTC)) says what a time without a zone means.
+        Without it, that is what the database takes it for if a record has changed within the last 15 minutes; else no age is known."
       - C(scope_column) is whose record it is, such as a workspace. C(switches) is a query with the columns C(scope) and C(value), which says for
         whom the step is switched on; every value that is not in C(switched_on) means off, one that is not set is the empty text. C(parameters)
         are values for C(:name) in it. A scope without a row counts as on.

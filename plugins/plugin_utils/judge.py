@@ -332,12 +332,20 @@ def _step(
     except CannotTell as error:
         step["why_not"] = f"what it would touch could not be measured ({told_of(error)})"
         return step
-    step["services"] = [operates["service"]] if "service" in operates else []
     kind = "queue" if "queue" in operates else "service"
-    why_not = [missing(kind, operates[kind], verb) for verb in operates.get("verbs", ())]
+    names = _operated(operates, kind, step["targets"])
+    step["services"] = names if kind == "service" else []
+    why_not = [missing(kind, name, verb) for name in names for verb in operates.get("verbs", ())]
     step["why_not"] = "; ".join(filter(None, why_not))
     step["available"] = not step["why_not"]
     return step
+
+
+def _operated(operates: Mapping[str, Any], kind: str, targets: Any) -> list[str]:
+    """What a remedy operates: what the cause names, and each of its targets, of which one may lack what the first has."""
+    named = [operates[kind]] if kind in operates else []
+    of_targets = [one[kind] for one in targets if isinstance(one, Mapping) and kind in one] if named else []
+    return list(dict.fromkeys([*named, *of_targets]))
 
 
 def _why_nothing(cause: Mapping[str, Any], template: Evaluate) -> str:

@@ -6,17 +6,20 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from ansible_collections.oncall.runbooks.tests.support.modules import run_module
+from ansible_collections.oncall.runbooks.tests.support.modules import begun, run_module
 from ansible_collections.oncall.runbooks.tests.support.postgres_servers import Server as Postgres
 from ansible_collections.oncall.runbooks.tests.support.postgres_servers import server
 from ansible_collections.oncall.runbooks.tests.support.queue_applications import Application
 from ansible_collections.oncall.runbooks.tests.support.redis_servers import Server as Redis
 from ansible_collections.oncall.runbooks.tests.support.replays import counts, killed_often, options, replay
+from ansible_collections.oncall.runbooks.tests.support.waiting import until
 
 KILLS = 8
 
@@ -134,3 +137,42 @@ def test_what_may_have_been_sent_to_celery_is_for_a_person(application, tmp_path
     assert counts(told) == {"found": 1, "set_aside": 1} and application.tries() == {}
     told = replay(tmp_path, queue, groups=[told["groups"][0]["id"]])
     assert counts(told) == {"found": 1, "replayed": 1, "done": 1} and application.tries() == {one: 1}
+
+
+# Sends one of a batch, says who it is, and goes no further.
+SENT = "        sent.append(identity)\n"
+HANGS = """        if len(REQUEST["marks"]) > 1:
+            import os
+            open({path!r}, "w").write(str(os.getpid()))
+            time.sleep(300)
+"""
+
+
+@pytest.mark.parametrize("application", ["celery"], indirect=True)
+def test_a_replay_with_celery_that_is_killed_between_two_messages_sends_none_twice(application, tmp_path):
+    ids = application.die(8)
+    queue, sends = application.queue(), tmp_path / "sends"
+    cut = options(tmp_path, queue, batch_size=3)
+    assert SENT in cut["program"]
+    cut["program"] = cut["program"].replace(SENT, SENT + HANGS.format(path=str(sends)))
+    with begun("queue_replay", tmp_path, **cut) as process:
+        until(lambda: sends.exists() and sends.read_text())
+        process.kill()
+        process.communicate()
+        os.kill(int(sends.read_text()), signal.SIGKILL)
+    told = replay(tmp_path, queue, batch_size=3)
+    # The one before them, and the first of the batch. Of the others nobody knows, as nothing shows that a message waits.
+    assert (told["taken_up"], told["stopped_by"], counts(told)) == (
+        True,
+        "lost",
+        {"found": 8, "replayed": 4, "left": 4, "done": 2, "lost": 2},
+    ), told
+    told = replay(tmp_path, queue, batch_size=3)
+    assert counts(told) == {"found": 6, "replayed": 4, "set_aside": 2, "done": 4}, told
+    application.settle()
+    assert sorted(application.tries().values()) == [1] * 6
+    # None is forgotten: a person has looked.
+    told = replay(tmp_path, queue, groups=[told["groups"][0]["id"]])
+    assert counts(told) == {"found": 2, "replayed": 2, "done": 2}, told
+    application.settle()
+    assert application.tries() == dict.fromkeys(ids, 1)

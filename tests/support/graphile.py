@@ -17,9 +17,9 @@ TASKS = {
     "fine.js": "module.exports = async () => {};",
     "hangs.js": "module.exports = () => new Promise(() => setInterval(() => {}, 1000));",
     "mail.js": """module.exports = async (payload, helpers) => {
-      await helpers.query('INSERT INTO tries (job) VALUES ($1)', [helpers.job.id]);
-      const {rows} = await helpers.query('SELECT why FROM outages WHERE job IS NULL OR job = $1', [helpers.job.id]);
-      if (rows.length) throw new Error(rows[0].why);
+      const tried = 'INSERT INTO tries (job, why) SELECT $1, (SELECT why FROM outages WHERE job IS NULL OR job = $1 LIMIT 1) RETURNING why';
+      const {rows} = await helpers.query(tried, [helpers.job.id]);
+      if (rows[0].why) throw new Error(rows[0].why);
     };""",
     "waits.js": "module.exports = async (payload, helpers) => { await helpers.query('UPDATE accounts SET n = n + 1'); };",
 }
@@ -55,7 +55,7 @@ class Graphile:
     def ill(self, why: str, job: str | None = None) -> None:
         """Have the task mail fail with this error, of one job or of all."""
         with self.postgres.connect(dbname=self.name, user="app") as connection:
-            connection.execute("CREATE TABLE IF NOT EXISTS tries (job text)")
+            connection.execute("CREATE TABLE IF NOT EXISTS tries (id serial, job text, why text)")
             connection.execute("CREATE TABLE IF NOT EXISTS outages (job text, why text)")
             connection.execute("INSERT INTO outages VALUES (%s, %s)", (job, why))
 
@@ -67,6 +67,11 @@ class Graphile:
         """How often each job of the task mail was tried."""
         rows = self.postgres.execute("SELECT job, count(*) FROM tries GROUP BY job", dbname=self.name)
         return {job: int(count) for job, count in rows}
+
+    def ends(self) -> dict[str, list[str | None]]:
+        """How each try of each job of the task mail ended: of what it failed, or None."""
+        rows = self.postgres.execute("SELECT job, array_agg(why ORDER BY id) FROM tries GROUP BY job", dbname=self.name)
+        return dict(rows)
 
     def start(self, *options: str) -> subprocess.Popen[bytes]:
         """Start a worker, to be ended by the test."""

@@ -69,7 +69,7 @@ _ABSENT = """(SELECT NULL::text AS name, NULL::text AS error, NULL::text AS payl
   NULL::timestamptz AS at, NULL::timestamptz AS dead_at, NULL::timestamptz AS expires_at) AS absent"""
 _MARK = "coalesce(mark::text, extract(epoch FROM dead_at::timestamptz)::text) AS mark"
 # A payload may be of any type, and is never read: its bytes as they are, or its text.
-_BYTES = r"""CASE WHEN pg_typeof(payload) = 'bytea'::regtype AND payload::text LIKE '\x' || chr(37)
+_BYTES = r"""CASE WHEN pg_typeof(payload) = 'bytea'::regtype AND left(payload::text, 2) = '\x'
   THEN decode(substr(payload::text, 3), 'hex') ELSE convert_to(payload::text, getdatabaseencoding()) END"""
 _DEAD_ONES = f"""SELECT coalesce(json_agg(told), '[]')::text FROM {_ABSENT}, LATERAL (
   SELECT id::text AS id, name::text AS name, left(error::text, {ERROR_CHARACTERS}) AS error, {_MARK},
@@ -80,7 +80,8 @@ _DEAD_ONES = f"""SELECT coalesce(json_agg(told), '[]')::text FROM {_ABSENT}, LAT
 _PLACED = f"""{_ABSENT}, LATERAL (
   SELECT id::text AS id, place::text AS place, {_MARK}, left(error::text, {ERROR_CHARACTERS}) AS error FROM {{rows}}) AS placed"""
 _PLACES = f"SELECT coalesce(json_agg(placed), '[]')::text FROM {_PLACED}".format(rows="rows")
-# In one statement: only what is dead with the mark of its copy at that moment is what the action is told of.
+# In one statement: only what is dead with the mark of its copy at that moment is what the action is told of. Where it returns anything
+# else, the statement fails with these words, which are no number, and nothing was sent.
 _REPLAY = f"""WITH asked AS (SELECT {PARAMETERS}::jsonb AS p), here AS (
 {{whereabouts}}
 ), fit AS (
@@ -89,7 +90,10 @@ _REPLAY = f"""WITH asked AS (SELECT {PARAMETERS}::jsonb AS p), here AS (
     WHERE placed.id = of_copy.key AND placed.mark = of_copy.value AND placed.place = 'dead')) AS p
   FROM asked), rows AS (
 {{replay}}
-) SELECT coalesce(json_agg(id::text), '[]')::text FROM rows"""
+), strangers AS (SELECT id::text AS id FROM rows WHERE id::text NOT IN (SELECT jsonb_array_elements_text(p->'jobs') FROM fit))
+SELECT CASE WHEN EXISTS (SELECT FROM strangers)
+  THEN (SELECT ('actions.replay has to leave alone what :jobs does not name, such as message ' || min(id))::int::text FROM strangers)
+  ELSE (SELECT coalesce(json_agg(id::text), '[]')::text FROM rows) END"""
 
 
 def check(name, queue):

@@ -114,6 +114,10 @@ class Run:
         messages, ids = found[: limits["most"]], [one["id"] for one in found[: limits["most"]]]
         if len(set(ids)) != len(ids):
             raise ReplayError("the engine tells the same dead message twice: nothing was sent")
+        if any(not one["id"] for one in messages):
+            raise ReplayError(
+                "the engine tells of a dead message without an id, which nothing can send: nothing was sent"
+            )
         unmarked = [one["id"] for one in messages if not one.get("mark") or not one.get("sha256")]
         if unmarked:
             raise ReplayError(

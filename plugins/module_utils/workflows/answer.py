@@ -10,6 +10,9 @@ from ..text.one_line import one_line
 
 # Two clocks that are kept may differ by so much.
 _CLOCKS_SECONDS = 5.0
+# Two time zones differ by at least, and by less than, so much.
+_ZONES_SECONDS = 900.0
+_DAYS_SECONDS = 2 * 86400.0
 
 
 def answer(found, workflow, most_stuck, limits):
@@ -29,13 +32,10 @@ def answer(found, workflow, most_stuck, limits):
         limits.append(f"at least {counts['waiting']} records wait: there was no time to count more")
     else:
         told["waiting"] = counts["waiting"]
-    ahead = -(counts["youngest_seconds"] or 0)
-    if ahead > _CLOCKS_SECONDS:
-        # Then the others are not known to be as old as they look.
-        limits.append(
-            f"how long records wait is not known: some began {round(ahead)} s in the future; the clocks of the application and of the "
-            "database differ, or a column without a time zone needs time_zone"
-        )
+    why_no_ages = _why_no_ages(counts, found["by_state"], found.get("zoneless", ()))
+    if why_no_ages:
+        limits.append(f"how long records wait is not known: {why_no_ages}")
+        found = {**found, "newest": None, "left": None}
     else:
         told.update(_stuck(found, counts, most_stuck))
     told["timeless"] = counts["timeless"]
@@ -57,6 +57,30 @@ def answer(found, workflow, most_stuck, limits):
     if found["record"] is not None:
         told["record"] = found["record"]
     return settled(told, limits)
+
+
+def _why_no_ages(counts, by_state, zoneless):
+    """Why the records are not known to be as old as they look, or ""."""
+    # Of all records, as those that get on are the newest. What is days ahead is no clock, but a date that somebody set.
+    times = [
+        one["newest_seconds"] for one in by_state or () if (one["newest_seconds"] or -_DAYS_SECONDS) > -_DAYS_SECONDS
+    ]
+    ahead = -min([*times, counts["youngest_seconds"] or 0.0])
+    if ahead > _CLOCKS_SECONDS:
+        return (
+            f"some began {round(ahead)} s in the future; the clocks of the application and of the database differ, or a column without a "
+            "time zone needs time_zone"
+        )
+    # What another zone would move would be at least so old.
+    newest = min(times, default=None)
+    if zoneless and counts["waiting"] and (newest is None or newest > _ZONES_SECONDS):
+        latest = (
+            "nothing tells when one last changed"
+            if newest is None
+            else f"the last one changed {round(newest / 60)} min ago"
+        )
+        return f"{' and '.join(zoneless)} has no time zone, and {latest} or in another zone; give the workflow time_zone, such as UTC"
+    return ""
 
 
 _NAMES = {"newest": "newest_age_seconds", "left": "left_lately", "locks": "lock_waits"}

@@ -29,6 +29,7 @@ from .statements import (
     WAITING,
     shape_parameters,
     words,
+    zoneless,
 )
 
 
@@ -100,7 +101,7 @@ def _look(store, workflow, params, share_seconds, with_record, watched):
             # One that cannot be asked must not hide the records.
             named = named if switches is None else switched
         counts = dict(counted(client, COUNTS, named, WAITING, parameters), limit_seconds=workflow["limit_seconds"])
-        found = {"counts": counts, "switches": switches}
+        found = {"counts": counts, "switches": switches, "zoneless": zoneless(workflow, shape)}
         for which, what, statement, is_asked in (
             ("oldest", "which records wait is not known", OLDEST, True),
             ("by_state", "how many there are in each state is not known", BY_STATE, True),

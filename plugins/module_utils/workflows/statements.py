@@ -47,21 +47,25 @@ _OFF = "coalesce({scope}::text IN (SELECT scope FROM off), false)"
 
 # Where the records come from that wait.
 WAITING = "{table} WHERE " + _WAITING
+# Times are compared as they are, and ages worked out of what is told alone: of a million records that is a second.
 COUNTS = (
-    "{asked}, {switched} SELECT json_build_object('waiting', count(*), 'oldest_seconds', max(age), 'youngest_seconds', min(age), "
-    f"'timeless', count(*) FILTER (WHERE age IS NULL), 'stuck', count(*) FILTER (WHERE age > {_LIMIT}), "
-    f"'off', count(*) FILTER (WHERE age > {_LIMIT} AND off))::text "
-    f"FROM (SELECT {_AGE} AS age, {_OFF} AS off FROM {{source}}) AS waits"
+    "{asked}, {switched} SELECT json_build_object('waiting', count(*), 'oldest_seconds', extract(epoch FROM now() - min(since))::float, "
+    "'youngest_seconds', extract(epoch FROM now() - max(since))::float, 'timeless', count(*) - count(since), "
+    "'stuck', count(*) FILTER (WHERE since < late), 'off', count(*) FILTER (WHERE since < late AND off))::text "
+    f"FROM (SELECT {{since}} AS since, {_OFF} AS off FROM {{source}}) AS waits, (SELECT now() - make_interval(secs => {_LIMIT}) AS late) AS of_limit"
 )
 # Those that have something to wait for come last.
 OLDEST = (
     "{asked}, {switched} SELECT coalesce(json_agg(t), '[]')::text FROM ("
-    f"SELECT {{id}}::text AS id, {{state}}::text AS state, {_AGE} AS age_seconds, {{scope}}::text AS scope, {_OFF} AS off "
-    f"FROM {{table}} WHERE {_WAITING} ORDER BY 5, {{since}} LIMIT (SELECT (p->>'watched')::int FROM asked)) AS t"
+    "SELECT id::text AS id, state::text AS state, extract(epoch FROM now() - since)::float AS age_seconds, scope::text AS scope, off FROM ("
+    f"SELECT {{id}} AS id, {{state}} AS state, {{since}} AS since, {{scope}} AS scope, {_OFF} AS off FROM {{table}} WHERE {_WAITING} "
+    "ORDER BY 5, 3 LIMIT (SELECT (p->>'watched')::int FROM asked)) AS first ORDER BY off, since) AS t"
 )
 BY_STATE = (
-    "{asked} SELECT coalesce(json_agg(t), '[]')::text FROM (SELECT {state}::text AS state, count(*) AS count, "
-    f"extract(epoch FROM now() - min({{since}}))::float AS oldest_seconds FROM {{table}} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {STATES}) AS t"
+    "{asked} SELECT coalesce(json_agg(t), '[]')::text FROM (SELECT state::text AS state, count, "
+    "extract(epoch FROM now() - oldest)::float AS oldest_seconds, extract(epoch FROM now() - newest)::float AS newest_seconds "
+    "FROM (SELECT {state} AS state, count(*) AS count, min({since}) AS oldest, max({since}) AS newest FROM {table} GROUP BY 1) AS found "
+    f"ORDER BY 2 DESC, 1 LIMIT {STATES}) AS t"
 )
 # The column is asked for its greatest value as it is, so that an index helps.
 NEWEST = (
@@ -146,6 +150,13 @@ def words(workflow, shape, with_switches):
         "created": _quoted(workflow["created_column"]) if workflow["created_column"] else "NULL",
         "newest": _time(workflow, columns, "created_column", "newest") if workflow["created_column"] else "NULL",
     }
+
+
+def zoneless(workflow, shape):
+    """The columns of times of which nobody says in which zone they are."""
+    named = [workflow[option] for option in ("since_column", "created_column") if workflow[option]]
+    kinds = {one: shape["columns"][one] for one in named}
+    return [] if workflow["time_zone"] else [one for one in kinds if kinds[one] == "timestamp without time zone"]
 
 
 def _missing(workflow, what):

@@ -230,8 +230,18 @@ def _oldest_event_seconds(events: Row) -> float:
 
 
 def dead(still: Sequence[Row]) -> list[Row]:
-    """Those whose events have died, while none is on its way."""
-    return [row for row in still if (row["events"] or {}).get("dead") and _none_on_the_way(row["events"])]
+    """Those whose events have died, while none is on its way. Fewer than records wait are not why they do."""
+    return [
+        row
+        for row in still
+        if (row["events"] or {}).get("dead", 0) >= max(1, row["on"]) and _none_on_the_way(row["events"])
+    ]
+
+
+def dead_in_words(held: Sequence[Row]) -> str:
+    """The dead events of what waits, in a few words, or ""."""
+    found = {row["queue"]: row["events"]["dead"] for row in held if (row["events"] or {}).get("dead")}
+    return "".join(f"; {count} events of {queue} are dead" for queue, count in found.items())
 
 
 def _none_on_the_way(events: Row) -> bool:
@@ -246,7 +256,8 @@ def lost(still: Sequence[Row], idle: Sequence[Row]) -> list[dict[str, Any]]:
     found = []
     for row in still:
         events = row["events"]
-        if events is None or events.get("dead") != 0 or events.get("delayed") or events.get("ready") is None:
+        # What is tried again later waits for its time: where nobody counts that, it may be theirs.
+        if events is None or events.get("ready") is None or any(events.get(key) != 0 for key in ("dead", "delayed")):
             continue
         # Somebody has taken one, and waits.
         if row["lock_waits"]:

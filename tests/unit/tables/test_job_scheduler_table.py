@@ -106,9 +106,11 @@ def look(
     }
 
 
-def letters(**counts: Any) -> dict[str, Any]:
-    mail = {"available": True, "complete": True, "limits": [], "error": "", "engine": "pgboss", "ready": 0, **counts}
-    return {"queue": {"available": True, "complete": True, "limits": [], "queues": {"mail": mail}}}
+def letters(*names: str, **counts: Any) -> dict[str, Any]:
+    one = {"available": True, "complete": True, "limits": [], "error": "", "engine": "pgboss", "ready": 0, **counts}
+    return {
+        "queue": {"available": True, "complete": True, "limits": [], "queues": dict.fromkeys(names or ["mail"], one)}
+    }
 
 
 def of(app: dict[str, Any], scheduler: dict[str, Any] | None = None, given: dict[str, Any] = APP, **case: Any) -> Case:
@@ -389,6 +391,11 @@ test_concluded = table(
         "many letters are dead, and the engine cannot replay": of(
             schedule(digest(), invoices()), variables={**QUEUES, "system_queues": {"mail": {"engine": "sidekiq", "queue": "mail"}}},
             problems=["dead_letters"], more=letters(dead=40), why_not="queue mail: the engine sidekiq has no replay",
+        ),
+        "many letters are dead in two queues, and the engine of the second one cannot replay": of(
+            schedule(digest(), invoices()), problems=["dead_letters"], more=letters("mail", "push", dead=40),
+            variables={"job_scheduler_queues": ["mail", "push"], "system_queues": {**SYSTEM["system_queues"], "push": {"engine": "sidekiq"}}},
+            why_not="queue push: the engine sidekiq has no replay",
         ),
         "how many letters are dead is not told": of(
             schedule(digest(), invoices()), variables=QUEUES, more=letters(), unknown=["dead_letters"]

@@ -85,8 +85,13 @@ def seen(
         else None,
         "oldest": rows,
         "by_state": [
-            {"state": "validated", "count": 500, "oldest_seconds": 9000.0},
-            {"state": "pending", "count": waiting, "oldest_seconds": max(ages, default=None)},
+            {"state": "validated", "count": 500, "oldest_seconds": 9000.0, "newest_seconds": 5.0},
+            {
+                "state": "pending",
+                "count": waiting,
+                "oldest_seconds": max(ages, default=None),
+                "newest_seconds": min(ages, default=None),
+            },
         ],
         "newest": {"age_seconds": newest},
         "left": {"left": left},
@@ -187,6 +192,14 @@ test_concluded = table(
             look(seen(**STUCK), queue=events(**BUSY)), problems=["worker_hangs"], **RESTARTED, says=["jobs runs and does nothing"]
         ),
         "it hangs in an event": Case(look(seen(**STUCK), queue=events(running=1)), problems=["worker_hangs"], **RESTARTED),
+        "two who work hang, and the manager of the second one cannot restart it": Case(
+            {**look(seen(**STUCK), queue=events(**BUSY)), "service": observed({"jobs": jobs(FINE), "api": jobs(FINE)})},
+            problems=["worker_hangs"], why_not="service api: restart under the manager command needs system_services.api.commands.restart",
+            variables={
+                **said(workers=["jobs", "api"]),
+                "system_services": {**SYSTEM["system_services"], "api": {"manager": "command", "commands": {"status": ["true"]}}},
+            },
+        ),
         "it hangs, and takes the records themselves": Case(
             without("queue", look(seen(**STUCK))), problems=["worker_hangs"], **RESTARTED, variables=NO_QUEUE_SAID
         ),
@@ -258,6 +271,12 @@ test_concluded = table(
         ),
         "the engine does not tell what runs": Case(
             look(seen(waiting=12, stuck=10), queue=events(dead=10, running=None)), problems=["waits_unexplained"]
+        ),
+        "fewer events have died than records wait": Case(
+            look(seen(**STUCK), queue=events(dead=3)), problems=["waits_unexplained"], says=["3 events of events are dead"]
+        ),
+        "there is no event for them, and whether some wait for their time is not told": Case(
+            look(seen(waiting=12, stuck=10), queue=events(delayed=None)), problems=["waits_unexplained"]
         ),
         "events have died in a queue that replays nothing": Case(
             look(seen(**STUCK), queue=events(dead=10)), problems=["events_dead"], why_not="has no replay",
