@@ -67,11 +67,12 @@ WEBHOOK = (
           processed:
             description:
               - A query with the column C(id), of those events in C(:event_ids) (a JSON array, as text) that were processed. Without it nobody
-                knows what is missing, and nothing is sent again.
+                knows what is missing, and nothing is sent again. An event with several rows was processed twice.
             type: str
           amounts:
             description:
-              - A query with the columns C(payment_id), C(amount) (in minor units) and C(currency), of the payments in C(:payment_ids).
+              - A query with the columns C(payment_id), C(amount) (in minor units) and C(currency), of those payments in C(:payment_ids) that are
+                paid, one row for each. An event whose payment is there already is not sent again.
             type: str
       parameters:
         description: Values for C(:name) in the statements. No value becomes a part of a statement.

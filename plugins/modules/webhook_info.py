@@ -99,12 +99,17 @@ endpoint:
     seconds: {description: How long the answer took., type: float}
     right_secret: {description: "Which of the secrets it takes, counted from 1. None where it takes none.", type: int}
     secrets: {description: How many there are., type: int}
+    alike:
+      description: >-
+        Whether each secret got the same answer whenever it signed. Of several replicas, one may have another secret, or fail.
+      type: bool
+    answers: {description: "How often each answer came to what was signed, by status, or by what kept it from one.", type: dict}
     takes_forged: {description: Whether it takes an event with a signature that is wrong. None where that was not measured., type: bool}
     forged_status: {description: The status it answers to that., type: int}
     takes_tomorrow:
       description: >-
-        Where it refuses every secret, whether it takes one of them in a signature that is dated a day ahead. Then its clock is wrong and not the
-        secret.
+        Where it refuses every secret, whether it takes one of them in a signature that is dated a day ahead or by its own clock. Then its clock
+        is wrong and not the secret.
       type: bool
     clock_offset_seconds: {description: "How far its clock is before that of RV(endpoint.clock_of), by the header Date.", type: float}
     clock_of: {description: What its clock is compared with., type: str}
@@ -123,13 +128,14 @@ events:
       description:
         - How many are in each state. C(ok), processed and, where that is known, paid as the database has it. C(pending), young enough to be on its
           way. C(undelivered), the provider could not deliver it, and the database does not have it. C(not_in_database), it was delivered and
-          is not there. C(amount_differs), and C(no_payment) where the event was processed and its payment is not there. C(delivered), the
-          database was not asked. C(unknown), not delivered to some endpoint, and the database was not asked.
+          is not there. C(twice), it is there in several rows. C(amount_differs), and C(no_payment) where the event was processed and its payment
+          is not there. C(delivered), the database was not asked. C(unknown), not delivered to some endpoint, and the database was not asked.
       type: dict
     told:
       description:
         - Those that are neither C(ok) nor C(delivered), the oldest first, 1000 at most. Each has C(id), C(type), C(state), C(created) (in seconds
-          since 1970), C(age_seconds), C(livemode), C(delivered), C(pending_webhooks), C(processed), C(payment_id), C(amount), C(currency),
+          since 1970), C(age_seconds), C(livemode), C(delivered), C(pending_webhooks), C(processed), C(left_alone) (why it must not be sent
+          again, though it is not marked as processed, or empty), C(about) (its payment or other object), C(payment_id), C(amount), C(currency),
           C(paid_amount) and C(paid_currency). What is not known is none.
       type: list
       elements: dict

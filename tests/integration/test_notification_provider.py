@@ -202,6 +202,16 @@ def test_a_message_that_does_not_end_keeps_it_where_it_is(stack, play):
     )
 
 
+def test_a_queue_that_is_not_paused_though_its_command_ended_well_keeps_it_where_it_is(stack, play):
+    stack.break_first()
+    queue = stack.outbox.queue()
+    goes_on = {**queue, "commands": {**queue["commands"], "pause": ["true"]}}
+    told = play(system_queues={"mail": goes_on})
+    assert (told.code, told.outcome) == (2, "unresolved"), told.output
+    assert "mail is not turned: the queue mail goes on" in told.output
+    assert (stack.outbox.environment(), play.noted()) == ("first", [])
+
+
 def test_a_second_that_does_not_help_is_left_again(stack, play):
     stack.break_first()
     # It passes every check, and takes no message.

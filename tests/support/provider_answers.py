@@ -228,4 +228,5 @@ def _answer(url: str, documents: Json) -> dict[str, Any]:
         "text": body.decode()[:200],
         "headers": {name.lower().replace("_", "-"): value for name, value in headers.items()},
         "where": f"GET {url}",
+        "is_page": body.lstrip().startswith(b"<"),
     }

@@ -7,7 +7,7 @@ A finding is a dictionary ``passed`` (True, False, or None where nothing can be 
 (one line, or "") and ``facts``.
 
 An answer is a dictionary ``status`` (None without one), ``error`` and ``reason`` (where it cannot be read), ``document`` (of its JSON, or
-None), ``text`` (its begin) and ``headers``.
+None), ``text`` (its begin, or "" of a page, where ``is_page`` is true) and ``headers``.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ _OF_FETCH = {
     "dns": "dns",
     "tls": "tls",
 }
-_SUSPENDED = re.compile(r"(?i)\b(?:suspend|deactivat|disabled|closed|terminat|under review|blocked)")
+_SUSPENDED = re.compile(
+    r"(?i)\b(?:suspend|deactivat|disabled|closed|terminat|under review|blocked|(?:is )?not active\b|inactive)"
+)
 _QUOTA = re.compile(
     r"(?i)\b(?:credits? exceeded|quota|insufficient (?:credit|balance|fund)|limit exceeded|run out of credits)"
 )
@@ -91,8 +93,9 @@ def ask(asked, timeout_seconds, secrets):
         return _answer(None, _OF_FETCH.get(error.kind, "unreadable"), reason)
     where = without_secrets(f"{asked['method']} {public_url(asked['url'])}", *hidden)
     text = body[:4000].decode("utf-8", "replace")
-    shown = "" if text.lstrip().startswith("<") else masked(without_secrets(text, *hidden), _TEXT_CHARACTERS)
-    found = _answer(status, "", "", where=where, text=shown, headers=headers)
+    is_page = text.lstrip().startswith("<")
+    shown = "" if is_page else masked(without_secrets(text, *hidden), _TEXT_CHARACTERS)
+    found = _answer(status, "", "", where=where, text=shown, headers=headers, is_page=is_page)
     try:
         found["document"] = json.loads(body.decode("utf-8-sig"))
     except (ValueError, RecursionError):
@@ -109,6 +112,7 @@ def _answer(status, error, reason, **more):
         "text": "",
         "headers": {},
         "where": "",
+        "is_page": False,
         **more,
     }
 
@@ -131,6 +135,9 @@ def trouble(answer, says=None):
             f"{answer['where']} answers {status} with something that is no JSON; is there a proxy or another server in between?"
         )
     reason = f"{answer['where']} answers {status}" + (f": {said}" if said else "")
+    if status in (401, 402, 403) and answer["is_page"]:
+        # What is in front of a provider, or in between, knows nothing of a key.
+        return untold(f"{reason} with a page; is it of a proxy or a firewall?")
     if status in (401, 402, 403) and _QUOTA.search(said):
         return refused("quota", reason)
     if status in (401, 403) and _SUSPENDED.search(said):

@@ -65,7 +65,10 @@ def problem_of(kind, found, spf=""):
         # Of several none counts (RFC 7208, 4.5).
         if len(own) != 1:
             return SEVERAL if own else MISSING
-        return WRONG if spf and f"include:{spf}".lower() not in own[0].lower().split() else ""
+        words = [word.lstrip("+") for word in own[0].lower().split()]
+        # What another record says instead of this one is not read.
+        is_elsewhere = any(word.startswith("redirect=") for word in words)
+        return WRONG if spf and not is_elsewhere and f"include:{spf}".lower() not in words else ""
     if kind == "dkim":
         keys = [_tags(text) for text in found if "p" in _tags(text)]
         if not keys:

@@ -88,6 +88,12 @@ def read(provider, answers):
         )
     if limit is not None and used is not None and used >= limit:
         return refused("quota", f"{used:.0f} of {limit:.0f} messages were sent within 24 hours", **facts)
+    if facts.get("sandbox"):
+        return refused(
+            "suspended",
+            f"the account is in the sandbox of {provider['region']}, which delivers to verified addresses only",
+            **facts,
+        )
     if facts.get("domain_verified") is False:
         return refused(
             "unverified", f"{provider['domain']} is not verified for sending in {provider['region']}", **facts

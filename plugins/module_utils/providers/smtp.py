@@ -131,7 +131,7 @@ def _talk(provider, deadline, progress):
             progress["facts"]["certificate_days_left"] = _days_left(smtp.sock.getpeercert())
         if provider.get("user"):
             progress["doing"] = "AUTH"
-            smtp.login(provider["user"], provider["password"])
+            _log_in(smtp, provider, mode != "none")
             progress["facts"]["credentials_valid"] = True
         progress["doing"] = "MAIL FROM"
         code, said = smtp.mail(provider["from"])
@@ -139,6 +139,18 @@ def _talk(provider, deadline, progress):
         progress["doing"] = "RSET"
         smtp.rset()
         return passed(**progress["facts"])
+
+
+def _log_in(smtp, provider, is_secret):
+    """Log in once: a password that is refused is not tried in another way, as accounts are locked after some of these."""
+    ways = {"PLAIN": smtp.auth_plain, "LOGIN": smtp.auth_login, "CRAM-MD5": smtp.auth_cram_md5}
+    offered = smtp.esmtp_features.get("auth", "").upper().split()
+    order = ("PLAIN", "LOGIN", "CRAM-MD5") if is_secret else ("CRAM-MD5", "PLAIN", "LOGIN")
+    way = next((one for one in order if one in offered), None)
+    if way is None:
+        raise smtplib.SMTPNotSupportedError("no way to log in that is known here")
+    smtp.user, smtp.password = provider["user"], provider["password"]
+    smtp.auth(way, ways[way])
 
 
 class _closing:

@@ -60,6 +60,8 @@ def read(provider, answers):
     )
     if status != "active":
         return refused("suspended", f"the account is {status}", **facts)
+    if facts["sandbox"]:
+        return refused("suspended", "the account is a trial, which delivers to verified numbers only", **facts)
     if left is not None and left <= 0:
         return refused("quota", f"the balance is {left:.2f} {facts.get('currency', '')}".rstrip(), **facts)
     return passed(**facts)

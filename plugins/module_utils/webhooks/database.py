@@ -14,9 +14,11 @@ from .inventory import OF_STATEMENTS
 
 # So many ids go into one question.
 _AT_ONCE = 500
-_IDS = "SELECT coalesce(json_agg(DISTINCT id::text), '[]')::text FROM rows"
+_IDS = """SELECT coalesce(json_object_agg(id, times), '{}')::text FROM (
+  SELECT id::text AS id, count(*) AS times FROM rows WHERE id IS NOT NULL GROUP BY 1 LIMIT 5000) t"""
 _AMOUNTS = """SELECT coalesce(json_agg(t), '[]')::text FROM (
-  SELECT DISTINCT payment_id::text AS payment_id, amount::text AS amount, currency::text AS currency FROM rows LIMIT 5000) t"""
+  SELECT payment_id::text AS payment_id, amount::text AS amount, currency::text AS currency, count(*) AS times FROM rows
+  GROUP BY 1, 2, 3 LIMIT 5000) t"""
 
 
 class Statements:
@@ -37,15 +39,15 @@ class Statements:
         return bool(self._reach and self._texts.get(name))
 
     def processed(self, event_ids):
-        """Those of the events that the application has processed, as a set.
+        """Those of the events that the application has processed: id -> in how many rows.
 
         Raises:
             DatabaseError: it could not be asked.
         """
         asked = set(event_ids)
-        found = {one for rows in self._asked("processed", _IDS, event_ids) for one in rows}
+        found = {one: count for rows in self._asked("processed", _IDS, event_ids) for one, count in rows.items()}
         # A statement that gives more than it was asked for says nothing of the others.
-        return found & asked
+        return {one: count for one, count in found.items() if one in asked}
 
     def amounts(self, payment_ids):
         """The payments of the database: id -> ``amount`` (None where it is no whole number, or not the only one) and ``currency``.
@@ -57,7 +59,8 @@ class Statements:
         for rows in self._asked("amounts", _AMOUNTS, payment_ids):
             for row in rows:
                 one = {"amount": whole(row["amount"]), "currency": (row["currency"] or "").strip().lower() or None}
-                found[row["payment_id"]] = one if row["payment_id"] not in found else {"amount": None, "currency": None}
+                is_alone = row["payment_id"] not in found and row["times"] == 1
+                found[row["payment_id"]] = one if is_alone else {"amount": None, "currency": None}
         return {name: one for name, one in found.items() if name in set(payment_ids)}
 
     def _asked(self, name, answer, ids):

@@ -11,9 +11,9 @@ from ..deadline import Deadline, DeadlineExceeded, all_within
 from ..postgres.client import DatabaseError
 from ..text.masking import masked
 from .database import Statements
-from .events import KEPT_SECONDS, event_of, state_of
+from .events import KEPT_SECONDS, event_of, left_alone, state_of
 from .inventory import checked
-from .listing import Cut, oldest_first
+from .listing import PAGE, Cut, oldest_first
 from .probe import probe
 from .provider import Provider, ProviderError
 
@@ -56,10 +56,13 @@ def looked(params):
     endpoint = endpoint if isinstance(endpoint, dict) else _not_seen(endpoint)
     reach = webhook["database"] or params["database"]
     rows = events.pop("rows", [])
-    database, processed, paid = _asked_database(rows, Statements(webhook, reach, deadline))
+    statements = Statements(webhook, reach, deadline)
+    database, processed, paid = _asked_database(rows, statements)
     if events["available"]:
-        is_alone = provider.get("enabled_endpoints") == 1
-        told = judged(rows, processed, paid, params["pending_seconds"], is_alone)
+        # One that is disabled by now was there when they were sent.
+        is_alone = provider.get("endpoints") == 1
+        earlier = None if processed is None else _asked_earlier(asked, webhook, statements, rows, processed)
+        told = judged(rows, processed, paid, params["pending_seconds"], is_alone, earlier)
         events.update(told, limits=events["limits"] + told["limits"])
     provider.update(
         clock_offset_seconds=offset, waited_seconds=round(asked.waited_seconds, 1), questions=asked.questions
@@ -99,7 +102,8 @@ def endpoint_of(endpoints, webhook):
         endpoints: of :meth:`provider.Provider.endpoints`.
         webhook: with its ``url`` and its ``event_types``.
     """
-    own = [one for one in endpoints if one["url"] == webhook["url"]]
+    # Those of the other mode get no event of this one.
+    own = [one for one in endpoints if one["url"] == webhook["url"] and one["livemode"] in (webhook["livemode"], None)]
     found = {"available": True, "reason": "", "error": "", "endpoints": len(endpoints), "known": bool(own)}
     if not own:
         return found
@@ -124,9 +128,12 @@ def _events(asked, webhook, params, provider):
         return {key: provider[key] for key in ("available", "reason", "error")}
     found = _Found(webhook, now)
     limits, pages = [], params["most_pages"]
-    types = [("types[]", kind) for kind in webhook["event_types"]]
-    for is_delivered, seconds in ((False, KEPT_SECONDS), (True, min(params["look_back_seconds"], KEPT_SECONDS))):
-        filters = [*types, ("delivery_success", "true" if is_delivered else "false")]
+    since_seconds = min(params["look_back_seconds"], KEPT_SECONDS)
+    if provider.get("enabled") is False or provider.get("not_subscribed"):
+        # Of what was not sent anywhere the provider says that all of it was delivered.
+        since_seconds = KEPT_SECONDS
+    for is_delivered, seconds in ((False, KEPT_SECONDS), (True, since_seconds)):
+        filters = _filters(webhook, is_delivered)
         what = "delivered events" if is_delivered else "events that were not delivered"
         try:
             listed = oldest_first(
@@ -149,10 +156,46 @@ def _events(asked, webhook, params, provider):
         "rows": sorted(found.rows.values(), key=lambda row: row["created"]),
         "other_mode": found.other_mode,
         "other_types": found.other_types,
-        "since_seconds": int(min(params["look_back_seconds"], KEPT_SECONDS)),
+        "since_seconds": int(since_seconds),
         "kept_seconds": KEPT_SECONDS,
         "limits": limits,
     }
+
+
+def _filters(webhook, is_delivered):
+    types = [("types[]", kind) for kind in webhook["event_types"]]
+    return [*types, ("delivery_success", "true" if is_delivered else "false")]
+
+
+def _asked_earlier(asked, webhook, statements, rows, processed):
+    """Of :func:`earlier_of`, with a page of older events where those that were read do not show it; None where that cannot be had."""
+    found = earlier_of(rows, processed, [])
+    missing = [row["created"] for row in rows if row["id"] not in processed]
+    if not missing or (found["kept_since"] is not None and found["kept_since"] <= min(missing)):
+        return found
+    query = [*_filters(webhook, True), ("created[lte]", str(min(missing))), ("limit", str(PAGE))]
+    try:
+        page = _Found(webhook, 0)
+        page.add(asked.listed("/v1/events", query)["data"], True)
+        older = [row for row in page.rows.values() if row["id"] not in {one["id"] for one in rows}]
+        return earlier_of(rows, {**processed, **statements.processed([row["id"] for row in older])}, older)
+    except (ProviderError, DatabaseError, DeadlineExceeded):
+        return None
+
+
+def earlier_of(rows, processed, older):
+    """How far back the database is seen to keep events. Pure.
+
+    Args:
+        rows: that were looked at.
+        processed: by id, those of all that the database has.
+        older: delivered ones, from before the oldest that is missing.
+
+    Returns:
+        A dict ``kept_since``, when the oldest that it has was made (None without any), and ``delivered``, how many ``older`` ones there are.
+    """
+    kept = [row["created"] for row in [*rows, *older] if row["id"] in processed]
+    return {"kept_since": min(kept) if kept else None, "delivered": len(older)}
 
 
 class _Found:
@@ -195,7 +238,7 @@ def _asked_database(rows, statements):
         processed = statements.processed([row["id"] for row in rows])
         database.update(available=True, processed_known=True)
         if statements.has("amounts"):
-            there = [row["payment_id"] for row in rows if row["id"] in processed and row["amount"] is not None]
+            there = [row["payment_id"] for row in rows if row["payment_id"] is not None]
             paid = statements.amounts(there)
             database["amounts_known"] = True
     except (DatabaseError, DeadlineExceeded) as error:
@@ -203,24 +246,30 @@ def _asked_database(rows, statements):
     return database, processed, paid
 
 
-def judged(rows, processed, paid, pending_seconds, is_alone):
+def judged(rows, processed, paid, pending_seconds, is_alone, earlier=None):
     """What became of the events, counted and told. Pure.
 
     Args:
         rows: of :func:`events.event_of`, with ``delivered`` and ``age_seconds``, the oldest first. Each gets what the database says of it.
-        processed: the ids of those that the application has; None where that is not known.
+        processed: those that the application has, by id in how many rows; None where that is not known.
         paid: payments by id, as the database has them; None where that is not known.
         pending_seconds, is_alone: as for :func:`events.state_of`.
+        earlier: of :func:`earlier_of`.
 
     Returns:
         The counts and the rows that are documented in the module ``webhook_info``, and ``limits``.
     """
-    counts, told = {}, []
+    counts, told, done = {}, [], {}
+    for row in rows:
+        if processed and row["id"] in processed and row["about"] is not None:
+            done.setdefault(row["about"], []).append(row)
     for row in rows:
         own = None if paid is None or row["payment_id"] is None else paid.get(row["payment_id"], {})
-        is_processed = None if processed is None else row["id"] in processed
+        is_processed = None if processed is None else processed.get(row["id"], 0)
+        why = "" if is_processed != 0 else left_alone(row, done.get(row["about"], []), bool(own), earlier, is_alone)
         row.update(
-            processed=is_processed,
+            processed=None if is_processed is None else is_processed > 0,
+            left_alone=why,
             paid_amount=own.get("amount") if own else None,
             paid_currency=own.get("currency") if own else None,
             state=state_of(row, is_processed, own, pending_seconds, is_alone),
@@ -232,7 +281,9 @@ def judged(rows, processed, paid, pending_seconds, is_alone):
     more = len(told) - MOST_TOLD
     return {
         "seen": len(rows),
-        "compared": sum(row["paid_amount"] is not None for row in rows),
+        "compared": sum(
+            row["processed"] is True and row["paid_amount"] is not None and row["amount"] is not None for row in rows
+        ),
         "counts": dict(sorted(counts.items())),
         "told": told[:MOST_TOLD],
         "limits": [f"{more} more events need a look, and only the oldest {MOST_TOLD} are told"] if more > 0 else [],

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from collections import Counter
 
 from ..deadline import DeadlineExceeded
 from ..net.bounded_http import FetchError, fetch
@@ -17,10 +18,14 @@ from .signature import HEADER, header
 
 _MAX_BYTES = 64 * 1024
 _EXCERPT_CHARACTERS = 120
-# What a handler answers to a signature that is wrong.
-REFUSED = 400
+# What handlers answer to a signature that is wrong.
+REFUSED = (400, 401, 403)
 # So far in the future a signature is right for a clock that is ahead, and for no wrong secret.
 _AHEAD_SECONDS = 86400
+# From here on a clock is another one, and not only read from whole seconds.
+_OTHER_CLOCK_SECONDS = 60
+# So often more the same is sent: of several replicas, one may answer otherwise.
+_AGAIN, _AGAIN_SECONDS = 4, 2.0
 
 
 def send(webhook, body, secret, at_seconds, timeout_seconds):
@@ -59,8 +64,8 @@ def send(webhook, body, secret, at_seconds, timeout_seconds):
 
 
 def probe(webhook, probe_type, answer_seconds, provider_offset_seconds, deadline):
-    """Send the endpoint an event of our own: signed with each secret until one is right, signed wrong, and signed for tomorrow where no
-    secret is right.
+    """Send the endpoint an event of our own: signed with each secret until one is right, signed wrong, and signed right some more times. Where
+    no secret is right, also signed for tomorrow and for the endpoint's own clock.
 
     Args:
         webhook: as :data:`spec.WEBHOOK` says.
@@ -76,28 +81,55 @@ def probe(webhook, probe_type, answer_seconds, provider_offset_seconds, deadline
     signed = []
     for number, secret in enumerate(webhook["secrets"], 1):
         signed.append(dict(sender.send(secret), secret=number))
-        if signed[-1]["status"] != REFUSED:
+        if signed[-1]["status"] not in REFUSED:
             break
     last = signed[-1]
     forged = tomorrow = None
+    again = []
     if last["status"] is not None:
         forged = sender.send(f"whsec_{uuid.uuid4().hex}")
-    if last["status"] == REFUSED and forged["status"] == REFUSED:
-        tomorrow = [sender.send(secret, _AHEAD_SECONDS) for secret in webhook["secrets"]]
-    return told(webhook, last, forged, tomorrow, provider_offset_seconds)
+        tried = [last] if last["status"] not in REFUSED else signed
+        again = [one for before in tried for one in _again(sender, webhook, before)]
+    if last["status"] in REFUSED and forged["status"] in REFUSED and not any(map(_is_taken, again)):
+        tomorrow = [
+            sender.send(secret, ahead)
+            for secret in webhook["secrets"]
+            for ahead in _other_clocks(last, provider_offset_seconds)
+        ]
+    return told(webhook, last, forged, tomorrow, provider_offset_seconds, [*signed, *again])
 
 
-def told(webhook, last, forged, tomorrow, provider_offset_seconds):
+def _again(sender, webhook, before):
+    """What comes of the same some more times; no more after one without an answer, nor of an endpoint that is slow."""
+    found = [before]
+    while len(found) <= _AGAIN and found[-1]["status"] is not None and _seconds(found) < _AGAIN_SECONDS:
+        found.append(dict(sender.send(webhook["secrets"][before["secret"] - 1]), secret=before["secret"]))
+    return [one for one in found[1:] if one["error"] != "not_sent"]
+
+
+def _seconds(answers):
+    return sum(one["seconds"] for one in answers)
+
+
+def _other_clocks(last, provider_offset_seconds):
+    """By how much the endpoint's clock may be before the provider's: libraries differ in whether a signature may be from the future."""
+    own = (last["clock_offset_seconds"] or 0.0) - (provider_offset_seconds or 0.0)
+    return [_AHEAD_SECONDS, *([own] if abs(own) >= _OTHER_CLOCK_SECONDS else [])]
+
+
+def told(webhook, last, forged, tomorrow, provider_offset_seconds, signed=()):
     """What the answers of an endpoint say. Pure.
 
     Args:
         webhook: as :data:`spec.WEBHOOK` says.
         last: of :func:`send`, to the last event that was signed with a ``secret``, whose number it has.
         forged: of :func:`send`, to one that was signed wrong; None where none was sent.
-        tomorrow: of :func:`send`, to those that were dated a day ahead; None where none was sent.
+        tomorrow: of :func:`send`, to those that were dated a day ahead or by its own clock; None where none was sent.
         provider_offset_seconds: as for :func:`probe`.
+        signed: of :func:`send`, to all that were signed with a ``secret``, whose number each has.
     """
     offset = last["clock_offset_seconds"]
+    answers = [(one["secret"], _in_a_word(one)) for one in signed or [last]]
     return {
         # Refused, reset or silent is an answer; what never got there may be trouble of this side.
         "available": last["status"] is not None or last["connected"] or last["error"] == "refused",
@@ -109,12 +141,19 @@ def told(webhook, last, forged, tomorrow, provider_offset_seconds):
         "seconds": last["seconds"],
         "right_secret": last["secret"] if _is_taken(last) else None,
         "secrets": len(webhook["secrets"]),
+        # The same secret is right or wrong, whoever answers.
+        "alike": len({secret for secret, _word in answers}) == len({*answers}),
+        "answers": dict(Counter(word for _secret, word in answers)),
         "takes_forged": None if forged is None or forged["status"] is None else _is_taken(forged),
         "forged_status": forged["status"] if forged else None,
         "takes_tomorrow": any(_is_taken(one) for one in tomorrow) if tomorrow else None,
         "clock_offset_seconds": None if offset is None else round(offset - (provider_offset_seconds or 0.0), 1),
         "clock_of": "this machine" if provider_offset_seconds is None else "the provider",
     }
+
+
+def _in_a_word(answer):
+    return str(answer["status"] or answer["error"])
 
 
 def _is_taken(answer):

@@ -57,7 +57,7 @@ class Provider:
         self.questions = 0
 
     def endpoints(self):
-        """Its endpoints, as dictionaries ``id``, ``url``, ``enabled`` and ``enabled_events``.
+        """Its endpoints, as dictionaries ``id``, ``url``, ``enabled``, ``livemode`` and ``enabled_events``.
 
         Raises:
             ProviderError: no usable answer, or more endpoints than are read.
@@ -180,6 +180,7 @@ def _endpoint(given):
         "id": given["id"],
         "url": str(given.get("url") or ""),
         "enabled": {"enabled": True, "disabled": False}.get(given.get("status")),
+        "livemode": given.get("livemode") if isinstance(given.get("livemode"), bool) else None,
         "enabled_events": [str(one) for one in events] if isinstance(events, list) else None,
     }
 

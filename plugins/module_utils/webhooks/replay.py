@@ -153,13 +153,17 @@ class Handler:
         Raises:
             HandlerError: none is.
         """
-        deadline = Deadline(self._params["answer_seconds"] * (2 + len(self._webhook["secrets"])))
+        deadline = Deadline(self._params["answer_seconds"] * (4 + len(self._webhook["secrets"])))
         self._asked(deadline)
         offset = self._provider.clock_offset_seconds
         found = probe(self._webhook, self._params["probe_type"], self._params["answer_seconds"], offset, deadline)
         if found["right_secret"] is None:
             raise HandlerError(
                 f"the endpoint does not take what is signed right, so nothing is sent: {found['reason']}"
+            )
+        if not found["alike"]:
+            raise HandlerError(
+                "the endpoint answers what is signed alike in several ways, as replicas do that differ, so nothing is sent"
             )
         self._secret = self._webhook["secrets"][found["right_secret"] - 1]
 
@@ -179,7 +183,7 @@ class Handler:
         """The events to replay that are missing, the oldest first, each as the provider has it now."""
         ids = list(dict.fromkeys(self._params["events"]))
         here = self._processed(ids)
-        self.came |= here
+        self.came |= set(here)
         found = []
         for one in ids:
             document = None if one in here else self._document(one)

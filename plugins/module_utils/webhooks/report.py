@@ -20,6 +20,7 @@ COLUMNS = (
     ("paid_currency", "currency in the database"),
     ("state", "state"),
     ("done", "what was done"),
+    ("left_alone", "why it was not sent again"),
 )
 # Of a table of the report: what each state means, for people who do not know webhooks.
 WORDS = {
@@ -28,6 +29,7 @@ WORDS = {
     "pending": "young, may still be on its way",
     "undelivered": "the provider could not deliver it, and the database does not have it",
     "not_in_database": "delivered, and the database does not have it",
+    "twice": "the database has the event more than once, so it may have been handled twice",
     "amount_differs": "the database has another amount or another currency",
     "no_payment": "arrived, and the database has no such payment",
     "unknown": "not known",

@@ -7,7 +7,8 @@ A row is a channel: ``channel``; ``providers`` (rows of the observer, in order);
 ``others`` (the rest); ``processes`` (each with ``process``, ``provider`` and ``keys``, the variables whose secret is another one);
 ``differ`` (whether these do not agree); ``queue`` (its name, or ""); ``ready``, ``oldest_seconds``, ``running``, ``paused``,
 ``done_per_second``, ``growth_per_second``, ``dead_lately`` and ``errors`` of the queue (None where not told); ``waits``, ``fails`` and
-``hurt`` (True, False, or None where not known), what the application's messages suffer; ``mark`` (what a run of ours noted);
+``hurt`` (True, False, or None where not known), what the application's messages suffer; ``goes_out``, whether some get through; ``mark`` (what a run
+of ours noted);
 ``records``.
 """
 
@@ -32,6 +33,8 @@ _CLASSES = {
     "name_or_tls": ("dns", "tls"),
     "provider_down": ("down",),
 }
+# Of these the oldest that waits has no age, and is told where it is the same in two looks: without that, it has gone on.
+_LOOKED_AT_TWICE = ("celery", "redis_list")
 # What the errors of the application's own jobs say, as masked lines.
 _REFUSED = re.compile(
     r"(?i)\b(?:401|403|535|530|534|5\.7\.8|unauthori[sz]ed|forbidden|authenticat\w+|invalid[ _](?:api[ _]?)?(?:key|token|auth)|"
@@ -75,6 +78,7 @@ def rows(
             notification_provider_failing_ratio,
             float(since_seconds),
         )
+        row["goes_out"] = _goes_out(row, notification_provider_failing_ratio, float(since_seconds))
         row["hurt"] = _either(row["waits"], row["fails"])
         found.append(row)
     return found
@@ -114,6 +118,7 @@ def _queue(seen: Row) -> dict[str, Any]:
     oldest = told.get("oldest_ready_age_seconds")
     return {
         "queue_seen": bool(told),
+        "engine": told.get("engine", ""),
         # A count below nothing tells nothing.
         "ready": _count(told.get("ready")),
         "oldest_seconds": told.get("oldest_ready_age_at_least_seconds") if oldest is None else oldest,
@@ -133,16 +138,34 @@ def _count(value: Any) -> int | None:
 def _waits(row: Row, depth: int, oldest_seconds: float) -> bool | None:
     if row["ready"] is None:
         return None
-    return row["ready"] >= depth or (row["oldest_seconds"] or 0) >= oldest_seconds
+    if row["ready"] >= depth:
+        return True
+    if row["oldest_seconds"] is None:
+        # Where something comes to an end, a few that wait are not stuck; where nothing does, nobody knows for how long they have been.
+        goes_on = row["done_per_second"] or row["engine"] in _LOOKED_AT_TWICE
+        return False if not row["ready"] or goes_on else None
+    return row["oldest_seconds"] >= oldest_seconds
 
 
 def _fails(row: Row, failing: int, ratio: float, lately_seconds: float) -> bool | None:
     dead = row["dead_lately"]
     if dead is None:
         return None
-    # The engine counts what failed among what came to an end, or does not: at most all of it failed.
+    return dead >= failing and _failed_share(row, lately_seconds) >= ratio
+
+
+def _failed_share(row: Row, lately_seconds: float) -> float:
+    """The share of failed ones among those that came to an end: the engine counts them among these, or does not."""
+    dead = row["dead_lately"] or 0
     ended = max(dead, (row["done_per_second"] or 0) * lately_seconds)
-    return dead >= failing and dead / ended >= ratio
+    return dead / ended if ended else 0.0
+
+
+def _goes_out(row: Row, ratio: float, lately_seconds: float) -> bool:
+    """Whether messages come to an end, and not most of them by failing."""
+    if row["dead_lately"] is None:
+        return False
+    return (row["done_per_second"] or 0) > 0 and _failed_share(row, lately_seconds) < ratio
 
 
 def _either(one: bool | None, other: bool | None) -> bool | None:
@@ -157,16 +180,20 @@ def failing(rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row["in_use"] is not None and row["in_use"]["state"] == "failing"]
 
 
-def both_down(rows: Sequence[Row]) -> list[Row]:
-    """Channels with several providers that all fail."""
+def both_down(rows: Sequence[Row], contradicted: Sequence[Row]) -> list[Row]:
+    """Channels with several providers that all fail, and whose messages do not go out all the same."""
     return [
-        row for row in rows if len(row["providers"]) > 1 and all(one["state"] == "failing" for one in row["providers"])
+        row
+        for row in rows
+        if len(row["providers"]) > 1
+        and all(one["state"] == "failing" for one in row["providers"])
+        and row not in contradicted
     ]
 
 
 def contradicted(failing: Sequence[Row]) -> list[Row]:
     """Those whose messages go out all the same: then the check is wrong, or asks with another key."""
-    return [row for row in failing if row["hurt"] is False and (row["done_per_second"] or 0) > 0]
+    return [row for row in failing if row["hurt"] is False and row["goes_out"]]
 
 
 def refused(failing: Sequence[Row], both_down: Sequence[Row], contradicted: Sequence[Row]) -> dict[str, list[Row]]:
@@ -303,6 +330,19 @@ def bounces(
     return found
 
 
+def quota_ends(good: Sequence[Row]) -> list[dict[str, str]]:
+    """Channels in which more waits than the provider in use has left."""
+    used = [row for row in good if row["in_use"] is not None and _too_little_left(row["in_use"], row["ready"])]
+    return [
+        {
+            "channel": row["channel"],
+            "provider": row["in_use"]["name"],
+            "said": _too_little_left(row["in_use"], row["ready"]),
+        }
+        for row in used
+    ]
+
+
 def records_wrong(rows: Sequence[Row]) -> list[dict[str, str]]:
     """Records of the senders' domains that are not as they have to be."""
     return [{"channel": row["channel"], **one} for row in rows for one in row["records"] if one["found"] is False]
@@ -319,7 +359,7 @@ def fallbacks(
     """For each channel whose provider fails ``to``, the provider to turn to, or None with ``why_not``."""
     found = {}
     for row in failing:
-        to = next((one for one in row["others"] if _passed_one(one)), None)
+        to = next((one for one in row["others"] if _passed_one(one) and not _too_little_left(one, row["ready"])), None)
         why = "" if to else _no_other(row)
         why = (
             why
@@ -343,9 +383,17 @@ def _passed_one(provider: Row) -> bool:
 def _no_other(row: Row) -> str:
     if not row["others"]:
         return f"{row['channel']} has no other provider"
-    return "no other provider passed its last check: " + "; ".join(
-        f"{one['name']}: {one['reason']}" for one in row["others"]
+    return "no other provider passed its last check and has enough left: " + "; ".join(
+        f"{one['name']}: {_too_little_left(one, row['ready']) or one['reason']}" for one in row["others"]
     )
+
+
+def _too_little_left(provider: Row, ready: int | None) -> str:
+    """Why what is left of its quota is not enough for what waits, or nothing."""
+    left = provider["facts"].get("quota_left")
+    if left is None or ready is None or left >= ready:
+        return ""
+    return f"{left:.0f} messages are left of its quota, and {ready} wait"
 
 
 def _not_hurt(row: Row) -> str:
@@ -448,7 +496,8 @@ def back_again(
 
 def _first_is_well(row: Row, checks: int) -> bool:
     first = row["providers"][0]
-    return first["state"] == "good" and first["passed"] >= checks
+    is_enough = not _too_little_left(first, row["ready"])
+    return first["state"] == "good" and first["passed"] >= checks and is_enough
 
 
 def elsewhere(on_another: Sequence[Row], back_again: Sequence[Row]) -> list[Row]:

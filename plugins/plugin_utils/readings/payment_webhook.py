@@ -80,10 +80,11 @@ def clock_is_off(endpoint: Row, payment_webhook_tolerance_seconds: float) -> boo
 
 def clock_in_words(endpoint: Row) -> str:
     offset = endpoint["clock_offset_seconds"]
-    if endpoint["takes_tomorrow"] is True and (offset is None or offset < 60):
+    if endpoint["takes_tomorrow"] is True and (offset is None or abs(offset) < 60):
         return "The secret is right, and the handler takes its signature for too old: its clock is ahead, though what answers for it shows another"
     which = "ahead of" if offset > 0 else "behind"
-    refused = ", and it takes right signatures for too old" if endpoint["takes_tomorrow"] is True else ""
+    too = "old" if offset > 0 else "new"
+    refused = f", and it takes right signatures for too {too}" if endpoint["takes_tomorrow"] is True else ""
     return f"The clock of the endpoint is {abs(offset):.0f} s {which} that of {endpoint['clock_of']}{refused}"
 
 
@@ -129,6 +130,11 @@ def service_in_words(told: Row, routes: Mapping[str, Row], system_payment_webhoo
     return f"{name} is {told['state'] if told['available'] else 'not seen'}, {routes_in_words(routes)}"
 
 
+def answers_in_words(endpoint: Row) -> str:
+    """How often each answer came to what was signed with a secret of the inventory."""
+    return ", ".join(f"{count} times {answer}" for answer, count in endpoint["answers"].items())
+
+
 def endpoint_in_words(endpoint: Row) -> str:
     if endpoint["status"] is None or endpoint["status"] >= 300:
         return str(endpoint["reason"])
@@ -146,14 +152,31 @@ def state_known(events: Row) -> bool:
     return events["counts"].get("unknown", 0) == 0
 
 
-def undelivered(events: Row) -> list[Row]:
-    """What the provider could not deliver and the application does not have."""
-    return [row for row in events["told"] if row["state"] == "undelivered"]
+def undelivered(events: Row, provider_trouble: Sequence[str]) -> list[Row]:
+    """What the provider could not deliver and the application does not have; what it still tries while it is not well comes by itself."""
+    rows = [row for row in events["told"] if row["state"] == "undelivered" and not row["left_alone"]]
+    return [row for row in rows if not provider_trouble or row["pending_webhooks"] == 0]
 
 
 def lost(events: Row) -> list[Row]:
-    """What was delivered, and the database does not have."""
-    return [row for row in events["told"] if row["state"] == "not_in_database"]
+    """What the provider has delivered, or was to deliver to nobody, and the database does not have."""
+    return [row for row in events["told"] if row["state"] == "not_in_database" and not row["left_alone"]]
+
+
+def left_alone(events: Row) -> list[Row]:
+    """What is not marked as processed, and could be handled twice if it were sent again."""
+    return [row for row in events["told"] if row["state"] in ("undelivered", "not_in_database") and row["left_alone"]]
+
+
+def why_left_alone(left_alone: Sequence[Row]) -> str:
+    """How many for which reason."""
+    whys = [row["left_alone"] for row in left_alone]
+    return "; ".join(f"{whys.count(why)}: {why}" for why in dict.fromkeys(whys))
+
+
+def twice(events: Row) -> list[Row]:
+    """What the database has in more than one row."""
+    return [row for row in events["told"] if row["state"] == "twice"]
 
 
 def differing(events: Row) -> list[Row]:
@@ -173,7 +196,7 @@ def differing_in_words(differing: Sequence[Row]) -> str:
         there = (
             f"{first['paid_amount']} {first['paid_currency']}"
             if first["paid_amount"] is not None
-            else "no single amount"
+            else "no single amount, or several rows"
         )
     return (
         f"{len(differing)} payments are otherwise in the database; the first is {first['payment_id']}: "
@@ -187,6 +210,10 @@ def undelivered_since(undelivered: Sequence[Row]) -> str:
 
 def lost_since(lost: Sequence[Row]) -> str:
     return _moment(lost)
+
+
+def left_alone_since(left_alone: Sequence[Row]) -> str:
+    return _moment(left_alone)
 
 
 def _moment(rows: Sequence[Row]) -> str:
@@ -215,7 +242,7 @@ def replay_lost(lost: Sequence[Row], endpoint: Row, payment_webhook_replay_most:
 
 def _targets(rows: Sequence[Row], endpoint: Row, most: int) -> list[dict[str, str]]:
     # Only into a handler that takes what is signed right, and only what the database is known not to have.
-    if endpoint["right_secret"] is None:
+    if endpoint["right_secret"] is None or not endpoint["alike"]:
         return []
     return [{"event": row["id"]} for row in rows if row["processed"] is False][:most]
 
@@ -231,7 +258,7 @@ def to_enable(
     provider: Row, endpoint: Row, payment_webhook_may_enable: bool, system_payment_webhook: Row
 ) -> list[dict[str, str]]:
     """The endpoint to enable: only one that works by now, or the provider disables it again."""
-    works = endpoint["right_secret"] == 1 and endpoint["takes_forged"] is False
+    works = endpoint["right_secret"] == 1 and endpoint["alike"] and endpoint["takes_forged"] is False
     may = payment_webhook_may_enable and system_payment_webhook.get("write_key")
     return [{"endpoint": provider["endpoint"]}] if works and may else []
 

@@ -19,6 +19,8 @@ from ansible_collections.oncall.runbooks.tests.support.observed_services import 
 from ansible_collections.oncall.runbooks.tests.support.tables import Case, diagnose, table
 
 KEY = answers.KEYS["sendgrid"]
+# An account with enough left for all that waits.
+ROOM = answers.sendgrid(remain=9000, total=10000)
 COMMANDS = {
     "pause": ["mailctl", "pause"],
     "resume": ["mailctl", "resume"],
@@ -69,11 +71,11 @@ def provider(
 
 
 def first(*found: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return provider(FIRST, 0, *(found or [answers.finding("sendgrid", answers.sendgrid())] * 5), more=more)
+    return provider(FIRST, 0, *(found or [answers.finding("sendgrid", ROOM)] * 5), more=more)
 
 
-def second(*found: dict[str, Any]) -> dict[str, Any]:
-    return provider(SECOND, 1, *(found or [answers.finding("postmark", answers.postmark())] * 5))
+def second(*found: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return provider(SECOND, 1, *(found or [answers.finding("postmark", answers.postmark())] * 5), more=more)
 
 
 def queue(errors: tuple[str, ...] = (), growth: float = 0.0, **counts: Any) -> dict[str, Any]:
@@ -134,7 +136,7 @@ def of(kind: str, documents: dict[str, Any]) -> dict[str, Any]:
 
 
 # Asked once more than a provider that never failed, as what it is asked then is what counts.
-WORKS_AGAIN = first(*[answers.finding("sendgrid", answers.sendgrid())] * 6)
+WORKS_AGAIN = first(*[answers.finding("sendgrid", ROOM)] * 6)
 LIMITED = {"limited": True, "queue_age_seconds": 60.0}
 PAUSED = {"paused": True, "queue_age_seconds": 60.0}
 UNAUTHORIZED = of(
@@ -149,7 +151,7 @@ TOO_OFTEN = of(
     "sendgrid", answers.everywhere("sendgrid", answers.reply({"errors": [{"message": "too many requests"}]}, 429))
 )
 BROKEN = of("sendgrid", answers.everywhere("sendgrid", answers.reply({"errors": []}, 503)))
-WELL = of("sendgrid", answers.sendgrid())
+WELL = of("sendgrid", ROOM)
 UNVERIFIED = of("mailgun", answers.mailgun("unverified"))
 NO_NAME = refused(
     "dns",
@@ -185,7 +187,7 @@ test_concluded = table(
     "notification_provider",
     SYSTEM,
     {
-        "all is well": Case(look(), says=["mail: sendgrid passed 5 of 5 checks, 40 of 100 messages left, mail: 3 wait"]),
+        "all is well": Case(look(), says=["mail: sendgrid passed 5 of 5 checks, 9000 of 10000 messages left, mail: 3 wait"]),
         "the variable is not set, and the first is used then": Case(look(process=worker(None))),
         "nothing waits and nothing is sent": Case(look(jobs=queue(ready=0, throughput_per_second=0.0))),
         "its credentials are refused, and messages fail": Case(
@@ -208,14 +210,27 @@ test_concluded = table(
         ),
         "one check failed, and messages get through": Case(look(first(WELL, BROKEN, WELL, WELL, WELL), second()), unknown=[]),
         "it is down, and nothing waits yet": Case(
-            look(first(*DOWN), second(), jobs=queue(throughput_per_second=0.0)), problems=["provider_down"],
+            look(first(*DOWN), second(), jobs=queue(throughput_per_second=0.0, oldest_ready_age_seconds=10.0)), problems=["provider_down"],
             why_not="nothing fails or waits too long in the queue mail so far",
         ),
         "its check fails, and messages go out": Case(look(first(*[UNAUTHORIZED] * 3), second()), problems=["contradicted"]),
+        # What fails comes to an end as well.
+        "its check fails, and so do the few messages": Case(
+            look(first(*[UNAUTHORIZED] * 3), second(), jobs=queue(ready=0, dead_lately=5, throughput_per_second=0.01)), problems=["credentials"],
+            why_not="nothing fails or waits too long in the queue mail so far",
+        ),
+        "both checks fail, and messages go out": Case(look(first(*DOWN), second(*POST_DOWN)), problems=["contradicted"]),
+        "what is left of the second is not enough for what waits": Case(
+            look(first(*DOWN), second(quota_left=20.0), jobs=WAITING), problems=["provider_down"],
+            why_not="postmark: 20 messages are left of its quota, and 90 wait",
+        ),
+        "what is left of the second is enough": Case(
+            look(first(*DOWN), second(quota_left=90.0), jobs=WAITING), problems=["provider_down"], **FALLS_BACK
+        ),
         "both are down": Case(look(first(*DOWN), second(*POST_DOWN), jobs=WAITING), problems=["both_down"]),
         "the second did not pass its last check": Case(
             look(first(*DOWN), second(of("postmark", answers.postmark()), *POST_DOWN[:2]), jobs=WAITING), problems=["provider_down"],
-            why_not="no other provider passed its last check: postmark:",
+            why_not="no other provider passed its last check and has enough left: postmark:",
         ),
         "there is no second": Case(
             look(first(*DOWN), jobs=WAITING), problems=["provider_down"], why_not="mail has no other provider",
@@ -318,6 +333,12 @@ test_concluded = table(
             look(first(), second(*POST_DOWN), process=worker("postmark"), jobs=WAITING, mark={**OURS, "age_seconds": 60.0}),
             problems=["provider_down"], **FALLS_BACK,
         ),
+        "the first works again, and has not enough left": Case(
+            look(first(*[WELL] * 5, quota_left=2.0), second(), process=worker("postmark"), mark=OURS)
+        ),
+        "more waits than is left": Case(
+            look(first(quota_left=2.0)), problems=["quota_ends"], says=["of sendgrid 2 messages are left of its quota, and 3 wait"]
+        ),
         "much comes back": Case(
             look(first(bounce_ratio=0.12, sent_lately=500.0), second()), problems=["bounces"], says=["of what sendgrid sent lately 12.0% bounce"]
         ),
@@ -343,6 +364,12 @@ def test_no_secret_is_in_what_is_concluded():
     observed = look(first(*DOWN), second(), jobs=WAITING, process=two_workers(worker(), worker(key="SG.of.before")))
     told = str(diagnose("notification_provider", observed, **SYSTEM))
     assert not any(secret in told for secret in (*answers.KEYS.values(), "SG.of.before"))
+
+
+@pytest.mark.parametrize(("engine", "status"), [("table", "unknown"), ("celery", "healthy"), ("redis_list", "healthy")])
+def test_what_waits_for_nobody_knows_how_long_is_not_known_to_get_through(engine, status):
+    jobs = {**queue(ready=40, throughput_per_second=0.0), "engine": engine}
+    assert diagnose("notification_provider", look(jobs=jobs), **SYSTEM)["status"] == status
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.webhooks.events import KEPT_SECONDS, PAYMENTS, event_of
-from ansible_collections.oncall.runbooks.plugins.module_utils.webhooks.look import endpoint_of, judged, summary
+from ansible_collections.oncall.runbooks.plugins.module_utils.webhooks.look import (
+    earlier_of,
+    endpoint_of,
+    judged,
+    summary,
+)
 from ansible_collections.oncall.runbooks.plugins.module_utils.webhooks.probe import told
 from ansible_collections.oncall.runbooks.tests.support.observed_services import running
 from ansible_collections.oncall.runbooks.tests.support.tables import Case, diagnose, table
@@ -47,23 +53,33 @@ def endpoint(
     signed: dict[str, Any] | None = None,
     forged: dict[str, Any] | None = None,
     tomorrow: list[dict[str, Any]] | None = None,
+    again: list[dict[str, Any]] | None = None,
     **more: Any,
 ) -> dict[str, Any]:
     """An endpoint that answered so; a signature that is wrong is refused."""
-    return told({**WEBHOOK, **more}, signed or answer(), forged or answer(400), tomorrow, 0.0)
+    signed = signed or answer()
+    return told({**WEBHOOK, **more}, signed, forged or answer(400), tomorrow, 0.0, [signed, *(again or [])])
 
 
 def provider(*others: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    own = {"id": "we_1", "url": URL, "enabled": True, "enabled_events": ["*"], **changes}
+    own = {"id": "we_1", "url": URL, "enabled": True, "livemode": True, "enabled_events": ["*"], **changes}
     return endpoint_of([own, *others], WEBHOOK)
 
 
-def event(number: int, ago: float = 7200, delivered: bool = False, amount: int = 1900) -> dict[str, Any]:
+def event(
+    number: int,
+    ago: float = 7200,
+    delivered: bool = False,
+    amount: int = 1900,
+    payment: int = 0,
+    pending: int = 0,
+    kind: str = "payment_intent.succeeded",
+) -> dict[str, Any]:
     """An event of the provider, as it is read."""
-    paid = {"id": f"pi_{number}", "amount_received": amount, "currency": "eur"}
+    paid = {"id": f"pi_{payment or number}", "amount_received": amount, "currency": "eur"}
     document = {
-        "id": f"evt_{number}", "type": "payment_intent.succeeded", "created": int(NOW - ago), "livemode": True,
-        "pending_webhooks": 0, "data": {"object": paid},
+        "id": f"evt_{number}", "type": kind, "created": int(NOW - ago), "livemode": True,
+        "pending_webhooks": pending, "data": {"object": paid},
     }  # fmt: skip
     read = event_of(document, PAYMENTS)
     assert read
@@ -107,12 +123,18 @@ def look(
     listed: dict[str, Any] | None = None,
     cut: str = "",
     page: str = "",
+    older: list[dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """What all observers tell. The two events that are in the database come first."""
+    """What all observers tell. The two events that are in the database come first; ``older`` ones are those before what is missing."""
     rows = [*({**one} for one in first), *({**one} for one in events)]
-    ids = None if processed is None else {*processed}
+    ids = None if processed is None else Counter(processed)
     told_of = judged(
-        rows, ids, paid if stored["amounts_known"] else None, 900.0, provider.get("enabled_endpoints") == 1
+        rows,
+        ids,
+        paid if stored["amounts_known"] else None,
+        900.0,
+        provider.get("endpoints") == 1,
+        None if ids is None else earlier_of(rows, ids, older or []),
     )
     told_of["limits"] += [cut] if cut else []
     more = {
@@ -160,7 +182,13 @@ UNSEEN = {
         "reason": "no answer",
     },
 }
-ELSEWHERE = {"id": "we_2", "url": "https://analytics.example", "enabled": True, "enabled_events": ["*"]}
+ELSEWHERE = {
+    "id": "we_2",
+    "url": "https://analytics.example",
+    "enabled": True,
+    "livemode": True,
+    "enabled_events": ["*"],
+}
 
 test_concluded = table(
     "payment_webhook",
@@ -173,8 +201,12 @@ test_concluded = table(
             look(provider=SICK, listed=SICK), problems=["provider_down"], says=["answers 503"],
         ),
         "its page says that events come late": Case(
-            look(event(3), page="major_outage"), variables=WITH_PAGE, problems=["provider_down"],
+            look(event(3, pending=1), page="major_outage"), variables=WITH_PAGE, problems=["provider_down"],
             says=["its status page says major outage of Webhooks (late)"],
+        ),
+        "its page says so, and it has given up on one": Case(
+            look(event(3), event(4, pending=1), page="major_outage"), variables=WITH_PAGE, problems=["provider_down", "undelivered"], **REPLAYED,
+            says=["1 events could not be delivered"],
         ),
         "its page cannot be read, and it answers": Case(look(event(3), page="unknown"), variables=WITH_PAGE, problems=["undelivered"], **REPLAYED),
         "its page says that all is well": Case(look(page="operational"), variables=WITH_PAGE),
@@ -186,6 +218,7 @@ test_concluded = table(
             look(listed={**GONE, "error": "not_allowed", "reason": "answers 403"}), problems=["key_refused"], says=["answers 403"]
         ),
         "it has no such endpoint": Case(look(provider=endpoint_of([ELSEWHERE], WEBHOOK)), problems=["endpoint_missing"]),
+        "its endpoint is that of the test mode": Case(look(provider=provider(livemode=False)), problems=["endpoint_missing"]),
         "it disabled the endpoint": Case(
             look(provider=provider(enabled=False)), problems=["endpoint_disabled"], why_not="payment_webhook_may_enable does not allow it"
         ),
@@ -244,25 +277,72 @@ test_concluded = table(
             look(endpoint=endpoint(answer(400), answer(400), [answer(200)])), problems=["clock_off"], says=["The secret is right"]
         ),
         "its clock is behind": Case(look(endpoint=endpoint(answer(clock_offset_seconds=-900.0))), problems=["clock_off"]),
+        "its clock is behind, and it takes nothing from the future": Case(
+            look(event(3), endpoint=endpoint(answer(400, clock_offset_seconds=-900.0), answer(400), [answer(400), answer(200)])), problems=["clock_off"],
+            says=["900 s behind that of the provider, and it takes right signatures for too new"],
+        ),
+        "its clock is behind, and the secret is another one": Case(
+            look(event(3), endpoint=endpoint(answer(400, clock_offset_seconds=-900.0), answer(400), [answer(400)] * 2)),
+            problems=["clock_off", "wrong_secret"],
+        ),
+        "one of two replicas has another secret": Case(
+            look(event(3), endpoint=endpoint(again=[answer(400), answer(), answer(400), answer()])), problems=["replicas_differ"],
+            says=["3 times 200, 2 times 400"],
+        ),
+        "one of two replicas has another secret, and was asked first": Case(
+            look(event(3), endpoint=endpoint(answer(400), again=[answer(), answer(400)])), problems=["replicas_differ"]
+        ),
+        "one of two replicas fails": Case(look(endpoint=endpoint(again=[answer(500)] * 2)), problems=["replicas_differ"]),
+        "one of two replicas hangs": Case(look(endpoint=endpoint(again=[answer(None, "timeout", 10.0)])), problems=["replicas_differ"]),
+        "it refuses the signature with 403": Case(
+            look(event(3), endpoint=endpoint(answer(403), answer(403), [answer(403)])), problems=["not_handled"], says=["or refuses the signature"]
+        ),
         # ---------------------------------------------------------------- events
         "events were not delivered": Case(
             look(event(3), event(4, 3 * DAY)), problems=["undelivered"], **REPLAYED, says=["2 events could not be delivered"]
         ),
-        "events got lost": Case(look(event(3, delivered=True)), problems=["not_in_database"], **REPLAYED, says=["1 events were delivered"]),
+        "events got lost": Case(look(event(3, delivered=True)), problems=["not_in_database"], **REPLAYED, says=["1 events, of which the provider has nothing left to deliver, are not in the database"]),
         "both": Case(
             look(event(3), event(4, delivered=True)), problems=["undelivered", "not_in_database"], acts=["replay_events"] * 2, risk="medium"
         ),
+        # ---------------------------------------------------------------- what must not be sent again
+        "the database has the payment, and not the event": Case(
+            look(event(3, delivered=True), paid={**PAID, "pi_3": PAID["pi_1"]}), problems=["left_alone"], says=["it could be counted twice"]
+        ),
+        "a later event of the same payment was processed": Case(
+            look(event(3, 20000, payment=1, kind="payment_intent.payment_failed"), event(4)), problems=["undelivered", "left_alone"], **REPLAYED,
+            says=["1 events could not be delivered", "1: a later event of the same payment was processed"],
+        ),
+        "two events of one payment that were made together": Case(
+            look(event(3, 8990, payment=1)), problems=["undelivered"], **REPLAYED
+        ),
+        "the database does not keep events for so long": Case(
+            look(event(3, 20 * DAY), provider=provider(ELSEWHERE), older=[event(5, 21 * DAY, delivered=True)]), problems=["left_alone"],
+            says=["of those delivered before it, it has none"],
+        ),
+        "nothing shows that it keeps them for so long": Case(
+            look(event(3, 20 * DAY), provider=provider(ELSEWHERE)), problems=["left_alone"], says=["nothing shows that the database has any event that old"]
+        ),
+        "it keeps them for so long": Case(
+            look(event(3, 20 * DAY), provider=provider(ELSEWHERE), older=[event(5, 21 * DAY, delivered=True)], processed=("evt_1", "evt_2", "evt_5")),
+            problems=["undelivered"], **REPLAYED,
+        ),
+        "none of many that were delivered is in the database": Case(look(processed=(), older=[event(5, DAY, delivered=True)]), problems=["left_alone"]),
+        "an event is in the database twice": Case(look(processed=("evt_1", "evt_2", "evt_2")), problems=["handled_twice"], says=["the first is evt_2"]),
         "events are missing, and nothing says which were processed": Case(
             look(event(3), processed=None, stored=NOT_STORED), problems=["undelivered"], why_not="connection refused"
         ),
         "events of another endpoint": Case(look(event(3), processed=("evt_1", "evt_2", "evt_3"), paid={**PAID, "pi_3": PAID["pi_1"]})),
         "some endpoint did not get them, and the database is not seen": Case(
-            look(event(3), processed=None, stored=NOT_STORED, provider=provider(ELSEWHERE)), unknown=["undelivered", "not_in_database", "amounts_differ"],
+            look(event(3), processed=None, stored=NOT_STORED, provider=provider(ELSEWHERE)), unknown=["undelivered", "not_in_database", "left_alone", "handled_twice", "amounts_differ"],
             says=["connection refused"],
         ),
-        "nothing is missing as far as was looked": Case(look(cut="12 pages were read"), unknown=["undelivered", "not_in_database", "amounts_differ"]),
+        "nothing is missing as far as was looked": Case(
+            look(cut="12 pages were read"), unknown=["undelivered", "not_in_database", "left_alone", "handled_twice", "amounts_differ"]
+        ),
         "some are missing as far as was looked": Case(
-            look(event(3), cut="12 pages were read"), problems=["undelivered"], unknown=["not_in_database", "amounts_differ"], **REPLAYED
+            look(event(3), cut="12 pages were read"), problems=["undelivered"],
+            unknown=["not_in_database", "left_alone", "handled_twice", "amounts_differ"], **REPLAYED,
         ),
         "it was paid otherwise": Case(
             look(paid={**PAID, "pi_2": {"amount": 1800, "currency": "eur"}}), problems=["amounts_differ"],
@@ -287,6 +367,13 @@ def test_of_no_event_at_all_nothing_is_shown():
     result = diagnose("payment_webhook", look(first=[]), **SYSTEM)
     assert result["status"] == "unknown"
     assert "nothing shows that the events of the provider are in the database" in result["msg"]
+
+
+def test_where_no_amount_can_be_compared_none_agrees():
+    refunds = [event(number, 9000, delivered=True, kind="charge.refunded") for number in (1, 2)]
+    result = diagnose("payment_webhook", look(first=refunds), **SYSTEM)
+    assert result["status"] == "unknown"
+    assert "nothing shows that the amounts of the provider are those of the database" in result["msg"]
 
 
 # The rows that every runbook has; tests/contract sees that they conclude this.

@@ -144,7 +144,12 @@ def test_what_is_wrong_with_a_record(kind, found, problem):
 
 @pytest.mark.parametrize(
     ("text", "problem"),
-    [("v=spf1 include:SendGrid.net ~all", ""), ("v=spf1 include:sendgrid.net.evil.example -all", "wrong")],
+    [
+        ("v=spf1 include:SendGrid.net ~all", ""),
+        ("v=spf1 +include:sendgrid.net -all", ""),
+        ("v=spf1 redirect=_spf.shop.example", ""),
+        ("v=spf1 include:sendgrid.net.evil.example -all", "wrong"),
+    ],
 )
 def test_what_spf_has_to_include(text, problem):
     assert problem_of("spf", [text], "sendgrid.net") == problem

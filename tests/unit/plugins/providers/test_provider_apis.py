@@ -154,11 +154,14 @@ CASES: dict[str, tuple[str, dict[str, Any], str, str]] = {
     "ses: quota": ("ses", answers.ses(sent=200.0, limit=200.0, production=False), "quota", "200 of 200"),
     "ses: paused": ("ses", answers.ses(sending=False), "suspended", "may not send in eu-west-1"),
     "ses: shut down": ("ses", answers.ses(enforcement="SHUTDOWN"), "suspended", "(shutdown)"),
+    "ses: sandbox": ("ses", answers.ses(production=False), "suspended", "delivers to verified addresses only"),
     "ses: not verified": ("ses", answers.ses(verified=False), "unverified", "not verified for sending"),
     "ses: no such identity": ("ses", {**answers.ses(), f"/v2/email/identities/{DOMAIN}": reply({"message": "Email identity shop.example does not exist."}, 404, x_amzn_ErrorType="NotFoundException:")}, "unverified", "not verified"),
     "ses: a signature that does not fit": ("ses", everywhere("ses", answers.ses_error("InvalidSignatureException")), "credentials", "InvalidSignatureException"),
     "postmark: sandbox": ("postmark", answers.postmark("Sandbox"), "suspended", "delivers nothing"),
     "twilio: suspended": ("twilio", answers.twilio("suspended"), "suspended", "is suspended"),
+    "twilio: trial": ("twilio", answers.twilio(kind="Trial"), "suspended", "delivers to verified numbers only"),
+    "twilio: not active": ("twilio", everywhere("twilio", reply({"code": 20005, "message": "Account not active", "status": 403}, 403)), "suspended", "account not active"),
     "twilio: closed": ("twilio", answers.twilio("closed"), "suspended", "is closed"),
     "twilio: nothing left": ("twilio", answers.twilio(balance="-0.37"), "quota", "the balance is -0.37 eur"),
     "slack: taken back": ("slack", answers.slack_error("token_revoked"), "credentials", "token_revoked"),
@@ -186,6 +189,8 @@ def test_what_any_of_them_answers_in_trouble(told, kind, status, error):
 
 STRANGE = {
     "HTML of a proxy": HTML,
+    "the page of a firewall": (403, b"<!DOCTYPE html><html>Attention required</html>", {}),
+    "the page of a proxy that wants a login": (401, b"<html>Sign in</html>", {}),
     "no JSON": (200, b"{", {}),
     "an empty document": reply({}),
     "a list": reply([]),

@@ -83,6 +83,8 @@ def test_a_password_that_is_not_right():
     with MailServer(login=("shop", "another")) as server:
         one = told(**server.reach(password=PASSWORD))
     assert (one["state"], one["error"], one["facts"]) == ("failing", "credentials", {}), one
+    # In one way, though the server offers several: each counts where accounts are locked.
+    assert server.commands.count("AUTH") == 1
 
 
 def test_a_server_that_wants_a_login():

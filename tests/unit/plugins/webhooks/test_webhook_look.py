@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+import time
 
 import pytest
 
 from ansible_collections.oncall.runbooks.tests.support.payment_stack import (
+    AMOUNTS,
     FORMER_SECRET,
+    PROCESSED,
     READ_KEY,
     SECRET,
     payment_stack,
@@ -164,6 +168,100 @@ def test_both_secrets_of_a_roll_are_tried(stack, secrets, known, right):
     assert (endpoint["right_secret"], endpoint["takes_forged"]) == (right, False)
     assert endpoint["takes_tomorrow"] is (None if right else False)
     assert endpoint["status"] == (200 if right else 400)
+
+
+def test_one_of_two_replicas_with_another_secret_is_seen(stack):
+    for turns in ([True, False], [False, True]):
+        order = itertools.cycle(turns)
+        knows, answer = stack.taker.secrets, stack.taker.answer
+
+        def by_turns(header, body, order=order, answer=answer, knows=knows):
+            stack.taker.secrets = knows if next(order) else ["whsec_of_before"]
+            return answer(header, body)
+
+        stack.taker.answer = by_turns
+        endpoint = stack.look()["endpoint"]
+        stack.taker.answer, stack.taker.secrets = answer, knows
+        assert endpoint["alike"] is False, endpoint
+        assert set(endpoint["answers"]) == {"200", "400"}
+        # Which of the two was asked says nothing of a clock.
+        assert endpoint["takes_tomorrow"] is None
+
+
+def test_a_clock_behind_is_told_from_a_wrong_secret_also_by_what_takes_nothing_from_the_future(stack):
+    stack.taker.ahead_seconds = -900
+    answer = stack.taker.answer
+
+    def strict(header, body):
+        if int(header[2:].partition(",")[0]) > time.time() - 900 + 300:
+            return 400, b"Timestamp outside the tolerance zone"
+        return answer(header, body)
+
+    stack.taker.answer = strict
+    endpoint = stack.look()["endpoint"]
+    assert (endpoint["status"], endpoint["takes_tomorrow"]) == (400, True), endpoint
+
+
+def test_a_handler_that_answers_403_to_a_wrong_signature_is_asked_with_the_former_secret_too(stack):
+    stack.taker.secrets, answer = [FORMER_SECRET], stack.taker.answer
+
+    def forbids(header, body):
+        status, text = answer(header, body)
+        return (403, text) if status == 400 else (status, text)
+
+    stack.taker.answer = forbids
+    endpoint = stack.look(stack.webhook(secrets=[SECRET, FORMER_SECRET]))["endpoint"]
+    assert (endpoint["right_secret"], endpoint["takes_forged"]) == (2, False), endpoint
+
+
+def test_what_was_done_twice_is_seen(stack):
+    stack.payments.paid(1900, ago_seconds=3600)
+    stack.deliver()
+    twice = stack.look(
+        stack.webhook(statements={"processed": f"{PROCESSED} UNION ALL {PROCESSED}", "amounts": AMOUNTS})
+    )
+    assert twice["events"]["counts"] == {"twice": 1}
+    paid_twice = stack.look(
+        stack.webhook(statements={"processed": PROCESSED, "amounts": f"{AMOUNTS} UNION ALL {AMOUNTS}"})
+    )
+    assert paid_twice["events"]["counts"] == {"amount_differs": 1}
+
+
+def test_an_event_whose_payment_is_there_is_left_alone(stack):
+    lost = stack.payments.paid(1900, ago_seconds=3600)
+    stack.deliver()
+    stack.postgres.execute("DELETE FROM payment_events")
+    (row,) = stack.look()["events"]["told"]
+    assert (row["id"], row["state"]) == (lost, "not_in_database")
+    assert row["left_alone"] == "the database has the payment, so it could be counted twice"
+
+
+def test_what_the_database_keeps_no_longer_is_not_missing(stack):
+    from lab.programs.payments import Endpoint
+
+    newest = stack.payments.paid(500, ago_seconds=3600)
+    stack.payments.paid(700, ago_seconds=21 * 86400)
+    stack.deliver()
+    # Another endpoint never took this one, and ours did, long ago.
+    stack.payments.endpoints.append(Endpoint(f"http://127.0.0.1:{free_port()}/other", ["whsec_other"]))
+    old = stack.payments.paid(900, ago_seconds=20 * 86400)
+    stack.deliver()
+    kept = stack.look()["events"]
+    assert kept["counts"] == {"ok": 2}
+    assert stack.rows()["events"] == 3
+    stack.postgres.execute(f"DELETE FROM payment_events WHERE id <> '{newest}'")
+    stack.postgres.execute("DELETE FROM payments WHERE amount > 500")
+    (row,) = stack.look()["events"]["told"]
+    assert (row["id"], row["state"]) == (old, "undelivered")
+    assert "of those delivered before it, it has none" in row["left_alone"]
+
+
+def test_what_happened_while_the_endpoint_was_disabled_is_looked_for_as_far_back_as_events_are_kept(stack):
+    stack.endpoint.status = "disabled"
+    missed = stack.payments.paid(1900, ago_seconds=5 * 86400)
+    events = stack.look()["events"]
+    assert events["since_seconds"] == events["kept_seconds"]
+    assert [(row["id"], row["state"]) for row in events["told"]] == [(missed, "not_in_database")]
 
 
 def test_a_clock_that_is_ahead_refuses_what_is_signed_right(stack):

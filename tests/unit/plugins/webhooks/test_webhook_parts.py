@@ -88,9 +88,14 @@ def document(**changes):
 def test_of_an_event_what_matters_is_read():
     assert event_of(document(), PAYMENTS) == {
         "id": "evt_1", "type": "payment_intent.succeeded", "created": 5, "livemode": True, "pending_webhooks": None,
-        "payment_id": "pi_1", "amount": 1900, "currency": "eur",
+        "payment_id": "pi_1", "amount": 1900, "currency": "eur", "about": "pi_1",
     }  # fmt: skip
     assert event_of(document(type="customer.updated"), PAYMENTS)["amount"] is None
+    refund = {"object": {"id": "ch_1", "payment_intent": "pi_1"}}
+    assert event_of(document(type="charge.refunded", data=refund), PAYMENTS)["about"] == "pi_1"
+    # Nothing can be said of an amount in no currency.
+    paid = {"object": {"id": "pi_1", "amount_received": 1900, "currency": "=A1"}}
+    assert event_of(document(data=paid), PAYMENTS)["amount"] is None
 
 
 @pytest.mark.parametrize(
@@ -132,6 +137,7 @@ def test_amounts_are_whole_numbers(text, number):
     ("delivered", "age", "processed", "paid", "is_alone", "state"),
     [
         (True, 9999, True, {"amount": 5, "currency": "eur"}, True, "ok"),
+        (True, 9999, 2, {"amount": 5, "currency": "eur"}, True, "twice"),
         (True, 9999, True, None, True, "ok"),
         (True, 9999, True, {"amount": 5, "currency": "usd"}, True, "amount_differs"),
         (True, 9999, True, {"amount": None, "currency": None}, True, "amount_differs"),
