@@ -172,7 +172,8 @@ def _moment(row, key, place, limits):
         return None
     if moment is None or not math.isfinite(moment):
         limits.append(f"{place}: {key} is no time in ISO 8601, in seconds or in milliseconds")
-    elif moment < _FIRST_MOMENT:
+        return None
+    if moment < _FIRST_MOMENT:
         # The year 1 and 1970: what programs write where there was none yet.
         return None
     return moment

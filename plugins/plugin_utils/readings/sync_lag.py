@@ -156,17 +156,15 @@ class _Judge:
             return "credential"
         if self._is_dead(source, state):
             return self._of_scheduler(source, "scheduler_dead")
-        waits = self._waits(row) if error == "rate_limit" else False
-        calm = "rate_limited" if error == "rate_limit" else "retrying"
         if error == "cursor":
             return "cursor_lost"
         if error and self._fails_of_a_record(source, row, error):
             return "poison_record"
-        if waits or self._is_retrying(source, row):
-            if found := self._while_it_may(source, row, calm):
-                return found
         if error == "rate_limit":
-            return "too_fast"
+            waits = self._waits(row) or self._is_retrying(source, row)
+            return (self._while_it_may(source, row, "rate_limited") if waits else "") or "too_fast"
+        if self._is_retrying(source, row) and (found := self._while_it_may(source, row, "retrying")):
+            return found
         return self._of_class(source, row, error) if error else ""
 
     def _fails_of_a_record(self, source: str, row: Row, error: str) -> bool:
@@ -364,7 +362,9 @@ def by_cause(rows: Sequence[Row]) -> dict[str, list[Row]]:
 def not_seen(sync_state: Row, system_connectors: Row, sync_lag_sources: Sequence[str]) -> list[str]:
     """What keeps anything from being concluded where nothing is wrong, a line each."""
     lines = [
-        f"sync_lag_sources: {name} is not in system_connectors" for name in sync_lag_sources if name not in system_connectors
+        f"sync_lag_sources: {name} is not in system_connectors"
+        for name in sync_lag_sources
+        if name not in system_connectors
     ]
     for name, seen in sync_state["sources"].items():
         limits = [seen["reason"]] if not seen["available"] else [] if seen["complete"] else seen["limits"]
@@ -586,9 +586,7 @@ def dead_letters(sync_state: Row, rows: Sequence[Row], sync_lag_dead_letters: in
         for source, seen in sync_state["sources"].items()
         if seen.get("dead_letters", {}).get("unassigned")
     ]
-    return [
-        row for row in (*rows, *unassigned) if (row.get("dead_letters") or 0) > sync_lag_dead_letters
-    ]
+    return [row for row in (*rows, *unassigned) if (row.get("dead_letters") or 0) > sync_lag_dead_letters]
 
 
 def dead_letter_errors(sync_state: Row) -> list[Row]:
