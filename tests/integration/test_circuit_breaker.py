@@ -203,7 +203,11 @@ def play(stack, tmp_path):
             "crm": {
                 "probe": {"url": f"{stack.provider.url}/me", "headers": {"Authorization": f"Bearer {KEY}"}},
                 "status_page": "crm",
-                "connector": {"url": f"{stack.url}/v1/connectors/crm/sync", "auth": {"cookie": f"session={SESSION}"}},
+                "connector": {
+                    "url": f"{stack.url}/v1/connectors/crm/sync",
+                    "body": {"key": KEY},
+                    "auth": {"cookie": f"session={SESSION}"},
+                },
                 "threshold": {"variable": "CRM_THRESHOLD", "step": 35, "maximum": 60},
                 "reset": {"variable": "CRM_RESET_MS", "factor": 10, "maximum": 10000},
             },
@@ -286,8 +290,8 @@ def test_one_that_tests_too_early_waits_longer(stack, play):
 def test_a_retry_that_does_not_close_it_is_told(stack, play):
     stack.start()
     stack.open()
-    # They know our key, and do not take the call.
-    told = play(run_verify_timeout_seconds=3)
+    # They know our key, and do not take the call. Nothing of a request is shown, however much is.
+    told = play("-vvv", run_verify_timeout_seconds=3)
     assert (told.code, told.outcome, told.causes()) == (2, "unresolved", ["stays_open"]), told.output
     assert "POST http://127.0.0.1" in told.output
     assert "answers 502" in told.output

@@ -292,7 +292,7 @@ test_of_one_gauge_for_each_state = table(
         "a person opened it in one": Case(states("closed", "forced_open"), problems=["forced_open"], says=["crm in web-2"]),
         "a person switched it off": Case(states(*CLOSED, mail="disabled"), says=["mail never opens"]),
         "open": Case(states(*OPEN), **RETRIED),
-        "closed in each of four processes": Case(states(*CLOSED, processes=4), says=["crm: closed in 2"]),
+        "closed in each of four processes": Case(states(*CLOSED, processes=4), says=["crm: closed in 8"]),
         "open in one of four processes": Case(one_of_four(), unknown=None, says=["closed, open is shown at once"]),
     },
 )  # fmt: skip
