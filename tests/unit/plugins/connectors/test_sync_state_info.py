@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import threading
 import time
@@ -160,7 +161,8 @@ def test_a_clock_an_hour_off_is_told(server, table):
     found = look(server, app=TABLE)
     assert not {"lag_seconds", "last_success_age_seconds"} & set(one(found))
     assert not found["complete"]
-    assert "crm: watermark is 3600 s in the future: its clock differs" in "; ".join(found["limits"])
+    # How long the look took is no part of it.
+    assert re.search(r"crm: watermark is 3[56]\d\d s in the future: its clock differs", "; ".join(found["limits"]))
 
 
 def test_a_time_without_a_zone_is_known_where_all_are_in_utc(server, table):
