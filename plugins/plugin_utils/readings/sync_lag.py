@@ -222,12 +222,15 @@ class _Judge:
 
     def _is_dead(self, source: str, state: str | None) -> bool:
         """Whether nothing starts the connectors of a source: none has run in its time, or its service does not run and none did meanwhile."""
-        if state == "running" or self._entries[source].get("source") == "kafka_connect":
+        if self._entries[source].get("source") == "kafka_connect":
             return False
         service = self._scheduler(source)
         is_down = service.get("available") is True and service["state"] not in _RUNNING
         rows = self._of[source]
-        ages = [row.get("last_run_age_seconds") for row in rows]
+        ages = [row.get("run_seconds" if row.get("state") == "running" else "last_run_age_seconds") for row in rows]
+        # What runs was started, and would be cut off; the others may wait for it.
+        if not is_down and (state == "running" or any(row.get("state") == "running" for row in rows)):
+            return False
         if is_down:
             return not any(age is not None and not self._is_missed(source, age) for age in ages)
         is_given_up = all(row.get("state") in ("failed", "retrying") for row in rows)

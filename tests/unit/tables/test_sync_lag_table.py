@@ -357,6 +357,17 @@ test_concluded = table(
         "each try ends at the same record, while the provider has an outage": Case(
             look(source(failed("oops", record="4711", record_failures=4), row("erp")), page="major_outage"), problems=["provider_down"]
         ),
+        "others wait for one that runs": Case(
+            look(source(row("big", 3 * HOUR, 3 * HOUR, status="running", started_at=NOW - 600), row("erp", 2 * HOUR, 2 * HOUR))),
+            problems=["interrupted", "unexplained"],
+            **SYNCED,
+        ),
+        "a run was cut off with its scheduler": Case(
+            look(source(row(late=3 * HOUR, last_run=3 * HOUR, status="running", started_at=NOW - 3 * HOUR)), running(state="exited")),
+            problems=["scheduler_dead"],
+            acts=["restart_sync"],
+            risk="medium",
+        ),
         "it is to be left alone for a day": Case(
             look(source(failed("429, Retry-After: 90000", "chat", late=5 * HOUR, last_run=60), row("erp"))), problems=["too_fast"],
             why_not="chat: its provider wants to be left alone for longer than sync_lag_most_wait_seconds",
