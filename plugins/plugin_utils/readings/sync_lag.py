@@ -48,7 +48,6 @@ _CRASHING = ("restarting", "backoff", "fatal")
 # A page that says so explains errors of these classes, and no wrong key.
 _OUTAGES = ("degraded", "partial_outage", "major_outage", "maintenance")
 _OF_PROVIDERS = ("provider", "timeout", "connection", "dns", "tls")
-_OF_THE_WAY = ("timeout", "connection", "dns", "tls")
 # Errors that one record can be the reason of. All others meet whichever record comes first.
 _OF_RECORDS = ("validation", "constraint", "other")
 # Of what could not be seen, so many lines are shown.
