@@ -321,6 +321,9 @@ test_concluded = table(
         "more connectors than are read": Case(
             look(source(*[row(f"c{number}") for number in range(501)])), unknown=None, says=["app: 501 connectors are there, and 500 were read"]
         ),
+        "not all was read, and nothing says why": Case(
+            look({**source(row()), "complete": False}), unknown=None, says=["app: not all of it was read"]
+        ),
         "the scheduler cannot be seen": Case(
             look(source(row(late=3 * HOUR, last_run=3 * HOUR)), worker={"available": False, "reason": "Docker does not answer"}), unknown=None
         ),
