@@ -19,7 +19,7 @@ OPTIONS = (
         the columns are called: C(name) (C(connector)), C(status), C(last_success_at), C(last_run_at), C(started_at), C(watermark) (up to
         which data are there: a time, or a number that grows), C(retry_count), C(max_retries), C(next_attempt_at), C(last_error), C(record)
         and C(record_failures) (of the record that fails), C(pending) (records that wait at the other side), C(dead_letters) and
-        C(credential_expires_at). A time without a zone is read as UTC. Only these columns leave the database."
+        C(credential_expires_at). Only these columns leave the database."
       - "C(api): C(url), C(list) and C(fields), as M(oncall.runbooks.api_info) takes them. The fields have the names above."
       - "C(command): C(look), an argument list that tells and changes nothing, and C(names), the connectors that it is run for, in the
         place of C({connector}). Exit code 0 is well. What it prints is read for its errors; a JSON object, as all of it or as its last
@@ -29,7 +29,8 @@ OPTIONS = (
       - "C(replication_slot): nothing else. The lag is in bytes, and in seconds where PostgreSQL measures them."
       - C(database), where it is another one than the one for all of them.
       - C(states), a dictionary of words of the source and of C(ok), C(running), C(retrying), C(failed) or C(paused). C(max_retries), where
-        the source does not tell.
+        the source does not tell. C(times_in_utc), true where times without a zone are in UTC; without it they are only of a database
+        whose own zone is UTC, and are not known elsewhere.
       - C(tests), argument lists by the name of an upstream, which test that it can be reached and change nothing. C(log), the path of a log
         on the host, in which C({date}) is today. C(dead_letters), an API as above with the fields C(connector) and C(error).
       - Other keys are for those who act on it.
@@ -40,7 +41,7 @@ OPTIONS = (
     + r"""  error_classes:
     description:
       - Regular expressions besides those that are known, by the class of error that they show. C(rate_limit), C(cursor), C(credential),
-        C(constraint), C(validation), C(dns), C(tls), C(timeout), C(connection), C(provider) and C(other).
+        C(constraint), C(schema), C(validation), C(dns), C(tls), C(timeout), C(connection), C(provider) and C(other).
       - These are looked for first, in letters of either case.
     type: dict
     default: {}

@@ -28,7 +28,11 @@ options:
   source:
     description: What the entry of the variable C(system_connectors) is called in the inventory, for messages.
     type: str
-    required: true
+    default: ""
+  place:
+    description: What says how in the inventory, where that is no entry of C(system_connectors), for messages.
+    type: str
+    default: ""
   argv:
     description: The program, then one item for each argument, in which C({connector}) is the name (C(commands.<verb>) of the entry).
     type: list
@@ -105,7 +109,8 @@ from ..module_utils.connectors.failures import SourceError
 from ..module_utils.connectors.spec import VERBS
 
 ARGUMENT_SPEC = {
-    "source": {"type": "str", "required": True},
+    "source": {"type": "str", "default": ""},
+    "place": {"type": "str", "default": ""},
     "argv": {"type": "list", "elements": "str", "default": []},
     "request": {"type": "dict"},
     "kafka_connect_url": {"type": "str"},

@@ -90,8 +90,8 @@ sources:
       returned: where there is a log
     dead_letters:
       description: >-
-        How many there are (C(total)), and what is wrong with them (C(errors), each with C(text), C(count) and C(names)). C(available) is
-        false where they could not be read.
+        How many there are (C(total)), and what is wrong with them (C(errors), each with C(text), C(count) and C(names)), and how many of
+        them belong to none of the connectors, as far as they were read (C(unassigned)). C(available) is false where they could not be read.
       type: dict
       returned: where the inventory says where they are
     connectors:

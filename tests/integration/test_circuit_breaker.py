@@ -9,7 +9,7 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -34,6 +34,7 @@ redirect_stderr=true
 stdout_logfile={folder}/web.log
 """
 PENALTY_SECONDS = 1.5
+RESET_SECONDS = 0.3
 
 
 class Provider:
@@ -47,6 +48,7 @@ class Provider:
     def __init__(self) -> None:
         self._count = 0
         self._penalized_until = 0.0
+        self._called_at = 0.0
         self.server = Answers({"/call": self._call, "/me": self._me, "/status": self._status})
         self.url = self.server.url
         self.well()
@@ -55,6 +57,20 @@ class Provider:
         self.calls = lambda number, pid: 200
         self.me, self.page = 200, "operational"
         self._count = 0
+
+    def fail_one_in_five(self, takes: Callable[[str], bool] = lambda pid: True) -> None:
+        """Whoever calls after a pause, as a breaker that tests does, is taken; of all others each fifth is not.
+
+        Args:
+            takes: whether calls of a process are taken at all.
+        """
+
+        def call(number: int, pid: str) -> int:
+            paused_seconds, self._called_at = time.monotonic() - self._called_at, time.monotonic()
+            fails = number % 5 == 0 and paused_seconds < RESET_SECONDS * 0.8
+            return 503 if fails or not takes(pid) else 200
+
+        self.calls = call
 
     def penalize(self) -> None:
         """Whoever calls within 1.5 s of a call that was not taken is not taken either."""
@@ -89,7 +105,7 @@ class Stack:
         self.url = f"http://127.0.0.1:{self.port}"
         self.settings = supervisord.home / "conf.d" / "web.conf"
 
-    def start(self, traffic_ms: int = 0, threshold: int = 50, reset_ms: int = 300) -> None:
+    def start(self, traffic_ms: int = 0, threshold: int = 50, reset_ms: int = int(RESET_SECONDS * 1000)) -> None:
         """Run the application anew with these settings."""
         environment = {
             "CRM_KEY": KEY, "CRM_RESET_MS": reset_ms, "CRM_THRESHOLD": threshold, "CRM_URL": f"{self.provider.url}/call",
@@ -187,7 +203,11 @@ def play(stack, tmp_path):
             "crm": {
                 "probe": {"url": f"{stack.provider.url}/me", "headers": {"Authorization": f"Bearer {KEY}"}},
                 "status_page": "crm",
-                "connector": {"url": f"{stack.url}/v1/connectors/crm/sync", "auth": {"cookie": f"session={SESSION}"}},
+                "connector": {
+                    "url": f"{stack.url}/v1/connectors/crm/sync",
+                    "body": {"key": KEY},
+                    "auth": {"cookie": f"session={SESSION}"},
+                },
                 "threshold": {"variable": "CRM_THRESHOLD", "step": 35, "maximum": 60},
                 "reset": {"variable": "CRM_RESET_MS", "factor": 10, "maximum": 10000},
             },
@@ -229,7 +249,7 @@ def test_it_stays_open_though_they_are_well(stack, play):
 
 
 def test_a_threshold_that_is_too_tight_is_raised(stack, play):
-    stack.provider.calls = lambda number, pid: 503 if number % 5 == 0 else 200
+    stack.provider.fail_one_in_five()
     stack.start(traffic_ms=40, threshold=5)
     until(lambda: stack.opened() >= 3)
     fixed = play()
@@ -240,13 +260,13 @@ def test_a_threshold_that_is_too_tight_is_raised(stack, play):
 
 
 def test_a_higher_threshold_that_does_not_help_is_put_back(stack, play):
-    pids = set()
+    pids: set[str] = set()
 
-    def call(number: int, pid: str) -> int:
+    def takes(pid: str) -> bool:
         pids.add(pid)
-        return 503 if number % 5 == 0 or len(pids) > 1 else 200
+        return len(pids) == 1
 
-    stack.provider.calls = call
+    stack.provider.fail_one_in_five(takes)
     stack.start(traffic_ms=40, threshold=5)
     until(lambda: stack.opened() >= 3)
     told = play(run_verify_timeout_seconds=4)
@@ -270,8 +290,8 @@ def test_one_that_tests_too_early_waits_longer(stack, play):
 def test_a_retry_that_does_not_close_it_is_told(stack, play):
     stack.start()
     stack.open()
-    # They know our key, and do not take the call.
-    told = play(run_verify_timeout_seconds=3)
+    # They know our key, and do not take the call. Nothing of a request is shown, however much is.
+    told = play("-vvv", run_verify_timeout_seconds=3)
     assert (told.code, told.outcome, told.causes()) == (2, "unresolved", ["stays_open"]), told.output
     assert "POST http://127.0.0.1" in told.output
     assert "answers 502" in told.output

@@ -148,6 +148,7 @@ class Supervisord:
         self.process.kill()  # first, so that it starts nothing again; an orderly end takes seconds
         self.process.wait()
         for pid in pids:
+            # Each program is the first of its group. What it has started would go on without it, into the next test.
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+                os.killpg(pid, signal.SIGKILL)
         shutil.rmtree(self.home)

@@ -41,15 +41,22 @@ def act(params):
         ValueError: nothing says how, or the name is not plain.
         SourceError: it was not done; one line.
     """
-    place, verb, connector = f"system_connectors.{params['source']}", params["verb"], params["connector"]
+    verb, connector, own_place = params["verb"], params["connector"], params["place"]
+    place = own_place or f"system_connectors.{params['source']}"
     seconds, secret = params["timeout_seconds"], {key: params[key] for key in ("auth", "headers") if params[key]}
     if connector and not is_plain(connector):
         raise ValueError(f"{place}: a connector that is acted on cannot have the name {connector!r}")
     if params["argv"]:
-        return _ran(f"{place}.commands.{verb}", params["argv"], connector, seconds, table_of(params["error_classes"]))
+        return _ran(
+            own_place or f"{place}.commands.{verb}",
+            params["argv"],
+            connector,
+            seconds,
+            table_of(params["error_classes"]),
+        )
     if params["request"]:
         request = filled({**params["request"], **secret}, connector)
-        status, _body = _asked(f"{place}.requests.{verb}", request, seconds)
+        status, _body = _asked(own_place or f"{place}.requests.{verb}", request, seconds)
         return {**_NOTHING, "status": status}
     if params["kafka_connect_url"] and verb == "restart_tasks":
         return _restarted(place, {**secret, "url": params["kafka_connect_url"].rstrip("/")}, connector, seconds)

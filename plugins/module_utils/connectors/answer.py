@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 
-from ..queues.answer import kind_of_error, moment_of, name_of, number_of, text_of
+from ..queues.answer import has_no_zone, kind_of_error, moment_of, name_of, number_of, text_of
 from ..text.masking import masked
 from .error_classes import class_of, retry_after_of
 
@@ -45,7 +46,7 @@ def told(entry, looks, table, own_now_seconds):
     Args:
         entry: of :func:`spec.described`.
         looks: one or two, each with ``now_seconds`` (None where the source does not tell), ``rows`` and ``limits``; the first of two with
-            ``ago_seconds``, how long before the other it was.
+            ``ago_seconds``, how long before the other it was. With ``is_utc`` (True), what it writes without a zone is in UTC.
         table: of :func:`error_classes.table_of`.
         own_now_seconds: this host's clock at the last of them.
 
@@ -69,6 +70,8 @@ def told(entry, looks, table, own_now_seconds):
         ]
     if len(rows) > MOST:
         limits.append(f"{len(rows)} connectors are there, and {MOST} were read")
+    if not (entry["times_in_utc"] or last.get("is_utc")):
+        rows = _without_times_of_no_zone(rows, limits)
     found = [_connector(row, now, entry, table, limits) for row in rows[:MOST]]
     twice = {one["name"] for one in found if [other["name"] for other in found].count(one["name"]) > 1}
     for name in sorted(twice):
@@ -85,6 +88,16 @@ def told(entry, looks, table, own_now_seconds):
         "complete": not limits,
         "limits": limits,
     }
+
+
+def _without_times_of_no_zone(rows, limits):
+    """Rows without the times that may be hours off: nothing tells in which zone they were written."""
+    keys = sorted({key for row in rows for key in (*TIMES, "watermark") if has_no_zone(row.get(key))})
+    if keys:
+        limits.append(
+            f"{', '.join(keys)}: without a zone; where that is UTC, say so with times_in_utc, else have it written with its zone"
+        )
+    return [{key: None if key in keys and has_no_zone(value) else value for key, value in row.items()} for row in rows]
 
 
 def _connector(row, now, entry, table, limits):
@@ -114,7 +127,7 @@ def _connector(row, now, entry, table, limits):
         if moment is not None:
             found[left] = round(moment - now, 1)
     _add_watermark(found, row, now, place, limits)
-    _add_error(found, row, table)
+    _add_error(found, row, table, now)
     for key in ("failed_tasks", "tasks", "lag_bytes", "lag_seconds", "slot", "position"):
         if row.get(key) is not None:
             found[key] = row[key]
@@ -154,9 +167,13 @@ def _moment(row, key, place, limits):
     if row.get(key) in (None, "", 0):
         return None
     moment = moment_of(row[key])
-    if moment is None:
+    if key == "credential_expires_at" and moment == math.inf:
+        # It never does.
+        return None
+    if moment is None or not math.isfinite(moment):
         limits.append(f"{place}: {key} is no time in ISO 8601, in seconds or in milliseconds")
-    elif moment < _FIRST_MOMENT:
+        return None
+    if moment < _FIRST_MOMENT:
         # The year 1 and 1970: what programs write where there was none yet.
         return None
     return moment
@@ -180,7 +197,7 @@ def _add_watermark(found, row, now, place, limits):
     watermark = row.get("watermark")
     if watermark not in (None, ""):
         moment = moment_of(watermark)
-        if moment is None:
+        if moment is None or not math.isfinite(moment):
             limits.append(f"{place}: watermark is neither a time nor a number")
         elif moment < _FIRST_MOMENT:
             found["position"] = moment
@@ -195,13 +212,14 @@ def _add_watermark(found, row, now, place, limits):
     found.update(lag_seconds=found["last_success_age_seconds"], lag_of="last_success_at")
 
 
-def _add_error(found, row, table):
+def _add_error(found, row, table, now):
     error_class = class_of(row.get("last_error"), table)
     if error_class is None:
         return
     text = text_of(row["last_error"])
     found.update(error_class=error_class, error=kind_of_error(text))
-    wait = retry_after_of(text)
+    # It was said when it ran, as far as anybody knows.
+    wait = retry_after_of(text, now - found.get("last_run_age_seconds", 0.0))
     if wait is not None:
         found["retry_after_seconds"] = wait
 
@@ -215,6 +233,8 @@ def _compare(found, before):
         row = earlier.get(one["name"])
         if row is None:
             continue
+        if "lag_bytes" in one and number_of(row.get("lag_bytes")) is not None:
+            one["gained_bytes"] = row["lag_bytes"] - one["lag_bytes"]
         if "watermark_at_seconds" in one:
             moment = moment_of(row.get("watermark")) if row.get("watermark") not in (None, "") else None
             moved = None if moment is None else one["watermark_at_seconds"] - round(moment, 3)

@@ -43,10 +43,12 @@ _CLASSES = (
         + r"|\b(?:api ?key|access token|refresh token|token|credentials?) (?:has |have |is |are |was )?(?:expired|revoked|invalid)\b"
         + r"|\bauthentication (?:failed|required)|password authentication failed",
     ),
+    # Every record meets it, and not one alone.
+    ("schema", r"(?:column|relation|table) \S{1,120} does not exist|\bP20(?:21|22)\b|SQLSTATE\W{0,3}42\w{3}"),
     (
         "constraint",
         r"\bP20(?:02|03|04|11|14)\b|\b(?:unique|foreign key|check|not-null|exclusion) constraint\b|violates .{0,40}constraint"
-        r"|duplicate key value|duplicate entry|(?:column|relation|table) \S{1,120} does not exist|\bP20(?:21|22)\b|SQLSTATE\W{0,3}(?:23|42)\w{3}",
+        r"|duplicate key value|duplicate entry|SQLSTATE\W{0,3}23\w{3}",
     ),
     (
         "validation",
@@ -77,9 +79,14 @@ _CLASSES = (
 )
 NAMES = tuple(name for name, _pattern in _CLASSES)
 OTHER = "other"
+# A number and what it counts, or a time: of HTTP, or in ISO 8601.
 _RETRY_AFTER = re.compile(
-    r"\bretry[ _-]?(?:after|in)[\"']?[\s:=]{1,4}[\"']?(\d{1,7}(?:\.\d{1,3})?) ?(ms|milliseconds)?", re.IGNORECASE
+    r"\bretry[ _-]?(?:after|in|at)[\"']?[\s:=]{1,4}[\"']?(?:"
+    r"(?P<time>[a-z]{3}, \d\d [a-z]{3} \d{4} \d\d:\d\d:\d\d GMT|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:?\d\d))"
+    r"|(?P<number>\d{1,7}(?:\.\d{1,3})?)(?![-:.]?\d)(?: ?(?P<unit>ms|milli|s|m|h|d)[a-z]{0,10}(?![a-z]))?)",
+    re.IGNORECASE,
 )
+_UNIT_SECONDS = {"ms": 0.001, "milli": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 def table_of(own):
@@ -119,12 +126,23 @@ def class_of(text, table):
     return (first_match(table, read) or OTHER) if read else None
 
 
-def retry_after_of(text):
-    """The seconds after which an error asks to try again, or None."""
+def retry_after_of(text, at_seconds):
+    """The seconds after which an error asks to try again, or None.
+
+    Args:
+        text: of the error.
+        at_seconds: when it was said, since 1970. A time counts from then.
+    """
     match = _RETRY_AFTER.search(str(text or "")[:ERROR_CHARACTERS])
     if not match:
         return None
-    return float(match.group(1)) / (1000 if match.group(2) else 1)
+    if match.group("time"):
+        from ..net.bounded_http import moment_in_header
+        from ..queues.answer import epoch_of
+
+        moment = epoch_of(match.group("time")) or moment_in_header(match.group("time"))
+        return None if moment is None else max(0.0, round(moment - at_seconds, 1))
+    return round(float(match.group("number")) * _UNIT_SECONDS[(match.group("unit") or "s").lower()], 3)
 
 
 def counted(lines, table):

@@ -71,7 +71,10 @@ def rows_of(document):
     rows, limits = [], []
     for name, one in document.items():
         try:
-            rows.append(_row(name, one["status"]))
+            row = _row(name, one["status"])
+            rows.append(row)
+            if row["status"] == "ok" and not row["tasks"]:
+                limits.append(f"{masked(name, 120)}: it has no task, so it moves nothing")
         except (KeyError, TypeError, AttributeError):
             rows.append({"name": name})
             limits.append(f"{masked(name, 120)}: its status has another shape than that of Kafka Connect")
@@ -80,13 +83,15 @@ def rows_of(document):
 
 def _row(name, status):
     connector, tasks = status["connector"], status["tasks"]
-    failed = [task for task in tasks if task["state"] == "FAILED"]
+    states = [str(task["state"]).upper() for task in tasks]
+    failed = [task for task, its in zip(tasks, states) if its == "FAILED"]
     trace = connector.get("trace") or next((task.get("trace") for task in failed if task.get("trace")), None)
-    state = _STATES.get(connector["state"], connector["state"])
-    waiting = [task for task in tasks if _STATES.get(task["state"]) == "retrying"]
+    state = _STATES.get(str(connector["state"]).upper(), connector["state"])
+    # As little as a connector that runs, and tasks that do not.
+    others = [_STATES.get(its, its) for its in states if its not in ("RUNNING", "FAILED")]
     row = {
         "name": name,
-        "status": "failed" if failed else "retrying" if waiting and state == "ok" else state,
+        "status": "failed" if failed else others[0] if others and state == "ok" else state,
         "tasks": len(tasks),
         "failed_tasks": [task["id"] for task in failed if isinstance(task["id"], int)],
     }

@@ -20,6 +20,7 @@ _OPTIONS = {
     "period_seconds": {"type": "float"},
     "max_retries": {"type": "int"},
     "states": {"type": "dict", "default": {}},
+    "times_in_utc": {"type": "bool", "default": False},
     "tests": {"type": "dict", "default": {}},
     "log": {"type": "str"},
     "dead_letters": {"type": "dict"},

@@ -27,6 +27,7 @@ _COLUMNS = {**{key: key for key in KEYS}, "name": "connector"}
 # Columns are keys of a document and no part of the text; one that is not there is not told. Only those named leave the database.
 _ROWS = f"""SELECT json_build_object(
   'now_seconds', extract(epoch FROM clock_timestamp()),
+  'is_utc', (SELECT now() AT TIME ZONE reset_val = now() AT TIME ZONE 'UTC' FROM pg_settings WHERE name = 'TimeZone'),
   'there', (SELECT coalesce(jsonb_agg(key), '[]') FROM asked, jsonb_each_text(p->'columns')
             WHERE EXISTS (SELECT 1 FROM (SELECT to_jsonb(rows) AS j FROM rows LIMIT 1) one WHERE jsonb_exists(j, value))),
   'rows', (SELECT coalesce(jsonb_agg(told), '[]') FROM (
@@ -86,7 +87,13 @@ def look(entry, seconds, deadline):
     parameters = {**entry["parameters"], "columns": columns, "only": entry["only"]}
     with Client(entry["database"], min(seconds, deadline.remaining_seconds())) as client:
         found = client.query(_statement(entry), parameters)
-    return {"now_seconds": float(found["now_seconds"]), "rows": found["rows"], "limits": missing(entry, columns, found)}
+    # What a database in UTC writes without a zone is in UTC, and so is what those write who choose it for all their times.
+    return {
+        "now_seconds": float(found["now_seconds"]),
+        "is_utc": found["is_utc"] is True,
+        "rows": found["rows"],
+        "limits": missing(entry, columns, found),
+    }
 
 
 def missing(entry, columns, found):

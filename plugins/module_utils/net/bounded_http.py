@@ -93,7 +93,11 @@ def retry_after_seconds(headers):
     if re.fullmatch(r"\s*[0-9]{1,9}\s*", text):
         return float(text)
     at = moment_in_header(text)
-    return None if at is None else max(0.0, round(at - time.time(), 1))
+    if at is None:
+        return None
+    # By its own clock, where it says what that shows.
+    now = moment_in_header(headers.get("date", ""))
+    return max(0.0, round(at - (time.time() if now is None else now), 1))
 
 
 def moment_in_header(text):

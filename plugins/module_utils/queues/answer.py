@@ -98,6 +98,12 @@ def epoch_of(text):
     return whole.timestamp() + float(match.group(7) or 0) - ahead
 
 
+def has_no_zone(value):
+    """Whether it is a time in ISO 8601 that does not say in which zone."""
+    match = None if value is None or isinstance(value, (bool, int, float)) else _TIME.match(text_of(value))
+    return match is not None and not text_of(value).endswith("Z") and match.group(8) is None
+
+
 def moment_of(value):
     """The seconds of a time, whether it is written as seconds, as milliseconds or as text, or None."""
     if isinstance(value, bool) or value is None:

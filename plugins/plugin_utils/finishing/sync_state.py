@@ -13,7 +13,8 @@ from ...module_utils.connectors.answer import told
 from ...module_utils.connectors.error_classes import table_of
 from ...module_utils.connectors.spec import described
 from ...module_utils.net.documents import KEYS, secrets_of
-from ...module_utils.queues.answer import errors
+from ...module_utils.queues.answer import NAME_CHARACTERS, errors
+from ...module_utils.text.masking import masked
 from .api import described as described_api
 from .api import read
 from .expressions import MISSING, CannotEvaluate, library
@@ -125,9 +126,13 @@ def _with_dead_letters(entry: Mapping[str, Any], found: dict[str, Any]) -> dict[
     if problem:
         # What is not there is not known, and no connector has none.
         return {**found, "dead_letters": {"available": False, "reason": problem}}
-    counts = Counter(str(row.get("connector")) for row in answer["things"])
+    counts = Counter(masked(str(row.get("connector")), NAME_CHARACTERS) for row in answer["things"])
     pairs = [(row.get("error"), row.get("connector")) for row in answer["things"]]
+    # Of what is set aside every record is somebody's: one that is nobody's may be anybody's.
+    unassigned = 0 if entry["only"] else answer["total"] - sum(counts[one["name"]] for one in found["connectors"])
     for connector in found["connectors"]:
-        connector.setdefault("dead_letters", counts[connector["name"]])
+        count = counts[connector["name"]]
+        if count or not unassigned:
+            connector.setdefault("dead_letters", count)
     letters = {"available": True, "total": answer["total"], "errors": errors(pairs, _MOST_ERRORS)}
-    return {**found, "dead_letters": letters}
+    return {**found, "dead_letters": {**letters, "unassigned": unassigned}}

@@ -96,7 +96,16 @@ def _of_server(metrics: Row, asked: Row, codes: Row, before: Row, seconds: float
     for replica in sorted(set(now) & living):
         rows = _of_replica(now[replica], replica, codes)
         found += [_with_past(row, now[replica], then.get(replica, {}), seconds, range_seconds) for row in rows]
+    # Where the inventory says which targets are theirs, each of them has to show its breakers.
+    for replica in sorted(living - set(now)) if _says_whose(asked["up"]) else ():
+        found.append(
+            _row("", replica, "unknown", reason="it is a target of the Prometheus server, and no breaker is shown")
+        )
     return found or [_row("", "", "unknown", reason="no target that the Prometheus server has shows one")]
+
+
+def _says_whose(up: Row) -> bool:
+    return isinstance(up.get("family"), Mapping) and bool(up["family"].get("labels"))
 
 
 def _by_replica(values: Row) -> dict[str, dict[str, dict[str, float]]]:
@@ -179,7 +188,11 @@ def api_breakers(api: Row, circuit_breaker_apis: Sequence[str]) -> list[dict[str
 def breakers(
     asked: Row,
     circuit_breaker_apis: Sequence[str],
+    circuit_breaker_dependencies: Mapping[str, Any],
+    circuit_breaker_service: str,
     circuit_breaker_flaps: int,
+    circuit_breaker_flap_seconds: float,
+    service: Row | None = None,
     metric_breakers: Sequence[Row] | None = None,
     api_breakers: Sequence[Row] | None = None,
 ) -> list[dict[str, Any]]:
@@ -191,7 +204,21 @@ def breakers(
     if (asked and metric_breakers is None) or (circuit_breaker_apis and api_breakers is None):
         raise ValueError("what shows the breakers was not read")
     rows = [*(metric_breakers or ()), *(api_breakers or ())]
-    return [{**row, "flaps": (row["opened_lately"] or 0) >= max(1, circuit_breaker_flaps)} for row in rows]
+    states = (service or {}).get("services") or {}
+
+    def flaps(row: Row) -> bool:
+        lately = row["opened_lately"] or 0
+        owner = _owner(circuit_breaker_dependencies.get(row["name"]), circuit_breaker_service)
+        # One that opened between the two looks goes on with what it did since its process began.
+        often = _opened_in(row, states.get(owner) or {}, circuit_breaker_flap_seconds) if lately else 0
+        return bool(max(lately, often) >= max(1, circuit_breaker_flaps))
+
+    return [{**row, "flaps": flaps(row)} for row in rows]
+
+
+def _owner(said: Any, service: str) -> str:
+    """The service whose breaker it is."""
+    return str((said.get("service") if isinstance(said, Mapping) else "") or service)
 
 
 def tripped(breakers: Sequence[Row]) -> list[Row]:
@@ -273,7 +300,7 @@ def faults(
         mine = [row for row in breakers if row["name"] in ("", name)]
         is_open = [row for row in tripped if row["name"] == name]
         closed = [row for row in mine if row["state"] == "closed" and not row["flaps"]]
-        owner = str(said.get("service") or circuit_breaker_service)
+        owner = _owner(said, circuit_breaker_service)
         states = ((service or {}).get("services") or {}).get(owner) or {}
         probe = ((http_probe or {}).get("endpoints") or {}).get(name) if said.get("probe") else {}
         page = ((status_page or {}).get("pages") or {}).get(name) if said.get("status_page") else {}
@@ -293,7 +320,7 @@ def faults(
         if misdescribed:
             found.append({**row, "kind": "unmeasured", "told": misdescribed[0]})
             continue
-        kind = _kind(probe, page)
+        kind = _kind(probe, page, _sends_credentials(said.get("probe")))
         if kind == "well":
             kind, row["change"] = _of_one_that_is_well(row, mine, is_open, states, said, circuit_breaker_flaps)
         found.append({**row, "kind": kind})
@@ -314,7 +341,14 @@ def _opened_in(row: Row, states: Row, seconds: float) -> float:
     return max(row["opened_lately"] or 0, since_start or 0)
 
 
-def _kind(probe: Row | None, page: Row | None) -> str:
+def _sends_credentials(probe: Any) -> bool:
+    """Whether a probe asks with any: without them a refusal says nothing of those that the application has."""
+    url = probe.get("url") if isinstance(probe, Mapping) else probe
+    has_some = isinstance(probe, Mapping) and bool(probe.get("headers"))
+    return has_some or "@" in str(url).partition("://")[2].partition("/")[0] or "?" in str(url)
+
+
+def _kind(probe: Row | None, page: Row | None, sends_credentials: bool) -> str:
     """What the dependency's own page and a request to it say. An empty one was not asked for, None could not be asked."""
     if probe is None or page is None:
         return "unmeasured"
@@ -327,9 +361,12 @@ def _kind(probe: Row | None, page: Row | None) -> str:
     if error == "" and probe.get("ok") is True and probe.get("available") is True:
         return "well"
     if error in ("refused", "timeout", "reset", "unreachable"):
-        return "way" if word == "operational" else "down"
+        # Where nobody took the connection, it may be they or the way there.
+        silent = "down" if probe.get("available") is True else "unmeasured"
+        return "way" if word == "operational" else silent
     if error == "bad_status" and isinstance(status, int):
-        by_status = {401: "credentials", 403: "credentials", 429: "rate_limited"}
+        refused = "credentials" if sends_credentials else "wrong_answer"
+        by_status = {401: refused, 403: refused, 429: "rate_limited"}
         return by_status.get(status, "down" if status >= 500 else "wrong_answer")
     kinds = {"dns": "name", "tls": "certificate"}
     words = ("redirect", "too_large", "protocol", "bad_json")
@@ -425,9 +462,30 @@ def why_not_retried(faults: Sequence[Row]) -> str:
     return f"circuit_breaker_dependencies.{names[0]}.connector does not say how it is called" if names else ""
 
 
-def misdescribed(circuit_breaker_dependencies: Mapping[str, Any]) -> list[str]:
-    """What is wrong with how dependencies are described, a line each."""
-    lines = []
+def _code(key: Any) -> float | None:
+    try:
+        return float(key)
+    except (TypeError, ValueError):
+        return None
+
+
+def misdescribed(
+    circuit_breaker_dependencies: Mapping[str, Any],
+    circuit_breaker_codes: Row,
+    circuit_breaker_apis: Sequence[str],
+    system_apis: Row,
+) -> list[str]:
+    """What is wrong with how dependencies, states and APIs are described, a line each."""
+    lines = [
+        f"circuit_breaker_codes: {key} has to be a number, and its word one of {', '.join(STATES[:-1])}"
+        for key, word in circuit_breaker_codes.items()
+        if _code(key) is None or _state(word) == "unknown"
+    ]
+    lines += [
+        f"circuit_breaker_apis: {name} is not in system_apis"
+        for name in circuit_breaker_apis
+        if name not in system_apis
+    ]
     for name, said in circuit_breaker_dependencies.items():
         place = f"circuit_breaker_dependencies.{name}"
         lines += _wrong_keys(place, said, _KEYS, ())
@@ -554,7 +612,8 @@ def _of_gauges(by_name: dict[str, dict[str, float]], replica: str) -> list[dict[
     rows = []
     for name, gauges in by_name.items():
         shown = {word: round(number) for word, number in gauges.items() if number > 0}
-        if replica and sum(shown.values()) != 1:
+        # Of a replica of several processes the numbers are added; where all are in one state, that is its state.
+        if replica and (len(shown) != 1 or not _is_one(gauges)):
             says = ", ".join(sorted(shown)) or "none of its states"
             rows.append(_row(name, replica, "unknown", reason=f"{says} is shown at once"))
             continue
@@ -567,8 +626,13 @@ def _of_gauges(by_name: dict[str, dict[str, float]], replica: str) -> list[dict[
     return rows
 
 
+def _is_one(gauges: Mapping[str, float]) -> bool:
+    """Whether the gauges of a replica count whole processes."""
+    return all(number == int(number) for number in gauges.values())
+
+
 def _of_code(name: str, replica: str, code: float, codes: Row) -> dict[str, Any]:
-    words = {float(number): word for number, word in codes.items()}
+    words = {number: word for key, word in codes.items() if (number := _code(key)) is not None}
     state = _state(words[code]) if code in words else "unknown"
     # Of several replicas together the numbers were added, and any sum can be any mixture.
     reason = f"{code:g} is no state in circuit_breaker_codes" if state == "unknown" else ""

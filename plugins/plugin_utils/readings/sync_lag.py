@@ -17,8 +17,8 @@ from ..connector_ways import missing_for
 Row = Mapping[str, Any]
 
 CALM = ("in_time", "idle", "retrying", "rate_limited", "backlog")
-# Seen, and not well enough known: how late it is, or what its state means.
-UNCLEAR = ("lag_unknown", "state_unknown")
+# Seen, and not well enough known: how late it is, what its state means, for how long it is tried again, or whether its scheduler runs.
+UNCLEAR = ("lag_unknown", "state_unknown", "waits_unknown", "scheduler_unknown")
 CAUSES = (
     *(
         "credential",
@@ -48,7 +48,10 @@ _CRASHING = ("restarting", "backoff", "fatal")
 # A page that says so explains errors of these classes, and no wrong key.
 _OUTAGES = ("degraded", "partial_outage", "major_outage", "maintenance")
 _OF_PROVIDERS = ("provider", "timeout", "connection", "dns", "tls")
-_OF_THE_WAY = ("timeout", "connection", "dns", "tls")
+# Errors that one record can be the reason of. All others meet whichever record comes first.
+_OF_RECORDS = ("validation", "constraint", "other")
+# Of what could not be seen, so many lines are shown.
+_MOST_LIMITS = 5
 # A run that is late by half its period is missed.
 _PERIODS = 1.5
 # Data that come as fast as time goes by come no nearer, and two looks are not timed to the millisecond.
@@ -82,15 +85,26 @@ class _Judge:
         if state not in (*_STATES, None) or (state is None and "status" in row):
             return "state_unknown"
         if slot and not slot.get("active"):
-            return self._of_scheduler(source, "no_reader") if self._is_late(row) else "in_time"
+            return self._of_unread(source, row, slot)
         left = row.get("credential_left_seconds")
         if left is not None and left < 0:
             return "credential"
         if state == "paused":
-            return "in_time" if self._lag_is_known(row) and not self._is_late(row) else "paused"
-        if not self._is_late(row) and state not in ("failed", "retrying"):
-            return "in_time" if self._lag_is_known(row) else "lag_unknown"
+            return "in_time" if self._lag_is_known(row) and not self._is_late(source, row) else "paused"
+        if state not in ("failed", "retrying"):
+            if self._clocks_disagree(source, row):
+                return "clock_off"
+            if not self._is_late(source, row):
+                return "in_time" if self._lag_is_known(row) else "lag_unknown"
         return self._of_error(source, row) or self._without_error(source, row)
+
+    def _of_unread(self, source: str, row: Row, slot: Row) -> str:
+        unread_seconds = slot.get("inactive_seconds")
+        if self._is_late(source, row) or (unread_seconds or 0) > self._limit_seconds(source):
+            return self._of_scheduler(source, "no_reader")
+        # Before PostgreSQL 17 nothing tells since when, and little is written where little happens.
+        is_known = self._lag_is_known(row) and (unread_seconds is not None or not row.get("lag_bytes"))
+        return "in_time" if is_known else "lag_unknown"
 
     # How late it is.
 
@@ -98,15 +112,38 @@ class _Judge:
         found = [row[key] for key in ("lag_seconds", "lag_bytes") if row.get(key) is not None]
         return bool(found) and all(value >= 0 for value in found)
 
-    def _is_late(self, row: Row) -> bool:
-        limits = self._limits
-        return (row.get("lag_seconds") or 0) > limits["limit_seconds"] or (row.get("lag_bytes") or 0) > limits[
-            "limit_bytes"
-        ]
+    def _limit_seconds(self, source: str) -> float:
+        """How far behind a connector may be: one that runs once a day is so far behind every day."""
+        limit = float(self._limits["limit_seconds"])
+        return max(limit, self._missed_after_seconds(source)) if self._tells_period(source) else limit
 
-    def _may_wait(self, row: Row) -> bool:
+    def _is_late(self, source: str, row: Row, ahead: float = 0.0) -> bool:
+        """Whether it is, by its own clock, or by one that this one is ahead of."""
+        return (row.get("lag_seconds") or 0) - ahead > self._limit_seconds(source) or (
+            row.get("lag_bytes") or 0
+        ) > self._limits["limit_bytes"]
+
+    def _ahead_seconds(self, source: str) -> float:
+        return float(self._sources[source].get("clock_ahead_seconds") or 0)
+
+    def _clocks_disagree(self, source: str, row: Row) -> bool:
+        """Whether it is late by one of two clocks alone: which of them wrote its times nobody knows."""
+        ahead = self._ahead_seconds(source)
+        if abs(ahead) < self._limits["clock_seconds"] or row.get("lag_seconds") is None:
+            return False
+        return self._is_late(source, row) != self._is_late(source, row, ahead)
+
+    def _may_wait(self, source: str, row: Row) -> bool:
         """Whether what mends itself has still time for it."""
-        return float(row.get("lag_seconds") or 0) <= float(self._limits["patience_seconds"])
+        return float(row.get("lag_seconds") or 0) <= max(
+            float(self._limits["patience_seconds"]), self._limit_seconds(source)
+        )
+
+    def _while_it_may(self, source: str, row: Row, calm: str) -> str:
+        """``calm`` while what mends itself has time for it; of which lag is not known, nobody knows whether it has."""
+        if not self._lag_is_known(row):
+            return "waits_unknown"
+        return calm if self._may_wait(source, row) else ""
 
     # One with an error.
 
@@ -118,31 +155,42 @@ class _Judge:
             return "credential"
         if self._is_dead(source, state):
             return self._of_scheduler(source, "scheduler_dead")
-        if error == "rate_limit":
-            return (
-                "rate_limited" if self._may_wait(row) and (self._waits(row) or self._is_retrying(row)) else "too_fast"
-            )
         if error == "cursor":
             return "cursor_lost"
-        if error and row.get("record") and (row.get("record_failures") or 0) >= self._limits["poison_failures"]:
+        if error and self._fails_of_a_record(source, row, error):
             return "poison_record"
-        if self._is_retrying(row) and self._may_wait(row):
-            return "retrying"
+        if error == "rate_limit":
+            waits = self._waits(row) or self._is_retrying(source, row)
+            return (self._while_it_may(source, row, "rate_limited") if waits else "") or "too_fast"
+        if self._is_retrying(source, row) and (found := self._while_it_may(source, row, "retrying")):
+            return found
         return self._of_class(source, row, error) if error else ""
 
+    def _fails_of_a_record(self, source: str, row: Row, error: str) -> bool:
+        if error not in _OF_RECORDS or (error == "other" and self._has_outage(source)):
+            return False
+        return bool(row.get("record")) and (row.get("record_failures") or 0) >= self._limits["poison_failures"]
+
     def _of_class(self, source: str, row: Row, error: str) -> str:
-        if error == "provider" or (error in (*_OF_PROVIDERS, "other") and self._has_outage(source)):
+        if error in (*_OF_PROVIDERS, "other") and self._has_outage(source):
             return "provider_down"
-        if error in ("validation", "constraint"):
-            return error
-        if error in _OF_THE_WAY:
+        if error in ("validation", "constraint", "schema"):
+            return "validation" if error == "validation" else "constraint"
+        if error == "provider" and not self._tests_of(source):
+            return "provider_down"
+        if error in _OF_PROVIDERS:
             return self._of_way(source, row, error)
         return "failed_task" if row.get("failed_tasks") else "error_unknown"
 
+    def _tests_of(self, source: str) -> list[Row]:
+        return list(self._sources[source].get("tests", {}).values())
+
     def _of_way(self, source: str, row: Row, error: str) -> str:
         """Whether it could get there now: as the tests of the upstreams say; without one, a name and a certificate rarely mend themselves."""
-        tests = self._sources[source].get("tests", {}).values()
+        tests = self._tests_of(source)
         is_open = all(one["available"] and one["ok"] for one in tests) if tests else error in ("timeout", "connection")
+        if not is_open and error == "provider":
+            return "provider_down"
         if not is_open:
             return "network"
         return "failed_task" if row.get("failed_tasks") else "interrupted"
@@ -151,8 +199,12 @@ class _Judge:
         page = self._pages.get(self._entries[source].get("provider"), {})
         return page.get("available") is True and page.get("status") in _OUTAGES
 
-    def _is_retrying(self, row: Row) -> bool:
+    def _is_retrying(self, source: str, row: Row) -> bool:
         count, most = row.get("retry_count") or 0, row.get("max_retries")
+        left = row.get("next_attempt_seconds")
+        if left is not None and self._is_missed(source, self._period_seconds(source) - left):
+            # Its next try is as late as a run that was missed: nobody tries.
+            return False
         if row.get("state") == "retrying":
             # It says so itself, unless its own count says otherwise.
             return most is None or count < most
@@ -169,24 +221,44 @@ class _Judge:
 
     def _is_dead(self, source: str, state: str | None) -> bool:
         """Whether nothing starts the connectors of a source: none has run in its time, or its service does not run and none did meanwhile."""
-        if state == "running" or self._entries[source].get("source") == "kafka_connect":
+        if self._entries[source].get("source") == "kafka_connect":
             return False
         service = self._scheduler(source)
         is_down = service.get("available") is True and service["state"] not in _RUNNING
         rows = self._of[source]
-        ages = [row.get("last_run_age_seconds") for row in rows]
+        ages = [row.get("run_seconds" if row.get("state") == "running" else "last_run_age_seconds") for row in rows]
+        # What runs was started, and would be cut off; the others may wait for it.
+        if not is_down and (state == "running" or any(row.get("state") == "running" for row in rows)):
+            return False
         if is_down:
             return not any(age is not None and not self._is_missed(source, age) for age in ages)
         is_given_up = all(row.get("state") in ("failed", "retrying") for row in rows)
-        return not is_given_up and bool(ages) and all(age is not None and self._is_missed(source, age) for age in ages)
+        # One that runs misses nothing that nobody has said: it may be for tonight.
+        return (
+            not is_given_up
+            and self._tells_period(source)
+            and bool(ages)
+            and all(age is not None and self._is_missed(source, age) for age in ages)
+        )
+
+    def _tells_period(self, source: str) -> bool:
+        return self._entries[source].get("period_seconds") is not None
+
+    def _period_seconds(self, source: str) -> float:
+        period = self._entries[source].get("period_seconds")
+        return float(self._limits["limit_seconds"] if period is None else period)
+
+    def _missed_after_seconds(self, source: str) -> float:
+        return self._period_seconds(source) * _PERIODS + float(self._limits["grace_seconds"])
 
     def _is_missed(self, source: str, age_seconds: float) -> bool:
-        period = self._entries[source].get("period_seconds")
-        period = self._limits["limit_seconds"] if period is None else float(period)
-        return age_seconds > period * _PERIODS + float(self._limits["grace_seconds"])
+        """Whether a run is, by its own clock and by that of the host."""
+        return age_seconds - max(0.0, self._ahead_seconds(source)) > self._missed_after_seconds(source)
 
     def _of_scheduler(self, source: str, otherwise: str) -> str:
         service = self._scheduler(source)
+        if service and service.get("available") is not True and otherwise == "scheduler_dead":
+            return "scheduler_unknown"
         if service.get("available") is not True or service["state"] in _RUNNING:
             return otherwise
         if service.get("stopped_by_person"):
@@ -200,31 +272,32 @@ class _Judge:
             return "failed_task"
         if row.get("state") in ("failed", "retrying"):
             return "error_unknown"
-        ahead = self._sources[source].get("clock_ahead_seconds") or 0
-        if (
-            ahead >= self._limits["clock_seconds"]
-            and 0 < (row.get("lag_seconds") or 0) - ahead <= self._limits["limit_seconds"]
-        ):
-            return "clock_off"
-        if row.get("pending") == 0 and (row.get("last_success_age_seconds") or 0) <= self._limits["limit_seconds"]:
+        if row.get("pending") == 0 and self._ended_well_lately(source, row):
             return "idle"
         moved = row.get("moved")
         if moved is not None and moved > 0:
-            return "backlog" if self._gains(row, moved) and self._may_wait(row) else "backlog_grows"
-        if moved == 0 and self._stands_still(row):
+            return "backlog" if self._gains(row, moved) and self._may_wait(source, row) else "backlog_grows"
+        if moved == 0 and self._stands_still(source, row):
             return "stalled"
         age = row.get("last_run_age_seconds")
-        if row.get("state") == "ok" and age is not None and self._is_missed(source, age):
-            return "interrupted"
-        return "unexplained"
+        is_missed = self._tells_period(source) and age is not None and self._is_missed(source, age)
+        return "interrupted" if row.get("state") == "ok" and is_missed else "unexplained"
+
+    def _ended_well_lately(self, source: str, row: Row) -> bool:
+        age = row.get("last_success_age_seconds")
+        if age is None and row.get("state") == "ok":
+            age = row.get("last_run_age_seconds")
+        return age is not None and age <= self._limit_seconds(source)
 
     def _gains(self, row: Row, moved: float) -> bool:
-        """Whether the data come nearer: more of them than time went by. Of a position nobody knows."""
+        """Whether the data come nearer: less is left of a slot, and of others more came than time went by."""
+        if "gained_bytes" in row:
+            return bool(row["gained_bytes"] > 0)
         return "position" in row or moved > _NEARER * (row.get("moved_in_seconds") or 0)
 
-    def _stands_still(self, row: Row) -> bool:
+    def _stands_still(self, source: str, row: Row) -> bool:
         """Whether it should move and does not: a run takes too long, or runs end well while records wait."""
-        limit = self._limits["limit_seconds"]
+        limit = self._limit_seconds(source)
         if row.get("state") == "running":
             return (row.get("run_seconds") or 0) > limit
         age = row.get("last_run_age_seconds")
@@ -288,6 +361,45 @@ def by_cause(rows: Sequence[Row]) -> dict[str, list[Row]]:
     return {cause: [row for row in rows if row["cause"] == cause] for cause in (*CAUSES, *CALM, *UNCLEAR)}
 
 
+def not_seen(sync_state: Row, system_connectors: Row, sync_lag_sources: Sequence[str]) -> list[str]:
+    """What keeps anything from being concluded where nothing is wrong, a line each."""
+    lines = [
+        f"sync_lag_sources: {name} is not in system_connectors"
+        for name in sync_lag_sources
+        if name not in system_connectors
+    ]
+    for name, seen in sync_state["sources"].items():
+        if seen["available"] is not True:
+            limits = [seen["reason"]]
+        else:
+            limits = [] if seen["complete"] is True else seen["limits"] or ["not all of it was read"]
+        lines += [f"{name}: {text}" for text in limits[:_MOST_LIMITS]]
+        if len(limits) > _MOST_LIMITS:
+            lines.append(f"{name}: and {len(limits) - _MOST_LIMITS} more")
+    return lines or ([] if sync_state["available"] else [str(sync_state["reason"])])
+
+
+def why_no_lag(by_cause: Mapping[str, Sequence[Row]]) -> list[str]:
+    """Those of which nothing tells how late they are."""
+    names = _names(by_cause["lag_unknown"])
+    return [f"nothing tells how far behind {names} is"] if names else []
+
+
+def why_no_state(by_cause: Mapping[str, Sequence[Row]]) -> list[str]:
+    """Those of which nobody knows how they get on."""
+    said = {
+        "state_unknown": "what the status of {} means",
+        "waits_unknown": "for how long {} is tried again already, as nothing tells how far behind it is",
+        "scheduler_unknown": "whether what starts {} runs",
+    }
+    return [f"nothing tells {text.format(_names(by_cause[cause]))}" for cause, text in said.items() if by_cause[cause]]
+
+
+def _names(rows: Sequence[Row]) -> str:
+    more = f" and {len(rows) - _MOST_LIMITS} more" if len(rows) > _MOST_LIMITS else ""
+    return ", ".join(str(row["who"]) for row in rows[:_MOST_LIMITS]) + more
+
+
 def not_calm(rows: Sequence[Row]) -> list[Row]:
     """Those that are not in time, and not on their way there by themselves."""
     return [row for row in rows if row["cause"] not in CALM]
@@ -316,7 +428,11 @@ def other_interrupted(
     found: list[dict[str, str]] = []
     for source in dict.fromkeys(one["source"] for one in others):
         mine = [one for one in others if one["source"] == source]
-        is_whole = all(row["cause"] in ("interrupted", "in_time", "idle") for row in rows if row["source"] == source)
+        is_whole = all(
+            row["cause"] in ("interrupted", "in_time", "idle") and row.get("state") != "paused"
+            for row in rows
+            if row["source"] == source
+        )
         if is_whole and len(mine) > 1 and not missing_for(system_connectors, source, "", "sync_all"):
             mine = [{"source": source}]
         found += mine
@@ -359,13 +475,18 @@ def why_not_skipped(by_cause: Mapping[str, Sequence[Row]], system_connectors: Ro
 
 
 def forced(by_cause: Mapping[str, Sequence[Row]], system_connectors: Row) -> list[dict[str, str]]:
-    """Those that stand still and can be synchronised though they think that nothing is new."""
-    return _targets(by_cause["stalled"], "force", system_connectors)
+    """Those that stand still and can be synchronised though they think that nothing is new; none of which a run is in progress."""
+    rows = [row for row in by_cause["stalled"] if row.get("state") != "running"]
+    return _targets(rows, "force", system_connectors)
 
 
 def why_not_forced(by_cause: Mapping[str, Sequence[Row]], system_connectors: Row) -> str:
     """Why none of them can."""
-    return _why_not(by_cause["stalled"], "force", system_connectors)
+    return _why_not(by_cause["stalled"], "force", system_connectors) or "; ".join(
+        f"{row['who']}: a run is in progress, and one beside it would write the same data; see whether it hangs, and end it first"
+        for row in by_cause["stalled"]
+        if row.get("state") == "running"
+    )
 
 
 def reset_targets(
@@ -393,17 +514,32 @@ def slowed(
 ) -> list[dict[str, Any]]:
     """Those that ask more than they may and can be slowed down: for how long they wait, and whether they are synchronised then."""
     found = []
+    rows = {(row["source"], row["name"]): row for row in by_cause["too_fast"]}
     for one in _targets(by_cause["too_fast"], "slow_down", system_connectors):
-        asked = [row.get("retry_after_seconds") or 0 for row in by_cause["too_fast"] if row["name"] == one["connector"]]
-        wait = min(sync_lag_most_wait_seconds, max([sync_lag_wait_seconds, *asked]))
+        row = rows[one["source"], one["connector"]]
+        if _asks_too_long(row, sync_lag_most_wait_seconds):
+            continue
+        wait = min(sync_lag_most_wait_seconds, max(sync_lag_wait_seconds, row.get("retry_after_seconds") or 0))
         can_sync = not missing_for(system_connectors, one["source"], one["connector"], "sync")
         found.append({**one, "wait_seconds": round(wait), "then_sync": can_sync})
     return found
 
 
-def why_not_slowed(by_cause: Mapping[str, Sequence[Row]], system_connectors: Row) -> str:
+def _asks_too_long(row: Row, most_seconds: float) -> bool:
+    """Whether its provider wants to be left alone for longer than anybody waits here."""
+    left = _left_seconds(row)
+    return (row.get("retry_after_seconds") or 0 if left is None else left) > most_seconds
+
+
+def why_not_slowed(
+    by_cause: Mapping[str, Sequence[Row]], system_connectors: Row, sync_lag_most_wait_seconds: float
+) -> str:
     """Why none of them can."""
-    return _why_not(by_cause["too_fast"], "slow_down", system_connectors)
+    return _why_not(by_cause["too_fast"], "slow_down", system_connectors) or "; ".join(
+        f"{row['who']}: its provider wants to be left alone for longer than sync_lag_most_wait_seconds"
+        for row in by_cause["too_fast"]
+        if _asks_too_long(row, sync_lag_most_wait_seconds)
+    )
 
 
 def task_targets(by_cause: Mapping[str, Sequence[Row]], system_connectors: Row) -> list[dict[str, str]]:
@@ -448,9 +584,14 @@ def failing_tests(sync_state: Row, by_cause: Mapping[str, Sequence[Row]]) -> lis
     return found
 
 
-def dead_letters(rows: Sequence[Row], sync_lag_dead_letters: int) -> list[Row]:
-    """The connectors of which more records were set aside than may be."""
-    return [row for row in rows if (row.get("dead_letters") or 0) > sync_lag_dead_letters]
+def dead_letters(sync_state: Row, rows: Sequence[Row], sync_lag_dead_letters: int) -> list[Row]:
+    """The connectors of which more records were set aside than may be, and what belongs to none of them."""
+    unassigned = [
+        {"who": f"no connector of {source}", "dead_letters": seen["dead_letters"]["unassigned"]}
+        for source, seen in sync_state["sources"].items()
+        if seen.get("dead_letters", {}).get("unassigned")
+    ]
+    return [row for row in (*rows, *unassigned) if (row.get("dead_letters") or 0) > sync_lag_dead_letters]
 
 
 def dead_letter_errors(sync_state: Row) -> list[Row]:

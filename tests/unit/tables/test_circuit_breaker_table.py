@@ -17,7 +17,7 @@ from ansible_collections.oncall.runbooks.tests.support.tables import Case, diagn
 URL = "https://api.crm.example/v1/me"
 SYNC = "http://127.0.0.1:8080/v1/connectors/crm/sync"
 CRM = {
-    "probe": URL,
+    "probe": {"url": URL, "headers": {"Authorization": "Bearer s3cret"}},
     "status_page": "crm",
     "connector": {"url": f"{SYNC}?key=s3cret", "headers": {"Cookie": "session=s3cret"}},
     "threshold": {"variable": "CRM_THRESHOLD", "maximum": 80},
@@ -112,6 +112,14 @@ def of(case: Case, **changes: Any) -> Case:
 
 
 OPEN = ("open", "open")
+# The look before, half a minute ago.
+NOW_AND_THEN = {
+    "__circuit_breaker_first": {"metrics": metrics("open", "open", opened=39.0)},
+    "__circuit_breaker_again": {"metrics": metrics("closed", "closed", opened=40.0)},
+    "__circuit_breaker_further": {
+        "names": {"looked_at": trust_as_template("{{ now().timestamp() - 30 }}"), "tripped_names": ["crm"]}
+    },
+}
 HEALTHY = {"metrics": metrics("closed", "closed")}
 LOST = {"available": False, "reason": "endpoint web-1: GET http://web-1:8080/metrics: connection refused", "value": {}}
 RETRIED = {"problems": ["stays_open"], "acts": ["retry"], "risk": "low"}
@@ -154,6 +162,9 @@ test_concluded = table(
         "their name is not found": Case(look(*OPEN, probe=probed(error="dns")), problems=["wrong_name"]),
         "their certificate is not trusted": Case(look(*OPEN, probe=probed(error="tls")), problems=["wrong_certificate"]),
         "our key is not taken": Case(look(*OPEN, probe=probed(401)), problems=["credentials"]),
+        "a key is asked for, and none was sent": Case(
+            look(*OPEN, probe=probed(401)), problems=["wrong_answer"], variables={"circuit_breaker_dependencies": {"crm": {**CRM, "probe": URL}}},
+        ),
         "our key may not do it": Case(look(*OPEN, probe=probed(403)), problems=["credentials"]),
         "our key is not taken while they are down": Case(
             look(*OPEN, probe=probed(401), status_page=page("major_outage")), problems=["they_are_down"]
@@ -209,6 +220,9 @@ test_concluded = table(
             look(*OPEN, status_page=page()), problems=["unknown_dependency"],
             variables={"circuit_breaker_dependencies": {"crm": {"status_page": "crm"}}},
         ),
+        "nobody takes the connection, and their page is not known": Case(
+            look(*OPEN, probe=probed(error="unreachable")), unknown=None, says=["GET https://api.crm.example/v1/me: unreachable"]
+        ),
         "it could not be asked": Case(
             {**look(*OPEN), "http_probe": {"available": False, "reason": "observer http_probe failed"}}, unknown=None
         ),
@@ -217,6 +231,19 @@ test_concluded = table(
         ),
         "it is open, and the other replica does not answer": Case(look("open", None), unknown=None),
         "one replica does not answer, and the other is well": Case({"metrics": metrics("closed", None)}, unknown=None),
+        "it closes and opens again all the time, and is closed now": Case(
+            {**look("closed", "closed", opened=40.0, service=SOON), "metrics": metrics("closed", "closed", opened=40.0)},
+            problems=["keeps_tripping"], variables=NOW_AND_THEN,
+        ),
+        "it opened often when its process began, and no more": Case(
+            look("closed", "closed", opened=40.0, service=SOON), variables={**NOW_AND_THEN, "__circuit_breaker_first": {"metrics": metrics("closed", "closed", opened=40.0)}},
+        ),
+        "words for numbers, the wrong way round": Case(
+            HEALTHY, unknown=None, variables={"circuit_breaker_codes": {"closed": 0, "open": 1}}, says=["circuit_breaker_codes: closed has to be a number"]
+        ),
+        "an API that is not there": Case(
+            HEALTHY, unknown=None, variables={"circuit_breaker_apis": ["healht"]}, says=["circuit_breaker_apis: healht is not in system_apis"]
+        ),
         "a number that is no state": Case({"metrics": metrics("closed", "odd")}, unknown=None),
         "no replica answers": Case({"metrics": LOST}, unknown=None),
         "nothing shows a breaker": Case({}, variables={"system_metrics": {}}, unknown=None),
@@ -232,11 +259,11 @@ test_concluded = table(
 STATES = {"system_metrics": {"circuit_breaker_states": "resilience4j_circuitbreaker_state"}}
 
 
-def states(*words: str, mail: str = "closed") -> dict[str, Any]:
+def states(*words: str, mail: str = "closed", processes: int = 1) -> dict[str, Any]:
     """The breaker crm of resilience4j in each replica, and mail, which is the same in all."""
     value = {
         f"states@{name}": {
-            f"{breaker},{state}": float(state == word)
+            f"{breaker},{state}": float(processes * (state == word))
             for breaker, word in (("crm", crm), ("mail", mail))
             for state in ("closed", "open", "half_open", "forced_open", "disabled", "metrics_only")
         }
@@ -244,6 +271,13 @@ def states(*words: str, mail: str = "closed") -> dict[str, Any]:
     }
     observed = {"available": True, "metric": {}, "value": value}
     return {"metrics": observed, "http_probe": probed(), "status_page": page()}
+
+
+def one_of_four() -> dict[str, Any]:
+    """Of four processes of a replica, whose numbers are added, one has it open."""
+    found = states(*CLOSED, processes=4)
+    found["metrics"]["value"]["states@web-1"].update({"crm,closed": 3.0, "crm,open": 1.0})
+    return found
 
 
 CLOSED = ("closed", "closed")
@@ -258,6 +292,8 @@ test_of_one_gauge_for_each_state = table(
         "a person opened it in one": Case(states("closed", "forced_open"), problems=["forced_open"], says=["crm in web-2"]),
         "a person switched it off": Case(states(*CLOSED, mail="disabled"), says=["mail never opens"]),
         "open": Case(states(*OPEN), **RETRIED),
+        "closed in each of four processes": Case(states(*CLOSED, processes=4), says=["crm: closed in 8"]),
+        "open in one of four processes": Case(one_of_four(), unknown=None, says=["closed, open is shown at once"]),
     },
 )  # fmt: skip
 

@@ -115,11 +115,22 @@ def slot(megabytes: float = 2048, **changes: Any) -> dict[str, Any]:
     return source(row_of(found), entry=SLOTS)
 
 
+def moving_slot(gained: int) -> dict[str, Any]:
+    """One of which so many bytes less are left after five seconds."""
+    found = slot()
+    found["connectors"][0].update(moved=1000.0, moved_in_seconds=5.0, gained_bytes=gained)
+    return found
+
+
 SLOTS = {"source": "replication_slot", "scheduler": "worker"}
 OF_SLOTS = {"system_connectors": {"app": SLOTS}}
 OF_KAFKA = {"system_connectors": {"app": {"source": "kafka_connect", "url": "http://connect:8083"}}}
 NOTHING_CAN = {"system_connectors": {"app": {**APP, "commands": {}}}}
 WITHOUT_SCHEDULER = {"system_connectors": {"app": {key: one for key, one in APP.items() if key != "scheduler"}}}
+DAILY = {**APP, "period_seconds": 86400}
+WHENEVER = {key: one for key, one in APP.items() if key != "period_seconds"}
+NEVER = {"watermark": None, "last_success_at": None}
+BLIND = {"system_blind_spots": ["sync_lag.in_time"]}
 GONE = {
     "available": False, "reason": "PostgreSQL app: connection refused", "error": "refused", "source": "table", "connectors": [],
     "complete": False, "limits": [], "clock_ahead_seconds": None,
@@ -257,7 +268,7 @@ test_concluded = table(
         ),
         "a run takes too long and stands still": Case(
             look(source(row("files", late=3 * HOUR, status="running", started_at=NOW - 2 * HOUR), moved=0.0)), problems=["stalled"],
-            acts=["force"], risk="medium",
+            why_not="files: a run is in progress, and one beside it would write the same data",
         ),
         "it runs well and brings nothing, and nobody says whether anything waits": Case(
             look(source(row("news", late=3 * HOUR, success=60), moved=0.0)), problems=["unexplained"]
@@ -288,6 +299,88 @@ test_concluded = table(
             look(source(failed("status code 401"), failed(TIMED_OUT, "erp"), row("sms"))), problems=["credential", "interrupted"], **SYNCED
         ),
         "a status that tells nothing": Case(look(source(row(status="purple"))), unknown=None),
+        # ------------------------------------------------------------------ what is not known is not well
+        "a task of Kafka Connect failed, in small letters": Case(
+            look(kafka("running", "failed")), problems=["failed_task"], acts=["restart_tasks"], risk="low", variables=OF_KAFKA
+        ),
+        "a task of Kafka Connect is in no state that is known": Case(look(kafka(task="DESTROYED")), variables={**OF_KAFKA, **BLIND}, unknown=None),
+        "nothing waits, and nothing tells when it succeeded last": Case(
+            look(source({"name": "crm", "status": "ok", "watermark": NOW - 5 * HOUR, "pending": 0}, row("erp"))), problems=["unexplained"]
+        ),
+        "its next try is long overdue": Case(
+            look(source(failed(TIMED_OUT, retry_count=2, next_attempt_at=NOW - 2 * HOUR), row("erp"))), problems=["interrupted"], **SYNCED
+        ),
+        "its next try is to come": Case(look(source(failed(TIMED_OUT, retry_count=2, next_attempt_at=NOW + 60), row("erp")))),
+        "a time without a zone": Case(look(source(row(watermark="2027-01-15T07:59:00"))), unknown=None, says=["watermark: without a zone"]),
+        "a time without a zone, which is in UTC": Case(look(source(row(watermark="2027-01-15T07:59:00"), entry={**APP, "times_in_utc": True}))),
+        "its key never expires": Case(look(source(row(credential_expires_at="infinity")))),
+        "its next try is never": Case(look(source(failed("429", next_attempt_at="infinity"), row("erp"))), problems=["too_fast"], acts=["slow_down"], risk="low", unknown=None),
+        "a source that is not there": Case(
+            look(source(row())), variables={"sync_lag_sources": ["app", "cmr"]}, unknown=None, says=["sync_lag_sources: cmr is not in system_connectors"]
+        ),
+        "more connectors than are read": Case(
+            look(source(*[row(f"c{number}") for number in range(501)])), unknown=None, says=["app: 501 connectors are there, and 500 were read"]
+        ),
+        "not all was read, and nothing says why": Case(
+            look({**source(row()), "complete": False}), unknown=None, says=["app: not all of it was read"]
+        ),
+        "the scheduler cannot be seen": Case(
+            look(source(row(late=3 * HOUR, last_run=3 * HOUR)), worker={"available": False, "reason": "Docker does not answer"}), unknown=None
+        ),
+        "a slot that nobody reads for three days, and little is written": Case(
+            look(slot(10, active=False, inactive_seconds=3 * 86400)), problems=["no_reader"], variables=OF_SLOTS
+        ),
+        "a slot that nobody reads for a minute": Case(look(slot(10, active=False, inactive_seconds=60)), variables=OF_SLOTS),
+        "a slot that is read, and more is written": Case(look(moving_slot(-(10**6))), problems=["backlog_grows"], variables=OF_SLOTS),
+        "a slot that is read faster than is written": Case(look(moving_slot(10**6)), variables=OF_SLOTS),
+        # ------------------------------------------------------------------ clocks
+        "the clock of all is two hours ahead of this one": Case(
+            look(source(row(late=2 * HOUR + 60, last_run=2 * HOUR + 60), ahead=2 * HOUR)), problems=["clock_off"]
+        ),
+        "the clock of the database is an hour behind, and it is late": Case(
+            look(source(row(late=0.5 * HOUR), ahead=-HOUR)), problems=["clock_off"], says=["is 3600 s behind this host's"]
+        ),
+        # ------------------------------------------------------------------ how often it runs
+        "it runs once a day": Case(look(source(row(late=5 * HOUR, last_run=5 * HOUR), entry=DAILY)), variables={"system_connectors": {"app": DAILY}}),
+        "it runs once a day, and did not": Case(
+            look(source(row(late=40 * HOUR, last_run=40 * HOUR), entry=DAILY)), variables={"system_connectors": {"app": DAILY}},
+            problems=["scheduler_dead"], acts=["restart_sync"], risk="medium",
+        ),
+        "nothing says how often it runs": Case(
+            look(source(row(late=5 * HOUR, last_run=5 * HOUR), entry=WHENEVER)), variables={"system_connectors": {"app": WHENEVER}},
+            problems=["unexplained"],
+        ),
+        # ------------------------------------------------------------------ what would do harm
+        "each try ends at the same record, for nothing answers": Case(
+            look(source(failed(TIMED_OUT, record="4711", record_failures=4), row("erp"))), problems=["interrupted"], **SYNCED
+        ),
+        "each try ends at the same record, for a table is missing": Case(
+            look(source(failed('relation "contacts" does not exist', record="4711", record_failures=4), row("erp"))), problems=["constraint"]
+        ),
+        "each try ends at the same record, while the provider has an outage": Case(
+            look(source(failed("oops", record="4711", record_failures=4), row("erp")), page="major_outage"), problems=["provider_down"]
+        ),
+        "others wait for one that runs": Case(
+            look(source(row("big", 3 * HOUR, 3 * HOUR, status="running", started_at=NOW - 600), row("erp", 2 * HOUR, 2 * HOUR))),
+            problems=["interrupted", "unexplained"],
+            **SYNCED,
+        ),
+        "a run was cut off with its scheduler": Case(
+            look(source(row(late=3 * HOUR, last_run=3 * HOUR, status="running", started_at=NOW - 3 * HOUR)), running(state="exited")),
+            problems=["scheduler_dead"],
+            acts=["restart_sync"],
+            risk="medium",
+        ),
+        "it is to be left alone for a day": Case(
+            look(source(failed("429, Retry-After: 90000", "chat", late=5 * HOUR, last_run=60), row("erp"))), problems=["too_fast"],
+            why_not="chat: its provider wants to be left alone for longer than sync_lag_most_wait_seconds",
+        ),
+        "it is to be left alone until a time": Case(look(source(failed("429, Retry-After: Fri, 15 Jan 2027 09:30:00 GMT", last_run=60)))),
+        "it is to be left alone for minutes": Case(look(source(failed("429: retry after 30 minutes", last_run=60)))),
+        "the provider failed, and can be reached now": Case(
+            look(source(failed("HTTP 503"), row("erp"), tests=OPEN)), problems=["interrupted"], **SYNCED
+        ),
+        "the provider failed, and cannot be reached": Case(look(source(failed("HTTP 503"), row("erp"), tests=SHUT)), problems=["provider_down"]),
         "its watermark is in the future": Case(look(source(row(late=-HOUR, last_run=None))), unknown=None),
         "the table is not seen": Case(UNSEEN, unknown=None),
         "one of two sources is not seen": Case(
@@ -311,10 +404,29 @@ def test_what_needs_nobody_is_told(app, cause):
     assert [one["cause"] for one in result["findings"] if one.get("summary")] == [cause], result["findings"]
 
 
-def test_without_a_lag_it_is_not_known():
-    result = diagnose("sync_lag", look(kafka(task="RUNNING")), **{**SYSTEM, **OF_KAFKA})
-    assert result["status"] == "unknown"
-    assert "how far behind every connector is" in result["msg"]
+LAG = "not looked at: whether every connector is in time (nothing tells how far behind {} is)"
+TRIES = "(nothing tells for how long {} is tried again already, as nothing tells how far behind it is)"
+
+
+@pytest.mark.parametrize(
+    ("seen", "variables", "says"),
+    [
+        (kafka(task="RUNNING"), OF_KAFKA, LAG.format("orders")),
+        (kafka("UNASSIGNED", "UNASSIGNED"), {**OF_KAFKA, **BLIND}, TRIES.format("orders")),
+        (source(row("new", status="retrying", last_error=TIMED_OUT, **NEVER), row("erp")), {}, TRIES.format("new")),
+        (source(row("new", status="retrying", last_error="429", **NEVER), row("erp")), {}, TRIES.format("new")),
+        (source(row("new", **NEVER), row("erp")), {}, LAG.format("new")),
+        # Before PostgreSQL 17 nothing tells since when nobody reads it.
+        (slot(10, active=False), OF_SLOTS, LAG.format("debezium")),
+        (slot(active=False, lag_bytes=None, position=None), OF_SLOTS, LAG.format("debezium")),
+        (source(), {}, "(no connector is there: their table is empty, or their list)"),
+    ],
+    ids=["no lag", "no worker", "never, tried", "never, limited", "never", "slot unread", "slot never read", "none"],
+)
+def test_what_nothing_tells_is_not_healthy(seen, variables, says):
+    result = diagnose("sync_lag", look(seen), **{**SYSTEM, **variables})
+    assert (result["status"], result["plan"]["steps"]) == ("unknown", [])
+    assert says in result["msg"]
 
 
 def test_one_first_the_others_with_one_call():

@@ -143,3 +143,12 @@ BEFORE = {"last_success_at_seconds": 100.0, "watermark_at_seconds": 50.0, "state
 def test_sync_moved(after, moved):
     assert sync_moved(seen(**after), seen(**BEFORE), "app", "crm") is moved
     assert not sync_moved(seen(**after), seen(**BEFORE), "app", "another")
+
+
+def test_where_the_inventory_says_it_is_named():
+    place = "circuit_breaker_dependencies.crm.connector"
+    with pytest.raises(SourceError) as raised:
+        ask({**python("import sys; sys.exit(3)"), "source": "", "place": place}, connector="")
+    assert str(raised.value).startswith(f"{place}: python")
+    with pytest.raises(ValueError, match=rf"{place}: nothing says how"):
+        ask({"source": "", "place": place}, connector="")

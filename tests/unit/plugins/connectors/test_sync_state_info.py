@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import threading
 import time
 
 import pytest
 
+from ansible_collections.oncall.runbooks.plugins.module_utils.connectors.error_classes import (
+    class_of,
+    retry_after_of,
+    table_of,
+)
 from ansible_collections.oncall.runbooks.tests.support.connectors import Synchronising, look
 from ansible_collections.oncall.runbooks.tests.support.observing import answering
 from ansible_collections.oncall.runbooks.tests.support.postgres_servers import server as postgres
@@ -155,7 +161,35 @@ def test_a_clock_an_hour_off_is_told(server, table):
     found = look(server, app=TABLE)
     assert not {"lag_seconds", "last_success_age_seconds"} & set(one(found))
     assert not found["complete"]
-    assert "crm: watermark is 3600 s in the future: its clock differs" in "; ".join(found["limits"])
+    # How long the look took is no part of it.
+    assert re.search(r"crm: watermark is 3[56]\d\d s in the future: its clock differs", "; ".join(found["limits"]))
+
+
+def test_a_time_without_a_zone_is_known_where_all_are_in_utc(server, table):
+    statement = "SELECT connector, (watermark AT TIME ZONE 'America/New_York') AS watermark FROM connector_sync_state"
+    entry = {**TABLE, "statement": statement.replace("America/New_York", "UTC")}
+    table.put("crm", 90)
+    assert one(look(server, app=entry))["lag_seconds"] == pytest.approx(5400, abs=30)
+    server.execute("ALTER DATABASE shop SET TimeZone = 'America/New_York'")
+    try:
+        found = look(server, app={**TABLE, "statement": statement})
+        assert "lag_seconds" not in one(found)
+        assert "app: watermark: without a zone; where that is UTC, say so with times_in_utc" in found["limits"][0]
+        told = one(look(server, app={**entry, "times_in_utc": True}))
+        assert told["lag_seconds"] == pytest.approx(5400, abs=30)
+        # With its zone it is the same time, whichever that is.
+        assert one(look(server, app=TABLE))["lag_seconds"] == pytest.approx(5400, abs=30)
+    finally:
+        server.execute("ALTER DATABASE shop RESET TimeZone")
+
+
+def test_what_never_comes_is_no_age(server, table):
+    table.put("crm", 90)
+    statement = "SELECT connector, watermark, timestamptz 'infinity' AS {} FROM connector_sync_state"
+    found = look(server, app={**TABLE, "statement": statement.format("credential_expires_at")})
+    assert (found["complete"], "credential_left_seconds" in one(found)) == (True, False)
+    found = look(server, app={**TABLE, "statement": statement.format("next_attempt_at")})
+    assert (found["complete"], "next_attempt_seconds" in one(found)) == (False, False)
 
 
 def test_the_clock_of_the_database_is_compared(server, table):
@@ -269,7 +303,14 @@ def test_dead_letters(server, table):
         "available": True,
         "total": 7,
         "errors": [{"text": "row <n> has no address <address>", "count": 7, "names": ["crm"]}],
+        "unassigned": 0,
     }
+    # More than are read, and what is nobody's, may be anybody's.
+    letters = [{"connector": "crm"}] * 501 + [{"connector": "Crm"}]
+    with answering(v1__connectors__errors=json.dumps({"errors": letters}).encode()) as running:
+        found = look(server, app={**TABLE, "dead_letters": {"url": running.url + "/v1/connectors/errors", **dead}})
+    counted = {one["name"]: one.get("dead_letters") for one in found["sources"]["app"]["connectors"]}
+    assert (counted, found["sources"]["app"]["dead_letters"]["unassigned"]) == ({"crm": 500, "erp": None}, 2)
     found = look(server, app={**TABLE, "dead_letters": {"url": "http://127.0.0.1:9/", **dead}})
     assert not found["complete"]
     assert not [one for one in found["sources"]["app"]["connectors"] if "dead_letters" in one]
@@ -385,6 +426,47 @@ def test_a_connector_that_runs_with_a_task_that_failed():
     }
     assert (told["orders"]["failed_tasks"], told["orders"]["tasks"], told["orders"]["error_class"]) == ([1], 2, "dns")
     assert "lag_seconds" not in told["stock"]
+
+
+def test_a_connector_without_a_task_and_one_in_small_letters():
+    document = kafka(
+        orders=("RUNNING", []), stock=("running", ["failed"]), users=("RUNNING", ["RUNNING", "UNASSIGNED"])
+    )
+    with answering(connectors=document) as server:
+        found = look(kafka={"source": "kafka_connect", "url": server.url})
+    told = {one["name"]: one["state"] for one in found["sources"]["kafka"]["connectors"]}
+    assert told == {"orders": "ok", "stock": "failed", "users": "retrying"}
+    assert found["limits"] == ["kafka: orders: it has no task, so it moves nothing"]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("429, Retry-After: 90", 90.0),
+        ('{"retry_after":1.5}', 1.5),
+        ("please retry in 250 ms", 0.25),
+        ("retry after 30 minutes.", 1800.0),
+        ("retry after 2h", 7200.0),
+        ("Retry-After: Fri, 15 Jan 2027 08:10:00 GMT", 600.0),
+        ("retry at 2027-01-15T09:00:00+01:00", 0.0),
+        ("retry after 2027-01-15", None),
+        ("retried 3 times", None),
+    ],
+)
+def test_how_long_an_error_asks_to_wait(text, seconds):
+    assert retry_after_of(text, 1_800_000_000.0) == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ('column "email" does not exist', "schema"),
+        ("The table `public.contact` does not exist in the current database. P2021", "schema"),
+        ('duplicate key value violates unique constraint "contact_pkey"', "constraint"),
+    ],
+)
+def test_what_every_record_meets_is_not_of_one(text, name):
+    assert class_of(text, table_of({})) == name
 
 
 @pytest.mark.parametrize("document", [b"[]", b'{"orders": {"info": {}}}'])

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.oncall.runbooks.plugins.module_utils.net.bounded_http import retry_after_seconds
 from ansible_collections.oncall.runbooks.plugins.module_utils.net.http_probe import observe
 from ansible_collections.oncall.runbooks.plugins.module_utils.observe import needs_host
 from lab.ports import free_port
@@ -150,6 +151,12 @@ def test_fields_are_read_from_a_failing_answer_too(ask):
 def test_how_long_it_asks_to_wait(ask):
     assert (ask("/limited")["status"], ask("/limited")["retry_after_seconds"]) == (429, 30.0)
     assert ask("/health")["retry_after_seconds"] is None
+
+
+def test_a_time_to_wait_for_is_read_by_the_clock_that_says_it():
+    until = {"retry-after": "Fri, 15 Jan 2027 09:10:00 GMT"}
+    assert retry_after_seconds({**until, "date": "Fri, 15 Jan 2027 09:00:00 GMT"}) == 600.0
+    assert retry_after_seconds({**until, "date": "Fri, 15 Jan 2027 09:20:00 GMT"}) == 0.0
 
 
 def test_a_failure_shows_one_short_line_without_secrets(ask):

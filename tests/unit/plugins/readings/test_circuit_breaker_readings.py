@@ -165,6 +165,15 @@ def test_of_a_prometheus_server_each_target_that_is_there_counts():
     ]  # fmt: skip
 
 
+def test_of_a_prometheus_server_each_target_of_their_job_has_to_show_them():
+    value = {"codes": {"crm,web-1": 0.0}, "up": {"web-1": 1.0, "web-2": 1.0, "web-3": 0.0}}
+    asked = {"codes": {}, "up": {"family": {"family": "up", "labels": {"job": "web"}}}}
+    rows = metric_breakers({"value": value, "metric": {}}, asked, CODES, circuit_breaker_replica_label="instance")
+    assert [(row["replica"], row["state"]) for row in rows] == [
+        ("web-1", "closed"), ("web-2", "unknown"), ("web-3", "unknown"),
+    ]  # fmt: skip
+
+
 def test_of_a_prometheus_server_the_range_tells_how_often_it_opened():
     events = {"crm,open,web-1": 9.0, "crm,close,web-1": 9.0, "crm,open,web-2": 2.0, "crm,close,web-2": 2.0}
     rose = {"crm,open,web-1": 3.9, "crm,open,web-2": 0.0}
@@ -204,7 +213,7 @@ def test_of_a_prometheus_server_what_it_does_not_have_is_not_known(value):
     ],
 )  # fmt: skip
 def test_how_a_dependency_is_described(said, told):
-    found = misdescribed({"crm": said})
+    found = misdescribed({"crm": said}, CODES, [], {})
     assert len(found) == len(told)
     assert all(line.startswith(begin) for line, begin in zip(found, told, strict=True))
 
