@@ -375,6 +375,10 @@ def test_it_is_said_when_a_worker_counts_as_hanging() -> None:
     assert "lately" not in _advice(left=0)
 
 
+def test_a_log_without_errors_is_not_said_to_be_unseen() -> None:
+    assert "Read the log of the workers: no error was seen in it" in _advice(left=0)
+
+
 # The rows that every runbook has; tests/contract sees that they conclude this.
 HEALTHY_ROW = "test_concluded[few wait]"
 WRONG_CAUSE_ROW = "test_concluded[a session waits for a lock on the table]"
