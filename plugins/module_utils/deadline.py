@@ -8,6 +8,9 @@ from __future__ import annotations
 import threading
 import time
 
+# What to do about an answer that came too late, where nobody knows more. It is no fault of this program.
+LATE_ADVICE = "it hangs, or the machine that asked is overloaded; see the load of that one (uptime), and look again"
+
 
 class DeadlineExceeded(Exception):
     """The time given for the whole answer is used up."""

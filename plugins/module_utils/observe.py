@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .deadline import all_within
+from .deadline import LATE_ADVICE, DeadlineExceeded, all_within
 from .observers import (
     api,
     certificate,
@@ -118,6 +118,8 @@ def settled(name, answer):
     """
     if isinstance(answer, ValueError):
         raise answer
+    if isinstance(answer, DeadlineExceeded):
+        return {"available": False, "reason": f"observer {name}: {answer}: {LATE_ADVICE}"}
     if isinstance(answer, Exception):
         from .text.masking import masked
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .deadline import DeadlineExceeded
+from .deadline import LATE_ADVICE, DeadlineExceeded
 from .text.masking import masked
 
 
@@ -17,9 +17,20 @@ def told(function, *arguments):
         return failed(error)
 
 
-def failed(error):
-    """Why nothing is told: ``available`` (False), ``reason`` in one line, and ``error``, the kind of trouble."""
-    kind = "timeout" if isinstance(error, DeadlineExceeded) else getattr(error, "kind", None)
+def failed(error, asked=""):
+    """Why nothing is told.
+
+    Args:
+        error: the exception.
+        asked: what was asked, such as ``queue mail``. A deadline does not say that by itself.
+
+    Returns:
+        A dict ``available`` (False), ``reason`` in one line, and ``error``, the kind of trouble.
+    """
+    if isinstance(error, DeadlineExceeded):
+        reason = f"{asked}: {error}" if asked else str(error)
+        return {"available": False, "reason": f"{reason}: {LATE_ADVICE}", "error": "timeout"}
+    kind = getattr(error, "kind", None)
     if kind is not None:
         return {"available": False, "reason": str(error), "error": kind}
     text = masked(f"{type(error).__name__}: {error}")

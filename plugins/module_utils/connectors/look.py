@@ -40,7 +40,7 @@ def observe(params):
     answers = all_within(seconds, calls)
     found = {}
     for (name, entry), answer in zip(entries.items(), answers):
-        answer = failed(answer) if isinstance(answer, Exception) else answer
+        answer = failed(answer, f"connectors {name}") if isinstance(answer, Exception) else answer
         found[name] = dict(answer, source=entry["source"])
     return {"sources": found}
 

@@ -47,7 +47,7 @@ def observe(params):
         for name in members:
             # What was told before the time was up stays.
             if name not in found:
-                found[name] = failed(outcome)
+                found[name] = failed(outcome, f"queue {name}")
     return summary("queue", {name: dict(found[name], engine=queues[name]["engine"]) for name in queues})
 
 

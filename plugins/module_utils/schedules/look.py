@@ -39,7 +39,7 @@ def observe(params):
     outcomes = all_within(params["timeout_seconds"] + 0.5, calls)
     found = {}
     for name, outcome in zip(schedules, outcomes):
-        answer = failed(outcome) if isinstance(outcome, Exception) else outcome
+        answer = failed(outcome, f"schedule {name}") if isinstance(outcome, Exception) else outcome
         found[name] = dict(answer, engine=schedules[name]["engine"])
     return summary("schedule", found)
 

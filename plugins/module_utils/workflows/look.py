@@ -64,7 +64,7 @@ def observe(params):
     for members, outcome in zip(databases.values(), outcomes):
         for name in members:
             if name not in found:
-                found[name] = failed(outcome)
+                found[name] = failed(outcome, f"workflow {name}")
     return summary("workflow", {name: found[name] for name in workflows})
 
 

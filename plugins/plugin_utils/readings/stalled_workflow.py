@@ -350,6 +350,16 @@ def in_words(held: Sequence[Row], stalled_workflow_lately_seconds: float) -> str
     return "; ".join(_words(row, stalled_workflow_lately_seconds) for row in held)
 
 
+def left_advice(still: Sequence[Row], stalled_workflow_lately_seconds: float) -> str:
+    """What to do where those that wait do not get on and others did lately, so that no worker is taken to hang, before a next sentence; or empty."""
+    if not any(row["left_lately"] for row in still):
+        return ""
+    return (
+        f"Some got on lately, so nothing says that a worker hangs. Where none does for {_time(stalled_workflow_lately_seconds)} "
+        "(stalled_workflow_lately_seconds), look again. "
+    )
+
+
 def figures(rows: Sequence[Row], stalled_workflow_lately_seconds: float) -> str:
     """Every workflow with what is known of it, in a few words."""
     return "; ".join(_words(row, stalled_workflow_lately_seconds) for row in rows)

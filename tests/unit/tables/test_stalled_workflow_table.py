@@ -381,6 +381,23 @@ def test_what_needs_nobody_is_told():
     assert [one["cause"] for one in result["findings"] if one.get("summary")] == ["draining"]
 
 
+def _advice(left: int) -> str:
+    """What is advised where ten wait for too long without a known cause, by how many got on lately."""
+    look_at = without("queue", without("service", look(seen(waiting=12, stuck=10, left=left))))
+    result = diagnose("stalled_workflow", look_at, **{**SYSTEM, **said(queue=None, workers=None)})
+    [unexplained] = [one for one in result["findings"] if one["cause"] == "waits_unexplained"]
+    return str(unexplained["advice"])
+
+
+def test_it_is_said_when_a_worker_counts_as_hanging() -> None:
+    assert "for 10 min (stalled_workflow_lately_seconds), look again. Read" in _advice(left=7)
+    assert "lately" not in _advice(left=0)
+
+
+def test_a_log_without_errors_is_not_said_to_be_unseen() -> None:
+    assert "Read the log of the workers: no error was seen in it" in _advice(left=0)
+
+
 # The rows that every runbook has; tests/contract sees that they conclude this.
 HEALTHY_ROW = "test_concluded[few wait]"
 WRONG_CAUSE_ROW = "test_concluded[a session waits for a lock on the table]"
