@@ -72,7 +72,13 @@ CREATE TABLE events (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, kind te
 
 CREATE INDEX events_open ON events (created_at) WHERE status IN ('pending', 'running');
 
+CREATE TABLE event_queue (paused boolean NOT NULL);
+
+INSERT INTO event_queue VALUES (false);
+
 GRANT SELECT, UPDATE (status, ended_at, error) ON events TO oncall;
+
+GRANT SELECT ON event_queue TO oncall;
 
 GRANT SELECT ON jobs TO oncall;
 

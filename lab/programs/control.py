@@ -1,0 +1,25 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The application's own command for its queue of events: ``pause`` or ``resume``.
+
+What it connects with is in the environment, as for the worker.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import psycopg
+
+from .application import database_parameters
+
+
+def main() -> None:
+    (verb,) = sys.argv[1:]
+    with psycopg.connect(**database_parameters("lab-control"), autocommit=True) as connection:
+        connection.execute("UPDATE event_queue SET paused = %s", [{"pause": True, "resume": False}[verb]])
+
+
+if __name__ == "__main__":
+    main()
