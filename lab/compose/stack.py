@@ -229,4 +229,5 @@ def _variables(project: Project) -> dict[str, object]:
         "system_payment_webhook": inventory.of_payments(layout),
         "mail_keys": layout.mail_keys(),
         "queue_commands": {verb: _control(project, verb) for verb in ("pause", "resume")},
+        "validate_command": _control(project, "validate", "{ids}"),
     }

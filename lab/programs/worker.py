@@ -30,8 +30,9 @@ JOB = "UPDATE jobs SET ran_at = now() WHERE id = (SELECT id FROM jobs ORDER BY r
 # A queue in a table: each event once, the oldest first, unless it is paused.
 TAKE = (
     "UPDATE events SET status = 'running', began_at = now() WHERE id = (SELECT id FROM events WHERE status = 'pending'"
-    " AND NOT (SELECT paused FROM event_queue) ORDER BY created_at, id LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id, kind"
+    " AND NOT (SELECT paused FROM event_queue) ORDER BY created_at, id LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id, kind, proposal"
 )
+VALIDATE = "UPDATE proposals SET status = 'validated', changed_at = now() WHERE id = %s AND status = 'pending'"
 END = "UPDATE events SET status = %s, ended_at = now(), error = %s WHERE id = %s AND status = 'running'"
 EVENTS_A_TURN = 100
 # More than one missed job and a reconnect.
@@ -76,9 +77,11 @@ class Worker:
             row = connection.execute(TAKE).fetchone()
             if row is None:
                 return
-            event, kind = row
+            event, kind, proposal = row
             while kind == "endless" and connection.execute("SELECT 1 FROM events WHERE id = %s", [event]).fetchone():
                 time.sleep(1)
+            if kind == "validate":
+                connection.execute(VALIDATE, [proposal])
             connection.execute(END, (*_outcome(event, kind), event))
 
 
