@@ -67,12 +67,21 @@ CREATE TABLE orders (id integer PRIMARY KEY, customer_id integer NOT NULL REFERE
 
 CREATE TABLE jobs (id integer PRIMARY KEY, kind text NOT NULL, ran_at timestamptz);
 
+CREATE TABLE proposals (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, status text NOT NULL DEFAULT 'pending',
+  created_at timestamptz NOT NULL DEFAULT now(), changed_at timestamptz NOT NULL DEFAULT now());
+
 CREATE TABLE events (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, kind text NOT NULL, status text NOT NULL DEFAULT 'pending',
-  created_at timestamptz NOT NULL DEFAULT now(), began_at timestamptz, ended_at timestamptz, error text);
+  created_at timestamptz NOT NULL DEFAULT now(), began_at timestamptz, ended_at timestamptz, error text, proposal bigint);
 
 CREATE INDEX events_open ON events (created_at) WHERE status IN ('pending', 'running');
 
+CREATE TABLE event_queue (paused boolean NOT NULL);
+
+INSERT INTO event_queue VALUES (false);
+
 GRANT SELECT, UPDATE (status, ended_at, error) ON events TO oncall;
+
+GRANT SELECT ON event_queue, proposals TO oncall;
 
 GRANT SELECT ON jobs TO oncall;
 

@@ -93,6 +93,11 @@ class Layout:
         own = hashlib.sha256(f"payments:{self.secrets()['app']}".encode()).hexdigest()
         return {"key": f"rk_test_{own[:24]}", "secret": f"whsec_{own[24:56]}"}
 
+    def mail_keys(self) -> dict[str, str]:
+        """The keys at the two who send the lab's mail, by the variable in which the worker has each."""
+        own = hashlib.sha256(f"mail:{self.secrets()['app']}".encode()).hexdigest()
+        return {"SENDGRID_API_KEY": f"SG.{own[:24]}", "POSTMARK_TOKEN": own[24:56]}
+
     def _read(self, name: str) -> dict[str, Any]:
         try:
             return json.loads((self.home / name).read_text())

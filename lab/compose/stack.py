@@ -192,6 +192,12 @@ def _state(container: dict[str, Any]) -> str:
     return state["Health"]["Status"] if state["Status"] == "running" and "Health" in state else state["Status"]
 
 
+def _control(project: Project, *arguments: str) -> list[str]:
+    """The application's own command, in its container."""
+    compose = ["docker", "compose", "--file", str(project.folder / "compose.yaml"), "exec", "--no-TTY", "api"]
+    return [*compose, "python3", "-m", "lab.programs.control", *arguments]
+
+
 def _variables(project: Project) -> dict[str, object]:
     """What the contract of roles/system asks for, of a lab in containers."""
     layout = project.layout
@@ -221,4 +227,7 @@ def _variables(project: Project) -> dict[str, object]:
         "system_redis": {"host": "127.0.0.1", "port": ports["redis"], "service": "redis"},
         "system_database": inventory.of_database(layout, "db"),
         "system_payment_webhook": inventory.of_payments(layout),
+        "mail_keys": layout.mail_keys(),
+        "queue_commands": {verb: _control(project, verb) for verb in ("pause", "resume")},
+        "validate_command": _control(project, "validate", "{ids}"),
     }

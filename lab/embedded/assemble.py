@@ -102,4 +102,5 @@ def variables(layout: Layout) -> dict[str, object]:
         "system_redis": {"host": "127.0.0.1", "port": ports["redis"], "service": "redis"},
         "system_database": inventory.of_database(layout, "database"),
         "system_payment_webhook": inventory.of_payments(layout),
+        "mail_keys": layout.mail_keys(),
     }

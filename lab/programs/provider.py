@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The outside world of the lab: a provider that answers as it was told to, and one of payments. PORT is required.
+"""The outside world of the lab: a provider that answers as it was told to, one of payments and two of mail. PORT is required.
 
-What it says of payments is in ``payments.py``.
+What it says of payments is in ``payments.py``, and of mail in ``mail.py``.
 """
 
 from __future__ import annotations
@@ -14,20 +14,27 @@ import time
 from pathlib import Path
 from typing import Any
 
-from . import payments
+from . import mail, payments
 from .settings import number, required, start_log
 from .web import Handler, Refused, Route, Server, metrics
 
 
 class Provider:
-    """What it answers with: ``status``, after ``seconds``."""
+    """What it answers with: ``status``, after ``seconds``; and whether it takes the first key for mail no more."""
 
     metrics_off: Path | None = None
     status = 200
     seconds = 0.0
+    mail_key_revoked = False
 
     def __init__(self) -> None:
         self.payments = payments.Payments()
+
+    def as_told(self) -> None:
+        """Refuses where it was told to."""
+        time.sleep(self.seconds)
+        if self.status != 200:
+            raise Refused(self.status, {"error": {401: "unauthorized", 429: "rate limited"}.get(self.status, "sorry")})
 
 
 def health(provider: Provider, request: Handler) -> Any:
@@ -35,36 +42,16 @@ def health(provider: Provider, request: Handler) -> Any:
     return {"status": "ok"}
 
 
-def _as_told(provider: Provider) -> None:
-    """Refuses where it was told to."""
-    time.sleep(provider.seconds)
-    if provider.status != 200:
-        raise Refused(
-            provider.status, {"error": {401: "unauthorized", 429: "rate limited"}.get(provider.status, "sorry")}
-        )
-
-
 def rates(provider: Provider, request: Handler) -> Any:
-    _as_told(provider)
+    provider.as_told()
     return {"EUR": 1.0, "USD": 1.09, "SEK": 11.4}
-
-
-def mail_scopes(provider: Provider, request: Handler) -> Any:
-    """What a key for mail may do, as SendGrid documents it."""
-    _as_told(provider)
-    return {"scopes": ["mail.send", "user.credits.read"]}
-
-
-def mail_credits(provider: Provider, request: Handler) -> Any:
-    """How much mail may yet be sent, as SendGrid documents it."""
-    _as_told(provider)
-    return {"remain": 900, "total": 1000, "overage": 0, "used": 100, "reset_frequency": "monthly"}
 
 
 def behave(provider: Provider, request: Handler) -> Any:
     provider.status = int(request.number("status", 200, 599))
     provider.seconds = request.number("seconds", 0, 600)
-    return {"status": provider.status, "seconds": provider.seconds}
+    provider.mail_key_revoked = request.number("mail_key_revoked", 0, 1) == 1
+    return {"status": provider.status, "seconds": provider.seconds, "mail_key_revoked": provider.mail_key_revoked}
 
 
 def undelivered(provider: Provider, request: Handler) -> Any:
@@ -91,12 +78,11 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("GET", "/health"): health,
     ("GET", "/metrics"): metrics,
     ("GET", "/rates"): rates,
-    ("GET", "/v3/scopes"): mail_scopes,
-    ("GET", "/v3/user/credits"): mail_credits,
     ("POST", "/debug/behave"): behave,
     ("POST", "/debug/payments"): undelivered,
     ("DELETE", "/debug/payments"): forget,
     ("GET", "/debug/payments"): given_up,
+    **mail.ROUTES,
     **payments.ROUTES,
 }
 

@@ -4,7 +4,7 @@
 """The lab's worker: one connection of its own, one small job a second, a queue of events, a heartbeat in Redis.
 
 DATABASE_URL, DATABASE_PASSWORD_FILE and REDIS_URL are required. With PORT it tells its health and its metrics.
-WORKER_BATCH_MB is the memory a job takes and lets go again.
+WORKER_BATCH_MB is the memory a job takes and lets go again. With MAIL_URL it sends mail, see ``mail.py``.
 """
 
 from __future__ import annotations
@@ -22,15 +22,17 @@ import redis
 from prometheus_client import Counter, Gauge, Histogram
 
 from .application import cache_client, database_parameters
+from .mail import send
 from .settings import enabled, number, start_log
 from .web import Handler, Refused, Route, Server, metrics
 
 JOB = "UPDATE jobs SET ran_at = now() WHERE id = (SELECT id FROM jobs ORDER BY ran_at NULLS FIRST LIMIT 1)"
-# A queue in a table: each event once, the oldest first.
+# A queue in a table: each event once, the oldest first, unless it is paused.
 TAKE = (
     "UPDATE events SET status = 'running', began_at = now() WHERE id = (SELECT id FROM events WHERE status = 'pending'"
-    " ORDER BY created_at, id LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id, kind"
+    " AND NOT (SELECT paused FROM event_queue) ORDER BY created_at, id LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id, kind, proposal"
 )
+VALIDATE = "UPDATE proposals SET status = 'validated', changed_at = now() WHERE id = %s AND status = 'pending'"
 END = "UPDATE events SET status = %s, ended_at = now(), error = %s WHERE id = %s AND status = 'running'"
 EVENTS_A_TURN = 100
 # More than one missed job and a reconnect.
@@ -75,11 +77,24 @@ class Worker:
             row = connection.execute(TAKE).fetchone()
             if row is None:
                 return
-            event, kind = row
+            event, kind, proposal = row
             while kind == "endless" and connection.execute("SELECT 1 FROM events WHERE id = %s", [event]).fetchone():
                 time.sleep(1)
-            ended = ("failed", "KeyError: 'customer'") if kind == "broken" else ("done", None)
-            connection.execute(END, (*ended, event))
+            if kind == "validate":
+                connection.execute(VALIDATE, [proposal])
+            connection.execute(END, (*_outcome(event, kind), event))
+
+
+def _outcome(event: int, kind: str) -> tuple[str, str | None]:
+    """The state an event comes to, and what it fails of."""
+    if kind == "broken":
+        return "failed", "KeyError: 'customer'"
+    if kind == "mail":
+        try:
+            send(f"Event {event}")
+        except OSError as error:
+            return "failed", f"{type(error).__name__}: {error}"
+    return "done", None
 
 
 def health(worker: Worker, request: Handler) -> Any:

@@ -12,8 +12,8 @@ from lab.faults import load_faults
 
 SCENARIOS = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
 WITHOUT_RUNBOOK = {"default", "healthy"}
-# The stack shows no certificate, has no records that wait for a step, and sends no messages. tests/integration has programs that do.
-WITHOUT_SCENARIO = {"certificate_expiry", "notification_provider", "stalled_workflow"}
+# The stack shows no certificate. tests/integration has programs that do.
+WITHOUT_SCENARIO = {"certificate_expiry"}
 OUTCOMES = {"resolved", "advised", "blocked", "unresolved"}
 
 
