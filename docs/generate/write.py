@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -27,16 +28,21 @@ def files() -> dict[Path, str]:
 
 
 def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m docs.generate", description="Write every generated file that is stale."
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing; say what is stale, and end with 1")
+    check = parser.parse_args(arguments).check
     try:
         stale = {path: text for path, text in files().items() if not path.is_file() or path.read_text("utf-8") != text}
     except SourceError as error:
         print(error, file=sys.stderr)
         return 2
     for path, text in stale.items():
-        if "--check" in arguments:
+        if check:
             print(f"{path.relative_to(ROOT)} is stale: run `make docs`")
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
             print(f"wrote {path.relative_to(ROOT)}")
-    return int("--check" in arguments and bool(stale))
+    return int(check and bool(stale))

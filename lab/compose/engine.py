@@ -189,7 +189,8 @@ def _os_release() -> dict[str, str]:
 def _ask(argv: list[str]) -> tuple[str, str]:
     """What a command says, or "" and why it did not."""
     try:
-        return run(argv, seconds=20).strip(), ""
+        # A busy machine needs long to start what it has, and to take that for missing would install it again.
+        return run(argv, seconds=60).strip(), ""
     except LabError as error:
         return "", str(error)
 

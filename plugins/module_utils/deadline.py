@@ -35,7 +35,7 @@ class Deadline:
         """
         left = self._end - time.monotonic()
         if left <= 0:
-            raise DeadlineExceeded(f"no complete answer within {self.seconds:g} s")
+            raise DeadlineExceeded(f"no complete answer within {round(self.seconds, 1):g} s")
         return left
 
 
@@ -63,7 +63,7 @@ def within(seconds, function, *args):
     if "error" in outcome:
         raise outcome["error"]
     if "value" not in outcome:
-        raise DeadlineExceeded(f"no complete answer within {float(seconds):g} s")
+        raise DeadlineExceeded(f"no complete answer within {round(float(seconds), 1):g} s")
     return outcome["value"]
 
 
@@ -94,5 +94,5 @@ def all_within(seconds, calls):
         thread.start()
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
-    late = DeadlineExceeded(f"no complete answer within {float(seconds):g} s")
+    late = DeadlineExceeded(f"no complete answer within {round(float(seconds), 1):g} s")
     return [result if done else late for result, done in zip(results, finished)]

@@ -44,6 +44,12 @@ def test_stale_is_told_and_written(tmp_path):
     assert generate(tmp_path, "--check").returncode == 0
 
 
+def test_a_misspelt_option_writes_nothing():
+    misspelt = generate(ROOT, "--chek")
+    assert (misspelt.returncode, misspelt.stdout) == (2, "")
+    assert "unrecognized arguments: --chek" in misspelt.stderr
+
+
 def test_tables_are_whole():
     """Every row has as many cells as its head."""
     pages = [ROOT / "docs" / "runbooks.md", *(ROOT / "roles" / role / "README.md" for role in ROLES)]
