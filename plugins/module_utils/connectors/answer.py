@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 
 from ..queues.answer import has_no_zone, kind_of_error, moment_of, name_of, number_of, text_of
@@ -28,6 +27,8 @@ _PLAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._:@ -]{0,118}[A-Za-z0-9])?\Z")
 _CLOCKS_SECONDS = 5.0
 # No time of this century is below; what is, counts something else.
 _FIRST_MOMENT = 1e9
+# How PostgreSQL and programs write the time of what has no end.
+_NEVER = ("infinity", "inf")
 _TEXT_CHARACTERS = 120
 # What a source may tell of a connector.
 TIMES = ("last_success_at", "last_run_at", "started_at", "next_attempt_at", "credential_expires_at")
@@ -166,11 +167,10 @@ def _add_count(found, row, key, place, limits):
 def _moment(row, key, place, limits):
     if row.get(key) in (None, "", 0):
         return None
-    moment = moment_of(row[key])
-    if key == "credential_expires_at" and moment == math.inf:
-        # It never does.
+    if key == "credential_expires_at" and text_of(row[key]).lower() in _NEVER:
         return None
-    if moment is None or not math.isfinite(moment):
+    moment = moment_of(row[key])
+    if moment is None:
         limits.append(f"{place}: {key} is no time in ISO 8601, in seconds or in milliseconds")
         return None
     if moment < _FIRST_MOMENT:
@@ -197,7 +197,7 @@ def _add_watermark(found, row, now, place, limits):
     watermark = row.get("watermark")
     if watermark not in (None, ""):
         moment = moment_of(watermark)
-        if moment is None or not math.isfinite(moment):
+        if moment is None:
             limits.append(f"{place}: watermark is neither a time nor a number")
         elif moment < _FIRST_MOMENT:
             found["position"] = moment

@@ -186,7 +186,7 @@ def test_no_pg_cron(server):
         ({"engine": "table", "statements": {"jobs": "SELECT 1"}, "lock": [1, 2, 3]}, "lock must be the key of an advisory lock"),
         ({"engine": "table", "statements": {"jobs": "SELECT 1"}, "lock": [2**63]}, "lock must be the key of an advisory lock"),
         ({"engine": "pg_cron", "grace_seconds": -1}, "grace_seconds must not be below 0"),
-        ({"engine": "pg_cron", "colour": "red"}, "schedule app: colour. Supported parameters include: database"),
+        ({"engine": "pg_cron", "colour": "red"}, "schedule app: colour. Supported parameters include: by_hand, database"),
         ({"engine": "pg_cron", "database": {"name": "a", "password": "s3cret", "port": "s3cret"}}, "schedule app:"),
     ],
 )  # fmt: skip
