@@ -70,6 +70,10 @@ TAKEN_AWAY = {
         "interrupted",
     ): "a way that is shut now, a provider that is down or a dead scheduler is why it did not come to its end",
     ("sync_lag", "scheduler_dead"): "its service says why it starts nothing",
+    (
+        "worker_queue",
+        "stuck",
+    ): "all that runs is late and nothing is taken, and the other fault has something that runs or is taken",
     ("sync_lag", "scheduler_crashes"): "a row of the other has an inventory that names no service",
 }
 # What is in nobody's way until the other fault comes.

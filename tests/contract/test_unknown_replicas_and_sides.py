@@ -43,6 +43,7 @@ ONE_SIDE_IS_ENOUGH = {
     ("resource_usage", "memory_plateau"): "the service alone knows it",
     ("stalled_workflow", "events_lost"): "the queue is asked as well, and has no event for them: that is the fault",
     ("sync_lag", "interrupted"): "a connector says itself how its run ended",
+    ("sync_lag", "poison_record"): "which record each try ends at a connector says itself",
     ("worker_queue", "too_few_workers"): "what comes and what is done the queue alone counts",
 }
 
