@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The provider's payments: events, and what is told of them, in the shapes that Stripe documents.
 
-It is the documented shape and not the product: "Events" of Stripe's API reference, and "Process undelivered events" of its guide to webhooks.
-Lists begin with the newest and have pages; a key may read what it was made for; too many questions in a second are refused; and what an endpoint did not take is sent again after longer and longer times.
+It is the documented shape and not the product: "Events" of Stripe's API reference, and "Process undelivered events" of its guide to
+webhooks. Lists begin with the newest and have pages; a key may read what it was made for; too many questions in a second are refused; and
+what an endpoint did not take is sent again after longer and longer times.
 """
 
 from __future__ import annotations

@@ -371,8 +371,10 @@ def not_seen(sync_state: Row, system_connectors: Row, sync_lag_sources: Sequence
     for name, seen in sync_state["sources"].items():
         if seen["available"] is not True:
             limits = [seen["reason"]]
+        elif seen["complete"] is True:
+            limits = []
         else:
-            limits = [] if seen["complete"] is True else seen["limits"] or ["not all of it was read"]
+            limits = seen["limits"] or ["not all of it was read"]
         lines += [f"{name}: {text}" for text in limits[:_MOST_LIMITS]]
         if len(limits) > _MOST_LIMITS:
             lines.append(f"{name}: and {len(limits) - _MOST_LIMITS} more")

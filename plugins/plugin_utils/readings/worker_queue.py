@@ -6,8 +6,8 @@
 A row has ``queue`` (its name), ``complete`` (whether all was seen that its engine tells), ``ready``, ``oldest_seconds`` (the least, where no
 more is known; then ``is_least``), ``limit_seconds`` (for which a job may run), ``workers`` (that the engine sees), ``services`` (of the
 inventory, that work), ``running``, ``abandoned``, ``down`` (those of the services that do not run), ``paused``, ``rate_limited``,
-``retrying`` (jobs that failed and wait to be tried again), ``done_per_second``, ``arrivals_per_second``, ``growth_per_second``, ``stuck`` (jobs over their limit), ``stuck_count``, ``names`` and ``names_of``
-(of what waits), ``errors`` and ``dead_lately``.
+``retrying`` (jobs that failed and wait to be tried again), ``done_per_second``, ``arrivals_per_second``, ``growth_per_second``, ``stuck``
+(jobs over their limit), ``stuck_count``, ``names`` and ``names_of`` (of what waits), ``errors`` and ``dead_lately``.
 """
 
 from __future__ import annotations
