@@ -350,6 +350,24 @@ def in_words(held: Sequence[Row], stalled_workflow_lately_seconds: float) -> str
     return "; ".join(_words(row, stalled_workflow_lately_seconds) for row in held)
 
 
+def delay_advice(still: Sequence[Row]) -> str:
+    """What to say where no event is to be seen and nobody tells whether one waits for a later time, before a next sentence; or empty."""
+    untold = [
+        row["queue"]
+        for row in still
+        if row["events"]
+        and _none_on_the_way(row["events"])
+        and row["events"].get("dead") == 0
+        and row["events"].get("delayed") is None
+    ]
+    if not untold:
+        return ""
+    return (
+        f"No event of {' and '.join(untold)} is to be seen, and nobody tells whether one waits for a later time: where none does, they are lost. "
+        "Have statements.counts of the queue tell delayed. "
+    )
+
+
 def left_advice(still: Sequence[Row], stalled_workflow_lately_seconds: float) -> str:
     """What to do where those that wait do not get on and others did lately, so that no worker is taken to hang, before a next sentence; or empty."""
     if not any(row["left_lately"] for row in still):

@@ -384,7 +384,11 @@ def test_what_needs_nobody_is_told():
 def _advice(left: int) -> str:
     """What is advised where ten wait for too long without a known cause, by how many got on lately."""
     look_at = without("queue", without("service", look(seen(waiting=12, stuck=10, left=left))))
-    result = diagnose("stalled_workflow", look_at, **{**SYSTEM, **said(queue=None, workers=None)})
+    return _unexplained(look_at, **said(queue=None, workers=None))
+
+
+def _unexplained(look_at: dict[str, Any], **variables: Any) -> str:
+    result = diagnose("stalled_workflow", look_at, **{**SYSTEM, **variables})
     [unexplained] = [one for one in result["findings"] if one["cause"] == "waits_unexplained"]
     return str(unexplained["advice"])
 
@@ -392,6 +396,13 @@ def _advice(left: int) -> str:
 def test_it_is_said_when_a_worker_counts_as_hanging() -> None:
     assert "for 10 min (stalled_workflow_lately_seconds), look again. Read" in _advice(left=7)
     assert "lately" not in _advice(left=0)
+
+
+def test_it_is_said_what_has_to_be_told_before_events_count_as_lost() -> None:
+    told = "No event of events is to be seen, and nobody tells whether one waits for a later time"
+    stuck = seen(waiting=12, stuck=10)
+    assert told in _unexplained(look(stuck, queue=events(delayed=None)))
+    assert told not in _unexplained(look(stuck, queue=events(delayed=1)))
 
 
 def test_a_log_without_errors_is_not_said_to_be_unseen() -> None:
