@@ -335,6 +335,8 @@ class Foreign:
                 health_url=f"{url[f'ledger-{number}']}/actuator/health", depends_on=["turnstile"],
             )  # fmt: skip
 
+        # Where some wait and nobody tells for how long, it is not known whether any is taken.
+        waiting = "count(*) AS ready, extract(epoch FROM now() - min(put_at)) AS oldest_ready_age_seconds"
         metrics = {name: f"{url[f'ledger-{name[-1]}']}/actuator/prometheus" for name in REPLICAS}
         health = {name: f"{url[f'ledger-{name[-1]}']}/actuator/health" for name in REPLICAS}
         return {
@@ -383,12 +385,12 @@ class Foreign:
             # What is sent is deleted: it tells how many wait, and nothing else.
             "system_queues": {
                 "outbox": {
-                    "engine": "table", "workers": ["postman"], "statements": {"counts": "SELECT count(*) AS ready FROM outbox"},
+                    "engine": "table", "workers": ["postman"], "statements": {"counts": f"SELECT {waiting} FROM outbox"},
                 },
                 # What the postman cannot send stays: none is given up.
                 "letters": {
                     "engine": "table", "workers": ["postman"],
-                    "statements": {"counts": "SELECT count(*) AS ready, 0 AS dead_lately FROM outbox"},
+                    "statements": {"counts": f"SELECT {waiting}, 0 AS dead_lately FROM outbox"},
                 },
             },
             "system_notification_providers": {

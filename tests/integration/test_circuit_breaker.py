@@ -48,7 +48,7 @@ class Provider:
     def __init__(self) -> None:
         self._count = 0
         self._penalized_until = 0.0
-        self._called_at = 0.0
+        self._is_test = False
         self.server = Answers({"/call": self._call, "/me": self._me, "/status": self._status})
         self.url = self.server.url
         self.well()
@@ -59,15 +59,14 @@ class Provider:
         self._count = 0
 
     def fail_one_in_five(self, takes: Callable[[str], bool] = lambda pid: True) -> None:
-        """Whoever calls after a pause, as a breaker that tests does, is taken; of all others each fifth is not.
+        """Every call with which a breaker tests is taken; of all others each fifth is not.
 
         Args:
             takes: whether calls of a process are taken at all.
         """
 
         def call(number: int, pid: str) -> int:
-            paused_seconds, self._called_at = time.monotonic() - self._called_at, time.monotonic()
-            fails = number % 5 == 0 and paused_seconds < RESET_SECONDS * 0.8
+            fails = number % 5 == 0 and not self._is_test
             return 503 if fails or not takes(pid) else 200
 
         self.calls = call
@@ -86,6 +85,7 @@ class Provider:
 
     def _call(self, headers: dict[str, str]) -> tuple[int, bytes, dict[str, str]]:
         self._count += 1
+        self._is_test = headers["x-half-open"] == "true"
         return self.calls(self._count, headers["x-pid"]), b"{}", {}
 
     def _me(self, headers: dict[str, str]) -> tuple[int, bytes, dict[str, str]]:

@@ -8,7 +8,7 @@ const env = process.env;
 
 const ask = () =>
   new Promise((done, failed) => {
-    const headers = { authorization: `Bearer ${env.CRM_KEY}`, "x-pid": String(process.pid) };
+    const headers = { authorization: `Bearer ${env.CRM_KEY}`, "x-pid": String(process.pid), "x-half-open": String(breaker.halfOpen) };
     const asked = http.get(env.CRM_URL, { headers, agent: false }, (answer) => {
       answer.resume();
       answer.on("end", () => (answer.statusCode < 400 ? done() : failed(new Error(`crm answers ${answer.statusCode}`))));
