@@ -19,8 +19,15 @@ def _add(target: Target, kind: str, count: int) -> None:
 
 
 def _waiting(target: Target) -> int:
-    ((count,),) = target.sql("SELECT count(*) FROM events WHERE status = 'pending'")
+    """How many have waited for longer than the lab's inventory lets them."""
+    late = f"SELECT count(*) FROM events WHERE status = 'pending' AND created_at < now() - interval '{LATE_SECONDS} s'"
+    ((count,),) = target.sql(late)
     return int(count)
+
+
+def _let_wait(target: Target) -> None:
+    _add(target, "sync", COUNT)
+    target.wait(lambda: _waiting(target) >= COUNT, what="the events to have waited for long")
 
 
 def _hang(target: Target) -> None:
@@ -28,7 +35,7 @@ def _hang(target: Target) -> None:
     # For longer than the lab's inventory lets one run.
     late = f"SELECT 1 FROM events WHERE status = 'running' AND began_at < now() - interval '{LATE_SECONDS} s'"
     target.wait(lambda: target.sql(late), what="the worker to be stuck in it")
-    _add(target, "sync", COUNT)
+    _let_wait(target)
 
 
 def _lose(target: Target) -> None:
@@ -37,12 +44,12 @@ def _lose(target: Target) -> None:
     with suppress(LabError):
         target.run_in("worker", "python3", "-c", "import os, signal; os.kill(-1, signal.SIGKILL)")
     target.wait(lambda: not target.container("worker")["State"]["Running"], what="the worker's end")
-    _add(target, "sync", COUNT)
+    _let_wait(target)
 
 
 def _waits(target: Target) -> tuple[bool, str]:
     count = _waiting(target)
-    return count >= 100, f"{count} events wait"
+    return count >= 100, f"{count} events wait for more than {LATE_SECONDS} s"
 
 
 def _forget(target: Target) -> None:
