@@ -159,10 +159,24 @@ class Service:
             try:
                 size = await asyncio.to_thread(self._store.inbox_size)
             except SQLAlchemyError as error:
-                return f"the database does not answer: {type(error).__name__}"
+                # Where its files were touched, that is why.
+                why = await asyncio.to_thread(self._why_no_files)
+                return why or f"the database does not answer: {type(error).__name__}"
             self._inbox_size = (size, time.monotonic())
         most = self.settings.limits.queued_notifications
         return f"{size} notifications are not sorted yet (limits.queued_notifications)" if size >= most else ""
+
+    def _why_no_files(self) -> str:
+        """Why the files of the database cannot be relied on; "" where they can, or where it has none here."""
+        if self._files is None:
+            return ""
+        try:
+            self._files.look()
+        except OncallError as error:
+            return str(error)
+        except sqlite3.Error as error:
+            return f"the database does not answer: {first_line(error)}"
+        return ""
 
     def why_not_ready(self) -> str:
         """Why the service is not ready; "" where it is."""
@@ -174,13 +188,8 @@ class Service:
             self._membership.check()
         except OncallError:
             return "this node has no lease, and begins nothing; the log says why"
-        if self._files is not None:
-            try:
-                self._files.look()
-            except OncallError as error:
-                return str(error)
-            except sqlite3.Error as error:
-                return f"the database does not answer: {first_line(error)}"
+        if why := self._why_no_files():
+            return why
         if self._group_commit.failure:
             return "notifications cannot be kept; the log says why"
         if self._tokens is not None and self._tokens.look():

@@ -59,8 +59,7 @@ def event_of(document, payments):
         "livemode": document["livemode"],
         "pending_webhooks": _whole(document.get("pending_webhooks")),
         "payment_id": payment_id,
-        # Of an amount without its currency nothing can be said.
-        "amount": _whole(_at(object_, paths["amount"])) if currency else None,
+        "amount": _whole(_at(object_, paths["amount"])) if payment_id else None,
         "currency": currency,
         "about": about,
     }
@@ -78,6 +77,11 @@ def _whole(value):
 
 def _text(value, pattern):
     return value if isinstance(value, str) and pattern.match(value) else None
+
+
+def is_comparable(event):
+    """Whether its amount can be compared with that of the database: of one without its currency nothing can be said."""
+    return event["amount"] is not None and event["currency"] is not None
 
 
 def state_of(event, processed, paid, pending_seconds, is_alone):
@@ -103,6 +107,8 @@ def state_of(event, processed, paid, pending_seconds, is_alone):
             return "ok"
         if not paid:
             return "no_payment"
+        if not is_comparable(event):
+            return "ok"
         is_equal = (paid["amount"], paid["currency"]) == (event["amount"], event["currency"])
         return "ok" if is_equal else "amount_differs"
     if event["age_seconds"] < pending_seconds:

@@ -11,7 +11,7 @@ from ..deadline import Deadline, DeadlineExceeded, all_within
 from ..postgres.client import DatabaseError
 from ..text.masking import masked
 from .database import Statements
-from .events import KEPT_SECONDS, event_of, left_alone, state_of
+from .events import KEPT_SECONDS, event_of, is_comparable, left_alone, state_of
 from .inventory import checked
 from .listing import PAGE, Cut, oldest_first
 from .probe import probe
@@ -282,7 +282,7 @@ def judged(rows, processed, paid, pending_seconds, is_alone, earlier=None):
     return {
         "seen": len(rows),
         "compared": sum(
-            row["processed"] is True and row["paid_amount"] is not None and row["amount"] is not None for row in rows
+            row["processed"] is True and row["paid_amount"] is not None and is_comparable(row) for row in rows
         ),
         "counts": dict(sorted(counts.items())),
         "told": told[:MOST_TOLD],

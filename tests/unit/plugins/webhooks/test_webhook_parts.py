@@ -12,7 +12,12 @@ import pytest
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.deadline import Deadline
 from ansible_collections.oncall.runbooks.plugins.module_utils.webhooks.database import whole
-from ansible_collections.oncall.runbooks.plugins.module_utils.webhooks.events import PAYMENTS, event_of, state_of
+from ansible_collections.oncall.runbooks.plugins.module_utils.webhooks.events import (
+    PAYMENTS,
+    event_of,
+    is_comparable,
+    state_of,
+)
 from ansible_collections.oncall.runbooks.plugins.module_utils.webhooks.listing import Cut, oldest_first
 from ansible_collections.oncall.runbooks.plugins.module_utils.webhooks.provider import (
     Provider,
@@ -93,9 +98,17 @@ def test_of_an_event_what_matters_is_read():
     assert event_of(document(type="customer.updated"), PAYMENTS)["amount"] is None
     refund = {"object": {"id": "ch_1", "payment_intent": "pi_1"}}
     assert event_of(document(type="charge.refunded", data=refund), PAYMENTS)["about"] == "pi_1"
-    # Nothing can be said of an amount in no currency.
     paid = {"object": {"id": "pi_1", "amount_received": 1900, "currency": "=A1"}}
-    assert event_of(document(data=paid), PAYMENTS)["amount"] is None
+    odd = event_of(document(data=paid), PAYMENTS)
+    assert (odd["amount"], odd["currency"]) == (1900, None)
+
+
+def test_an_amount_in_no_currency_is_told_and_not_compared():
+    event = {"delivered": True, "age_seconds": 9999, "amount": 1900, "currency": None}
+    paid = {"amount": 1900, "currency": "eur"}
+    assert not is_comparable(event)
+    assert state_of(event, 1, paid, 60, True) == "ok"
+    assert state_of(event, 1, {}, 60, True) == "no_payment"
 
 
 @pytest.mark.parametrize(
