@@ -58,6 +58,11 @@ class Stack:
         self.outbox.add(12)
         until(lambda: self.outbox.counts() == {"failed": 12})
 
+    def fails_no_more(self, lately_seconds: float) -> None:
+        """Wait until what failed, failed longer ago than that."""
+        ago = f"SELECT count(*) FROM outbox WHERE status = 'failed' AND ended_at > now() - make_interval(secs => {lately_seconds})"
+        until(lambda: self.outbox.run(ago)[0][0] == 0)
+
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory) -> Iterator[Stack]:
@@ -242,6 +247,7 @@ def test_a_run_that_was_cut_off_leaves_nothing_paused_for_long(stack, play):
     stack.first.holds = False
     stack.first.says.clear()
     until(lambda: stack.outbox.counts().get("running", 0) == 0)
+    stack.fails_no_more(lately_seconds=5)
     found = play("--check", notification_provider_lately_seconds=5)
     assert (found.outcome, found.causes()) == ("planned", ["queue_paused"]), found.output
     # The ledger holds back what comes after a run that was cut off, until a person has looked and says so.

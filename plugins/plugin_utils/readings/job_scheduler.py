@@ -9,8 +9,9 @@ started since), ``missed_while_up`` (whether so since what starts it runs) and `
 
 A row of a schedule has ``schedule``, ``engine``, ``service``, ``state`` (of the service, as ``service_info`` tells it), ``up`` (whether what
 starts the jobs runs; None where that is not known), ``ended_seconds`` (how long ago it ended), ``named`` (whether the inventory says what that
-is), ``up_seconds`` (for how long), ``heartbeat_seconds`` (its last sign of life, where it gives any), ``jobs``, ``missed`` and
-``missed_while_up`` (rows of jobs), and ``alive`` (whether it has started a job, or given a sign, since it runs).
+is), ``up_seconds`` (for how long, when the database was asked), ``within_seconds`` (how exact that is), ``heartbeat_seconds`` (its last sign
+of life, where it gives any), ``jobs``, ``missed`` and ``missed_while_up`` (rows of jobs), and ``alive`` (whether it has started a job, or
+given a sign, since it runs).
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ Row = Mapping[str, Any]
 
 # Two clocks that are kept may differ by so much, and a start be this much early.
 _CLOCKS_SECONDS = 5.0
+# Managers tell times rounded by so much at most, where not in whole seconds.
+_ROUNDED_SECONDS = 0.1
 # States of a service, as service_info tells them. What is neither says nothing.
 _UP = ("running", "starting")
 _DOWN = ("stopped", "exited", "fatal", "backoff", "restarting", "paused", "dead", "created", "removing", "absent")
@@ -115,13 +118,26 @@ def schedules(
                 "state": state,
                 "named": bool(service) or is_launched,
                 "up": seen.get("launcher") if is_launched else _is_up(state),
-                "up_seconds": seen.get("launcher_age_seconds") if is_launched else state.get("uptime_seconds"),
-                # Its manager has the clock of the host.
-                "ended_seconds": None if ended is None else seen["now_seconds"] + seen["clock_ahead_seconds"] - ended,
+                "up_seconds": seen.get("launcher_age_seconds") if is_launched else _up_seconds(state, seen),
+                "within_seconds": 0.0 if is_launched else seen["clock_within_seconds"] + _ROUNDED_SECONDS,
+                "ended_seconds": None if ended is None else _ago_seconds(ended, seen),
                 "heartbeat_seconds": min(beats) if beats else None,
             }
         )
     return found
+
+
+def _ago_seconds(at_seconds: float, seen: Row) -> float:
+    """How long ago that was, on the clock of the host, which its manager has, when the database was asked."""
+    ago: float = seen["now_seconds"] + seen["clock_ahead_seconds"] - at_seconds
+    return ago
+
+
+def _up_seconds(state: Row, seen: Row) -> float | None:
+    up, started_at = state.get("uptime_seconds"), state.get("started_at_seconds")
+    # What the database tells is measured against it, and the manager was asked at another moment. A start is told in whole seconds by
+    # some: before it began, never after.
+    return up if up is None or started_at is None else max(0.0, _ago_seconds(started_at, seen))
 
 
 def _is_up(state: Row) -> bool | None:
@@ -146,13 +162,18 @@ def judged(schedules: Sequence[Row], jobs: Sequence[Row], job_schedule: Row) -> 
                 **schedule,
                 "jobs": own,
                 "held": held,
-                "not_its_own": [one for one in held if up is not None and one.get("age_seconds", up + 1) > up],
+                "not_its_own": [one for one in held if up is not None and _is_older(one, up + schedule["within_seconds"])],
                 "missed": [row for row in own if row["missed"]],
                 "missed_while_up": [row for row in own if row["missed_while_up"]],
                 "alive": None if up is None else any(age < up for age in signs),
             }
         )
     return found
+
+
+def _is_older(one: Row, seconds: float) -> bool:
+    """Whether a session may be older than that: so it is where nothing tells its age."""
+    return one.get("age_seconds") is None or bool(one["age_seconds"] > seconds)
 
 
 def not_judged(jobs: Sequence[Row]) -> list[Row]:

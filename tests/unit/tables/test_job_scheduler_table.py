@@ -326,6 +326,25 @@ test_concluded = table(
             problems=["dead_owner"],
             says=["the lock, held by process 77 of the database (scheduler from 10.0.0.9, connected for 40 d)"],
         ),
+        # A manager that tells whole seconds: it began in the course of one, and its session at the end of that.
+        "its own session, of its first second, holds the lock, and it hangs": of(
+            schedule(
+                digest(**LATE_DIGEST), invoices(**LATE_INVOICES), held=[{**HOLDER, "age_seconds": 30 * DAY + 0.5, "quiet_seconds": 9.0}]
+            ),
+            running(uptime_seconds=30 * DAY, started_at_seconds=NOW - 30 * DAY - 1), problems=["scheduler_hangs"], **RESTARTED,
+        ),
+        "its manager was asked before the database, and its own session holds the lock": of(
+            schedule(
+                digest(**LATE_DIGEST), invoices(**LATE_INVOICES), held=[{**HOLDER, "age_seconds": 30 * DAY - 0.2, "quiet_seconds": 9.0}]
+            ),
+            running(uptime_seconds=30 * DAY - 3, started_at_seconds=NOW - 30 * DAY), problems=["scheduler_hangs"], **RESTARTED,
+        ),
+        "a session of a second before the scheduler holds the lock": of(
+            schedule(
+                digest(**LATE_DIGEST), invoices(**LATE_INVOICES), held=[{**HOLDER, "age_seconds": 30 * DAY + 1, "quiet_seconds": 9.0}]
+            ),
+            running(uptime_seconds=30 * DAY, started_at_seconds=NOW - 30 * DAY), unknown=["dead_owner", "job_missed", "scheduler_hangs"],
+        ),
         "its own session holds the lock, and it hangs": of(
             schedule(digest(**LATE_DIGEST), invoices(**LATE_INVOICES), held=[{**HOLDER, "age_seconds": 29 * DAY, "quiet_seconds": 9.0}]),
             problems=["scheduler_hangs"], **RESTARTED,
