@@ -162,7 +162,9 @@ def judged(schedules: Sequence[Row], jobs: Sequence[Row], job_schedule: Row) -> 
                 **schedule,
                 "jobs": own,
                 "held": held,
-                "not_its_own": [one for one in held if up is not None and _is_older(one, up + schedule["within_seconds"])],
+                "not_its_own": [
+                    one for one in held if up is not None and _is_older(one, up + schedule["within_seconds"])
+                ],
                 "missed": [row for row in own if row["missed"]],
                 "missed_while_up": [row for row in own if row["missed_while_up"]],
                 "alive": None if up is None else any(age < up for age in signs),
