@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import sqlite3
@@ -19,6 +20,7 @@ import pytest
 from ansible_collections.oncall.runbooks.tests.support.debian_programs import left_out
 from ansible_collections.oncall.runbooks.tests.support.serving import Serving, alert, notification
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
+from oncall.serve.service import Service
 from oncall.serve.store.engine import FILE, LOCK_FILE, WORKFLOWS_FILE
 from oncall.serve.store.written import WRITTEN_FILE
 
@@ -78,6 +80,17 @@ def older(serving: Serving) -> Path:
     with closing(sqlite3.connect(state(serving) / FILE)) as source, closing(sqlite3.connect(copy)) as target:
         source.backup(target)
     return copy
+
+
+def test_the_database_stumbles_over_a_cut_file_before_anybody_looks_at_it(tmp_path):
+    made = Serving(tmp_path)
+    service = Service(made.file)
+    with service._socket:
+        assert asyncio.run(service._crowded()) == ""
+        os.truncate(state(made) / FILE, 100)
+        service._inbox_size = (0, 0.0)
+        why = asyncio.run(service._crowded())
+    assert why.startswith(f"{FILE} was changed by another program and is damaged"), why
 
 
 # ---------------------------------------------------------------------------- what is saved
