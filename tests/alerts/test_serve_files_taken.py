@@ -85,7 +85,7 @@ def older(serving: Serving) -> Path:
 def test_the_database_stumbles_over_a_cut_file_before_anybody_looks_at_it(tmp_path):
     made = Serving(tmp_path)
     service = Service(made.file)
-    with service._socket:
+    with closing(service._membership), closing(service._store), service._socket:
         assert asyncio.run(service._crowded()) == ""
         os.truncate(state(made) / FILE, 100)
         service._inbox_size = (0, 0.0)
