@@ -18,8 +18,8 @@ OPTIONS = (
       - "C(table): C(table) (C(connector_sync_state)), or C(statement), a query, with C(parameters) for C(:name) in it. C(columns) says what
         the columns are called: C(name) (C(connector)), C(status), C(last_success_at), C(last_run_at), C(started_at), C(watermark) (up to
         which data are there: a time, or a number that grows), C(retry_count), C(max_retries), C(next_attempt_at), C(last_error), C(record)
-        and C(record_failures) (of the record that fails), C(pending) (records that wait at the other side), C(dead_letters) and
-        C(credential_expires_at). Only these columns leave the database."
+        and C(record_failures) (of the record that fails), C(pending) (records that wait at the other side), C(pending_since) (when the
+        oldest of them came), C(dead_letters) and C(credential_expires_at). Only these columns leave the database."
       - "C(api): C(url), C(list) and C(fields), as M(oncall.runbooks.api_info) takes them. The fields have the names above."
       - "C(command): C(look), an argument list that tells and changes nothing, and C(names), the connectors that it is run for, in the
         place of C({connector}). Exit code 0 is well. What it prints is read for its errors; a JSON object, as all of it or as its last

@@ -112,6 +112,7 @@ sources:
         position: {description: "Up to where its data are there, where that is no time.", type: float}
         moved: {description: "By how much that has moved between two looks, in seconds of data or in what the position counts.", type: float}
         moved_in_seconds: {description: The time between these looks., type: float}
+        ran_meanwhile: {description: "Whether it ran between them, as far as the source tells when it ran last.", type: bool}
         last_success_at_seconds: {description: "When it ended well, in seconds since 1970.", type: float}
         last_success_age_seconds: {description: How long that is ago., type: float}
         last_run_age_seconds: {description: How long ago it last ran., type: float}
@@ -125,6 +126,7 @@ sources:
         record: {description: The record that fails., type: str}
         record_failures: {description: How often that one has failed., type: int}
         pending: {description: How many records wait at the other side., type: int}
+        pending_age_seconds: {description: How long the oldest of them has waited., type: float}
         dead_letters: {description: How many records were set aside., type: int}
         credential_left_seconds: {description: "How long its credential is good, below 0 where it has expired.", type: float}
         tasks: {description: How many tasks it has., type: int, returned: with kafka_connect}

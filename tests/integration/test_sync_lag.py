@@ -136,10 +136,17 @@ def test_the_same_record_fails_again(sync, play):
 
 
 def test_it_stands_still_though_it_runs(sync, play):
-    sync.put("crm", 180, last_run_at=1, last_success_at=1, pending=12)
+    sync.put("crm", 180, last_run_at=1, last_success_at=1, pending=12, pending_since=170)
     fixed = play()
     assert (fixed.code, fixed.outcome, fixed.causes()) == (0, "resolved", ["stalled"]), fixed.output
     assert sync.calls() == ["sync --client crm --force"]
+
+
+def test_what_came_after_its_last_run_waits_for_the_next(sync, play):
+    sync.put("crm", 180, last_run_at=1, last_success_at=1, pending=12, pending_since=0.5)
+    told = play()
+    assert (told.code, told.outcome, told.causes()) == (0, "advised", ["unexplained"]), told.output
+    assert sync.calls() == []
 
 
 def test_a_reset_is_for_a_person_to_name(sync, play):

@@ -19,7 +19,7 @@ from ansible_collections.oncall.runbooks.tests.support.postgres_servers import S
 
 TABLE = """CREATE TABLE connector_sync_state (connector text, status text DEFAULT 'success', last_success_at timestamptz DEFAULT now(),
   last_run_at timestamptz DEFAULT now(), watermark timestamptz DEFAULT now(), retry_count int DEFAULT 0, last_error text, record text,
-  record_failures int, pending int, api_key text DEFAULT 's3cretdata')"""
+  record_failures int, pending int, pending_since timestamptz, api_key text DEFAULT 's3cretdata')"""
 # What it does, it writes into the table and into a log beside it; --fails makes it fail.
 PROGRAM = """
 import datetime, os, sys
@@ -40,7 +40,7 @@ with psycopg.connect(os.environ["SYNC_DATABASE"], autocommit=True) as connection
         sys.exit(1)
     connection.execute(
         "UPDATE connector_sync_state SET status = 'success', last_error = NULL, retry_count = 0, last_success_at = now(),"
-        " last_run_at = now(), watermark = now(), record = NULL, record_failures = NULL, pending = 0 WHERE connector = %s", (name,))
+        " last_run_at = now(), watermark = now(), record = NULL, record_failures = NULL, pending = 0, pending_since = NULL WHERE connector = %s", (name,))
 print("synchronised " + name)
 """
 
@@ -95,8 +95,10 @@ class Synchronising:
         Path(f"{self._calls}.{name}").write_text(says)
 
     def put(self, name: str, minutes_late: float = 0.0, **columns: Any) -> None:
-        """Write one row. Its times are as late as its watermark, where they are not given in minutes."""
+        """Write one row. Its times are as late as its watermark, where they are not given in minutes. Nothing waits but for what is given."""
         ages = {column: columns.pop(column, minutes_late) for column in ("last_success_at", "last_run_at", "watermark")}
+        if "pending_since" in columns:
+            ages["pending_since"] = columns.pop("pending_since")
         others = {"connector": name, **columns}
         places = [f"now() - make_interval(secs => %({column})s * 60)" for column in ages]
         statement = (

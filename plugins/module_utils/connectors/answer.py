@@ -31,7 +31,7 @@ _FIRST_MOMENT = 1e9
 _NEVER = ("infinity", "inf")
 _TEXT_CHARACTERS = 120
 # What a source may tell of a connector.
-TIMES = ("last_success_at", "last_run_at", "started_at", "next_attempt_at", "credential_expires_at")
+TIMES = ("last_success_at", "last_run_at", "started_at", "next_attempt_at", "credential_expires_at", "pending_since")
 COUNTS = ("retry_count", "max_retries", "record_failures", "pending", "dead_letters")
 KEYS = ("name", "status", "watermark", "last_error", "record", *TIMES, *COUNTS)
 
@@ -80,7 +80,7 @@ def told(entry, looks, table, own_now_seconds):
     for one in found:
         one["plain_name"] = one["plain_name"] and one["name"] not in twice
     if len(looks) > 1:
-        _compare(found, looks[0])
+        _compare(found, looks[0], rows)
     return {
         "connectors": found,
         "clock_ahead_seconds": None
@@ -114,6 +114,7 @@ def _connector(row, now, entry, table, limits):
         ("last_success_at", "last_success_age_seconds"),
         ("last_run_at", "last_run_age_seconds"),
         ("started_at", "run_seconds"),
+        ("pending_since", "pending_age_seconds"),
     ):
         moment = _moment(row, key, place, limits)
         if moment is not None and _is_past(now - moment, f"{place}: {key}", limits):
@@ -224,15 +225,26 @@ def _add_error(found, row, table, now):
         found["retry_after_seconds"] = wait
 
 
-def _compare(found, before):
-    """Add what two looks tell: by how much a watermark, in seconds of data, or a position has moved, and in which time."""
-    earlier = {}
-    for row in before["rows"]:
-        earlier.setdefault(name_of(row.get("name")), row)
+def _by_name(rows):
+    found = {}
+    for row in rows:
+        found.setdefault(name_of(row.get("name")), row)
+    return found
+
+
+def _compare(found, before, rows):
+    """Add what two looks tell: by how much a watermark, in seconds of data, or a position has moved, and in which time.
+
+    And whether a run ended in between.
+    """
+    earlier, later = _by_name(before["rows"]), _by_name(rows)
     for one in found:
         row = earlier.get(one["name"])
         if row is None:
             continue
+        runs = [moment_of(look.get("last_run_at")) for look in (row, later.get(one["name"], row))]
+        if None not in runs:
+            one["ran_meanwhile"] = runs[1] > runs[0]
         if "lag_bytes" in one and number_of(row.get("lag_bytes")) is not None:
             one["gained_bytes"] = row["lag_bytes"] - one["lag_bytes"]
         if "watermark_at_seconds" in one:

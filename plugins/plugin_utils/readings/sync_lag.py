@@ -56,6 +56,8 @@ _MOST_LIMITS = 5
 _PERIODS = 1.5
 # Data that come as fast as time goes by come no nearer, and two looks are not timed to the millisecond.
 _NEARER = 1.5
+# Two clocks that are kept may differ by so much.
+_CLOCKS_SECONDS = 5.0
 
 
 class _Judge:
@@ -296,12 +298,15 @@ class _Judge:
         return "position" in row or moved > _NEARER * (row.get("moved_in_seconds") or 0)
 
     def _stands_still(self, source: str, row: Row) -> bool:
-        """Whether it should move and does not: a run takes too long, or runs end well while records wait."""
+        """Whether it should move and does not: a run takes too long, or ended well and left what waited for it."""
         limit = self._limit_seconds(source)
         if row.get("state") == "running":
             return (row.get("run_seconds") or 0) > limit
-        age = row.get("last_run_age_seconds")
-        return (row.get("pending") or 0) > 0 and age is not None and age <= limit
+        age, waits = row.get("last_run_age_seconds"), row.get("pending_age_seconds")
+        if age is None or age > limit or not row.get("pending"):
+            return False
+        # What came after its last run waits for the next one.
+        return bool(row.get("ran_meanwhile")) or (waits is not None and waits > age + _CLOCKS_SECONDS)
 
 
 def _left_seconds(row: Row) -> float | None:
@@ -636,6 +641,9 @@ def _words(row: Row) -> str:
         said.append(f"tried again {row['retry_count']} times")
     if row.get("failed_tasks"):
         said.append(f"{len(row['failed_tasks'])} of {row['tasks']} tasks failed")
+    if row.get("pending"):
+        since = row.get("pending_age_seconds")
+        said.append(f"{row['pending']} wait" + ("" if since is None else f", the oldest for {_time(since)}"))
     if row.get("record"):
         said.append(f"record {row['record']} failed {row.get('record_failures', 'some')} times")
     if row.get("error") and row.get("state") in ("failed", "retrying", None):

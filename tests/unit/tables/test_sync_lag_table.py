@@ -64,15 +64,18 @@ def failed(
 def source(
     *rows: dict[str, Any],
     moved: float | None = None,
+    ran_before: float | None = None,
     ahead: float = 0.0,
     entry: dict[str, Any] | None = None,
     **beside: Any,
 ) -> dict[str, Any]:
-    """What the module tells of one source. ``moved``: by how much watermarks moved within five seconds."""
+    """What the module tells of one source. ``moved``: by how much watermarks moved within five seconds; ``ran_before``: how long ago the run before was."""
     given = described("app", entry or APP, {"database": {"name": "app"}})
     looks = [{"now_seconds": NOW, "rows": list(rows), "limits": []}]
     if moved is not None:
         before = [{**one, "watermark": one["watermark"] - moved} if "watermark" in one else one for one in rows]
+        if ran_before is not None:
+            before = [{**one, "last_run_at": NOW - ran_before} for one in before]
         looks.insert(0, {"now_seconds": NOW - 5, "rows": before, "limits": [], "ago_seconds": 5.0})
     return {"available": True, "source": given["source"], **told(given, looks, table_of({}), NOW - ahead), **beside}
 
@@ -264,7 +267,18 @@ test_concluded = table(
         "somebody paused it": Case(look(source(row("hr", late=3 * HOUR, status="paused"))), problems=["paused"]),
         "somebody paused one that is in time": Case(look(source(row(status="paused"), row("erp")))),
         "it runs well, brings nothing, and records wait": Case(
-            look(source(row("files", late=3 * HOUR, success=60, pending=12), moved=0.0)), problems=["stalled"], acts=["force"], risk="medium"
+            look(source(row("files", late=3 * HOUR, success=60, pending=12, pending_since=NOW - 2 * HOUR), moved=0.0)),
+            problems=["stalled"], acts=["force"], risk="medium", says=["12 wait, the oldest for 2.0 h"],
+        ),
+        "it ran well between two looks, brought nothing, and records wait": Case(
+            look(source(row("files", late=3 * HOUR, last_run=2, success=2, pending=12), moved=0.0, ran_before=60.0)),
+            problems=["stalled"], acts=["force"], risk="medium",
+        ),
+        "records wait that came after its last run": Case(
+            look(source(row("files", late=3 * HOUR, success=60, pending=12, pending_since=NOW - 30), moved=0.0)), problems=["unexplained"]
+        ),
+        "records wait, and nobody says since when": Case(
+            look(source(row("files", late=3 * HOUR, success=60, pending=12), moved=0.0)), problems=["unexplained"], says=["files, 3.0 h behind, 12 wait"]
         ),
         "a run takes too long and stands still": Case(
             look(source(row("files", late=3 * HOUR, status="running", started_at=NOW - 2 * HOUR), moved=0.0)), problems=["stalled"],
