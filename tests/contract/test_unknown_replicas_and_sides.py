@@ -37,6 +37,7 @@ ONE_SIDE_IS_ENOUGH = {
     ("db_pool", "matview_refresh"): "the database alone knows it",
     ("db_pool", "max_connections_reached"): "a full server is full, whoever waits",
     ("disk_full", "container_logs"): "the filesystem alone knows it",
+    ("job_scheduler", "scheduler_hangs"): "its manager says that it runs, and no job is started: that is a hang",
     ("port_conflict", "other_container"): "a service may run and try again",
     ("port_conflict", "own_old_process"): "its manager no longer knows the process: that is the fault",
     ("port_conflict", "stranger"): "a service may run and try again",
