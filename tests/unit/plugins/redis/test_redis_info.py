@@ -334,6 +334,15 @@ def test_every_client_is_paused(start, password):
     assert (found["available"], found["error"]) == (False, "clients_paused"), found
 
 
+def test_it_was_slow_and_answers_now(start):
+    server = start()
+    with server.client() as client:
+        # What it holds back for a moment, it does not hold back as after a pause.
+        client.execute_command("CLIENT PAUSE 1000 ALL")
+    found = look(server.reach(), timeout_seconds=0.5)
+    assert (found["available"], found["error"]) == (True, ""), found
+
+
 def test_every_client_is_paused_on_its_socket(start, tmp_path):
     server = start(f"unixsocket {tmp_path}/s.sock")
     with server.client() as client:
