@@ -110,9 +110,7 @@ def ask(server, deadline):
     except RedisError as error:
         if error.kind != "timeout":
             raise
-    raise error_of(
-        server, "clients_paused", "it holds every answer back, and refuses at once what is no whole command"
-    )
+    raise error_of(server, "clients_paused", "it holds every answer back, and refuses at once what is no whole command")
 
 
 def waiting_writes(clients):
