@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
+
 import redis
 
 from ansible_collections.oncall.runbooks.tests.support.lab_parts import pids
@@ -34,6 +36,7 @@ def users(lab: Lab, path: str = "/customers") -> Iterator[None]:
         yield
 
 
+@pytest.mark.covers("LP-4-4", "PD-1-3")
 def test_one_that_hangs_is_restarted_and_the_api_is_not(healthy_lab, player):
     lab = healthy_lab
     before = pids(lab)

@@ -136,6 +136,7 @@ def test_one_that_a_person_stopped_is_left_alone(healthy_lab, down):
     assert pids(lab)["database"] is None
 
 
+@pytest.mark.covers("SY-3-4")
 def test_one_that_hangs_is_restarted_and_what_does_not_connect_again_with_it(healthy_lab, down):
     lab = healthy_lab
     before = pids(lab)
@@ -193,6 +194,7 @@ def test_one_that_hangs_where_the_application_cannot_be_asked_is_for_a_person(he
     assert pids(lab) == before
 
 
+@pytest.mark.covers("JO-2-1")
 def test_a_wrong_password(healthy_lab, down):
     lab = healthy_lab
     before = pids(lab)
@@ -207,6 +209,7 @@ def test_a_wrong_password(healthy_lab, down):
     assert pids(lab) == before
 
 
+@pytest.mark.covers("SY-3-2")
 def test_a_used_up_server_is_handed_over(healthy_lab, down):
     lab = healthy_lab
     lab.inject("max_connections")
@@ -234,6 +237,7 @@ def test_one_that_is_handed_over_to_acts_only_if_it_may(healthy_lab, down):
     assert lab.there("max_connections")[0]
 
 
+@pytest.mark.covers("JO-2-3")
 def test_a_hosted_database_that_is_failed_over_in_vain(healthy_lab, down, tmp_path):
     marker = tmp_path / "promoted"
     acted = down(

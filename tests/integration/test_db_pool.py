@@ -8,7 +8,7 @@ import re
 import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +25,37 @@ from lab.measure import request
 
 CAUSES = [
     # fault, cause, remedy, services that may restart
-    ("idle_in_transaction", "idle_in_transaction", "end_idle_in_transaction", set()),
-    ("leaked_sessions", "leaked_sessions", "end_leaked_sessions", set()),
+    pytest.param(
+        *("idle_in_transaction", "idle_in_transaction", "end_idle_in_transaction", set()),
+        marks=pytest.mark.covers("LP-3-4"),
+    ),
+    pytest.param(
+        *("leaked_sessions", "leaked_sessions", "end_leaked_sessions", set()),
+        marks=pytest.mark.covers("SY-3-3", "SY-3-7"),
+    ),
     ("long_queries", "long_queries", "cancel_long_queries", set()),
-    ("blocker", "blocker", "end_blocker", set()),
-    ("matview_refresh", "matview_refresh", "cancel_refresh", set()),
-    ("pool_leak", "pool_leak", "restart_application", {"api"}),
-    ("pool_too_small", "pool_too_small", "raise_pool_size", {"api"}),
-    ("max_connections", "max_connections_reached", "raise_max_connections", {"database"}),
+    pytest.param("blocker", "blocker", "end_blocker", set(), marks=pytest.mark.covers("JO-2-4")),
+    pytest.param("matview_refresh", "matview_refresh", "cancel_refresh", set(), marks=pytest.mark.covers("LP-3-6")),
+    pytest.param(
+        "pool_leak", "pool_leak", "restart_application", {"api"}, marks=pytest.mark.covers("SY-3-5", "JO-2-2")
+    ),
+    pytest.param("pool_too_small", "pool_too_small", "raise_pool_size", {"api"}, marks=pytest.mark.covers("LP-3-5")),
+    pytest.param(
+        *("max_connections", "max_connections_reached", "raise_max_connections", {"database"}),
+        marks=pytest.mark.covers("SY-3-6"),
+    ),
 ]
+# What a setting is after its remedy.
+RAISED: dict[str, Callable[[Lab], tuple[int, int]]] = {
+    "raise_pool_size": lambda lab: (lab.pool()["max"], 35),
+    "raise_max_connections": lambda lab: (max_connections(lab), 200),
+}
+
+
+def max_connections(lab: Lab) -> int:
+    with connect(lab.layout, "oncall") as connection:
+        (shown,) = connection.execute("SHOW max_connections").fetchone() or ("0",)
+    return int(shown)
 
 
 def state_of(lab: Lab) -> dict[str, Any]:
@@ -66,6 +88,7 @@ def steps_of(play: Play) -> list[str]:
     return [step for step, before in zip(steps, ["", *steps], strict=False) if step != before]
 
 
+@pytest.mark.covers("LP-3-2")
 def test_high_usage_is_left_alone(healthy_lab, player):
     healthy_lab.inject("high_usage")
     before = state_of(healthy_lab)
@@ -75,7 +98,7 @@ def test_high_usage_is_left_alone(healthy_lab, player):
     assert state_of(healthy_lab) == before
 
 
-@pytest.mark.parametrize(("fault", "cause", "remedy", "restarted"), CAUSES, ids=[row[0] for row in CAUSES])
+@pytest.mark.parametrize(("fault", "cause", "remedy", "restarted"), CAUSES)
 def test_cause(healthy_lab, player, fault, cause, remedy, restarted):
     lab = healthy_lab
     lab.inject(fault)
@@ -100,6 +123,9 @@ def test_cause(healthy_lab, player, fault, cause, remedy, restarted):
     after = state_of(lab)
     assert {name for name, pid in after["pids"].items() if pid != before["pids"][name]} == restarted
     assert lab.pool()["waiting"] == 0
+    if remedy in RAISED:
+        found, wanted = RAISED[remedy](lab)
+        assert found == wanted
 
     again = player.play()
     assert (again.code, again.outcome) == (0, "healthy"), again.output
@@ -301,6 +327,7 @@ def test_a_restart_that_would_cut_off_a_backup_is_left_to_a_person(healthy_lab, 
         assert not ended(backup.info.backend_pid)
 
 
+@pytest.mark.covers("SY-3-3")
 def test_idle_pools_are_left_alone_where_others_fill_the_server(healthy_lab, player):
     lab = healthy_lab
     with contextlib.ExitStack() as stack:
@@ -386,6 +413,7 @@ def test_a_hold_blocks_and_an_override_with_a_reason_passes_it(healthy_lab, play
     assert released.code == 0, released.output
 
 
+@pytest.mark.covers("LP-3-4")
 def test_what_is_published_and_recorded(healthy_lab, player, old_transaction):
     play = player.play(run_escalation_tasks="", db_pool_idle_in_transaction_seconds=5)
     assert play.outcome == "resolved"

@@ -92,6 +92,7 @@ def test_what_to_set_where_it_is_not_loaded(plain):
         plain.execute("DROP EXTENSION pg_stat_statements")
 
 
+@pytest.mark.covers("SY-4-3")
 @pytest.mark.parametrize("schema", ["public", "tools"])
 def test_they_are_found_wherever_the_extension_is(preloaded, schema):
     preloaded.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")

@@ -78,6 +78,7 @@ def remedies(told: Play) -> list[tuple[str, bool]]:
     return [(action["remedy"], action["helped"]) for action in told.run["actions"]]
 
 
+@pytest.mark.covers("LP-5-1", "JO-3-1", "JO-3-3")
 def test_a_run_that_timed_out(sync, play):
     sync.put("crm", 180, **TIMED_OUT)
     sync.put("erp", 150, **TIMED_OUT)
@@ -99,6 +100,7 @@ def test_a_run_that_timed_out(sync, play):
     assert sync.calls() == []
 
 
+@pytest.mark.covers("LP-5-3")
 def test_where_one_is_not_helped_the_others_are_not_touched(sync, play):
     sync.put("crm", 180, **TIMED_OUT)
     sync.put("erp", 150, **TIMED_OUT)
@@ -119,6 +121,7 @@ def test_a_run_that_ends_well_and_brings_nothing_is_no_proof(sync, play):
     assert "sync_one" in [action["remedy"] for action in told.run["actions"]]
 
 
+@pytest.mark.covers("JO-3-5")
 def test_the_same_record_fails_again(sync, play):
     sync.put(
         "crm",
@@ -135,6 +138,7 @@ def test_the_same_record_fails_again(sync, play):
     assert sync.calls() == ["sync --client crm --skip-errors"]
 
 
+@pytest.mark.covers("JO-3-1", "JO-3-5")
 def test_it_stands_still_though_it_runs(sync, play):
     sync.put("crm", 180, last_run_at=1, last_success_at=1, pending=12)
     fixed = play()
@@ -142,6 +146,7 @@ def test_it_stands_still_though_it_runs(sync, play):
     assert sync.calls() == ["sync --client crm --force"]
 
 
+@pytest.mark.covers("JO-3-5")
 def test_a_reset_is_for_a_person_to_name(sync, play):
     sync.put("crm", 180, status="failed", retry_count=5, last_error="410 Gone: sync token is no longer valid")
     sync.put("sms")
@@ -156,6 +161,7 @@ def test_a_reset_is_for_a_person_to_name(sync, play):
     assert sync.calls() == ["sync --client crm --reset"]
 
 
+@pytest.mark.covers("JO-3-4")
 def test_a_limit_is_waited_for(sync, play):
     sync.put("crm", 180, status="failed", retry_count=5, last_error="HTTP 429, Retry-After: 1")
     sync.put("sms")
@@ -164,6 +170,7 @@ def test_a_limit_is_waited_for(sync, play):
     assert sync.calls() == ["test slow-down", "sync --client crm --verbose"]
 
 
+@pytest.mark.covers("LP-5-5")
 def test_a_scheduler_that_has_ended(sync, play):
     supervisord = Supervisord()
     try:
@@ -197,6 +204,7 @@ def test_a_scheduler_that_has_ended(sync, play):
 
 
 # ---------------------------------------------------------------------- through an API, as the application has it
+@pytest.mark.covers("LP-5-3", "LP-5-4")
 def test_through_the_api_of_the_application(sync, play):
     sync.put("crm", 180, **TIMED_OUT)
     sync.put("sms")
@@ -274,6 +282,7 @@ def test_only_the_failed_tasks_of_kafka_connect_are_restarted(play):
 
 
 # ---------------------------------------------------------------------- what is left alone, and what looks the same
+@pytest.mark.covers("LP-5-2", "JO-3-4")
 @pytest.mark.parametrize(
     ("row", "outcome", "causes"),
     [
