@@ -113,9 +113,13 @@ class _Module:
             elif isinstance(node, TestFunction):
                 if node.name.startswith("test"):
                     yield node
-            elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-                if node.targets[0].id.startswith("test") and isinstance(node.value, ast.Call):
-                    yield node
+            elif (
+                isinstance(node, ast.Assign)
+                and isinstance(node.targets[0], ast.Name)
+                and node.targets[0].id.startswith("test")
+                and isinstance(node.value, ast.Call)
+            ):
+                yield node
 
     def of_test(self, node: Any) -> Iterator[Exercise]:
         name, parts = (
@@ -198,7 +202,7 @@ class _Module:
     @cached_property
     def _imported(self) -> dict[str, _Module]:
         """Names that a file in the same folder has."""
-        found = {}
+        found: dict[str, _Module] = {}
         for node in self.tree.body:
             if isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 path = self.path.parent / f"{node.module}.py"

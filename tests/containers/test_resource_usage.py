@@ -46,7 +46,7 @@ def test_a_limit_that_does_not_help_is_put_back(runbook):
         assert runbook.started() == before
 
 
-@pytest.mark.covers("PD-2-5")
+@pytest.mark.covers("JO-4-1", "PD-2-5")
 def test_a_killed_service_gets_a_higher_limit(runbook):
     with runbook.broken("crash_out_of_memory"):
         play = runbook.play(run_until="plan")

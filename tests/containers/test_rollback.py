@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ansible_collections.oncall.runbooks.tests.support.compose_plays import Runbook
 from lab.compose.release import Release
-
-import pytest
 
 PLAYBOOK = "playbooks/rollback.yml"
 

@@ -98,6 +98,7 @@ def test_high_usage_is_left_alone(healthy_lab, player):
     assert state_of(healthy_lab) == before
 
 
+@pytest.mark.covers("LP-3-2", "LP-3-3")
 @pytest.mark.parametrize(("fault", "cause", "remedy", "restarted"), CAUSES)
 def test_cause(healthy_lab, player, fault, cause, remedy, restarted):
     lab = healthy_lab
@@ -107,6 +108,11 @@ def test_cause(healthy_lab, player, fault, cause, remedy, restarted):
     diagnosed = player.play(run_until="diagnose")
     assert (diagnosed.code, diagnosed.outcome) == (0, "planned"), diagnosed.output
     assert diagnosed.causes() == [cause]
+    shown = diagnosed.run["evidence"]
+    assert (shown["pool"]["max"], shown["pool"]["waiting"] > 0) == (25, True)
+    longest = shown["longest_sessions"]
+    assert longest == sorted(longest, key=lambda one: -(one["query_seconds"] or 0))
+    assert all(one["pid"] and one["state"] != "idle" and len(one["query"]) <= 80 for one in longest)
 
     planned = player.play("--check", "--diff")
     assert (planned.code, planned.outcome) == (0, "planned"), planned.output
@@ -144,6 +150,59 @@ def test_a_fix_that_does_not_help_is_rolled_back(healthy_lab, player):
     assert state_of(lab)["files"][program] == before["files"][program]
     assert lab.pool()["max"] == 25
     assert play.run["escalation"]
+
+
+@pytest.mark.covers("SY-3-6")
+def test_a_larger_server_that_does_not_help_is_put_back(healthy_lab, player):
+    lab = healthy_lab
+    lab.inject("max_connections")
+    # One more, which is taken at once. Longer than those take who were cut off by the restart.
+    play = player.play(db_pool_max_connections_raise_to=101, run_verify_seconds=8, run_verify_timeout_seconds=20)
+    assert (play.code, play.outcome) == (2, "unresolved"), play.output
+    assert [(one["remedy"], one["state"]) for one in play.run["actions"]] == [("raise_max_connections", "rolled_back")]
+    until(lambda: request(lab.layout, "/metrics")[0] == 200)
+    assert max_connections(lab) == 100
+    with connect(lab.layout) as connection:
+        left = connection.execute(
+            "SELECT 1 FROM pg_file_settings WHERE sourcefile LIKE '%auto.conf' AND name = 'max_connections'"
+        )
+        assert left.fetchall() == []
+
+
+@pytest.mark.covers("JO-2-2")
+def test_the_limit_in_a_connection_string_is_raised(healthy_lab, player):
+    lab = healthy_lab
+    file = lab.supervisor.program_file("api")
+    url = re.search(r'DATABASE_URL="([^"]*)"', file.read_text())
+    assert url
+    text = file.read_text().replace('PG_POOL_MAX="25"', 'PG_POOL_MAX="0"')
+    file.write_text(text.replace(url[1], f"{url[1]}?connection_limit=25"))
+    lab.supervisor.load("api")
+    until(lambda: lab.pool()["max"] == 25)
+    lab.inject("pool_too_small")
+    play = player.play(db_pool_size_variable="DATABASE_URL", db_pool_size_url_parameter="connection_limit")
+    assert (play.code, play.outcome, play.causes()) == (0, "resolved", ["pool_too_small"]), play.output
+    assert [(one["remedy"], one["helped"]) for one in play.run["actions"]] == [("raise_pool_size", True)]
+    assert lab.pool()["max"] == 35
+    assert f"{url[1]}?connection_limit=35" in file.read_text()
+    assert "A pool above 35 is a case for PgBouncer" in str(play.run["findings"])
+
+
+@pytest.mark.covers("IE-6-2")
+def test_idle_sessions_are_ended_by_psql_in_the_container_of_the_database(healthy_lab, player, docker):
+    lab = healthy_lab
+    lab.inject("leaked_sessions")
+    before = state_of(lab)
+    reach = {"host": "127.0.0.1", "port": lab.layout.ports["database"], "name": "labpics", "user": "oncall"}
+    reach |= {"password": lab.layout.secrets()["oncall"], "service": "database", **docker}
+    play = player.play(system_database=reach)
+    assert (play.code, play.outcome, play.causes()) == (0, "resolved", ["leaked_sessions"]), play.output
+    assert [(one["remedy"], one["helped"]) for one in play.run["actions"]] == [("end_leaked_sessions", True)]
+    counted = {one["application_name"]: one for one in play.run["evidence"]["applications"]}
+    assert counted["reports"]["sessions"] >= 60
+    assert len(play.run["actions"][0]["details"]["terminated"]) >= 50
+    assert state_of(lab)["pids"] == before["pids"]
+    assert lab.layout.secrets()["oncall"] not in play.output + str(play.run)
 
 
 def ended(pid: int) -> bool:
