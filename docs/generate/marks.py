@@ -106,11 +106,9 @@ class _Module:
             yield from self.of_test(test)
 
     def tests(self) -> Iterator[Any]:
-        """What pytest finds: functions and methods by their names, and names that a function such as ``table`` is bound to."""
+        """What pytest finds: functions by their names, and names that what a function such as ``table`` returns is bound to."""
         for node in self.tree.body:
-            if isinstance(node, ast.ClassDef) and node.name.startswith("Test"):
-                yield from (one for one in node.body if isinstance(one, TestFunction) and one.name.startswith("test"))
-            elif isinstance(node, TestFunction):
+            if isinstance(node, TestFunction):
                 if node.name.startswith("test"):
                     yield node
             elif (

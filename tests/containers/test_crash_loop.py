@@ -43,6 +43,22 @@ def test_fixed_and_the_log_saved_before(runbook):
     assert "revision" in saved[-1].read_text()
 
 
+@pytest.mark.covers("LP-7-2", "IE-6-1", "JO-1-3")
+def test_one_that_needs_more_memory_than_it_may_have_gets_more(runbook):
+    with runbook.broken("crash_short_of_memory"):
+        play = runbook.play(run_verify_timeout_seconds=120)
+        ended = [(run["runbook"], run["outcome"]) for run in play.runs]
+        assert (play.code, ended) == (0, [("crash_loop", "resolved"), ("resource_usage", "resolved")]), play.output
+        (action,) = play.runs[1]["actions"]
+        assert (action["remedy"], action["cause"], action["helped"]) == (
+            "raise_memory_limit",
+            "killed_for_memory",
+            True,
+        )
+        assert runbook.lab.project.container("api")["HostConfig"]["Memory"] == 1024**3
+        assert runbook.lab.target.api("/orders")[0] == 200
+
+
 def test_stopped_by_a_person(runbook):
     with runbook.broken("api_stopped_by_person") as before:
         play = runbook.play()

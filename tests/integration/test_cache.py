@@ -66,7 +66,7 @@ def test_a_cold_cache_is_left_alone_and_what_was_looked_at_is_shown(healthy_lab,
     assert (cold.code, cold.outcome, cold.run["actions"]) == (0, "healthy", []), cold.output
     assert "the cache is cold, no action" in cold.run["summary"]
     assert little.causes() == ["low_hit_rate"], little.output
-    shown = cold.run["evidence"]
+    shown = little.run["evidence"]
     assert shown["application"]["enabled"] == 1 and shown["application"]["misses"] > shown["application"]["hits"]
     assert shown["redis"]["used_memory_bytes"] > 0 and shown["redis"]["keys"] >= 1
     assert shown["redis"]["ping_seconds"] < 1

@@ -249,11 +249,11 @@ def test_what_a_person_would_look_at_is_shown_without_the_password(healthy_lab, 
         holder.execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
         stack.enter_context(clients(lab, 3, "/orders"))
         until(lambda: lab.measure().blocked(1) >= 2)
-        play = down()
+        ready_url = stack.enter_context(told_by(lambda: False))
+        play = down(db_down_dependants={"api": ready_url})
         pid = holder.info.backend_pid
         holder.rollback()
-    # Locks are for another runbook: the database is there.
-    assert (play.code, play.outcome) == (0, "healthy"), play.output
+    assert (play.code, play.outcome, play.causes()) == (0, "advised", ["application_locked_out"]), play.output
     shown = play.run["evidence"]
     assert shown["answers"] is True
     assert shown["connection"] == f"postgresql://oncall@127.0.0.1:{lab.layout.ports['database']}/labpics"
