@@ -54,7 +54,7 @@ class Exercise:
 def exercises(root: Path) -> list[Exercise]:
     """All of them, in order; SourceError where one cannot be told."""
     # tests/support makes the marks of rows out of what these files say.
-    files = [path for path in sorted((root / "tests").rglob("*.py")) if "support" not in path.parts]
+    files = [path for path in sorted((root / "tests").rglob("*.py")) if root / "tests" / "support" not in path.parents]
     said = {path for path in files if "covers" in path.read_text(encoding="utf-8")}
     # Rows may be in a file beside that of their test.
     folders = {path.parent for path in said if not path.name.startswith("test_")}
@@ -155,7 +155,7 @@ class _Module:
                 row = row or (_text(node.args[0]) if node.args else "")
                 for one in (one for one in node.keywords if one.arg == "covers"):
                     self._seen.add(one.value.lineno)
-                    inside = one.value.elts if isinstance(one.value, ast.Tuple) else [one.value]
+                    inside = one.value.elts if isinstance(one.value, ast.Tuple) else []
                     yield from ((item, row) for item in self._ids(one.value, inside))
         for child in ast.iter_child_nodes(node):
             yield from self._said(child, row, names)

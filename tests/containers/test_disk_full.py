@@ -134,6 +134,28 @@ def test_rotated_logs_go_until_there_is_room_enough_and_no_further(disk, play, t
     assert victim.read_text() == "outside"
 
 
+@pytest.mark.covers("PD-1-6")
+def test_expired_backups_go_and_the_newest_stay(disk, play):
+    for number in range(5):
+        disk.old(f"backup/shop-{number}.sql.gz", 2.8, days=40 - number)
+    disk.old("data/table", 0.5)
+    rules = [{"path": str(disk.path / "backup"), "patterns": ["*.sql.gz"], "older_than_days": 7, "keep": 3}]
+    known = {"disk_full_paths": [str(disk.path)], "disk_full_rotated_logs": [], "disk_full_backups": rules}
+
+    planned = play("--check", **known)
+    assert (planned.outcome, planned.causes()) == ("planned", ["expired_backups"])
+    assert len(list(disk.path.glob("backup/*"))) == 5, "check mode takes nothing"
+
+    fixed = play(**known)
+    assert (fixed.outcome, fixed.causes()) == ("resolved", ["expired_backups"]), fixed.output
+    assert [action["remedy"] for action in fixed.run["actions"]] == ["delete_expired_backups"]
+    left = sorted(path.name for path in disk.path.glob("backup/*"))
+    # As few as make room enough, the oldest first, and never one of the newest three.
+    assert left[-3:] == ["shop-2.sql.gz", "shop-3.sql.gz", "shop-4.sql.gz"] and "shop-0.sql.gz" not in left
+    assert disk.used_ratio() < 0.8
+    assert (disk.path / "data/table").exists()
+
+
 @pytest.mark.covers("PD-1-5", "PD-1-6")
 def test_data_that_nobody_may_delete_is_named_and_left(disk, play):
     disk.old("data/base/16384.1", 15)

@@ -124,7 +124,7 @@ def test_a_busy_api_is_run_three_times(compose_lab, compose_player):
 def storm(lab: ComposeLab, per_second: float) -> Iterator[None]:
     """Events, of which nearly all are of one kind."""
     over = threading.Event()
-    statement = "INSERT INTO events (kind) SELECT CASE WHEN n % 20 = 0 THEN 'report' ELSE 'sync' END FROM generate_series(1, %s) n"
+    statement = "INSERT INTO events (kind) SELECT CASE WHEN n %% 20 = 0 THEN 'report' ELSE 'sync' END FROM generate_series(1, %s) n"
 
     def emit() -> None:
         with connect(lab.layout, "app") as application:

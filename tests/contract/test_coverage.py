@@ -194,7 +194,7 @@ def test_marks_of_tests_rows_and_scenarios_are_read(tmp_path):
 )
 def test_what_would_say_nothing_is_refused(tmp_path, text, said):
     written(tmp_path, **{"unit/test_a.py": text})
-    with pytest.raises(SourceError, match="^tests/unit/") as caught:
+    with pytest.raises(SourceError, match=r"^tests/unit/") as caught:
         exercises(tmp_path)
     assert said in str(caught.value)
 

@@ -213,7 +213,7 @@ def test_a_wrong_password(healthy_lab, down):
     assert pids(lab) == before
 
 
-@pytest.mark.covers("SY-3-2")
+@pytest.mark.covers("SY-3-1", "SY-3-2")
 def test_a_used_up_server_is_handed_over(healthy_lab, down):
     lab = healthy_lab
     lab.inject("max_connections")
