@@ -187,6 +187,10 @@ def test_marks_of_tests_rows_and_scenarios_are_read(tmp_path):
             'test_a.py:1: covers takes the ids themselves, such as "LP-3-4"',
         ),
         (
+            'test_a = table({"full": Case({}, covers="LP-1-1")})\n',
+            'test_a.py:1: covers takes the ids themselves, such as "LP-3-4"',
+        ),
+        (
             "@pytest.mark.covers()\ndef test_it(): pass\n",
             'test_a.py:1: covers takes the ids themselves, such as "LP-3-4"',
         ),

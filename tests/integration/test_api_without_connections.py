@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.oncall.runbooks.tests.support.lab_parts import pids
+from ansible_collections.oncall.runbooks.tests.support.lab_parts import clients, pids
 from ansible_collections.oncall.runbooks.tests.support.observing import Answers
 
 PLAYBOOK = "playbooks/api_down.yml"
@@ -24,7 +24,9 @@ def test_requests_that_get_no_connection(healthy_lab, player, fault, remedy, res
     before = pids(lab)
     page = Answers({"/status": b"all systems operational"})
     try:
-        play = player.play(playbook=PLAYBOOK, api_down_platform_status_url=f"{page.url}/status")
+        # So many that somebody waits at any moment.
+        with clients(lab, 14, "/orders"):
+            play = player.play(playbook=PLAYBOOK, api_down_platform_status_url=f"{page.url}/status")
     finally:
         page.close()
     ended = [(run["runbook"], run["outcome"]) for run in play.runs]

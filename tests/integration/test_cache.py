@@ -60,9 +60,9 @@ def test_a_cold_cache_is_left_alone_and_what_was_looked_at_is_shown(healthy_lab,
     # As after its start: hardly anything that is asked for is in it yet.
     with redis_of(lab) as client, users(lab), going_on(lambda: client.delete("customers"), 0.002):
         client.set("greeting", "hello")
-        cold = player.play(playbook=PLAYBOOK)
+        cold = player.play(playbook=PLAYBOOK, cache_window_seconds=5)
         # The same, long after its start.
-        little = player.play(playbook=PLAYBOOK, run_until="plan", cache_cold_seconds=0)
+        little = player.play(playbook=PLAYBOOK, run_until="plan", cache_window_seconds=5, cache_cold_seconds=0)
     assert (cold.code, cold.outcome, cold.run["actions"]) == (0, "healthy", []), cold.output
     assert "the cache is cold, no action" in cold.run["summary"]
     assert little.causes() == ["low_hit_rate"], little.output
@@ -80,7 +80,7 @@ def test_a_sync_that_empties_it_all_the_time(healthy_lab, player):
     healthy_lab.request("/debug/invalidations?per_second=20", "POST")
     try:
         with users(healthy_lab):
-            play = named(healthy_lab, player, "invalidation_storm")
+            play = named(healthy_lab, player, "invalidation_storm", cache_window_seconds=5)
     finally:
         healthy_lab.request("/debug/invalidations", "DELETE")
     assert "longer TTL" in str(play.run["findings"])

@@ -67,6 +67,5 @@ def test_the_percentiles_of_each_route_and_what_the_backend_tells_besides_are_sh
     )
     assert 0.5 <= slow["p50"] <= slow["p95"] <= slow["p99"], play.output
     assert fast["p50"] < 0.5 and fast["p50"] <= fast["p95"] <= fast["p99"]
-    assert "/orders/slow" in play.run["summary"]
     told = [shown[name] for name in ("query_execution_duration", "connection_pool", "websocket_connections")]
     assert told == [0.042, 7, 311]
