@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 
+import psycopg
 import pytest
 
 from ansible_collections.oncall.runbooks.tests.support.lab_parts import pids, session
@@ -32,19 +34,28 @@ def waiting(healthy_lab):
 def test_the_statement_that_holds_the_queue_up_is_named_and_ended(healthy_lab, player, waiting):
     lab = healthy_lab
     before = pids(lab)
-    with contextlib.closing(session(lab, "backoffice", autocommit=True)) as holder:
-        holder.execute("BEGIN")
+    with contextlib.closing(session(lab, "backoffice", autocommit=False)) as holder:
         # Who only looks may go on.
         holder.execute("LOCK TABLE events IN EXCLUSIVE MODE")
-        holder.pgconn.send_query(b"SELECT pg_sleep(600)")
-        holder.pgconn.flush()
         pid = holder.info.backend_pid
+
+        def reports() -> None:
+            with contextlib.suppress(psycopg.Error):
+                holder.execute("SELECT count(*), pg_sleep(900) FROM events")
+            holder.close()
+
+        report = threading.Thread(target=reports)
+        report.start()
         waiting.execute("UPDATE event_queue SET paused = false")
         blocked = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'lab-worker' AND now() - query_start > '3 s'"
         with connect(lab.layout, "oncall") as looking:
             until(lambda: looking.execute(f"{blocked} AND wait_event_type = 'Lock'").fetchone())
-        # One worker is all that there is, so one that waits is enough.
-        play = player.play(playbook=PLAYBOOK, worker_queue_slow_seconds=1, db_pool_blocked_sessions=1)
+        try:
+            # One worker is all that there is, so one that waits is enough.
+            play = player.play(playbook=PLAYBOOK, worker_queue_slow_seconds=1, db_pool_blocked_sessions=1)
+        finally:
+            waiting.execute("SELECT pg_terminate_backend(%s)", [pid])
+            report.join()
     ended = [(run["runbook"], run["outcome"]) for run in play.runs]
     assert (play.code, ended) == (0, [("worker_queue", "resolved"), ("db_pool", "resolved")]), play.output
     first, second = play.runs
