@@ -178,7 +178,8 @@ def test_the_limit_in_a_connection_string_is_raised(healthy_lab, player):
     text = file.read_text().replace('PG_POOL_MAX="25"', 'PG_POOL_MAX="0"')
     file.write_text(text.replace(url[1], f"{url[1]}?connection_limit=25"))
     lab.supervisor.load("api")
-    until(lambda: lab.pool()["max"] == 25)
+    until(lambda: lab.request("/readyz")[0] == 200)
+    assert lab.pool()["max"] == 25
     lab.inject("pool_too_small")
     play = player.play(db_pool_size_variable="DATABASE_URL", db_pool_size_url_parameter="connection_limit")
     assert (play.code, play.outcome, play.causes()) == (0, "resolved", ["pool_too_small"]), play.output
