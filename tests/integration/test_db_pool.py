@@ -172,15 +172,16 @@ def test_a_larger_server_that_does_not_help_is_put_back(healthy_lab, player):
 @pytest.mark.covers("JO-2-2")
 def test_the_limit_in_a_connection_string_is_raised(healthy_lab, player):
     lab = healthy_lab
+    # It puts the settings back to what they were, so it comes first.
+    lab.inject("pool_too_small")
     file = lab.supervisor.program_file("api")
     url = re.search(r'DATABASE_URL="([^"]*)"', file.read_text())
     assert url
     text = file.read_text().replace('PG_POOL_MAX="25"', 'PG_POOL_MAX="0"')
     file.write_text(text.replace(url[1], f"{url[1]}?connection_limit=25"))
     lab.supervisor.load("api")
-    until(lambda: lab.request("/readyz")[0] == 200)
+    until(lambda: request(lab.layout, "/metrics")[0] == 200 and lab.pool()["waiting"] > 0)
     assert lab.pool()["max"] == 25
-    lab.inject("pool_too_small")
     play = player.play(db_pool_size_variable="DATABASE_URL", db_pool_size_url_parameter="connection_limit")
     assert (play.code, play.outcome, play.causes()) == (0, "resolved", ["pool_too_small"]), play.output
     assert [(one["remedy"], one["helped"]) for one in play.run["actions"]] == [("raise_pool_size", True)]
