@@ -23,7 +23,7 @@ unexport PYTHONDONTWRITEBYTECODE
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
 .PHONY: help demo test compat bench soak setup lint types unit contract integration alerts promises containers molecule sanity new-runbook \
-	docs pins clean
+	docs coverage pins clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -97,6 +97,9 @@ bench: .venv/test.stamp ## what a diagnosis and a table cost: ours, stock module
 
 soak: .venv/test.stamp ## what oncall serve promises, with hundreds of kills; it takes long
 	$(BIN)/python benchmarks/soak.py --page docs/reliability.md
+
+coverage: .venv/test.stamp ## what the source documents ask for, and the tests that exercise it; fails on a hole
+	@$(BIN)/python -m docs.generate.coverage
 
 docs: .venv/test.stamp ## write the generated files again
 	$(BIN)/python -m docs.generate

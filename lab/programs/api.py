@@ -4,7 +4,7 @@
 """The lab's API: a threaded HTTP server over a real connection pool, measured with prometheus_client.
 
 Everything it needs to know is in its environment, as for any program in a container: DATABASE_URL,
-DATABASE_PASSWORD_FILE, REDIS_URL, PROVIDER_URL and PORT are required. PG_POOL_MAX, CACHE_ENABLED, BREAKER_FAILURES,
+DATABASE_PASSWORD_FILE, REDIS_URL, PROVIDER_URL and PORT are required. PG_POOL_MAX (or connection_limit in DATABASE_URL), CACHE_ENABLED, BREAKER_FAILURES,
 BREAKER_RESET_SECONDS, BIND_ADDRESS, APP_REVISION and PAYMENT_SECRETS (of its payment provider, with commas) have defaults. The routes that
 make faults exist only with LAB_FAULT_ROUTES=1.
 """

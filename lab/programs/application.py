@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import psycopg
 import redis
@@ -47,10 +47,23 @@ PAYMENT_EVENT = Gauge(
 def database_parameters(application: str) -> dict[str, Any]:
     """What psycopg connects with: DATABASE_URL, and the password from its file."""
     try:
-        address = conninfo_to_dict(required("DATABASE_URL"))
+        address = conninfo_to_dict(_connection_string()[0])
     except psycopg.Error as error:
         give_up(f"DATABASE_URL is no address of a database: {error}")
     return {**address, "password": database_password(), "application_name": application, "connect_timeout": 5}
+
+
+def pool_size() -> int:
+    """PG_POOL_MAX, or connection_limit in DATABASE_URL, as Prisma has it."""
+    return number("PG_POOL_MAX", 0) or _connection_string()[1] or 25
+
+
+def _connection_string() -> tuple[str, int]:
+    """DATABASE_URL as libpq takes it, and its connection_limit, of which libpq knows nothing; 0 where it has none."""
+    url = urlsplit(required("DATABASE_URL"))
+    query = dict(parse_qsl(url.query))
+    limit = query.pop("connection_limit", "0")
+    return urlunsplit(url._replace(query=urlencode(query))), int(limit) if limit.isdecimal() else 0
 
 
 def cache_client() -> redis.Redis:
@@ -66,7 +79,7 @@ class Api:
 
     def __init__(self) -> None:
         self.database = database_parameters("lab-api")
-        self.pool = Pool(number("PG_POOL_MAX", 25), **self.database)
+        self.pool = Pool(pool_size(), **self.database)
         REGISTRY.register(self.pool)
         self.cache = cache_client()
         self.cache_enabled = enabled("CACHE_ENABLED", default=True)

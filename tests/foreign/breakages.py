@@ -64,6 +64,8 @@ class Case:
     expert: str
     rights: dict[str, Right]
     variables: dict[str, Any] = field(default_factory=dict)
+    # Of tests/coverage.yml.
+    covers: tuple[str, ...] = ()
 
     def settings(self, shop: Foreign) -> dict[str, Any]:
         """Its variables, with the ports of a stack where they name a program."""
@@ -862,12 +864,14 @@ CASES = [
         small_disk_full,
         "spool is full of receipts.csv: their owner has to move them. Nothing here is to be deleted.",
         {"disk_full": right("growth", says="spool")},
+        covers=("PD-1-5",),
     ),
     Case(
         "a filesystem has no inodes left",
         no_inodes,
         "spool has room and no inodes: a mass of small files.",
         {"disk_full": right("inodes", says="spool")},
+        covers=("PD-1-5",),
     ),
     Case(
         "Redis is full and may not evict",
@@ -877,6 +881,7 @@ CASES = [
             "cache": right("out_of_memory", also="unreachable_from_app low_hit_rate"),
             "resource_usage": right("redis_full"),
         },
+        covers=("LP-6-4",),
     ),
     Case(
         "Redis is a replica of nobody",
@@ -989,6 +994,7 @@ CASES = [
         "SELECT count(*) of accounts takes 0.4 s: look at its plan. Not a larger pool.",
         {"latency": right("slow_statement pool_exhausted", also="few_requests")},
         {"latency_p95_seconds": 0.3},
+        covers=("SY-4-3",),
     ),
     Case(
         "users ask for what is not there",
@@ -1024,6 +1030,7 @@ CASES = [
         provider(seconds=0.9),
         "rates.example takes 0.9 s, so /reports does.",
         {"latency": right("slow_provider", says="rates.example")},
+        covers=("SY-4-5",),
     ),
     Case(
         "the provider fails",
@@ -1046,6 +1053,7 @@ CASES = [
         stranger_on_the_port,
         "Some other process took the port of ledger-api-2. Ask its owner; end it if nobody misses it.",
         {"port_conflict": right("stranger", remedies="end_process"), "crash_loop": right("port_in_use")},
+        covers=("IE-6-3",),
     ),
     Case(
         "the worker does nothing",
@@ -1070,6 +1078,7 @@ CASES = [
         worker_ends("import sys, time; time.sleep(1.3); sys.exit('FATAL: ledger: relation \"outbox\" does not exist')"),
         "Its table is not there. A restart is what happens already.",
         {"crash_loop": right("migration_failed unexplained dependency_down", remedies="clean_restart")},
+        covers=("LP-7-3",),
     ),
     Case(
         "a variable is missing in one replica",

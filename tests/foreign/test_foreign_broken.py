@@ -8,8 +8,10 @@ from __future__ import annotations
 import pytest
 from breakages import CASES, Right, verdict, wrong_password_in_one
 
+from ansible_collections.oncall.runbooks.tests.support.covering import row
 
-@pytest.mark.parametrize("case", [pytest.param(case, id=case.name.replace(" ", "-")) for case in CASES])
+
+@pytest.mark.parametrize("case", [row(case, case.name.replace(" ", "-")) for case in CASES])
 def test_it_is_judged_right(shop, case):
     with case.breaks(shop):
         play = shop.play(*case.rights, **case.settings(shop))

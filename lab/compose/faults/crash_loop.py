@@ -77,6 +77,12 @@ def _killed_at_start(target: Target) -> None:
     target.recreate("api")
 
 
+def _short_of_memory(target: Target) -> None:
+    # More than its limit of 512 MB, and less than the larger one that a runbook gives it.
+    target.set_environment("api", LAB_START_FAULTS="memory?mb_per_second=1200&until_mb=600")
+    target.recreate("api")
+
+
 def _killed(target: Target) -> tuple[bool, str]:
     api = target.container("api")
     ended = api["RestartCount"] >= RESTARTS and "137" in target.docker(
@@ -106,5 +112,10 @@ FAULTS = {
     ),
     "crash_out_of_memory": Fault(
         "the API takes more memory than its limit at every start, and the kernel kills it", _killed_at_start, _killed
+    ),
+    "crash_short_of_memory": Fault(
+        "the API needs 600 MB and may have 512, so that the kernel kills it after every start",
+        _short_of_memory,
+        _killed,
     ),
 }
