@@ -18,7 +18,7 @@ from . import engine
 from .baseline import restore_state, snapshot, strays
 from .images import images, packages
 from .project import PORTS, SERVICES, Project
-from .release import Release
+from ..release import Release
 from .target import Target
 
 # For what never comes: a busy machine takes its time.

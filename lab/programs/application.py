@@ -50,7 +50,9 @@ def database_parameters(application: str) -> dict[str, Any]:
         address = conninfo_to_dict(required("DATABASE_URL"))
     except psycopg.Error as error:
         give_up(f"DATABASE_URL is no address of a database: {error}")
-    return {**address, "password": database_password(), "application_name": application, "connect_timeout": 5}
+    return {**address, "password": database_password(),
+            "application_name": os.environ.get("APPLICATION_NAME", application),
+            "connect_timeout": 5}  # fmt: skip
 
 
 def cache_client() -> redis.Redis:

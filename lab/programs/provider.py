@@ -16,7 +16,7 @@ from typing import Any
 
 from . import mail, payments
 from .settings import number, required, start_log
-from .web import Handler, Refused, Route, Server, metrics
+from .web import Handler, Refused, Route, Server, as_shaped, metrics
 
 
 class Provider:
@@ -97,7 +97,7 @@ def main() -> None:
         )
         provider.payments.paid(1900)
         threading.Thread(target=provider.payments.deliver_forever, daemon=True).start()
-    Server(provider, ROUTES, number("PORT")).serve_forever()
+    Server(provider, as_shaped("provider", ROUTES), number("PORT")).serve_forever()
 
 
 if __name__ == "__main__":

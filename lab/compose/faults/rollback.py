@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lab.compose.release import Release
+from lab.release import Release
 from lab.compose.target import Fault, Target
 
 

@@ -1,0 +1,149 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A lab in the shape of one of the systems of ``inventories``, with its users, and what is broken in it for the tests."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.oncall.runbooks.tests.support.plays import Play, Player
+from ansible_collections.oncall.runbooks.tests.support.waiting import going_on, until
+from lab import Lab
+from lab.database import connect
+from lab.embedded.assemble import release
+from lab.measure import ask
+
+# Older than any limit of an inventory.
+HOUR = 3600
+EVENTS = 120
+
+
+class SystemStack:
+    """One running lab for all tests of a system. What a test breaks it mends again.
+
+    Args:
+        name: of the system.
+        folder: an empty one.
+    """
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.lab = Lab(folder / "home", say=lambda line: print("lab:", line), system=name)
+        self.lab.up()
+        self._player = Player(self.lab.home, folder, self.lab.home / "inventory")
+        self.release = release(self.lab.layout)
+
+    def close(self) -> None:
+        self.lab.down(purge=True)
+
+    # The runbooks.
+
+    def play(self, runbook: str, *arguments: str, **variables: Any) -> Play:
+        """Run a runbook with the system's own inventory."""
+        return self._player.play(*arguments, playbook=f"playbooks/{runbook}.yml", **variables)
+
+    def plan(self, runbook: str, **variables: Any) -> Play:
+        """The same, and nothing is done."""
+        return self.play(runbook, run_until="plan", **variables)
+
+    # Looking and doing.
+
+    def sql(self, statement: str, *values: Any) -> list[Any]:
+        with connect(self.lab.layout, "app") as connection:
+            cursor = connection.execute(statement.encode(), values)
+            return cursor.fetchall() if cursor.description else []
+
+    def pid(self, program: str) -> int:
+        return self.lab.status()["services"][program]["pid"]
+
+    def tell(self, program: str, path: str, method: str = "POST") -> None:
+        """Have one of the lab's programs behave as a path of its own says."""
+        status, body = ask(self.lab.layout.ports[program], path, method, 30)
+        assert status == 200, body
+
+    def users(self, *paths: str) -> contextlib.AbstractContextManager[None]:
+        """Users who ask for one path after the other."""
+
+        def visit() -> None:
+            for path in paths:
+                self.lab.request(path)
+
+        return going_on(visit, 0.02)
+
+    # Breaking.
+
+    @contextlib.contextmanager
+    def fault(self, name: str) -> Iterator[None]:
+        """One of the lab's own faults."""
+        self.lab.inject(name)
+        try:
+            yield
+        finally:
+            self.lab.up()
+            self.lab.heal_all()
+
+    @contextlib.contextmanager
+    def deployed(self, subject: str, faults: str) -> Iterator[str]:
+        """A commit with a mistake is deployed; gives its name."""
+        before = self.release.head()
+        revision = self.release.commit(subject, faults)
+        self._deploy()
+        try:
+            yield revision
+        finally:
+            if self.release.head() != before:
+                self.release.git("reset", "--hard", "--quiet", before)
+                self._deploy()
+
+    def _deploy(self) -> None:
+        self.release.deploy()
+        until(lambda: self.lab.request("/health")[0] == 200)
+
+    @contextlib.contextmanager
+    def provider(self, how: str) -> Iterator[None]:
+        """The outside provider answers otherwise, such as ``status=503`` or ``seconds=1``."""
+        self.tell("provider", f"/debug/behave?{how}")
+        try:
+            yield
+        finally:
+            self.tell("provider", "/debug/behave?status=200&seconds=0")
+
+    @contextlib.contextmanager
+    def stuck_in_one_event(self, seconds: float) -> Iterator[str]:
+        """The worker has been at one event for longer than ``seconds``, and others wait; gives the id of that one."""
+        ((event,),) = self.sql("INSERT INTO events (kind) VALUES ('endless') RETURNING id")
+        self.sql("INSERT INTO events (kind) SELECT 'sync' FROM generate_series(1, %s)", EVENTS)
+        late = "SELECT 1 FROM events WHERE status = 'running' AND began_at < now() - make_interval(secs => %s)"
+        until(lambda: self.sql(late, seconds))
+        try:
+            yield str(event)
+        finally:
+            self.sql("DELETE FROM events")
+
+    @contextlib.contextmanager
+    def stopped(self, program: str) -> Iterator[int]:
+        """A program stands still, as one that hangs; gives its process id."""
+        pid = self.pid(program)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield pid
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+def remedies(play: Play) -> dict[str, Any]:
+    """What a plan would do: remedy -> its targets."""
+    assert play.runs, play.output
+    return {step["remedy"]: step["targets"] for step in play.run["plan"]["steps"]}
+
+
+def helped(play: Play) -> list[tuple[str, bool]]:
+    """What was done, and whether it helped."""
+    assert play.runs, play.output
+    return [(action["remedy"], action["helped"]) for action in play.run["actions"]]
