@@ -147,7 +147,9 @@ def main(argv: list[str] | None = None) -> int:
     parsers["down"].add_argument("--purge", action="store_true", help="remove the state folder as well")
     options = parser.parse_args(argv)
     try:
-        return COMMANDS[options.command][1](_lab(getattr(options, "compose", False), getattr(options, "system", "")), options)
+        return COMMANDS[options.command][1](
+            _lab(getattr(options, "compose", False), getattr(options, "system", "")), options
+        )
     except (LabError, OSError, subprocess.SubprocessError) as error:
         print(f"lab: {error}", file=sys.stderr)
     except KeyboardInterrupt:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-
 from typing import Any
 
 from .layout import Layout, write_private

@@ -23,6 +23,7 @@ import psycopg
 import redis
 from psycopg_pool import PoolTimeout
 
+from . import connectors
 from .application import PAYMENT_EVENT, Api
 from .payment_events import BadSignature, take, verified
 from .settings import enabled, load_release, number, shape, start_log
@@ -115,6 +116,11 @@ def payment_event(api: Api, request: Handler) -> Any:
     return {"received": True}
 
 
+def reads(statement: str) -> Route:
+    """A path of the system that shows what a statement reads."""
+    return lambda api, request: api.rows(statement)
+
+
 def routes(api: Api) -> dict[tuple[str, str], Route]:
     found: dict[tuple[str, str], Route] = {
         ("GET", "/health"): health,
@@ -129,6 +135,10 @@ def routes(api: Api) -> dict[tuple[str, str], Route]:
         ("GET", "/stats"): stats,
         ("POST", "/webhooks/payments"): payment_event,
     }
+    for path, statement in shape().get("reads", {}).items():
+        found[("GET", path)] = reads(statement)
+    if "connectors" in shape():
+        found |= connectors.ROUTES
     if enabled("LAB_FAULT_ROUTES"):
         from .fault_routes import Faults, with_faults
 

@@ -27,7 +27,7 @@ from redis.retry import Retry
 from . import migrations
 from .breaker import Breaker
 from .pool import Pool
-from .settings import database_password, enabled, give_up, number, required
+from .settings import database_password, enabled, give_up, number, required, shape
 
 PROVIDER_SECONDS = 2
 log = logging.getLogger("lab.api")
@@ -77,7 +77,7 @@ class Api:
         self.provider = urlsplit(required("PROVIDER_URL"))
         # Without the variable it never opens: most faults are about calls that reach the provider.
         self.breaker = Breaker(number("BREAKER_FAILURES", 0), number("BREAKER_RESET_SECONDS", 30))
-        CIRCUIT_BREAKER.labels("rates").set_function(lambda: self.breaker.state)
+        CIRCUIT_BREAKER.labels(shape().get("breaker", "rates")).set_function(lambda: self.breaker.state)
         self.revision = os.environ.get("APP_REVISION", "unknown")
         BUILD.info({"revision": self.revision})
         off = os.environ.get("METRICS_OFF_FILE")

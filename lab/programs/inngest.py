@@ -23,9 +23,17 @@ from .application import database_parameters
 from .settings import number, shape, start_log
 from .web import Handler, Refused, Route, Server, as_shaped, metrics
 
-STATUSES = {"QUEUED": "pending", "RUNNING": "running", "FAILED": "failed", "COMPLETED": "done", "CANCELLED": "cancelled"}
+STATUSES = {
+    "QUEUED": "pending",
+    "RUNNING": "running",
+    "FAILED": "failed",
+    "COMPLETED": "done",
+    "CANCELLED": "cancelled",
+}
 TIMES = {"QUEUED_AT": "created_at", "STARTED_AT": "began_at", "ENDED_AT": "ended_at"}
-ASKED = re.compile(r"(\w+): runs\(first: (\d+), orderBy: \[\{field: (\w+), direction: (ASC|DESC)\}\], filter: \$(\w+)\)")
+ASKED = re.compile(
+    r"(\w+): runs\(first: (\d+), orderBy: \[\{field: (\w+), direction: (ASC|DESC)\}\], filter: \$(\w+)\)"
+)
 
 
 class Engine:
@@ -102,7 +110,9 @@ def cancel(engine: Engine, request: Handler) -> Any:
     engine.allow(request)
     if not request.last.isdecimal() or not engine.rows("SELECT 1 FROM events WHERE id = %s", int(request.last)):
         raise Refused(404, {"error": "no such run", "data": None, "status": 404})
-    statement = "UPDATE events SET status = 'cancelled', ended_at = now() WHERE id = %s AND status IN ('pending', 'running')"
+    statement = (
+        "UPDATE events SET status = 'cancelled', ended_at = now() WHERE id = %s AND status IN ('pending', 'running')"
+    )
     engine.rows(statement, int(request.last))
     return {"data": None, "status": 200}
 
@@ -114,9 +124,7 @@ def send(engine: Engine, request: Handler) -> Any:
     event = json.loads(request.body())
     kind = shape().get("events", {}).get(event.get("name"), event.get("name"))
     ids = [one for one in str(event.get("data", {}).get("ids", "")).split(",") if one.isdecimal()] or [None]
-    rows = engine.rows(
-        "INSERT INTO events (kind, proposal) SELECT %s, unnest(%s::bigint[]) RETURNING id", kind, ids
-    )
+    rows = engine.rows("INSERT INTO events (kind, proposal) SELECT %s, unnest(%s::bigint[]) RETURNING id", kind, ids)
     return {"ids": [str(row["id"]) for row in rows], "status": 200}
 
 

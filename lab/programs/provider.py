@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,21 @@ def rates(provider: Provider, request: Handler) -> Any:
     return {"EUR": 1.0, "USD": 1.09, "SEK": 11.4}
 
 
+def status_page(provider: Provider, request: Handler) -> Any:
+    """What its page says of it, in the shape of a Statuspage."""
+    now = datetime.now(timezone.utc).isoformat()
+    status = "operational" if provider.status == 200 else "major_outage"
+    return {
+        "page": {"id": "lab", "name": "Lab", "updated_at": now},
+        "status": {"indicator": "none" if provider.status == 200 else "critical", "description": status},
+        "components": [
+            {"id": "api", "name": "API", "status": status, "updated_at": now, "group": False, "group_id": None}
+        ],
+        "incidents": [],
+        "scheduled_maintenances": [],
+    }
+
+
 def behave(provider: Provider, request: Handler) -> Any:
     provider.status = int(request.number("status", 200, 599))
     provider.seconds = request.number("seconds", 0, 600)
@@ -78,6 +94,7 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("GET", "/health"): health,
     ("GET", "/metrics"): metrics,
     ("GET", "/rates"): rates,
+    ("GET", "/api/v2/summary.json"): status_page,
     ("POST", "/debug/behave"): behave,
     ("POST", "/debug/payments"): undelivered,
     ("DELETE", "/debug/payments"): forget,

@@ -91,8 +91,9 @@ class Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         self.query = dict(parse_qsl(url.query))
         self.answer_headers: dict[str, str] = {}
-        # A route that ends with * has any last part.
-        names = (url.path, url.path.rpartition("/")[0] + "/*")
+        # A route has any part for a *, its last one or the one before.
+        head, _, tail = url.path.rpartition("/")
+        names = (url.path, f"{head}/*", f"{head.rpartition('/')[0]}/*/{tail}")
         self.route, route = next(
             ((name, found) for name in names if (found := self.server.routes.get((self.command, name)))),
             ("unknown", None),

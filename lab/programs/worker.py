@@ -22,6 +22,7 @@ import redis
 from prometheus_client import Counter, Gauge, Histogram
 
 from .application import cache_client, database_parameters
+from .connectors import Schedule
 from .mail import send
 from .settings import enabled, number, shape, start_log
 from .web import Handler, Refused, Route, Server, as_shaped, metrics
@@ -57,12 +58,15 @@ class Worker:
         """Work until the database ends the session."""
         with psycopg.connect(**self.database, autocommit=True) as connection:
             log.info("working")
+            schedule = Schedule(connection) if "connectors" in shape() else None
             while True:
                 with JOB_SECONDS.labels("digest").time():
                     connection.execute(JOB)
                     # Written to, or the kernel would not count it.
                     batch = os.urandom(4096) * (self.batch_mb * 256)
                 self.work_off(connection)
+                if schedule is not None:
+                    schedule.run_due(connection)
                 self.last_job = time.monotonic()
                 JOBS.labels("digest").inc()
                 LAST_JOB.set_to_current_time()

@@ -8,9 +8,12 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from ansible_collections.oncall.runbooks.tests.support.plays import Play, Player
 from ansible_collections.oncall.runbooks.tests.support.waiting import going_on, until
@@ -22,6 +25,8 @@ from lab.measure import ask
 # Older than any limit of an inventory.
 HOUR = 3600
 EVENTS = 120
+# More than db_down_reconnect_seconds of a lab.
+STARTED_SECONDS = 5
 
 
 class SystemStack:
@@ -105,6 +110,29 @@ class SystemStack:
         until(lambda: self.lab.request("/health")[0] == 200)
 
     @contextlib.contextmanager
+    def begun(self, fault: str) -> Iterator[None]:
+        """A mistake in the code of the API, such as ``errors?route=/orders``."""
+        self.tell("api", f"/debug/{fault}")
+        try:
+            yield
+        finally:
+            self.tell("api", f"/debug/{fault.partition('?')[0]}", "DELETE")
+
+    @contextlib.contextmanager
+    def migration_that_fails(self) -> Iterator[None]:
+        """The API does not start any more: its first migration finds the table that it would make."""
+        self.sql("ALTER TABLE schema_migrations RENAME TO schema_migrations_kept")
+        self.lab.supervisor.restart("api")
+        until(lambda: self.lab.supervisor.states()["api"]["statename"] in ("BACKOFF", "FATAL"))
+        until(lambda: self.lab.supervisor.states()["api"]["statename"] == "FATAL")
+        try:
+            yield
+        finally:
+            self.sql("DROP TABLE IF EXISTS schema_migrations")
+            self.sql("ALTER TABLE schema_migrations_kept RENAME TO schema_migrations")
+            self.lab.up()
+
+    @contextlib.contextmanager
     def provider(self, how: str) -> Iterator[None]:
         """The outside provider answers otherwise, such as ``status=503`` or ``seconds=1``."""
         self.tell("provider", f"/debug/behave?{how}")
@@ -126,6 +154,22 @@ class SystemStack:
             self.sql("DELETE FROM events")
 
     @contextlib.contextmanager
+    def hanging_database(self) -> Iterator[None]:
+        """Its main process stands still, and those who were in are out: nobody gets in any more."""
+        # For as long as it counts as starting up, nobody restarts it.
+        until(lambda: time.time() - psutil.Process(self.pid("database")).create_time() > STARTED_SECONDS)
+        pid = self.pid("database")
+        with connect(self.lab.layout) as superuser:
+            os.kill(pid, signal.SIGSTOP)
+            superuser.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'")
+        try:
+            yield
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+            self.lab.up()
+
+    @contextlib.contextmanager
     def stopped(self, program: str) -> Iterator[int]:
         """A program stands still, as one that hangs; gives its process id."""
         pid = self.pid(program)
@@ -137,13 +181,14 @@ class SystemStack:
                 os.kill(pid, signal.SIGCONT)
 
 
-def remedies(play: Play) -> dict[str, Any]:
+def planned(play: Play) -> dict[str, Any]:
     """What a plan would do: remedy -> its targets."""
     assert play.runs, play.output
     return {step["remedy"]: step["targets"] for step in play.run["plan"]["steps"]}
 
 
-def helped(play: Play) -> list[tuple[str, bool]]:
-    """What was done, and whether it helped."""
-    assert play.runs, play.output
-    return [(action["remedy"], action["helped"]) for action in play.run["actions"]]
+def done(play: Play) -> dict[str, Any]:
+    """What was done and helped: remedy -> what it touched."""
+    assert (play.code, play.outcome) == (0, "resolved"), play.output
+    assert all(action["helped"] for action in play.run["actions"]), play.output
+    return {action["remedy"]: action["targets"] for action in play.run["actions"]}
