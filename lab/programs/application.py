@@ -9,6 +9,7 @@ import http.client
 import json
 import logging
 import os
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -35,6 +36,7 @@ CACHE = {event: Counter(f"app_cache_{event}_total", f"Cache {event}") for event 
 INVALIDATIONS = Counter("app_cache_invalidations_total", "Keys taken out before their time", ["cause"])
 CACHE_ENABLED = Gauge("app_cache_enabled", "Whether answers are cached")
 PROVIDER_DURATION = Histogram("app_provider_request_duration_seconds", "Time a provider took", ["host"])
+QUERY_DURATION = Histogram("app_query_duration_seconds", "Time a statement took")
 PROVIDER_ERRORS = Counter("app_provider_errors_total", "Requests a provider did not answer well", ["host"])
 PROVIDER_UP = Gauge("app_provider_up", "Whether the last request to a provider succeeded", ["host"])
 CIRCUIT_BREAKER = Gauge("app_circuit_breaker", "Of calls to a provider: 0 closed, 1 open, 2 half open", ["name"])
@@ -44,10 +46,20 @@ PAYMENT_EVENT = Gauge(
 )
 
 
+# What Prisma and others read the size of their pool from, and libpq does not know.
+LIMIT = re.compile(r"[?&]connection_limit=(\d+)")
+
+
+def pool_size() -> int:
+    """PG_POOL_MAX, or connection_limit in the DATABASE_URL."""
+    limit = LIMIT.search(required("DATABASE_URL"))
+    return int(limit[1]) if limit else number("PG_POOL_MAX", 25)
+
+
 def database_parameters(application: str) -> dict[str, Any]:
     """What psycopg connects with: DATABASE_URL, and the password from its file."""
     try:
-        address = conninfo_to_dict(required("DATABASE_URL"))
+        address = conninfo_to_dict(re.sub(LIMIT, "", required("DATABASE_URL")))
     except psycopg.Error as error:
         give_up(f"DATABASE_URL is no address of a database: {error}")
     return {**address, "password": database_password(),
@@ -68,7 +80,7 @@ class Api:
 
     def __init__(self) -> None:
         self.database = database_parameters("lab-api")
-        self.pool = Pool(number("PG_POOL_MAX", 25), **self.database)
+        self.pool = Pool(pool_size(), **self.database)
         REGISTRY.register(self.pool)
         self.cache = cache_client()
         self.cache_enabled = enabled("CACHE_ENABLED", default=True)
@@ -92,7 +104,8 @@ class Api:
 
     @staticmethod
     def rows_of(connection: psycopg.Connection[Any], statement: str, *values: Any) -> list[dict[str, Any]]:
-        cursor = connection.execute(statement, values)
+        with QUERY_DURATION.time():
+            cursor = connection.execute(statement, values)
         names = [column.name for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor]
 

@@ -43,6 +43,8 @@ log = logging.getLogger("lab.web")
 disable_created_metrics()
 RESPONSES = Counter("app_response_status_total", "Answers by status", ["status", "route", "method"])
 DURATION = Histogram("app_request_duration_seconds", "Time from request to answer", ["route", "method"])
+THREADS = Gauge("app_threads", "Threads that are alive")
+THREADS.set_function(threading.active_count)
 IN_PROGRESS = Gauge("app_requests_in_progress", "Requests not answered yet, but for health checks and scrapes")
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,16 +17,19 @@ from typing import Any
 
 import psutil
 
+from ansible_collections.oncall.runbooks.tests.support.debian_programs import left_out
 from ansible_collections.oncall.runbooks.tests.support.plays import Play, Player
 from ansible_collections.oncall.runbooks.tests.support.waiting import going_on, until
-from lab import Lab
+from lab import Lab, LabError
+from lab.compose.faults import disk_full
 from lab.database import connect
 from lab.embedded.assemble import release
-from lab.measure import ask
+from lab.measure import ask, listens
 
 # Older than any limit of an inventory.
 HOUR = 3600
 EVENTS = 120
+LISTEN = "import socket, sys, time\nkept = socket.create_server(('127.0.0.1', int(sys.argv[1])))\ntime.sleep(900)"
 # More than db_down_reconnect_seconds of a lab.
 STARTED_SECONDS = 5
 
@@ -131,6 +136,36 @@ class SystemStack:
             self.sql("DROP TABLE IF EXISTS schema_migrations")
             self.sql("ALTER TABLE schema_migrations_kept RENAME TO schema_migrations")
             self.lab.up()
+
+    @contextlib.contextmanager
+    def port_taken(self) -> Iterator[int]:
+        """A program that nobody knows has the API's port, so that the API cannot start; gives its process id."""
+        self.lab.supervisor.stop("api")
+        argv = [sys.executable, "-ISc", LISTEN, str(self.lab.layout.ports["api"])]
+        stranger = subprocess.Popen(argv, cwd="/", stdin=subprocess.DEVNULL, start_new_session=True)
+        until(lambda: listens(self.lab.layout.ports["api"]))
+        self.lab.supervisor.start("api")
+        until(lambda: self.lab.supervisor.states()["api"]["statename"] == "FATAL")
+        try:
+            yield stranger.pid
+        finally:
+            stranger.kill()
+            stranger.wait(30)
+            self.lab.up()
+
+    @contextlib.contextmanager
+    def full_disk(self) -> Iterator[Path]:
+        """A disk of the lab's own that is full of rotated logs, and has data besides; gives its folder."""
+        fault = disk_full.FAULTS["disk_full_of_rotated_logs"]
+        target: Any = self.lab.target
+        try:
+            fault.make(target)
+        except LabError as error:
+            left_out(str(error))
+        try:
+            yield self.lab.home / "disk"
+        finally:
+            fault.undo(target)
 
     @contextlib.contextmanager
     def provider(self, how: str) -> Iterator[None]:
