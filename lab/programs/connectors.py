@@ -42,6 +42,15 @@ class Schedule:
             return
         self._next = time.monotonic() + self._every
         for name in self._names:
+            self._run(connection, name)
+
+    @staticmethod
+    def _run(connection: psycopg.Connection[Any], name: str) -> None:
+        if shape()["connectors"].get("records"):
+            from . import sync_engine
+
+            sync_engine.run(connection, name)
+        else:
             note(connection, name, trouble_of_provider())
 
 
