@@ -103,8 +103,8 @@ def measure(layout: Layout, sessions: bool = True) -> Measured:
     if not sessions:
         return Measured(numbers)
     with connect(layout) as connection:
-        sessions = [Session(*row) for row in connection.execute(SESSIONS)]
-    return Measured(numbers, sessions, layout.shape.application)
+        seen = [Session(*row) for row in connection.execute(SESSIONS)]
+    return Measured(numbers, seen, layout.shape.application)
 
 
 def listens(port: int) -> bool:

@@ -145,7 +145,9 @@ class System:
         lines = [f"`{name}: {self._value(row, name)}`" for name in row.get("sets", [])]
         if "open" in row:
             return [*lines, f"**not covered**: {prose(row['open'])}"]
-        for name in [row["runbook"]] if "runbook" in row else dict.fromkeys(items()[key]["runbook"] for key in row["ids"]):
+        for name in (
+            [row["runbook"]] if "runbook" in row else dict.fromkeys(items()[key]["runbook"] for key in row["ids"])
+        ):
             if name not in self._runbooks:
                 lines.append(f"**not there yet**: the runbook {code(name)}")
                 continue

@@ -123,8 +123,10 @@ def send(engine: Engine, request: Handler) -> Any:
         raise Refused(401, {"error": "Event key not found", "status": 401})
     event = json.loads(request.body())
     kind = shape().get("events", {}).get(event.get("name"), event.get("name"))
-    ids = [one for one in str(event.get("data", {}).get("ids", "")).split(",") if one.isdecimal()] or [None]
-    rows = engine.rows("INSERT INTO events (kind, proposal) SELECT %s, unnest(%s::bigint[]) RETURNING id", kind, ids)
+    ids: list[str | None] = [one for one in str(event.get("data", {}).get("ids", "")).split(",") if one.isdecimal()]
+    rows = engine.rows(
+        "INSERT INTO events (kind, proposal) SELECT %s, unnest(%s::bigint[]) RETURNING id", kind, ids or [None]
+    )
     return {"ids": [str(row["id"]) for row in rows], "status": 200}
 
 
