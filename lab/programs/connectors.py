@@ -8,13 +8,12 @@ What they have come to is in the table ``connector_sync_state``. Their provider 
 
 from __future__ import annotations
 
-import http.client
 import os
 import time
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from .settings import required, shape
+from .settings import shape
+from .sync_table import note, trouble_of_provider
 from .web import Handler, Refused, Route
 
 if TYPE_CHECKING:
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
 
     from .application import Api
 
-SECONDS = 2
-WELL = "UPDATE connector_sync_state SET status = 'success', last_success_at = now(), retry_count = 0, last_error = NULL WHERE connector = %s"
-FAILED = "UPDATE connector_sync_state SET status = 'failed', retry_count = retry_count + 1, last_error = %s WHERE connector = %s"
 ALL = "SELECT connector, status, last_success_at, retry_count, last_error FROM connector_sync_state ORDER BY connector"
 FAILURES = "SELECT connector, last_error AS error FROM connector_sync_state WHERE status = 'failed' ORDER BY connector"
 
@@ -52,29 +48,6 @@ class Schedule:
             sync_engine.run(connection, name)
         else:
             note(connection, name, trouble_of_provider())
-
-
-def trouble_of_provider() -> str:
-    """What kept a connector from its provider, as HTTP clients word it; "" for nothing."""
-    provider = urlsplit(required("PROVIDER_URL"))
-    connection = http.client.HTTPConnection(provider.hostname or "", provider.port, timeout=SECONDS)
-    try:
-        connection.request("GET", "/rates")
-        answer = connection.getresponse()
-        answer.read()
-    except TimeoutError:
-        return f"connect ETIMEDOUT {provider.netloc}"
-    except (OSError, http.client.HTTPException) as error:
-        return f"{type(error).__name__}: {error}"
-    finally:
-        connection.close()
-    return "" if answer.status == 200 else f"{answer.status} {http.client.responses.get(answer.status, '')}".strip()
-
-
-def note(connection: psycopg.Connection[Any], name: str, trouble: str) -> bool:
-    """Write down what came of a connector; whether there is such a one."""
-    cursor = connection.execute(FAILED, [trouble, name]) if trouble else connection.execute(WELL, [name])
-    return cursor.rowcount > 0
 
 
 def _allow(request: Handler) -> None:

@@ -24,8 +24,8 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-from . import connectors
-from .application import database_parameters
+from . import sync_table
+from .settings import database_password, required
 
 WAITING = "SELECT id, email FROM incoming WHERE client = %s ORDER BY id"
 BRING = "WITH taken AS (DELETE FROM incoming WHERE id = %s RETURNING id, client, email) INSERT INTO contacts SELECT * FROM taken"
@@ -44,8 +44,8 @@ STATUS = (
 
 def run(connection: psycopg.Connection[Any], client: str, skip_errors: bool = False) -> str:
     """Bring what waits for a client, and write down what came of it; what kept it from that, or ""."""
-    trouble = connectors.trouble_of_provider() or _bring(connection, client, skip_errors)
-    connectors.note(connection, client, trouble)
+    trouble = sync_table.trouble_of_provider() or _bring(connection, client, skip_errors)
+    sync_table.note(connection, client, trouble)
     if not trouble:
         connection.execute(FORGET, [client])
     _log(f"ERROR [{client}] {trouble}" if trouble else f"INFO [{client}] synchronised")
@@ -89,9 +89,10 @@ def main() -> None:
         parser.add_argument(name, action="store_true")
     options = parser.parse_args()
     if options.verb.startswith("test-"):
-        trouble = connectors.trouble_of_provider()
+        trouble = sync_table.trouble_of_provider()
         sys.exit(f"Error: {trouble}" if trouble else 0)
-    with psycopg.connect(**database_parameters("sync-engine"), autocommit=True) as connection:
+    address = {"password": database_password(), "application_name": "sync-engine", "connect_timeout": 5}
+    with psycopg.connect(required("DATABASE_URL"), **address, autocommit=True) as connection:
         if options.verb == "status":
             print(status(connection, options.client))
             return

@@ -226,9 +226,9 @@ class SystemStack:
 
 
 def planned(play: Play) -> dict[str, Any]:
-    """What a plan would do: remedy -> its targets."""
+    """What a plan would do, of what can be done: remedy -> its targets."""
     assert play.runs, play.output
-    return {step["remedy"]: step["targets"] for step in play.run["plan"]["steps"]}
+    return {step["remedy"]: step["targets"] for step in play.run["plan"]["steps"] if step["available"]}
 
 
 def done(play: Play) -> dict[str, Any]:
