@@ -18,7 +18,7 @@ def test_a_backend_that_crashes_is_told_with_what_it_said(stack):
     assert stack.lab.request("/api/health/ready")[0] == 200
     quiet = stack.plan("crash_loop")
     assert quiet.outcome == "healthy", quiet.output
-    assert "goroutines" in quiet.output and "resident_memory_bytes" in quiet.output
+    assert {"goroutines", "resident_memory_bytes"} <= set(quiet.run["evidence"]["metrics"]), quiet.run["evidence"]
     with stack.migration_that_fails():
         told = stack.plan("crash_loop")
         assert told.causes()[0] == "migration_failed", told.output
@@ -31,8 +31,7 @@ def test_what_makes_it_slow_is_named(stack):
     with stack.fault("blocker"):
         told = stack.plan("latency")
         assert told.runs[0]["hand_over"] == ["db_pool"], told.output
-        evidence = told.runs[0]["evidence"]
-        assert evidence["query_execution_duration"] and evidence["connection_pool"], told.output
+        assert {"query_execution_duration", "connection_pool"} <= set(told.runs[0]["evidence"]), told.output
 
 
 @pytest.mark.covers("IE-6-2")
@@ -48,6 +47,7 @@ def test_idle_sessions_are_ended(stack):
 def test_who_has_the_port_is_ended_and_the_backend_started(stack):
     """lsof -i :8080; kill -9; docker restart backend."""
     with stack.port_taken() as stranger:
-        ended = done(stack.play("port_conflict"))
+        # It is nobody's that this inventory knows, so a person has to say so.
+        ended = done(stack.play("port_conflict", run_max_risk="high"))
         assert [target["pid"] for target in ended["end_process"] if "pid" in target] == [stranger]
         assert stack.lab.request("/api/health/ready")[0] == 200
