@@ -28,6 +28,8 @@ def configure(layout: Layout, supervisor: Supervisor) -> None:
     supervisor.write_main()
     if layout.shape.name:
         write_private(layout.home / "shape.json", json.dumps(layout.shape.told()))
+        # What was deployed before is forgotten with its checkout.
+        (layout.home / "release.env").unlink(missing_ok=True)
         release(layout).begin()
         for name, text in layout.shape.files.items():
             write_private(layout.home / name, filled(text, facts(layout)))
