@@ -62,6 +62,8 @@ class Lab(BaseLab):
             else:
                 self._wait_ready()
                 self._say(f"ready: {self.url} ({self.home})")
+                if self.layout.shape.name:
+                    self._say(f"its inventory: {self.home / 'inventory'}")
 
     def _start(self) -> None:
         first = not self.layout.exists()

@@ -29,6 +29,28 @@ NOT_HERE = {
     ),
 }
 
+# What the documents say in numbers.
+NUMBERS = {
+    "insightengine": {
+        "crash_loop_log_lines": 500, "db_pool_idle_seconds": 600, "resource_usage_memory_raise_to_bytes": 2 * 1024**3,
+        "incident_watch": {"every_minutes": 5, "for_minutes": 30},
+    },
+    "journey": {"incident_watch": {"for_minutes": 15}, "sync_lag_log_lines": 500, "sync_lag_wait_seconds": 60},
+    "labpics": {
+        "circuit_breaker_probe_seconds": 30, "crash_loop_log_tail_lines": 200, "db_pool_idle_in_transaction_seconds": 300,
+        "db_pool_raise_to": 35, "error_rate_ratio": 0.05, "sync_lag_limit_seconds": 3600,
+    },
+    "panidobro": {
+        "api_down_log_lines": 500, "disk_full_used_ratio": 0.85, "panidobro_backup": {"heartbeat_hours": 26},
+        "resource_usage_cpu_ratio": 0.8, "resource_usage_memory_ratio": 0.85,
+    },
+    "synap": {
+        "db_pool_idle_seconds": 600, "db_pool_max_connections_raise_to": 200, "error_rate_ratio": 0.05, "error_rate_verified_ratio": 0.01,
+        "latency_p95_seconds": 0.5, "latency_replicas": 3, "synap_stuck_seconds": 300, "worker_queue_depth": 100,
+    },
+}  # fmt: skip
+RESPONSE_MINUTES = {"insightengine": [15, 60, 240], "journey": [5, 30, 120]}
+
 
 def of(system: str, *file: str) -> dict:
     return load("inventories", system, *file)
@@ -78,6 +100,18 @@ def test_what_it_says_to_a_runbook_is_an_option_of_it(system):
     known = options | set(load("roles", "system", "meta", "argument_specs.yml")["argument_specs"]["main"]["options"])
     said = {name for name in group_vars(system) if name.startswith((*prefixes, "system_", "run_"))}
     assert sorted(said - known - set(load("roles", "run", "defaults", "main.yml"))) == []
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_its_numbers_are_those_of_the_document(system):
+    said = group_vars(system)
+    assert {name: said.get(name) for name in NUMBERS[system]} == NUMBERS[system]
+    minutes = [
+        one["respond_within_minutes"] for one in said["incident_severities"].values() if "respond_within_minutes" in one
+    ]
+    assert minutes == RESPONSE_MINUTES.get(system, [])
+    if system == "synap":
+        assert [step["after_minutes"] for step in said["incident_escalation"]] == [0, 15, 30, 60]
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
