@@ -33,7 +33,7 @@ def test_a_database_that_is_down_is_restarted(stack):
 def test_redis_is_restarted(stack):
     """Redis Down: cache errors, Redis health failing."""
     with stack.users("/customers"), stack.stopped("redis"):
-        assert done(stack.play("cache", cache_timeout_seconds=1)) == {"restart_redis": [{"service": "redis"}]}
+        assert done(stack.play("cache", cache_timeout_seconds=3)) == {"restart_redis": [{"service": "redis"}]}
 
 
 @pytest.mark.covers("PD-1-4", "PD-1-5", "PD-1-6")
