@@ -91,7 +91,7 @@ def main() -> None:
     if options.verb.startswith("test-"):
         trouble = sync_table.trouble_of_provider()
         sys.exit(f"Error: {trouble}" if trouble else 0)
-    address = {"password": database_password(), "application_name": "sync-engine", "connect_timeout": 5}
+    address: dict[str, Any] = {"password": database_password(), "application_name": "sync-engine", "connect_timeout": 5}
     with psycopg.connect(required("DATABASE_URL"), **address, autocommit=True) as connection:
         if options.verb == "status":
             print(status(connection, options.client))
