@@ -29,6 +29,7 @@ from lab.measure import ask, listens
 # Older than any limit of an inventory.
 HOUR = 3600
 EVENTS = 120
+SYNCED = "SELECT 1 FROM connector_sync_state HAVING bool_and(status = 'success') AND min(last_success_at) > now() - interval '9 seconds'"
 # So often a service ends by itself before it counts as a loop, the first time not counted.
 LOOP = 5
 LISTEN = "import socket, sys, time\nkept = socket.create_server(('127.0.0.1', int(sys.argv[1])))\ntime.sleep(900)"
@@ -77,6 +78,10 @@ class SystemStack:
         """Have one of the lab's programs behave as a path of its own says."""
         status, body = ask(self.lab.layout.ports[program], path, method, 30)
         assert status == 200, body
+
+    def wait_until_synced(self) -> None:
+        """Wait until every connector has just synchronised."""
+        until(lambda: self.sql(SYNCED))
 
     def users(self, *paths: str) -> contextlib.AbstractContextManager[None]:
         """Users who ask for one path after the other."""

@@ -21,3 +21,11 @@ def stack(request: Any, tmp_path_factory: Any) -> Iterator[Any]:
         yield running
     finally:
         running.close()
+
+
+@pytest.fixture
+def synced(stack: Any) -> Iterator[None]:
+    """Every connector has just synchronised, before the test and after it."""
+    stack.wait_until_synced()
+    yield
+    stack.wait_until_synced()

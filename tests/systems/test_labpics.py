@@ -102,7 +102,7 @@ def test_a_storm_of_invalidations_is_named(stack):
 
 # ---------------------------------------------------------------------- 5. Connector Sync Lag
 @pytest.mark.covers("LP-5-1", "LP-5-2", "LP-5-4")
-def test_a_connector_whose_key_is_refused_is_not_tried_again(stack):
+def test_a_connector_whose_key_is_refused_is_not_tried_again(stack, synced):
     """status = 'failed': check last_error; GET /v1/connectors/errors."""
     with stack.provider("status=401"):
         until(lambda: stack.sql("SELECT 1 FROM connector_sync_state HAVING min(retry_count) > 5"))
@@ -110,11 +110,10 @@ def test_a_connector_whose_key_is_refused_is_not_tried_again(stack):
         told = stack.plan("sync_lag")
         assert (told.causes()[0], planned(told)) == ("credential", {}), told.output
         assert "401 Unauthorized" in told.output
-    until(lambda: not stack.sql("SELECT 1 FROM connector_sync_state WHERE status = 'failed'"))
 
 
 @pytest.mark.covers("LP-5-5")
-def test_a_worker_that_starts_nothing_is_restarted(stack):
+def test_a_worker_that_starts_nothing_is_restarted(stack, synced):
     """lag > 1 hour: check scheduler is running (docker compose logs worker)."""
     with stack.stopped("worker"):
         stack.sql(LATE)
@@ -122,7 +121,7 @@ def test_a_worker_that_starts_nothing_is_restarted(stack):
 
 
 @pytest.mark.covers("LP-5-3")
-def test_a_connector_that_was_missed_is_synchronised(stack):
+def test_a_connector_that_was_missed_is_synchronised(stack, synced):
     """POST /v1/connectors/:name/sync."""
     # The worker knows those that there were when it started.
     stack.sql("INSERT INTO connector_sync_state VALUES ('hubspot', 'success', now() - interval '2 hours')")
