@@ -22,7 +22,7 @@ unexport PYTHONUNBUFFERED
 unexport PYTHONDONTWRITEBYTECODE
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
-.PHONY: help demo test compat bench soak setup lint types unit contract integration alerts promises containers molecule sanity new-runbook \
+.PHONY: help demo test compat bench soak setup lint types unit contract integration systems alerts promises containers molecule sanity new-runbook \
 	docs coverage pins clean
 
 help: ## this list
@@ -34,7 +34,7 @@ demo: .venv/lab.stamp ## start a real stack, break it, run the runbook, show the
 # What mostly waits runs beside what mostly computes, and promises alone. Every stage runs, whatever fails before it.
 test: .venv/test.stamp ## everything that checks this project
 	@MAKE="$(MAKE)" $(BIN)/python tests/support/stages.py \
-		"lint | types" "molecule | unit contract sanity" integration alerts promises containers
+		"lint | types" "molecule | unit contract sanity" integration systems alerts promises containers
 
 setup: .venv/test.stamp ## only make .venv
 
@@ -68,6 +68,10 @@ contract: .venv/test.stamp ## what every role and module has to keep
 # These wait more than they compute, the more the fewer containers are in it.
 integration: .venv/test.stamp ## every cause, on the real stack
 	pytest --numprocesses 3 --dist worksteal tests/integration tests/foreign
+
+# One stack for all tests of a system.
+systems: .venv/test.stamp ## the five systems: what their documents name, broken and mended through their own inventories
+	pytest --numprocesses 3 --dist loadfile tests/systems
 
 # Playbooks, and services that mostly wait for a lease or a peer: one more than there are processors.
 alerts: .venv/test.stamp ## from an alert to what came of it: oncall serve and its neighbours

@@ -18,7 +18,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .shape import Shape
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DATABASE = "labpics"
@@ -115,6 +118,13 @@ class Layout:
         return self.record().get("kind", "embedded")
 
     @property
+    def shape(self) -> Shape:
+        """Its own, or that of the system which it was made as."""
+        from .shape import shape
+
+        return shape(self.record().get("system", ""))
+
+    @property
     def ports(self) -> dict[str, int]:
         return self.record()["ports"]
 
@@ -150,13 +160,19 @@ class Layout:
                 f"{self.home} has a lab of the kind {self.kind}; run `python -m lab down --purge` or set another LAB_HOME"
             )
 
-    def prepare(self) -> None:
+    def require_system(self, system: str) -> None:
+        """LabError where there is a lab of another shape."""
+        if self.exists() and system and self.shape.name != system:
+            is_now = f"has the shape of {self.shape.name}" if self.shape.name else "has its own shape"
+            raise LabError(f"the lab in {self.home} {is_now}; run `python -m lab down --purge` or set another LAB_HOME")
+
+    def prepare(self, system: str = "") -> None:
         """Make the folders, and choose what is chosen once. What is there already stays."""
         if re.search(r"""[;#"'%\\\n]""", f"{self.home}{REPOSITORY}"):
             raise LabError(f"{self.home} or {REPOSITORY} has a quote or one of ; # % \\ in it; use another folder")
         if not self.exists():
             self.begin()
-            self.save({"kind": "embedded", "base": str(self._choose_base()), "ports": {}})
+            self.save({"kind": "embedded", "system": system, "base": str(self._choose_base()), "ports": {}})
         record = self.record()
         # Also where it was cleaned away: a folder for temporary files may be.
         if not Path(record["base"]).is_dir():

@@ -14,11 +14,11 @@ from ..base import BaseLab
 from ..layout import LabError
 from ..measure import wait
 from ..ports import choose_ports
+from ..release import Release
 from . import engine
 from .baseline import restore_state, snapshot, strays
 from .images import images, packages
 from .project import PORTS, SERVICES, Project
-from .release import Release
 from .target import Target
 
 # For what never comes: a busy machine takes its time.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.oncall.runbooks.tests.support.compose_plays import Runbook
-from lab.compose.release import Release
+from lab.release import Release
 
 PLAYBOOK = "playbooks/rollback.yml"
 

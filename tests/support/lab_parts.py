@@ -30,13 +30,13 @@ def pids(lab: Lab) -> dict[str, int]:
 
 
 def session(
-    lab: Lab, application: str, role: str = "app", database: str = "labpics", **options: Any
+    lab: Lab, application: str, role: str = "app", database: str = "", **options: Any
 ) -> psycopg.Connection[Any]:
     """A session from outside of the lab's own programs."""
     return psycopg.connect(
         host="127.0.0.1",
         port=lab.layout.ports["database"],
-        dbname=database,
+        dbname=database or lab.layout.shape.database,
         user=role,
         password=lab.layout.secrets()[role],
         application_name=application,

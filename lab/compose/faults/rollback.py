@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lab.compose.release import Release
 from lab.compose.target import Fault, Target
+from lab.release import Release
 
 
 def release(target: Target) -> Release:

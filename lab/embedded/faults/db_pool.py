@@ -30,7 +30,7 @@ def _measured(condition: Callable[[Measured], bool], sessions: bool = True) -> C
 
 
 def _idle_in_transaction(measured: Measured) -> bool:
-    held = measured.of("lab-api", "idle in transaction")
+    held = measured.of(measured.api, "idle in transaction")
     old = [session for session in held if session.state_seconds >= IDLE_IN_TRANSACTION_SECONDS]
     return measured.pool["waiting"] > 0 and len(old) >= measured.pool["max"]
 
@@ -41,7 +41,7 @@ def _leaked_sessions(measured: Measured) -> bool:
 
 
 def _long_queries(measured: Measured) -> bool:
-    heavy = measured.of("lab-api", "active", "heavy report")
+    heavy = measured.of(measured.api, "active", "heavy report")
     old = [session for session in heavy if session.query_seconds >= LONG_QUERY_SECONDS]
     return measured.pool["waiting"] > 0 and len(old) >= 0.8 * measured.pool["max"]
 
@@ -72,7 +72,7 @@ def _connections_used_up(measured: Measured) -> bool:
 
 
 def _pool_leak(measured: Measured) -> bool:
-    old = [session for session in measured.of("lab-api", "idle") if session.state_seconds >= IDLE_SECONDS]
+    old = [session for session in measured.of(measured.api, "idle") if session.state_seconds >= IDLE_SECONDS]
     exhausted = measured.pool["waiting"] > 0 and measured.pool["in_use"] == measured.pool["max"]
     return exhausted and len(old) >= measured.pool["max"]
 
