@@ -1,108 +1,183 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""prototype"""
+"""Takes the looks of all runbooks in one pass, judges their tables on it, and ranks what they found."""
 
 from __future__ import annotations
 
-import gc, time, os
+import gc
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible import constants
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 
-from ..module_utils import observe
-from ..plugin_utils.diagnosing import Diagnosing
-from ..plugin_utils.finish import Steps
+from ..module_utils import observe, observe_each
+from ..module_utils.text.one_line import inert, one_line
+from ..plugin_utils import lifecycle
 from ..plugin_utils.plain import plain
-from ..plugin_utils.role_contract import ROLES, read_yaml
-from ..plugin_utils.triaging.looks import Answer, Asked, CannotLook, Limits, Look
+from ..plugin_utils.role_contract import ROLES, trouble_with
+from ..plugin_utils.triaging import questions, severity
+from ..plugin_utils.triaging.looks import Answers, Asked
+from ..plugin_utils.triaging.processes import Here, There, processors, side_by_side
+from ..plugin_utils.triaging.report import RUNBOOK, Report, Wanted
+from ..plugin_utils.triaging.share import Around, Judged, share
+
+RECORD = "oncall.runbooks.record"
+EACH = "oncall.runbooks.observe_each"
+SPEC = {
+    "window_seconds": {"type": "float", "default": 1.0},
+    "run": {"type": "bool", "default": False},
+    "fail_on": {"type": "list", "elements": "str", "choices": ["advised", "unknown"], "default": []},
+}
+# Of the variables of the role only this one comes from an alert. It is never a template.
+ALERT = f"{RUNBOOK}_alert"
 
 
 class ActionModule(ActionBase):
+    """Everything but the questions themselves is done in the controller."""
+
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        # What this worker inherited is no garbage; to look through it again and again costs 90 ms.
         gc.freeze()
-        T=[("start",time.perf_counter(),time.process_time())]
-        def mark(n):
-            T.append((n,time.perf_counter(),time.process_time()))
+        began = time.time()
         result = super().run(tmp, task_vars)
-        task_vars = dict(task_vars or {})
-        extra = load_extra_vars(self._loader)
-        names = sorted(p.parents[1].name for p in ROLES.glob("*/meta/runbook.yml"))
-        limits = Limits(1.0, 3.0)
-        metas = {n: read_yaml(ROLES / n / "meta/runbook.yml") for n in names}
-        mark("meta")
-        looks = {}
-        for n in names:
-            role = ROLES / n
-            load = lambda *parts: self._loader.load_from_file(str(role.joinpath(*parts)), trusted_as_template=True) or {}
-            variables = {**load("defaults", "main.yml"), **task_vars, **load("vars", "main.yml"), **extra, "role_path": str(role), "ansible_role_name": "oncall.runbooks." + n}
-            looks[n] = Look(role, variables, load("tasks", "look.yml"), self._templar, limits)
-        mark("load")
-        out, gens = {}, {}
-        for n, look in looks.items():
-            missing = Diagnosing(look.role, look.variables, {}, self._templar, print).missing(metas[n].get("requires") or [])
-            if missing:
-                out[n] = ("not set up", missing[0]); continue
-            gens[n] = look.taken()
-        mark("requires")
-        asked = {}
-        per = {}
-        def advance(n, value):
-            c=time.process_time()
-            try:
-                asked[n] = gens[n].send(value)
-            except StopIteration:
-                pass
-            except CannotLook as e:
-                out[n] = ("cannot look", str(e))
-            per.setdefault(n,[]).append(round(time.process_time()-c,3))
-        for n in gens:
-            advance(n, None)
-        mark("ask")
-        while asked:
-            now, asked = asked, {}
-            questions = [(n, o, p) for n, a in now.items() for o, p in a.questions.items()]
-            uniq = []
-            for n,o,p in questions:
-                if {o:p} not in uniq: uniq.append({o:p})
-            self._display.display(f"{len(questions)} questions, {len(uniq)} unique")
-            steps = [Steps("observe", u) for u in uniq]
-            send = [s.arguments for s in steps if s.arguments]
-            mark("prep")
-            ans = self._execute_module(module_name="oncall.runbooks.observe_each", module_args={"questions": send}, task_vars={**task_vars, "ansible_no_target_syslog": True}) if send else {"answers": []}
-            mark("module")
-            if "answers" not in ans: raise AnsibleActionFail(str(ans)[:2000])
-            it = iter(ans["answers"])
-            got = []
-            for u, s in zip(uniq, steps):
-                (o,) = u
-                a = next(it) if s.arguments else {"answer": {}, "seconds": 0}
-                told = s.finish({o: a["answer"]} if s.arguments else {})
-                got.append((u, Answer(plain(told[o]), a["seconds"])))
-                self._display.display(f"   {a['seconds']:.2f} {o} {str({k:v for k,v in u[o].items()})[:150]}")
-            w = max(a.wait_seconds for a in now.values())
-            time.sleep(w)
-            for n, a in now.items():
-                advance(n, {o: next(x for u, x in got if u == {o: p}) for o, p in a.questions.items()})
-            mark("answered")
-        for n, look in looks.items():
-            if n in out: continue
-            c=time.process_time()
-            look.cut_variables()
-            observed = look._rendered(self._loader.load_from_file(str(look.role / "tasks/diagnose.yml"), trusted_as_template=True)[2]["oncall.runbooks.diagnosis"]["observed"])
-            try:
-                d = Diagnosing(look.role, look.variables, observed, self._templar, print).diagnosis(False)
-                out[n] = (d["status"], look.longer_seconds, d["msg"])
-            except AnsibleError as e:
-                out[n] = ("failed", str(e))
-            per[n].append(round(time.process_time()-c,3))
-        mark("judge")
-        for n, o in out.items():
-            self._display.display(f"{n}: {o} {per.get(n)}")
-        for a, b in zip(T, T[1:]):
-            self._display.display(f"{b[0]:10} wall {b[1]-a[1]:.3f} cpu {b[2]-a[2]:.3f}")
-        result["changed"] = False
+        variables = dict(task_vars or {})
+        arguments = _validated(SPEC, plain(self._task.args))
+        self._check_contract(variables)
+        own = self._loaded(ROLES / RUNBOOK / "vars" / "main.yml")
+        wanted = self._wanted(arguments, variables, own)
+        judged = self._judged(variables, own, wanted)
+        report = Report(judged, wanted, own["triage_hints"])
+        for text in dict.fromkeys(text for one in judged for text in one.deprecated):
+            self._display.deprecated(
+                f"In the causes of this inventory, {text}.", version="0.3.0", collection_name="oncall.runbooks"
+            )
+        host = plain(variables["inventory_hostname"])
+        run = inert(plain(report.run(host, began, time.time(), bool(self._task.check_mode))))
+        if RECORD not in constants.CALLBACKS_ENABLED:
+            # Without the callback of that name, no line would show the result.
+            self._display.display(f"{run['host']} : {run['outcome']}: {one_line(run['summary'], 500)}")
+            for line in run["lines"]:
+                self._display.display(f"  {line}")
+        result.update(
+            changed=False,
+            failed=run["outcome"] in arguments["fail_on"],
+            msg=f"{run['outcome']}: {run['summary']}",
+            run=run,
+            runs=report.first if wanted.run else "",
+            ansible_stats={
+                "data": {"oncall": {run["host"]: {RUNBOOK: run}}},
+                "per_host": False,
+                "aggregate": True,
+            },
+        )
         return result
+
+    def _judged(self, variables: dict[str, Any], own: Mapping[str, Any], wanted: Wanted) -> list[Judged]:
+        roles = [*sorted(path.parents[1] for path in ROLES.glob("*/meta/runbook.yml")), ROLES / RUNBOOK]
+        around = Around(
+            variables={name: value for name, value in variables.items() if name != ALERT},
+            extra={name: value for name, value in load_extra_vars(self._loader).items() if name != ALERT},
+            load=self._loaded,
+            templar=self._templar,
+            longest_seconds=wanted.window_seconds,
+            facts={**own["triage_facts"], **own["triage_hints"]},
+            check_mode=bool(self._task.check_mode),
+        )
+        # Hosts of a play have processes of their own already.
+        hosts = min(int(constants.DEFAULT_FORKS), len(variables.get("ansible_play_hosts") or [1]))
+        count = max(1, min(processors() // hosts, len(roles)))
+        # One after the other in turn: those that cost much stand together by their names.
+        with side_by_side([partial(share, roles[number::count], around) for number in range(count)]) as shares:
+            return self._played(shares, variables)
+
+    def _played(self, shares: Sequence[Here | There], variables: dict[str, Any]) -> list[Judged]:
+        """Have the shares ask until each has come to its end."""
+        here = plain(self._templar.template(variables.get("system_observe_from", "host"))) != "host"
+        run_there = partial(self._run_there, variables)
+        judged: list[Judged] = []
+        answers: dict[str, Answers] | None = None
+        while shares:
+            for one in shares:
+                one.send(answers)
+            asked: dict[str, Asked] = {}
+            going_on = []
+            for one in shares:
+                has_ended, told = one.received()
+                if has_ended:
+                    judged += told
+                else:
+                    going_on.append(one)
+                    asked.update(told)
+            shares = going_on
+            if asked:
+                answers = questions.answered(asked, here, _run_here, run_there)
+        return judged
+
+    def _run_there(self, variables: dict[str, Any], asked: list[dict[str, Any]]) -> Sequence[Mapping[str, Any]]:
+        context = self._connection._play_context
+        is_hidden = context.no_log
+        try:
+            # A connection shows with -vvv what a module answers, and here that is all that was fetched.
+            context.no_log = True
+            answer = self._execute_module(
+                module_name=EACH,
+                module_args={"questions": asked},
+                # A module writes its arguments into the log of the host, and a URL or a header can hold a password.
+                task_vars={**variables, "ansible_no_target_syslog": True},
+            )
+        finally:
+            context.no_log = is_hidden
+        if "answers" not in answer:
+            raise AnsibleActionFail(one_line(answer.get("msg") or "the host gave no answer", 500))
+        answers: Sequence[Mapping[str, Any]] = answer["answers"]
+        return answers
+
+    def _wanted(self, arguments: Mapping[str, Any], variables: Mapping[str, Any], own: Mapping[str, Any]) -> Wanted:
+        runbooks = [path.parents[1].name for path in ROLES.glob("*/meta/runbook.yml")]
+        scheme = plain(self._templar.template(variables["system_severities"]))
+        if trouble := severity.trouble_with(scheme, severity.words_of(own["triage_facts"], runbooks)):
+            raise AnsibleActionFail(trouble)
+        return Wanted(
+            alert=str(plain(variables.get(ALERT, ""))),
+            run=arguments["run"],
+            window_seconds=arguments["window_seconds"],
+            scheme=scheme,
+            dashboards=plain(self._templar.template(variables.get("triage_dashboards", {}))),
+        )
+
+    def _check_contract(self, variables: Mapping[str, Any]) -> None:
+        """Refuse to look where system_*, run_* or triage_* are not what they should be, as every runbook does."""
+
+        def template(value: Any) -> Any:
+            return plain(self._templar.template(value))
+
+        known = {name: value for name, value in variables.items() if name != ALERT}
+        lines = [line for role in (RUNBOOK, "system", "run") for line in trouble_with(role, known, template)]
+        if lines:
+            raise AnsibleActionFail("; ".join(lines))
+
+    def _loaded(self, path: Path) -> Any:
+        return self._loader.load_from_file(str(path), trusted_as_template=True)
+
+
+def _run_here(asked: list[dict[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    answers: Sequence[Mapping[str, Any]] = observe.observe_each(_validated(observe_each.SPEC, {"questions": asked}))[
+        "answers"
+    ]
+    return answers
+
+
+def _validated(spec: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    validation = ArgumentSpecValidator(spec).validate(dict(given))
+    if validation.error_messages:
+        raise AnsibleActionFail("; ".join(validation.error_messages))
+    found: dict[str, Any] = validation.validated_parameters
+    return found

@@ -108,10 +108,10 @@ def observe_each(params):
 
     Returns:
         ``answers``, in the order of the questions: each the observer's ``name``, its ``answer``, as of :func:`observe`, and the ``seconds``
-        that it took.
+        that it took. A question that makes no sense is one that could not be asked, and stops no other.
 
     Raises:
-        ValueError: bad parameters.
+        ValueError: there is no such observer.
     """
     asked = [(name, question[name]) for question in params["questions"] for name in _asked_for(question)]
     longest_seconds = max([_seconds(of_one) for _name, of_one in asked] or [0]) + 5
@@ -128,10 +128,17 @@ def observe_each(params):
     found = all_within(longest_seconds, [lambda call=call: timed(call) for call in calls])
     pairs = [(one, longest_seconds) if isinstance(one, Exception) else one for one in found]
     answers = [
-        {"name": name, "answer": settled(name, answer), "seconds": round(seconds, 3)}
+        {"name": name, "answer": _told(name, answer), "seconds": round(seconds, 3)}
         for (name, _of_one), (answer, seconds) in zip(asked, pairs)
     ]
     return {"answers": answers}
+
+
+def _told(name, answer):
+    try:
+        return settled(name, answer)
+    except ValueError as error:
+        return {"available": False, "reason": f"{name} cannot be asked: {error}"}
 
 
 def _asked_for(params):

@@ -61,9 +61,6 @@ class Diagnosing:
     ) -> None:
         self._role, self._variables, self._observed = role, variables, observed
         self._templar, self._deprecated = templar, deprecated
-        if f"{role.name}_causes" not in variables:
-            # No table would find nothing, and nothing found reads as healthy.
-            raise AnsibleActionFail(f"there is no {role.name}_causes; use diagnosis in the role of a runbook")
         self._names = self._names_of(role.name, observed, variables)
 
     def missing(self, required: list[str]) -> list[str]:
@@ -76,10 +73,17 @@ class Diagnosing:
             raise AnsibleActionFail(f"names takes names of {self._role.name}_names, which {wrong[0]!r} is not")
         return self._known({name: name for name in names}, self._named)
 
+    def known(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The values of templates, without those that could not be measured."""
+        return self._known(values, self.rendered)
+
     def diagnosis(self, check_mode: bool) -> dict[str, Any]:
         """What M(oncall.runbooks.diagnosis) returns."""
         role_path, variables, observed = self._role, self._variables, self._observed
         runbook = role_path.name
+        if f"{runbook}_causes" not in variables:
+            # No table would find nothing, and nothing found reads as healthy.
+            raise AnsibleActionFail(f"there is no {runbook}_causes; use diagnosis in the role of a runbook")
         host = plain(variables["inventory_hostname"])
         remedies = {path.stem for path in (role_path / "tasks" / "remedies").glob("*.yml")}
 

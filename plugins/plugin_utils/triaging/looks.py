@@ -3,9 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The look of a runbook as its C(tasks/look.yml) says, step by step and without a task for each.
 
-So the looks of all runbooks can be taken side by side: each gives the questions that it would ask the host, and goes on when it has the
-answers. What a look may be made of is little, and a contract test keeps it so: observers, names of the table worked out in
-between, and waiting.
+So the looks of all runbooks can be taken side by side: each gives what it would ask the host, and goes on when it has the answers. What
+a look is made of is little, and a contract test keeps it so: observers, names of the table that are worked out in between, and waiting.
 """
 
 from __future__ import annotations
@@ -23,57 +22,41 @@ from ..diagnosing import Diagnosing
 from ..plain import plain
 
 COLLECTION = "oncall.runbooks."
-_KEYWORDS = {"name", "when", "register", "vars"}
+KEYWORDS = {"name", "when", "register", "vars"}
 # What a task that was left out registers.
 _SKIPPED = {"changed": False, "skipped": True, "skip_reason": "Conditional result was False"}
 
 
 class CannotLook(Exception):
-    """What the inventory says is not enough for the look, or is wrong: in one line."""
+    """What to ask cannot be worked out from what the inventory says: in one line."""
 
 
-@dataclass(frozen=True)
-class Limits:
-    """How long a look may take, in seconds: to watch, and to wait for an answer. What the runbook itself takes is cut to that."""
-
-    window_seconds: float
-    timeout_seconds: float
-
-
-@dataclass(frozen=True)
-class Cut:
-    """A time of a look that was made shorter.
+class KeptWaiting(Exception):
+    """What the look saw first makes it wait before it goes on.
 
     Attributes:
-        seconds: what the runbook takes.
-        used_up_seconds: from when on the shorter one may have shown something else.
+        seconds: how long.
     """
 
-    seconds: float
-    used_up_seconds: float
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
 
 
 @dataclass
 class Asked:
-    """What a look asks at once, or how long it waits.
+    """What a look asks at once.
 
     Attributes:
-        questions: observer -> its parameters, cut.
-        wait_seconds: to wait before the look goes on.
-        cuts: observer -> what was cut.
+        questions: observer -> what it takes; an observer that has to watch for too long is not in it.
+        watched_seconds: observer -> how long it would have been watched.
     """
 
     questions: dict[str, dict[str, Any]] = field(default_factory=dict)
-    wait_seconds: float = 0.0
-    cuts: dict[str, list[Cut]] = field(default_factory=dict)
+    watched_seconds: dict[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What an observer answered, and how long that took."""
-
-    told: dict[str, Any]
-    seconds: float
+Answers = Mapping[str, Mapping[str, Any]]
 
 
 class Look:
@@ -84,32 +67,37 @@ class Look:
         variables: of the host, not templated, the role's own among them. What the steps register goes into them.
         steps: the tasks of ``tasks/look.yml``.
         templar: of the task.
-        limits: see :class:`Limits`.
+        longest_seconds: nothing is watched for longer, and nobody is kept waiting for longer.
 
     Attributes:
-        longer_seconds: the longest time that the runbook takes itself, where this look used up a shorter one; else 0.
+        asked: the observers asked so far.
+        longer_seconds: for how long the runbook itself watches what was left out here; 0 where nothing was.
     """
 
-    def __init__(self, role: Path, variables: dict[str, Any], steps: list[Any], templar: Any, limits: Limits) -> None:
+    def __init__(
+        self, role: Path, variables: dict[str, Any], steps: list[Any], templar: Any, longest_seconds: float
+    ) -> None:
         self.role, self.variables = role, variables
+        self.asked: set[str] = set()
         self.longer_seconds = 0.0
-        self._steps, self._templar, self._limits = steps, templar, limits
+        self._steps, self._templar, self._longest_seconds = steps, templar, longest_seconds
 
-    def taken(self) -> Generator[Asked, dict[str, Answer], None]:
-        """Give what is asked, and take the answers, by observer.
+    def taken(self) -> Generator[Asked, Answers, None]:
+        """Give what is asked, and take what each observer answers.
 
         Raises:
             CannotLook: what to ask cannot be worked out.
+            KeptWaiting: it would have to wait for too long.
         """
         for step in self._steps:
-            module = next(key for key in step if key not in _KEYWORDS)
+            module = next(key for key in step if key not in KEYWORDS)
             name = module.removeprefix(COLLECTION)
             scope = {**self.variables, **(step.get("vars") or {})}
-            answer: Any = _SKIPPED
+            answer: Mapping[str, Any] = _SKIPPED
             if self._are_true(step.get("when", True), scope):
-                arguments = self._rendered(step[module] or {}, scope)
+                arguments = self.rendered(step[module] or {}, scope)
                 if name == "wait":
-                    answer = yield from self._waited(float(arguments["seconds"]))
+                    answer = self._waited(float(arguments["seconds"]))
                 elif name == "diagnosis":
                     answer = {"changed": False, "names": self._named(arguments)}
                 elif name == "observe":
@@ -120,33 +108,37 @@ class Look:
             if "register" in step:
                 self.variables[step["register"]] = answer
 
-    def cut_variables(self) -> None:
-        """Have the table count with the times that were taken, and say them."""
-        for suffix, most in (("window_seconds", self._limits.window_seconds), ("timeout_seconds", self._limits.timeout_seconds)):
-            name = f"{self.role.name}_{suffix}"
-            if name in self.variables:
-                self.variables[name] = min(most, float(self._rendered(self.variables[name])))
+    def rendered(self, value: Any, scope: Mapping[str, Any] | None = None) -> Any:
+        """The value of a template; :class:`CannotLook` where there is none."""
+        self._templar.available_variables = self.variables if scope is None else scope
+        try:
+            return plain(self._templar.template(value))
+        except AnsibleError as error:
+            raise cannot_look(error) from None
 
-    def _waited(self, seconds: float) -> Generator[Asked, dict[str, Answer], dict[str, Any]]:
-        most = min(seconds, self._limits.window_seconds)
-        if most < seconds:
-            self.longer_seconds = max(self.longer_seconds, seconds)
-        yield Asked(wait_seconds=most)
-        return {"changed": False, "seconds": most}
+    def _waited(self, seconds: float) -> Mapping[str, Any]:
+        if seconds > self._longest_seconds:
+            raise KeptWaiting(seconds)
+        return {"changed": False, "seconds": seconds}
 
-    def _answered(
-        self, arguments: Mapping[str, Mapping[str, Any]]
-    ) -> Generator[Asked, dict[str, Answer], dict[str, Any]]:
+    def _answered(self, arguments: Mapping[str, Mapping[str, Any]]) -> Generator[Asked, Answers, Mapping[str, Any]]:
         asked = Asked()
         for observer, params in arguments.items():
-            asked.questions[observer], asked.cuts[observer] = shortened(observer, params, self._limits)
+            window_seconds = watched_seconds(observer, params)
+            self.asked.add(observer)
+            if window_seconds <= self._longest_seconds:
+                asked.questions[observer] = dict(params)
+                continue
+            asked.watched_seconds[observer] = window_seconds
+            self.longer_seconds = max(self.longer_seconds, window_seconds)
+            if getattr(OBSERVERS[observer], "TELLS_WITHOUT_A_WINDOW", False):
+                asked.questions[observer] = {**params, "window_seconds": 0}
         answers = yield asked
-        for observer, cuts in asked.cuts.items():
-            used_up = [cut.seconds for cut in cuts if answers[observer].seconds >= cut.used_up_seconds]
-            self.longer_seconds = max([self.longer_seconds, *used_up])
-        return {observer: answer.told for observer, answer in answers.items()}
+        return {
+            observer: answers.get(observer) or _unwatched(asked.watched_seconds[observer]) for observer in arguments
+        }
 
-    def _named(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+    def _named(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         table = Diagnosing(self.role, self.variables, arguments["observed"], self._templar, lambda text: None)
         return table.named(arguments["names"])
 
@@ -158,34 +150,24 @@ class Look:
                 for one in (conditions if isinstance(conditions, list) else [conditions])
             )
         except AnsibleError as error:
-            raise _cannot_look(error) from None
-
-    def _rendered(self, value: Any, scope: Mapping[str, Any] | None = None) -> Any:
-        self._templar.available_variables = self.variables if scope is None else scope
-        try:
-            return plain(self._templar.template(value))
-        except AnsibleError as error:
-            raise _cannot_look(error) from None
+            raise cannot_look(error) from None
 
 
-def shortened(observer: str, params: Mapping[str, Any], limits: Limits) -> tuple[dict[str, Any], list[Cut]]:
-    """What an observer is asked in place of ``params``, and what was cut of it."""
+def watched_seconds(observer: str, params: Mapping[str, Any]) -> float:
+    """How long an observer watches. A server that remembers keeps nobody waiting."""
     spec = OBSERVERS[observer].SPEC
-    window, timeout = (
-        float(params.get(key, (spec.get(key) or {}).get("default") or 0)) for key in ("window_seconds", "timeout_seconds")
-    )
-    done, cuts = dict(params), []
-    watched = min(window, limits.window_seconds)
-    if watched < window:
-        done["window_seconds"] = watched
-        cuts.append(Cut(window, watched))
-    if limits.timeout_seconds < timeout:
-        done["timeout_seconds"] = limits.timeout_seconds
-        cuts.append(Cut(timeout, watched + limits.timeout_seconds))
-    return done, cuts
+    if "window_seconds" not in spec or params.get("prometheus"):
+        return 0.0
+    given = params.get("window_seconds")
+    return float(spec["window_seconds"]["default"] if given is None else given)
 
 
-def _cannot_look(error: BaseException) -> CannotLook:
+def _unwatched(seconds: float) -> dict[str, Any]:
+    return {"available": False, "reason": f"it has to be watched for {seconds:g} s"}
+
+
+def cannot_look(error: BaseException) -> CannotLook:
+    """An error of Ansible in the words of its first reason."""
     while error.__cause__ is not None:
         error = error.__cause__
     return CannotLook(one_line(getattr(error, "message", error)))

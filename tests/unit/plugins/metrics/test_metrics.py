@@ -1030,7 +1030,7 @@ def test_a_metric_that_makes_no_sense_is_named(wanted, message):
     [
         ({"endpoints": {}}, "endpoints: name at least one"),
         ({"endpoints": {"server": None}}, "endpoints: server must be a URL, not NoneType"),
-        ({"endpoints": {"server": "http://h/"}, "window_seconds": 0}, "window_seconds: must be above 0"),
+        ({"endpoints": {"server": "http://h/"}, "window_seconds": -1}, "window_seconds: must be above 0"),
         ({"endpoints": {"server": "http://h/"}, "timeout_seconds": -1.0}, "timeout_seconds: must be above 0"),
         ({"endpoints": {"server": "http://h/"}, "timeout_seconds": float("nan")}, "timeout_seconds: must be above 0"),
     ],
