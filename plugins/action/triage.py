@@ -9,7 +9,6 @@ import gc
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from ansible import constants
@@ -22,7 +21,7 @@ from ..module_utils import observe, observe_each
 from ..module_utils.text.one_line import inert, one_line
 from ..plugin_utils import lifecycle
 from ..plugin_utils.plain import plain
-from ..plugin_utils.role_contract import ROLES, trouble_with
+from ..plugin_utils.role_contract import ROLES, contract_of, read_role_file, trouble_with
 from ..plugin_utils.triaging import questions, severity
 from ..plugin_utils.triaging.looks import Answers, Asked
 from ..plugin_utils.triaging.processes import Here, There, processors, side_by_side
@@ -50,8 +49,10 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         variables = dict(task_vars or {})
         arguments = _validated(SPEC, plain(self._task.args))
+        # Each look would work them out again.
+        variables.update(self._system(variables))
         self._check_contract(variables)
-        own = self._loaded(ROLES / RUNBOOK / "vars" / "main.yml")
+        own = read_role_file(ROLES / RUNBOOK / "vars" / "main.yml")
         wanted = self._wanted(arguments, variables, own)
         judged = self._judged(variables, own, wanted)
         report = Report(judged, wanted, own["triage_hints"])
@@ -85,7 +86,6 @@ class ActionModule(ActionBase):
         around = Around(
             variables={name: value for name, value in variables.items() if name != ALERT},
             extra={name: value for name, value in load_extra_vars(self._loader).items() if name != ALERT},
-            load=self._loaded,
             templar=self._templar,
             longest_seconds=wanted.window_seconds,
             facts={**own["triage_facts"], **own["triage_hints"]},
@@ -100,7 +100,7 @@ class ActionModule(ActionBase):
 
     def _played(self, shares: Sequence[Here | There], variables: dict[str, Any]) -> list[Judged]:
         """Have the shares ask until each has come to its end."""
-        here = plain(self._templar.template(variables.get("system_observe_from", "host"))) != "host"
+        here = variables.get("system_observe_from", "host") != "host"
         run_there = partial(self._run_there, variables)
         judged: list[Judged] = []
         answers: dict[str, Answers] | None = None
@@ -142,7 +142,7 @@ class ActionModule(ActionBase):
 
     def _wanted(self, arguments: Mapping[str, Any], variables: Mapping[str, Any], own: Mapping[str, Any]) -> Wanted:
         runbooks = [path.parents[1].name for path in ROLES.glob("*/meta/runbook.yml")]
-        scheme = plain(self._templar.template(variables["system_severities"]))
+        scheme = variables["system_severities"]
         if trouble := severity.trouble_with(scheme, severity.words_of(own["triage_facts"], runbooks)):
             raise AnsibleActionFail(trouble)
         return Wanted(
@@ -152,6 +152,11 @@ class ActionModule(ActionBase):
             scheme=scheme,
             dashboards=plain(self._templar.template(variables.get("triage_dashboards", {}))),
         )
+
+    def _system(self, variables: Mapping[str, Any]) -> dict[str, Any]:
+        """What the inventory says of the stack, worked out once for all runbooks. Where it cannot be, no runbook can look."""
+        names = [name for name in contract_of("system")[0] if name in variables]
+        return {name: plain(self._templar.template(variables[name])) for name in names}
 
     def _check_contract(self, variables: Mapping[str, Any]) -> None:
         """Refuse to look where system_*, run_* or triage_* are not what they should be, as every runbook does."""
@@ -163,9 +168,6 @@ class ActionModule(ActionBase):
         lines = [line for role in (RUNBOOK, "system", "run") for line in trouble_with(role, known, template)]
         if lines:
             raise AnsibleActionFail("; ".join(lines))
-
-    def _loaded(self, path: Path) -> Any:
-        return self._loader.load_from_file(str(path), trusted_as_template=True)
 
 
 def _run_here(asked: list[dict[str, Any]]) -> Sequence[Mapping[str, Any]]:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from ...module_utils.text.masking import masked
 from .. import judge
 from ..diagnosing import Diagnosing
 from ..plain import plain
-from ..role_contract import read_yaml, trouble_with
+from ..role_contract import read_role_file, read_yaml, trouble_with
 from .looks import COLLECTION, Answers, Asked, CannotLook, KeptWaiting, Look
 
 PROBLEM, WELL, UNKNOWN, NOT_JUDGED, NOT_SET_UP = "problem", "well", "unknown", "not_judged", "not_set_up"
@@ -60,9 +60,8 @@ class Around:
     """What all runbooks of one host have in common.
 
     Attributes:
-        variables: of the host, not templated.
+        variables: of the host, not templated, besides ``system_*``, which are worked out.
         extra: those of the command line, which come before a role's own.
-        load: gives the data of a YAML file, templates trusted.
         templar: of the task.
         longest_seconds: see :class:`looks.Look`.
         facts: name -> ``of`` (a runbook), ``when`` and ``says``, to be worked out with the names of its table.
@@ -71,7 +70,6 @@ class Around:
 
     variables: Mapping[str, Any]
     extra: Mapping[str, Any]
-    load: Callable[[Path], Any]
     templar: Any
     longest_seconds: float
     facts: Mapping[str, Mapping[str, Any]]
@@ -127,6 +125,10 @@ class _Runbook:
 
     def _taken(self) -> Generator[Asked, Answers, None]:
         around, role = self._around, self._role
+        # They are worked out already, and empty where the inventory says nothing.
+        if missing := [name for name in self._meta.get("requires") or () if not around.variables.get(name)]:
+            self._ended = self._said(NOT_SET_UP, f"no {missing[0]}")
+            return
         variables = {
             **self._loaded("defaults", "main.yml"),
             **around.variables,
@@ -144,9 +146,6 @@ class _Runbook:
             if lines:
                 self._ended = self._said(UNKNOWN, "; ".join(lines))
                 return
-        if missing := self._table({}).missing(plain(self._meta.get("requires") or [])):
-            self._ended = self._said(NOT_SET_UP, f"no {missing[0]}")
-            return
         yield from self._look.taken()
 
     def _judged(self) -> Judged:
@@ -202,8 +201,7 @@ class _Runbook:
         return Diagnosing(self._role, self._look.variables, observed, templar, self._deprecated.append)
 
     def _loaded(self, *parts: str) -> Any:
-        path = self._role.joinpath(*parts)
-        return (self._around.load(path) or {}) if path.is_file() else {}
+        return read_role_file(self._role.joinpath(*parts))
 
     def _said(self, state: str, line: str, **more: Any) -> Judged:
         return Judged(self.name, state, line, self._meta, **more)
