@@ -19,7 +19,6 @@ from ansible.utils.vars import load_extra_vars
 
 from ..module_utils import observe, observe_each
 from ..module_utils.text.one_line import inert, one_line
-from ..plugin_utils import lifecycle
 from ..plugin_utils.plain import plain
 from ..plugin_utils.role_contract import ROLES, contract_of, read_role_file, trouble_with
 from ..plugin_utils.triaging import questions, severity

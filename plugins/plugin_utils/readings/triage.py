@@ -94,7 +94,8 @@ def database_in_words(postgres_activity: Row) -> str:
     if not postgres_activity["available"]:
         return f"not seen: {postgres_activity['reason']}"
     connections = postgres_activity["connections"]
-    version = postgres_activity["server"].get("version", "")
-    said = f"PostgreSQL {version}, {connections['used']} of {connections['usable']} connections"
+    number = postgres_activity["server"].get("version_num")
+    version = f" {number // 10000}.{number % 10000}" if number else ""
+    said = f"PostgreSQL{version}, {connections['used']} of {connections['usable']} connections"
     blockers = postgres_activity.get("blockers") or []
     return said + (f", {len(blockers)} hold others up" if blockers else "")

@@ -61,7 +61,8 @@ class There:
                 os._exit(0)
         os.close(down[0])
         os.close(up[1])
-        self._orders, self._answers = open(down[1], "wb"), open(up[0], "rb")
+        # They are closed with the process at their other end.
+        self._orders, self._answers = open(down[1], "wb"), open(up[0], "rb")  # noqa: SIM115
 
     def send(self, value: Any) -> None:
         """Have it go on; the first time with None."""
@@ -133,4 +134,5 @@ def _read(stream: BinaryIO) -> Any:
         return None
     (length,) = _LENGTH.unpack(head)
     data = stream.read(length)
-    return pickle.loads(data) if len(data) == length else None
+    # From a process that this one has forked, or that has forked it.
+    return pickle.loads(data) if len(data) == length else None  # noqa: S301

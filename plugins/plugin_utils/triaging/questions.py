@@ -68,7 +68,7 @@ class _Place:
         # A step on the controller may know that the question would be in vain.
         to_ask = {key: steps.arguments for key, (_name, steps) in self._questions.items() if steps and steps.arguments}
         found = dict(zip(to_ask, run([*to_ask.values()]), strict=True)) if to_ask else {}
-        answers = {}
+        answers: dict[str, Mapping[str, Any]] = {}
         for key, (observer, steps) in self._questions.items():
             if steps is None:
                 answers[key] = {"available": False, "reason": f"{observer} cannot be asked: {self._wrong[key]}"}

@@ -24,6 +24,8 @@ RUNBOOK = "triage"
 _MOST_PROBLEMS = 6
 _MOST_UNSEEN = 5
 _WIDTH = 240
+_FACT_WIDTH = 120
+_INDENT = "   "
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,12 @@ class Report:
         )
         self._alerted, self._alert_line = self._alert()
         hint_names = set(hints)
-        facts = {name: text for one in problems for name, text in one.facts.items() if name not in hint_names}
+        facts = {
+            name: one_line(text, _FACT_WIDTH)
+            for one in problems
+            for name, text in one.facts.items()
+            if name not in hint_names
+        }
         by_rank = {rank.runbook: self._of[rank.runbook].meta["severity"] for rank in self._ranks}
         self.level: Level | None = level(wanted.scheme, facts, by_rank)
         self._hints = [text for one in self._of.values() for name, text in one.facts.items() if name in hint_names]
@@ -135,7 +142,7 @@ class Report:
             ),
             *self._next(),
         ]
-        return [masked(line, _WIDTH) for line in lines]
+        return [_INDENT * line.startswith(_INDENT) + masked(line, _WIDTH) for line in lines]
 
     def _found(self) -> Iterable[str]:
         shown = [rank for rank in self._ranks if not rank.explained_by]
@@ -143,9 +150,9 @@ class Report:
         for number, rank in enumerate(shown[:_MOST_PROBLEMS], 1):
             yield f"{number}. {rank.runbook} ({self._of[rank.runbook].meta['severity']}): {self._of[rank.runbook].line}"
             if explains := self._explained(rank, effects):
-                yield f"   explains {', '.join(explains)}"
+                yield f"{_INDENT}explains {', '.join(explains)}"
             if number == 1 and (what := self._what_to_do(rank.runbook)):
-                yield f"   {what}"
+                yield f"{_INDENT}{what}"
         if rest := [rank.runbook for rank in shown[_MOST_PROBLEMS:]]:
             yield f"also: {', '.join(rest)}"
 

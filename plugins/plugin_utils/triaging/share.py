@@ -15,7 +15,6 @@ from ansible.errors import AnsibleError
 from ...module_utils.text.masking import masked
 from .. import judge
 from ..diagnosing import Diagnosing
-from ..plain import plain
 from ..role_contract import read_role_file, read_yaml, trouble_with
 from .looks import COLLECTION, Answers, Asked, CannotLook, KeptWaiting, Look
 
