@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import struct
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -79,12 +80,13 @@ class There:
         return kind == "ended", value
 
     def close(self) -> None:
-        """End it, whatever it does."""
+        """End it, whatever it does: it only thinks, and nothing of it is to be kept."""
         for stream in (self._orders, self._answers):
             with suppress(OSError):
                 stream.close()
-        with suppress(ChildProcessError):
-            os.waitpid(self._child, 0)
+        # It has not been waited for, so this is no other process.
+        os.kill(self._child, signal.SIGKILL)
+        os.waitpid(self._child, 0)
 
 
 @contextmanager

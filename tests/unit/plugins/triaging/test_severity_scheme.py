@@ -40,4 +40,6 @@ def test_a_word_that_nobody_knows_is_named_with_those_that_are_known():
     known = words_of(FAILS, ["api_down"])
     assert trouble_with(DEFAULT[1:], known) == ""
     line = trouble_with([{"level": "P0", "when": ["everything_burns"]}], known)
-    assert line.startswith("system_severities: P0 has the unknown word 'everything_burns' in when; known are api_down, critical,")
+    assert line.startswith(
+        "system_severities: P0 has the unknown word 'everything_burns' in when; known are api_down, critical,"
+    )

@@ -35,7 +35,9 @@ def report(*judged: Judged, alert: str = "", run: bool = False, hints: tuple = (
 
 
 DOWN = (found("db_down", "PostgreSQL is stopped", steps=(RESTART,)), found("api_down", "it fails", "db_down"))
-OVERVIEW = Judged("triage", share.OVERVIEW, "", {}, facts={"services": "database is stopped; api runs"}, evidence={"commits": [1]})
+OVERVIEW = Judged(
+    "triage", share.OVERVIEW, "", {}, facts={"services": "database is stopped; api runs"}, evidence={"commits": [1]}
+)
 
 
 @pytest.mark.covers("PD-0-1")
@@ -102,7 +104,11 @@ def test_those_that_watch_for_longer_are_named_with_what_judges_them():
 @pytest.mark.parametrize(
     ("alert", "first", "line"),
     [
-        ("DatabaseDown", "db_down", "alert DatabaseDown is for db_down, which has found something: PostgreSQL is stopped"),
+        (
+            "DatabaseDown",
+            "db_down",
+            "alert DatabaseDown is for db_down, which has found something: PostgreSQL is stopped",
+        ),
         ("RedisDown", "cache", "alert RedisDown is for cache, which finds nothing now: as it is"),
         ("RedisDwn", "", "no runbook answers the alert RedisDwn; did you mean RedisDown?"),
         ("Nobody", "", "no runbook answers the alert Nobody; docs/runbooks.md has the alerts of all runbooks"),
@@ -117,7 +123,8 @@ def test_an_alert_has_its_runbook_or_none(alert, first, line):
 
 
 @pytest.mark.parametrize(
-    "alert", ["{{ lookup('pipe', 'id') }}", "\x1b[2J\x1b[31mDatabaseDown", "../../db_down", "x" * 100_000, "DatabaseDown\n"]
+    "alert",
+    ["{{ lookup('pipe', 'id') }}", "\x1b[2J\x1b[31mDatabaseDown", "../../db_down", "x" * 100_000, "DatabaseDown\n"],
 )
 def test_a_hostile_name_of_an_alert_starts_nothing_and_is_one_short_line(alert):
     said = report(*DOWN, alert=alert, run=True)
@@ -128,7 +135,9 @@ def test_a_hostile_name_of_an_alert_starts_nothing_and_is_one_short_line(alert):
 
 
 def test_what_is_published_has_the_keys_of_a_run():
-    run = report(*DOWN, one("cache", share.WELL, not_looked_at=["whether it is used"]), OVERVIEW, run=True).run("shop", 1.0, 2.5, False)
+    run = report(*DOWN, one("cache", share.WELL, not_looked_at=["whether it is used"]), OVERVIEW, run=True).run(
+        "shop", 1.0, 2.5, False
+    )
     assert (run["runbook"], run["outcome"], run["seconds"], run["hand_over"]) == ("triage", "advised", 1.5, ["db_down"])
     assert [(one["cause"], one["status"]) for one in run["findings"]] == [
         ("db_down", "problem"), ("api_down", "problem"), ("cache", "ok"),
