@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
+from ansible_collections.oncall.runbooks.plugins.module_utils import observe
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.role_contract import ROLES
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.triaging.share import Around, Judged, share
 from ansible_collections.oncall.runbooks.tests.support.tables import diagnose, role_variables
 
 RUNBOOKS = sorted(path.parents[1].name for path in ROLES.glob("*/meta/runbook.yml"))
 DATABASE = {"host": "127.0.0.1", "name": "shop", "user": "oncall", "service": "database"}
+HOST = {"inventory_hostname": "shop", "ansible_connection": "local", "ansible_check_mode": False}
 # A stack that has something of every kind.
 STACK: dict[str, Any] = {
-    "inventory_hostname": "shop",
-    "ansible_connection": "local",
-    "ansible_check_mode": False,
     "system_services": {
         "api": {"manager": "systemd", "name": "api.service", "port": 8080, "health_url": "http://127.0.0.1:8080/health"},
         "worker": {"manager": "systemd", "name": "worker.service"},
@@ -27,7 +26,7 @@ STACK: dict[str, Any] = {
         "redis": {"manager": "systemd", "name": "redis.service"},
     },
     "system_endpoints": {"api": "https://127.0.0.1:8080/metrics"},
-    "system_metrics": {"responses": "http_total", "request_duration": "http_seconds", "circuit_breaker_codes": "breaker"},
+    "system_metrics": {"responses": "http_total", "request_duration": "http_seconds", "circuit_breaker_codes": "breaker", "db_pool_waiting": "waiting", "db_pool_in_use": "in_use", "db_pool_max": "max"},
     "system_database": DATABASE,
     "system_redis": {"host": "127.0.0.1", "service": "redis"},
     "system_deployment": {"path": "/srv/app", "deploy_command": ["true"], "services": ["api"]},
@@ -44,9 +43,15 @@ STACK: dict[str, Any] = {
 }  # fmt: skip
 
 
-def judged(runbooks: list[str], answer: Any, longest_seconds: float = 60.0, **variables: Any) -> list[Judged]:
+def judged(
+    runbooks: list[str],
+    answer: Any,
+    longest_seconds: float = 60.0,
+    stack: dict[str, Any] | None = None,
+    **variables: Any,
+) -> list[Judged]:
     """What these conclude where each question has the answer of a function: observer, parameters -> answer."""
-    given = {**role_variables("system"), **STACK, **variables}
+    given = {**role_variables("system"), **HOST, **(STACK if stack is None else stack), **variables}
     templar = Templar(loader=DataLoader(), variables=given)
     around = Around(given, {}, templar, longest_seconds, {}, False)
     work = share([ROLES / name for name in runbooks], around)
@@ -78,28 +83,21 @@ def test_where_nothing_can_be_seen_no_runbook_is_well(runbook):
     assert found.state != "not_set_up", f"the stack of this test has nothing for {runbook}: {found.line}"
 
 
+def looked_at_nothing(observer: str, params: Any) -> dict[str, Any]:
+    """What an observer really answers where it is given nothing to look at; of this machine's disks, that it cannot be seen."""
+    if observer not in ("certificate", "service"):
+        return nobody(observer, params)
+    module = observe.OBSERVERS[observer]
+    validated = ArgumentSpecValidator(module.SPEC).validate(dict(params)).validated_parameters
+    return module.load()(validated)
+
+
 @pytest.mark.parametrize("runbook", RUNBOOKS)
-def test_where_the_inventory_says_nothing_no_runbook_is_well_by_that(runbook):
-    nothing = {name: None for name in STACK if name.startswith("system_")}
-    bare = {**role_variables("system"), **{name: role_variables("system").get(name, {}) for name in nothing}}
-    bare = {name: value for name, value in bare.items() if name in role_variables("system")}
-    (found,) = judged_bare(runbook, bare)
+def test_where_the_inventory_says_nothing_nothing_is_set_up(runbook):
+    (found,) = judged([runbook], looked_at_nothing, stack={})
     # A disk is there without any word of an inventory.
     assert found.state == ("unknown" if runbook == "disk_full" else "not_set_up"), (found.state, found.line)
-
-
-def judged_bare(runbook: str, variables: dict[str, Any]) -> list[Judged]:
-    given = {**variables, "inventory_hostname": "shop", "ansible_connection": "local", "ansible_check_mode": False}
-    around = Around(given, {}, Templar(loader=DataLoader(), variables=given), 60.0, {}, False)
-    work = share([ROLES / runbook], around)
-    try:
-        asked = next(work)
-        while True:
-            asked = work.send(
-                {name: {o: nobody(o, p) for o, p in one.questions.items()} for name, one in asked.items()}
-            )
-    except StopIteration as end:
-        return end.value
+    assert found.line
 
 
 @pytest.mark.parametrize("runbook", RUNBOOKS)
@@ -111,7 +109,7 @@ def test_triage_says_of_one_look_what_the_runbook_says(runbook):
         return seen[observer]
 
     (found,) = judged([runbook], answer)
-    result = diagnose(runbook, seen, **STACK)
+    result = diagnose(runbook, seen, **HOST, **STACK)
     assert [(one["cause"], one["status"]) for one in found.findings] == [
         (one["cause"], one["status"]) for one in result["findings"]
     ]
@@ -146,18 +144,13 @@ def test_an_observer_that_proves_less_without_its_window_is_not_asked():
     assert (found.state, found.needs_seconds) == ("not_judged", 8.0)
 
 
-def test_a_problem_that_needs_no_watching_is_one_in_a_short_look_too():
-    stopped = {"available": True, "manager": "systemd", "state": "stopped", "health": None, "exit_code": 1, "restarts": 0,
-               "log_tail_errors": [], "log_tail": [], "stopped_by_person": False, "exit_meaning": "1: an error"}  # fmt: skip
-
+def test_what_needs_no_watching_is_judged_in_the_shortest_look():
     def answer(observer: str, params: Any) -> dict[str, Any]:
-        if observer == "service":
-            return {"available": True, "services": dict.fromkeys(params["services"], stopped)}
+        assert not params.get("window_seconds")
         return nobody(observer, params)
 
-    (found,) = judged(["crash_loop"], answer, longest_seconds=0.0)
-    assert found.state in ("problem", "unknown")
-    assert found.needs_seconds == 0.0
+    for found in judged(["api_down", "crash_loop", "db_down", "db_pool"], answer, longest_seconds=0.0):
+        assert (found.state, found.needs_seconds) == ("unknown", 0.0), found
 
 
 @pytest.mark.parametrize(
@@ -204,7 +197,3 @@ def test_an_open_breaker_is_called_and_waited_for_by_its_own_runbook_only():
 
     (found,) = judged(["circuit_breaker"], answer, longest_seconds=1.0)
     assert (found.state, found.is_called, found.needs_seconds) == ("not_judged", True, 30.0), found.line
-
-
-def test_the_roles_are_where_they_are():
-    assert {Path(ROLES / name / "tasks" / "look.yml").is_file() for name in RUNBOOKS} == {True}
