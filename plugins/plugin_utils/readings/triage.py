@@ -99,3 +99,18 @@ def database_in_words(postgres_activity: Row) -> str:
     said = f"PostgreSQL{version}, {connections['used']} of {connections['usable']} connections"
     blockers = postgres_activity.get("blockers") or []
     return said + (f", {len(blockers)} hold others up" if blockers else "")
+
+
+def apis_in_words(api: Row) -> str:
+    """How many things each API tells of."""
+    rows = api["apis"]
+    return "; ".join(
+        f"{name}: {_counted(row['things'])}" if row["available"] else f"{name} not seen ({row['reason']})"
+        for name, row in rows.items()
+    )
+
+
+def _counted(things: Sequence[Row]) -> str:
+    if len(things) != 1:
+        return f"{len(things)} entries"
+    return ", ".join(f"{key} {value}" for key, value in things[0].items())
