@@ -90,10 +90,9 @@ class ActionModule(ActionBase):
             facts={**own["triage_facts"], **own["triage_hints"]},
             check_mode=bool(self._task.check_mode),
         )
-        # Hosts of a play have processes of their own already.
-        hosts = min(int(constants.DEFAULT_FORKS), len(variables.get("ansible_play_hosts") or [1]))
+        # The hosts of a play have processes of their own already.
+        hosts = len(variables.get("ansible_play_hosts") or [1])
         count = max(1, min(processors() // hosts, len(roles)))
-        # One after the other in turn: those that cost much stand together by their names.
         with side_by_side([partial(share, roles[number::count], around) for number in range(count)]) as shares:
             return self._played(shares, variables)
 

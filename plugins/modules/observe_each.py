@@ -17,12 +17,7 @@ description:
 author: oncall.runbooks maintainers (@oncall-runbooks)
 extends_documentation_fragment:
   - oncall.runbooks.observer
-options:
-  questions:
-    description: What is asked, each as M(oncall.runbooks.observe) takes it, with one observer.
-    type: list
-    elements: dict
-    required: true
+  - oncall.runbooks.observe_each
 """
 
 EXAMPLES = r"""

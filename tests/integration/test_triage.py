@@ -23,6 +23,7 @@ from lab import Lab
 
 # What the embedded lab has no program for.
 ELSEWHERE = ("system_payment_webhook", "system_notification_providers", "lab_processed", "lab_amounts")
+RUNBOOKS = sorted(path.parents[1].name for path in (REPOSITORY / "roles").glob("*/meta/runbook.yml"))
 # All windows of the lab's inventory fit into it.
 WHOLE = {"triage_window_seconds": 5}
 
@@ -48,6 +49,8 @@ def variables(healthy_lab, deployed) -> dict[str, Any]:
     services["api"]["port"] = int(healthy_lab.url.rpartition(":")[2])
     return {
         **told,
+        # The looks of all runbooks at once, on a machine on which other tests run.
+        **{f"{role}_timeout_seconds": 30 for role in (*RUNBOOKS, "triage")},
         "lab_home": str(healthy_lab.home),
         "system_services": services,
         "system_deployment": {"path": str(deployed), "deploy_command": ["true"], "services": ["api"]},
