@@ -157,7 +157,8 @@ class CallbackModule(CallbackBase):
 
     def _say(self, whose: str, run: dict[str, Any]) -> None:
         outcome = run["outcome"]
-        line = f"{whose} : {outcome:<10} {one_line(run['summary'], 400)}"
+        # Where a screen of lines follows, they say it all again.
+        line = f"{whose} : {outcome:<10} {one_line(run['summary'], 150 if 'lines' in run else 400)}"
         self._display.display(line, color=lifecycle.COLORS.get(outcome, "red"))
         indent = " " * (len(whose) + 3)
         if "lines" in run:

@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.oncall.runbooks.plugins.module_utils.connectors.answer import told
+from ansible_collections.oncall.runbooks.plugins.module_utils.connectors.error_classes import table_of
+from ansible_collections.oncall.runbooks.plugins.module_utils.connectors.spec import described
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.role_contract import ROLES, read_role_file
 from ansible_collections.oncall.runbooks.tests.support.tables import true_of
 
@@ -76,3 +79,36 @@ def test_a_recent_deployment(seconds, expected):
     commits = [{"revision": "a" * 40, "subject": "one"}]
     deployment = {"available": True, "revision": "a" * 40, "deployed_at_seconds": at, "commits": commits}
     assert there("recent_deployment", {"deployment": deployment}) is expected
+
+
+NOW = 1_800_000_000.0
+CONNECTORS = {"app": {"source": "table", "period_seconds": 900}}
+
+
+def connector(name: str, late_seconds: float, **more: Any) -> dict[str, Any]:
+    at = NOW - late_seconds
+    return {"name": name, "status": "success", "watermark": at, "last_success_at": at, "last_run_at": NOW - 120, **more}
+
+
+FAILS = {"status": "failed", "last_error": "401 Unauthorized", "retry_count": 5}
+
+
+@pytest.mark.covers("JO-0-3")
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        ([connector("a", 60), connector("b", 60)], False),
+        ([connector("a", 60), connector("b", 20_000, **FAILS)], True),
+        ([connector("a", 20_000, **FAILS), connector("b", 20_000, **FAILS)], False),
+        ([connector("a", 20_000, **FAILS)], False),
+    ],
+    ids=["all are well", "one of two", "all of them", "the only one"],
+)
+def test_one_of_several_clients(rows, expected):
+    given = described("app", CONNECTORS["app"], {"database": {"name": "app"}})
+    seen = told(given, [{"now_seconds": NOW, "rows": rows, "limits": []}], table_of({}), NOW)
+    source = {"available": True, "source": given["source"], **seen}
+    observed = {
+        "sync_state": {"available": True, "complete": True, "sources": {"app": source}, "unknown": [], "limits": []}
+    }
+    assert there("one_of_several", observed, system_connectors=CONNECTORS) is expected
