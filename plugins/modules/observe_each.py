@@ -15,8 +15,17 @@ description:
     asked once.
   - To look at several things in a play of your own, take M(oncall.runbooks.observe).
 author: oncall.runbooks maintainers (@oncall-runbooks)
+attributes:
+  check_mode:
+    description: Runs the same in check mode, because it only reads.
+    support: full
+  diff_mode:
+    description: Nothing is changed, so there is nothing to compare.
+    support: none
+notes:
+  - Runs on the managed host.
+  - A measurement that could not be made is C(available=false) with a C(reason). So is a question that makes no sense; it stops no other.
 extends_documentation_fragment:
-  - oncall.runbooks.observer
   - oncall.runbooks.observe_each
 """
 
