@@ -123,7 +123,12 @@ def test_module_keeps_the_documentation_strings(module):
     runs_on_the_host = "AnsibleModule" in text
     # What all observers run with.
     observes_there = "from ..module_utils.observer_module import run" in text
-    assert runs_on_the_host or observes_there or module in ROUTED or (ROOT / "plugins" / "action" / f"{module}.py").is_file()
+    assert (
+        runs_on_the_host
+        or observes_there
+        or module in ROUTED
+        or (ROOT / "plugins" / "action" / f"{module}.py").is_file()
+    )
     assert not runs_on_the_host or "supports_check_mode=True" in text
 
 
