@@ -25,6 +25,8 @@ ROOT = Path(__file__).resolve().parent.parent
 WATCH = ROOT / "benchmarks" / "watch"
 # What a table may cost in CPU, whatever is wrong.
 BUDGET_SECONDS = 0.2
+# When the answer of triage has to be there, on one host.
+TRIAGE, TRIAGE_SECONDS = "triage", 3
 
 
 def complete(inventory: Path, lab: Lab) -> None:
@@ -116,6 +118,22 @@ def rows(plays: dict[str, Any], healthy: Path, cases: Path | None) -> list[dict[
     if missing := set(runbook_names()) - {one["name"] for one in measured}:
         raise SystemExit(f"bench: nothing was judged by {', '.join(sorted(missing))}")
     return measured
+
+
+def triage_row(plays: dict[str, Any]) -> dict[str, Any]:
+    """What triage costs, from the race of :func:`rows`."""
+    (row,) = (row for row in plays["rows"] if row["name"] == TRIAGE)
+    return {**row, "target_ms": TRIAGE_SECONDS * 1000, "met": row["ms"] <= TRIAGE_SECONDS * 1000}
+
+
+def triage_table(row: dict[str, Any]) -> list[str]:
+    """That as Markdown."""
+    return [
+        "| all runbooks in one look | median ms | CPU ms | CPU, to an empty play |",
+        "|---|---:|---:|---:|",
+        f"| {row['name']} | {row['ms']:,.0f} (at most {row['target_ms']:,}: {'met' if row['met'] else '**not met**'}) "
+        f"| {row['cpu_ms']:,.0f} | {row['cpu_to_empty']:.2f} |",
+    ]
 
 
 def _by_runbook(judged: Path | None) -> defaultdict[str, list[dict[str, Any]]]:

@@ -57,8 +57,8 @@ def database_parameters(application: str) -> dict[str, Any]:
 
 
 def pool_size() -> int:
-    """PG_POOL_MAX, or connection_limit in DATABASE_URL, as Prisma has it."""
-    return number("PG_POOL_MAX", 0) or _connection_string()[1] or 25
+    """connection_limit in DATABASE_URL, as Prisma has it, or PG_POOL_MAX."""
+    return _connection_string()[1] or number("PG_POOL_MAX", 25)
 
 
 def _connection_string() -> tuple[str, int]:

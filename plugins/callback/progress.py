@@ -63,6 +63,8 @@ class CallbackModule(Default):
     def v2_runner_on_start(self, host: Any, task: Any) -> None:
         if not self._is_step(task):
             super().v2_runner_on_start(host, task)
+        elif task.action == COLLECTION + "triage":
+            self._say(host, "looking", "at everything")
         elif task.action == COLLECTION + "observe" and host.get_name() not in self._proving:
             self._say(host, "looking", self._name(task).removeprefix("Look ").strip())
 

@@ -54,10 +54,12 @@ from ..plugin_utils.plan_in_words import NOTICED
 from ..plugin_utils.record_markdown import markdown
 
 COLLECTION = "oncall.runbooks."
+# What publishes a run.
+ENDS = (f"{COLLECTION}conclude", f"{COLLECTION}triage")
 
 
 class CallbackModule(CallbackBase):
-    """Collects the results of the action C(conclude)."""
+    """Collects the results of the actions C(conclude) and C(triage)."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "notification"
@@ -108,7 +110,7 @@ class CallbackModule(CallbackBase):
         return role == f"{COLLECTION}run" and result._task.action == "ansible.builtin.fail"
 
     def _collect(self, result: Any) -> bool:
-        run = result._result.get("run") if result._task.action == COLLECTION + "conclude" else None
+        run = result._result.get("run") if result._task.action in ENDS else None
         if not isinstance(run, dict):
             return False
         # A run that looked again after it had handed over is concluded twice, and has one place.
@@ -155,9 +157,13 @@ class CallbackModule(CallbackBase):
 
     def _say(self, whose: str, run: dict[str, Any]) -> None:
         outcome = run["outcome"]
-        line = f"{whose} : {outcome:<10} {one_line(run['summary'], 400)}"
+        # Where a screen of lines follows, they say it all again.
+        line = f"{whose} : {outcome:<10} {one_line(run['summary'], 150 if 'lines' in run else 400)}"
         self._display.display(line, color=lifecycle.COLORS.get(outcome, "red"))
         indent = " " * (len(whose) + 3)
+        if "lines" in run:
+            self._say_lines(run["lines"])
+            return
         for change in run.get("before_and_after") or ():
             self._display.display(f"{indent}before {one_line(change, 300)}")
         for unseen in run.get("not_looked_at") or ():
@@ -175,6 +181,13 @@ class CallbackModule(CallbackBase):
             self._display.display(f"{indent}plan   {plan['hash']}, acted on as it is with -e run_plan={plan['hash']}")
         if run.get("escalation"):
             self._display.display(f"{indent}tell   {run['escalation']}")
+
+    def _say_lines(self, lines: list[str]) -> None:
+        """Those of a look at everything, which has a screen to itself."""
+        for line in lines:
+            self._display.display(
+                f"  {one_line(line, 300) if not line.startswith(' ') else '   ' + one_line(line, 300)}"
+            )
 
     def _say_step(self, step: dict[str, Any], indent: str) -> None:
         if not step["available"]:

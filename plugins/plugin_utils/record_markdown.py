@@ -143,7 +143,7 @@ def _plan(run: Mapping[str, Any]) -> Iterable[str]:
 def _about(run: Mapping[str, Any]) -> Iterable[str]:
     checked = ", in check mode" if run.get("check_mode") else ""
     yield f"- started {_time(run['started_at'])}, took {run['seconds']:.1f} s{checked}"
-    for key in ("run_id", "title", "severity"):
+    for key in ("run_id", "begun_by", "title", "severity"):
         if run.get(key):
             yield _item(f"{_words(key)}: {run[key]}")
     fine = [finding for finding in run.get("findings") or () if finding["status"] == "ok"]
@@ -154,7 +154,12 @@ def _about(run: Mapping[str, Any]) -> Iterable[str]:
         yield _item(f"looked for and not found: {', '.join(absent)}")
 
 
+def _seen(run: Mapping[str, Any]) -> Iterable[str]:
+    yield from (_item(line) for line in run.get("lines") or ())
+
+
 SECTIONS: dict[str, Callable[[Mapping[str, Any]], Iterable[str]]] = {
+    "At one look": _seen,
     "What is wrong": _wrong,
     "What was done": _done,
     "Whether it helped": _proven,

@@ -61,7 +61,7 @@ def true_of(role: str, observed: dict[str, Any], expressions: list[Any], **varia
 
     def is_true(expression: Any) -> bool:
         try:
-            return action._condition(expression)
+            return action.table.is_true(expression)
         except CannotTell:
             return False
 

@@ -65,6 +65,14 @@ def test_what_matters_comes_first_and_reads_well_as_it_is():
     assert "- looked for and not found: nothing_else\n" in text
 
 
+def test_the_screen_of_a_look_at_everything_and_who_began_a_run():
+    text = page(lines=["P0: complete outage", "1. db_down (critical): stopped"], begun_by="triage")
+    assert text.index("## At one look") < text.index("## What is wrong")
+    assert "- P0: complete outage" in text
+    assert "- begun by: triage" in text
+    assert "## At one look" not in page()
+
+
 def test_it_says_what_to_do_next():
     problem = [
         {"cause": "end_of_disk", "status": "problem", "summary": "still full", "advice": ["Buy one.", "Or two."]}
