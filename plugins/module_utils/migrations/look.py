@@ -69,16 +69,25 @@ def look(one, params, environment=()):
             raise outcome
     if isinstance(outcomes[0], Exception):
         raise outcomes[0]
-    table = outcomes[0]
-    limits = list(table["limits"])
     for which, outcome in zip(one["asks"], outcomes[1:]):
         told[which] = outcome if isinstance(outcome, dict) else {"why_not": f"{which}: {outcome}"}
+    return answered(tool, outcomes[0], told)
+
+
+def answered(tool, table, told):
+    """What a table and an image tell together. Pure.
+
+    Args:
+        tool: its module.
+        table: ``rows`` and ``lock``, ``schema`` and ``table``, ``state`` (of :func:`sessions.state`) and ``limits``.
+        told: by the name of each command how it ended, with ``why_not`` where it tells nothing.
+    """
     image, lost = _image(tool, told)
     answer = compared(tool, table["rows"], image)
     if not answer.get("unknown"):
         # A revision that the image does not have is why some commands fail.
-        lost += [told[which]["why_not"] for which in told if told[which].get("excused")]
-    limits += lost
+        lost = lost + [ended["why_not"] for ended in told.values() if ended.get("excused")]
+    limits = [*table["limits"], *lost]
     return dict(
         answer, **table["state"], available=True, error="", complete=not limits, limits=limits, schema=table["schema"], table=table["table"],
         lock=table["lock"],
