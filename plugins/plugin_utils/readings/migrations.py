@@ -58,7 +58,7 @@ def at_work(judged: Sequence[Row]) -> list[Row]:
     return [row for row in judged if row["working"] and (row["pending_count"] or _is_locked(row))]
 
 
-def failed(sets: Sequence[Row], on_a_replica: Sequence[Row]) -> list[Row]:
+def half_done(sets: Sequence[Row], on_a_replica: Sequence[Row]) -> list[Row]:
     """Sets with migrations that ended in the midst. Of one that is at work, that may be what it works on."""
     return [row for row in sets if row["failed"] and not row["working"] and row not in on_a_replica]
 
@@ -77,7 +77,7 @@ def with_heads(judged: Sequence[Row], system_migrations: Mapping[str, Row]) -> l
     ]
 
 
-def changed(judged: Sequence[Row]) -> list[Row]:
+def edited(judged: Sequence[Row]) -> list[Row]:
     """Sets with files that were changed after they were applied."""
     return [row for row in judged if row["drifted"]]
 
@@ -283,11 +283,11 @@ def _names_of(rows: Sequence[Row], key: str) -> str:
     return "; ".join(f"{row['set']}: {_some([_name(one) for one in row[key]])}" for row in rows)
 
 
-def failed_in_words(failed: Sequence[Row]) -> str:
+def half_done_in_words(half_done: Sequence[Row]) -> str:
     """What ended in the midst."""
     return "; ".join(
         f"{one['name']} of {row['set']}" + (f": {one['error']}" if one["error"] else "")
-        for row in failed
+        for row in half_done
         for one in row["failed"][:_TOLD]
     )
 
@@ -302,9 +302,9 @@ def heads_in_words(with_heads: Sequence[Row]) -> str:
     return _names_of(with_heads, "heads")
 
 
-def changed_in_words(changed: Sequence[Row]) -> str:
+def edited_in_words(edited: Sequence[Row]) -> str:
     """What was changed."""
-    return _names_of(changed, "drifted")
+    return _names_of(edited, "drifted")
 
 
 def unordered_in_words(unordered: Sequence[Row]) -> str:
@@ -322,9 +322,9 @@ def elsewhere_in_words(elsewhere: Sequence[Row]) -> str:
     return "; ".join(f"{row['set']}: {row['disagrees']}" for row in elsewhere)
 
 
-def mending(failed: Sequence[Row]) -> list[str]:
+def mending(half_done: Sequence[Row]) -> list[str]:
     """What a person does about migrations that ended in the midst, for each tool."""
-    return list(dict.fromkeys(_MENDING[row["tool"]] for row in failed))
+    return list(dict.fromkeys(_MENDING[row["tool"]] for row in half_done))
 
 
 _MENDING = dict.fromkeys(
