@@ -81,7 +81,7 @@ def _differences(tool, done, image):
         return [one for one in names if int(one) > last], [one for one in done if one not in names]
     if getattr(tool, "IS_DIFFERENCE", False):
         return image["pending"], image["unknown"]
-    there, of_image = set(done), set(names)
+    there, of_image = set(done), {*names, *image["apart"]}
     pending = image["pending"] if image["pending"] is not None else [one for one in names if one not in there]
     return pending, list(dict.fromkeys([*image["unknown"], *(one for one in done if one not in of_image)]))
 

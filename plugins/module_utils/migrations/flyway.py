@@ -39,10 +39,10 @@ _APPLIED = (
         "Failed (Missing)",
         "Failed (Future)",
     ),
-    *("Undone", "Above Baseline", "Above Target", "Below Baseline", "Below baseline", "Deleted"),
+    *("Available", "Undone", "Above Baseline", "Above Target", "Below Baseline", "Below baseline", "Deleted"),
 )
 _LOST = ("Missing", "Future", "Failed (Missing)", "Failed (Future)")
-_NOT_OURS = ("Undone", "Above Target", "Below Baseline", "Below baseline", "Deleted")
+_NOT_OURS = ("Available", "Undone", "Above Target", "Below Baseline", "Below baseline", "Deleted")
 _CHANGED = ("CHECKSUM_MISMATCH", "TYPE_MISMATCH", "DESCRIPTION_MISMATCH")
 
 
@@ -53,12 +53,13 @@ def rows(found, _locks):
 
 def read(printed):
     """What the image has."""
-    names, applied, unknown, pending, ignored = [], [], [], [], []
+    names, applied, unknown, pending, ignored, apart = [], [], [], [], [], []
     for one in _listed(printed["info"]["stdout"]):
         script, state = _script(one), str(one.get("state"))
         if state not in _PENDING + _APPLIED:
             raise NotUnderstood(f"flyway info says the state {state!r} of {script}, which is not known here")
         if state in _NOT_OURS:
+            apart.append(script)
             continue
         if state in _LOST:
             unknown.append(script)
@@ -71,7 +72,7 @@ def read(printed):
         if state not in _PENDING or state in _AGAIN:
             applied.append(script)
     changed = _changed(printed["validate"]["stdout"])
-    return expected(names, applied=applied, unknown=unknown, pending=pending, out_of_order=ignored, drifted=changed)
+    return expected(names, applied=applied, unknown=unknown, pending=pending, out_of_order=ignored, drifted=changed, apart=apart)
 
 
 def _listed(text):

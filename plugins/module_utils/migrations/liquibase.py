@@ -30,9 +30,10 @@ READS_PGOPTIONS = False
 # It tells what is missing, and the table what is there.
 IS_DIFFERENCE = True
 
-_OPEN = re.compile(r"(\d+) changesets? (?:has|have) not been applied to ")
+# Of the releases until now: change sets, changesets and changes.
+_OPEN = re.compile(r"(\d+) change ?sets? (?:has|have) not been applied to ")
 _CURRENT = re.compile(r"\S+ is up to date")
-_UNEXPECTED = re.compile(r"(\d+) unexpected changesets? (?:was|were) found in |\S+ contains no unexpected changesets")
+_UNEXPECTED = re.compile(r"(\d+) unexpected change\S* (?:was|were) found in |\S+ contains no unexpected change")
 _CHANGED = re.compile(r"(?:\d+ )?changesets? check ?sum|check ?sum.*(?:was|but is now)", re.IGNORECASE)
 _SET = re.compile(r"\s+(\S.*)::(.+)::(.+)\Z")
 _CHECKSUM = re.compile(r"\s*(\S.*)::(.+)::(.+?) was: \S+ but is now: \S+")

@@ -14,7 +14,7 @@ from ..text.one_line import one_line, without_sequences
 MOST = 20000
 NAME_CHARACTERS = 255
 # A name that a file of migrations can have.
-_NAME = re.compile(r"[^\s\x00-\x1f\x7f]{1,255}\Z")
+_NAME = re.compile(r"[\w./@][^\s\x00-\x1f\x7f]{0,254}\Z")
 
 
 class NotUnderstood(Exception):
@@ -58,7 +58,7 @@ def expected(names, **more):
         more: ``checksums`` by name; ``heads``, the last ones, where there can be several; ``parents``, by name, what comes right before;
             ``applied``, the names that the command says are applied, and ``pending``, those that it says are not; ``unknown``, applied ones of
             which it has no file; ``drifted``, those that it says were changed; ``out_of_order``, those that it leaves out because later ones are
-            applied; ``refusal``, why the tool itself would not migrate.
+            applied; ``apart``, those that it knows and that do not count; ``refusal``, why the tool itself would not migrate.
     """
     unique = list(dict.fromkeys(names))
     if len(unique) != len(names):
@@ -74,7 +74,7 @@ def expected(names, **more):
             "applied": None,
             "unknown": [],
             "drifted": [],
-            "out_of_order": [],
+            "out_of_order": [], "apart": [],
             "refusal": "",
             "pending": None,
         },
