@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from .. import database, inventory
-from ..layout import DATABASE, POOL_MAX, SERVICES, Layout, package_folder, unprivileged_user
+from ..layout import DATABASE, POOL_MAX, REPOSITORY, SERVICES, Layout, package_folder, unprivileged_user
 from .supervise import Supervisor, program
 
 
@@ -43,8 +43,7 @@ def service_program(layout: Layout, name: str, pool_max: str = str(POOL_MAX)) ->
         return program(layout, name, [str(server), str(layout.redis_config)], directory=layout.base, priority=1)
     ports = layout.ports
     environment = {
-        "DATABASE_URL": f"postgresql://app@127.0.0.1:{ports['database']}/{DATABASE}",
-        "DATABASE_PASSWORD_FILE": str(layout.app_password),
+        **_of_database(layout),
         "REDIS_URL": f"redis://127.0.0.1:{ports['redis']}/0",
     }
     if name == "api":
@@ -58,6 +57,13 @@ def service_program(layout: Layout, name: str, pool_max: str = str(POOL_MAX)) ->
         }
     argv = [sys.executable, "-m", f"lab.programs.{name}", "--home", str(layout.home)]
     return program(layout, name, argv, environment=environment, startretries=4)
+
+
+def _of_database(layout: Layout) -> dict[str, str]:
+    return {
+        "DATABASE_URL": f"postgresql://app@127.0.0.1:{layout.ports['database']}/{DATABASE}",
+        "DATABASE_PASSWORD_FILE": str(layout.app_password),
+    }
 
 
 def _pool_max(file: Path) -> str:
@@ -103,4 +109,8 @@ def variables(layout: Layout) -> dict[str, object]:
         "system_database": inventory.of_database(layout, "database"),
         "system_payment_webhook": inventory.of_payments(layout),
         "mail_keys": layout.mail_keys(),
+        "migration_commands": inventory.of_migrations(
+            ["env", "-C", str(REPOSITORY), *(f"{name}={value}" for name, value in _of_database(layout).items())],
+            sys.executable,
+        ),
     }

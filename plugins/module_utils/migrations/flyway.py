@@ -72,7 +72,9 @@ def read(printed):
         if state not in _PENDING or state in _AGAIN:
             applied.append(script)
     changed = _changed(printed["validate"]["stdout"])
-    return expected(names, applied=applied, unknown=unknown, pending=pending, out_of_order=ignored, drifted=changed, apart=apart)
+    return expected(
+        names, applied=applied, unknown=unknown, pending=pending, out_of_order=ignored, drifted=changed, apart=apart
+    )
 
 
 def _listed(text):
