@@ -47,7 +47,9 @@ def judged(
 ) -> list[Row]:
     """All others, of which the image is known as well."""
     apart = [*on_a_replica, *elsewhere, *never_applied]
-    return [row for row in sets if row not in apart and row.get("pending_count") is not None]
+    return [
+        row for row in sets if row not in apart and row.get("pending_count") is not None and row.get("disagrees") == ""
+    ]
 
 
 # What is wrong.
