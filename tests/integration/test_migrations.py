@@ -574,6 +574,7 @@ def test_a_command_that_tells_nothing_hides_nothing(make, which):
     argv, says = PRINTS[which]
     stack = make(Alembic)
     stack.app.sql("CREATE TABLE applied (name text)")
+    stack.app.sql("INSERT INTO applied VALUES ('a')")
     stack.grant()
     entry = {
         "tool": "query",

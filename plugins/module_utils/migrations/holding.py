@@ -14,6 +14,7 @@ from ..postgres.client import APPLICATION_NAME, Client, DatabaseError, where
 from .sessions import LOCK
 
 _TRY = f"SELECT json_build_object('held', pg_try_advisory_lock({LOCK[0]}, {LOCK[1]}), 'pid', pg_backend_pid())::text"
+_ENDS_SECONDS = 10
 # A session that only holds a lock is idle for as long as the migration takes.
 _STAYS = "SET idle_session_timeout = 0"
 
@@ -56,11 +57,13 @@ class Held:
         if self._client is not None:
             self._client.__exit__()
         if self._psql is not None:
-            # It ends when nobody can write to it any more.
             self._psql.stdin.close()
             self._psql.stdout.close()
             if not self.descriptors:
                 self._psql.kill()
+            # It ends when nobody can write to it any more. Where a program that was started under it still can, it keeps the lock.
+            with suppress(subprocess.TimeoutExpired):
+                self._psql.wait(_ENDS_SECONDS)
 
     def _by_driver(self):
         self._client = Client(self._reach, self._timeout_seconds, read_only=False)

@@ -319,6 +319,13 @@ def refusals_in_words(refusing: Sequence[Row]) -> str:
     return "; ".join(f"{row['set']}: {row['refusal']}" for row in refusing)
 
 
+def never_applied_in_words(never_applied: Sequence[Row]) -> str:
+    """Where there is no row."""
+    return "; ".join(
+        f"{row['set']} has no row in {row['table'] or 'what statements.applied asks'}" for row in never_applied
+    )
+
+
 def elsewhere_in_words(elsewhere: Sequence[Row]) -> str:
     """What differs."""
     return "; ".join(f"{row['set']}: {row['disagrees']}" for row in elsewhere)
