@@ -210,6 +210,11 @@ migrations:
       type: list
       elements: dict
       returned: when it is available
+    busy:
+      description: Sessions that have been in a statement or a transaction for 2 seconds, each as in RV(migrations.working) without C(does) and C(waits).
+      type: list
+      elements: dict
+      returned: when it is available
     long_transactions:
       description: >-
         Transactions that are older than O(long_transaction_seconds), each with C(pid) (null for a prepared one), C(user), C(application_name), C(client),

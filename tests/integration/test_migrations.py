@@ -431,13 +431,18 @@ def test_kill_9_in_the_midst(make, also_the_module):
 def test_a_lock_row_that_survived(make):
     stack = make(Knex)
     stack.begin()
-    name = stack.app.add("SELECT pg_sleep(600)")
+    # In a transaction, its lock row would be gone with it.
+    name = stack.app.add("SELECT pg_sleep(600)", transaction=False)
     argv = [*stack.app.run_prefix(), *stack.app.program(), *stack.app.migrate_argv()]
     migrating = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     until(stack.at_work, 300)
-    # It is at work, and its lock is no left-over.
+    # It is at work, in no transaction: its lock is no left-over.
+    until(lambda: stack.seen()["busy"], 300)
     busy = stack.judged()
-    assert (busy.causes, busy.acts) == (["migrating_now"], []), busy.msg
+    assert (busy.causes, busy.acts) == (["lock_left", "pending"], []), busy.msg
+    assert "may be the one" in busy.text
+    with pytest.raises(Refused, match="may be the one; nothing was done"):
+        acted(stack, verb="unlock")
 
     migrating.kill()
     migrating.wait()

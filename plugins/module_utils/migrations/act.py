@@ -9,12 +9,13 @@ import os
 from time import monotonic
 
 from ..run_command import failure, last_line, run
-from ..text.masking import masked_lines
+from ..text.log_lines import error_positions
+from ..text.masking import masked, masked_lines
 from .backup import known
 from .holding import Held
 from .look import look, with_environment
 from .spec import described
-from .tools import TOOLS
+from .tools import CALLED, TOOLS
 
 APPLICATION_NAME = "oncall-migrates"
 _OUTPUT_LINES = 20
@@ -73,10 +74,10 @@ def act(params):
         try:
             after = look(one, params)
         except Exception as error:
-            raise Failed(f"{_how(argv, ended, params)}; what it did is not known: {error}", told) from None
+            raise Failed(f"{_how(one, argv, ended, params)}; what it did is not known: {error}", told) from None
     if verb == "unlock":
         if ended["error"] or ended["exit_code"] != 0 or (after["lock"] or {}).get("locked"):
-            raise Failed(f"{_how(argv, ended, params)}; the lock row is still there", told)
+            raise Failed(f"{_how(one, argv, ended, params)}; the lock row is still there", told)
         return told
     left = after.get("pending")
     told["pending"] = left
@@ -86,7 +87,7 @@ def act(params):
         else [name for name in before["pending"] if name not in left and name not in _names(after["failed"])]
     )
     if ended["error"] or ended["exit_code"] != 0 or left is None or left or after["failed"]:
-        raise Failed(_what_happened(argv, ended, params, before, after, told), told)
+        raise Failed(_what_happened(one, argv, ended, params, before, after, told), told)
     return told
 
 
@@ -110,13 +111,14 @@ def objection_to_migrate(before, params):
         return f"not everything could be seen: {'; '.join(before['limits'])}"
     if before["in_recovery"]:
         return "the database is a standby"
+    if before.get("unknown"):
+        return f"{_some(before['unknown'])} is applied and not in the image"
     if before["disagrees"]:
         return f"the command sees another database than the one that is asked: {before['disagrees']}"
     if before["is_new"]:
         return "no migration was ever applied there"
     for key, words in (
         ("failed", "ended in the midst"),
-        ("unknown", "is applied and not in the image"),
         ("drifted", "was changed after it was applied"),
         ("out_of_order", "is older than what is applied"),
     ):
@@ -137,7 +139,8 @@ def objection_to_migrate(before, params):
     if before["long_transactions"]:
         row = before["long_transactions"][0]
         return f"{_session(row)} has been in a transaction for {row['seconds']:.0f} s, and would hold the migration up"
-    if before["pending"] != params["pending"]:
+    # Of several branches, either may be named first.
+    if sorted(before["pending"]) != sorted(params["pending"]):
         return f"other migrations are pending by now ({_some(before['pending']) or 'none'}), and not those of the plan ({_some(params['pending'])})"
     if params["without_backup"]:
         return ""
@@ -153,12 +156,15 @@ def objection_to_unlock(before, _params):
     if before["limits"] and any("hidden" in line for line in before["limits"]):
         return f"who migrates is not known: {before['limits'][0]}"
     others = [row for row in before["working"] if "oncall.runbooks" not in row["does"]]
-    return f"{_session(others[0])} {others[0]['does']}" if others else ""
+    if others:
+        return f"{_session(others[0])} {others[0]['does']}"
+    # A migration that is in no transaction, and only moves rows, is seen by nothing else.
+    return f"{_session(before['busy'][0])} has been at work for a while, and may be the one" if before["busy"] else ""
 
 
-def _what_happened(argv, ended, params, before, after, told):
+def _what_happened(one, argv, ended, params, before, after, told):
     """What a person has to know of a migration that failed, in one line."""
-    said = [_how(argv, ended, params)]
+    said = [_how(one, argv, ended, params)]
     left, failed = after.get("pending"), after["failed"]
     if left is None:
         said.append("what is applied now is not known: " + "; ".join(after["limits"]))
@@ -180,10 +186,21 @@ def _what_happened(argv, ended, params, before, after, told):
     return "; ".join(said)
 
 
-def _how(argv, ended, params):
-    if ended["error"] or ended["exit_code"] != 0:
-        return failure(argv, ended, params["migrate_timeout_seconds"])
+def _how(one, argv, ended, params):
+    called = CALLED[one["tool"]]
+    if ended["error"]:
+        return f"{called}: {failure(argv, ended, params['migrate_timeout_seconds'])}"
+    if ended["exit_code"] != 0:
+        how = f"was ended by {ended['signal']}" if ended["signal"] else f"ended with exit code {ended['exit_code']}"
+        return f"{called} {how}: {reason_of(ended)}"
     return f"the command ended well: {last_line(ended['stdout']) or last_line(ended['stderr']) or 'it printed nothing'}"
+
+
+def reason_of(ended):
+    """The last line that says what was wrong: what comes after it are hints, and statements, which are not shown. Pure."""
+    lines = [line for part in ("stdout", "stderr") for line in ended[part].splitlines() if line.strip()]
+    errors = [lines[position] for position in error_positions(lines)]
+    return masked((errors or lines or ["it printed nothing"])[-1])
 
 
 def _output(ended):

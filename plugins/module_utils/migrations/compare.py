@@ -21,7 +21,7 @@ def compared(tool, rows, image):
         image: what the image has, as :func:`told.expected` makes it; None where it could not be asked.
 
     Returns:
-        What is documented in the module ``migrations_info`` of one set, as far as both tell it.
+        What is documented in the module ``migrations_info`` of one set, as far as both tell it: without ``pending`` where nothing tells that.
     """
     done = [one["name"] for one in rows if not one["failed"]]
     failed = [one for one in rows if one["failed"]]
@@ -40,6 +40,9 @@ def compared(tool, rows, image):
     # golang-migrate keeps one version: that which ended in the midst is where the database is.
     is_last = getattr(tool, "IS_LAST", False)
     pending, unknown = _differences(tool, [one["name"] for one in rows] if is_last else done, image)
+    if unknown and getattr(tool, "IS_GRAPH", False):
+        # What comes before a revision that the image has not, only another image knows.
+        return dict(found, unknown=_shown(unknown), heads=[], drifted=[], out_of_order=[], refusal="", disagrees="")
     lost = {one["name"] for one in failed}
     pending = [one for one in pending if one not in lost]
     unknown = [one for one in unknown if one not in lost]

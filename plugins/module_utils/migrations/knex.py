@@ -14,7 +14,8 @@ COLUMNS = ("id", "name", "batch", "migration_time")
 ROWS = "SELECT name, extract(epoch FROM now() - migration_time) AS age_seconds FROM {source} ORDER BY id"
 LOCK_SUFFIX = "_lock"
 LOCK_COLUMNS = ("index", "is_locked")
-# Since when is not kept.
+# Since when is not kept. Where every pending migration is in a transaction, the row is set within it, and is gone after a crash; it survives
+# where one has transaction: false.
 LOCK_ROWS = "SELECT is_locked = 1 AS locked, NULL AS age_seconds, NULL AS by FROM {source}"
 PROGRAM = ("npx", "knex")
 FOLDER = "migrations"
@@ -27,6 +28,7 @@ READS_PGOPTIONS = True
 
 _DONE = re.compile(r"(?:Found (\d+) Completed Migration file/files\.|No Completed Migration files Found\.)\s*\Z")
 _OPEN = re.compile(r"(?:Found (\d+) Pending Migration file/files\.|No Pending Migration files Found\.)\s*\Z")
+_CORRUPT = re.compile(r"migration directory is corrupt, the following files are missing")
 _FILE = re.compile(r"(\S+\.(?:cjs|mjs|js|ts|cts|mts|coffee|ls|eg|iced|litcoffee|co))\b")
 _ENDINGS = (".cjs", ".mjs", ".js", ".ts", ".cts", ".mts", ".coffee", ".co", ".ls", ".eg", ".iced", ".litcoffee")
 
@@ -38,11 +40,13 @@ def rows(found, _locks):
 
 def read(printed):
     """What the image has, and what its own view of the database is."""
-    applied, pending = _listed(printed["list"]["stdout"])
+    applied, pending = None, None
+    if printed["list"]["exit_code"] == 0:
+        applied, pending = _listed(printed["list"]["stdout"])
     files = [one for one in names_in(printed["files"]["stdout"], "ls") if one.endswith(_ENDINGS) and ".d." not in one]
     if not files:
         raise NotUnderstood("there is no migration in that folder of the image; see folder")
-    lost = sorted(set(pending) - set(files))
+    lost = sorted(set(pending or ()) - set(files))
     if lost:
         # Both are asked of one image, so one of them looks elsewhere.
         raise NotUnderstood(f"migrate:list has {lost[0]}, and the folder has not; see folder")
@@ -65,3 +69,8 @@ def _listed(text):
         if count != len(names):
             raise NotUnderstood(f"migrate:list says {count} and names {len(names)}")
     return found[_DONE][1], found[_OPEN][1]
+
+
+def excuses(which, ended):
+    """It lists nothing where the table has what has no file, which the files tell by themselves."""
+    return which == "list" and bool(_CORRUPT.search(ended["stdout"] + ended["stderr"]))

@@ -20,6 +20,8 @@ from .tools import CALLED, TOOLS, whose
 
 # More than a list of 20000 migrations. What a command prints beyond is not read.
 OUTPUT_BYTES = 1024 * 1024
+# What applications do all the time takes less.
+BUSY_SECONDS = 2.0
 
 
 def observe(params):
@@ -45,7 +47,17 @@ def observe(params):
     for (name, one), outcome in zip(sets.items(), outcomes):
         answer = failed(outcome, f"migrations {name}") if isinstance(outcome, Exception) else outcome
         found[name] = dict(answer, tool=one["tool"])
-    return dict(summary("migration", found), backup=known(params.get("backup")))
+    return together(found, known(params.get("backup")))
+
+
+def together(found, backup):
+    """The answer for several sets, with what could not be seen of each. Pure."""
+    answer = summary("migration", found)
+    if answer["available"]:
+        answer["limits"] = answer["limits"] + [
+            f"{name}: {line}" for name, one in found.items() if one["available"] for line in one["limits"]
+        ]
+    return dict(answer, backup=backup)
 
 
 def look(one, params, environment=()):
@@ -115,7 +127,7 @@ def _in_database(one, tool, deadline, long_seconds):
                 ROWS.replace("{rows}", tool.LOCK_ROWS.replace("{source}", _quoted(schema, lock_table))), {}
             )
         watched = [_quoted(schema, name) for name in (table, lock_table) if name]
-        document = client.query(STATE, {"long_seconds": long_seconds, "tables": watched})
+        document = client.query(STATE, {"long_seconds": long_seconds, "busy_seconds": BUSY_SECONDS, "tables": watched})
         limits = sessions.limits(document)
         if client.pooler or client.session_pid() not in (0, document["pid"]):
             limits.append(f"{where(one['reach'])} is asked through a pooler; name the server itself in database")

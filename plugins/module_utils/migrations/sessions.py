@@ -45,6 +45,7 @@ def state(document, tool, schema, table):
         "in_recovery": document["in_recovery"],
         "replay_lag_seconds": None if lag is None else round(max(0.0, lag), 1),
         "working": working,
+        "busy": [_session(one) for one in document["busy"]],
         "long_transactions": [
             *(dict(_session(one), state=masked(one["state"], 60)) for one in document["long"]),
             *(

@@ -78,6 +78,15 @@ SELECT json_build_object(
       coalesce(host(a.client_addr), 'local') AS client, extract(epoch FROM now() - a.state_change) AS seconds
     FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid)
     WHERE l.locktype = 'advisory' AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) LIMIT 1000) t),
+  -- Whoever has done something for so long may be the one who set a lock row.
+  'busy', (SELECT coalesce(json_agg(t), '[]') FROM (
+    SELECT e.pid, e.usename AS "user", e.application_name, coalesce(host(e.client_addr), 'local') AS client,
+      extract(epoch FROM now() - coalesce(e.xact_start, e.query_start)) AS seconds
+    FROM everyone e, asked WHERE e.kind = 'client backend' AND e.state IS DISTINCT FROM 'idle'
+      AND coalesce(e.xact_start, e.query_start) < now() - make_interval(secs => (p->>'busy_seconds')::float8)
+    ORDER BY coalesce(e.xact_start, e.query_start) LIMIT """
+    + str(LIST_LIMIT)
+    + """) t),
   -- One against wraparound is not cancelled for a statement that waits for it.
   'long', (SELECT coalesce(json_agg(t), '[]') FROM (
     SELECT e.pid, e.usename AS "user", e.application_name, coalesce(host(e.client_addr), 'local') AS client, coalesce(e.state, e.kind) AS state,

@@ -65,9 +65,9 @@ def half_done(sets: Sequence[Row], on_a_replica: Sequence[Row]) -> list[Row]:
     return [row for row in sets if row["failed"] and not row["working"] and row not in on_a_replica]
 
 
-def ahead(judged: Sequence[Row]) -> list[Row]:
-    """Sets of which the database has migrations that the image has not."""
-    return [row for row in judged if row["unknown"]]
+def ahead(sets: Sequence[Row], on_a_replica: Sequence[Row], elsewhere: Sequence[Row]) -> list[Row]:
+    """Sets of which the database has migrations that the image has not. Of a graph, what is pending is then not known."""
+    return [row for row in sets if row.get("unknown") and row not in [*on_a_replica, *elsewhere]]
 
 
 def with_heads(judged: Sequence[Row], system_migrations: Mapping[str, Row]) -> list[Row]:
@@ -155,6 +155,7 @@ def obstacles(
     pending: Sequence[Row],
     migrations: Row,
     saying_yes: Sequence[str],
+    unlocks: Sequence[Row],
     invalid_indexes: Sequence[Row],
     system_migrations: Mapping[str, Row],
     migrations_without_backup: str,
@@ -166,6 +167,8 @@ def obstacles(
             *_of_set(row, system_migrations[row["set"]]),
             *(f"the index {one['name']} is not valid" for one in invalid_indexes if one["set"] == row["set"]),
         ]
+        if _is_locked(row) and row["set"] not in [one["set"] for one in unlocks]:
+            said.append("a lock row says that somebody migrates")
         if saying_yes:
             said.append(
                 f"{' and '.join(saying_yes)} says that its migrations are current: the command may be that of another image"
@@ -232,7 +235,9 @@ def unlocks(left_locked: Sequence[Row], system_migrations: Mapping[str, Row]) ->
     return [
         {"set": row["set"], "tool": row["tool"], "table": f"{row['schema']}.{row['table']}"}
         for row in left_locked
-        if _is_all_seen(row) and described(row["set"], system_migrations[row["set"]], {"name": "any"})["unlock"]
+        if _is_all_seen(row)
+        and not row["busy"]
+        and described(row["set"], system_migrations[row["set"]], {"name": "any"})["unlock"]
     ]
 
 
@@ -264,6 +269,16 @@ def pending_in_words(pending: Sequence[Row]) -> str:
 def obstacles_in_words(obstacles: Mapping[str, Sequence[str]]) -> str:
     """What is in the way, the first set first."""
     return "; ".join(f"{name}: {'; '.join(said)}" for name, said in obstacles.items() if said)
+
+
+def why_not_unlocked(left_locked: Sequence[Row]) -> str:
+    """Why a lock row stays."""
+    return "; ".join(
+        f"{row['set']}: {_session(row['busy'][0])} has been at work for a while, and may be the one"
+        if row["busy"]
+        else f"{row['set']}: it is not certain that everybody who migrates would be seen: {'; '.join(row['limits'])}"
+        for row in left_locked
+    )
 
 
 def at_work_in_words(at_work: Sequence[Row]) -> str:

@@ -10,10 +10,9 @@ from typing import Any
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.migrations import sessions
 from ansible_collections.oncall.runbooks.plugins.module_utils.migrations.backup import judged
-from ansible_collections.oncall.runbooks.plugins.module_utils.migrations.look import answered
+from ansible_collections.oncall.runbooks.plugins.module_utils.migrations.look import answered, together
 from ansible_collections.oncall.runbooks.plugins.module_utils.migrations.tools import TOOLS
 from ansible_collections.oncall.runbooks.plugins.module_utils.net.http_probe import _described, _judged, _summary
-from ansible_collections.oncall.runbooks.plugins.module_utils.told import summary
 from ansible_collections.oncall.runbooks.tests.support.tables import Case, table
 
 DAY, NOW = 86400.0, 1796040000.0
@@ -26,7 +25,7 @@ SYSTEM = {
 KNEX = {"system_migrations": {"shop": {"tool": "knex", "run": ["docker", "exec", "shop-api-1"]}}}
 PRISMA = {"system_migrations": {"shop": {"tool": "prisma", "timeouts_in_command": True}}}
 DOCUMENT: dict[str, Any] = {
-    "database": "shop", "in_recovery": False, "replay_lag_seconds": None, "pid": 1, "hidden": 0, "working": [], "advisory": [], "long": [],
+    "database": "shop", "in_recovery": False, "replay_lag_seconds": None, "pid": 1, "hidden": 0, "working": [], "advisory": [], "busy": [], "long": [],
     "prepared": [], "invalid": [],
 }  # fmt: skip
 SESSION = {"pid": 77, "user": "app", "application_name": "report", "client": "10.0.0.9", "seconds": 3600.0}
@@ -154,7 +153,7 @@ def look(
 ) -> dict[str, Any]:
     """What was observed."""
     names = ("shop", "billing")
-    told = {"migrations": dict(summary("migration", dict(zip(names, sets))), backup=saved or backup())}
+    told = {"migrations": together(dict(zip(names, sets)), saved or backup())}
     if flag is not None:
         body = b"<html>" if flag == "html" else b'{"migrations_current": %s}' % (b"true" if flag else b"false")
         told["http_probe"] = _summary({"api": _judged(_described("api", FLAG), status, body)})
@@ -228,7 +227,7 @@ test_concluded = table(
         ),
         "the application was rolled back": of(
             alembic(image=("a1", "b2"), at=("c3",), commands={"current": ended("", 255, "FAILED: Can't locate revision identified by 'c3'")}),
-            problems=["database_ahead", "pending"], says=["The database has what the image has not: shop: c3"], why_not="c3 is applied, and not in the image",
+            problems=["database_ahead"], says=["The database has what the image has not: shop: c3"],
         ),
         "the application of Knex was rolled back": of(
             knex(image=("1_a.js",), done=("1_a.js", "2_b.js")), variables=KNEX, problems=["database_ahead"],
@@ -306,6 +305,10 @@ test_concluded = table(
         "a lock row, and somebody migrates": of(
             knex(done=("1_a.js",), locked=True, working=[AT_WORK]), variables=KNEX, problems=["migrating_now"],
             says=["process 77 (report of app from 10.0.0.9) ALTER TABLE"],
+        ),
+        "a lock row, and somebody is busy with something": of(
+            knex(done=("1_a.js",), locked=True, busy=[SESSION]), variables=KNEX, problems=["lock_left", "pending"],
+            why_not="process 77 (report of app from 10.0.0.9, 3600 s in a transaction) has been at work for a while, and may be the one",
         ),
         "a lock row, and sessions are hidden": of(
             knex(done=("1_a.js",), locked=True, hidden=3), variables=KNEX, problems=["lock_left", "pending"],

@@ -17,6 +17,7 @@ import pytest
 from ansible_collections.oncall.runbooks.plugins.module_utils.migrations.act import (
     objection_to_migrate,
     objection_to_unlock,
+    reason_of,
     variables,
 )
 from ansible_collections.oncall.runbooks.plugins.module_utils.migrations.backup import known
@@ -38,7 +39,7 @@ SESSION = {
 OURS = {**SESSION, "does": "holds the lock under which oncall.runbooks migrates"}
 BEFORE: dict[str, Any] = {
     "complete": True, "limits": [], "in_recovery": False, "disagrees": "", "is_new": False, "failed": [], "unknown": [], "drifted": [],
-    "out_of_order": [], "refusal": "", "heads": [], "pending": ["b"], "lock": None, "working": [OURS], "invalid_indexes": [], "long_transactions": [],
+    "out_of_order": [], "refusal": "", "heads": [], "pending": ["b"], "lock": None, "working": [OURS], "busy": [], "invalid_indexes": [], "long_transactions": [],
 }  # fmt: skip
 PARAMS: dict[str, Any] = {
     "migration": {}, "pending": ["b"], "accept_invalid_indexes": [], "without_backup": "a test", "backup": None,
@@ -79,6 +80,37 @@ def test_what_is_in_the_way(seen, says):
     assert says in objection_to_migrate({**BEFORE, **seen}, PARAMS)
 
 
+SAID = """\
+INFO  [alembic.runtime.migration] Running upgrade 0001 -> 0002
+Traceback (most recent call last):
+  File "/app/x.py", line 1, in <module>
+psycopg.errors.LockNotAvailable: canceling statement due to lock timeout
+
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+  File "/app/x.py", line 1, in <module>
+sqlalchemy.exc.OperationalError: (psycopg.errors.LockNotAvailable) canceling statement due to lock timeout
+[SQL: UPDATE users SET password = 'hunter2secret']
+(Background on this error at: https://sqlalche.me/e/21/e3q8)
+"""
+
+
+@pytest.mark.parametrize(
+    ("stdout", "stderr", "reason"),
+    [
+        ("", SAID, "canceling statement due to lock timeout"),
+        ("Migrations: Running\n", "error: column exists\nhint: none\n", "error: column exists"),
+        ("all went well\n", "", "all went well"),
+        ("", "", "it printed nothing"),
+    ],
+)
+def test_the_reason_of_a_failure_is_no_hint_and_no_statement(stdout, stderr, reason):
+    found = reason_of({"stdout": stdout, "stderr": stderr})
+    assert reason in found
+    assert "hunter2secret" not in found
+
+
 def test_what_may_be_there():
     invalid = {**BEFORE, "invalid_indexes": [{"name": "public.i", "table": "t"}]}
     assert objection_to_migrate(invalid, {**PARAMS, "accept_invalid_indexes": ["public.i"]}) == ""
@@ -111,6 +143,7 @@ def test_a_path_that_is_none():
             "who migrates is not known",
         ),
         ({"lock": {"locked": True, "by": ""}, "in_recovery": True}, "standby"),
+        ({"lock": {"locked": True, "by": ""}, "busy": [SESSION]}, "may be the one"),
     ],
 )
 def test_when_a_lock_row_may_go(seen, says):
@@ -202,7 +235,7 @@ def test_every_tool_says_how_it_is_asked(tool):
 
 def test_who_is_at_work():
     document = {
-        "database": "shop", "in_recovery": False, "replay_lag_seconds": None, "pid": 1, "hidden": 0, "long": [], "prepared": [], "invalid": [],
+        "database": "shop", "in_recovery": False, "replay_lag_seconds": None, "pid": 1, "hidden": 0, "busy": [], "long": [], "prepared": [], "invalid": [],
         "advisory": [
             # Of an application, of Prisma, and one that waits for that.
             {**SESSION, "pid": 1, "class": 0, "object": 42, "sub": 1, "granted": True},

@@ -86,6 +86,8 @@ def test_alembic_has_a_revision_that_the_image_has_not():
     lost = ended("", 255, "FAILED: Can't locate revision identified by 'zz'")
     found = together("alembic", [{"version_num": "zz"}], history=MERGED, current=lost)
     assert (found["unknown"], found["disagrees"]) == (["zz"], "")
+    # Nobody knows what comes before it.
+    assert "pending" not in found
     assert TOOLS["alembic"].excuses("current", lost)
     assert not TOOLS["alembic"].excuses("history", lost)
     assert not TOOLS["alembic"].excuses("current", ended("", 1, "connection refused"))
@@ -210,11 +212,13 @@ def test_knex():
 
 
 def test_knex_has_a_row_without_a_file():
-    text = LIST.replace("Found 1 Pending", "No Pending").replace(
-        "Migration file/files.\x1b[39m\n\x1b[36m20260102_b.js \x1b[39m", "Migration files Found."
+    corrupt = ended("", 1, "The migration directory is corrupt, the following files are missing: 20260102_b.js")
+    found = together(
+        "knex", knex("20260101_a.js", "20260102_b.js"), list=corrupt, files="20260101_a.js\n20260103_c.js\n"
     )
-    found = together("knex", knex("20260101_a.js"), list=text, files="20260102_b.js\n")
-    assert found["unknown"] == ["20260101_a.js"]
+    assert (found["unknown"], found["pending"], found["disagrees"]) == (["20260102_b.js"], ["20260103_c.js"], "")
+    assert TOOLS["knex"].excuses("list", corrupt)
+    assert not TOOLS["knex"].excuses("list", ended("", 1, "connect ECONNREFUSED"))
 
 
 # ---------------------------------------------------------------------- Flyway
