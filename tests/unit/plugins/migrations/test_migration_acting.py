@@ -92,7 +92,7 @@ Traceback (most recent call last):
   File "/app/x.py", line 1, in <module>
 sqlalchemy.exc.OperationalError: (psycopg.errors.LockNotAvailable) canceling statement due to lock timeout
 [SQL: UPDATE users SET password = 'hunter2secret']
-(Background on this error at: https://sqlalche.me/e/21/e3q8)
+(Background on this error at: https://errors.example.com/e3q8)
 """
 
 
@@ -257,10 +257,10 @@ def test_who_is_at_work():
     ]
 
 
-def module(name: str, **arguments: Any) -> dict[str, Any]:
+def module(which: str, /, **arguments: Any) -> dict[str, Any]:
     """What a module answers, as Ansible runs it."""
     done = subprocess.run(
-        [sys.executable, "-m", f"ansible_collections.oncall.runbooks.plugins.modules.{name}"],
+        [sys.executable, "-m", f"ansible_collections.oncall.runbooks.plugins.modules.{which}"],
         input=json.dumps({"ANSIBLE_MODULE_ARGS": arguments}), capture_output=True, text=True, check=False, cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT / "collections")},
     )  # fmt: skip
