@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 from time import monotonic
 
 from ..run_command import failure, last_line, run
@@ -19,6 +20,8 @@ from .tools import CALLED, TOOLS
 
 APPLICATION_NAME = "oncall-migrates"
 _OUTPUT_LINES = 20
+# Statements, and what is in the rows that they are about.
+_DATA = re.compile(r"\s*\[?(SQL|parameters|DETAIL|CONTEXT|STATEMENT|QUERY|Key)\b\s*[:(]", re.IGNORECASE)
 _MOST_NAMED = 5
 
 
@@ -205,7 +208,7 @@ def reason_of(ended):
 
 def _output(ended):
     lines = [line for part in ("stdout", "stderr") for line in ended[part].splitlines() if line.strip()]
-    return masked_lines(lines[-_OUTPUT_LINES:])
+    return masked_lines([line for line in lines if not _DATA.match(line)][-_OUTPUT_LINES:])
 
 
 def _session(row):

@@ -9,6 +9,7 @@ from ..deadline import Deadline, DeadlineExceeded, all_within
 from ..postgres.client import Client, DatabaseError, where
 from ..queues.statement import wrapped
 from ..run_command import failure, run
+from ..text.masking import masked
 from ..told import failed, summary
 from . import sessions
 from .backup import known
@@ -214,7 +215,7 @@ def _printed(prefix, argv, environment, seconds):
     if len(ended["stdout"].encode("utf-8", "replace")) > OUTPUT_BYTES:
         return {"why_not": f"{argv[0]} prints more than {OUTPUT_BYTES // 1024} KiB: that is no list of migrations"}
     if ended["exit_code"] != 0:
-        return dict(ended, why_not=f"{' '.join(argv[:2])}: {failure(full, ended, seconds)}")
+        return dict(ended, why_not=f"{masked(' '.join(argv[:2]))}: {failure(full, ended, seconds)}")
     return ended
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.migrations.act import (
+    _output,
     objection_to_migrate,
     objection_to_unlock,
     reason_of,
@@ -109,6 +110,15 @@ def test_the_reason_of_a_failure_is_no_hint_and_no_statement(stdout, stderr, rea
     found = reason_of({"stdout": stdout, "stderr": stderr})
     assert reason in found
     assert "hunter2secret" not in found
+
+
+def test_what_is_kept_of_the_output_has_no_statement_and_no_row():
+    detail = "DETAIL:  Key (email)=(someone@example.com) is duplicated.\n"
+    found = _output({"stdout": "Applying 0002\n", "stderr": SAID + detail})
+    assert found[0] == "Applying 0002"
+    assert "(Background on this error at: https://errors.example.com/e3q8)" in found
+    assert [line for line in found if "SQL" in line or "someone" in line] == []
+    assert len(_output({"stdout": "x\n" * 100, "stderr": ""})) == 20
 
 
 def test_what_may_be_there():
