@@ -45,11 +45,14 @@ def never_applied(sets: Sequence[Row], on_a_replica: Sequence[Row], elsewhere: S
 def judged(
     sets: Sequence[Row], on_a_replica: Sequence[Row], elsewhere: Sequence[Row], never_applied: Sequence[Row]
 ) -> list[Row]:
-    """All others, of which the image is known as well."""
+    """All others, of which the image is known as well, and what both say together."""
     apart = [*on_a_replica, *elsewhere, *never_applied]
-    return [
-        row for row in sets if row not in apart and row.get("pending_count") is not None and row.get("disagrees") == ""
-    ]
+    return [row for row in sets if row not in apart and _is_compared(row)]
+
+
+def _is_compared(row: Row) -> bool:
+    told = [row.get(key) for key in ("pending_count", "unknown", "disagrees")]
+    return None not in told and row["disagrees"] == ""
 
 
 # What is wrong.
