@@ -438,7 +438,7 @@ def test_a_lock_row_that_survived(make):
     until(stack.at_work, 300)
     # It is at work, in no transaction: its lock is no left-over.
     until(lambda: stack.seen()["busy"], 300)
-    busy = stack.judged()
+    busy = stack.judged(migrations_long_transaction_seconds=3600.0)
     assert (busy.causes, busy.acts) == (["lock_left", "pending"], []), busy.msg
     assert "may be the one" in busy.text
     with pytest.raises(Refused, match="may be the one; nothing was done"):
