@@ -84,6 +84,10 @@ GRANT SELECT ON event_queue, proposals TO oncall;
 
 GRANT SELECT ON jobs TO oncall;
 
+CREATE TABLE schema_migrations (version text PRIMARY KEY, applied_at timestamptz NOT NULL);
+
+GRANT SELECT ON schema_migrations TO oncall;
+
 """
 SCHEMA += PAYMENTS
 SCHEMA += """\

@@ -24,6 +24,17 @@ def of_database(layout: Layout, service: str) -> dict[str, object]:
     }
 
 
+def of_migrations(run: list[str], python: str) -> dict[str, list[str]]:
+    """How the API's migrations are asked for and applied; their statement is in inventories/lab.
+
+    Args:
+        run: what brings a command to where the API runs.
+        python: its interpreter there.
+    """
+    program = [python, "-m", "lab.programs.migrations"]
+    return {"run": run, "status": [*program, "list"], "migrate": [*program, "migrate"]}
+
+
 def of_payments(layout: Layout) -> dict[str, object]:
     """The payments of the API; its service and its statements are in inventories/lab."""
     ports, payments = layout.ports, layout.payments()

@@ -192,10 +192,14 @@ def _state(container: dict[str, Any]) -> str:
     return state["Health"]["Status"] if state["Status"] == "running" and "Health" in state else state["Status"]
 
 
+def _in_api(project: Project) -> list[str]:
+    """What brings a command into the application's container."""
+    return ["docker", "compose", "--file", str(project.folder / "compose.yaml"), "exec", "--no-TTY", "api"]
+
+
 def _control(project: Project, *arguments: str) -> list[str]:
     """The application's own command, in its container."""
-    compose = ["docker", "compose", "--file", str(project.folder / "compose.yaml"), "exec", "--no-TTY", "api"]
-    return [*compose, "python3", "-m", "lab.programs.control", *arguments]
+    return [*_in_api(project), "python3", "-m", "lab.programs.control", *arguments]
 
 
 def _variables(project: Project) -> dict[str, object]:
@@ -230,4 +234,5 @@ def _variables(project: Project) -> dict[str, object]:
         "mail_keys": layout.mail_keys(),
         "queue_commands": {verb: _control(project, verb) for verb in ("pause", "resume")},
         "validate_command": _control(project, "validate", "{ids}"),
+        "migration_commands": inventory.of_migrations(_in_api(project), "python3"),
     }

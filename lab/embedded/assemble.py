@@ -62,8 +62,7 @@ def service_program(layout: Layout, name: str, pool_max: str = str(POOL_MAX)) ->
     ports = layout.ports
     shape = layout.shape
     environment = {
-        "DATABASE_URL": f"postgresql://app@127.0.0.1:{ports['database']}/{shape.database}",
-        "DATABASE_PASSWORD_FILE": str(layout.app_password),
+        **_of_database(layout),
         "REDIS_URL": f"redis://127.0.0.1:{ports['redis']}/0",
     }
     if name == "api":
@@ -83,6 +82,13 @@ def service_program(layout: Layout, name: str, pool_max: str = str(POOL_MAX)) ->
         environment |= {"RELEASE_FILE": str(layout.home / "release.env"), "APPLICATION_NAME": shape.application}
     argv = [sys.executable, "-m", f"lab.programs.{name}", "--home", str(layout.home)]
     return program(layout, name, argv, environment=environment, startretries=4)
+
+
+def _of_database(layout: Layout) -> dict[str, str]:
+    return {
+        "DATABASE_URL": f"postgresql://app@127.0.0.1:{layout.ports['database']}/{layout.shape.database}",
+        "DATABASE_PASSWORD_FILE": str(layout.app_password),
+    }
 
 
 def _pool_max(file: Path) -> str:
@@ -143,4 +149,8 @@ def variables(layout: Layout) -> dict[str, object]:
         "system_database": inventory.of_database(layout, "database"),
         "system_payment_webhook": inventory.of_payments(layout),
         "mail_keys": layout.mail_keys(),
+        "migration_commands": inventory.of_migrations(
+            ["env", "-C", str(REPOSITORY), *(f"{name}={value}" for name, value in _of_database(layout).items())],
+            sys.executable,
+        ),
     }

@@ -23,7 +23,7 @@ import psycopg
 import redis
 from psycopg_pool import PoolTimeout
 
-from . import connectors
+from . import connectors, migrations
 from .application import PAYMENT_EVENT, Api
 from .payment_events import BadSignature, take, verified
 from .settings import enabled, load_release, number, shape, start_log
@@ -40,7 +40,7 @@ def ready(api: Api, request: Handler) -> Any:
     problems = {}
     try:
         with api.pool.connection(timeout=1) as connection:
-            connection.execute("SELECT 1")
+            api.migrations_current = not migrations.missing(connection)
     except (PoolTimeout, psycopg.Error) as error:
         problems["database"] = str(error)
     try:

@@ -17,6 +17,7 @@ from .observers import (
     http_probe,
     job_schedule,
     metrics,
+    migrations,
     notification_provider,
     port,
     postgres_access,
@@ -54,6 +55,7 @@ OBSERVERS = {
     "webhook": webhook,
     "sync_state": sync_state,
     "notification_provider": notification_provider,
+    "migrations": migrations,
 }
 
 SPEC = {name: {"type": "dict", "options": observer.SPEC} for name, observer in OBSERVERS.items()}

@@ -43,6 +43,7 @@ THRESHOLDS: dict[str, tuple[str, ...]] = {
     "NotificationBacklog": ("notification_provider_depth",),
     **dict.fromkeys(("ApiDown", "HealthCheckFailing", "PortConflict", "OomKill", "DbPoolExhausted"), ()),
     **dict.fromkeys(("CircuitBreakerOpen",), ()),
+    **dict.fromkeys(("MigrationsNotCurrent",), ()),
     **dict.fromkeys(("CacheDisabled", "RedisDown", "DatabaseConnectionFailure", "DatabaseDown"), ()),
     **dict.fromkeys(("DiskFull", "DiskWriteFailures"), ()),
 }

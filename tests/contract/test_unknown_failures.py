@@ -224,6 +224,23 @@ def sync_lag(observed: dict[str, Any]) -> bool:
     )
 
 
+def migrations(observed: dict[str, Any]) -> bool:
+    sets = available(observed, "migrations")["migrations"].values()
+    said = [one["fields"]["migrations_current"] for one in available(observed, "http_probe")["endpoints"].values()]
+    return (
+        len(sets) == 1
+        and said == [True]
+        and all(
+            one["available"] is True
+            and one["complete"] is True
+            and one["in_recovery"] is False
+            and one["pending_count"] == 0
+            and not (one["failed"] or one["unknown"] or one["disagrees"] or (one["lock"] or {}).get("locked"))
+            for one in sets
+        )
+    )
+
+
 def notification_provider(observed: dict[str, Any]) -> bool:
     (channel,) = available(observed, "notification_provider")["channels"].values()
     used = available(observed, "service")["services"]["worker"]["compared"]["MAIL_PROVIDER"]

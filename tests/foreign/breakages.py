@@ -717,6 +717,51 @@ def rows_locked_by_backoffice(shop: Foreign) -> Iterator[None]:
 
 
 @contextmanager
+def _version(shop: Foreign, version: int, dirty: bool = False) -> Iterator[None]:
+    """The table of the migrations says so."""
+    shop.sql(f"UPDATE schema_migrations SET version = {version}, dirty = {dirty}")
+    try:
+        yield
+    finally:
+        shop.sql("UPDATE schema_migrations SET version = 2, dirty = false")
+
+
+@contextmanager
+def migration_died(shop: Foreign) -> Iterator[None]:
+    with _version(shop, 2, dirty=True):
+        yield
+
+
+@contextmanager
+def older_release(shop: Foreign) -> Iterator[None]:
+    with _version(shop, 3):
+        yield
+
+
+@contextmanager
+def migration_behind_a_report(shop: Foreign) -> Iterator[None]:
+    shop.migration("000003_notes").write_text("ALTER TABLE receipts ADD note text;\n")
+    try:
+        with contextlib.closing(shop.session("yearly-report", autocommit=False)) as session:
+            session.execute("SELECT count(*) FROM receipts")
+            time.sleep(2)
+            yield
+            session.rollback()
+    finally:
+        shop.migration("000003_notes").unlink()
+
+
+@contextmanager
+def unreadable_migrations(shop: Foreign) -> Iterator[None]:
+    folder = shop.migration("000003_notes").parent
+    folder.rename(folder.with_name("elsewhere"))
+    try:
+        yield
+    finally:
+        folder.with_name("elsewhere").rename(folder)
+
+
+@contextmanager
 def larder_evicts(shop: Foreign) -> Iterator[None]:
     with contextlib.closing(shop.cache()) as client:
         client.flushall()
@@ -1229,6 +1274,38 @@ CASES = [
         bouncer_to_nowhere,
         "The pooler answers and has no server. PostgreSQL is well; restarting it does not help.",
         {"db_down": right("pooler_answers not_reached_from_here")},
+        {"system_database": THROUGH},
+    ),
+    Case(
+        "a migration died and left its mark",
+        migration_died,
+        "Version 2 is dirty: somebody has to see how far it came, and say so to the tool. Nothing is applied after it.",
+        {"migrations": right("failed", says="2 of books", unknown=False)},
+    ),
+    Case(
+        "an older release runs on a newer schema",
+        older_release,
+        "The database is at version 3, and the release has two migrations. Nothing is pending; the release is the wrong one.",
+        {"migrations": right("database_ahead", says="3", unknown=False)},
+    ),
+    Case(
+        "a migration is pending, and a report reads the table",
+        migration_behind_a_report,
+        "Version 3 is not applied. Now it would wait for yearly-report, and everybody for it; there is no backup either.",
+        {"migrations": right("pending", also="held_up", says="yearly-report", unknown=False)},
+        {"migrations_long_transaction_seconds": 1},
+    ),
+    Case(
+        "nobody knows what the release has",
+        unreadable_migrations,
+        "The folder of the migrations is not there. What is applied is known, and not what should be.",
+        {"migrations": right()},
+    ),
+    Case(
+        "PgBouncer is what the inventory names for the migrations",
+        nothing,
+        "Through a pooler no lock can be held. What is applied can be read, and nothing may be done.",
+        {"migrations": right()},
         {"system_database": THROUGH},
     ),
 ]

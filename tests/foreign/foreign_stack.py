@@ -178,10 +178,24 @@ class Foreign:
             "ALTER TABLE outbox OWNER TO ledger",
             "CREATE TABLE chores (chore text PRIMARY KEY, begun timestamptz, every_seconds int NOT NULL)",
             "INSERT INTO chores VALUES ('balance the books', NULL, 2), ('count the cash', NULL, 3)",
+            # As golang-migrate keeps it; Rails' reports have a table of the same name.
+            "CREATE TABLE schema_migrations (version bigint PRIMARY KEY, dirty boolean NOT NULL)",
+            "INSERT INTO schema_migrations VALUES (2, false)",
+            "CREATE SCHEMA reports",
+            "CREATE TABLE reports.schema_migrations (version varchar PRIMARY KEY)",
+            "CREATE TABLE reports.ar_internal_metadata (key varchar PRIMARY KEY, value varchar)",
             "GRANT ALL ON accounts, outbox, chores TO postman",
-            "GRANT SELECT ON outbox, chores, till_slips, receipts TO oncall",
+            "GRANT SELECT ON outbox, chores, till_slips, receipts, schema_migrations TO oncall",
         ):
             self.sql(statement)
+
+        (self.home / "books").mkdir()
+        for name in ("000001_accounts", "000002_outbox"):
+            self.migration(name).write_text("SELECT 1;\n")
+
+    def migration(self, name: str) -> Path:
+        """The file of a migration in the release that runs."""
+        return self.home / "books" / f"{name}.up.sql"
 
     def write_bouncer(self, **changes: object) -> None:
         assert self.database is not None
@@ -412,6 +426,9 @@ class Foreign:
                 },
             },
             # Its amounts are in whole money, and its currencies in capitals.
+            "system_migrations": {
+                "books": {"tool": "golang_migrate", "folder": str(self.home / "books"), "schema": "public"},
+            },
             "system_payment_webhook": {
                 "url": self.till_url(), "provider_url": url["till"], "api_key": TILL_KEY, "secrets": [TILL_SECRET],
                 "event_types": ["checkout.session.completed"], "service": "ledger-api",
