@@ -99,9 +99,7 @@ def listed(folder, pattern):
             if strange == "a symbolic link" and _leads_to_a_neighbour(folder, entry.name):
                 continue
             if strange:
-                odd.append(
-                    {"name": one_line(_shown(entry.name)), "what": strange, "modified_seconds": status.st_mtime}
-                )
+                odd.append({"name": one_line(_shown(entry.name)), "what": strange, "modified_seconds": status.st_mtime})
             else:
                 files.append(
                     {

@@ -45,11 +45,12 @@ def commands_in(text):
 
 
 def names_it(commands, argv):
-    """Whether one of these commands runs a program with these arguments. Pure."""
+    """Whether one of these commands runs a program with these arguments, among others. Pure."""
     wanted = [part for part in argv if part]
-    plain = " ".join(wanted)
-    quoted = " ".join(shlex.quote(part) for part in wanted)
-    return any(form in command.replace("\\%", "%") for command in commands for form in (plain, quoted))
+    forms = {" ".join(wanted), " ".join(shlex.quote(part) for part in wanted)}
+    # Not the beginning or the end of another word: /app/backup.sh is not in /app/backup.sh.old.
+    patterns = [re.compile(rf"(?:^|[\s;&|(\"'])(?:{re.escape(form)})(?:$|[\s;&|)\"'<>])") for form in forms]
+    return any(pattern.search(command.replace("\\%", "%")) for command in commands for pattern in patterns)
 
 
 def look(schedule, timeout_seconds):
@@ -112,7 +113,9 @@ def _timer(name, timeout_seconds):
     told = dict(line.partition("=")[::2] for line in ended["stdout"].splitlines())
     if told.get("LoadState") == "not-found":
         return {"kind": "timer", "present": False, "why": f"there is no {one_line(unit)}"}
-    state = f"{one_line(unit)} is {one_line(told.get('ActiveState'))}, {one_line(told.get('UnitFileState') or 'static')}"
+    state = (
+        f"{one_line(unit)} is {one_line(told.get('ActiveState'))}, {one_line(told.get('UnitFileState') or 'static')}"
+    )
     return {"kind": "timer", "present": told.get("ActiveState") == "active", "why": state}
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from ..observers.redis import SERVER
 from ..postgres.spec import DATABASE
-from ..redis.spec import SERVER
 from ..text.one_line import one_line, without_secrets
 
 KINDS = ("files", "pgbackrest", "wal_g", "redis")

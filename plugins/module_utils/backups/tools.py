@@ -125,7 +125,9 @@ def wal_verified(document):
     Raises:
         NotTold: the document has no status.
     """
-    if not isinstance(document, dict) or not any(isinstance(one, dict) and "status" in one for one in document.values()):
+    if not isinstance(document, dict) or not any(
+        isinstance(one, dict) and "status" in one for one in document.values()
+    ):
         raise NotTold("wal-g wal-verify printed JSON without a status")
     troubles, is_well = [], True
     for check, one in sorted(document.items()):
