@@ -124,6 +124,7 @@ proof:
 
 import os
 import time
+from pathlib import Path
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -198,7 +199,7 @@ def _proven(module, params):
         params["server_version"],
         Deadline(params["timeout_seconds"]),
     )
-    name = one_line(os.path.basename(params["path"]))
+    name = one_line(Path(params["path"]).name)
     if params["identity"] and proof.get("identity") != params["identity"]:
         raise act.Refused(f"{name} is not the file any more that the plan is about; look again")
     rungs = RUNGS[: RUNGS.index(params["rung"]) + 1]
@@ -232,9 +233,7 @@ def _staged(module, params):
     record, why = read(params["state_directory"], params["backup"])
     proof = record["proofs"].get(params["identity"])
     if proof is None:
-        raise act.Refused(
-            f"nothing was proven of {one_line(os.path.basename(params['path']))}; {why or 'prove it first'}"
-        )
+        raise act.Refused(f"nothing was proven of {one_line(Path(params['path']).name)}; {why or 'prove it first'}")
     if module.check_mode:
         return {"changed": True, "path": params["path"]}
     return {"changed": True, "path": act.stage(params["state_directory"], params["path"], proof)}

@@ -46,14 +46,14 @@ def planned(folder, pattern, now_seconds):
     if pattern.count("*") != 1 or any(sign in pattern for sign in "?[]"):
         raise Refused(f"pattern {one_line(pattern)} has not exactly one star to put the time into; set command instead")
     name = pattern.replace("*", time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now_seconds)))
-    ending = os.path.splitext(name)[1]
+    ending = Path(name).suffix
     if ending in (".bz2", ".xz", ".zst", ".tar", ".gpg", ".age"):
         raise Refused(f"pg_dump makes no {ending}; set command to what makes these backups")
     mark = hashlib.sha256(pattern.encode()).hexdigest()[:10]
     suffix = ".sql" if ending in _PLAIN else ".pgc"
     return {
-        "path": os.path.join(folder, name),
-        "temporary": os.path.join(folder, f"{_TEMPORARY}{mark}.part{suffix}"),
+        "path": str(Path(folder, name)),
+        "temporary": str(Path(folder, f"{_TEMPORARY}{mark}.part{suffix}")),
         "dump_extra_args": _PLAIN.get(ending, ""),
     }
 
@@ -97,7 +97,7 @@ def _remove_left_behind(path):
     is_quiet = time.time() - max(status.st_mtime, status.st_ctime) > QUIET_SECONDS
     if not is_quiet or _is_open(status):
         raise Refused(f"another dump is under way: {one_line(path)} is being written; wait for it")
-    os.unlink(path)
+    Path(path).unlink()
     return True
 
 
@@ -133,8 +133,8 @@ def publish(temporary, path):
             raise Refused(
                 f"{one_line(path)} is there already, and stays; {one_line(temporary)} is the new dump"
             ) from None
-    os.unlink(temporary)
-    folder = os.open(os.path.dirname(path), os.O_RDONLY)
+    Path(temporary).unlink()
+    folder = os.open(str(Path(path).parent), os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
@@ -145,14 +145,14 @@ def discard(temporary):
     """Remove a temporary file of ours; whether it was there."""
     _is_ours(temporary)
     try:
-        os.unlink(temporary)
+        Path(temporary).unlink()
     except FileNotFoundError:
         return False
     return True
 
 
 def _is_ours(path):
-    if not os.path.basename(path).startswith(_TEMPORARY) or ".part" not in os.path.basename(path):
+    if not Path(path).name.startswith(_TEMPORARY) or ".part" not in Path(path).name:
         raise Refused(f"{one_line(path)} is no temporary file of a dump, and is left alone")
 
 
@@ -177,12 +177,12 @@ def stage(state_directory, path, proof):
         ending = _ENDINGS[form]
     else:
         raise Refused(f"nothing here restores a backup of the format {one_line(packed or form)}")
-    folder = os.path.join(state_directory, "backups", "staged")
+    folder = str(Path(state_directory, "backups", "staged"))
     make_folder(folder)
-    link = os.path.join(folder, f"{hashlib.sha256(path.encode()).hexdigest()[:16]}{ending}")
+    link = str(Path(folder, f"{hashlib.sha256(path.encode()).hexdigest()[:16]}{ending}"))
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(link)
-    os.symlink(path, link)
+        Path(link).unlink()
+    Path(link).symlink_to(path)
     return link
 
 

@@ -10,6 +10,7 @@ import os
 import stat
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 from ..text.one_line import one_line
 
@@ -49,7 +50,7 @@ def opened(path):
     Raises:
         NoFile: something else is there, or nothing, or it may not be read.
     """
-    shown = one_line(os.path.basename(path))
+    shown = one_line(Path(path).name)
     try:
         before = os.lstat(path)
         if what(before.st_mode):
@@ -104,7 +105,7 @@ def listed(folder, pattern):
                 files.append(
                     {
                         "name": one_line(entry.name),
-                        "path": os.path.join(folder, entry.name),
+                        "path": str(Path(folder, entry.name)),
                         "size_bytes": status.st_size,
                         "modified_seconds": status.st_mtime,
                         "identity": identity(status),
@@ -135,8 +136,8 @@ def free_bytes(folder):
 
 
 def _leads_to_a_neighbour(folder, name):
-    path = os.path.join(folder, name)
-    return os.path.dirname(os.path.realpath(path)) == os.path.realpath(folder) and os.path.isfile(path)
+    path = Path(folder, name)
+    return Path(os.path.realpath(path)).parent == Path(os.path.realpath(folder)) and path.is_file()
 
 
 def _is_text(name):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import statistics
 import time
+from pathlib import Path
 
 from ..deadline import Deadline, all_within
 from ..queues.in_database import Database
@@ -146,7 +147,7 @@ def _files(backup, database, record, params, deadline, limits):
     found = {"odd": [dict(one, age_seconds=_age(one["modified_seconds"])) for one in odd]}
     found["free_bytes"] = free_bytes(backup["path"])
     if params["file"]:
-        files = [one for one in files if os.path.basename(one["path"]) == params["file"]]
+        files = [one for one in files if Path(one["path"]).name == params["file"]]
         if not files:
             limits.append(
                 f"{one_line(params['file'])} is not there under a name that fits {one_line(backup['pattern'])}"

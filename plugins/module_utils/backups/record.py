@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+from pathlib import Path
 
 from ..file_in_one_step import put
 from ..trusted_path import make_folder, objection
@@ -22,7 +22,7 @@ _KEPT = 30
 def path_of(state_directory, name):
     """Where the record of a backup is. Its name may hold anything."""
     plain = "".join(sign if sign.isalnum() and sign.isascii() else "_" for sign in name)[:40]
-    return os.path.join(state_directory, "backups", f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:12]}.json")
+    return str(Path(state_directory, "backups", f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:12]}.json"))
 
 
 def read(state_directory, name):
@@ -34,7 +34,7 @@ def read(state_directory, name):
     path = path_of(state_directory, name)
     nothing = {"proofs": {}}
     try:
-        if not os.path.isfile(path):
+        if not Path(path).is_file():
             return nothing, ""
         wrong = objection(path)
         if wrong:
@@ -64,5 +64,5 @@ def write(state_directory, name, changes):
     newest = sorted(proofs.items(), key=lambda one: one[1].get("at_seconds", 0), reverse=True)[:_KEPT]
     content = {**found, **changes, "proofs": dict(newest)}
     path = path_of(state_directory, name)
-    make_folder(os.path.dirname(path))
+    make_folder(str(Path(path).parent))
     put(path, json.dumps(content, sort_keys=True).encode())

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from pathlib import Path
 
 from ..run_command import failure, run
 from ..text.one_line import one_line
@@ -90,8 +91,8 @@ def _cron(schedule):
 
 def _crontabs(schedule, unread):
     """The crontabs of this host. The file that is named comes first."""
-    found = [schedule["cron_file"]] if schedule.get("cron_file") and os.path.isfile(schedule["cron_file"]) else []
-    found += [path for path in CRON_FILES if os.path.isfile(path)]
+    found = [schedule["cron_file"]] if schedule.get("cron_file") and Path(schedule["cron_file"]).is_file() else []
+    found += [path for path in CRON_FILES if Path(path).is_file()]
     for folder in (*CRON_FOLDERS, *SPOOLS):
         try:
             with os.scandir(folder) as entries:
