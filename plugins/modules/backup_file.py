@@ -11,10 +11,12 @@ module: backup_file
 version_added: 0.2.0
 short_description: Prepare, prove and publish the file of a backup
 description:
-  - What the roles P(oncall.runbooks.dump#role) and P(oncall.runbooks.test_restore#role) do around C(pg_dump) and C(pg_restore). A backup has its
+  - What the roles P(oncall.runbooks.dump#role) and P(oncall.runbooks.drill#role) do around C(pg_dump) and C(pg_restore). A backup has its
     name only when it is proven, so that no half one is ever taken for the newest.
   - "V(prepared): looks whether there is room, and makes an empty temporary file that only its owner may read. Where another dump of the same
     pattern is being written, it fails. One that a killed run left behind, and that nobody has open, is removed."
+  - "V(made): looks whether there is room, runs the system's own program that makes the backup, without a shell, and keeps its exit code and the end
+    of what it wrote to stderr. Fails where it does."
   - "V(proven): climbs the ladder of proof that M(oncall.runbooks.backup_info) describes, and fails where the file does not stand on O(rung)."
   - "V(published): gives the temporary file its name, in one step. A file of that name stays as it is, and the module fails."
   - "V(discarded): removes the temporary file, and no other."
@@ -26,18 +28,27 @@ options:
   state:
     description: What to do.
     type: str
-    choices: [prepared, proven, published, discarded, staged, recorded]
+    choices: [prepared, made, proven, published, discarded, staged, recorded]
     required: true
   backup:
     description: What the backup is called in the inventory, whose record is kept.
     type: str
     required: true
   folder:
-    description: The folder of the dumps, for V(prepared).
+    description: The folder of the dumps, for V(prepared) and V(made).
     type: path
   pattern:
     description: Of the names in it, with exactly one star, in whose place the time comes.
     type: str
+  database_name:
+    description: Of the database that is dumped.
+    type: str
+    default: ""
+  argv:
+    description: The program that makes the backup, and its arguments, for V(made).
+    type: list
+    elements: str
+    default: []
   needed_bytes:
     description: What has to be free there.
     type: int
@@ -78,7 +89,7 @@ options:
     type: path
     default: /var/lib/oncall
   timeout_seconds:
-    description: For reading the file.
+    description: For reading the file, or for the program.
     type: float
     default: 3600
 attributes:
@@ -112,6 +123,14 @@ dump_extra_args:
   description: What pg_dump is told besides, as C(community.postgresql.postgresql_db) takes it.
   type: str
   returned: for V(prepared)
+dbname:
+  description: O(database_name) so that no program takes it for anything else.
+  type: str
+  returned: for V(prepared)
+run:
+  description: How the program ended, C(ok), C(exit_code), C(stderr) (its last lines, without secrets) and C(seconds).
+  type: dict
+  returned: for V(made), but not in check mode
 removed:
   description: Whether a temporary file had been left behind.
   type: bool
@@ -133,17 +152,21 @@ from ..module_utils.backups.files import NoFile
 from ..module_utils.backups.proof import RUNGS, expected_tables, verify
 from ..module_utils.backups.record import read, write
 from ..module_utils.deadline import Deadline
+from ..module_utils.run_command import failure, run
+from ..module_utils.text.masking import masked
 from ..module_utils.text.one_line import one_line
 
 ARGUMENT_SPEC = {
     "state": {
         "type": "str",
         "required": True,
-        "choices": ["prepared", "proven", "published", "discarded", "staged", "recorded"],
+        "choices": ["prepared", "made", "proven", "published", "discarded", "staged", "recorded"],
     },
     "backup": {"type": "str", "required": True},
     "folder": {"type": "path"},
     "pattern": {"type": "str"},
+    "database_name": {"type": "str", "default": ""},
+    "argv": {"type": "list", "elements": "str", "default": []},
     "needed_bytes": {"type": "int", "default": 0},
     "path": {"type": "str"},
     "temporary": {"type": "str"},
@@ -170,6 +193,7 @@ def main():
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, required_if=REQUIRED_IF, supports_check_mode=True)
     do = {
         "prepared": _prepared,
+        "made": _made,
         "proven": _proven,
         "published": _published,
         "discarded": _discarded,
@@ -186,9 +210,34 @@ def main():
 
 
 def _prepared(module, params):
+    told = {"changed": True, "dbname": act.conninfo(params["database_name"])}
     if module.check_mode:
-        return dict(act.planned(params["folder"], params["pattern"], time.time()), changed=True, removed=False)
-    return dict(act.prepare(params["folder"], params["pattern"], params["needed_bytes"]), changed=True)
+        return dict(act.planned(params["folder"], params["pattern"], time.time()), removed=False, **told)
+    return dict(act.prepare(params["folder"], params["pattern"], params["needed_bytes"]), **told)
+
+
+def _made(module, params):
+    if not params["argv"]:
+        raise ValueError("argv is empty: name a program")
+    if module.check_mode:
+        return {"changed": True}
+    if params["folder"]:
+        act.see_room(params["folder"], params["needed_bytes"])
+    began = time.monotonic()
+    ended = run(params["argv"], params["timeout_seconds"])
+    lines = [masked(line) for line in ended["stderr"].splitlines() if line.strip()][-20:]
+    is_well = not ended["error"] and ended["exit_code"] == 0
+    told = {
+        "ok": is_well,
+        "exit_code": ended["exit_code"],
+        "stderr": lines,
+        "seconds": round(time.monotonic() - began, 1),
+        "at_seconds": time.time(),
+    }
+    write(params["state_directory"], params["backup"], {"run": told})
+    if not is_well:
+        raise act.Refused(failure(params["argv"], ended, params["timeout_seconds"]))
+    return {"changed": True, "run": told}
 
 
 def _proven(module, params):

@@ -160,7 +160,7 @@ backups:
           says that there is none of this name.
         - C(name), C(size_bytes), C(server_version), C(in_recovery), C(replay_age_seconds), C(archive_mode), C(archiver), C(table_count),
           C(may_create_databases), C(logical_slots), C(subscriptions), C(prepared) (transactions) and C(restores), databases that restores
-          have made, each C(name), C(of), C(is), C(state), C(began_seconds), C(identity), C(backup), C(file), C(run) and C(sessions).
+          have made, each C(name), C(of), C(is), C(state), C(began_seconds), C(identity), C(backup), C(file) and C(sessions).
       type: dict
       returned: when the backup is available
     schedule:

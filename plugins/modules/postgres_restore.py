@@ -11,7 +11,7 @@ module: postgres_restore
 version_added: 0.2.0
 short_description: Make a database for a restore, compare it, and have it take the place of the one in use
 description:
-  - What the runbook P(oncall.runbooks.restore#role) and the role P(oncall.runbooks.test_restore#role) do besides the restore itself, which is
+  - What the runbook P(oncall.runbooks.restore#role) and the role P(oncall.runbooks.drill#role) do besides the restore itself, which is
     C(community.postgresql.postgresql_db).
   - Nothing of the database in use is changed before V(swapped), which is one transaction. A run that is killed before it has changed nothing,
     and one that is killed after it has changed all.

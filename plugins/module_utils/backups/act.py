@@ -58,6 +58,22 @@ def planned(folder, pattern, now_seconds):
     }
 
 
+def conninfo(name):
+    """The name of a database so that no program of PostgreSQL takes it for anything else, such as ``a=b`` or a URL. Pure."""
+    escaped = name.replace("\\", "\\\\").replace("'", "\\'")
+    return f"dbname='{escaped}'"
+
+
+def see_room(folder, needed_bytes):
+    """Raises Refused where a folder has no room for another backup."""
+    free = free_bytes(folder)
+    if free < needed_bytes:
+        raise Refused(
+            f"there is no room for a dump in {one_line(folder)}: {free} bytes are free and {int(needed_bytes)} are needed;"
+            " run disk_full, or make room"
+        )
+
+
 def prepare(folder, pattern, needed_bytes):
     """An empty file that only this user may read, for a dump to be written into.
 
@@ -74,12 +90,7 @@ def prepare(folder, pattern, needed_bytes):
         OSError: it cannot be made.
     """
     found = planned(folder, pattern, time.time())
-    free = free_bytes(folder)
-    if free < needed_bytes:
-        raise Refused(
-            f"there is no room for a dump in {one_line(folder)}: {free} bytes are free and {int(needed_bytes)} are needed;"
-            " run disk_full, or make room"
-        )
+    see_room(folder, needed_bytes)
     removed = _remove_left_behind(found["temporary"])
     try:
         descriptor = os.open(found["temporary"], os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)

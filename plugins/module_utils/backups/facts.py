@@ -101,7 +101,7 @@ def _restore(database):
     mark = marked(database["comment"])
     if mark is None:
         return None
-    keys = ("of", "is", "state", "began_seconds", "identity", "backup", "file", "run")
+    keys = ("of", "is", "state", "began_seconds", "identity", "backup", "file")
     told = {key: one_line(mark[key]) if isinstance(mark.get(key), str) else mark.get(key) for key in keys}
     # The name of a database is compared, and so told as it is.
     return dict(told, of=mark.get("of"), name=database["name"], sessions=database["sessions"])

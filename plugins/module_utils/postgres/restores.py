@@ -18,8 +18,9 @@ from ..backups.facts import MAINTENANCE, MARK, marked
 from ..text.one_line import one_line
 from .client import PARAMETERS, Client, DatabaseError
 
-# What a database of ours may be: a restored one, one of a test restore, the one that was in use before, and a restored one that was taken back.
-KINDS = ("new", "drill", "old", "failed")
+# What a database of ours may be: a restored one, one of a test restore, the one that was in use before, a restored one that was taken back,
+# and one that is in use where there was none before.
+KINDS = ("new", "drill", "old", "failed", "restored")
 _DROPPED = ("new", "drill", "failed")
 # Settings that are lists of names, each of which is quoted by itself.
 _LISTS = ("search_path", "temp_tablespaces", "session_preload_libraries", "local_preload_libraries")
@@ -68,7 +69,7 @@ _SWAP = (
   'COMMENT ON DATABASE ' || quote_ident(p->>'away') || ' IS ' || quote_literal(p->>'away_comment')),
   'come', json_build_array(
   'ALTER DATABASE ' || quote_ident(p->>'comes') || ' RENAME TO ' || quote_ident(p->>'live'),
-  'COMMENT ON DATABASE ' || quote_ident(p->>'live') || ' IS NULL'))::text FROM asked"""
+  'COMMENT ON DATABASE ' || quote_ident(p->>'live') || ' IS ' || quote_literal(p->>'alone_comment')))::text FROM asked"""
 )
 _DROP = _ASKED + "SELECT json_build_object('drop', 'DROP DATABASE ' || quote_ident(p->>'name'))::text FROM asked"
 _COMMENT = (
@@ -293,11 +294,12 @@ class Restores:
             told = self._ours(client, comes, "new")
             databases = self.state(client)["databases"]
             away = name_for("old", self.live, at_seconds) if self.live in databases else None
-            kept = {key: told.get(key) for key in ("identity", "backup", "file", "run")}
-            mark = mark_of(
-                "old", self.live, state="swapped", began_seconds=at_seconds, comment=databases.get(self.live), **kept
-            )
-            return away, self._exchange(client, comes, away, databases.get(self.live), mark)
+            kept = {key: told.get(key) for key in ("identity", "backup", "file")}
+            kept.update(state="swapped", began_seconds=at_seconds)
+            mark = mark_of("old", self.live, comment=databases.get(self.live), **kept)
+            # Where there was none any more, the new one itself says where it is from.
+            alone = mark_of("restored", self.live, **kept)
+            return away, self._exchange(client, comes, away, databases.get(self.live), mark, alone)
 
     def swap_back(self, old, at_seconds):
         """The former database takes its name again; the restored one is kept as well, as ``failed``.
@@ -311,13 +313,14 @@ class Restores:
             mark = mark_of("failed", self.live, state="swapped_back", began_seconds=at_seconds)
             return away, self._exchange(client, old, away, told.get("comment"), mark)
 
-    def _exchange(self, client, comes, away, live_comment, away_comment):
+    def _exchange(self, client, comes, away, live_comment, away_comment, alone_comment=""):
         asked = {
             "live": self.live,
             "comes": comes,
             "away": away or "",
             "live_comment": live_comment,
             "away_comment": away_comment,
+            "alone_comment": alone_comment,
         }
         found = client.query(_SWAP, asked)
         statement = "; ".join(["BEGIN", *(found["steps"] if away else found["come"]), "COMMIT"])
