@@ -21,7 +21,7 @@ from . import schedule as schedules
 from . import tools
 from .facts import facts
 from .files import free_bytes, growing, listed, opened
-from .proof import missing_in, verify
+from .proof import WRITTEN_MEANWHILE, missing_in, verify
 from .record import read as read_record
 from .spec import described, pg_restore_of
 
@@ -142,42 +142,60 @@ def _shown(database):
 # Files.
 
 
-def _files(backup, database, record, params, deadline, limits):
+def _files(backup, database, record, params, _deadline, limits):
     files, odd = listed(backup["path"], backup["pattern"])
-    found = {"odd": [dict(one, age_seconds=_age(one["modified_seconds"])) for one in odd]}
-    found["free_bytes"] = free_bytes(backup["path"])
     if params["file"]:
         files = [one for one in files if Path(one["path"]).name == params["file"]]
         if not files:
-            limits.append(
-                f"{one_line(params['file'])} is not there under a name that fits {one_line(backup['pattern'])}"
-            )
-    in_progress = []
-    while files and len(in_progress) < MOST_GROWING and growing(files[0]):
-        in_progress.append(files.pop(0))
-    if in_progress:
-        found["in_progress"] = _told(in_progress[0])
-    sizes = [one["size_bytes"] for one in files[1 : COMPARED + 1] if one["size_bytes"]]
-    found["previous"] = [_told(one) for one in files[1 : COMPARED + 1]]
-    found["median_bytes"] = statistics.median(sizes) if len(sizes) >= FEWEST else None
-    usual = found["median_bytes"] or (files[0]["size_bytes"] if files else 0) or database.get("size_bytes")
-    # A fifth more than the usual one: data grows.
-    found["needed_bytes"] = int(usual * 1.2) if usual else None
+            there = f"under a name that fits {one_line(backup['pattern'])}"
+            limits.append(f"{one_line(params['file'])} is not there {there}")
+    files, written, proof, tables = _settled(files, backup, database, record, params)
+    found = {
+        "odd": [dict(one, age_seconds=_age(one.pop("modified_seconds"))) for one in odd],
+        "free_bytes": free_bytes(backup["path"]),
+        "in_progress": _told(written) if written else None,
+        "proof": proof,
+        **_sizes(files, database),
+    }
     if not files:
         return found
     newest = _told(files[0])
-    if found["median_bytes"]:
-        found["size_ratio"] = round(files[0]["size_bytes"] / found["median_bytes"], 4)
-    proof, tables = _proof(files[0], backup, database, record, params)
-    found["proof"] = proof
     newest["age_seconds"] = _true_age(newest["age_seconds"], proof["created_seconds"])
     if newest["age_seconds"] < -FUTURE_SECONDS:
         limits.append(f"{newest['name']} is from the future by the clock of this host: its age is not known")
         newest["age_seconds"] = None
     if tables is not None and database.get("tables"):
         found["lost"] = _lost(database["tables"], tables)
-    found["newest"] = newest
-    return found
+    return dict(found, newest=newest)
+
+
+def _settled(files, backup, database, record, params):
+    """The files without those at the front that are being written, the newest of these, and the proof and the tables of the first one left."""
+    written = None
+    for _number in range(MOST_GROWING):
+        if not files:
+            break
+        if not growing(files[0]):
+            proof, tables = _proof(files[0], backup, database, record, params)
+            if proof["why"] != WRITTEN_MEANWHILE:
+                return files, written, proof, tables
+        written, files = written or files[0], files[1:]
+    return [], written, None, None
+
+
+def _sizes(files, database):
+    """How large the first file is against those before it, and how large the next will be."""
+    before = files[1 : COMPARED + 1]
+    sizes = [one["size_bytes"] for one in before if one["size_bytes"]]
+    median = statistics.median(sizes) if len(sizes) >= FEWEST else None
+    usual = median or (files[0]["size_bytes"] if files else 0) or database.get("size_bytes")
+    return {
+        "previous": [_told(one) for one in before],
+        "median_bytes": median,
+        "size_ratio": round(files[0]["size_bytes"] / median, 4) if median else None,
+        # A fifth more than the usual one: data grows.
+        "needed_bytes": int(usual * 1.2) if usual else None,
+    }
 
 
 def _told(file):

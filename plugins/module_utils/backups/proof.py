@@ -31,6 +31,7 @@ _CLOSED = {
     "lz4": "it is packed with lz4, which cannot be unpacked here",
     "zip": "it is a ZIP file, which cannot be looked into here",
 }
+WRITTEN_MEANWHILE = "it was written to while it was read"
 _ERROR_BYTES = 4096
 MOST_KEPT_TABLES = 5000
 
@@ -130,7 +131,7 @@ def verify(path, expected, pg_restore, server_version, deadline):
             if identity(os.fstat(descriptor)) != proof.told["identity"]:
                 proof.rungs = dict.fromkeys(RUNGS)
                 proof.why = ""
-                proof.fail("file", "it was written to while it was read")
+                proof.fail("file", WRITTEN_MEANWHILE)
                 return proof.answer()
             proof.prove("file")
     except NoFile as error:
