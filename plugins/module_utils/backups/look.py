@@ -90,14 +90,25 @@ def _observed(name, backup, params):
         return {"available": False, "reason": f"backup {one_line(name)}{place}: {one_line(reason)}", "error": "other"}
     except Exception as error:
         return failed(error, f"backup {one_line(name)}")
+    return answered(found, told, record, limits)
+
+
+def answered(found, told, record, limits):
+    """All that is told of one backup. Pure, but for the time of day.
+
+    Args:
+        found: what its kind tells.
+        told: ``database``, ``schedule``, ``heartbeat`` and ``log_errors``, each None where nothing is described.
+        record: of :func:`record.read`.
+        limits: what was not seen, a line each.
+    """
     database = told["database"]
     if database and not database["available"]:
-        limits.append(f"its database is not seen: {database['reason']}")
-    told["database"] = _shown(database)
+        limits = [*limits, f"its database is not seen: {database['reason']}"]
     run = record.get("run")
     return dict(
         {**_NOTHING, **found},
-        **told,
+        **dict(told, database=_shown(database)),
         run=dict(run, age_seconds=round(time.time() - run.get("at_seconds", 0), 1)) if isinstance(run, dict) else None,
         drill=_drill(record.get("drill"), found.get("newest")),
         available=True,

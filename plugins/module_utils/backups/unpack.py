@@ -10,7 +10,7 @@ import os
 CHUNK_BYTES = 1024 * 1024
 # Text of a dump is packed to a tenth, seldom to a hundredth. What unpacks to more of itself than this is not read on.
 MOST_TIMES = 400
-ALWAYS_BYTES = 64 * 1024 * 1024
+ALWAYS_BYTES = 16 * 1024 * 1024
 _XZ_MEMORY_BYTES = 256 * 1024 * 1024
 
 
