@@ -151,7 +151,12 @@ def unseen_services(service_states: Mapping[str, Row]) -> list[str]:
 
 
 def plan(
-    chosen: Row, target: Row, restore_backup: str, services: Sequence[str], unfit: Sequence[str]
+    chosen: Row,
+    target: Row,
+    left_over: Sequence[Row],
+    restore_backup: str,
+    services: Sequence[str],
+    unfit: Sequence[str],
 ) -> list[dict[str, Any]]:
     """What would be touched: the file, the database, and the services."""
     if unfit or not chosen["newest"]:
@@ -160,6 +165,7 @@ def plan(
     file = {key: newest[key] for key in ("name", "path", "identity")}
     return [
         {"backup": restore_backup, **file, "database": target["name"], "is_there": target["is_there"]},
+        *({"left_over": one["name"]} for one in left_over),
         *({"service": name} for name in services),
     ]
 
