@@ -196,6 +196,10 @@ def _text(proof, chunks, expected, deadline):
 
 def _archive(proof, descriptor, head, expected, pg_restore, deadline):
     """An archive of pg_dump: its contents are listed, then all of it is turned into SQL and read."""
+    # pg_restore reads one of these that is cut off without an end.
+    cut_off = _tar_is_cut_off(descriptor) if proof.told["format"] == "tar" else ""
+    if cut_off:
+        return proof.fail("read", cut_off)
     ended = _piped([*pg_restore, "--list"], descriptor, deadline, None)
     if ended["error"]:
         return proof.leave(f"{pg_restore[0]} cannot be run: {ended['error']}")
@@ -215,6 +219,24 @@ def _archive(proof, descriptor, head, expected, pg_restore, deadline):
     # A table without data, and one that only the table of contents knows.
     tables = {name: {"rows": None, "columns": None} for name in contents["tables"] if name not in dump.tables}
     return _tables(proof, {**tables, **dump.tables}, expected)
+
+
+def _tar_is_cut_off(descriptor):
+    """Why a tar file has not come to its end, or an empty text."""
+    import tarfile
+
+    size_bytes = os.fstat(descriptor).st_size
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    try:
+        with os.fdopen(os.dup(descriptor), "rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
+            for member in tar:
+                if member.offset_data + member.size > size_bytes:
+                    return f"it is cut off: {one_line(member.name)} in it has not come to its end"
+                last = member.name
+    except (tarfile.TarError, OSError, ValueError) as error:
+        return f"it is damaged: {error}"
+    # pg_dump writes this one at the end.
+    return "" if last == "restore.sql" else f"it is cut off after {one_line(last)}"
 
 
 def _refused(proof, rung, message, head):
