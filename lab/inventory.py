@@ -22,6 +22,19 @@ def of_database(layout: Layout, service: str) -> dict[str, object]:
     }
 
 
+def of_backups(layout: Layout, container: str) -> dict[str, object]:
+    """The backups of the database, which is dumped and restored in its container."""
+    return {
+        "nightly": {
+            "path": str(layout.backups),
+            "pattern": "lab_*.sql",
+            "tables": ["events", "jobs", "payments"],
+            "database": {"transport": "docker", "container": container, "name": DATABASE, "user": "postgres"},
+            "services": ["api", "worker"],
+        }
+    }
+
+
 def of_payments(layout: Layout) -> dict[str, object]:
     """The payments of the API; its service and its statements are in inventories/lab."""
     ports, payments = layout.ports, layout.payments()

@@ -26,7 +26,7 @@ OPTIONS = {
     "kind": {"type": "str", "choices": list(KINDS), "default": "files"},
     "path": {"type": "path"},
     "pattern": {"type": "str"},
-    "max_age_seconds": {"type": "float", "default": 93600.0},
+    "max_age_seconds": {"type": "float"},
     "min_ratio": {"type": "float", "default": 0.5},
     "tables": {"type": "list", "elements": "raw", "default": []},
     "database": dict(DATABASE, required=False),
@@ -79,7 +79,7 @@ def described(name, backup, params):
         raise ValueError(f"{place}: kind {found['kind']} needs {' and '.join(lacking)}")
     if found["pattern"] and "/" in found["pattern"]:
         raise ValueError(f"{place}: pattern is that of names in path, without a folder")
-    if min(found["max_age_seconds"], found["min_ratio"]) < 0:
+    if min(found["max_age_seconds"] or 0, found["min_ratio"]) < 0:
         raise ValueError(f"{place}: max_age_seconds and min_ratio must not be below 0")
     try:
         found["expected"] = expected_tables(found["tables"])

@@ -23,24 +23,23 @@ Row = Mapping[str, Any]
 _DOWN = ("refused", "timeout", "starting_up", "name_resolution", "no_engine", "too_many_connections", "database_limit")
 _PROVEN_UNTIL = "tables"
 _TOLD = 5
-_MOST_SECONDS: float = OPTIONS["max_age_seconds"]["default"]
 _MIN_RATIO: float = OPTIONS["min_ratio"]["default"]
 _DAY_SECONDS = 86400.0
 
 
-def rows(backup: Row, system_backups: Mapping[str, Row]) -> list[dict[str, Any]]:
+def rows(backup: Row, system_backups: Mapping[str, Row], backup_max_age_seconds: float) -> list[dict[str, Any]]:
     """Every backup that was seen."""
     return [
-        _row(name, seen, system_backups[name], len(backup["backups"]) > 1)
+        _row(name, seen, system_backups[name], len(backup["backups"]) > 1, backup_max_age_seconds)
         for name, seen in backup["backups"].items()
         if seen["available"]
     ]
 
 
-def _row(name: str, seen: Row, given: Row, several: bool) -> dict[str, Any]:
+def _row(name: str, seen: Row, given: Row, several: bool, most_seconds: float) -> dict[str, Any]:
     newest = seen["newest"]
     age = None if newest is None else newest["age_seconds"]
-    most = float(given.get("max_age_seconds") or _MOST_SECONDS)
+    most = float(given.get("max_age_seconds") or most_seconds)
     return {
         **seen,
         "backup": name,
