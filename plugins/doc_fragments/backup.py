@@ -11,8 +11,9 @@ BACKUPS = r"""
   backups:
     description:
       - The backups to look at by name, as the variable C(system_backups) of the inventory describes them.
-      - "Any: C(kind), which is C(files), C(pgbackrest), C(wal_g) or C(redis); C(max_age_seconds), how old the newest may be, for those who judge it; C(min_ratio), how small it may be against the median of up to seven before it (0.5); C(database), how the database is reached
-        that is backed up, with a role that may read all of it, where that is another one than the one for all of them."
+      - "Any: C(kind), which is C(files), C(pgbackrest), C(wal_g) or C(redis); C(max_age_seconds), how old the newest may be, for those who judge
+        it; C(min_ratio), how small it may be against the median of up to seven before it (0.5); C(database), how the database is reached that
+        is backed up, with a role that may read all of it, where that is another one than the one for all of them."
       - "C(files): C(path), a folder, and C(pattern), of the names in it, as of a shell. C(tables), those that have to be in each backup:
         names, of the schema public where they have none, or dictionaries of C(name) and C(columns). C(programs), the folder of pg_dump and
         pg_restore, where it is another one than usual."

@@ -43,7 +43,9 @@ SELECT json_build_object(
          WHEN 'b' THEN ' LOCALE_PROVIDER builtin BUILTIN_LOCALE ' || quote_literal(l.j->>'datlocale')
          ELSE '' END
     || ' LC_COLLATE ' || quote_literal(l.datcollate) || ' LC_CTYPE ' || quote_literal(l.datctype)
-    || ' TABLESPACE ' || quote_ident((SELECT spcname FROM pg_tablespace WHERE oid = l.dattablespace)),
+    -- To name the default one takes a right of its own.
+    || coalesce((SELECT ' TABLESPACE ' || quote_ident(spcname) FROM pg_tablespace
+                 WHERE oid = l.dattablespace AND spcname <> 'pg_default'), ''),
   'comment', 'COMMENT ON DATABASE ' || quote_ident(p->>'name') || ' IS ' || quote_literal(p->>'mark')
 )::text FROM asked, like_this l"""
 )
@@ -296,10 +298,12 @@ class Restores:
             away = name_for("old", self.live, at_seconds) if self.live in databases else None
             kept = {key: told.get(key) for key in ("identity", "backup", "file")}
             kept.update(state="swapped", began_seconds=at_seconds)
-            mark = mark_of("old", self.live, comment=databases.get(self.live), **kept)
+            # That of an earlier restore says nothing of this one.
+            comment = None if marked(databases.get(self.live)) else databases.get(self.live)
+            mark = mark_of("old", self.live, comment=comment, **kept)
             # Where there was none any more, the new one itself says where it is from.
             alone = mark_of("restored", self.live, **kept)
-            return away, self._exchange(client, comes, away, databases.get(self.live), mark, alone)
+            return away, self._exchange(client, comes, away, comment, mark, alone)
 
     def swap_back(self, old, at_seconds):
         """The former database takes its name again; the restored one is kept as well, as ``failed``.
