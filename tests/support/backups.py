@@ -107,7 +107,7 @@ def of_files(
             left[0] -= 1
             return left[0] >= 0
 
-        real, look.growing = look.growing, grows
+        real, look.growing = look.growing, grows  # type: ignore[assignment]
         try:
             seen = look._files(backup, told["database"] or {}, kept, PARAMS, None, limits)
         finally:

@@ -134,10 +134,13 @@ _NOTHING = {
 
 
 def _or_none(outcome, key, limits):
-    if isinstance(outcome, Exception):
-        limits.append(f"{key} is not seen: {failed(outcome, key)['reason']}")
-        return None
-    return outcome
+    if not isinstance(outcome, Exception):
+        return outcome
+    told = failed(outcome, key)
+    if key == "database":
+        return dict(told, is_there=None)
+    limits.append(f"{key} is not seen: {told['reason']}")
+    return None
 
 
 def _shown(database):

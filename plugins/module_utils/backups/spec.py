@@ -11,6 +11,8 @@ from ..observers.redis import SERVER
 from ..postgres.spec import DATABASE
 from ..text.one_line import one_line, without_secrets
 
+# Against the median of those before.
+MIN_RATIO = 0.5
 KINDS = ("files", "pgbackrest", "wal_g", "redis")
 SCHEDULE = {
     "command": {"type": "list", "elements": "str"},
@@ -27,7 +29,7 @@ OPTIONS = {
     "path": {"type": "path"},
     "pattern": {"type": "str"},
     "max_age_seconds": {"type": "float"},
-    "min_ratio": {"type": "float", "default": 0.5},
+    "min_ratio": {"type": "float", "default": MIN_RATIO},
     "tables": {"type": "list", "elements": "raw", "default": []},
     "database": dict(DATABASE, required=False),
     "redis": dict(SERVER, required=False),

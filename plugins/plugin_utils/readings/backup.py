@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...module_utils.backups.schedule import entry_of
-from ...module_utils.backups.spec import OPTIONS
+from ...module_utils.backups.spec import MIN_RATIO
 from ...module_utils.text.one_line import one_line
 
 Row = Mapping[str, Any]
@@ -23,7 +23,6 @@ Row = Mapping[str, Any]
 _DOWN = ("refused", "timeout", "starting_up", "name_resolution", "no_engine", "too_many_connections", "database_limit")
 _PROVEN_UNTIL = "tables"
 _TOLD = 5
-_MIN_RATIO: float = OPTIONS["min_ratio"]["default"]
 _DAY_SECONDS = 86400.0
 
 
@@ -127,7 +126,7 @@ def shrunk(rows: Sequence[Row]) -> list[Row]:
 
 def _is_small(row: Row) -> bool:
     least = row["given"].get("min_ratio")
-    return row["size_ratio"] is not None and row["size_ratio"] < float(_MIN_RATIO if least is None else least)
+    return row["size_ratio"] is not None and row["size_ratio"] < float(MIN_RATIO if least is None else least)
 
 
 def _has_no_rows(row: Row) -> bool:

@@ -27,12 +27,6 @@ def chosen(backup: Row, restore_backup: str) -> Row:
     return seen
 
 
-def target(chosen: Row) -> Row:
-    """What the server says of the database that is to be replaced."""
-    found: Row = chosen["database"] or {}
-    return found
-
-
 # What earlier restores have left.
 
 

@@ -130,6 +130,7 @@ test_concluded = table(
         "taken back": of(live=beside(made("old")), variables={"restore_back": True, "restore_confirm": "shop"}, problems=["take_back"], acts=["swap_back"], risk="high"),
         "taken back, and not confirmed": of(live=beside(made("old")), variables={"restore_back": True}, problems=["back_not_confirmed"]),
         "was taken back": of(live=beside(made("old", age=DAY), made("failed", age=HOUR)), variables={"restore_back": True, "restore_confirm": "shop"}),
+        "the database does not answer": of(live=unreachable(), unknown=None, says=["PostgreSQL shop at 10.0.0.5: refused"]),
         "nothing is seen": Case(UNSEEN, unknown=None),
     },
 )  # fmt: skip
