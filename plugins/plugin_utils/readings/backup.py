@@ -13,17 +13,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...module_utils.backups.proof import RUNGS
 from ...module_utils.backups.schedule import entry_of
 from ...module_utils.backups.spec import MIN_RATIO
 from ...module_utils.text.one_line import one_line
+from ..amounts import DAY_SECONDS, hours, size
 
 Row = Mapping[str, Any]
 
 # The troubles of a database for which no dump can be made.
 _DOWN = ("refused", "timeout", "starting_up", "name_resolution", "no_engine", "too_many_connections", "database_limit")
-_PROVEN_UNTIL = "tables"
+# All that is shown without a restore.
+_PROVEN = RUNGS[: RUNGS.index("restored")]
+_CLOCKS_SECONDS = 300.0
 _TOLD = 5
-_DAY_SECONDS = 86400.0
 
 
 def rows(backup: Row, system_backups: Mapping[str, Row], backup_max_age_seconds: float) -> list[dict[str, Any]]:
@@ -46,10 +49,17 @@ def _row(name: str, seen: Row, given: Row, several: bool, most_seconds: float) -
         "given": given,
         "age_seconds": age,
         "most_seconds": most,
-        # One that is not there is older than any.
-        "is_stale": True if newest is None else None if age is None else age > most,
+        "is_stale": _is_stale(seen, age, most),
         "proven": _proven(seen),
     }
+
+
+def _is_stale(seen: Row, age: float | None, most_seconds: float) -> bool | None:
+    """Whether the newest is too old. One that is not there is older than any, if nothing else shows one."""
+    if seen["newest"] is None:
+        return None if seen["proof"] or seen["previous"] else True
+    # One from the future tells that a clock is wrong.
+    return None if age is None or age < -_CLOCKS_SECONDS else age > most_seconds
 
 
 def _proven(seen: Row) -> bool | None:
@@ -61,7 +71,8 @@ def _proven(seen: Row) -> bool | None:
         return None
     if seen["proof"]["failed"]:
         return False
-    return True if seen["proof"]["rungs"][_PROVEN_UNTIL] else None
+    stands = all(seen["proof"]["rungs"][rung] is True for rung in _PROVEN)
+    return True if stands and seen["proof"]["failed"] == "" else None
 
 
 def _is_whole(row: Row) -> bool:
@@ -78,7 +89,13 @@ def stale(rows: Sequence[Row]) -> list[Row]:
 
 def empty_files(rows: Sequence[Row]) -> list[Row]:
     """Those whose newest has nothing in it."""
-    return [row for row in rows if row["proof"] and row["newest"]["size_bytes"] == 0]
+    return [
+        row
+        for row in rows
+        if row["proof"]
+        and row["proof"]["failed"] == "file"
+        and row["newest"]["size_bytes"] == row["proof"]["size_bytes"] == 0
+    ]
 
 
 def broken(rows: Sequence[Row], empty_files: Sequence[Row]) -> list[Row]:
@@ -234,9 +251,7 @@ def undrilled(rows: Sequence[Row], failed_drills: Sequence[Row], backup_drill_da
         if row["kind"] == "files"
         and row["proven"]
         and row not in failed_drills
-        and not (
-            row["drill"] and row["drill"]["ok"] and row["drill"]["age_seconds"] <= backup_drill_days * _DAY_SECONDS
-        )
+        and not (row["drill"] and row["drill"]["ok"] and row["drill"]["age_seconds"] <= backup_drill_days * DAY_SECONDS)
     ]
 
 
@@ -331,25 +346,6 @@ def entries(unscheduled: Sequence[Row]) -> list[dict[str, str]]:
 
 
 # In words.
-
-
-def hours(seconds: float) -> str:
-    """A time in the unit that fits it."""
-    if abs(seconds) < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.0f} h" if abs(seconds) < 172800 else f"{seconds / _DAY_SECONDS:.0f} days"
-
-
-def size(count: float | None) -> str:
-    """A number of bytes in the unit that fits it."""
-    if count is None:
-        return "size not known"
-    amount = float(count)
-    for unit in ("bytes", "KB", "MB", "GB"):
-        if amount < 1024:
-            return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
-        amount /= 1024
-    return f"{amount:.1f} TB"
 
 
 def _figure(row: Row) -> str:

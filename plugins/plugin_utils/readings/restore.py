@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ...module_utils.text.one_line import one_line
+from ..amounts import hours, size
 from ..verbs import SERVICE, missing_for
-from .backup import hours, size
 
 Row = Mapping[str, Any]
 
@@ -32,7 +32,7 @@ def chosen(backup: Row, restore_backup: str) -> Row:
 
 def restores(target: Row) -> list[Row]:
     """The databases that restores of this one have made, the latest first."""
-    found = [one for one in target.get("restores") or () if one["of"] == target.get("name")]
+    found = [one for one in target["restores"] if one["of"] == target.get("name")]
     return sorted(found, key=lambda one: float(one["began_seconds"] or 0), reverse=True)
 
 
@@ -136,9 +136,9 @@ def stopped(service_states: Mapping[str, Row]) -> list[str]:
     ]
 
 
-def unseen_services(service_states: Mapping[str, Row]) -> list[str]:
+def unseen_services(service_states: Mapping[str, Row], services: Sequence[str]) -> list[str]:
     """Those of which it is not seen."""
-    return [name for name, state in service_states.items() if not state["available"]]
+    return [name for name in services if not service_states.get(name, {}).get("available")]
 
 
 # What is done.

@@ -89,7 +89,7 @@ test_concluded = table(
     SYSTEM,
     {
         # What is well, and looks as if it were not.
-        "young and whole": of(says=["is 2 h old", "100% of the usual size", "proven: tables, 800 rows in 2 tables"]),
+        "young and whole": of(age=HOUR, says=["is 60 min old", "100% of the usual size", "proven: tables, 800 rows in 2 tables"]),
         "an hour before it is too old": of(age=25 * HOUR),
         "as it is, and nothing is packed": of(dump(users=3, orders=5), files=[]),
         "the first one there is": of(files=[]),
