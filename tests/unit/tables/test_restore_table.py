@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from ansible_collections.oncall.runbooks.plugins.plugin_utils.readings.restore i
 from ansible_collections.oncall.runbooks.tests.support.backups import (
     DAY,
     HOUR,
+    NOW,
     database,
     dump,
     of_files,
@@ -35,7 +35,6 @@ WHOLE = packed(dump(users=300, orders=500))
 NEWEST = "shop_20261130.sql.gz"
 CONFIRMED = {"restore_from": "newest", "restore_confirm": "shop"}
 RESTORES = {"acts": ["restore"], "risk": "high", "problems": ["restore_requested"]}
-NOW = time.time()
 
 
 def made(
