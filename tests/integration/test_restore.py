@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import subprocess
 import sys
@@ -222,9 +223,13 @@ def test_a_run_that_is_killed_has_changed_nothing(stack, tmp_path, play):
     told = play("--check")
     assert (told.outcome, told.causes()) == ("planned", ["left_over"]), told.output
     assert "shop was not touched; no service was stopped" in told.run["summary"]
-    # The ledger does not know how that run ended: a person says that it may go on.
+    # The ledger does not know that it is dead: a person says so.
     refused = play(**CONFIRMED)
     assert (refused.code, refused.outcome) == (2, "blocked"), refused.output
+    run_id = re.search(r"state: release and run_id: (\w+)", refused.output)
+    assert run_id, refused.output
+    ledger = str(tmp_path / "oncall" / "ledger.sqlite3")
+    assert run_module("ledger", tmp_path, path=ledger, state="release", run_id=run_id[1])[0] == 0
     done = play(**CONFIRMED, run_override="it was killed")
     assert (done.code, done.outcome) == (0, "resolved"), done.output
     assert stack.sql("SELECT count(*) FROM orders") == [(300,)]

@@ -242,14 +242,14 @@ def failed_drills(rows: Sequence[Row]) -> list[Row]:
 
 
 def undrilled(rows: Sequence[Row], failed_drills: Sequence[Row], backup_drill_days: float) -> list[Row]:
-    """Whole dumps that were not restored as a test for longer than is asked for."""
+    """Those of files that were not restored as a test for longer than is asked for."""
     if backup_drill_days <= 0:
         return []
     return [
         row
         for row in rows
         if row["kind"] == "files"
-        and row["proven"]
+        and row["newest"]
         and row not in failed_drills
         and not (row["drill"] and row["drill"]["ok"] and row["drill"]["age_seconds"] <= backup_drill_days * DAY_SECONDS)
     ]
@@ -317,7 +317,10 @@ def drillable(undrilled: Sequence[Row]) -> list[dict[str, Any]]:
     return [
         {"backup": row["backup"], **{key: row["newest"][key] for key in ("name", "path", "identity")}}
         for row in undrilled
-        if row["database"] and row["database"]["available"] and row["database"].get("may_create_databases")
+        if row["proven"]
+        and row["database"]
+        and row["database"]["available"]
+        and row["database"].get("may_create_databases")
     ]
 
 

@@ -126,6 +126,7 @@ test_concluded = table(
         "cut off after it was exchanged": of(live=beside(made("old", state="swapped")), state=EXITED, variables={}, problems=["services_stopped"], acts=["start_services"], risk="medium"),
         "its service does not run, and nothing was restored": of(state=EXITED, variables={}, nothing_shows=["running"]),
         # The way back.
+        "asked for both ways at once": of(live=beside(made("old")), variables={**CONFIRMED, "restore_back": True}, problems=["asked_both"]),
         "taken back": of(live=beside(made("old")), variables={"restore_back": True, "restore_confirm": "shop"}, problems=["take_back"], acts=["swap_back"], risk="high"),
         "taken back, and not confirmed": of(live=beside(made("old")), variables={"restore_back": True}, problems=["back_not_confirmed"]),
         "was taken back": of(live=beside(made("old", age=DAY), made("failed", age=HOUR)), variables={"restore_back": True, "restore_confirm": "shop"}),
