@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...module_utils.backups.act import Refused, planned
 from ...module_utils.backups.proof import RUNGS
 from ...module_utils.backups.schedule import entry_of
 from ...module_utils.backups.spec import MIN_RATIO
@@ -283,7 +284,7 @@ def _make(row: Row) -> dict[str, str] | None:
         return {"backup": row["backup"], "by": "command", "what": " ".join(map(str, given["command"]))}
     if row["kind"] != "files" or not row["database"] or not row["database"]["available"]:
         return None
-    if str(given["pattern"]).count("*") != 1:
+    if _no_name(given):
         return None
     return {
         "backup": row["backup"],
@@ -307,9 +308,21 @@ def why_not_stale(only_stale: Sequence[Row]) -> str:
     return _why_not(only_stale)
 
 
+def _no_name(given: Row) -> str:
+    """Why pg_dump can make none under such a name, or an empty text."""
+    try:
+        planned(str(given["path"]), str(given["pattern"]), 0)
+    except Refused as error:
+        return str(error)
+    return ""
+
+
 def _why_not(wanting: Sequence[Row]) -> str:
-    lacking = " and ".join(one_line(row["backup"]) for row in wanting if not _make(row))
-    return f"{lacking}: give it a command in system_backups, or a database that answers and a pattern with one star"
+    lacking = [row for row in wanting if not _make(row)]
+    names = " and ".join(one_line(row["backup"]) for row in lacking)
+    whys = [_no_name(row["given"]) for row in lacking if row["kind"] == "files"]
+    why = next(filter(None, whys), "") or "give it a command in system_backups, or a database that answers"
+    return f"{names}: {why}"
 
 
 def drillable(undrilled: Sequence[Row]) -> list[dict[str, Any]]:

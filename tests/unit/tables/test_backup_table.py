@@ -107,7 +107,7 @@ test_concluded = table(
         "too old, made by a script": of(age=30 * HOUR, files=BEFORE[3:], given=SCRIPT, database=None, problems=["stale"], **FOR_MAKING),
         "none at all": of(None, files=[], problems=["stale"], **FOR_MAKING, says=["there is none in"]),
         "too old, and nothing can make one": of(age=30 * HOUR, files=BEFORE[3:], database=None, problems=["stale"], why_not="nightly: give it a command"),
-        "too old, and two stars tell no name": of(age=30 * HOUR, files=[], given={**NIGHTLY, "pattern": "*_*.sql.gz"}, problems=["stale"], why_not="a pattern with one star"),
+        "too old, and two stars tell no name": of(age=30 * HOUR, files=[], given={**NIGHTLY, "pattern": "*_*.sql.gz"}, problems=["stale"], why_not="has not exactly one star to put the time into"),
         "too old, and another is being made": of(None, files=[("shop_new.sql.gz", b"--\n", 0.0), *((f"shop_{n}.sql.gz", WHOLE, (n + 30) * HOUR) for n in range(3))], growing=1, problems=["being_made"], says=["is being made now (shop_new.sql.gz)"]),
         "empty": of(b"", problems=["empty_backup"], **FOR_MAKING, says=["shop_20261130.sql.gz is empty: 0 bytes"]),
         "cut off in the packing": of(WHOLE[:-40], problems=["broken_backup"], **FOR_MAKING, says=["it is cut off after"]),
