@@ -50,7 +50,8 @@ options:
     choices: [new, drill]
     default: new
   name:
-    description: Of the database of a restore, for V(swapped_back) and V(dropped), as M(oncall.runbooks.backup_info) tells it; by default that of O(kind).
+    description: >-
+      Of the database of a restore, for V(swapped_back) and V(dropped), as M(oncall.runbooks.backup_info) tells it; by default that of O(kind).
     type: str
   stage:
     description: How far it has come, for V(marked).

@@ -93,7 +93,8 @@ SELECT json_build_object(
   'settings', (SELECT coalesce(json_agg(json_build_object(
       'begin', CASE WHEN s.setrole = 0 THEN 'ALTER DATABASE ' || quote_ident(p->>'name')
                ELSE 'ALTER ROLE ' || quote_ident(pg_get_userbyid(s.setrole)) || ' IN DATABASE ' || quote_ident(p->>'name') END
-               || ' SET ' || array_to_string(ARRAY(SELECT quote_ident(part) FROM unnest(string_to_array(split_part(c, '=', 1), '.')) part), '.') || ' TO ',
+               || ' SET ' || array_to_string(ARRAY(
+                    SELECT quote_ident(part) FROM unnest(string_to_array(split_part(c, '=', 1), '.')) part), '.') || ' TO ',
       'name', split_part(c, '=', 1), 'value', substr(c, strpos(c, '=') + 1))), '[]')
     FROM live l JOIN pg_db_role_setting s ON s.setdatabase = l.oid, unnest(s.setconfig) c)
 )::text FROM asked"""

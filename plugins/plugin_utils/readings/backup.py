@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which backups are missing, too old, or not what they should be. What is not known is None.
 
-A row has ``backup`` (its name), ``label`` (that in words), ``given`` (what the inventory says of it), what ``backup_info`` tells of it, ``age_seconds``
-(of the newest), ``most_seconds`` (how old it may be), ``is_stale`` (None where that is not known) and ``proven`` (whether it stands as high up the ladder
-as it can without a restore).
+A row has ``backup`` (its name), ``label`` (that in words), ``given`` (what the inventory says of it), what ``backup_info`` tells of it,
+``age_seconds`` (of the newest), ``most_seconds`` (how old it may be), ``is_stale`` (None where that is not known) and ``proven`` (whether it
+stands as high up the ladder as it can without a restore).
 """
 
 from __future__ import annotations
