@@ -21,7 +21,8 @@ description:
   - "V(published): gives the temporary file its name, in one step. A file of that name stays as it is, and the module fails."
   - "V(discarded): removes the temporary file, and no other."
   - "V(staged): makes a link to a backup under a plain name that tells its format, for C(community.postgresql.postgresql_db), which goes by
-    that. Fails where others than its owner and root could have written the file."
+    that. Fails where others than its owner and root could have written the file. What is in a dump in SQL is run as whoever restores it, so its
+    owner is trusted like that."
   - "V(recorded): keeps what a run or a test restore showed, for the next look."
 author: oncall.runbooks maintainers (@oncall-runbooks)
 options:

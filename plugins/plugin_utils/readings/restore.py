@@ -76,6 +76,8 @@ def already(chosen: Row, target: Row, restores: Sequence[Row], restore_again_sec
 
 def objection_to_proof(chosen: Row) -> str:
     """Why the backup is not proven well enough, or an empty text."""
+    if chosen["kind"] != "files":
+        return f"what {one_line(chosen['kind'])} made is restored with that, and not from here"
     proof = chosen["proof"]
     if proof is None:
         return "there is none"
