@@ -74,7 +74,7 @@ stderr:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.backups.files import NoFile
-from ..module_utils.backups.in_container import dumped, restored
+from ..module_utils.backups.in_container import dumped, reason_of, restored
 from ..module_utils.backups.unpack import Bomb, Broken
 from ..module_utils.deadline import DeadlineExceeded
 from ..module_utils.postgres.spec import DATABASE
@@ -106,8 +106,8 @@ def main():
     except (NoFile, Broken, Bomb, DeadlineExceeded, OSError) as error:
         module.fail_json(msg=masked(f"{params['state']} of {params['database']['name']}: {error}"))
     if code != 0:
-        last = masked(next((line for line in reversed(stderr.splitlines()) if line.strip()), "it printed nothing"))
-        module.fail_json(msg=f"{params['state']} ended with exit code {code}: {last}", exit_code=code, stderr=last)
+        why = masked(reason_of(stderr))
+        module.fail_json(msg=f"{params['state']} ended with exit code {code}: {why}", exit_code=code, stderr=why)
     module.exit_json(changed=True, exit_code=code, stderr=masked(stderr))
 
 

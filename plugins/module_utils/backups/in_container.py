@@ -39,6 +39,14 @@ def command(database, program, *arguments):
     return [*argv, *arguments], environment
 
 
+def reason_of(stderr):
+    """The line that says why a program of PostgreSQL failed: its statement and a summary may come after it. Pure."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    errors = [line for line in lines if "ERROR:" in line or "FATAL:" in line or "error:" in line]
+    # The last one is the one that ended it.
+    return (errors or lines or ["it printed nothing"])[-1]
+
+
 def dumped(params):
     """Dump into a file that is there; the exit code and the end of stderr."""
     form = (

@@ -13,6 +13,7 @@ from ..text.masking import masked
 from ..text.one_line import one_line
 from .archive import HEAD_BYTES, archive_version, kind_of, listed, major, newest_major, unsupported
 from .files import NoFile, identity, opened
+from .in_container import reason_of
 from .sql import Dump
 from .unpack import Bomb, Broken, plain_chunks, unpacked_chunks
 
@@ -240,7 +241,7 @@ def _tar_is_cut_off(descriptor):
 
 
 def _refused(proof, rung, message, head):
-    last = masked(next((line for line in reversed(message.splitlines()) if line.strip()), "it printed nothing"))
+    last = masked(reason_of(message))
     too_new = unsupported(message)
     if not too_new:
         return proof.fail(rung, f"pg_restore refuses it: {last}")

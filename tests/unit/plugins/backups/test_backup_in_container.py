@@ -69,7 +69,7 @@ def test_dumped_and_restored(shop, tmp_path, is_plain, packed):
     assert text.startswith(b"--" if is_plain else b"PGDMP")
 
     shop.sql("DROP DATABASE IF EXISTS copy WITH (FORCE)", "postgres", "postgres")
-    shop.sql("CREATE DATABASE copy OWNER keeper", "postgres", "postgres")
+    shop.sql("CREATE DATABASE copy OWNER app", "postgres", "postgres")
     code, result = run_module("postgres_archive", tmp_path, state="restore", into="copy", database=reach(shop), **form)
     assert (code, counted(shop, "copy")) == (0, 300), result
     # A second time into the same one ends at the first error, and changes nothing.
