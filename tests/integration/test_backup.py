@@ -184,12 +184,16 @@ def test_a_schedule_that_is_missing_is_put_in_place(shop, play, tmp_path):
     }
     undone = play(backup_extra_causes=later, **variables)
     assert (undone.outcome, undone.causes()) == ("unresolved", ["not_scheduled", "later"]), undone.output
-    assert not cron_file.exists() or "backup.sh" not in cron_file.read_text()
+    assert [(one["remedy"], one["state"]) for one in undone.run["actions"]][0] == (
+        "put_schedule_in_place",
+        "rolled_back",
+    )
+    assert cron_file.read_text() == ""
 
     fixed = play(**variables)
     assert (fixed.outcome, fixed.causes()) == ("resolved", ["not_scheduled"]), fixed.output
     written = cron_file.read_text()
-    assert "0 3 * * * root /app/scripts/backup.sh --keep '90\\%' >> /var/log/backup.log 2>&1\n" in written
+    assert written == "0 3 * * * root /app/scripts/backup.sh --keep 90\\% >> /var/log/backup.log 2>&1\n"
 
     again = play(**variables)
     assert (again.outcome, again.run["actions"]) == ("healthy", []), again.output

@@ -351,11 +351,8 @@ def entries(unscheduled: Sequence[Row]) -> list[dict[str, str]]:
             found.append(
                 {
                     "backup": row["backup"],
-                    "entry": f"oncall.runbooks backup {one_line(row['backup'], 60)}",
                     "cron_file": schedule["cron_file"],
-                    "user": schedule.get("user") or "root",
-                    "at": schedule["at"],
-                    "job": entry_of(schedule),
+                    "line": f"{schedule['at']} {schedule.get('user') or 'root'} {entry_of(schedule)}",
                 }
             )
     return found
