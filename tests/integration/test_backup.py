@@ -184,7 +184,7 @@ def test_a_schedule_that_is_missing_is_put_in_place(shop, play, tmp_path):
     }
     undone = play(backup_extra_causes=later, **variables)
     assert (undone.outcome, undone.causes()) == ("unresolved", ["not_scheduled", "later"]), undone.output
-    assert [(one["remedy"], one["state"]) for one in undone.run["actions"]][0] == (
+    assert next((one["remedy"], one["state"]) for one in undone.run["actions"]) == (
         "put_schedule_in_place",
         "rolled_back",
     )
