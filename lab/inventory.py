@@ -35,6 +35,19 @@ def of_migrations(run: list[str], python: str) -> dict[str, list[str]]:
     return {"run": run, "status": [*program, "list"], "migrate": [*program, "migrate"]}
 
 
+def of_backups(layout: Layout, container: str) -> dict[str, object]:
+    """The backups of the database, which is dumped and restored in its container."""
+    return {
+        "nightly": {
+            "path": str(layout.backups),
+            "pattern": "lab_*.sql",
+            "tables": ["events", "jobs", "payments"],
+            "database": {"transport": "docker", "container": container, "name": DATABASE, "user": "postgres"},
+            "services": ["api", "worker"],
+        }
+    }
+
+
 def of_payments(layout: Layout) -> dict[str, object]:
     """The payments of the API; its service and its statements are in inventories/lab."""
     ports, payments = layout.ports, layout.payments()

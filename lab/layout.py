@@ -75,6 +75,7 @@ class Layout:
         self.config = self.home / "supervisord.conf"
         self.programs = self.home / "supervisor.d"
         self.logs = self.home / "log"
+        self.backups = self.home / "backups"
         self.faults = self.home / "faults"
         self.app_password = self.home / "app_password"
         self.redis_config = self.home / "redis.conf"

@@ -230,6 +230,7 @@ def _variables(project: Project) -> dict[str, object]:
         "provider_url": f"http://127.0.0.1:{project.port('provider')}",
         "system_redis": {"host": "127.0.0.1", "port": ports["redis"], "service": "redis"},
         "system_database": inventory.of_database(layout, "db"),
+        "system_backups": inventory.of_backups(layout, f"{project.name}-db-1"),
         "system_payment_webhook": inventory.of_payments(layout),
         "mail_keys": layout.mail_keys(),
         "queue_commands": {verb: _control(project, verb) for verb in ("pause", "resume")},

@@ -10,6 +10,7 @@ import time
 from .deadline import LATE_ADVICE, DeadlineExceeded, all_within
 from .observers import (
     api,
+    backup,
     certificate,
     deployment,
     filesystem,
@@ -56,6 +57,7 @@ OBSERVERS = {
     "sync_state": sync_state,
     "notification_provider": notification_provider,
     "migrations": migrations,
+    "backup": backup,
 }
 
 SPEC = {name: {"type": "dict", "options": observer.SPEC} for name, observer in OBSERVERS.items()}

@@ -115,6 +115,10 @@ migrations:
   description: What M(oncall.runbooks.migrations_info) returns.
   type: dict
   returned: when asked for
+backup:
+  description: What M(oncall.runbooks.backup_info) returns.
+  type: dict
+  returned: when asked for
 """
 
 from ..module_utils import observe

@@ -256,6 +256,30 @@ def notification_provider(observed: dict[str, Any]) -> bool:
     )
 
 
+def backup(observed: dict[str, Any]) -> bool:
+    ones = available(observed, "backup")["backups"].values()
+    rungs = ("file", "listed", "read", "ended", "tables")
+    return len(ones) == 1 and all(
+        one["available"] is True
+        and -300 <= one["newest"]["age_seconds"] <= 93600
+        and one["proof"]["failed"] == ""
+        and all(one["proof"]["rungs"][rung] is True for rung in rungs)
+        for one in ones
+    )
+
+
+def restore(observed: dict[str, Any]) -> bool:
+    (one,) = available(observed, "backup")["backups"].values()
+    (state,) = [service["state"] for service in available(observed, "service")["services"].values()]
+    database = one["database"]
+    return (
+        database["available"] is True
+        and database["is_there"] is True
+        and database["restores"] == []
+        and state in ("running", "starting")
+    )
+
+
 NO_SIGNAL = {name: function for name, function in globals().items() if name in RUNBOOKS}
 
 

@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import bz2
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -23,7 +26,7 @@ import psycopg
 from foreign_stack import POOL, REPLICAS, Foreign
 
 from ansible_collections.oncall.runbooks.tests.support.debian_programs import left_out
-from ansible_collections.oncall.runbooks.tests.support.postgres_servers import until
+from ansible_collections.oncall.runbooks.tests.support.postgres_servers import postgres_programs, until
 from ansible_collections.oncall.runbooks.tests.support.tls_servers import Issued
 
 
@@ -786,6 +789,48 @@ for number in itertools.count():
     time.sleep(0.01)
 """
 
+# Dumps of the shop's books, which a program of its own packs and puts away.
+VAULT = Path(tempfile.gettempdir(), f"vault-{os.getpid()}")
+BOOKS = {"books": {"path": str(VAULT), "pattern": "books-*.sql.bz2", "tables": ["accounts", "outbox"]}}
+
+
+@contextmanager
+def _vault(shop: Foreign, newest: Callable[[bytes], bytes], database: str = "ledgerbook") -> Iterator[None]:
+    """Three whole dumps of the nights before, and this one of last night."""
+    assert shop.database is not None
+    program = str(postgres_programs() / "pg_dump")
+    reach = ["--host=127.0.0.1", f"--port={shop.database.port}", "--username=postgres", "--create"]
+    VAULT.mkdir()
+    try:
+        for night, name in enumerate(["ledgerbook", "ledgerbook", "ledgerbook", database]):
+            text = subprocess.run([program, *reach, name], check=True, capture_output=True, timeout=120).stdout
+            path = VAULT / f"books-{night}.sql.bz2"
+            path.write_bytes(bz2.compress(text) if night < 3 else newest(bz2.compress(text)))
+            made_at = time.time() - (4 - night) * 20000
+            os.utime(path, (made_at, made_at))
+        yield
+    finally:
+        shutil.rmtree(VAULT)
+
+
+@contextmanager
+def vault_cut_off(shop: Foreign) -> Iterator[None]:
+    with _vault(shop, lambda packed: packed[: len(packed) // 2]):
+        yield
+
+
+@contextmanager
+def vault_of_another(shop: Foreign) -> Iterator[None]:
+    with _vault(shop, lambda packed: packed, database="postgres"):
+        yield
+
+
+@contextmanager
+def vault_whole(shop: Foreign) -> Iterator[None]:
+    with _vault(shop, lambda packed: packed):
+        yield
+
+
 SHORT = {"db_pool_unused_seconds": 2, "db_pool_blocked_seconds": 1, "db_pool_idle_in_transaction_seconds": 2}
 UNEXPLAINED = "waiting_unexplained high_usage"
 
@@ -1307,5 +1352,26 @@ CASES = [
         "Through a pooler no lock can be held. What is applied can be read, and nothing may be done.",
         {"migrations": right()},
         {"system_database": THROUGH},
+    ),
+    Case(
+        "the dump of last night was cut off",
+        vault_cut_off,
+        "books-3 is half a file: it is no backup. Make another with the program of the shop, which the inventory does not know.",
+        {"backup": right("broken_backup", says="books-3", unknown=False)},
+        {"system_backups": BOOKS},
+    ),
+    Case(
+        "the dump of last night is of another database",
+        vault_of_another,
+        "books-3 is fresh, whole, and of the database postgres: the books have no backup of last night.",
+        {"backup": right("of_another_database tables_missing", also="shrunk", says="books-3|postgres", unknown=False)},
+        {"system_backups": BOOKS},
+    ),
+    Case(
+        "the dumps are whole, and packed as nobody here packs them",
+        vault_whole,
+        "Nothing is wrong with them.",
+        {"backup": right(healthy=True)},
+        {"system_backups": BOOKS},
     ),
 ]
