@@ -19,6 +19,7 @@ from .observers import (
     port,
     postgres_access,
     postgres_activity,
+    postgres_size,
     postgres_wal,
     queue,
     redis,
@@ -52,6 +53,7 @@ OBSERVERS = {
     "webhook": webhook,
     "sync_state": sync_state,
     "notification_provider": notification_provider,
+    "postgres_size": postgres_size,
 }
 
 SPEC = {name: {"type": "dict", "options": observer.SPEC} for name, observer in OBSERVERS.items()}

@@ -111,6 +111,10 @@ notification_provider:
   description: What M(oncall.runbooks.notification_provider_info) returns.
   type: dict
   returned: when asked for
+postgres_size:
+  description: What M(oncall.runbooks.postgres_size_info) returns.
+  type: dict
+  returned: when asked for
 """
 
 from ..module_utils import observe
