@@ -1,0 +1,95 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Looks at many things of a stack at once, and lets no trouble with one take another away."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ..deadline import LATE_ADVICE, Deadline, DeadlineExceeded, all_within
+from ..observe import OBSERVERS
+from ..text.masking import masked
+from . import exposition, functions, logs, surroundings
+
+# Besides the observers: what they do not tell, because it is text as it is, or no state of a service.
+OWN = {
+    "environment": (surroundings.ENVIRONMENT_SPEC, surroundings.environment),
+    "exposition": (exposition.SPEC, exposition.look),
+    "functions": (functions.SPEC, functions.look),
+    "ledger": (surroundings.LEDGER_SPEC, surroundings.ledger),
+    "logs": (logs.SPEC, logs.look),
+    "platform": (surroundings.PLATFORM_SPEC, surroundings.platform),
+}
+# Those that can be asked over the network. The others look at the host itself.
+ANYWHERE = ("exposition", "functions")
+
+
+def needs_host(look, params):
+    """Whether this can only be looked at from the managed host.
+
+    Args:
+        look: an observer, or one of :data:`OWN`.
+        params: its parameters, validated.
+    """
+    return OBSERVERS[look].needs_host(params) if look in OBSERVERS else look not in ANYWHERE
+
+
+def validated(look, parameters):
+    """The parameters of a look, with their defaults.
+
+    Raises:
+        ValueError: there is no such look, or its parameters are not right; in one line.
+    """
+    from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+    if look not in OBSERVERS and look not in OWN:
+        raise ValueError(f"unknown look {look}; known are {', '.join(sorted([*OBSERVERS, *OWN]))}")
+    spec = OBSERVERS[look].SPEC if look in OBSERVERS else OWN[look][0]
+    found = ArgumentSpecValidator(spec).validate(parameters)
+    if found.error_messages:
+        raise ValueError(masked("; ".join(found.error_messages)))
+    return found.validated_parameters
+
+
+def gather(looks, seconds):
+    """Look at everything that is asked for, at the same time.
+
+    Args:
+        looks: by a name, a dict ``look`` (an observer, or one of :data:`OWN`) and ``parameters``.
+        seconds: for all of them together.
+
+    Returns:
+        By the same names what each told: ``available``, ``reason``, what the observer documents, and ``files`` of those that are text.
+        Nothing is raised: whatever goes wrong with one is the reason why it is not there.
+    """
+    deadline = Deadline(seconds)
+    calls = []
+    for name in looks:
+        # Loaded before the threads start, which would wait for each other's imports on the clock of the observers.
+        try:
+            calls.append(_call(looks[name]["look"], looks[name]["parameters"]))
+        except ValueError as error:
+            calls.append(partial(_refused, str(error)))
+    answers = all_within(deadline.remaining_seconds(), calls)
+    return {name: _told(answer) for name, answer in zip(looks, answers)}
+
+
+def _call(look, parameters):
+    given = validated(look, parameters)
+    function = OBSERVERS[look].load() if look in OBSERVERS else OWN[look][1]
+    return partial(function, given)
+
+
+def _refused(reason):
+    return {"available": False, "reason": reason}
+
+
+def _told(answer):
+    if isinstance(answer, ValueError):
+        return _refused(masked(answer, 600))
+    if isinstance(answer, DeadlineExceeded):
+        return _refused(f"{answer}: {LATE_ADVICE}")
+    if isinstance(answer, Exception):
+        return _refused(f"it could not be read: {masked(f'{type(answer).__name__}: {answer}')}; please report this")
+    return answer
