@@ -119,25 +119,3 @@ summary:
   type: str
   returned: always
 """
-
-from ansible.module_utils.basic import AnsibleModule
-
-from ..module_utils.snapshot.gather import gather
-
-
-def main():
-    """Look at what the action asks for."""
-    module = AnsibleModule(
-        argument_spec={
-            "looks": {"type": "dict", "required": True},
-            "seconds": {"type": "float", "required": True},
-        },
-        supports_check_mode=True,
-    )
-    answers = gather(module.params["looks"], module.params["seconds"])
-    # Its arguments hold passwords, and would be in its answer.
-    module.exit_json(changed=False, answers=answers, invocation={})
-
-
-if __name__ == "__main__":
-    main()

@@ -70,7 +70,7 @@ def look(params):
     logs = []
     for (what, _read), answer in zip(asked, each(asked, lambda one: one[1](share), deadline)):
         if isinstance(answer, DeadlineExceeded):
-            limits.append(f"{masked(what)} is not read: {answer}; raise snapshot_part_seconds")
+            limits.append(f"{masked(what)} is not read: {answer}; raise snapshot_look_seconds")
         elif isinstance(answer, OSError):
             limits.append(f"{masked(what)} is not read: {answer.strerror}")
         elif isinstance(answer, Exception):
