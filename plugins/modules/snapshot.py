@@ -106,6 +106,11 @@ cut:
   type: list
   elements: dict
   returned: always
+notes:
+  description: What else went wrong, such as an index that could not be put beside the archive, which has it in it as well.
+  type: list
+  elements: str
+  returned: when it was written
 reachable:
   description: Whether the managed host could be asked.
   type: bool

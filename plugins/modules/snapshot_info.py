@@ -53,7 +53,7 @@ answers:
       documents.
     - C(logs) and C(exposition) give C(files), each C(name), C(source), C(text), C(kept_bytes) (of the original), C(of_bytes) (how long it is,
       or null where nobody says), and C(binary_lines), the number of lines that were no text. C(limits) says what is not there.
-    - C(environment) gives C(services), C(functions) gives C(queues), C(ledger) gives C(claims) and C(holds), and C(platform) gives
+    - C(environment) gives C(variables), C(functions) gives C(queues), C(ledger) gives C(claims) and C(holds), and C(platform) gives
       C(system), C(kernel), C(host_name), C(python), C(at_seconds) and C(up_seconds).
   type: dict
   returned: always

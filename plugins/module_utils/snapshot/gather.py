@@ -11,6 +11,7 @@ from ..deadline import LATE_ADVICE, Deadline, DeadlineExceeded, all_within
 from ..observe import OBSERVERS
 from ..text.masking import masked
 from . import exposition, functions, logs, surroundings
+from .parallel import each
 
 # Besides the observers: what they do not tell, because it is text as it is, or no state of a service.
 OWN = {
@@ -23,6 +24,14 @@ OWN = {
 }
 # Those that can be asked over the network. The others look at the host itself.
 ANYWHERE = ("exposition", "functions")
+
+
+# Each of these is a session of the database. All at once they could take the last connections of one that is in need.
+_IN_A_DATABASE = (
+    *("postgres_access", "postgres_activity", "postgres_size", "postgres_wal"),
+    *("job_schedule", "queue", "sync_state", "workflow"),
+)
+_SESSIONS = 3
 
 
 def needs_host(look, params):
@@ -64,15 +73,22 @@ def gather(looks, seconds):
         Nothing is raised: whatever goes wrong with one is the reason why it is not there.
     """
     deadline = Deadline(seconds)
-    calls = []
+    answers, calls, in_turn = {}, {}, {}
     for name in looks:
         # Loaded before the threads start, which would wait for each other's imports on the clock of the observers.
         try:
-            calls.append(_call(looks[name]["look"], looks[name]["parameters"]))
+            call = _call(looks[name]["look"], looks[name]["parameters"])
+            (in_turn if looks[name]["look"] in _IN_A_DATABASE else calls)[name] = call
         except ValueError as error:
-            calls.append(partial(_refused, str(error)))
-    answers = all_within(deadline.remaining_seconds(), calls)
-    return {name: _told(answer) for name, answer in zip(looks, answers)}
+            answers[name] = _refused(str(error))
+
+    def together():
+        return zip(in_turn, each(list(in_turn.values()), lambda call: call(), deadline, _SESSIONS))
+
+    *told, turns = all_within(deadline.remaining_seconds(), [*calls.values(), together])
+    answers.update(zip(calls, told))
+    answers.update(dict.fromkeys(in_turn, turns) if isinstance(turns, Exception) else turns)
+    return {name: _told(answers[name]) for name in looks}
 
 
 def _call(look, parameters):

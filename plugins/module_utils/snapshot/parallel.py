@@ -13,13 +13,14 @@ from ..deadline import DeadlineExceeded
 _THREADS = 8
 
 
-def each(things, function, deadline):
+def each(things, function, deadline, at_once=_THREADS):
     """What a function gives for each of many things.
 
     Args:
         things: a list.
         function: takes one of them.
         deadline: a ``Deadline``: what is not begun or not done by then is not waited for.
+        at_once: how many are looked at side by side.
 
     Returns:
         A list as long as ``things``: what it gave, the exception that it raised, or ``DeadlineExceeded``.
@@ -40,7 +41,7 @@ def each(things, function, deadline):
             except Exception as error:
                 results[position] = error
 
-    threads = [threading.Thread(target=work, daemon=True) for _number in range(min(_THREADS, len(things)))]
+    threads = [threading.Thread(target=work, daemon=True) for _number in range(min(at_once, len(things)))]
     for thread in threads:
         thread.start()
     for thread in threads:

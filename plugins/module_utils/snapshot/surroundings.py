@@ -31,21 +31,25 @@ def environment(params):
         params: as in :data:`ENVIRONMENT_SPEC`.
 
     Returns:
-        A dict ``available``, ``reason`` where none can be seen, ``services`` (by its name, a dict by the name of the process: variables
-        and values), and ``limits``.
+        A dict ``available``, ``reason`` where none can be seen, ``variables`` (a list of dicts ``service``, ``process``, ``variable`` and
+        ``value``), and ``limits``.
     """
-    found, limits = {}, []
+    found, limits = [], []
     for one in states.environments(params["services"], params["timeout_seconds"]):
         if "reason" in one:
             limits.append(masked(one["reason"]))
         else:
-            found.setdefault(one["key"], {})[one["name"]] = masked_environment(one["variables"])
+            shown = masked_environment(one["variables"]).items()
+            found += [
+                {"service": one["key"], "process": one["name"], "variable": name, "value": value}
+                for name, value in shown
+            ]
     if not found:
         reason = (
             limits.pop(0) if limits else "system_services is empty: there is no service whose environment could be seen"
         )
-        return {"available": False, "reason": reason, "services": {}, "limits": limits}
-    return {"available": True, "services": found, "limits": limits}
+        return {"available": False, "reason": reason, "variables": [], "limits": limits}
+    return {"available": True, "variables": found, "limits": limits}
 
 
 def ledger(params):

@@ -113,8 +113,9 @@ def assembled(asked: Sequence[Asked], answers: Mapping[str, Any], redaction: Red
     _write_data(kept, asked, int(max_bytes * SHARES["data"]))
     for text in kept.texts:
         kept.files[text.path] = text.text.encode("utf-8", "replace")
-    incomplete = {one["part"] for one in (*kept.missing, *kept.absent)}
-    kept.had = [part for part in dict.fromkeys(one.part for one in asked) if part not in incomplete]
+    incomplete = {one["part"] for one in kept.missing}
+    there = {key.partition(".")[0] for key in kept.data}
+    kept.had = [part for part in dict.fromkeys(one.part for one in asked) if part in there - incomplete]
     return kept
 
 

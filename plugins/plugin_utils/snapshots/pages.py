@@ -12,11 +12,15 @@ from urllib.parse import quote
 
 from .archive import ENDING
 from .assembled import Kept, Text
+from .glance import glance
 from .html import Html, Number, lines_of, page, table, text
 from .words import NOT_KNOWN, bytes_in_words, in_words, label, seconds_in_words, time_in_words
 
 _MOST_COLUMNS = 14
 _MOST_MISSING = 300
+_DEEPEST = 3
+# Of so many things at most, each has tables of its own.
+_FEW = 12
 
 
 def index(about: Mapping[str, Any], kept: Kept, parts: Mapping[str, str], most: int, linked: bool) -> bytes:
@@ -30,6 +34,8 @@ def index(about: Mapping[str, Any], kept: Kept, parts: Mapping[str, str], most: 
         linked: whether the files lie beside it, as in the archive; else their names are shown.
     """
     sections = [("missing", _missing_title(kept), _missing(kept))]
+    if lines := glance(kept.data):
+        sections.insert(0, ("glance", "At a glance", table("Figures, as they were then", ("what", "value"), lines)))
     for part, title in parts.items():
         body = "".join(_part(part, kept, most, linked))
         sections.append((f"part-{part}", title, body or '<p class="quiet">Nothing of this is there: see above.</p>\n'))
@@ -88,41 +94,56 @@ def _part(part: str, kept: Kept, most: int, linked: bool) -> Iterator[str]:
 
 
 def _data(title: str, data: Mapping[str, Any], most: int) -> Iterator[str]:
-    """Tables of what an observer told: its own figures, then each list and each dictionary of things."""
-    figures = {key: value for key, value in data.items() if not _is_things(value)}
+    """Tables of what an observer told: its figures, then each list and each dictionary of things."""
+    figures: list[tuple[tuple[str, ...], Any]] = []
+    things: list[tuple[tuple[str, ...], Any]] = []
+    for path, value in _leaves(data, ()):
+        (things if _is_things(value) else figures).append((path, value))
     if figures:
-        yield table(
-            f"{title}: figures", ("", ""), [(label(key), in_words(key, value)) for key, value in figures.items()]
-        )
-    for key, value in data.items():
-        if _is_things(value):
-            named = isinstance(value, Mapping)
-            rows = list(value.items()) if named else list(enumerate(value, 1))
-            yield _things(f"{title}: {label(key)}", "name" if named else "#", rows, most)
+        rows = [(" / ".join(map(label, path)), in_words(path[-1], value)) for path, value in figures]
+        yield table(f"{title}: figures", ("what", "value"), rows[:most] if most else [])
+    for path, value in things:
+        yield from _things(f"{title}: {' / '.join(map(label, path))}", value, most)
+
+
+def _leaves(value: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every figure and every table of a dictionary, with the way to it."""
+    for key, item in value.items():
+        if isinstance(item, Mapping) and item and not _is_things(item) and len(path) < _DEEPEST:
+            yield from _leaves(item, (*path, str(key)))
+        else:
+            yield (*path, str(key)), item
 
 
 def _is_things(value: Any) -> bool:
     """Whether it is a list or a dictionary of dictionaries, which is a table."""
     items = list(value.values()) if isinstance(value, Mapping) else value
-    return isinstance(items, list) and bool(items) and all(isinstance(one, Mapping) for one in items)
+    return isinstance(items, list) and bool(items) and all(isinstance(one, Mapping) and one for one in items)
 
 
-def _things(caption: str, head: str, rows: Sequence[tuple[Any, Mapping[str, Any]]], most: int) -> str:
+def _things(caption: str, value: Any, most: int) -> Iterator[str]:
+    """A table of things; where they are few, one more for each list that they have themselves."""
+    named = isinstance(value, Mapping)
+    rows: list[tuple[Any, Mapping[str, Any]]] = list(value.items()) if named else list(enumerate(value, 1))
+    own = {key for _name, one in rows for key, item in one.items() if _is_things(item)} if len(rows) <= _FEW else set()
     # What is known of none of them is no column.
     names = dict.fromkeys(
-        key for _name, one in rows for key, value in one.items() if value is not None and value != [] and value != {}
+        key
+        for _name, one in rows
+        for key, item in one.items()
+        if item is not None and item != [] and item != {} and key not in own
     )
     columns = [*itertools.islice(names, _MOST_COLUMNS)]
-    left = len(names) - len(columns)
-    shown = rows[:most]
-    if len(shown) < len(rows):
-        caption += f" ({len(shown)} of {len(rows)}; the file has all)"
-    if left:
-        caption += f", {left} more fields in the file"
+    left, shown = len(names) - len(columns), rows[:most]
+    told = f" ({len(shown)} of {len(rows)}; the file has all)" if len(shown) < len(rows) else ""
+    told += f", {left} more fields in the file" if left else ""
     cells = [
         [str(name), *(in_words(key, one.get(key)) if key in one else "" for key in columns)] for name, one in shown
     ]
-    return table(caption, (head, *map(label, columns)), cells)
+    yield table(caption + told, ("name" if named else "#", *map(label, columns)), cells)
+    for name, one in shown:
+        for key in sorted(own & {key for key, item in one.items() if _is_things(item)}):
+            yield from _things(f"{caption} / {name} / {label(key)}", one[key], most)
 
 
 def cut_in_words(one: Text) -> str:

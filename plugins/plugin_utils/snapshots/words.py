@@ -14,6 +14,7 @@ from .html import Number
 
 NOT_KNOWN = "not known"
 _LONGEST = 300
+_EPOCH_SECONDS = 1e9
 
 
 def bytes_in_words(number: float) -> str:
@@ -61,9 +62,9 @@ def time_in_words(epoch_seconds: float) -> str:
 
 def label(name: str) -> str:
     """The name of a field without its unit, which its values have."""
-    for unit in ("_at_seconds", "_seconds", "_bytes", "_ratio"):
+    for unit, instead in (("_at_seconds", " at"), ("_seconds", ""), ("_bytes", ""), ("_ratio", " share")):
         if name.endswith(unit) and len(name) > len(unit):
-            name = name.removesuffix(unit) + ("_at" if unit == "_at_seconds" else "")
+            name = name.removesuffix(unit) + instead
             break
     return name.replace("_", " ")
 
@@ -87,7 +88,8 @@ def in_words(name: str, value: Any) -> str:
 
 
 def _figure(name: str, value: float) -> str:
-    if name.endswith("at_seconds"):
+    # Some moments are called as durations are. No duration is that long.
+    if name.endswith("at_seconds") or (name.endswith("_seconds") and value > _EPOCH_SECONDS):
         return time_in_words(value)
     if name == "bytes" or name.endswith("_bytes"):
         return bytes_in_words(value)
@@ -95,10 +97,7 @@ def _figure(name: str, value: float) -> str:
         return seconds_in_words(value)
     if name.endswith("_ratio"):
         return f"{value * 100:.3g} %"
-    return (
-        f"{value:,}"
-        if isinstance(value, int) and abs(value) >= 10000 and not name.endswith(("pid", "port"))
-        else f"{value:.6g}"
-        if isinstance(value, float)
-        else str(value)
-    )
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    # Numbers of processes and ports are names.
+    return f"{value:,}" if abs(value) >= 10000 and not name.endswith(("pid", "port", "device")) else str(value)
