@@ -9,6 +9,7 @@ import re
 
 from ..text.masking import MASK, mask_lines
 from ..text.one_line import without_sequences
+from .statements import without_literals
 
 # Longer lines are read to their end, so that a secret in them is known as one, and shown only so far.
 LINE_CHARACTERS = 4000
@@ -37,10 +38,9 @@ def kept(data, is_end=False, is_cut=False):
     if lines and not lines[-1]:
         lines = lines[:-1]
     read = [_line(line) for line in lines]
-    masked = mask_lines(text for text, _is_text in read)
-    shown = [_shown(text) if is_text else original for text, (original, is_text) in zip(masked, read)]
+    shown = mask_lines(without_literals([text for text, _is_text in read]))
     return {
-        "text": "".join(line + "\n" for line in shown),
+        "text": "".join(_shown(line) + "\n" for line in shown),
         "binary_lines": sum(not is_text for _text, is_text in read),
     }
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .asked import SHARES, Asked
+from .asked import SETTINGS, SHARES, Asked
 from .names import file_name
 from .secrets import Redaction
 
@@ -107,7 +107,8 @@ def assembled(asked: Sequence[Asked], answers: Mapping[str, Any], redaction: Red
             if thing.get("available") is False and thing.get("reason"):
                 lost(f"{key}: {thing['reason']}")
         if answer.get("available"):
-            kept.data[one.key] = redaction.data({key: it for key, it in answer.items() if key not in _OF_AN_ANSWER})
+            told = {key: it for key, it in answer.items() if key not in _OF_AN_ANSWER}
+            kept.data[one.key] = redaction.data(told, with_literals=one.look == SETTINGS)
             _add(kept.texts, _texts(one, answer, redaction))
     _bound_texts(kept.texts, max_bytes)
     _write_data(kept, asked, int(max_bytes * SHARES["data"]))

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, unquote
 
+from ...module_utils.snapshot.statements import without_literals
 from ...module_utils.text.masking import MASK, is_secret_name, mask_lines
 from ...module_utils.text.one_line import without_sequences
 
@@ -83,21 +84,29 @@ class Redaction:
         """A text of lines that was made fit on the managed host, without what only the controller knows."""
         return self._known.sub(MASK, text) if self._known else text
 
-    def data(self, value: Any) -> Any:
-        """Plain data without secrets in it: every text is looked through, and what is named as a secret is gone."""
-        if isinstance(value, Mapping):
-            return {self._line(str(key)): self._named(str(key), item) for key, item in value.items()}
-        if isinstance(value, (list, tuple)):
-            return [self.data(item) for item in value]
-        return self._line(value) if isinstance(value, str) else value
+    def data(self, value: Any, with_literals: bool = False) -> Any:
+        """Plain data without secrets in it: every text is looked through, and what is named as a secret is gone.
 
-    def _named(self, name: str, item: Any) -> Any:
+        Args:
+            value: the data.
+            with_literals: whether SQL in it keeps its literals, as that of an inventory may.
+        """
+        if isinstance(value, Mapping):
+            return {
+                self._line(str(key), True): self._named(str(key), item, with_literals) for key, item in value.items()
+            }
+        if isinstance(value, (list, tuple)):
+            return [self.data(item, with_literals) for item in value]
+        return self._line(value, with_literals) if isinstance(value, str) else value
+
+    def _named(self, name: str, item: Any, with_literals: bool) -> Any:
         if isinstance(item, (str, int, float)) and not isinstance(item, bool) and item and is_secret_name(name):
             return MASK
-        return self.data(item)
+        return self.data(item, with_literals)
 
-    def _line(self, text: str) -> str:
-        return self.text("\n".join(mask_lines(without_sequences(line) for line in text.split("\n"))))
+    def _line(self, text: str, with_literals: bool) -> str:
+        lines = [without_sequences(line) for line in text.split("\n")]
+        return self.text("\n".join(mask_lines(lines if with_literals else without_literals(lines))))
 
 
 def shown_settings(value: Any, are_names: bool = False) -> Any:
