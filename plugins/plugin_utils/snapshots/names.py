@@ -21,7 +21,7 @@ def file_name(name: str) -> str:
     plain = _NOT_IN_A_NAME.sub("_", composed).lstrip(".-")
     while len(plain.encode()) > _LONGEST_BYTES:
         plain = plain[:-1]
-    if plain == name:
+    if plain and plain == name:
         return plain
     digits = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:6]
     return f"{plain or '_'}-{digits}"
