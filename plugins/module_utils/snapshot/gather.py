@@ -94,7 +94,27 @@ def gather(looks, seconds):
 def _call(look, parameters):
     given = validated(look, parameters)
     function = OBSERVERS[look].load() if look in OBSERVERS else OWN[look][1]
-    return partial(function, given)
+    return partial(_services if look == "service" else _plainly, function, given)
+
+
+def _plainly(function, params):
+    return function(params)
+
+
+def _services(observe, params):
+    """What the observer tells of the services that are described right. By itself it tells of none where one is not."""
+    from ..services.states import check
+
+    good, limits = {}, []
+    for key, service in params["services"].items():
+        try:
+            check({key: service})
+            good[key] = service
+        except ValueError as error:
+            limits.append(str(error))
+    if not good and limits:
+        return {"available": False, "reason": limits[0], "limits": limits[1:]}
+    return {**observe(dict(params, services=good)), "limits": limits}
 
 
 def _refused(reason):

@@ -122,5 +122,7 @@ def _asked(
         elif asked.look != SETTINGS:
             validated(asked.look, asked.parameters)
     except Exception as error:  # a template that fails, or parameters that are not right
-        asked.why_not = f"what the inventory says of it cannot be used: {masked(error, 500)}"
+        variable = str(look.get("variable", "_"))
+        what = "what the inventory says of it" if variable.startswith("_") else variable
+        asked.why_not = f"{what} cannot be used: {masked(error, 500)}"
     return asked

@@ -137,7 +137,7 @@ def _things(answer: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
 def _texts(asked: Asked, answer: Mapping[str, Any], redaction: Redaction) -> list[Text]:
     return [
         Text(
-            path=f"{file_name(asked.part)}/{file_name(str(redaction.data(file['name'])))}{_ENDINGS[asked.look]}",
+            path=_path(asked, str(redaction.data(file["name"]))),
             asked=asked,
             name=redaction.data(file["name"]),
             source=redaction.data(file["source"]),
@@ -146,6 +146,11 @@ def _texts(asked: Asked, answer: Mapping[str, Any], redaction: Redaction) -> lis
         )
         for file in answer.get("files") or ()
     ]
+
+
+def _path(asked: Asked, name: str) -> str:
+    ending = _ENDINGS[asked.look]
+    return f"{file_name(asked.part)}/{file_name(name.removesuffix(ending))}{ending}"
 
 
 def _add(texts: list[Text], more: Sequence[Text]) -> None:

@@ -83,6 +83,16 @@ def test_each_has_its_answer_or_its_reason(tmp_path):
     assert not (tmp_path / "none.sqlite3").exists(), "a snapshot makes no ledger"
 
 
+def test_a_service_that_is_not_described_right_takes_no_other_away():
+    good = {"manager": "command", "commands": {"status": ["true"]}}
+    told = gather({"s": look("service", services={"good": good, "bad": {"manager": "horse"}, "worse": 3})}, 20)["s"]
+    assert (told["available"], list(told["services"])) == (True, ["good"])
+    assert [line.partition(":")[0] for line in told["limits"]] == [
+        "service bad",
+        "service worse must be a dict with at least the key manager",
+    ]
+
+
 def test_one_that_hangs_is_late_and_the_others_are_there(monkeypatch):
     released = threading.Event()
     monkeypatch.setitem(module.OWN, "platform", ({}, lambda _params: released.wait(60)))
