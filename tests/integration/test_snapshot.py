@@ -213,8 +213,8 @@ def stopped(pid: int) -> Iterator[None]:
 def test_a_database_that_does_not_answer_takes_nothing_else_away(healthy_lab, take, tmp_path):
     with stopped(pids(healthy_lab)["database"]):
         began = time.monotonic()
-        play = take(snapshot_look_seconds=2, snapshot_timeout_seconds=40)
-        assert time.monotonic() - began < 200
+        play = take(snapshot_look_seconds=6, snapshot_timeout_seconds=60)
+        assert time.monotonic() - began < 240
     assert play.code == 0, play.output
     kept = only(tmp_path / "kept")
     assert kept.reasons["database"].startswith("PostgreSQL labpics at 127.0.0.1:")
@@ -297,23 +297,19 @@ def test_two_at_once_and_both_are_in_the_overview(player, tmp_path):
 
 def test_a_thousand_services_one_of_which_has_a_name_that_leads_elsewhere(take, tmp_path):
     true = {"manager": "command", "commands": {"status": ["true"]}}
-    services: dict[str, Any] = {f"dienst-{number}-ü": true for number in range(996)}
-    services |= {
-        "../x": true,
-        "日本": true,
-        "a b": {"manager": "nothing"},
-        "<i>": {"manager": "docker", "name": "none", "docker_host": "unix:///nowhere"},
-    }
+    gone = {"manager": "docker", "name": "none", "docker_host": "unix:///nowhere"}
+    services: dict[str, Any] = {f"dienst-{number}-ü": gone for number in range(996)}
+    services |= {"../x": true, "日本": true, "<i>": gone, "a b": {"manager": "nothing"}}
     play = take(
         hosts={"big": {"system_services": services}},
         snapshot_parts=["services", "logs"],
-        snapshot_timeout_seconds=120,
-        snapshot_look_seconds=60,
+        snapshot_timeout_seconds=90,
+        snapshot_look_seconds=30,
     )
     assert play.code == 0, play.output
     kept = only(tmp_path / "kept")
     states = kept.json("services/states.json")["services"]
-    assert {states["../x"]["state"], states["日本"]["state"], states["dienst-995-ü"]["state"]} == {"running"}
+    assert len(states) == 999 and (states["../x"]["state"], states["日本"]["state"]) == ("running", "running")
     reasons = [one["reason"] for one in kept.manifest["missing"] if one["look"] == "states"]
     assert any("service a b: unknown manager nothing" in reason for reason in reasons)
     assert any("service <i>: the Docker Engine cannot be reached" in reason for reason in reasons)
