@@ -28,7 +28,7 @@ from ..plugin_utils.snapshots import archive, pages
 from ..plugin_utils.snapshots.asked import LEAST_BYTES, SETTINGS, SHARES, Asked, asked_of, chosen
 from ..plugin_utils.snapshots.assembled import Kept, assembled, bounded, manifest
 from ..plugin_utils.snapshots.names import stem
-from ..plugin_utils.snapshots.secrets import Redaction, known_secrets, shown_settings
+from ..plugin_utils.snapshots.secrets import Redaction, known_secrets, shown_settings, withheld
 from ..plugin_utils.snapshots.versions import versions
 
 MODULE = "oncall.runbooks.snapshot_info"
@@ -55,7 +55,7 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(str(error)) from None
         asked = asked_of(table, parts, lambda name: self._value(variables, name), self._templated, max_bytes)
         answers, unreachable = self._answers(asked, variables, seconds)
-        kept = assembled(asked, answers, Redaction(known_secrets(self._all_values(variables))), max_bytes)
+        kept = assembled(asked, answers, Redaction(known_secrets(self._of_secrets(variables))), max_bytes)
         host = str(variables.get("inventory_hostname", ""))
         about = {
             "schema": 1,
@@ -125,13 +125,16 @@ class ActionModule(ActionBase):
         """
         return self._templated(variables[name]) if name in variables else None
 
-    def _all_values(self, variables: Mapping[str, Any]) -> dict[str, Any]:
-        """The variables of the host that can be worked out; to look for secrets in them."""
+    def _of_secrets(self, variables: Mapping[str, Any]) -> dict[str, Any]:
+        """The variables in which secrets are: what the inventory says of the stack, and what is called as a secret is.
+
+        No others are worked out: a lookup in one of them could take long, or do something.
+        """
         found: dict[str, Any] = {}
-        skipped = ("hostvars", "vars", "groups", "ansible_facts", "environment", "snapshot_table")
-        for name in [name for name in variables if name not in skipped and not name.startswith("__")]:
-            with suppress(AnsibleError, ValueError, TypeError, LookupError):
-                found[name] = self._value(variables, name)
+        for name in variables:
+            if name.startswith("system_") or withheld(name):
+                with suppress(AnsibleError, ValueError, TypeError, LookupError):
+                    found[name] = self._value(variables, name)
         return found
 
     # ------------------------------------------------------------------ what is seen

@@ -111,7 +111,7 @@ PLANTED = (
     _with("token of GitHub", "clone failed with {}", _value("ghp_", 36)),
     _with("token of GitLab", "fatal: {} is expired", _value("glpat-")),
     _with("token of Slack", "posting with {}", _value("xoxb-", 30)),
-    _with("webhook of Slack", "POST https://hooks.slack.com/services/T000/B000/{}"),
+    _with("webhook of Slack", "posting to hooks.slack.com/services/T000/B000/{}"),
     _with("access key of AWS", "user key {} has no policy", "AKIA" + _value(length=16).upper()),
     _with("secret key of AWS", "aws_secret_access_key = {}", _value(length=40)),
     _with("key of SendGrid", "mail: {}", "SG." + _value(length=22) + "." + _value(length=40)),
