@@ -68,9 +68,11 @@ def _snapshot(one: Mapping[str, Any]) -> list[str]:
             "",
         ]
     if one.get("cut"):
-        of = [f"{it['of_bytes']} bytes" if it["of_bytes"] is not None else "nobody says how much" for it in one["cut"]]
         cut = [
-            _item(f"{it['file']}: {it['kept_bytes']} bytes of {all_}") for it, all_ in zip(one["cut"], of, strict=True)
+            _item(
+                f"{it['file']}: {it['kept_bytes']} bytes of {'an unknown number' if it['of_bytes'] is None else it['of_bytes']}"
+            )
+            for it in one["cut"]
         ]
         lines += ["## Cut", "", *cut, ""]
     return lines
