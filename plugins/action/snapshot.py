@@ -34,6 +34,7 @@ from ..plugin_utils.snapshots.versions import versions
 MODULE = "oncall.runbooks.snapshot_info"
 # To reach a host and to start a module there takes a while as well.
 _REACHING_SECONDS = 30
+_MOST_PUBLISHED = 50
 # What AWX gives every job. Its execution environment is gone when the job ends, and all that is only in it.
 _JOB_OF_AWX = ("awx_job_id", "tower_job_id")
 
@@ -60,7 +61,7 @@ class ActionModule(ActionBase):
         about = {
             "schema": 1,
             "host": host,
-            "system": str(self._value(variables, "system_name") or host),
+            "system": self._system(variables) or host,
             "stem": stem(host, started),
             "at_seconds": round(started, 3),
             "seconds": round(time.time() - started, 3),
@@ -85,7 +86,9 @@ class ActionModule(ActionBase):
         result.update(changed=told["written"], msg=told["summary"], **told)
         if problem:
             result["failed"] = True
-        result["ansible_stats"] = {"data": {"oncall_snapshots": {host: told}}, "per_host": False, "aggregate": True}
+        # They may become variables of a later job. The record and the archive have all of them.
+        short = {**told, "missing": told["missing"][:_MOST_PUBLISHED], "cut": told["cut"][:_MOST_PUBLISHED]}
+        result["ansible_stats"] = {"data": {"oncall_snapshots": {host: short}}, "per_host": False, "aggregate": True}
         return result
 
     # ------------------------------------------------------------------ what was asked for
@@ -124,6 +127,11 @@ class ActionModule(ActionBase):
             AnsibleError: it is a template that fails.
         """
         return self._templated(variables[name]) if name in variables else None
+
+    def _system(self, variables: Mapping[str, Any]) -> str:
+        with suppress(AnsibleError):
+            return str(self._value(variables, "system_name") or "")
+        return ""
 
     def _of_secrets(self, variables: Mapping[str, Any]) -> dict[str, Any]:
         """The variables in which secrets are: what the inventory says of the stack, and what is called as a secret is.

@@ -13,7 +13,7 @@ import os
 import tarfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ MANIFEST = "manifest.json"
 # An overview lists the newest of them; a manifest is some lines for each file.
 MOST_LISTED = 200
 _LOCK_SECONDS = 15.0
+_LEFT_SECONDS = 86400.0
 _MOST_MANIFEST_BYTES = 4 * 1024 * 1024
 
 
@@ -53,7 +54,7 @@ def packed(stem: str, files: Mapping[str, bytes], at_seconds: float) -> bytes:
 
 
 def prepare(directory: Path) -> None:
-    """Make the folder where it is not there.
+    """Make the folder where it is not there, and take away what a snapshot left in it that was killed.
 
     Raises:
         NoArchive: it cannot be made, or nothing can be written in it.
@@ -62,6 +63,11 @@ def prepare(directory: Path) -> None:
         make_folder(str(directory))
     except OSError as error:
         raise NoArchive(_cannot(directory, error)) from None
+    for left in directory.glob(".*.new"):
+        # Of a snapshot that was killed while it wrote; one that goes on is never that old.
+        with suppress(OSError):
+            if time.time() - left.lstat().st_mtime > _LEFT_SECONDS:
+                left.unlink()
     if not os.access(directory, os.W_OK | os.X_OK):
         raise NoArchive(
             f"nothing can be written in {directory}: it belongs to somebody else; set snapshot_directory to a folder of yours"

@@ -13,6 +13,7 @@ import re
 import stat
 import tarfile
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -464,6 +465,14 @@ def test_a_folder_that_cannot_be_had_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(archive.NoArchive, match="set snapshot_directory to a folder"):
         archive.prepare(tmp_path / "file" / "below")
+
+
+def test_what_a_killed_snapshot_left_is_taken_away_a_day_later(tmp_path):
+    for name, age in ((".tmpabc.new", 90_000), (".tmpdef.new", 60), ("mine.new", 90_000)):
+        (tmp_path / name).write_text("half")
+        os.utime(tmp_path / name, (time.time() - age, time.time() - age))
+    archive.prepare(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".tmpdef.new", "mine.new"]
 
 
 def put(folder: Path, file: str, second: int, **more: Any) -> None:
