@@ -42,7 +42,12 @@ def of_backups(layout: Layout, container: str) -> dict[str, object]:
             "path": str(layout.backups),
             "pattern": "lab_*.sql",
             "tables": ["events", "jobs", "payments"],
-            "database": {"transport": "docker", "container": container, "name": DATABASE, "user": "postgres"},
+            "database": {
+                "transport": "docker",
+                "container": container,
+                "name": layout.shape.database,
+                "user": "postgres",
+            },
             "services": ["api", "worker"],
         }
     }

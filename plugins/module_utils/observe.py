@@ -23,6 +23,7 @@ from .observers import (
     port,
     postgres_access,
     postgres_activity,
+    postgres_size,
     postgres_wal,
     queue,
     redis,
@@ -58,6 +59,7 @@ OBSERVERS = {
     "notification_provider": notification_provider,
     "migrations": migrations,
     "backup": backup,
+    "postgres_size": postgres_size,
 }
 
 SPEC = {name: {"type": "dict", "options": observer.SPEC} for name, observer in OBSERVERS.items()}

@@ -119,6 +119,10 @@ backup:
   description: What M(oncall.runbooks.backup_info) returns.
   type: dict
   returned: when asked for
+postgres_size:
+  description: What M(oncall.runbooks.postgres_size_info) returns.
+  type: dict
+  returned: when asked for
 """
 
 from ..module_utils import observe

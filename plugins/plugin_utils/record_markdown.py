@@ -40,6 +40,7 @@ def markdown(document: Mapping[str, Any]) -> str:
         document: what the callback ``record`` writes as JSON.
     """
     pages = ["\n".join(_run(run)).rstrip() for run in document["runs"]]
+    pages += ["\n".join(_snapshot(one)).rstrip() for one in document.get("snapshots") or ()]
     return "\n\n".join(pages) + "\n"
 
 
@@ -52,6 +53,28 @@ def _run(run: Mapping[str, Any]) -> list[str]:
         if run.get(key):
             dump = json.dumps(run[key], indent=2, ensure_ascii=False).replace("```", "` ` `")
             lines += [f"## {title}", "", "```json", dump, "```", ""]
+    return lines
+
+
+def _snapshot(one: Mapping[str, Any]) -> list[str]:
+    lines = ["# " + _text(f"snapshot of {one['host']}"), "", _text(one["summary"]), ""]
+    where = [_item(f"{key}: `{one[key]}`") for key in ("archive", "index", "overview", "sha256") if one.get(key)]
+    lines += [*where, *([""] if where else [])]
+    if one.get("missing"):
+        lines += [
+            "## Not there",
+            "",
+            *(_item(f"{it['part']}: {it['what']}: {it['reason']}") for it in one["missing"]),
+            "",
+        ]
+    if one.get("cut"):
+        cut = [
+            _item(
+                f"{it['file']}: {it['kept_bytes']} bytes of {'an unknown number' if it['of_bytes'] is None else it['of_bytes']}"
+            )
+            for it in one["cut"]
+        ]
+        lines += ["## Cut", "", *cut, ""]
     return lines
 
 

@@ -12,7 +12,8 @@ from lab.faults import load_faults
 
 SCENARIOS = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
 # The role triage begins the runbook of what it finds, so its scenario has no cause of its own.
-WITHOUT_RUNBOOK = {"default", "healthy", "triage"}
+# A snapshot judges nothing: its scenario has its own proof.
+WITHOUT_RUNBOOK = {"default", "healthy", "snapshot", "triage"}
 # The stack shows no certificate. tests/integration has programs that do.
 WITHOUT_SCENARIO = {"certificate_expiry"}
 OUTCOMES = {"resolved", "advised", "blocked", "unresolved"}

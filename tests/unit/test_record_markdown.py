@@ -140,3 +140,23 @@ def test_a_log_cannot_end_the_block_of_the_evidence():
     text = page(evidence={"log": ["```", "# heading", "</pre><script>"]})
     tags, html = rendered(text)
     assert "script" not in tags and html.count("<h1>") == 1
+
+
+def test_a_snapshot_says_where_it_is_and_what_is_not_in_it():
+    missing = {"part": "database", "look": "size", "what": "the size", "reason": "PostgreSQL shop: <b>refused</b>"}
+    kept = {
+        "host": "shop",
+        "summary": "1 of 2 parts whole",
+        "archive": "/snapshots/shop-x.tar.gz",
+        "sha256": "abc",
+        "missing": [missing],
+        "cut": [
+            {"file": "logs/api.log", "kept_bytes": 5, "of_bytes": 9},
+            {"file": "logs/web.log", "kept_bytes": 5, "of_bytes": None},
+        ],
+    }
+    text = markdown({"runs": [], "snapshots": [kept]})
+    assert text.startswith("# snapshot of shop\n\n1 of 2 parts whole\n")
+    assert "- archive: `/snapshots/shop-x.tar.gz`" in text
+    assert "- database: the size: PostgreSQL shop: \\<b>refused\\</b>" in text
+    assert "- logs/api.log: 5 bytes of 9" in text and "- logs/web.log: 5 bytes of an unknown number" in text
