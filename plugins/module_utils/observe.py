@@ -8,6 +8,7 @@ from __future__ import annotations
 from .deadline import LATE_ADVICE, DeadlineExceeded, all_within
 from .observers import (
     api,
+    auth,
     certificate,
     deployment,
     filesystem,
@@ -52,6 +53,7 @@ OBSERVERS = {
     "webhook": webhook,
     "sync_state": sync_state,
     "notification_provider": notification_provider,
+    "auth": auth,
 }
 
 SPEC = {name: {"type": "dict", "options": observer.SPEC} for name, observer in OBSERVERS.items()}

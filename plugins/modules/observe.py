@@ -111,6 +111,10 @@ notification_provider:
   description: What M(oncall.runbooks.notification_provider_info) returns.
   type: dict
   returned: when asked for
+auth:
+  description: What M(oncall.runbooks.auth_info) returns.
+  type: dict
+  returned: when asked for
 """
 
 from ..module_utils import observe
