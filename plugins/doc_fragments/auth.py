@@ -16,7 +16,8 @@ OPTIONS = r"""
         C(status) as M(oncall.runbooks.api_info) takes them; C(token), where the answer has the token, such as V(data.access_token), or C(cookie),
         the name of the cookie that it sets, or both; C(route), a URL on the same host that only somebody who is logged in may read; C(locked), the
         status codes of an account that is locked or asked too often (V([423, 429])).
-      - C(issuer), the URL of the identity provider as it is in C(iss) of a token; C(jwks_url), where its keys are, where the discovery document does
+      - C(issuer), the URL of the identity provider as it is in C(iss) of a token; C(jwks_url), where its keys are, where the discovery document
+        does
         not say so on the same host; C(audience), what C(aud) of a token has to hold.
       - Put the canary's password into a vault. Neither it nor a token is shown, logged or in an argument of a program.
     type: dict
@@ -35,7 +36,8 @@ OPTIONS = r"""
     default: 20000
   marks_directory:
     description: >-
-      Folder on the managed host in which refused logins of the canary are noted, so that looking never locks it out; empty for none, and then nothing
+      Folder on the managed host in which refused logins of the canary are noted, so that looking never locks it out; empty for none, and then
+      nothing
       keeps count.
     type: path
     default: ""

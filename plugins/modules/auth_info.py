@@ -48,6 +48,7 @@ available: {description: Whether anything was seen., returned: always, type: boo
 reason: {description: "Why not, in one line.", returned: when available is false, type: str}
 complete: {description: Whether all was seen., returned: always, type: bool}
 limits: {description: "What was not, and why, a line each.", returned: always, type: list, elements: str}
+now_seconds: {description: "When it was looked, by the clock of where this runs, in seconds since 1970.", returned: always, type: float}
 login:
   description: The canary's login. Null where the inventory names none.
   returned: always
@@ -56,7 +57,8 @@ login:
     probed: {description: Whether it was sent., type: bool}
     state:
       description: >-
-        C(in), it got what lets it in; C(refused), its name or password; C(locked), also where it is asked to wait; C(no_token), let in without a token or a
+        C(in), it got what lets it in; C(refused), its name or password; C(locked), also where it is asked to wait; C(no_token), let in without a
+        token or a
         cookie; C(failed), a server error; C(unreachable), no answer; C(unreadable), an answer that is about no login; C(not_probed).
       type: str
     status: {description: Of HTTP. Null without an answer., type: int}
@@ -68,7 +70,8 @@ login:
     clock_within_seconds: {description: How exactly that is known., type: float}
     cookies:
       description: >-
-        The cookie that lets users in, with C(name), C(domain) (empty for the host alone), C(path), C(secure), C(same_site) and C(problems), why a browser
+        The cookie that lets users in, with C(name), C(domain) (empty for the host alone), C(path), C(secure), C(same_site) and C(problems), why a
+        browser
         would not keep it or not send it to C(route); a list of C(domain) (not that of the host that sets it), C(route_domain), C(secure)
         (over plain HTTP), C(same_site) (none, and not secure), C(prefix) (of its name), C(path), C(ended) and C(missing).
       type: list
@@ -89,7 +92,8 @@ token:
     reason: {description: "Why it could not be read or checked, or empty.", type: str}
     kind:
       description: >-
-        C(signed), with a key of its own; C(shared_secret), which nobody but the application can check; C(unsigned) (C(alg) is C(none)); C(opaque), it
+        C(signed), with a key of its own; C(shared_secret), which nobody but the application can check; C(unsigned) (C(alg) is C(none)); C(opaque),
+        it
         says nothing by itself.
       type: str
     algorithm: {description: C(alg) of its header., type: str}
@@ -110,7 +114,8 @@ discovery:
   contains:
     available: {description: Whether it could be read., type: bool}
     reason: {description: Why not., type: str}
-    error: {description: "What kept it away, such as C(refused), C(tls), C(redirect), C(html), C(bad_status), C(bad_json) or C(too_large).", type: str}
+    error: {description: "What kept it away, such as C(refused), C(tls), C(redirect), C(html), C(bad_status), C(bad_json) or C(too_large).", type:
+      str}
     status: {description: Of HTTP., type: int}
     milliseconds: {description: How long it took., type: float}
     retry_after_seconds: {description: How long it asks to wait., type: float}
@@ -164,13 +169,15 @@ requests:
     top_clients: {description: "The five that were refused most, with C(client), C(refused) and C(let_in).", type: list, elements: dict}
     routes:
       description: >-
-        The 20 that refused most, with C(route), C(unauthorized), C(forbidden), C(let_in), C(clients_refused) and C(clients_let_in).
+        The 20 that refused most, with C(route), C(unauthorized), C(forbidden), C(let_in), C(clients_refused), C(clients_let_in), and
+        C(clients_in_elsewhere), how many of those that it refused got an answer of another route.
       type: list
       elements: dict
     routes_total: {description: How many there are., type: int}
     logins:
       description: >-
-        Logins at the URL of the canary's, by anybody who is not known as ourselves, with C(let_in), C(refused), C(locked), C(failed) and C(clients_let_in).
+        Logins at the URL of the canary's, by anybody who is not known as ourselves, with C(let_in), C(refused), C(locked), C(failed) and
+        C(clients_let_in).
       type: dict
     minutes: {description: "By minute, the latest first, with C(minutes_ago), C(refused) and C(let_in).", type: list, elements: dict}
 token_errors:

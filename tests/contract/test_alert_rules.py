@@ -19,6 +19,7 @@ FIRE_WITHOUT_DATA = {WATCHDOG, "OncallDown"}
 
 # Which variables of its runbook a rule agrees with; none where it fires for something that is there or not.
 THRESHOLDS: dict[str, tuple[str, ...]] = {
+    "AuthFailuresHigh": ("auth_failures_refused_ratio", "auth_failures_min_refused"),
     "CacheHitRateLow": ("cache_hit_ratio", "cache_min_lookups", "cache_cold_seconds"),
     "CertificateNotRenewed": ("certificate_expiry_urgent_days",),
     "CertificateExpiresSoon": ("certificate_expiry_soon_days",),

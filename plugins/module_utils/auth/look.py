@@ -202,7 +202,10 @@ def _requests(auth, logs, params, now):
     if tally.ahead:
         limits.append(f"{tally.ahead} requests in the log of {name} are dated in the future")
     if not told["requests"] and lines and not tally.older:
-        reason = f"none of the last {len(lines)} lines of {name} is a request in a shape that is known; name the service that logs them in system_auth.access_log"
+        reason = (
+            f"none of the last {len(lines)} lines of {name} is a request in a shape that is known; "
+            "name the service that logs them in system_auth.access_log"
+        )
         return {"available": False, "reason": reason, "limits": limits}
     return {
         "available": True,

@@ -117,6 +117,7 @@ class Tally:
                     "let_in": self._routes[name].counts["in"],
                     "clients_refused": len(refused_by[name]),
                     "clients_let_in": len(let_in_by[name]),
+                    "clients_in_elsewhere": self._in_elsewhere(name, refused_by[name]),
                 }
                 for name in routes[:_MOST_ROUTES]
             ],
@@ -139,6 +140,14 @@ class Tally:
                 for minute, counts in sorted(self._minutes.items())
             ],
         }
+
+    def _in_elsewhere(self, route, clients):
+        """How many of these clients got an answer of another route, but for the login."""
+        return sum(
+            1
+            for client in clients
+            if any(kind == "in" and other not in (route, self._login) for other, kind in self._clients[client])
+        )
 
 
 class _Route:

@@ -20,6 +20,7 @@ from .values import NotReadable, document_of
 
 NOTHING: dict[str, Any] = {
     "complete": False,
+    "now_seconds": None,
     "login": None,
     "token": None,
     "discovery": None,
@@ -71,6 +72,7 @@ def finish(params: Mapping[str, Any], fetched: Mapping[str, Any]) -> dict[str, A
     text = unpacked(fetched["token"]).decode("utf-8", "replace") if fetched["token"] else ""
     token = token_told(text, read, auth, fetched["now_seconds"]) if text else None
     found = {
+        "now_seconds": fetched["now_seconds"],
         "login": fetched["login"],
         "token": token,
         "discovery": discovery,

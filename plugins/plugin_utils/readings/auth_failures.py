@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...module_utils.auth.request_lines import route_of
+
 Row = Mapping[str, Any]
 
 NOBODY_KNOWS = "nobody knows when"
@@ -168,11 +170,10 @@ def issuers_in_words(auth: Row) -> str:
     return "; ".join(said)
 
 
-def ended_certificates(auth_failures_certificate_days: float, certificate: Row | None = None) -> list[dict[str, Any]]:
-    """Certificates of the identity provider and of the login that have ended or end soon, each host once."""
+def ended_certificates(auth_failures_certificate_days: float, certificate: Row | None = None) -> list[Row]:
+    """Certificates of the identity provider and of the login that have ended or end soon, each once."""
     rows = certificate["served"] if certificate else []
-    ended = {row["host"]: row for row in rows if row["days_left"] < auth_failures_certificate_days}
-    return [{**row, "ended_days": round(-row["days_left"], 1)} for row in ended.values()]
+    return list({row["sha256"]: row for row in rows if row["days_left"] < auth_failures_certificate_days}.values())
 
 
 # Clocks.
@@ -262,11 +263,10 @@ def everybody(auth: Row, auth_failures_min_clients: int, auth_failures_one_ratio
     requests = auth["requests"]
     if not requests["available"] or not requests["clients_told"]:
         return False
+    # Who was let in before it began has both.
     clients = requests["clients_only_refused"] + requests["clients_let_in"]
-    return (
-        requests["clients_only_refused"] >= auth_failures_min_clients
-        and requests["clients_only_refused"] >= auth_failures_one_ratio * clients
-    )
+    of_them = requests["clients_refused"]
+    return bool(of_them >= auth_failures_min_clients and of_them >= auth_failures_one_ratio * clients)
 
 
 def lone_client(auth: Row, refused: int, auth_failures_one_ratio: float) -> dict[str, Any]:
@@ -291,27 +291,44 @@ def others_in_words(auth: Row, refused: int, lone_client: Row) -> str:
 
 
 def lone_route(
-    auth: Row, refused: int, lone_client: Row, login_state: str, route_state: str, auth_failures_one_ratio: float
+    auth: Row,
+    refused: int,
+    lone_client: Row,
+    login_state: str,
+    route_state: str,
+    canary_route: str,
+    auth_failures_one_ratio: float,
+    auth_failures_refused_ratio: float,
 ) -> dict[str, Any]:
     """The route that has most refused requests, while whoever is logged in gets in elsewhere; nothing where there is no such route.
 
-    A 403 says itself that somebody is logged in and may not. A 401 does not: there a canary has to get in elsewhere.
+    A 403 says itself that somebody is logged in and may not. A 401 does not: there a canary has to get in at another route, and so have most of
+    those that this one refuses.
     """
     requests = auth["requests"]
     if not requests["available"] or not requests["routes"] or not refused or lone_client:
         return {}
     top = requests["routes"][0]
     of_route = top["unauthorized"] + top["forbidden"]
-    gets_in = login_state == "in" and route_state == "in"
-    is_permission = (
-        top["forbidden"] >= auth_failures_one_ratio * of_route
-        and requests["answered"] > top["let_in"]
-        and login_state in ("none", "in")
-    )
-    is_alone = of_route >= auth_failures_one_ratio * refused and (
-        gets_in or (is_permission and route_state != "refused")
-    )
+    if of_route < auth_failures_one_ratio * refused or of_route < auth_failures_refused_ratio * (
+        of_route + top["let_in"]
+    ):
+        return {}
+    if top["forbidden"] >= auth_failures_one_ratio * of_route:
+        is_alone = (
+            login_state in ("none", "in")
+            and route_state in ("in", "not_asked")
+            and requests["answered"] > top["let_in"]
+        )
+    else:
+        gets_in = login_state == "in" and route_state == "in" and top["route"] != canary_route
+        is_alone = gets_in and top["clients_in_elsewhere"] * 2 > top["clients_refused"]
     return dict(top) if is_alone else {}
+
+
+def canary_route(system_auth: Row) -> str:
+    """The route that the canary asks, as the log tells routes."""
+    return route_of(str((system_auth.get("login") or {}).get("route") or "")) if system_auth else ""
 
 
 def others_log_in(auth: Row) -> bool:
@@ -416,7 +433,8 @@ def audience_in_words(auth: Row, said: Sequence[str], counts_in_words: str) -> s
         return (
             f"the token is for {', '.join(token['audience']) or 'nobody'}, and not for what system_auth.audience says"
         )
-    return f"a token of a moment ago is refused for its {' and '.join(one for one in said if one in ('audience', 'issuer', 'algorithm'))} ({counts_in_words})"
+    words = " and ".join(one for one in said if one in ("audience", "issuer", "algorithm"))
+    return f"a token of a moment ago is refused for its {words} ({counts_in_words})"
 
 
 # What keeps the sessions.
