@@ -17,6 +17,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible.template import trust_as_template
 
+from ..module_utils.break_glass.spec import checked
 from ..module_utils.observe import OBSERVERS
 from ..plugin_utils import judge, plan_in_words, readings, table
 from ..plugin_utils.names import Names, functions_of
@@ -34,6 +35,7 @@ _SERVICES = trust_as_template("{{ system_services }}")
 _QUEUES = trust_as_template("{{ system_queues }}")
 # What can be operated -> what says what can be done with it, and where the inventory describes it.
 _OPERATED = {"service": (_ROLES / "service" / "managers", _SERVICES), "queue": (_ROLES / "queue" / "engines", _QUEUES)}
+_NO_BREAK_GLASS = "it needs a break-glass token, and nothing says how to get one: set system_break_glass"
 # What Ansible says by itself of something undefined, which tells a person nothing.
 _UNDEFINED = re.compile(r"^object of type .* has no |^'[^']*' is undefined$")
 
@@ -82,6 +84,8 @@ class ActionModule(ActionBase):
             return ""
 
         def missing(kind: str, name: str, verb: str) -> str:
+            if kind == table.BREAK_GLASS:
+                return self._no_token(variables)
             folder, things = _OPERATED[kind]
             return missing_for(KINDS[kind], folder, self._template(things), name, verb)
 
@@ -179,6 +183,15 @@ class ActionModule(ActionBase):
             known = ", ".join(f"{runbook}.{name}" for name in claims)
             raise AnsibleActionFail(f"system_blind_spots names {runbook}.{wrong[0]}; known are {known}")
         return accepted
+
+    def _no_token(self, variables: Mapping[str, Any]) -> str:
+        """Why no token can be had for a system that is read-only, or "". Nothing is asked for it."""
+        try:
+            given = self._template(variables.get("system_break_glass") or {})
+            checked(given)
+        except (ValueError, judge.CannotTell) as error:
+            return f"it needs a break-glass token: {error}" if variables.get("system_break_glass") else _NO_BREAK_GLASS
+        return ""
 
     def _require(self, names: list[str], runbook: str) -> None:
         for name in names:

@@ -9,6 +9,7 @@ from .deadline import LATE_ADVICE, DeadlineExceeded, all_within
 from .observers import (
     api,
     auth,
+    break_glass,
     certificate,
     deployment,
     filesystem,
@@ -54,6 +55,7 @@ OBSERVERS = {
     "sync_state": sync_state,
     "notification_provider": notification_provider,
     "auth": auth,
+    "break_glass": break_glass,
 }
 
 SPEC = {name: {"type": "dict", "options": observer.SPEC} for name, observer in OBSERVERS.items()}
