@@ -213,7 +213,7 @@ def _revoked(settings, record, token, timeout_seconds, how):
     for pause in _PAUSES:
         time.sleep(pause)
         try:
-            revoke(settings, record["id"], token, timeout_seconds)
+            revoke(settings, record["id"], token, record["reference"], timeout_seconds)
         except IssuerError as error:
             said = str(error)
             if time.time() >= record["expires_at_seconds"]:

@@ -61,17 +61,19 @@ def start(settings, reason, ttl_seconds, reference, timeout_seconds):
     return {"token": token, "id": identity, "expires_at_seconds": expires}
 
 
-def revoke(settings, identity, token, timeout_seconds):
-    """Revoke a token. One that is gone already (404, 410) is revoked.
+def revoke(settings, identity, token, reference, timeout_seconds):
+    """Revoke a token, and see that it is gone where the issuer lists what is open.
 
     Args:
         identity: its id, or "".
         token: itself, or "" where nobody has it any more.
+        reference: ours, by which the list tells it.
 
     Raises:
-        IssuerError: it was not.
+        IssuerError: it was not revoked, or nobody knows.
     """
     place = f"{PLACE}.revoke"
+    gone = None
     try:
         asked(
             place,
@@ -81,8 +83,26 @@ def revoke(settings, identity, token, timeout_seconds):
             hidden=[token] if token else [],
         )
     except IssuerError as error:
-        if error.status not in (404, 410):
+        # One that is not there is revoked, if it was not the wrong place that was asked.
+        if error.status not in (404, 410) or settings["open"] is None:
             raise
+        gone = error
+    if settings["open"] is None:
+        return
+    try:
+        left = [
+            one
+            for one in open_ones(settings, timeout_seconds)
+            if one["reference"] == reference or (identity and one["id"] == identity)
+        ]
+    except IssuerError:
+        if gone is not None:
+            raise gone from None
+        return
+    if left:
+        raise IssuerError(
+            f"{place}: {gone or 'it was answered well'}, and the token is still among those that are open"
+        )
 
 
 def can_revoke(settings, identity, token):
