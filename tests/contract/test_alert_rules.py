@@ -43,7 +43,7 @@ THRESHOLDS: dict[str, tuple[str, ...]] = {
     "NotificationDeliveryFailing": ("notification_provider_failing", "notification_provider_failing_ratio"),
     "NotificationBacklog": ("notification_provider_depth",),
     **dict.fromkeys(("ApiDown", "HealthCheckFailing", "PortConflict", "OomKill", "DbPoolExhausted"), ()),
-    **dict.fromkeys(("CircuitBreakerOpen",), ()),
+    **dict.fromkeys(("CircuitBreakerOpen", "BreakGlassTokenLeft"), ()),
     **dict.fromkeys(("CacheDisabled", "RedisDown", "DatabaseConnectionFailure", "DatabaseDown"), ()),
     **dict.fromkeys(("DiskFull", "DiskWriteFailures"), ()),
 }
