@@ -55,6 +55,8 @@ def service_program(layout: Layout, name: str, pool_max: str = str(POOL_MAX)) ->
             "PG_POOL_MAX": pool_max,
             "LAB_FAULT_ROUTES": "1",
             "PAYMENT_SECRETS": layout.payments()["secret"],
+            "ISSUER": inventory.issuer(layout),
+            **layout.entry_keys(),
         }
     argv = [sys.executable, "-m", f"lab.programs.{name}", "--home", str(layout.home)]
     return program(layout, name, argv, environment=environment, startretries=4)
@@ -103,4 +105,6 @@ def variables(layout: Layout) -> dict[str, object]:
         "system_database": inventory.of_database(layout, "database"),
         "system_payment_webhook": inventory.of_payments(layout),
         "mail_keys": layout.mail_keys(),
+        "system_auth": inventory.of_auth(layout),
+        "system_break_glass": inventory.of_break_glass(layout),
     }

@@ -5,7 +5,8 @@
 
 Everything it needs to know is in its environment, as for any program in a container: DATABASE_URL,
 DATABASE_PASSWORD_FILE, REDIS_URL, PROVIDER_URL and PORT are required. PG_POOL_MAX, CACHE_ENABLED, BREAKER_FAILURES,
-BREAKER_RESET_SECONDS, BIND_ADDRESS, APP_REVISION and PAYMENT_SECRETS (of its payment provider, with commas) have defaults. The routes that
+BREAKER_RESET_SECONDS, BIND_ADDRESS, APP_REVISION and PAYMENT_SECRETS (of its payment provider, with commas) have defaults, as have ISSUER,
+CANARY_PASSWORD and ADMIN_KEY (see entry.py). The routes that
 make faults exist only with LAB_FAULT_ROUTES=1.
 """
 
@@ -23,6 +24,7 @@ import psycopg
 import redis
 from psycopg_pool import PoolTimeout
 
+from . import entry
 from .application import PAYMENT_EVENT, Api
 from .payment_events import BadSignature, take, verified
 from .settings import enabled, number, start_log
@@ -126,6 +128,7 @@ def routes(api: Api) -> dict[tuple[str, str], Route]:
         ("GET", "/rates"): rates,
         ("GET", "/stats"): stats,
         ("POST", "/webhooks/payments"): payment_event,
+        **entry.ROUTES,
     }
     if enabled("LAB_FAULT_ROUTES"):
         from .fault_routes import Faults, with_faults

@@ -21,9 +21,9 @@ _LINE_CHARACTERS = 4000
 _ROUTE_CHARACTERS = 120
 _METHOD = r"(?P<method>GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)"
 _SHAPES = (
-    # nginx, Apache, Caddy, Gunicorn, Traefik: the common and the combined log
+    # nginx, Apache, Caddy, Gunicorn, Traefik: the common and the combined log, whatever stands before it in the line
     re.compile(
-        r"(?P<client>[0-9A-Za-z.:%_-]{1,60}) \S{1,200} .{0,200}?\[(?P<clf>[^\]]{20,40})\] \""
+        r"(?P<client>[0-9A-Za-z.:%_-]{1,60}) \S{1,200} \S{1,200} \[(?P<clf>\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})\] \""
         + _METHOD
         + r" (?P<path>\S+)[^\"]{0,20}\" (?P<status>\d{3})\b"
     ),

@@ -203,7 +203,7 @@ OWN = {
         "summary": "a write",
         "remedy": "renew",
         "risk": "high",
-        "targets": trusted("{{ ['x'] }}"),
+        "targets": trusted("{{ [{'path': '/x'}] }}"),
         "needs": {"break_glass": {"reason": "INC-42 it has to be written", "ttl_seconds": 120}},
         "advice": "look",
     }

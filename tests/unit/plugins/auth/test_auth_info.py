@@ -375,6 +375,9 @@ def test_a_session_that_is_kept_in_a_cookie(app, provider):
 
 LINES = {
     "nginx": '10.0.0.1 - - [30/Nov/2026:05:26:29 +0000] "GET /api/me?token=s3cret HTTP/1.1" 401 12 "-" "curl"',
+    "behind the name of a program": (
+        '2026-11-30 05:26:29,123 INFO lab.api: 10.0.0.1 - - [30/Nov/2026:05:26:29 +0000] "GET /api/me HTTP/1.1" 401 0'
+    ),
     "common": '10.0.0.1 - alice [30/Nov/2026:05:26:29 +0000] "GET /api/me HTTP/1.1" 401 12',
     "uvicorn": '2026-11-30T05:26:29Z INFO:     10.0.0.1:51234 - "GET /api/me HTTP/1.1" 401 Unauthorized',
     "gin": '2026-11-30T05:26:29Z [GIN] 2026/11/30 - 05:26:29 | 401 |     12.3µs |        10.0.0.1 | GET      "/api/me"',
