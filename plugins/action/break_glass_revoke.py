@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
+from ..plugin_utils.granting import settings_apart
 from ..plugin_utils.plain import plain
 from ..plugin_utils.quiet import executed_quietly
 
@@ -18,5 +19,5 @@ class ActionModule(ActionBase):
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result = super().run(tmp, task_vars)
-        result.update(executed_quietly(self, plain(self._task.args), task_vars or {}))
+        result.update(executed_quietly(self, settings_apart(plain(self._task.args)), task_vars or {}))
         return result

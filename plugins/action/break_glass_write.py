@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ..plugin_utils.granting import grant_of_step, is_in_a_step
+from ..plugin_utils.granting import grant_of_step, is_in_a_step, settings_apart
 from ..plugin_utils.plain import plain
 from ..plugin_utils.quiet import executed_quietly
 
@@ -30,5 +30,5 @@ class ActionModule(ActionBase):
             if grant is None:
                 return {**result, "failed": True, "msg": NOT_PLANNED, "status": None, "break_glass": None}
             arguments["grant"] = grant
-        result.update(executed_quietly(self, arguments, variables))
+        result.update(executed_quietly(self, settings_apart(arguments), variables))
         return result

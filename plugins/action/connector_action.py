@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ..plugin_utils.granting import NEEDED, with_token
+from ..plugin_utils.granting import NEEDED, SECRETS, with_token
 from ..plugin_utils.plain import plain
 from ..plugin_utils.quiet import executed_quietly
 
@@ -20,7 +20,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result = super().run(tmp, task_vars)
         variables = task_vars or {}
-        arguments = {key: value for key, value in plain(self._task.args).items() if key != NEEDED}
+        arguments = {key: value for key, value in plain(self._task.args).items() if key not in (NEEDED, SECRETS)}
         arguments.update(with_token(variables, self._templar.template))
         result.update(executed_quietly(self, arguments, variables))
         return result

@@ -24,6 +24,10 @@ attributes:
     description: There is nothing to compare.
     support: none
 options:
+  secrets:
+    description: C(auth) and C(headers) of the requests of O(break_glass) by their place. The action takes them out of O(break_glass). Never shown.
+    type: dict
+    default: {}
   references:
     description: Their references, as M(oncall.runbooks.break_glass_info) tells them.
     type: list
@@ -50,10 +54,12 @@ tokens:
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.break_glass.granted import sweep
-from ..module_utils.break_glass.spec import checked
+from ..module_utils.break_glass.spec import checked, together
 
 ARGUMENT_SPEC = {
-    "break_glass": {"type": "dict", "required": True, "no_log": True},
+    "break_glass": {"type": "dict", "required": True},
+    # Apart from the rest, so that nothing else is taken for a secret.
+    "secrets": {"type": "dict", "default": {}, "no_log": True},
     "references": {"type": "list", "elements": "str", "required": True},
     "directory": {"type": "path", "required": True},
     "timeout_seconds": {"type": "float", "default": 10.0},
@@ -67,9 +73,8 @@ def main():
     if module.check_mode:
         module.exit_json(changed=True, tokens=[])
     try:
-        done = sweep(
-            checked(params["break_glass"]), params["directory"], params["timeout_seconds"], set(params["references"])
-        )
+        settings = checked(together(params["break_glass"], params["secrets"]))
+        done = sweep(settings, params["directory"], params["timeout_seconds"], set(params["references"]))
     except ValueError as error:
         module.fail_json(msg=str(error))
     tokens = [{key: value for key, value in one.items() if key not in ("path", "held")} for one in done]

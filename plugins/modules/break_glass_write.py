@@ -28,6 +28,10 @@ attributes:
     description: There is nothing to compare.
     support: none
 options:
+  secrets:
+    description: C(auth) and C(headers) of the requests of O(break_glass) by their place. The action takes them out of O(break_glass). Never shown.
+    type: dict
+    default: {}
   write:
     description: The name of the request in C(writes) of O(break_glass).
     type: str
@@ -67,11 +71,13 @@ swept: {description: "The same of tokens that earlier runs had left, as they are
 
 from ansible.module_utils.basic import AnsibleModule
 
+from ..module_utils.break_glass.spec import together
 from ..module_utils.break_glass.write import NotWritten, write
 
 ARGUMENT_SPEC = {
-    # Everything that is secret is in here.
-    "break_glass": {"type": "dict", "required": True, "no_log": True},
+    "break_glass": {"type": "dict", "required": True},
+    # Apart from the rest, so that nothing else is taken for a secret.
+    "secrets": {"type": "dict", "default": {}, "no_log": True},
     "write": {"type": "str", "required": True},
     "grant": {"type": "dict", "required": True},
     "by": {"type": "str", "default": ""},
@@ -86,7 +92,8 @@ def main():
     if module.check_mode:
         module.exit_json(changed=True, status=None, break_glass=None, swept=[])
     try:
-        result = write(module.params)
+        params = module.params
+        result = write(dict(params, break_glass=together(params["break_glass"], params["secrets"])))
     except ValueError as error:
         module.fail_json(msg=str(error), status=None, break_glass=None)
     except NotWritten as error:

@@ -68,8 +68,12 @@ options:
   break_glass:
     description:
       - With what a request is sent into a system that is read-only. C(settings), C(grant), C(by) and C(directory) as
-        M(oncall.runbooks.break_glass_write) takes C(break_glass), C(grant), C(by) and C(directory). Never shown.
+        M(oncall.runbooks.break_glass_write) takes C(break_glass), C(grant), C(by) and C(directory).
       - In a remedy what its plan says counts, and nothing else.
+    type: dict
+    version_added: 0.2.0
+  break_glass_secrets:
+    description: What is secret of O(break_glass), as M(oncall.runbooks.break_glass_write) takes C(secrets). Never shown.
     type: dict
     version_added: 0.2.0
   timeout_seconds:
@@ -135,7 +139,8 @@ ARGUMENT_SPEC = {
     },
     "connector": {"type": "str", "default": ""},
     "error_classes": {"type": "dict", "default": {}},
-    "break_glass": {"type": "dict", "no_log": True},
+    "break_glass": {"type": "dict"},
+    "break_glass_secrets": {"type": "dict", "no_log": True},
     "timeout_seconds": {"type": "float", "default": 60},
 }
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..module_utils.break_glass.spec import apart
 from .plain import plain
 
-NEEDED = "break_glass"
+NEEDED, SECRETS = "break_glass", "break_glass_secrets"
 
 
 def grant_of_step(task_vars: Mapping[str, Any], template: Callable[[Any], Any]) -> dict[str, Any] | None:
@@ -32,7 +33,7 @@ def is_in_a_step(task_vars: Mapping[str, Any]) -> bool:
 
 
 def with_token(task_vars: Mapping[str, Any], template: Callable[[Any], Any]) -> dict[str, Any]:
-    """The option by which a module gets a token for what it sends; nothing where the plan asks for none."""
+    """The options by which a module gets a token for what it sends; nothing where the plan asks for none."""
     grant = grant_of_step(task_vars, template)
     if grant is None:
         return {}
@@ -40,11 +41,22 @@ def with_token(task_vars: Mapping[str, Any], template: Callable[[Any], Any]) -> 
     def value(name: str) -> Any:
         return plain(template(task_vars[name])) if name in task_vars else None
 
+    settings, secrets = apart(value("system_break_glass") or {})
     return {
         NEEDED: {
-            "settings": value("system_break_glass") or {},
+            "settings": settings,
             "grant": grant,
             "by": str(value("run_owner") or "unknown"),
             "directory": value("system_state_directory"),
-        }
+        },
+        SECRETS: secrets,
     }
+
+
+def settings_apart(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a module that acts on tokens, with what is secret in an option of its own."""
+    settings = arguments.get(NEEDED)
+    if not isinstance(settings, Mapping):
+        return dict(arguments)
+    without, secrets = apart(settings)
+    return {**arguments, NEEDED: without, "secrets": secrets}

@@ -160,7 +160,7 @@ def encoded() -> str:
 
 
 def test_a_remedy_of_another_runbook_gets_a_token_where_its_cause_needs_one(system, tmp_path):
-    """circuit_breaker sends a request of the inventory through the role connector."""
+    """The role connector sends the request of a remedy, with the step that the role run gives it."""
     connectors = {
         "app": {
             "source": "command",

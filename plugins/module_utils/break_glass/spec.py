@@ -19,6 +19,7 @@ _HEADER = re.compile(r"[A-Za-z0-9-]{1,60}\Z")
 _PATH = re.compile(r"[\w-]+(?:\.[\w-]+)*\Z")
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 _REASON_CHARACTERS = 200
+_SECRET = ("auth", "headers")
 
 
 def checked(given):
@@ -155,6 +156,43 @@ def _in(value, values):
 
 def _in_text(text, values):
     return _PLACEHOLDER.sub(lambda found: str(values.get(found.group(1), found.group(0))), text)
+
+
+def apart(given):
+    """A description without what lets somebody in, and that by its place. Pure.
+
+    What is secret is taken out of every result of a module, wherever the same word is in it: so nothing else may go with it.
+    """
+    secrets = {}
+
+    def without(place, value):
+        if not isinstance(value, dict):
+            return value
+        found = {key: value[key] for key in _SECRET if key in value}
+        if found:
+            secrets[place] = found
+        return {
+            key: without(f"{place}/{key}".strip("/"), one) if key not in ("body", "equals") else one
+            for key, one in value.items()
+            if key not in _SECRET
+        }
+
+    return without("", given), secrets
+
+
+def together(given, secrets):
+    """A description with what :func:`apart` took out of it."""
+
+    def whole(place, value):
+        if not isinstance(value, dict):
+            return value
+        inside = {
+            key: whole(f"{place}/{key}".strip("/"), one) if key not in ("body", "equals") else one
+            for key, one in value.items()
+        }
+        return {**inside, **(secrets.get(place) or {})}
+
+    return whole("", given)
 
 
 def grant_of(given):

@@ -56,10 +56,20 @@ def act(params):
         )
     if params["request"]:
         request = filled({**params["request"], **secret}, connector)
-        return _requested(own_place or f"{place}.requests.{verb}", request, seconds, params.get("break_glass"))
+        return _requested(own_place or f"{place}.requests.{verb}", request, seconds, _needed(params))
     if params["kafka_connect_url"] and verb == "restart_tasks":
         return _restarted(place, {**secret, "url": params["kafka_connect_url"].rstrip("/")}, connector, seconds)
     raise ValueError(f"{place}: nothing says how; add commands.{verb} or requests.{verb}")
+
+
+def _needed(params):
+    """With what a token is asked for; None where the plan asks for none."""
+    needed = params.get("break_glass")
+    if not needed:
+        return None
+    from ..break_glass.spec import together
+
+    return dict(needed, settings=together(needed["settings"], params.get("break_glass_secrets") or {}))
 
 
 def _requested(place, request, timeout_seconds, needed):

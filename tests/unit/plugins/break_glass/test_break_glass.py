@@ -19,7 +19,13 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.break_glass import granted, issuer, journal
 from ansible_collections.oncall.runbooks.plugins.module_utils.break_glass.look import observe
-from ansible_collections.oncall.runbooks.plugins.module_utils.break_glass.spec import checked, filled, grant_of
+from ansible_collections.oncall.runbooks.plugins.module_utils.break_glass.spec import (
+    apart,
+    checked,
+    filled,
+    grant_of,
+    together,
+)
 from ansible_collections.oncall.runbooks.plugins.module_utils.break_glass.write import NotWritten, write
 from ansible_collections.oncall.runbooks.plugins.module_utils.connectors.act import act
 from ansible_collections.oncall.runbooks.plugins.module_utils.connectors.failures import SourceError
@@ -471,3 +477,15 @@ def test_a_reason_is_data():
 def test_the_mark_of_ours():
     assert issuer.MARK.search("why [oncall 0123456789abcdef]")
     assert not issuer.MARK.search("why [oncall 0123]")
+
+
+def test_what_is_secret_goes_apart_and_comes_together_again(system):
+    settings = system.settings()
+    without, secrets = apart(settings)
+    assert PASSWORD not in json.dumps(without)
+    assert set(secrets) == {"start", "revoke", "open"}
+    assert together(without, secrets) == settings
+    own = {"start": {"url": "x", "body": {"auth": "no secret"}, "headers": {"X-Key": "k3y"}}}
+    without, secrets = apart(own)
+    assert (without["start"]["body"], secrets) == ({"auth": "no secret"}, {"start": {"headers": {"X-Key": "k3y"}}})
+    assert together(without, secrets) == own
