@@ -78,7 +78,7 @@ class App:
             kid = jwt.get_unverified_header(token).get("kid")
             if kid not in self.keys:
                 return f'Unable to find a signing key that matches: "{kid}"'
-            options = {"require": ["exp", "aud", "iss"]}
+            options: Any = {"require": ["exp", "aud", "iss"]}
             jwt.decode(
                 token,
                 key=self.keys[kid],

@@ -111,7 +111,7 @@ class Provider(HttpServer):
         now = int(time.time() + self.ahead_seconds)
         told = {"iss": self.url, "aud": "shop", "sub": "canary", "iat": now, "exp": now + 600, **self.claims, **claims}
         if self.algorithm == "none":
-            return jwt.encode(told, None, algorithm="none")
+            return jwt.encode(told, "", algorithm="none")
         if self.algorithm == "HS256":
             return jwt.encode(told, "a shared secret of thirty-two bytes", algorithm="HS256")
         return jwt.encode(told, key_named(self.kid), algorithm="RS256", headers={"kid": self.kid})

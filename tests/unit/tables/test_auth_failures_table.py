@@ -108,7 +108,7 @@ def canary_is(state: str, status: int | None, error: str = "", why: str = "") ->
 def token(kid: str = "k1", algorithm: str = "RS256", ahead: float = 0.0, **claims: Any) -> str:
     given = {"iss": ISSUER, "aud": "shop", "iat": int(NOW + ahead), "exp": int(NOW + ahead) + 600, **claims}
     if algorithm == "none":
-        return jwt.encode(given, None, algorithm="none")
+        return jwt.encode(given, "", algorithm="none")
     if algorithm == "HS256":
         return jwt.encode(given, "a shared secret of thirty-two bytes", algorithm="HS256")
     return jwt.encode(given, key_named(kid), algorithm=algorithm, headers={"kid": kid})
