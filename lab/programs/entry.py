@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How users get into the lab's API, and how somebody writes while it is read-only.
 
-A login takes an address and the password of CANARY_PASSWORD, and gives a token of the identity provider. Tokens are checked with the keys that the API
-has read when it met the first one: after a rotation it knows the old ones until it is restarted. The log has each of these requests.
+A login takes an address and the password of CANARY_PASSWORD, and gives a token of the identity provider. Tokens are checked with the keys that the
+API has read when it met the first one: after a rotation it knows the old ones until it is restarted. The log has each of these requests.
 """
 
 from __future__ import annotations

@@ -29,7 +29,8 @@ _WORDS = (
 _KINDS = (
     (
         "unknown_key",
-        r"unable to find (?:a )?(?:signing|matching)? ?key|no (?:applicable|matching) key|no key (?:found|with|for)|unknown (?:kid|key id|signing key)"
+        r"unable to find (?:a )?(?:signing|matching)? ?key|no (?:applicable|matching) key|no key (?:found|with|for)"
+        r"|unknown (?:kid|key id|signing key)"
         r"|(?:key|kid)\b.{0,80}\bnot (?:found|known)|(?:did ?n[o']t|could not|cannot) find (?:a |the )?(?:public ?key|signing key|key)\b"
         r"|no matching key\(?s?\)?|IDX1050[013]|error.{0,20}JWKSNoMatchingKey|public ?key .{0,40}\bkid\b.{0,40}\bnot\b",
     ),
@@ -57,12 +58,14 @@ _KINDS = (
     ),
     (
         "issuer",
-        r"(?:invalid|wrong|unexpected|unknown|untrusted) (?:token )?[\"']?iss(?:uer)?\b|\biss(?:uer)?[\"']? (?:claim )?(?:is )?(?:invalid|not valid|mismatch)"
+        r"(?:invalid|wrong|unexpected|unknown|untrusted) (?:token )?[\"']?iss(?:uer)?\b"
+        r"|\biss(?:uer)?[\"']? (?:claim )?(?:is )?(?:invalid|not valid|mismatch)"
         r"|issued by a different provider|issuer (?:did|does) not match|IDX10205|iss[\"']? claim is not valid",
     ),
     (
         "audience",
-        r"(?:invalid|wrong|unexpected) (?:token )?[\"']?aud(?:ience)?\b|\baud(?:ience)?[\"']? (?:claim )?(?:is )?(?:invalid|not valid|mismatch|not allowed)"
+        r"(?:invalid|wrong|unexpected) (?:token )?[\"']?aud(?:ience)?\b"
+        r"|\baud(?:ience)?[\"']? (?:claim )?(?:is )?(?:invalid|not valid|mismatch|not allowed)"
         r"|audience (?:did|does) not match|expected audience|IDX10214|(?:doesn't|does not) contain .{0,20}audience",
     ),
     (
@@ -76,7 +79,8 @@ _KINDS = (
     ),
     (
         "malformed",
-        r"(?:jwt|token)\b.{0,20}\bmalformed|malformed (?:jwt|token)|not enough segments|invalid token format|IDX127\d\d|invalid compact|cannot decode token"
+        r"(?:jwt|token)\b.{0,20}\bmalformed|malformed (?:jwt|token)|not enough segments|invalid token format|IDX127\d\d|invalid compact"
+        r"|cannot decode token"
         r"|invalid (?:header|payload) (?:string|padding)",
     ),
 )

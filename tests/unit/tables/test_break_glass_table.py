@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What was measured -> what must be concluded, for every cause of the runbook break_glass; and what a cause of any runbook gets that needs a token."""
+"""What was measured -> what must be concluded, for every cause of the runbook break_glass; and a cause of any runbook that needs a token."""
 
 from __future__ import annotations
 
