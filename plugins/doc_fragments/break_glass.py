@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-OPTIONS = r"""
+SETTINGS = r"""
   break_glass:
     description:
       - How the system is read-only and how it lets somebody write all the same, as the variable C(system_break_glass) of the role system says it.
@@ -33,5 +33,19 @@ OPTIONS = r"""
 """
 
 
+OPTIONS = (
+    SETTINGS
+    + r"""
+  writes:
+    description: The names of the writes to look at.
+    type: list
+    elements: str
+    default: []
+""".lstrip("\n")
+)
+
+
 class ModuleDocFragment:
     DOCUMENTATION: str = "options:" + OPTIONS
+    # Of those that act.
+    ACTING: str = "options:" + SETTINGS

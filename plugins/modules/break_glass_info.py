@@ -17,12 +17,6 @@ author: oncall.runbooks maintainers (@oncall-runbooks)
 extends_documentation_fragment:
   - oncall.runbooks.observer
   - oncall.runbooks.break_glass
-options:
-  writes:
-    description: The names of the writes to look at.
-    type: list
-    elements: str
-    default: []
 """
 
 EXAMPLES = r"""

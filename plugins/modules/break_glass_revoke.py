@@ -15,7 +15,7 @@ description:
     one of a person.
 author: oncall.runbooks maintainers (@oncall-runbooks)
 extends_documentation_fragment:
-  - oncall.runbooks.break_glass
+  - oncall.runbooks.break_glass.acting
 attributes:
   check_mode:
     description: Nothing is revoked; the task is reported as changed.

@@ -19,7 +19,7 @@ description:
   - The token is in no result, no file, no log and no argument of a program.
 author: oncall.runbooks maintainers (@oncall-runbooks)
 extends_documentation_fragment:
-  - oncall.runbooks.break_glass
+  - oncall.runbooks.break_glass.acting
 attributes:
   check_mode:
     description: Nothing is asked for or sent; the task is reported as changed.

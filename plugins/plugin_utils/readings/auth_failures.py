@@ -315,11 +315,7 @@ def lone_route(
     ):
         return {}
     if top["forbidden"] >= auth_failures_one_ratio * of_route:
-        is_alone = (
-            login_state in ("none", "in")
-            and route_state in ("in", "not_asked")
-            and requests["answered"] > top["let_in"]
-        )
+        is_alone = route_state != "refused" and requests["answered"] > top["let_in"]
     else:
         gets_in = login_state == "in" and route_state == "in" and top["route"] != canary_route
         is_alone = gets_in and top["clients_in_elsewhere"] * 2 > top["clients_refused"]

@@ -306,13 +306,7 @@ test_concluded = table(
             problems=["stale_keys"],
             acts=["read_keys_again"],
             risk="medium",
-            variables={
-                "system_auth": {**AUTH, "reload": ["/usr/local/bin/reload-keys"]},
-                "system_services": {
-                    **SYSTEM["system_services"],
-                    "api": {"manager": "command", "commands": {"status": ["true"]}},
-                },
-            },
+            variables={"system_auth": {**AUTH, "reload": ["/usr/local/bin/reload-keys"]}},
         ),
         "keys were not read again, and nothing restarts it": Case(
             observed(**STALE),
@@ -572,6 +566,12 @@ test_concluded = table(
 def test_a_restart_is_planned_for_what_checks_the_tokens_and_for_nothing_else():
     (step,) = diagnose("auth_failures", observed(**STALE), **SYSTEM)["plan"]["steps"]
     assert step["targets"] == [{"service": "api"}]
+
+
+def test_a_command_that_reads_keys_again_is_planned_before_a_restart():
+    reload = {"system_auth": {**AUTH, "reload": ["/usr/local/bin/reload-keys"]}}
+    (step,) = diagnose("auth_failures", observed(**STALE), **{**SYSTEM, **reload})["plan"]["steps"]
+    assert step["targets"] == [{"service": "api", "command": ["/usr/local/bin/reload-keys"]}]
 
 
 @pytest.mark.parametrize("login", [canary_is("refused", 401), canary_is("not_probed", None), canary_is("locked", 423)])

@@ -177,6 +177,15 @@ def test_the_plan_says_for_what_a_token_is_asked():
     assert "s3cret" not in str(found)
 
 
+def test_what_others_have_is_told_and_left_alone():
+    (finding,) = [
+        one
+        for one in diagnose("break_glass", shown(listed=[""]), **SYSTEM)["findings"]
+        if one["cause"] == "others_have_one"
+    ]
+    assert (finding["status"], finding["evidence"][0]["reason"]) == ("ok", "x")
+
+
 def test_another_reason_or_another_time_is_another_plan():
     def plan(**more: Any) -> str:
         return diagnose("break_glass", shown(), **{**SYSTEM, **ASKED, **more})["plan"]["hash"]

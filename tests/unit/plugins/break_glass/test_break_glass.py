@@ -1,7 +1,10 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tokens for one task on a real server: given, used once, and revoked whatever becomes of the task."""
+"""Tokens for one task on a real server: given, used once, and revoked whatever becomes of the task.
+
+What break_glass_write, break_glass_revoke and break_glass_info do. As modules in a play they are in tests/integration/test_break_glass.py.
+"""
 
 from __future__ import annotations
 
