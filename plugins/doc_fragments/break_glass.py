@@ -10,7 +10,7 @@ SETTINGS = r"""
     description:
       - How the system is read-only and how it lets somebody write all the same, as the variable C(system_break_glass) of the role system says it.
       - C(start), the request that gives a token. C(url), C(method) (V(POST)), C(body), C(headers), C(auth), C(status) and C(timeout_seconds) as
-        M(oncall.runbooks.api_info) takes them, with C({reason}), C({ttl_minutes}) and C({ttl_seconds}) in URL, body and headers. C(token), C(id) and
+        M(oncall.runbooks.api_info) takes them (V(PUT), V(PATCH) and V(DELETE) as well), with C({reason}), C({ttl_minutes}) and C({ttl_seconds}) in URL, body and headers. C(token), C(id) and
         C(expires), where its answer has the token (V(token)), its id and when it ends, such as V(data.token).
       - C(header), the header in which the token is sent (V(X-Break-Glass-Token)).
       - C(revoke), the request that revokes one, with C({id}), or with C({token}) in body or headers. Without it a token ends by itself alone.

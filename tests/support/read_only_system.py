@@ -90,8 +90,8 @@ class ReadOnlySystem(HttpServer):
             return 200, {"token": given["token"], **({"id": key} if self.has_ids else {})}
         if path == "/v1/admin/break-glass":
             return 200, {"tokens": [{"id": key, "reason": one["reason"]} for key, one in self.open_ones().items()]}
-        if path.startswith("/v1/admin/break-glass/") and path.endswith("/revoke"):
-            key = path.split("/")[-2]
+        if path.startswith("/v1/admin/break-glass/") and (path.endswith("/revoke") or method == "DELETE"):
+            key = path.removesuffix("/revoke").rpartition("/")[2]
             if key not in self.open_ones():
                 return 404, {"error": "no such token"}
             self.tokens[key]["revoked_at"] = time.time()

@@ -13,6 +13,7 @@ from ..net.documents import request_of, secrets_of
 from ..text.one_line import one_line
 
 KEYS = ("read_only", "start", "token", "id", "expires", "header", "revoke", "open", "writes")
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 LEAST_SECONDS, MOST_SECONDS, DEFAULT_SECONDS = 60, 3600, 600
 PLACE = "system_break_glass"
 _HEADER = re.compile(r"[A-Za-z0-9-]{1,60}\Z")
@@ -97,7 +98,7 @@ def _check_request(place, given, placeholders, method, more=()):
     if not isinstance(given, dict):
         raise ValueError(f"{place}: must be a dict with the key url")
     _known(place, given, (*REQUEST_KEYS, *more))
-    request_of(place, {"method": method, **_request(given)})
+    request_of(place, {"method": method, **_request(given)}, METHODS)
     for name in _placeholders(given):
         if placeholders and name not in placeholders:
             raise ValueError(f"{place}: there is nothing for {{{name}}}; known are {', '.join(placeholders)}")
@@ -140,7 +141,7 @@ def filled(place, given, values, method="POST"):
         if key in request:
             request[key] = _in(request[key], values)
     secrets = secrets_of(request)
-    return request_of(place, request), secrets
+    return request_of(place, request, METHODS), secrets
 
 
 def _in(value, values):

@@ -257,6 +257,12 @@ def test_a_token_can_be_revoked_by_itself(task, system, tmp_path):
     assert system.open_ones() == {}
 
 
+def test_a_token_can_be_revoked_with_delete(task, system):
+    told = ended(task("end", revoke={"url": f"{system.url}/v1/admin/break-glass/{{id}}", "method": "DELETE"}))
+    assert told["state"] == "revoked"
+    assert system.open_ones() == {}
+
+
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
