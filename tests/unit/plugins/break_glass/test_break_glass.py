@@ -36,6 +36,8 @@ from ansible_collections.oncall.runbooks.plugins.modules.connector_action import
 from ansible_collections.oncall.runbooks.tests.support.read_only_system import PASSWORD, ReadOnlySystem
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
 
+# The servers of these tests are threads of this process, which forks a keeper; a module has none.
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 REPOSITORY = Path(__file__).parents[4]
 WHY = {"reason": "INC-42 orders are stuck", "ttl_seconds": 300}
 # A task in a process of its own, as a module is one: it says that it has a token, then does what it is told.
