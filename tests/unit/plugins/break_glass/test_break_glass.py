@@ -48,7 +48,7 @@ from ansible_collections.oncall.runbooks.plugins.module_utils.break_glass.grante
 from ansible_collections.oncall.runbooks.plugins.module_utils.break_glass.spec import checked, grant_of
 settings, want, directory, then = json.load(sys.stdin)
 try:
-    with granted(checked(settings), grant_of(want), "alice", directory, 5.0) as grant:
+    with granted(checked(settings), grant_of(want), "alice", directory, 60.0) as grant:
         print("has", flush=True)
         if then == "fail":
             raise RuntimeError("the task failed")
@@ -178,15 +178,15 @@ def test_where_both_are_killed_the_next_run_revokes(task, system, tmp_path, quic
     process.wait(60)
     (left,) = [one for one in journal.read(str(tmp_path))[0] if journal.is_left(one, time.time())]
     assert left["state"] == "open"
-    (done,) = granted.sweep(checked(system.settings()), str(tmp_path), 5.0)
+    (done,) = granted.sweep(checked(system.settings()), str(tmp_path), 60.0)
     assert (done["state"], done["how"]) == ("revoked", "by a later run, as it was left")
     assert system.open_ones() == {}
-    assert granted.sweep(checked(system.settings()), str(tmp_path), 5.0) == []
+    assert granted.sweep(checked(system.settings()), str(tmp_path), 60.0) == []
 
 
 def test_a_token_that_a_task_has_is_not_swept(task, system, tmp_path, quick):
     process = task("hang")
-    assert granted.sweep(checked(system.settings()), str(tmp_path), 5.0) == []
+    assert granted.sweep(checked(system.settings()), str(tmp_path), 60.0) == []
     assert len(system.open_ones()) == 1
     process.kill()
     process.wait(60)
@@ -214,7 +214,7 @@ def test_one_whose_answer_was_lost_is_found_by_its_reference(system, tmp_path, q
     system.said(
         "POST", "/v1/admin/break-glass/start", {"reason": f"x [oncall {'ab' * 8}]", "ttl_minutes": 5}, basic(system)
     )
-    (done,) = granted.sweep(checked(system.settings()), str(tmp_path), 5.0)
+    (done,) = granted.sweep(checked(system.settings()), str(tmp_path), 60.0)
     assert done["state"] == "revoked"
     # That of a person is not touched.
     assert [one["reason"] for one in system.open_ones().values()] == ["a person's"]
@@ -286,7 +286,7 @@ def test_a_token_can_be_revoked_with_delete(task, system):
 def test_no_token_no_task(system, tmp_path, changed, words):
     text = json.dumps(changed).replace("{url}", system.url)
     with pytest.raises(granted.NotGranted, match=words) as failed, granted.granted(
-        checked(system.settings(**json.loads(text))), grant_of(WHY), "alice", str(tmp_path), 5.0
+        checked(system.settings(**json.loads(text))), grant_of(WHY), "alice", str(tmp_path), 60.0
     ):
         pytest.fail("the task was begun")
     assert "wr0ng-pass" not in str(failed.value)
@@ -296,7 +296,7 @@ def test_where_nothing_can_be_recorded_no_token_is_asked_for(system, tmp_path):
     (tmp_path / "break_glass").mkdir(mode=0o777)
     (tmp_path / "break_glass").chmod(0o777)
     with pytest.raises(granted.NotGranted, match="none is asked for"), granted.granted(
-        checked(system.settings()), grant_of(WHY), "alice", str(tmp_path), 5.0
+        checked(system.settings()), grant_of(WHY), "alice", str(tmp_path), 60.0
     ):
         pytest.fail("the task was begun")
     assert system.asked == []
@@ -312,7 +312,7 @@ def params(system: ReadOnlySystem, folder: Path, **changed: Any) -> dict[str, An
         "grant": WHY,
         "by": "alice",
         "directory": str(folder),
-        "timeout_seconds": 5.0,
+        "timeout_seconds": 60.0,
         **changed,
     }
 
@@ -400,7 +400,7 @@ def seen(system: ReadOnlySystem, folder: Path, **changed: Any) -> dict[str, Any]
             "break_glass": system.settings(),
             "writes": ["release_orders"],
             "directory": str(folder),
-            "timeout_seconds": 5.0,
+            "timeout_seconds": 60.0,
             **changed,
         }
     )
