@@ -65,6 +65,47 @@ def of_payments(layout: Layout) -> dict[str, object]:
     }
 
 
+def issuer(layout: Layout) -> str:
+    """The name of the identity provider, which tokens have in them."""
+    return f"http://127.0.0.1:{layout.ports['provider']}"
+
+
+def of_auth(layout: Layout) -> dict[str, object]:
+    """How users get into the API; its services are in inventories/lab."""
+    api = f"http://127.0.0.1:{layout.ports['api']}"
+    canary = {"email": "canary@lab.example", "password": layout.entry_keys()["CANARY_PASSWORD"]}
+    login = {"url": f"{api}/auth/login", "body": canary, "token": "access_token", "route": f"{api}/me"}
+    return {"login": login, "issuer": issuer(layout), "audience": "lab"}
+
+
+def of_break_glass(layout: Layout) -> dict[str, object]:
+    """How somebody writes while the API is read-only."""
+    api = f"http://127.0.0.1:{layout.ports['api']}"
+    admin = {"auth": {"bearer": layout.entry_keys()["ADMIN_KEY"]}}
+    notice = "Orders are late."
+    return {
+        "start": {
+            "url": f"{api}/admin/break-glass",
+            **admin,
+            "body": {"reason": "{reason}", "ttl_seconds": "{ttl_seconds}"},
+        },
+        "id": "id",
+        "expires": "expires",
+        "revoke": {"url": f"{api}/admin/break-glass/{{id}}", "method": "DELETE", **admin},
+        "open": {"url": f"{api}/admin/break-glass", **admin, "rows": "tokens"},
+        "read_only": {"url": f"{api}/admin/state", "field": "read_only"},
+        "writes": {
+            "notice": {
+                "url": f"{api}/admin/notice",
+                **admin,
+                "body": {"text": notice},
+                "why": "tells users that orders are late",
+                "done": {"url": f"{api}/admin/state", "field": "notice", "equals": notice},
+            }
+        },
+    }
+
+
 def payment_url(layout: Layout) -> str:
     """Where the provider knows the API's endpoint to be."""
     return f"http://127.0.0.1:{layout.ports['api']}/webhooks/payments"

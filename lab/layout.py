@@ -97,6 +97,11 @@ class Layout:
         own = hashlib.sha256(f"payments:{self.secrets()['app']}".encode()).hexdigest()
         return {"key": f"rk_test_{own[:24]}", "secret": f"whsec_{own[24:56]}"}
 
+    def entry_keys(self) -> dict[str, str]:
+        """What lets the canary and an administrator into the API, by the variable in which the API has each."""
+        own = hashlib.sha256(f"entry:{self.secrets()['app']}".encode()).hexdigest()
+        return {"CANARY_PASSWORD": own[:24], "ADMIN_KEY": own[24:56]}
+
     def mail_keys(self) -> dict[str, str]:
         """The keys at the two who send the lab's mail, by the variable in which the worker has each."""
         own = hashlib.sha256(f"mail:{self.secrets()['app']}".encode()).hexdigest()

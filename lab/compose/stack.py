@@ -87,6 +87,8 @@ class ComposeLab(BaseLab):
         if not late:
             status, body = self.target.api("/readyz")
             late = [] if status == 200 else [f"/readyz says {status} {body[:200]}"]
+            # Somebody who is not logged in: the API's log shows that it has requests.
+            self.target.api("/me")
         return not late, "; ".join(late)
 
     def down(self, purge: bool = False) -> None:
@@ -233,6 +235,8 @@ def _variables(project: Project) -> dict[str, object]:
         "system_backups": inventory.of_backups(layout, f"{project.name}-db-1"),
         "system_payment_webhook": inventory.of_payments(layout),
         "mail_keys": layout.mail_keys(),
+        "system_auth": inventory.of_auth(layout),
+        "system_break_glass": inventory.of_break_glass(layout),
         "queue_commands": {verb: _control(project, verb) for verb in ("pause", "resume")},
         "validate_command": _control(project, "validate", "{ids}"),
         "migration_commands": inventory.of_migrations(_in_api(project), "python3"),

@@ -73,6 +73,8 @@ def service_program(layout: Layout, name: str, pool_max: str = str(POOL_MAX)) ->
             "PG_POOL_MAX": pool_max,
             "LAB_FAULT_ROUTES": "1",
             "PAYMENT_SECRETS": layout.payments()["secret"],
+            "ISSUER": inventory.issuer(layout),
+            **layout.entry_keys(),
         }
     if shape.name:
         environment |= {"SHAPE_FILE": str(layout.home / "shape.json"), "LAB_FAULT_ROUTES": "1"}
@@ -153,4 +155,6 @@ def variables(layout: Layout) -> dict[str, object]:
             ["env", "-C", str(REPOSITORY), *(f"{name}={value}" for name, value in _of_database(layout).items())],
             sys.executable,
         ),
+        "system_auth": inventory.of_auth(layout),
+        "system_break_glass": inventory.of_break_glass(layout),
     }

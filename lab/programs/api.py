@@ -5,7 +5,8 @@
 
 Everything it needs to know is in its environment, as for any program in a container: DATABASE_URL,
 DATABASE_PASSWORD_FILE, REDIS_URL, PROVIDER_URL and PORT are required. PG_POOL_MAX (or connection_limit in DATABASE_URL), CACHE_ENABLED, BREAKER_FAILURES,
-BREAKER_RESET_SECONDS, BIND_ADDRESS, APP_REVISION and PAYMENT_SECRETS (of its payment provider, with commas) have defaults. The routes that
+BREAKER_RESET_SECONDS, BIND_ADDRESS, APP_REVISION and PAYMENT_SECRETS (of its payment provider, with commas) have defaults, as have ISSUER,
+CANARY_PASSWORD and ADMIN_KEY (see entry.py). The routes that
 make faults exist only with LAB_FAULT_ROUTES=1. What RELEASE_FILE has goes into the environment, and SHAPE_FILE says what its system calls things.
 """
 
@@ -23,7 +24,7 @@ import psycopg
 import redis
 from psycopg_pool import PoolTimeout
 
-from . import connectors, migrations
+from . import connectors, entry, migrations
 from .application import PAYMENT_EVENT, Api
 from .payment_events import BadSignature, take, verified
 from .settings import enabled, load_release, number, shape, start_log
@@ -134,6 +135,7 @@ def routes(api: Api) -> dict[tuple[str, str], Route]:
         ("GET", "/rates"): rates,
         ("GET", "/stats"): stats,
         ("POST", "/webhooks/payments"): payment_event,
+        **entry.ROUTES,
     }
     for path, statement in shape().get("reads", {}).items():
         found[("GET", path)] = reads(statement)

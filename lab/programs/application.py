@@ -26,6 +26,7 @@ from redis.retry import Retry
 
 from . import migrations
 from .breaker import Breaker
+from .entry import Entry
 from .pool import Pool
 from .settings import database_password, enabled, give_up, number, required, shape
 
@@ -89,6 +90,7 @@ class Api:
         CACHE_ENABLED.set_function(lambda: self.cache_enabled)
         self.one_query_each = False
         self.provider = urlsplit(required("PROVIDER_URL"))
+        self.entry = Entry(self.provider)
         # Without the variable it never opens: most faults are about calls that reach the provider.
         self.breaker = Breaker(number("BREAKER_FAILURES", 0), number("BREAKER_RESET_SECONDS", 30))
         CIRCUIT_BREAKER.labels(shape().get("breaker", "rates")).set_function(lambda: self.breaker.state)

@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The outside world of the lab: a provider that answers as it was told to, one of payments and two of mail. PORT is required.
+"""The outside world of the lab: a provider that answers as it was told to, one of payments, two of mail and one of identities. PORT is required.
 
-What it says of payments is in ``payments.py``, and of mail in ``mail.py``.
+What it says of payments is in ``payments.py``, of mail in ``mail.py``, and of identities in ``identity.py``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from . import mail, payments
+from . import identity, mail, payments
 from .settings import number, required, start_log
 from .web import Handler, Refused, Route, Server, as_shaped, metrics
 
@@ -30,6 +30,7 @@ class Provider:
 
     def __init__(self) -> None:
         self.payments = payments.Payments()
+        self.identity = identity.Identity()
 
     def as_told(self) -> None:
         """Refuses where it was told to."""
@@ -99,6 +100,7 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("POST", "/debug/payments"): undelivered,
     ("DELETE", "/debug/payments"): forget,
     ("GET", "/debug/payments"): given_up,
+    **identity.ROUTES,
     **mail.ROUTES,
     **payments.ROUTES,
 }

@@ -10,7 +10,9 @@ import time
 from .deadline import LATE_ADVICE, DeadlineExceeded, all_within
 from .observers import (
     api,
+    auth,
     backup,
+    break_glass,
     certificate,
     deployment,
     filesystem,
@@ -60,6 +62,8 @@ OBSERVERS = {
     "migrations": migrations,
     "backup": backup,
     "postgres_size": postgres_size,
+    "auth": auth,
+    "break_glass": break_glass,
 }
 
 SPEC = {name: {"type": "dict", "options": observer.SPEC} for name, observer in OBSERVERS.items()}

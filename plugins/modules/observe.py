@@ -123,6 +123,14 @@ postgres_size:
   description: What M(oncall.runbooks.postgres_size_info) returns.
   type: dict
   returned: when asked for
+auth:
+  description: What M(oncall.runbooks.auth_info) returns.
+  type: dict
+  returned: when asked for
+break_glass:
+  description: What M(oncall.runbooks.break_glass_info) returns.
+  type: dict
+  returned: when asked for
 """
 
 from ..module_utils import observe

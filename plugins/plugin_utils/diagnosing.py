@@ -19,6 +19,7 @@ from ansible.errors import AnsibleActionFail, AnsibleError, AnsibleUndefinedVari
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.template import trust_as_template
 
+from ..module_utils.break_glass.spec import checked
 from ..module_utils.observe import OBSERVERS
 from . import judge, plan_in_words, readings, table
 from .names import Names, functions_of
@@ -36,6 +37,7 @@ _SERVICES = trust_as_template("{{ system_services }}")
 _QUEUES = trust_as_template("{{ system_queues }}")
 # What can be operated -> what says what can be done with it, and where the inventory describes it.
 _OPERATED = {"service": (_ROLES / "service" / "managers", _SERVICES), "queue": (_ROLES / "queue" / "engines", _QUEUES)}
+_NO_BREAK_GLASS = "it needs a break-glass token, and nothing says how to get one: set system_break_glass"
 # What Ansible says by itself of something undefined, which tells a person nothing.
 _UNDEFINED = re.compile(r"^object of type .* has no |^'[^']*' is undefined$")
 
@@ -104,6 +106,8 @@ class Diagnosing:
             return ""
 
         def missing(kind: str, name: str, verb: str) -> str:
+            if kind == table.BREAK_GLASS:
+                return self._no_token(variables)
             folder, things = _OPERATED[kind]
             return missing_for(KINDS[kind], folder, self.rendered(things), name, verb)
 
@@ -253,3 +257,12 @@ class Diagnosing:
         message = str(getattr(error, "message", error))
         undefined = isinstance(error, AnsibleUndefinedVariable)
         return judge.CannotTell(message, said=undefined and not _UNDEFINED.search(message), undefined=undefined)
+
+    def _no_token(self, variables: Mapping[str, Any]) -> str:
+        """Why no token can be had for a system that is read-only, or "". Nothing is asked for it."""
+        try:
+            given = self.rendered(variables.get("system_break_glass") or {})
+            checked(given)
+        except (ValueError, judge.CannotTell) as error:
+            return f"it needs a break-glass token: {error}" if variables.get("system_break_glass") else _NO_BREAK_GLASS
+        return ""

@@ -21,6 +21,7 @@ FIRE_WITHOUT_DATA = {WATCHDOG, "OncallDown"}
 THRESHOLDS: dict[str, tuple[str, ...]] = {
     "BackupStale": ("backup_max_age_seconds",),
     "BackupFailed": (),
+    "AuthFailuresHigh": ("auth_failures_refused_ratio", "auth_failures_min_refused"),
     "CacheHitRateLow": ("cache_hit_ratio", "cache_min_lookups", "cache_cold_seconds"),
     "CertificateNotRenewed": ("certificate_expiry_urgent_days",),
     "CertificateExpiresSoon": ("certificate_expiry_soon_days",),
@@ -44,8 +45,8 @@ THRESHOLDS: dict[str, tuple[str, ...]] = {
     "NotificationDeliveryFailing": ("notification_provider_failing", "notification_provider_failing_ratio"),
     "NotificationBacklog": ("notification_provider_depth",),
     **dict.fromkeys(("ApiDown", "HealthCheckFailing", "PortConflict", "OomKill", "DbPoolExhausted"), ()),
-    **dict.fromkeys(("CircuitBreakerOpen",), ()),
     **dict.fromkeys(("MigrationsNotCurrent",), ()),
+    **dict.fromkeys(("CircuitBreakerOpen", "BreakGlassTokenLeft"), ()),
     **dict.fromkeys(("CacheDisabled", "RedisDown", "DatabaseConnectionFailure", "DatabaseDown"), ()),
     **dict.fromkeys(("DiskFull", "DiskWriteFailures"), ()),
 }

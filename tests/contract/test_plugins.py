@@ -221,7 +221,7 @@ def test_observer_that_is_finished_on_the_controller(documented):
 
     from ansible_collections.oncall.runbooks.plugins.plugin_utils import finish
 
-    assert sorted(finish.NAMES) == ["api", "job_schedule", "status_page", "sync_state"]
+    assert sorted(finish.NAMES) == ["api", "auth", "job_schedule", "status_page", "sync_state"]
     for observer in finish.NAMES:
         step = import_module(f"{finish.__package__}.finishing.{observer}")
         assert callable(step.why_not)

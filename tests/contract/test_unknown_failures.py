@@ -280,6 +280,36 @@ def restore(observed: dict[str, Any]) -> bool:
     )
 
 
+def auth_failures(observed: dict[str, Any]) -> bool:
+    auth = available(observed, "auth")
+    login, requests, keys, discovery = auth["login"], auth["requests"], auth["published"], auth["discovery"]
+    refused = requests["unauthorized"] + requests["forbidden"]
+    few = 0 <= refused < 20 or refused < 0.5 * (refused + requests["let_in"])
+    store = available(observed, "service")["services"]["sessions"]
+    return (
+        login["probed"] is True
+        and login["state"] == login["route"]["state"] == "in"
+        and not any(one["problems"] for one in login["cookies"])
+        and requests["available"] is True
+        and few
+        and discovery["available"] is True
+        and discovery["issuer_right"] is True
+        and keys["available"] is True
+        and keys["count"] > 0
+        and keys["private"] == []
+        # A session may be in a cookie alone.
+        and (auth["token"] or {}).get("issuer_right") is not False
+        and store["available"]
+        and store["state"] == "running"
+        and store["health"] != "unhealthy"
+    )
+
+
+def break_glass(observed: dict[str, Any]) -> bool:
+    glass = available(observed, "break_glass")
+    return glass["complete"] is True and glass["left"] == [] and glass["read_only"]["value"] in (True, False)
+
+
 NO_SIGNAL = {name: function for name, function in globals().items() if name in RUNBOOKS}
 
 

@@ -844,6 +844,40 @@ THROUGH = {
     "service": "ledger-db",
 }
 
+
+@contextmanager
+def cookie_for_another_host(shop: Foreign) -> Iterator[None]:
+    shop.gatehouse(cookie="Path=/; Domain=test.corner-shop.example")
+    try:
+        yield
+    finally:
+        shop.gatehouse()
+
+
+@contextmanager
+def a_bot_at_the_gate(shop: Foreign) -> Iterator[None]:
+    shop.customers(12, "/basket")
+    shop.customers(60, "/basket", client="203.0.113.9", word="guess")
+    yield
+
+
+@contextmanager
+def loyalty_is_not_for_everybody(shop: Foreign) -> Iterator[None]:
+    shop.gatehouse(closed="/loyalty")
+    shop.customers(12, "/basket")
+    shop.customers(40, "/loyalty")
+    try:
+        yield
+    finally:
+        shop.gatehouse()
+
+
+@contextmanager
+def gatehouse_stands_still(shop: Foreign) -> Iterator[None]:
+    with shop.stopped(shop.pid("gatehouse")):
+        yield
+
+
 CASES = [
     Case(
         "a replica stands still",
@@ -1373,5 +1407,28 @@ CASES = [
         "Nothing is wrong with them.",
         {"backup": right(healthy=True)},
         {"system_backups": BOOKS},
+        "the gatehouse sets its cookie for another host",
+        cookie_for_another_host,
+        "Browsers drop a cookie of another host. Nothing is restarted for it; its settings are put right.",
+        {"auth_failures": right("cookie_lost", says="Domain")},
+    ),
+    Case(
+        "one client guesses at the gate",
+        a_bot_at_the_gate,
+        "A bot is refused, and customers get in. Nobody is locked out.",
+        {"auth_failures": right("one_client", says="203.0.113.9")},
+    ),
+    Case(
+        "a feature is not yet for everybody",
+        loyalty_is_not_for_everybody,
+        "403 of one route is a permission. Whoever is logged in gets in elsewhere.",
+        {"auth_failures": right("one_route", says="/loyalty")},
+    ),
+    Case(
+        "the gatehouse stands still",
+        gatehouse_stands_still,
+        "Nobody logs in, and nobody knows whether the shop takes writes.",
+        {"auth_failures": right("login_down"), "break_glass": right()},
+        {"auth_failures_timeout_seconds": 3, "break_glass_timeout_seconds": 2},
     ),
 ]

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,7 +51,19 @@ PROGRAMS = Path(__file__).parent / "programs"
 REPLICAS = ("ledger-api-1", "ledger-api-2")
 POOL = 5
 TILL_KEY, TILL_SECRET = "rk_live_corner0123456789", "whsec_corner0123456789"
-NAMES = ("ledger-1", "ledger-2", "turnstile", "larder", "postman", "postman-metrics", "shopfront", "rates", "till")
+GATE_WORD, GATE_MASTER = "w0rd-of-the-canary", "m4ster-of-the-gate"
+NAMES = (
+    "ledger-1",
+    "ledger-2",
+    "turnstile",
+    "larder",
+    "postman",
+    "postman-metrics",
+    "shopfront",
+    "rates",
+    "till",
+    "gatehouse",
+)
 
 MAIN = """[unix_http_server]
 file={home}/s.sock
@@ -263,6 +276,9 @@ class Foreign:
             "shopfront", self.python("shopfront", self.port["shopfront"], f"{self.home}/shopfront.pem", both)
         )
         self.write_program("rates", self.python("rates", self.port["rates"], f"{self.home}/rates.json"))
+        self.write_program(
+            "gatehouse", self.python("gatehouse", self.port["gatehouse"], self.home, GATE_WORD, GATE_MASTER)
+        )
         self.write_program("till", self.python("till", self.port["till"], self.till_url(), TILL_KEY, TILL_SECRET))
         self.write_program("visitors", self.python("visitors", both, f"{self.home}/visitors.json"))
 
@@ -365,6 +381,7 @@ class Foreign:
                 "turnstile": program("turnstile", port=self.port["turnstile"], depends_on=["ledger-db"]),
                 "larder": program("larder", port=self.port["larder"]),
                 "postman": program("postman", health_url=f"{url['postman']}/health", depends_on=["turnstile"]),
+                "gatehouse": program("gatehouse", port=self.port["gatehouse"]),
                 "shopfront": program("shopfront", port=self.port["shopfront"], depends_on=["ledger-api"]),
                 "ledger-db": {
                     "manager": "command",
@@ -437,6 +454,28 @@ class Foreign:
                     "amounts": "SELECT payment AS payment_id, paid * 100 AS amount, money AS currency FROM receipts"
                     " WHERE :payment_ids::jsonb ? payment",
                 },
+            },
+            # Sessions are in a cookie, and nobody else issues tokens.
+            "system_auth": {
+                "service": "gatehouse",
+                "login": {
+                    "url": f"{url['gatehouse']}/session", "body": {"card": "canary", "word": GATE_WORD}, "status": [201], "cookie": "gate",
+                    "route": f"{url['gatehouse']}/basket",
+                },
+            },
+            "system_break_glass": {
+                "start": {
+                    "url": f"{url['gatehouse']}/permits", "headers": {"X-Master": GATE_MASTER},
+                    "body": {"why": "{reason}", "minutes": "{ttl_minutes}"},
+                },
+                "token": "permit.secret", "id": "permit.number", "header": "X-Permit",
+                "revoke": {
+                    "url": f"{url['gatehouse']}/permits/{{id}}", "method": "DELETE", "headers": {"X-Master": GATE_MASTER},
+                },
+                "open": {
+                    "url": f"{url['gatehouse']}/permits", "headers": {"X-Master": GATE_MASTER}, "id": "number", "reason": "why",
+                },
+                "read_only": {"url": f"{url['gatehouse']}/frozen", "field": "frozen"},
             },
             # Up to the oldest one that waits, all is sent.
             "system_connectors": {
@@ -538,6 +577,25 @@ class Foreign:
     def visitors(self, **how: Any) -> None:
         self._tell("visitors.json", how)
 
+    def gatehouse(self, **how: Any) -> None:
+        """Have the gatehouse be wrong; nothing to mend it."""
+        self._tell("gatehouse.json", how)
+
+    def customers(self, count: int, path: str, client: str = "", word: str = GATE_WORD) -> None:
+        """Customers get in, each from a place of his own or all from one, and ask for something."""
+        place = f"http://127.0.0.1:{self.port['gatehouse']}"
+        for number in range(count):
+            headers = {"X-Real-IP": client or f"10.1.0.{number % 8}", "Content-Type": "application/json"}
+            body = json.dumps({"card": str(number), "word": word}).encode()
+            with contextlib.suppress(urllib.error.HTTPError):
+                with urllib.request.urlopen(
+                    urllib.request.Request(f"{place}/session", body, headers), timeout=10
+                ) as answer:
+                    cookies = answer.headers.get_all("Set-Cookie") or []
+                headers["Cookie"] = "; ".join(one.partition(";")[0] for one in cookies)
+            with contextlib.suppress(urllib.error.HTTPError):
+                urllib.request.urlopen(urllib.request.Request(place + path, headers=headers), timeout=10).close()
+
     def _tell(self, name: str, how: dict[str, Any]) -> None:
         partial = self.home / f"{name}.partial"
         partial.write_text(json.dumps(how))
@@ -582,6 +640,7 @@ class Foreign:
             self.wrong(number)
         self.rates()
         self.visitors()
+        self.gatehouse()
         (self.home / "still").unlink(missing_ok=True)
         try:
             self.settle(5)
