@@ -99,6 +99,8 @@ def test_what_was_not_tried_is_on_the_page(report):
     )
     assert "- embedded: payment_webhook: no provider" in page
     assert "- embedded: disk: takes root" in page
+    assert "- compose: this stack was not run" in page
+    assert "- embedded: this stack" not in page
     assert "1 cases in 1 scenes of 40: it is **part of a run**" in page
 
 
@@ -116,3 +118,9 @@ def test_the_file_is_json_with_a_line_for_each_case(report):
 def test_no_place_of_a_machine_and_no_long_text(report):
     assert report.without_places("see /tmp/x1/lab/log", ["/tmp/x1/lab"]) == "see PLACE-1/log"
     assert len(report.without_places("x" * 9999, [])) < 500
+
+
+def test_the_stacks_that_can_be_run_are_those_that_are_told(report):
+    from ansible_collections.oncall.runbooks.tests.support.accuracy import stacks
+
+    assert tuple(stacks.STACKS) == report.STACKS

@@ -28,6 +28,7 @@ from ansible_collections.oncall.runbooks.tests.support.accuracy.verdicts import 
     WRONG,
 )
 
+STACKS = ("embedded", "foreign", "compose")
 LEAST_CASES = 250
 LEAST_NAMED_RATIO = 0.95
 SUMMARY_CHARACTERS = 400
@@ -173,9 +174,12 @@ def _too_many(cases: Sequence[Case]) -> list[str]:
 
 def _not_tried(results: Results) -> list[str]:
     return [
-        f"- {name}: {what}: {why}"
-        for name, one in results.items()
-        for what, why in {**one["left_out"], **one["not_made"]}.items()
+        *(f"- {name}: this stack was not run" for name in STACKS if name not in results),
+        *(
+            f"- {name}: {_cell(what)}: {_cell(why)}"
+            for name, one in results.items()
+            for what, why in {**one["left_out"], **one["not_made"]}.items()
+        ),
     ]
 
 

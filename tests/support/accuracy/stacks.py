@@ -291,6 +291,7 @@ class Foreign(Stack):
 
     def stop(self) -> None:
         self._ours.close()
+        self.shop = None
 
     def mend(self) -> None:
         self.shop.heal()
