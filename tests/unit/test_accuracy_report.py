@@ -49,6 +49,8 @@ def test_all_goals_are_met(report):
         ([case()] * 251 + [case("needless remedy", nameable=False)], 2),
         # Honest or not: a name that could have been given was not.
         ([case()] * 240 + [case("honest")] * 13, 3),
+        # A wrong name counts also where none was to be given.
+        ([case()] * 240 + [case("named wrong", nameable=False)] * 13, 3),
         ([case("healthy", nameable=False)] * 251, 3),
     ],
 )

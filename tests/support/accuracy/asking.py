@@ -23,11 +23,16 @@ class NotMade(Exception):
     """A scene could not be made, so that nothing was asked about it."""
 
 
+class Ended(Exception):
+    """What was wrong was not wrong any more when all had answered."""
+
+
 def cases(stack: Stack, scene: Scene, runbooks: Sequence[str]) -> list[Case]:
     """What the runbooks said of a scene, judged.
 
     Raises:
         NotMade: the scene could not be made; the message says why in one line.
+        Ended: it did not last.
     """
     made = False
     try:
@@ -37,10 +42,14 @@ def cases(stack: Stack, scene: Scene, runbooks: Sequence[str]) -> list[Case]:
                 before = stack.signals()
                 answers = stack.ask(runbooks, scene.variables(stack))
                 after = stack.signals()
+            if not stack.lasts(scene):
+                raise Ended("it ended by itself before all had answered: what they said is not judged")
     except (LabError, AssertionError, OSError, pytest.skip.Exception) as error:
         if made:
             raise
         raise NotMade(" ".join(str(error).split())) from error
+    finally:
+        stack.mend()
     return [_case(stack, scene, name, answers[name], _measured(name, before, after)) for name in runbooks]
 
 

@@ -32,6 +32,7 @@ STACKS = ("embedded", "foreign", "compose")
 LEAST_CASES = 250
 LEAST_NAMED_RATIO = 0.95
 SUMMARY_CHARACTERS = 400
+NAMES_MISSED = tuple(word for word in WRONG if word not in (FALSE_HEALTHY, NEEDLESS_REMEDY))
 
 Case = Mapping[str, Any]
 Results = Mapping[str, Mapping[str, Any]]
@@ -55,15 +56,16 @@ def cases_of(results: Results) -> list[dict[str, Any]]:
 def goals(cases: Sequence[Case]) -> list[Goal]:
     """What was promised, and what came of it."""
     count = Counter(case["verdict"] for case in cases)
-    nameable = [case for case in cases if case["nameable"]]
-    named = sum(case["verdict"] == NAMED for case in nameable)
-    ratio = named / len(nameable) if nameable else 0.0
+    # A wrong name counts against it wherever it was given.
+    asked_for = [case for case in cases if case["nameable"] or case["verdict"] in NAMES_MISSED]
+    named = sum(case["verdict"] == NAMED for case in asked_for)
+    ratio = named / len(asked_for) if asked_for else 0.0
     return [
         Goal("cases on real stacks", f"{len(cases):,}", f"more than {LEAST_CASES}", len(cases) > LEAST_CASES),
         Goal("false healthy", f"{count[FALSE_HEALTHY]}", "0", count[FALSE_HEALTHY] == 0),
         Goal("needless remedies", f"{count[NEEDLESS_REMEDY]}", "0", count[NEEDLESS_REMEDY] == 0),
         Goal(
-            f"named right, of the {len(nameable)} cases that have a name and show it",
+            f"named right, of the {len(asked_for)} cases that have a name to give, or in which a wrong one was given",
             f"{ratio:.1%} ({named})",
             f"at least {LEAST_NAMED_RATIO:.0%}",
             ratio >= LEAST_NAMED_RATIO,
@@ -78,7 +80,7 @@ COLUMNS = {
     "healthy, and is": lambda case: case["verdict"] == HEALTHY,
     "left alone": lambda case: case["verdict"] == LEFT_ALONE,
     "honest unknown": lambda case: case["verdict"] == HONEST,
-    "named wrong": lambda case: case["verdict"] in WRONG and case["verdict"] not in (FALSE_HEALTHY, NEEDLESS_REMEDY),
+    "named wrong": lambda case: case["verdict"] in NAMES_MISSED,
     "false healthy": lambda case: case["verdict"] == FALSE_HEALTHY,
     "needless remedy": lambda case: case["verdict"] == NEEDLESS_REMEDY,
 }  # fmt: skip

@@ -55,6 +55,7 @@ class Scene:
         breaks: gets the stack, and has it in that state.
         truth: what is true then.
         variables: gets the stack, and gives the inventory's variables that are different then.
+        lasts: a fault of a lab that is measured once more when all have answered.
     """
 
     stack: str
@@ -64,6 +65,7 @@ class Scene:
     breaks: Breaks
     truth: Truth
     variables: Variables = field(default=_none)
+    lasts: str = ""
 
     def kind_for(self, runbook: str) -> str:
         """Of what kind the case of one runbook is."""
@@ -88,16 +90,13 @@ def _as_it_is(_stack: Any) -> Iterator[None]:
 
 
 def injected(*names: str) -> Breaks:
-    """Faults of a lab, one after the other, and everything put back after them."""
+    """Faults of a lab, one after the other. The stack is mended after every scene."""
 
     @contextmanager
     def breaks(stack: Any) -> Iterator[None]:
-        try:
-            for name in names:
-                stack.lab.inject(name)
-            yield
-        finally:
-            stack.mend()
+        for name in names:
+            stack.lab.inject(name)
+        yield
 
     return breaks
 
@@ -110,11 +109,13 @@ def faults_of_a_lab(stack: str, pairs: tuple[Pair, ...]) -> list[Scene]:
     for name, fault in faults.items():
         harmless = bool(fault.rights) and all(one.healthy for one in fault.rights.values())
         kind = HERRING if harmless else FAULT
-        scenes.append(Scene(stack, kind, name, fault.summary, injected(name), Truth(fault.rights)))
+        scenes.append(Scene(stack, kind, name, fault.summary, injected(name), Truth(fault.rights), lasts=name))
     for pair in pairs:
         names = (pair.first, pair.second)
         summary = "; ".join(faults[name].summary for name in names)
-        scenes.append(Scene(stack, PAIR, " + ".join(names), summary, injected(*names), Truth(pair.rights(rights))))
+        truth = Truth(pair.rights(rights))
+        # With the second the first may no longer be measured.
+        scenes.append(Scene(stack, PAIR, " + ".join(names), summary, injected(*names), truth, lasts=pair.second))
     return scenes
 
 
@@ -336,7 +337,7 @@ def _with_fault(lack: Unseen, fault: str, rights: Rights, summary: str) -> Scene
             yield
 
     name, both = f"{fault} + {lack.name}", f"{lack.summary} Meanwhile {summary}."
-    return Scene("embedded", BLIND, name, both, breaks, Truth(merged), lack.variables)
+    return Scene("embedded", BLIND, name, both, breaks, Truth(merged), lack.variables, lasts=fault)
 
 
 def embedded() -> list[Scene]:

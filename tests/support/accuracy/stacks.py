@@ -16,6 +16,7 @@ import subprocess
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +31,16 @@ from lab import ComposeLab, Lab
 from lab.base import BaseLab
 from lab.database import connect
 from lab.layout import LabError
-from lab.measure import redis_answers
+from lab.measure import redis_answers, wait
 from lab.tools.checkout import deployed
 
 # Of a play of all runbooks, of which each may wait for what does not answer.
 SECONDS = 1800
 SAMPLES = 5
+LASTS_SECONDS = 30
 # Far above every threshold: a busy machine is not a slow stack.
 SLOW_SECONDS = 2.0
+USED, PARTS = ("/orders", "/stats", "/customers") * 2, ("/health", "/orders", "/stats")
 # Each run is the first: what one before it found is not to be waited for.
 ASKED = {"run_fail_on": [], "run_until": "plan", "run_confirm_seconds": 0}
 Signals = dict[str, bool]
@@ -89,6 +92,10 @@ class Stack(ABC):
     def signals(self) -> Signals:
         """Which runbooks' own signals are true now, measured from the outside and with nothing of the runbooks."""
 
+    def lasts(self, scene: Scene) -> bool:
+        """Whether what is wrong is still wrong. A fault may end by itself before the last runbook was asked."""
+        return True
+
     @abstractmethod
     def inventories(self) -> Sequence[str]:
         """For ansible-playbook."""
@@ -113,7 +120,7 @@ class Stack(ABC):
         answers: dict[str, list[Run]] = {}
         left = list(runbooks)
         while left:
-            found = self._play(left, {**ASKED, **self.variables(), **variables})
+            found = self._play(left, {**self.variables(), **ASKED, **variables})
             answers |= {name: runs for name, runs in found.items() if name in left}
             remaining = [name for name in left if name not in answers]
             if remaining == left or (remaining and remaining[0] == left[0]):
@@ -156,6 +163,10 @@ class LabStack(Stack):
         self.lab.up()
         self.lab.heal_all()
 
+    def lasts(self, scene: Scene) -> bool:
+        # One that flickers is not always there.
+        return not scene.lasts or not wait(lambda: self.lab.there(scene.lasts), LASTS_SECONDS)
+
     def inventory(self) -> dict[str, Any]:
         """What the running lab says of itself."""
         return json.loads((self.lab.home / "inventory.json").read_text())
@@ -178,11 +189,12 @@ class LabStack(Stack):
         """How many requests wait for the pool; LabError where nobody tells."""
 
     def signals(self) -> Signals:
-        answers = [self._asked(route) for route in ("/orders", "/stats", "/customers") * 2]
+        # All at once: of a stack that hangs, each takes all of its time.
+        with ThreadPoolExecutor(len(USED) + len(PARTS)) as threads:
+            answers = list(threads.map(self._asked, USED))
+            parts = list(threads.map(self._asked, PARTS))
         found = {
-            "api_down": not all(
-                self.lab.request(route, seconds=5)[0] == 200 for route in ("/health", "/orders", "/stats")
-            ),
+            "api_down": not all(status == 200 for status, _seconds in parts),
             "cache": not redis_answers(self.port("redis")),
             "db_down": not self._takes_sessions(),
             "error_rate": sum(status >= 500 for status, _seconds in answers) >= len(answers) / 2,
@@ -198,7 +210,7 @@ class LabStack(Stack):
 
     def _asked(self, route: str) -> tuple[int, float]:
         began = time.monotonic()
-        status, _body = self.lab.request(route, seconds=10)
+        status, _body = self.lab.request(route, seconds=5)
         return status, time.monotonic() - began
 
     def _takes_sessions(self) -> bool:
