@@ -115,17 +115,17 @@ class Stack(ABC):
     def ask(self, runbooks: Sequence[str], variables: Mapping[str, Any]) -> dict[str, list[Run]]:
         """What each runbook says, and after it those that it handed over to; [] of one of which nothing is recorded.
 
-        One play asks all of them. What breaks off ends it for those behind, and they are asked again.
+        One play asks all of them. What breaks off ends it, and those behind are asked in another.
         """
         answers: dict[str, list[Run]] = {}
         left = list(runbooks)
         while left:
             found = self._play(left, {**self.variables(), **ASKED, **variables})
             answers |= {name: runs for name, runs in found.items() if name in left}
-            remaining = [name for name in left if name not in answers]
-            if remaining == left or (remaining and remaining[0] == left[0]):
-                answers[remaining.pop(0)] = []
-            left = remaining
+            left = [name for name in left if name not in answers]
+            if left:
+                # The first of which nothing is recorded is where the play ended.
+                answers[left.pop(0)] = []
         return answers
 
     def _play(self, runbooks: Sequence[str], variables: Mapping[str, Any]) -> dict[str, list[Run]]:
