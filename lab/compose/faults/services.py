@@ -25,7 +25,8 @@ _WITHOUT: dict[str, Rights] = {
     },
     "db": {
         "db_down": right("database_down", "restart_database"),
-        "db_pool": right("connections_refused"),
+        # Its names are of a database that refuses one more, and not of one that is gone.
+        "db_pool": right(),
         "api_down": right("database_down"),
         "error_rate": right("database_down"),
     },
