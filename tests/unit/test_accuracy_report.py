@@ -106,6 +106,14 @@ def test_what_was_not_tried_is_on_the_page(report):
     assert "1 cases in 1 scenes of 40: it is **part of a run**" in page
 
 
+def test_a_name_that_was_not_given_is_on_the_page(report):
+    page = report.page(
+        results(case("honest", summary="too little was seen"), case("honest", nameable=False, summary="none"))
+    )
+    assert page.count("| db_pool | embedded: blocker |  | too little was seen |") == 1
+    assert "none |" not in page
+
+
 def test_a_name_too_many_is_on_the_page(report):
     assert "| db_pool | embedded: blocker | pool_leak |" in report.page(results(case(beside=["pool_leak"])))
 

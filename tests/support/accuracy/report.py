@@ -136,6 +136,12 @@ def page(results: Results) -> str:
         "",
         *(_judged_wrong([case for case in cases if case["verdict"] in WRONG]) or ["Nothing."]),
         "",
+        "## Names that were not given",
+        "",
+        "Here there was a name to give, and the runbook said honestly that it does not know. That is no mistake, and counts against *named right*.",
+        "",
+        *(_not_given([case for case in cases if case["nameable"] and case["verdict"] == HONEST]) or ["None."]),
+        "",
         "## Names too many",
         "",
         "Here a right name was given, and another beside it that is not true. The case counts as named right.",
@@ -167,6 +173,11 @@ def _judged_wrong(cases: Sequence[Case]) -> list[str]:
     ]
     rows.sort(key=lambda row: WRONG.index(row[0]))
     return _table(["judged", "runbook", "scene", "why", "it said"], rows, left=5) if rows else []
+
+
+def _not_given(cases: Sequence[Case]) -> list[str]:
+    rows = [[case["runbook"], f"{case['stack']}: {case['scene']}", case["why"], case["summary"]] for case in cases]
+    return _table(["runbook", "scene", "why", "it said"], rows, left=4) if rows else []
 
 
 def _too_many(cases: Sequence[Case]) -> list[str]:
