@@ -1,6 +1,7 @@
 # make demo   a real stack, broken and fixed before your eyes
 # make test   everything that checks this project
 # make bench  what it costs, in ratios
+# make accuracy  how often the runbooks are right
 # make soak   what `oncall serve` promises, at length
 # Everything goes into this folder, but for what Docker needs: see docs/lab.md.
 
@@ -22,7 +23,7 @@ unexport PYTHONUNBUFFERED
 unexport PYTHONDONTWRITEBYTECODE
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
-.PHONY: help demo test compat bench soak setup lint types unit contract integration systems alerts promises containers molecule sanity new-runbook \
+.PHONY: help demo test compat bench soak accuracy setup lint types unit contract integration systems alerts promises containers molecule sanity new-runbook \
 	docs coverage pins clean
 
 help: ## this list
@@ -104,6 +105,10 @@ soak: .venv/test.stamp ## what oncall serve promises, with hundreds of kills; it
 
 coverage: .venv/test.stamp ## what the source documents ask for, and the tests that exercise it; fails on a hole
 	@$(BIN)/python -m docs.generate.coverage
+
+# Every fault of both labs and of the foreign stack, every runbook asked. STACK=embedded runs that one again, and keeps what is known of the others.
+accuracy: .venv/test.stamp ## how often the runbooks are right, on real faults; it takes long
+	$(BIN)/python benchmarks/accuracy.py $(addprefix --stack ,$(STACK)) --json benchmarks/accuracy.json --page docs/accuracy.md
 
 docs: .venv/test.stamp ## write the generated files again
 	$(BIN)/python -m docs.generate

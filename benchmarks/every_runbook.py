@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from typing import Any
 
 from docs.generate.source import runbook_names
 from lab.embedded.stack import Lab
+from lab.tools.checkout import deployed
 
 ROOT = Path(__file__).resolve().parent.parent
 WATCH = ROOT / "benchmarks" / "watch"
@@ -31,13 +31,7 @@ TRIAGE, TRIAGE_SECONDS = "triage", 3
 
 def complete(inventory: Path, lab: Lab) -> None:
     """Add to a copy of the lab's inventory what a whole look of every runbook needs: a port, and something deployed."""
-    checkout = inventory / "deployed"
-    git = ["git", "-c", "user.name=bench", "-c", "user.email=bench@localhost", "-C", str(checkout)]
-    checkout.mkdir()
-    (checkout / "release").write_text("1\n")
-    for argv in (["init", "--quiet"], ["add", "release"], ["commit", "--quiet", "-m", "release 1"]):
-        # Older than the stack: what is checked out is what runs.
-        subprocess.run([*git, *argv], check=True, env={**os.environ, "GIT_COMMITTER_DATE": "2026-01-01T00:00:00Z"})
+    checkout = deployed(inventory)
     file = inventory / "group_vars" / "all.json"
     variables = json.loads(file.read_text())
     variables["system_services"]["api"]["port"] = int(lab.url.rpartition(":")[2])

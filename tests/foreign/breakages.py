@@ -28,34 +28,7 @@ from foreign_stack import POOL, REPLICAS, Foreign
 from ansible_collections.oncall.runbooks.tests.support.debian_programs import left_out
 from ansible_collections.oncall.runbooks.tests.support.postgres_servers import postgres_programs, until
 from ansible_collections.oncall.runbooks.tests.support.tls_servers import Issued
-
-
-@dataclass(frozen=True)
-class Right:
-    """What is right for one runbook.
-
-    Args:
-        causes: any of these names it.
-        remedies: what may be planned.
-        also: other findings that are true as well.
-        healthy: nothing that this runbook is for is wrong.
-        unknown: to say that it cannot be seen is honest.
-        says: words of which one has to be in what it says, such as the replica's name.
-        handed_over: nobody said what is right for it; only what it would do is judged.
-    """
-
-    causes: frozenset[str] = frozenset()
-    remedies: frozenset[str] = frozenset()
-    also: frozenset[str] = frozenset()
-    healthy: bool = False
-    unknown: bool = True
-    says: tuple[str, ...] = ()
-    handed_over: bool = False
-
-
-def right(causes: str = "", remedies: str = "", also: str = "", says: str = "", **more: Any) -> Right:
-    split = [frozenset(words.split()) for words in (causes, remedies, also)]
-    return Right(*split, says=tuple(filter(None, says.split("|"))), **more)
+from lab.rights import Right, right
 
 
 @dataclass(frozen=True)
@@ -84,30 +57,6 @@ def _filled(value: Any, shop: Foreign) -> Any:
                 return port
             value = value.replace(f"{{{name}}}", str(port))
     return value
-
-
-def verdict(one: Right, run: dict[str, Any]) -> str:
-    """How a run is to be judged: "named", "honest", "healthy", or what is wrong with it."""
-    if "findings" not in run:
-        return f"WRONG: broke off: {run['summary']}"
-    problems = {finding["cause"] for finding in run["findings"] if finding["status"] == "problem"}
-    remedies = {step["remedy"] for step in run["plan"]["steps"] if step["available"]} if run.get("plan") else set()
-    said = str([run["summary"], run["findings"], run.get("plan")])
-    if strange := remedies - one.remedies:
-        return f"WRONG: needless remedy {sorted(strange)}"
-    if one.handed_over:
-        return "honest"
-    if run["outcome"] == "healthy":
-        return "healthy" if one.healthy else "WRONG: false healthy"
-    if problems & one.causes:
-        return (
-            "named" if not one.says or any(words in said for words in one.says) else f"WRONG: does not say {one.says}"
-        )
-    if one.healthy and problems <= one.also:
-        return "healthy" if problems else "honest"
-    if strange := {cause for cause in problems - one.also if not cause.endswith("_unexplained")}:
-        return f"WRONG: names {sorted(strange)}"
-    return "honest" if one.unknown else "WRONG: not named"
 
 
 # What is broken, and how.

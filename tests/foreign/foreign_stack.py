@@ -65,6 +65,17 @@ NAMES = (
     "gatehouse",
 )
 
+# Variables with which nothing is waited for that a test need not see.
+QUICK = {
+    "run_until": "diagnose", "run_fail_on": [], "run_confirm_seconds": 0, "run_verify_seconds": 2,
+    "run_verify_every_seconds": 1, "run_verify_timeout_seconds": 60, "run_cooldown_seconds": 1, "run_budget_count": 1000,
+    "error_rate_window_seconds": 3, "latency_window_seconds": 3, "cache_window_seconds": 3,
+    "resource_usage_window_seconds": 3, "resource_usage_samples": 3, "crash_loop_settled_seconds": 5, "api_down_settled_seconds": 5,
+    "db_down_reconnect_seconds": 3,
+    # Other tests keep the machine busy.
+    "resource_usage_host_cpu_ratio": 2,
+}  # fmt: skip
+
 MAIN = """[unix_http_server]
 file={home}/s.sock
 [supervisord]
@@ -672,16 +683,7 @@ class Foreign:
         self._plays += 1
         folder = self.home / f"play-{self._plays}"
         folder.mkdir()
-        variables = {
-            "run_until": "diagnose", "run_fail_on": [], "run_confirm_seconds": 0, "run_verify_seconds": 2,
-            "run_verify_every_seconds": 1, "run_verify_timeout_seconds": 60, "run_cooldown_seconds": 1, "run_budget_count": 1000,
-            "error_rate_window_seconds": 3, "latency_window_seconds": 3, "cache_window_seconds": 3,
-            "resource_usage_window_seconds": 3, "resource_usage_samples": 3, "crash_loop_settled_seconds": 5, "api_down_settled_seconds": 5,
-            "db_down_reconnect_seconds": 3,
-            # Other tests keep the machine busy.
-            "resource_usage_host_cpu_ratio": 2,
-            **variables,
-        }  # fmt: skip
+        variables = {**QUICK, **variables}
         (folder / "variables.json").write_text(json.dumps(variables))
         playbooks = [f"playbooks/{name}.yml" for name in runbooks]
         argv = ["ansible-playbook", "-i", str(self.home / "inventory.json"), *playbooks]
