@@ -9,7 +9,6 @@ import pytest
 from breakages import CASES, wrong_password_in_one
 
 from ansible_collections.oncall.runbooks.tests.support.accuracy.verdicts import Truth, judge
-
 from ansible_collections.oncall.runbooks.tests.support.covering import row
 
 
