@@ -15,6 +15,10 @@ TABLE = load("roles", "snapshot", "vars", "main.yml")["snapshot_table"]
 LOOKS = [(part, name, look) for part, said in TABLE.items() for name, look in said["looks"].items()]
 # An observer has its place in a snapshot, or a reason here.
 WITHOUT = {
+    "auth": "it logs in, and a snapshot changes nothing",
+    "backup": "it reads whole archives, which takes longer than a snapshot may",
+    "break_glass": "it asks the issuer of tokens, and a snapshot leaves no trace there",
+    "migrations": "it runs commands of the application, and a snapshot runs none",
     "metrics": "the exposition has all of them, and not only those with a name",
     "port": "who listens is asked where a service cannot start; that it does not run is told",
     "webhook": "it sends events to the application, and a snapshot changes nothing",

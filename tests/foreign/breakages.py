@@ -1356,6 +1356,8 @@ CASES = [
         "Nothing is wrong with them.",
         {"backup": right(healthy=True)},
         {"system_backups": BOOKS},
+    ),
+    Case(
         "the gatehouse sets its cookie for another host",
         cookie_for_another_host,
         "Browsers drop a cookie of another host. Nothing is restarted for it; its settings are put right.",

@@ -12,6 +12,7 @@ import urllib.request
 from lab import inventory
 from lab.compose.target import Fault, Target
 from lab.layout import LabError
+from lab.rights import right
 
 # So many users try, each with a token of now.
 USERS = 30
@@ -53,6 +54,10 @@ def _restart(target: Target) -> None:
 
 FAULTS = {
     "stale_keys": Fault(
-        "the identity provider changed its keys, and the API has the old ones", _rotate, _is_refused, _restart
+        "the identity provider changed its keys, and the API has the old ones",
+        _rotate,
+        _is_refused,
+        _restart,
+        rights={"auth_failures": right("stale_keys", "read_keys_again")},
     )
 }

@@ -12,6 +12,7 @@ from pathlib import Path
 from lab.compose.baseline import back_up
 from lab.compose.target import Fault, Target
 from lab.layout import LabError
+from lab.rights import right
 
 STALE_SECONDS = 30 * 3600
 MOST_SECONDS = 26 * 3600
@@ -53,6 +54,18 @@ def _make_anew(target: Target) -> None:
 
 
 FAULTS = {
-    "backup_missed": Fault("the backup of last night was not made", _forget, _is_old, _make_anew),
-    "backup_cut_off": Fault("the backup of last night was cut off", _cut_off, _is_cut_off, _make_anew),
+    "backup_missed": Fault(
+        "the backup of last night was not made",
+        _forget,
+        _is_old,
+        _make_anew,
+        rights={"backup": right("stale", "make_backup")},
+    ),
+    "backup_cut_off": Fault(
+        "the backup of last night was cut off",
+        _cut_off,
+        _is_cut_off,
+        _make_anew,
+        rights={"backup": right("broken_backup", "make_backup")},
+    ),
 }

@@ -13,6 +13,7 @@ from pathlib import Path
 from lab import inventory
 from lab.compose.target import Fault, Target
 from lab.layout import LabError
+from lab.rights import right
 
 REFERENCE = "1ab0" * 4
 
@@ -65,4 +66,12 @@ def _forget(target: Target) -> None:
     target.recreate("api")
 
 
-FAULTS = {"token_left": Fault("a run left a break-glass token that is open", _leave, _is_open, _forget)}
+FAULTS = {
+    "token_left": Fault(
+        "a run left a break-glass token that is open",
+        _leave,
+        _is_open,
+        _forget,
+        rights={"break_glass": right("tokens_left", "revoke")},
+    )
+}

@@ -147,5 +147,11 @@ FAULTS = {
         "the API needs 600 MB and may have 512, so that the kernel kills it after every start",
         _short_of_memory,
         _killed,
+        rights={
+            **WITHOUT_METRICS,
+            "crash_loop": right("out_of_memory"),
+            "resource_usage": right("killed_for_memory", "raise_memory_limit"),
+            "api_down": right("out_of_memory crash_loop"),
+        },
     ),
 }

@@ -9,6 +9,7 @@ import json
 
 from lab.compose.target import Fault, Target
 from lab.layout import DATABASE
+from lab.rights import right
 
 from .crash_loop import LAST_MIGRATION
 
@@ -40,6 +41,10 @@ def _apply(target: Target) -> None:
 
 FAULTS = {
     "migration_pending": Fault(
-        "the database has not the last migration of the API's image", _take_back, _is_pending, _apply
+        "the database has not the last migration of the API's image",
+        _take_back,
+        _is_pending,
+        _apply,
+        rights={"migrations": right("pending", "migrate")},
     )
 }

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from lab.compose.target import Fault, Target
+from lab.rights import right
 
 ROWS = 6000
 DELETED = 100
@@ -33,4 +34,12 @@ def _forget(target: Target) -> None:
         target.run_in("db", "dropdb", "--username=postgres", name)
 
 
-FAULTS = {"rows_deleted": Fault("rows were deleted that the backup has", _delete, _is_gone, _forget)}
+FAULTS = {
+    "rows_deleted": Fault(
+        "rows were deleted that the backup has",
+        _delete,
+        _is_gone,
+        _forget,
+        rights={"restore": right("restore_requested", "restore", healthy=True)},
+    )
+}

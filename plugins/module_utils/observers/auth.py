@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+# Of no time there are no requests, and nobody was refused.
+TELLS_WITHOUT_A_WINDOW = False
+
 SPEC = {
     "auth": {"type": "dict", "required": True},
     "services": {"type": "dict", "default": {}},
