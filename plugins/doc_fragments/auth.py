@@ -26,7 +26,7 @@ OPTIONS = r"""
     description: The services of C(system_services) that O(auth) names.
     type: dict
     default: {}
-  window_seconds:
+  lately_seconds:
     description: The time in seconds over which requests in the log count.
     type: float
     default: 900

@@ -42,8 +42,8 @@ def observe(params):
         ValueError: the inventory cannot be used.
     """
     auth = checked(params["auth"])
-    if not params["timeout_seconds"] > 0 or not params["window_seconds"] > 0 or params["log_lines"] < 1:
-        raise ValueError("timeout_seconds and window_seconds must be above 0, and log_lines at least 1")
+    if not params["timeout_seconds"] > 0 or not params["lately_seconds"] > 0 or params["log_lines"] < 1:
+        raise ValueError("timeout_seconds and lately_seconds must be above 0, and log_lines at least 1")
     if params["probe_refused_limit"] < 1 or not params["probe_window_seconds"] > 0:
         raise ValueError("probe_refused_limit must be at least 1, and probe_window_seconds above 0")
     wanted = {auth["access_log"], *auth["logs"]} - {""}
@@ -179,7 +179,7 @@ def _requests(auth, logs, params, now):
     lines, reason = logs[name]
     if reason:
         return {"available": False, "reason": reason, "limits": []}
-    tally = Tally(now, params["window_seconds"], route_of(auth["login"]["request"]["url"]) if auth["login"] else "")
+    tally = Tally(now, params["lately_seconds"], route_of(auth["login"]["request"]["url"]) if auth["login"] else "")
     reader = Reader()
     for line in lines:
         if _OUR_OWN in line:
@@ -211,7 +211,7 @@ def _requests(auth, logs, params, now):
         "available": True,
         "service": name,
         "lines": len(lines),
-        "window_seconds": params["window_seconds"],
+        "window_seconds": params["lately_seconds"],
         "limits": limits,
         **told,
     }
@@ -226,7 +226,7 @@ def _token_errors(auth, logs, params, now):
             limits.append(reason)
             continue
         read.append(name)
-        lines += [line for line in own if _is_of_window(reader, line, now, params["window_seconds"])]
+        lines += [line for line in own if _is_of_window(reader, line, now, params["lately_seconds"])]
     if not read:
         return {
             "available": False,

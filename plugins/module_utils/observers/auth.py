@@ -5,13 +5,10 @@
 
 from __future__ import annotations
 
-# Of no time there are no requests, and nobody was refused.
-TELLS_WITHOUT_A_WINDOW = False
-
 SPEC = {
     "auth": {"type": "dict", "required": True},
     "services": {"type": "dict", "default": {}},
-    "window_seconds": {"type": "float", "default": 900.0},
+    "lately_seconds": {"type": "float", "default": 900.0},
     "log_lines": {"type": "int", "default": 20000},
     "marks_directory": {"type": "path", "default": ""},
     "probe_refused_limit": {"type": "int", "default": 2},

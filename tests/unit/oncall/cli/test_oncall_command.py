@@ -90,7 +90,7 @@ def test_the_shell_completes_commands_runbooks_and_options(words, offered):
     [
         (["describe", "db_pol"], "no runbook 'db_pol'; did you mean db_pool"),
         (["describe", "DB-Pool"], "did you mean db_pool"),
-        (["describe", "../etc"], "there are api_down, cache,"),
+        (["describe", "../etc"], "there are api_down, auth_failures, backup,"),
         (["run", "db_pool"], "Missing option '-i'"),
         (["run", "db_pol", "-i", "h,"], "no runbook 'db_pol'"),
         (["run", "db_pool", "-i", "nope"], "there is no inventory nope;"),

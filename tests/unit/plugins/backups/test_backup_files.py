@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What lies in a folder of backups: only files are opened, whatever else has a fitting name."""
+"""What backup_info tells of a folder of backups: only files are opened, whatever else has a fitting name."""
 
 from __future__ import annotations
 

@@ -40,6 +40,19 @@ STACK: dict[str, Any] = {
     "system_notification_providers": {
         "mail": {"queue": "mail", "records": [], "providers": [{"name": "smtp", "kind": "postmark", "token": "t"}]}
     },
+    "system_auth": {
+        "service": "api", "issuer": "http://127.0.0.1/issuer", "audience": "shop",
+        "login": {"url": "http://127.0.0.1/login", "body": {"email": "canary@shop.example", "password": "p"}, "token": "t",
+                  "route": "http://127.0.0.1/me"},
+    },
+    "system_backups": {"nightly": {"path": "/backups", "pattern": "shop_*.sql", "tables": ["orders"]}},
+    "system_break_glass": {
+        "start": {"url": "http://127.0.0.1/break-glass"}, "id": "id", "revoke": {"url": "http://127.0.0.1/break-glass/{id}/revoke"},
+        "open": {"url": "http://127.0.0.1/break-glass"}, "read_only": {"url": "http://127.0.0.1/state", "field": "read_only"},
+        "writes": {"release": {"url": "http://127.0.0.1/release", "why": "lets held orders through",
+                               "done": {"url": "http://127.0.0.1/state", "field": "orders", "equals": "released"}}},
+    },
+    "system_migrations": {"shop": {"tool": "alembic", "run": ["docker", "exec", "shop-api-1"]}},
 }  # fmt: skip
 
 
