@@ -112,7 +112,9 @@ sources:
         position: {description: "Up to where its data are there, where that is no time.", type: float}
         moved: {description: "By how much that has moved between two looks, in seconds of data or in what the position counts.", type: float}
         moved_in_seconds: {description: The time between these looks., type: float}
-        ran_meanwhile: {description: "Whether it ran between them, as far as the source tells when it ran last.", type: bool}
+        left_waiting:
+          description: Whether it ran between them though records waited before, as far as the source tells when it ran last.
+          type: bool
         last_success_at_seconds: {description: "When it ended well, in seconds since 1970.", type: float}
         last_success_age_seconds: {description: How long that is ago., type: float}
         last_run_age_seconds: {description: How long ago it last ran., type: float}

@@ -24,7 +24,7 @@ _STATE_OF_WORD = {word: state for state, words in _WORDS.items() for word in wor
 # A name that can be an argument of a program or a part of a URL without a thought: no option, no path, no quotes.
 _PLAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._:@ -]{0,118}[A-Za-z0-9])?\Z")
 # Two clocks that are kept may differ by so much.
-_CLOCKS_SECONDS = 5.0
+CLOCKS_SECONDS = 5.0
 # No time of this century is below; what is, counts something else.
 _FIRST_MOMENT = 1e9
 # How PostgreSQL and programs write the time of what has no end.
@@ -181,7 +181,7 @@ def _moment(row, key, place, limits):
 
 
 def _is_past(age_seconds, what, limits):
-    if age_seconds >= -_CLOCKS_SECONDS:
+    if age_seconds >= -CLOCKS_SECONDS:
         return True
     limits.append(
         f"{what} is {-age_seconds:.0f} s in the future: its clock differs from that of what keeps it, or it is kept without its zone"
@@ -235,7 +235,7 @@ def _by_name(rows):
 def _compare(found, before, rows):
     """Add what two looks tell: by how much a watermark, in seconds of data, or a position has moved, and in which time.
 
-    And whether a run ended in between.
+    And whether a run in between left what had waited before it.
     """
     earlier, later = _by_name(before["rows"]), _by_name(rows)
     for one in found:
@@ -244,7 +244,7 @@ def _compare(found, before, rows):
             continue
         runs = [moment_of(look.get("last_run_at")) for look in (row, later.get(one["name"], row))]
         if None not in runs:
-            one["ran_meanwhile"] = runs[1] > runs[0]
+            one["left_waiting"] = runs[1] > runs[0] and (number_of(row.get("pending")) or 0) > 0
         if "lag_bytes" in one and number_of(row.get("lag_bytes")) is not None:
             one["gained_bytes"] = row["lag_bytes"] - one["lag_bytes"]
         if "watermark_at_seconds" in one:

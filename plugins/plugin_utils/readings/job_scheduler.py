@@ -135,9 +135,12 @@ def _ago_seconds(at_seconds: float, seen: Row) -> float:
 
 def _up_seconds(state: Row, seen: Row) -> float | None:
     up, started_at = state.get("uptime_seconds"), state.get("started_at_seconds")
+    if up is None or started_at is None:
+        return up
     # What the database tells is measured against it, and the manager was asked at another moment. A start is told in whole seconds by
-    # some: before it began, never after.
-    return up if up is None or started_at is None else max(0.0, _ago_seconds(started_at, seen))
+    # some: before it began, never after. Where that disagrees, its manager has another clock, such as a supervisord elsewhere.
+    ago = _ago_seconds(started_at, seen)
+    return ago if abs(ago - up) <= _CLOCKS_SECONDS else up
 
 
 def _is_up(state: Row) -> bool | None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...module_utils.connectors.answer import CLOCKS_SECONDS
 from ..connector_ways import missing_for
 
 Row = Mapping[str, Any]
@@ -56,8 +57,6 @@ _MOST_LIMITS = 5
 _PERIODS = 1.5
 # Data that come as fast as time goes by come no nearer, and two looks are not timed to the millisecond.
 _NEARER = 1.5
-# Two clocks that are kept may differ by so much.
-_CLOCKS_SECONDS = 5.0
 
 
 class _Judge:
@@ -306,7 +305,7 @@ class _Judge:
         if age is None or age > limit or not row.get("pending"):
             return False
         # What came after its last run waits for the next one.
-        return bool(row.get("ran_meanwhile")) or (waits is not None and waits > age + _CLOCKS_SECONDS)
+        return bool(row.get("left_waiting")) or (waits is not None and waits > age + CLOCKS_SECONDS)
 
 
 def _left_seconds(row: Row) -> float | None:

@@ -339,6 +339,18 @@ test_concluded = table(
             ),
             running(uptime_seconds=30 * DAY - 3, started_at_seconds=NOW - 30 * DAY), problems=["scheduler_hangs"], **RESTARTED,
         ),
+        "its manager has a clock of its own, an hour off, and a session older than what runs holds the lock": of(
+            schedule(
+                digest(**LATE_DIGEST), invoices(**LATE_INVOICES), held=[{**HOLDER, "age_seconds": 30 * DAY + 60, "quiet_seconds": 9.0}]
+            ),
+            running(uptime_seconds=30 * DAY, started_at_seconds=NOW - 30 * DAY - HOUR), problems=["dead_owner"],
+        ),
+        "its manager has a clock of its own, an hour off, and its own session holds the lock": of(
+            schedule(
+                digest(**LATE_DIGEST), invoices(**LATE_INVOICES), held=[{**HOLDER, "age_seconds": 30 * DAY - 2, "quiet_seconds": 9.0}]
+            ),
+            running(uptime_seconds=30 * DAY, started_at_seconds=NOW - 30 * DAY + HOUR), problems=["scheduler_hangs"], **RESTARTED,
+        ),
         "a session of a second before the scheduler holds the lock": of(
             schedule(
                 digest(**LATE_DIGEST), invoices(**LATE_INVOICES), held=[{**HOLDER, "age_seconds": 30 * DAY + 1, "quiet_seconds": 9.0}]

@@ -65,17 +65,19 @@ def source(
     *rows: dict[str, Any],
     moved: float | None = None,
     ran_before: float | None = None,
+    waited_before: int = 0,
     ahead: float = 0.0,
     entry: dict[str, Any] | None = None,
     **beside: Any,
 ) -> dict[str, Any]:
-    """What the module tells of one source. ``moved``: by how much watermarks moved within five seconds; ``ran_before``: how long ago the run before was."""
+    """What the module tells of one source. ``moved``: by how much watermarks moved within five seconds; ``ran_before``: how long ago the run before was,
+    and ``waited_before``: how many records waited then."""
     given = described("app", entry or APP, {"database": {"name": "app"}})
     looks = [{"now_seconds": NOW, "rows": list(rows), "limits": []}]
     if moved is not None:
         before = [{**one, "watermark": one["watermark"] - moved} if "watermark" in one else one for one in rows]
         if ran_before is not None:
-            before = [{**one, "last_run_at": NOW - ran_before} for one in before]
+            before = [{**one, "last_run_at": NOW - ran_before, "pending": waited_before} for one in before]
         looks.insert(0, {"now_seconds": NOW - 5, "rows": before, "limits": [], "ago_seconds": 5.0})
     return {"available": True, "source": given["source"], **told(given, looks, table_of({}), NOW - ahead), **beside}
 
@@ -271,8 +273,11 @@ test_concluded = table(
             problems=["stalled"], acts=["force"], risk="medium", says=["12 wait, the oldest for 2.0 h"],
         ),
         "it ran well between two looks, brought nothing, and records wait": Case(
-            look(source(row("files", late=3 * HOUR, last_run=2, success=2, pending=12), moved=0.0, ran_before=60.0)),
+            look(source(row("files", late=3 * HOUR, last_run=2, success=2, pending=12), moved=0.0, ran_before=60.0, waited_before=12)),
             problems=["stalled"], acts=["force"], risk="medium",
+        ),
+        "it ran well between two looks, and what waits came after": Case(
+            look(source(row("files", late=3 * HOUR, last_run=2, success=2, pending=12), moved=0.0, ran_before=60.0)), problems=["unexplained"]
         ),
         "records wait that came after its last run": Case(
             look(source(row("files", late=3 * HOUR, success=60, pending=12, pending_since=NOW - 30), moved=0.0)), problems=["unexplained"]
