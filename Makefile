@@ -1,6 +1,7 @@
 # make demo   a real stack, broken and fixed before your eyes
 # make test   everything that checks this project
 # make bench  what it costs, in ratios
+# make accuracy  how often the runbooks are right
 # make soak   what `oncall serve` promises, at length
 # Everything goes into this folder, but for what Docker needs: see docs/lab.md.
 
@@ -22,8 +23,8 @@ unexport PYTHONUNBUFFERED
 unexport PYTHONDONTWRITEBYTECODE
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 
-.PHONY: help demo test compat bench soak setup lint types unit contract integration alerts promises containers molecule sanity new-runbook \
-	docs pins clean
+.PHONY: help demo test compat bench soak accuracy setup lint types unit contract integration systems alerts promises containers molecule sanity new-runbook \
+	docs coverage pins clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -34,7 +35,7 @@ demo: .venv/lab.stamp ## start a real stack, break it, run the runbook, show the
 # What mostly waits runs beside what mostly computes, and promises alone. Every stage runs, whatever fails before it.
 test: .venv/test.stamp ## everything that checks this project
 	@MAKE="$(MAKE)" $(BIN)/python tests/support/stages.py \
-		"lint | types" "molecule | unit contract sanity" integration alerts promises containers
+		"lint | types" "molecule | unit contract sanity" integration systems alerts promises containers
 
 setup: .venv/test.stamp ## only make .venv
 
@@ -69,6 +70,10 @@ contract: .venv/test.stamp ## what every role and module has to keep
 integration: .venv/test.stamp ## every cause, on the real stack
 	pytest --numprocesses 3 --dist worksteal tests/integration tests/foreign
 
+# One stack for all tests of a system.
+systems: .venv/test.stamp ## the five systems: what their documents name, broken and mended through their own inventories
+	pytest --numprocesses 3 --dist loadfile tests/systems
+
 # Playbooks, and services that mostly wait for a lease or a peer: one more than there are processors.
 alerts: .venv/test.stamp ## from an alert to what came of it: oncall serve and its neighbours
 	pytest --numprocesses 3 --dist loadfile tests/alerts
@@ -97,6 +102,13 @@ bench: .venv/test.stamp ## what a diagnosis and a table cost: ours, stock module
 
 soak: .venv/test.stamp ## what oncall serve promises, with hundreds of kills; it takes long
 	$(BIN)/python benchmarks/soak.py --page docs/reliability.md
+
+coverage: .venv/test.stamp ## what the source documents ask for, and the tests that exercise it; fails on a hole
+	@$(BIN)/python -m docs.generate.coverage
+
+# Every fault of both labs and of the foreign stack, every runbook asked. STACK=embedded runs that one again, and keeps what is known of the others.
+accuracy: .venv/test.stamp ## how often the runbooks are right, on real faults; it takes long
+	$(BIN)/python benchmarks/accuracy.py $(addprefix --stack ,$(STACK)) --json benchmarks/accuracy.json --page docs/accuracy.md
 
 docs: .venv/test.stamp ## write the generated files again
 	$(BIN)/python -m docs.generate

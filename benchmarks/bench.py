@@ -84,7 +84,10 @@ def many_hosts(inventory: Path) -> list[Contestant]:
 def all_runbooks(inventory: Path) -> list[Contestant]:
     return [
         Contestant(EMPTY, play(inventory, PLAYS[EMPTY])),
-        *(Contestant(name, play(inventory, every_runbook.playbook(name))) for name in runbook_names()),
+        *(
+            Contestant(name, play(inventory, every_runbook.playbook(name)))
+            for name in [*runbook_names(), every_runbook.TRIAGE]
+        ),
     ]
 
 
@@ -218,6 +221,7 @@ def table(result: dict[str, Any]) -> str:
         lines.append(f"| **{one['title']}** | | | |")
         for row in one["rows"]:
             lines.append(f"| {row['name']} | {row['ms']:,.0f} | {shown(row['to_stock'])} | {shown(row['to_empty'])} |")
+    lines += ["", "## Everything at once", "", *every_runbook.triage_table(result["triage"])]
     lines += ["", "## Every runbook on a healthy host", "", *every_runbook.table(result["runbooks"])]
     measured = result["scan"]
     lines += [
@@ -278,7 +282,7 @@ def measure(quick: bool) -> dict[str, Any]:
             if not quick:
                 stretch = [Contestant("ours, from the controller", play(two_hundred, CONTROLLER))]
                 races.append(race("200 hosts in one play", stretch, 1, False, env))
-            runbooks = measure_runbooks(lab, folder, env, quick)
+            runbooks, triage = measure_runbooks(lab, folder, env, quick)
             measured_scan = scan(env)
             (folder / "alerts").mkdir()
             measured_alert = alert_to_fixed.measure(
@@ -296,13 +300,16 @@ def measure(quick: bool) -> dict[str, Any]:
         },
         "races": races,
         "runbooks": runbooks,
+        "triage": triage,
         "scan": measured_scan,
         "alert_to_fixed": measured_alert,
     }
 
 
-def measure_runbooks(lab: Lab, folder: Path, env: dict[str, str], quick: bool) -> list[dict[str, Any]]:
-    """The diagnosis of every runbook, and unless it has to be quick, every case of the tests of its table."""
+def measure_runbooks(
+    lab: Lab, folder: Path, env: dict[str, str], quick: bool
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The diagnosis of every runbook, and unless it has to be quick, every case of the tests of its table; and triage."""
     inventory = copies_of_the_lab(lab, folder / "every", 1)
     every_runbook.complete(inventory, lab)
     healthy, cases = folder / "healthy", None if quick else folder / "cases"
@@ -313,7 +320,7 @@ def measure_runbooks(lab: Lab, folder: Path, env: dict[str, str], quick: bool) -
     if cases:
         print("every case of the table tests", file=sys.stderr)
         every_runbook.table_tests(env, cases)
-    return every_runbook.rows(plays, healthy, cases)
+    return every_runbook.rows(plays, healthy, cases), every_runbook.triage_row(plays)
 
 
 def put_into(page: Path, text: str) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -20,22 +19,19 @@ from typing import Any
 
 from docs.generate.source import runbook_names
 from lab.embedded.stack import Lab
+from lab.tools.checkout import deployed
 
 ROOT = Path(__file__).resolve().parent.parent
 WATCH = ROOT / "benchmarks" / "watch"
 # What a table may cost in CPU, whatever is wrong.
 BUDGET_SECONDS = 0.2
+# When the answer of triage has to be there, on one host.
+TRIAGE, TRIAGE_SECONDS = "triage", 3
 
 
 def complete(inventory: Path, lab: Lab) -> None:
     """Add to a copy of the lab's inventory what a whole look of every runbook needs: a port, and something deployed."""
-    checkout = inventory / "deployed"
-    git = ["git", "-c", "user.name=bench", "-c", "user.email=bench@localhost", "-C", str(checkout)]
-    checkout.mkdir()
-    (checkout / "release").write_text("1\n")
-    for argv in (["init", "--quiet"], ["add", "release"], ["commit", "--quiet", "-m", "release 1"]):
-        # Older than the stack: what is checked out is what runs.
-        subprocess.run([*git, *argv], check=True, env={**os.environ, "GIT_COMMITTER_DATE": "2026-01-01T00:00:00Z"})
+    checkout = deployed(inventory)
     file = inventory / "group_vars" / "all.json"
     variables = json.loads(file.read_text())
     variables["system_services"]["api"]["port"] = int(lab.url.rpartition(":")[2])
@@ -116,6 +112,22 @@ def rows(plays: dict[str, Any], healthy: Path, cases: Path | None) -> list[dict[
     if missing := set(runbook_names()) - {one["name"] for one in measured}:
         raise SystemExit(f"bench: nothing was judged by {', '.join(sorted(missing))}")
     return measured
+
+
+def triage_row(plays: dict[str, Any]) -> dict[str, Any]:
+    """What triage costs, from the race of :func:`rows`."""
+    (row,) = (row for row in plays["rows"] if row["name"] == TRIAGE)
+    return {**row, "target_ms": TRIAGE_SECONDS * 1000, "met": row["ms"] <= TRIAGE_SECONDS * 1000}
+
+
+def triage_table(row: dict[str, Any]) -> list[str]:
+    """That as Markdown."""
+    return [
+        "| all runbooks in one look | median ms | CPU ms | CPU, to an empty play |",
+        "|---|---:|---:|---:|",
+        f"| {row['name']} | {row['ms']:,.0f} (at most {row['target_ms']:,}: {'met' if row['met'] else '**not met**'}) "
+        f"| {row['cpu_ms']:,.0f} | {row['cpu_to_empty']:.2f} |",
+    ]
 
 
 def _by_runbook(judged: Path | None) -> defaultdict[str, list[dict[str, Any]]]:

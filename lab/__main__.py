@@ -18,6 +18,7 @@ try:
     from .compose.stack import ComposeLab
     from .embedded.stack import Lab
     from .layout import LabError
+    from .shape import names
 except ModuleNotFoundError as error:
     sys.exit(f"python -m lab: {sys.executable} has no {error.name}; make setup, then: source .venv/bin/activate")
 
@@ -25,9 +26,11 @@ except ModuleNotFoundError as error:
 WITHOUT_DOCKER = 3
 
 
-def _lab(compose: bool) -> BaseLab:
+def _lab(compose: bool, system: str) -> BaseLab:
     """The lab of LAB_HOME, of the kind it was made as; otherwise of the kind that is wanted."""
-    lab = Lab(say=_say)
+    lab = Lab(say=_say, system=system)
+    if compose and system:
+        raise LabError("a system's shape is taken by the embedded lab only; leave out --compose")
     if compose or (lab.layout.exists() and lab.layout.kind == "compose"):
         return ComposeLab(say=_say)
     return lab
@@ -134,6 +137,9 @@ def main(argv: list[str] | None = None) -> int:
         parsers[name].add_argument("--json", action="store_true")
     for name in ("up", "faults"):
         parsers[name].add_argument("--compose", action="store_true", help="in containers, with Docker Compose")
+    parsers["up"].add_argument(
+        "--system", default="", metavar="NAME", help=f"in the shape of one of inventories: {', '.join(names())}"
+    )
     for name in ("inject", "there"):
         parsers[name].add_argument("fault")
     parsers["heal"].add_argument("fault", nargs="?")
@@ -141,7 +147,9 @@ def main(argv: list[str] | None = None) -> int:
     parsers["down"].add_argument("--purge", action="store_true", help="remove the state folder as well")
     options = parser.parse_args(argv)
     try:
-        return COMMANDS[options.command][1](_lab(getattr(options, "compose", False)), options)
+        return COMMANDS[options.command][1](
+            _lab(getattr(options, "compose", False), getattr(options, "system", "")), options
+        )
     except (LabError, OSError, subprocess.SubprocessError) as error:
         print(f"lab: {error}", file=sys.stderr)
     except KeyboardInterrupt:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from .faults import load_faults
-from .layout import DATABASE, LabError, Layout, write_private
+from .layout import LabError, Layout, write_private
 from .measure import wait
 
 # For what never comes: a busy machine takes its time.
@@ -146,7 +146,7 @@ class BaseLab(ABC):
             "LAB_API_URL": self.url,
             "PGHOST": "127.0.0.1",
             "PGPORT": str(self.layout.ports["database"]),
-            "PGDATABASE": DATABASE,
+            "PGDATABASE": self.layout.shape.database,
             "PGUSER": "oncall",
         }
 

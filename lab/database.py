@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from .layout import (
-    DATABASE,
     MAX_CONNECTIONS,
     RESERVED,
     SUPERUSER_RESERVED,
@@ -85,6 +84,10 @@ GRANT SELECT ON event_queue, proposals TO oncall;
 
 GRANT SELECT ON jobs TO oncall;
 
+CREATE TABLE schema_migrations (version text PRIMARY KEY, applied_at timestamptz NOT NULL);
+
+GRANT SELECT ON schema_migrations TO oncall;
+
 """
 SCHEMA += PAYMENTS
 SCHEMA += """\
@@ -147,8 +150,8 @@ def initialise(layout: Layout) -> None:
     finally:
         password_file.unlink()
     single = ["postgres", "--single", "-j", "-F", "-D", str(partial), "-c", "exit_on_error=on"]
-    _run(layout, [*single, "postgres"], ROLES.format(database=DATABASE, **passwords))
-    _run(layout, [*single, DATABASE], SCHEMA.format(database=DATABASE))
+    _run(layout, [*single, "postgres"], ROLES.format(database=layout.shape.database, **passwords))
+    _run(layout, [*single, layout.shape.database], SCHEMA + layout.shape.tables)
     partial.rename(layout.data)
 
 
@@ -193,7 +196,7 @@ def connect(layout: Layout, role: str = "postgres", seconds: int = 30) -> Iterat
     while True:
         try:
             connection = psycopg.connect(
-                host="127.0.0.1", port=port, dbname=DATABASE, user=role, password=layout.secrets()[role],
+                host="127.0.0.1", port=port, dbname=layout.shape.database, user=role, password=layout.secrets()[role],
                 connect_timeout=seconds, autocommit=True, application_name="lab", options="-c statement_timeout=30000",
             )  # fmt: skip
             break

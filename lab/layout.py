@@ -18,7 +18,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .shape import Shape
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 DATABASE = "labpics"
@@ -72,6 +75,7 @@ class Layout:
         self.config = self.home / "supervisord.conf"
         self.programs = self.home / "supervisor.d"
         self.logs = self.home / "log"
+        self.backups = self.home / "backups"
         self.faults = self.home / "faults"
         self.app_password = self.home / "app_password"
         self.redis_config = self.home / "redis.conf"
@@ -93,6 +97,11 @@ class Layout:
         own = hashlib.sha256(f"payments:{self.secrets()['app']}".encode()).hexdigest()
         return {"key": f"rk_test_{own[:24]}", "secret": f"whsec_{own[24:56]}"}
 
+    def entry_keys(self) -> dict[str, str]:
+        """What lets the canary and an administrator into the API, by the variable in which the API has each."""
+        own = hashlib.sha256(f"entry:{self.secrets()['app']}".encode()).hexdigest()
+        return {"CANARY_PASSWORD": own[:24], "ADMIN_KEY": own[24:56]}
+
     def mail_keys(self) -> dict[str, str]:
         """The keys at the two who send the lab's mail, by the variable in which the worker has each."""
         own = hashlib.sha256(f"mail:{self.secrets()['app']}".encode()).hexdigest()
@@ -113,6 +122,13 @@ class Layout:
     def kind(self) -> str:
         """``embedded`` or ``compose``."""
         return self.record().get("kind", "embedded")
+
+    @property
+    def shape(self) -> Shape:
+        """Its own, or that of the system which it was made as."""
+        from .shape import shape
+
+        return shape(self.record().get("system", ""))
 
     @property
     def ports(self) -> dict[str, int]:
@@ -150,13 +166,19 @@ class Layout:
                 f"{self.home} has a lab of the kind {self.kind}; run `python -m lab down --purge` or set another LAB_HOME"
             )
 
-    def prepare(self) -> None:
+    def require_system(self, system: str) -> None:
+        """LabError where there is a lab of another shape."""
+        if self.exists() and system and self.shape.name != system:
+            is_now = f"has the shape of {self.shape.name}" if self.shape.name else "has its own shape"
+            raise LabError(f"the lab in {self.home} {is_now}; run `python -m lab down --purge` or set another LAB_HOME")
+
+    def prepare(self, system: str = "") -> None:
         """Make the folders, and choose what is chosen once. What is there already stays."""
         if re.search(r"""[;#"'%\\\n]""", f"{self.home}{REPOSITORY}"):
             raise LabError(f"{self.home} or {REPOSITORY} has a quote or one of ; # % \\ in it; use another folder")
         if not self.exists():
             self.begin()
-            self.save({"kind": "embedded", "base": str(self._choose_base()), "ports": {}})
+            self.save({"kind": "embedded", "system": system, "base": str(self._choose_base()), "ports": {}})
         record = self.record()
         # Also where it was cleaned away: a folder for temporary files may be.
         if not Path(record["base"]).is_dir():

@@ -41,6 +41,8 @@ class Measured:
 
     pool: dict[str, int]
     sessions: list[Session] = field(default_factory=list)
+    # The application_name of the API.
+    api: str = "lab-api"
 
     def of(self, application: str, state: str, query: str = "") -> list[Session]:
         return [
@@ -84,7 +86,7 @@ def request(layout: Layout, path: str, method: str = "GET", seconds: float = 3) 
 
 def pool(layout: Layout) -> dict[str, int]:
     """The API's ``app_db_pool_*`` gauges without that prefix; LabError when it does not tell them."""
-    status, body = request(layout, "/metrics", seconds=30)
+    status, body = request(layout, layout.shape.metrics_path, seconds=30)
     found = {}
     for line in body.splitlines() if status == 200 else ():
         if line.startswith("app_db_pool_"):
@@ -101,7 +103,8 @@ def measure(layout: Layout, sessions: bool = True) -> Measured:
     if not sessions:
         return Measured(numbers)
     with connect(layout) as connection:
-        return Measured(numbers, [Session(*row) for row in connection.execute(SESSIONS)])
+        seen = [Session(*row) for row in connection.execute(SESSIONS)]
+    return Measured(numbers, seen, layout.shape.application)
 
 
 def listens(port: int) -> bool:

@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from . import lists, metrics, observers, readme, role_files
+from . import coverage, lists, metrics, observers, readme, role_files, systems
 from .source import ROOT, Runbook, SourceError, roles, runbook_names
 
 
@@ -24,7 +24,14 @@ def files() -> dict[Path, str]:
         written[ROOT / "roles" / name / "README.md"] = readme.runbook_page(runbook)
     for name in sorted(set(roles()) - set(runbook_names())):
         written[ROOT / "roles" / name / "README.md"] = readme.role_page(name)
-    return written | lists.files(runbooks) | metrics.files(runbooks) | observers.files()
+    return (
+        written
+        | lists.files(runbooks)
+        | coverage.files()
+        | metrics.files(runbooks)
+        | systems.files(runbooks)
+        | observers.files()
+    )
 
 
 def main(arguments: list[str]) -> int:

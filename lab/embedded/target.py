@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..layout import Layout
+from ..rights import Rights
 from .supervise import Supervisor
 
 
@@ -36,6 +37,7 @@ class Fault:
         small_pool: the API must not have its connections open yet.
         blind: nothing else can be undone while it lasts, so it goes first.
         make, undo: called before the condition is awaited, and at heal after the program was ended.
+        rights: what is right for each runbook that it is for. For the others it is well, or has another name there.
     """
 
     summary: str
@@ -46,3 +48,4 @@ class Fault:
     blind: bool = False
     make: Callable[[Target], object] = _nothing
     undo: Callable[[Target], object] = _nothing
+    rights: Rights = field(default_factory=dict)

@@ -4,9 +4,10 @@
 """The lab's API: a threaded HTTP server over a real connection pool, measured with prometheus_client.
 
 Everything it needs to know is in its environment, as for any program in a container: DATABASE_URL,
-DATABASE_PASSWORD_FILE, REDIS_URL, PROVIDER_URL and PORT are required. PG_POOL_MAX, CACHE_ENABLED, BREAKER_FAILURES,
-BREAKER_RESET_SECONDS, BIND_ADDRESS, APP_REVISION and PAYMENT_SECRETS (of its payment provider, with commas) have defaults. The routes that
-make faults exist only with LAB_FAULT_ROUTES=1.
+DATABASE_PASSWORD_FILE, REDIS_URL, PROVIDER_URL and PORT are required. PG_POOL_MAX (or connection_limit in DATABASE_URL), CACHE_ENABLED, BREAKER_FAILURES,
+BREAKER_RESET_SECONDS, BIND_ADDRESS, APP_REVISION and PAYMENT_SECRETS (of its payment provider, with commas) have defaults, as have ISSUER,
+CANARY_PASSWORD and ADMIN_KEY (see entry.py). The routes that
+make faults exist only with LAB_FAULT_ROUTES=1. What RELEASE_FILE has goes into the environment, and SHAPE_FILE says what its system calls things.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ import psycopg
 import redis
 from psycopg_pool import PoolTimeout
 
+from . import connectors, entry, migrations
 from .application import PAYMENT_EVENT, Api
 from .payment_events import BadSignature, take, verified
-from .settings import enabled, number, start_log
-from .web import Handler, Refused, Route, Server, metrics
+from .settings import enabled, load_release, number, shape, start_log
+from .web import Handler, Refused, Route, Server, as_shaped, metrics
 
 log = logging.getLogger("lab.api")
 
@@ -39,7 +41,7 @@ def ready(api: Api, request: Handler) -> Any:
     problems = {}
     try:
         with api.pool.connection(timeout=1) as connection:
-            connection.execute("SELECT 1")
+            api.migrations_current = not migrations.missing(connection)
     except (PoolTimeout, psycopg.Error) as error:
         problems["database"] = str(error)
     try:
@@ -90,7 +92,9 @@ def customers(api: Api, request: Handler) -> Any:
 
 
 def rates(api: Api, request: Handler) -> Any:
-    """The exchange rates of an outside provider."""
+    """The exchange rates of an outside provider, where that is switched on."""
+    if not enabled(shape().get("integration", "PROVIDER_ENABLED"), default=True):
+        return {}
     try:
         return api.ask_provider("/rates")
     except OSError as error:
@@ -113,6 +117,11 @@ def payment_event(api: Api, request: Handler) -> Any:
     return {"received": True}
 
 
+def reads(statement: str) -> Route:
+    """A path of the system that shows what a statement reads."""
+    return lambda api, request: api.rows(statement)
+
+
 def routes(api: Api) -> dict[tuple[str, str], Route]:
     found: dict[tuple[str, str], Route] = {
         ("GET", "/health"): health,
@@ -126,12 +135,17 @@ def routes(api: Api) -> dict[tuple[str, str], Route]:
         ("GET", "/rates"): rates,
         ("GET", "/stats"): stats,
         ("POST", "/webhooks/payments"): payment_event,
+        **entry.ROUTES,
     }
+    for path, statement in shape().get("reads", {}).items():
+        found[("GET", path)] = reads(statement)
+    if "connectors" in shape():
+        found |= connectors.ROUTES
     if enabled("LAB_FAULT_ROUTES"):
         from .fault_routes import Faults, with_faults
 
-        return with_faults(found, Faults(api))
-    return found
+        found = with_faults(found, Faults(api))
+    return as_shaped("api", found)
 
 
 def wait_for_database(host: str, port: int, seconds: float) -> None:
@@ -145,6 +159,7 @@ def wait_for_database(host: str, port: int, seconds: float) -> None:
 
 def main() -> None:
     start_log()
+    load_release()
     # A restart must not wait for handlers that hold connections: releasing those is what it is for.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     api = Api()

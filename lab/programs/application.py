@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import psycopg
 import redis
@@ -26,8 +26,9 @@ from redis.retry import Retry
 
 from . import migrations
 from .breaker import Breaker
+from .entry import Entry
 from .pool import Pool
-from .settings import database_password, enabled, give_up, number, required
+from .settings import database_password, enabled, give_up, number, required, shape
 
 PROVIDER_SECONDS = 2
 log = logging.getLogger("lab.api")
@@ -35,6 +36,7 @@ CACHE = {event: Counter(f"app_cache_{event}_total", f"Cache {event}") for event 
 INVALIDATIONS = Counter("app_cache_invalidations_total", "Keys taken out before their time", ["cause"])
 CACHE_ENABLED = Gauge("app_cache_enabled", "Whether answers are cached")
 PROVIDER_DURATION = Histogram("app_provider_request_duration_seconds", "Time a provider took", ["host"])
+QUERY_DURATION = Histogram("app_query_duration_seconds", "Time a statement took")
 PROVIDER_ERRORS = Counter("app_provider_errors_total", "Requests a provider did not answer well", ["host"])
 PROVIDER_UP = Gauge("app_provider_up", "Whether the last request to a provider succeeded", ["host"])
 CIRCUIT_BREAKER = Gauge("app_circuit_breaker", "Of calls to a provider: 0 closed, 1 open, 2 half open", ["name"])
@@ -47,10 +49,25 @@ PAYMENT_EVENT = Gauge(
 def database_parameters(application: str) -> dict[str, Any]:
     """What psycopg connects with: DATABASE_URL, and the password from its file."""
     try:
-        address = conninfo_to_dict(required("DATABASE_URL"))
+        address = conninfo_to_dict(_connection_string()[0])
     except psycopg.Error as error:
         give_up(f"DATABASE_URL is no address of a database: {error}")
-    return {**address, "password": database_password(), "application_name": application, "connect_timeout": 5}
+    return {**address, "password": database_password(),
+            "application_name": os.environ.get("APPLICATION_NAME", application),
+            "connect_timeout": 5}  # fmt: skip
+
+
+def pool_size() -> int:
+    """connection_limit in DATABASE_URL, as Prisma has it, or PG_POOL_MAX."""
+    return _connection_string()[1] or number("PG_POOL_MAX", 25)
+
+
+def _connection_string() -> tuple[str, int]:
+    """DATABASE_URL as libpq takes it, and its connection_limit, of which libpq knows nothing; 0 where it has none."""
+    url = urlsplit(required("DATABASE_URL"))
+    query = dict(parse_qsl(url.query))
+    limit = query.pop("connection_limit", "0")
+    return urlunsplit(url._replace(query=urlencode(query))), int(limit) if limit.isdecimal() else 0
 
 
 def cache_client() -> redis.Redis:
@@ -66,16 +83,17 @@ class Api:
 
     def __init__(self) -> None:
         self.database = database_parameters("lab-api")
-        self.pool = Pool(number("PG_POOL_MAX", 25), **self.database)
+        self.pool = Pool(pool_size(), **self.database)
         REGISTRY.register(self.pool)
         self.cache = cache_client()
         self.cache_enabled = enabled("CACHE_ENABLED", default=True)
         CACHE_ENABLED.set_function(lambda: self.cache_enabled)
         self.one_query_each = False
         self.provider = urlsplit(required("PROVIDER_URL"))
+        self.entry = Entry(self.provider)
         # Without the variable it never opens: most faults are about calls that reach the provider.
         self.breaker = Breaker(number("BREAKER_FAILURES", 0), number("BREAKER_RESET_SECONDS", 30))
-        CIRCUIT_BREAKER.labels("rates").set_function(lambda: self.breaker.state)
+        CIRCUIT_BREAKER.labels(shape().get("breaker", "rates")).set_function(lambda: self.breaker.state)
         self.revision = os.environ.get("APP_REVISION", "unknown")
         BUILD.info({"revision": self.revision})
         off = os.environ.get("METRICS_OFF_FILE")
@@ -90,7 +108,8 @@ class Api:
 
     @staticmethod
     def rows_of(connection: psycopg.Connection[Any], statement: str, *values: Any) -> list[dict[str, Any]]:
-        cursor = connection.execute(statement, values)
+        with QUERY_DURATION.time():
+            cursor = connection.execute(statement, values)
         names = [column.name for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor]
 

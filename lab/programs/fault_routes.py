@@ -124,7 +124,7 @@ class Burn:
 
 
 class Spoiled:
-    """Requests to ``route`` wait ``seconds``, or ``fail`` with an exception in code, each ``every``-th of them."""
+    """Requests to ``route`` wait or compute for ``seconds``, or fail with an exception in code, each ``every``-th of them."""
 
     def __init__(self, kind: str, values: dict[str, str]) -> None:
         self.kind = kind
@@ -142,6 +142,8 @@ class Spoiled:
             return
         if self.kind == "latency":
             time.sleep(self.seconds)
+        elif self.kind == "work":
+            _compute(self.seconds)
         elif self.kind == "health":
             raise Refused(self.status, "the application says it is not well")
         else:
@@ -149,6 +151,13 @@ class Spoiled:
 
     def end(self) -> None:
         """It is looked up for each request, so that nothing is left to do."""
+
+
+def _compute(seconds: float) -> None:
+    """Use so much processor time, however long it takes to get it."""
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        sum(range(1000))
 
 
 def _apply_discount(order: dict[str, int]) -> int:
@@ -182,6 +191,7 @@ class Faults:
             "memory": Memory,
             "cpu": Burn,
             "latency": lambda values: Spoiled("latency", values),
+            "work": lambda values: Spoiled("work", values),
             "errors": lambda values: Spoiled("errors", values),
             "health": lambda values: Spoiled("health", {"route": "/health", **values}),
             "cache_off": lambda values: Set(api, "cache_enabled", False),

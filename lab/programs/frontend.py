@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .settings import number, required, start_log
-from .web import Handler, Refused, Route, Server, metrics
+from .web import Handler, Refused, Route, Server, as_shaped, metrics
 
 VISITED = ("/orders", "/customers", "/orders/customers", "/stats", "/rates")
 PATIENCE_SECONDS = 5
@@ -89,7 +89,7 @@ ROUTES: dict[tuple[str, str], Route] = {
 def main() -> None:
     start_log()
     frontend = Frontend()
-    server = Server(frontend, ROUTES, number("PORT"))
+    server = Server(frontend, as_shaped("frontend", ROUTES), number("PORT"))
     threading.Thread(target=frontend.visit, daemon=True).start()
     server.serve_forever()
 

@@ -1,10 +1,14 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The changes of the lab's schema, applied by the API when it starts."""
+"""The changes of the lab's schema, applied by the API when it starts.
+
+``list`` prints their names, one a line, and ``migrate`` applies what is missing. What it connects with is in the environment, as for the API.
+"""
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import psycopg
@@ -42,3 +46,21 @@ def migrate(connection: psycopg.Connection[Any]) -> list[str]:
             connection.execute("INSERT INTO schema_migrations VALUES (%s, now())", [version])
         done.append(version)
     return done
+
+
+def main() -> None:
+    # It imports this module.
+    from .application import database_parameters
+
+    if sys.argv[1:] == ["list"]:
+        print("\n".join(MIGRATIONS))
+    elif sys.argv[1:] == ["migrate"]:
+        with psycopg.connect(**database_parameters("lab-migrations"), autocommit=True) as connection:
+            for version in migrate(connection):
+                print(f"applied {version}")
+    else:
+        sys.exit("usage: python -m lab.programs.migrations list|migrate")
+
+
+if __name__ == "__main__":
+    main()

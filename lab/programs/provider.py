@@ -1,9 +1,9 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The outside world of the lab: a provider that answers as it was told to, one of payments and two of mail. PORT is required.
+"""The outside world of the lab: a provider that answers as it was told to, one of payments, two of mail and one of identities. PORT is required.
 
-What it says of payments is in ``payments.py``, and of mail in ``mail.py``.
+What it says of payments is in ``payments.py``, of mail in ``mail.py``, and of identities in ``identity.py``.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from __future__ import annotations
 import os
 import threading
 import time
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from . import mail, payments
+from . import identity, mail, payments
 from .settings import number, required, start_log
-from .web import Handler, Refused, Route, Server, metrics
+from .web import Handler, Refused, Route, Server, as_shaped, metrics
 
 
 class Provider:
@@ -29,6 +30,7 @@ class Provider:
 
     def __init__(self) -> None:
         self.payments = payments.Payments()
+        self.identity = identity.Identity()
 
     def as_told(self) -> None:
         """Refuses where it was told to."""
@@ -45,6 +47,21 @@ def health(provider: Provider, request: Handler) -> Any:
 def rates(provider: Provider, request: Handler) -> Any:
     provider.as_told()
     return {"EUR": 1.0, "USD": 1.09, "SEK": 11.4}
+
+
+def status_page(provider: Provider, request: Handler) -> Any:
+    """What its page says of it, in the shape of a Statuspage."""
+    now = datetime.now(timezone.utc).isoformat()
+    status = "operational" if provider.status == 200 else "major_outage"
+    return {
+        "page": {"id": "lab", "name": "Lab", "updated_at": now},
+        "status": {"indicator": "none" if provider.status == 200 else "critical", "description": status},
+        "components": [
+            {"id": "api", "name": "API", "status": status, "updated_at": now, "group": False, "group_id": None}
+        ],
+        "incidents": [],
+        "scheduled_maintenances": [],
+    }
 
 
 def behave(provider: Provider, request: Handler) -> Any:
@@ -78,10 +95,12 @@ ROUTES: dict[tuple[str, str], Route] = {
     ("GET", "/health"): health,
     ("GET", "/metrics"): metrics,
     ("GET", "/rates"): rates,
+    ("GET", "/api/v2/summary.json"): status_page,
     ("POST", "/debug/behave"): behave,
     ("POST", "/debug/payments"): undelivered,
     ("DELETE", "/debug/payments"): forget,
     ("GET", "/debug/payments"): given_up,
+    **identity.ROUTES,
     **mail.ROUTES,
     **payments.ROUTES,
 }
@@ -97,7 +116,7 @@ def main() -> None:
         )
         provider.payments.paid(1900)
         threading.Thread(target=provider.payments.deliver_forever, daemon=True).start()
-    Server(provider, ROUTES, number("PORT")).serve_forever()
+    Server(provider, as_shaped("provider", ROUTES), number("PORT")).serve_forever()
 
 
 if __name__ == "__main__":

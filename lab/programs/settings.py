@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import sys
+from functools import cache
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 
 def start_log() -> None:
@@ -54,3 +56,19 @@ def database_password() -> str:
         return file.read_text().strip()
     except OSError as error:
         give_up(f"cannot read the database's password: {error}")
+
+
+@cache
+def shape() -> dict[str, Any]:
+    """What this program's system calls its metrics, paths and more, from the file that SHAPE_FILE names; {} for the lab's own names."""
+    file = os.environ.get("SHAPE_FILE")
+    return json.loads(Path(file).read_text(encoding="utf-8")) if file else {}
+
+
+def load_release() -> None:
+    """What the deployment says, from the file that RELEASE_FILE names: each line a variable of the environment."""
+    file = Path(os.environ.get("RELEASE_FILE") or os.devnull)
+    for line in file.read_text(encoding="utf-8").splitlines() if file.exists() else ():
+        name, is_set, value = line.partition("=")
+        if is_set and not name.startswith("#"):
+            os.environ[name] = value

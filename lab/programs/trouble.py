@@ -20,7 +20,7 @@ from typing import Any
 
 import psycopg
 
-from ..layout import DATABASE, Layout
+from ..layout import Layout
 
 LONGEST_SECONDS = 900
 log = logging.getLogger("lab.trouble")
@@ -83,7 +83,7 @@ class Scene:
             await asyncio.sleep(0.2)
 
     async def pool_max(self) -> int:
-        _, body = await self.request("GET", "/metrics", seconds=30)
+        _, body = await self.request("GET", self.layout.shape.metrics_path, seconds=30)
         for line in body.decode().splitlines():
             if line.startswith("app_db_pool_max "):
                 return int(float(line.split()[1]))
@@ -91,7 +91,7 @@ class Scene:
 
     async def session(self, application: str) -> psycopg.AsyncConnection[Any]:
         return await psycopg.AsyncConnection.connect(
-            host="127.0.0.1", port=self.ports["database"], dbname=DATABASE, user="app",
+            host="127.0.0.1", port=self.ports["database"], dbname=self.layout.shape.database, user="app",
             password=self.password, application_name=application, connect_timeout=30, autocommit=True,
         )  # fmt: skip
 

@@ -20,10 +20,19 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import psycopg
 import redis
-from prometheus_client import CONTENT_TYPE_LATEST, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from psycopg_pool import PoolTimeout
 
-from .settings import give_up
+from .settings import give_up, shape
+from .shaped import Shaped
 
 # Above the 150 requests the lab's load makes at most; what exceeds it is refused at once, not queued.
 MAX_REQUESTS = 160
@@ -34,6 +43,8 @@ log = logging.getLogger("lab.web")
 disable_created_metrics()
 RESPONSES = Counter("app_response_status_total", "Answers by status", ["status", "route", "method"])
 DURATION = Histogram("app_request_duration_seconds", "Time from request to answer", ["route", "method"])
+THREADS = Gauge("app_threads", "Threads that are alive")
+THREADS.set_function(threading.active_count)
 IN_PROGRESS = Gauge("app_requests_in_progress", "Requests not answered yet, but for health checks and scrapes")
 
 
@@ -82,8 +93,9 @@ class Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         self.query = dict(parse_qsl(url.query))
         self.answer_headers: dict[str, str] = {}
-        # A route that ends with * has any last part.
-        names = (url.path, url.path.rpartition("/")[0] + "/*")
+        # A route has any part for a *, its last one or the one before.
+        head, _, tail = url.path.rpartition("/")
+        names = (url.path, f"{head}/*", f"{head.rpartition('/')[0]}/*/{tail}")
         self.route, route = next(
             ((name, found) for name in names if (found := self.server.routes.get((self.command, name)))),
             ("unknown", None),
@@ -136,7 +148,23 @@ Route = Callable[[Any, Handler], Any]
 def metrics(program: Any, request: Handler) -> Any:
     if program.metrics_off is not None and program.metrics_off.exists():
         raise Refused(404, "no such route")
+    return generate_latest(Shaped(shape()["metrics"], shape()["labels"]) if shape() else REGISTRY)
+
+
+def own_metrics(program: Any, request: Handler) -> Any:
+    """The same by the lab's own names."""
     return generate_latest()
+
+
+def as_shaped(name: str, routes: dict[tuple[str, str], Route]) -> dict[tuple[str, str], Route]:
+    """The routes of a program, those that its system calls otherwise under that name as well."""
+    if not shape():
+        return routes
+    found = {**routes, ("GET", "/debug/metrics"): own_metrics}
+    for theirs, ours in shape()["routes"].get(name, {}).items():
+        method, path = theirs.split()
+        found[(method, path)] = routes[(method, ours)]
+    return found
 
 
 class Server(ThreadingHTTPServer):
@@ -154,7 +182,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self, program: Any, routes: dict[tuple[str, str], Route], port: int) -> None:
         self.program = program
         self.routes = routes
-        self.always = {routes.get(("GET", path)) for path in ("/health", "/healthz", "/metrics")}
+        self.always = {routes.get(("GET", path)) for path in ("/health", "/healthz", "/metrics", "/debug/metrics")}
         self._admitted = threading.BoundedSemaphore(MAX_REQUESTS)
         self._places = threading.BoundedSemaphore(MAX_THREADS)
         address = os.environ.get("BIND_ADDRESS", "127.0.0.1")

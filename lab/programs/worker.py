@@ -22,9 +22,10 @@ import redis
 from prometheus_client import Counter, Gauge, Histogram
 
 from .application import cache_client, database_parameters
+from .connectors import Schedule
 from .mail import send
-from .settings import enabled, number, start_log
-from .web import Handler, Refused, Route, Server, metrics
+from .settings import enabled, number, shape, start_log
+from .web import Handler, Refused, Route, Server, as_shaped, metrics
 
 JOB = "UPDATE jobs SET ran_at = now() WHERE id = (SELECT id FROM jobs ORDER BY ran_at NULLS FIRST LIMIT 1)"
 # A queue in a table: each event once, the oldest first, unless it is paused.
@@ -57,12 +58,15 @@ class Worker:
         """Work until the database ends the session."""
         with psycopg.connect(**self.database, autocommit=True) as connection:
             log.info("working")
+            schedule = Schedule(connection) if "connectors" in shape() else None
             while True:
                 with JOB_SECONDS.labels("digest").time():
                     connection.execute(JOB)
                     # Written to, or the kernel would not count it.
                     batch = os.urandom(4096) * (self.batch_mb * 256)
                 self.work_off(connection)
+                if schedule is not None:
+                    schedule.run_due(connection)
                 self.last_job = time.monotonic()
                 JOBS.labels("digest").inc()
                 LAST_JOB.set_to_current_time()
@@ -81,7 +85,8 @@ class Worker:
             while kind == "endless" and connection.execute("SELECT 1 FROM events WHERE id = %s", [event]).fetchone():
                 time.sleep(1)
             if kind == "validate":
-                connection.execute(VALIDATE, [proposal])
+                connection.execute(shape().get("validate", VALIDATE), [proposal])
+                log.info("%s: looked at proposal %s", shape().get("validator", "validator"), proposal)
             connection.execute(END, (*_outcome(event, kind), event))
 
 
@@ -117,6 +122,7 @@ def main() -> None:
         routes: dict[tuple[str, str], Route] = {("GET", "/health"): health, ("GET", "/metrics"): metrics}
         if enabled("LAB_FAULT_ROUTES"):
             routes[("POST", "/debug/batch")] = set_batch
+        routes = as_shaped("worker", routes)
         threading.Thread(target=Server(worker, routes, port).serve_forever, daemon=True).start()
     while True:
         try:

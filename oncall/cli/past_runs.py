@@ -34,6 +34,9 @@ def runs(count: int, as_json: bool) -> None:
         for one in record["runs"]:
             at = display.when(one["started_at"])
             lines.append((record["id"], at, one["runbook"], one["host"], f"{one['outcome']}: {one['summary']}"))
+        for one in record.get("snapshots") or ():
+            at = display.when(record["started_at"])
+            lines.append((record["id"], at, "snapshot", one["host"], one["summary"]))
     display.rows(("RUN", "STARTED", "RUNBOOK", "HOST", "OUTCOME"), lines)
 
 

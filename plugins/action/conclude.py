@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from ansible import constants
@@ -31,11 +32,10 @@ class ActionModule(ActionBase):
         state_id = state.get("id", "")
         if state_id == arguments["concluded"]:
             state = {}
-        run = inert(
-            lifecycle.result_of(
-                state, diagnosis, bool(self._task.check_mode or diagnosis.get("check_mode")), time.time()
-            )
-        )
+        is_check = bool(self._task.check_mode or diagnosis.get("check_mode"))
+        run = lifecycle.result_of(state, diagnosis, is_check, time.time())
+        above = plain((task_vars or {}).get("ansible_parent_role_names") or [])
+        run = inert({**run, "begun_by": begun_by(above, run["runbook"])})
         if RECORD not in constants.CALLBACKS_ENABLED:
             # Without the callback of that name, no line would show the result.
             line = one_line(f"{run['host']} : {run['outcome']}: {run['summary']}", 500)
@@ -56,3 +56,14 @@ class ActionModule(ActionBase):
             },
         )
         return result
+
+
+def begun_by(roles: Sequence[str], runbook: str) -> str:
+    """The runbook that handed over to this one, or C(triage); "" where it runs by itself.
+
+    Args:
+        roles: those that it is in, the nearest first.
+        runbook: its own name.
+    """
+    names = [name.rpartition(".")[2] for name in roles]
+    return next((name for name in names if name not in ("run", runbook)), "")

@@ -9,13 +9,18 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
+from ..plugin_utils.granting import NEEDED, SECRETS, with_token
+from ..plugin_utils.plain import plain
+from ..plugin_utils.quiet import executed_quietly
+
 
 class ActionModule(ActionBase):
-    """A URL or a body may hold a key: neither the log of the host nor C(-vvv) gets the arguments."""
+    """A URL or a body may hold a key. In a remedy the plan alone says whether a token is asked for, to write where the system is read-only."""
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result = super().run(tmp, task_vars)
-        answer = self._execute_module(task_vars={**(task_vars or {}), "ansible_no_target_syslog": True})
-        answer.pop("invocation", None)
-        result.update(answer)
+        variables = task_vars or {}
+        arguments = {key: value for key, value in plain(self._task.args).items() if key not in (NEEDED, SECRETS)}
+        arguments.update(with_token(variables, self._templar.template))
+        result.update(executed_quietly(self, arguments, variables))
         return result

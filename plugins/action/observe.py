@@ -66,6 +66,9 @@ class ActionModule(ActionBase):
             context.no_log = is_hidden
         # For the same reason: the module's arguments are shown where it fails.
         answer.pop("invocation", None)
+        if steps.are_needed:
+            # What was fetched, where its JSON cannot be read.
+            answer.pop("module_stdout", None)
         return answer
 
     def _check_contract(self, variables: dict[str, Any]) -> None:

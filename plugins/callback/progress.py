@@ -63,6 +63,10 @@ class CallbackModule(Default):
     def v2_runner_on_start(self, host: Any, task: Any) -> None:
         if not self._is_step(task):
             super().v2_runner_on_start(host, task)
+        elif task.action == COLLECTION + "triage":
+            self._say(host, "looking", "at everything")
+        elif task.action == COLLECTION + "snapshot":
+            self._say(host, "looking", "at all there is, for a snapshot")
         elif task.action == COLLECTION + "observe" and host.get_name() not in self._proving:
             self._say(host, "looking", self._name(task).removeprefix("Look ").strip())
 
@@ -101,6 +105,8 @@ class CallbackModule(Default):
             self._proving.discard(result._host.get_name())
         elif action == COLLECTION + "diagnosis" and answer.get("status", "healthy") != "healthy":
             self._say(result._host, "found", answer.get("msg"), lifecycle.COLORS.get(answer.get("status"), "red"))
+        elif action == COLLECTION + "snapshot":
+            self._say(result._host, "kept", answer.get("summary"))
         elif answer.get("changed") and result._task._role.get_name() != RUN:
             self._say(result._host, "changed", self._name(result._task), "yellow")
 

@@ -14,6 +14,7 @@ author: oncall.runbooks maintainers (@oncall-runbooks)
 description:
   - At the end of a play that ran a runbook of this collection, prints one line a host with the outcome and what to do,
     and writes what happened as JSON and as Markdown, readable by the user alone. Other plays are left alone.
+  - Of a snapshot it says where the archive is, and what is not in it.
   - Hosts that failed or could not be reached before a runbook came to an end are in it as C(unknown), with the reason.
 requirements:
   - enable in configuration
@@ -54,10 +55,28 @@ from ..plugin_utils.plan_in_words import NOTICED
 from ..plugin_utils.record_markdown import markdown
 
 COLLECTION = "oncall.runbooks."
+# What publishes a run.
+ENDS = (f"{COLLECTION}conclude", f"{COLLECTION}triage")
+# What a record has of a snapshot.
+TOLD = (
+    "summary",
+    "archive",
+    "index",
+    "overview",
+    "bytes",
+    "sha256",
+    "had",
+    "missing",
+    "cut",
+    "notes",
+    "reachable",
+    "written",
+)
+_MOST_MISSING = 8
 
 
 class CallbackModule(CallbackBase):
-    """Collects the results of the action C(conclude)."""
+    """Collects the results of the actions C(conclude) and C(triage)."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "notification"
@@ -70,6 +89,7 @@ class CallbackModule(CallbackBase):
         self._runs_by_id: dict[tuple[str, str], dict[str, Any]] = {}
         self._trouble: dict[str, str] = {}
         self._states: dict[str, dict[str, Any]] = {}
+        self._snapshots: dict[str, dict[str, Any]] = {}
         self._ours = False
         self._playbook = ""
         self._started_at = time.time()
@@ -78,7 +98,7 @@ class CallbackModule(CallbackBase):
         # A command may play several, one after the other: each has its own summary and its own record.
         self._playbook = Path(str(playbook._file_name)).stem
         self._started_at = time.time()
-        for of_the_one_before in (self._runs_by_id, self._trouble, self._states):
+        for of_the_one_before in (self._runs_by_id, self._trouble, self._states, self._snapshots):
             of_the_one_before.clear()
 
     def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
@@ -108,7 +128,14 @@ class CallbackModule(CallbackBase):
         return role == f"{COLLECTION}run" and result._task.action == "ansible.builtin.fail"
 
     def _collect(self, result: Any) -> bool:
-        run = result._result.get("run") if result._task.action == COLLECTION + "conclude" else None
+        if result._task.action == COLLECTION + "snapshot" and "summary" in result._result:
+            host = result._host.get_name()
+            self._snapshots[host] = {
+                "host": host,
+                **{key: plain(result._result[key]) for key in TOLD if key in result._result},
+            }
+            return True
+        run = result._result.get("run") if result._task.action in ENDS else None
         if not isinstance(run, dict):
             return False
         # A run that looked again after it had handed over is concluded twice, and has one place.
@@ -126,15 +153,17 @@ class CallbackModule(CallbackBase):
                 run = self._unfinished(host, inert(self._trouble[host]))
                 self._runs_by_id[host, run.get("run_id", "")] = run
         runs = [*self._runs_by_id.values()]
-        if not runs:
+        if not runs and not self._snapshots:
             return
         self._display.banner("ONCALL")
         # After a hand-over a host has several.
         several = len({run["runbook"] for run in runs}) > 1
         whose = [f"{run['host']} {run['runbook']}" if several else run["host"] for run in runs]
-        width = max(map(len, whose))
+        width = max(map(len, [*whose, *self._snapshots]))
         for name, run in zip(whose, runs, strict=True):
             self._say(f"{name:<{width}}", run)
+        for host, snapshot in self._snapshots.items():
+            self._say_snapshot(f"{host:<{width}}", snapshot)
         self._write(runs)
 
     def _unfinished(self, host: str, reason: str) -> dict[str, Any]:
@@ -155,9 +184,13 @@ class CallbackModule(CallbackBase):
 
     def _say(self, whose: str, run: dict[str, Any]) -> None:
         outcome = run["outcome"]
-        line = f"{whose} : {outcome:<10} {one_line(run['summary'], 400)}"
+        # Where a screen of lines follows, they say it all again.
+        line = f"{whose} : {outcome:<10} {one_line(run['summary'], 150 if 'lines' in run else 400)}"
         self._display.display(line, color=lifecycle.COLORS.get(outcome, "red"))
         indent = " " * (len(whose) + 3)
+        if "lines" in run:
+            self._say_lines(run["lines"])
+            return
         for change in run.get("before_and_after") or ():
             self._display.display(f"{indent}before {one_line(change, 300)}")
         for unseen in run.get("not_looked_at") or ():
@@ -175,6 +208,32 @@ class CallbackModule(CallbackBase):
             self._display.display(f"{indent}plan   {plan['hash']}, acted on as it is with -e run_plan={plan['hash']}")
         if run.get("escalation"):
             self._display.display(f"{indent}tell   {run['escalation']}")
+
+    def _say_lines(self, lines: list[str]) -> None:
+        """Those of a look at everything, which has a screen to itself."""
+        for line in lines:
+            self._display.display(
+                f"  {one_line(line, 300) if not line.startswith(' ') else '   ' + one_line(line, 300)}"
+            )
+
+    def _say_snapshot(self, whose: str, snapshot: dict[str, Any]) -> None:
+        trouble = not (snapshot["reachable"] and (snapshot["written"] or "archive" not in snapshot))
+        self._display.display(
+            f"{whose} : snapshot   {one_line(snapshot['summary'], 500)}", color="red" if trouble else None
+        )
+        indent, missing = " " * (len(whose) + 3), snapshot["missing"]
+        # Of a host that cannot be reached, all is missing for one reason.
+        reasons = [
+            *dict.fromkeys(f"{one['what']}: {one['reason']}" if snapshot["reachable"] else "" for one in missing)
+        ]
+        for reason in list(filter(None, reasons))[:_MOST_MISSING]:
+            self._display.display(f"{indent}not there: {one_line(reason, 300)}")
+        if len(reasons) > _MOST_MISSING:
+            self._display.display(f"{indent}not there: {len(reasons) - _MOST_MISSING} more; the index has them")
+        for one in [f"index {snapshot['index']}"] if snapshot.get("index") else []:
+            self._display.display(f"{indent}{one}")
+        for note in snapshot.get("notes") or ():
+            self._display.display(f"{indent}{one_line(note, 300)}")
 
     def _say_step(self, step: dict[str, Any], indent: str) -> None:
         if not step["available"]:
@@ -196,6 +255,7 @@ class CallbackModule(CallbackBase):
             "started_at": round(self._started_at, 3),
             "finished_at": round(time.time(), 3),
             "runs": runs,
+            **({"snapshots": [*self._snapshots.values()]} if self._snapshots else {}),
         }
         try:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -83,7 +83,7 @@ OPTIONS = r"""
   window_seconds:
     description:
       - Time from the first to the last sample that increases, rates, quantiles and slopes need. Where none is asked for, there
-        is one sample.
+        is one sample. With 0 there is one as well, and what needs two is not measured.
       - A counter that is lower in the second sample was reset and is taken to have grown by what it shows.
     type: float
     default: 1.0

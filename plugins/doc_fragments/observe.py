@@ -11,7 +11,7 @@ from importlib import import_module
 from ..module_utils.observe import OBSERVERS
 
 
-def _nested(name: str) -> str:
+def nested(name: str) -> str:
     options = import_module(f"{__package__}.{name}").OPTIONS
     return (
         f"\n  {name}:\n    description: Options of M(oncall.runbooks.{name}_info).\n    type: dict\n    suboptions:\n"
@@ -20,4 +20,4 @@ def _nested(name: str) -> str:
 
 
 class ModuleDocFragment:
-    DOCUMENTATION: str = "options:" + "".join(map(_nested, OBSERVERS))
+    DOCUMENTATION: str = "options:" + "".join(map(nested, OBSERVERS))

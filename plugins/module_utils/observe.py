@@ -5,9 +5,14 @@
 
 from __future__ import annotations
 
+import time
+
 from .deadline import LATE_ADVICE, DeadlineExceeded, all_within
 from .observers import (
     api,
+    auth,
+    backup,
+    break_glass,
     certificate,
     deployment,
     filesystem,
@@ -15,10 +20,12 @@ from .observers import (
     http_probe,
     job_schedule,
     metrics,
+    migrations,
     notification_provider,
     port,
     postgres_access,
     postgres_activity,
+    postgres_size,
     postgres_wal,
     queue,
     redis,
@@ -52,6 +59,11 @@ OBSERVERS = {
     "webhook": webhook,
     "sync_state": sync_state,
     "notification_provider": notification_provider,
+    "migrations": migrations,
+    "backup": backup,
+    "postgres_size": postgres_size,
+    "auth": auth,
+    "break_glass": break_glass,
 }
 
 SPEC = {name: {"type": "dict", "options": observer.SPEC} for name, observer in OBSERVERS.items()}
@@ -96,6 +108,47 @@ def observe(params):
     calls = [(OBSERVERS[name].load(), params[name]) for name in names]
     answers = all_within(longest_seconds, [lambda call=call: call[0](call[1]) for call in calls])
     return {name: settled(name, answer) for name, answer in zip(names, answers)}
+
+
+def observe_each(params):
+    """Run observers at the same time, each as often as it is asked.
+
+    Args:
+        params: ``questions``, a list of what :func:`observe` takes, with one observer each.
+
+    Returns:
+        ``answers``, in the order of the questions: each the observer's ``name``, its ``answer``, as of :func:`observe`, and the ``seconds``
+        that it took. A question that makes no sense is one that could not be asked, and stops no other.
+
+    Raises:
+        ValueError: there is no such observer.
+    """
+    asked = [(name, question[name]) for question in params["questions"] for name in _asked_for(question)]
+    longest_seconds = max([_seconds(of_one) for _name, of_one in asked] or [0]) + 5
+    calls = [(OBSERVERS[name].load(), of_one) for name, of_one in asked]
+
+    def timed(call):
+        began = time.monotonic()
+        try:
+            answer = call[0](call[1])
+        except Exception as error:
+            answer = error
+        return answer, time.monotonic() - began
+
+    found = all_within(longest_seconds, [lambda call=call: timed(call) for call in calls])
+    pairs = [(one, longest_seconds) if isinstance(one, Exception) else one for one in found]
+    answers = [
+        {"name": name, "answer": _told(name, answer), "seconds": round(seconds, 3)}
+        for (name, _of_one), (answer, seconds) in zip(asked, pairs)
+    ]
+    return {"answers": answers}
+
+
+def _told(name, answer):
+    try:
+        return settled(name, answer)
+    except ValueError as error:
+        return {"available": False, "reason": f"{name} cannot be asked: {error}"}
 
 
 def _asked_for(params):

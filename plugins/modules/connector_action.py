@@ -65,6 +65,17 @@ options:
     description: Regular expressions besides those that are known, as M(oncall.runbooks.sync_state_info) takes them.
     type: dict
     default: {}
+  break_glass:
+    description:
+      - With what a request is sent into a system that is read-only. C(settings), C(grant), C(by) and C(directory) as
+        M(oncall.runbooks.break_glass_write) takes C(break_glass), C(grant), C(by) and C(directory).
+      - In a remedy what its plan says counts, and nothing else.
+    type: dict
+    version_added: 0.2.0
+  break_glass_secrets:
+    description: What is secret of O(break_glass), as M(oncall.runbooks.break_glass_write) takes C(secrets). Never shown.
+    type: dict
+    version_added: 0.2.0
   timeout_seconds:
     description: Time for the command or the answer, after which a command is killed.
     type: float
@@ -100,6 +111,10 @@ traces:
   type: list
   elements: dict
   returned: success
+break_glass:
+  description: What may be told of the token, as M(oncall.runbooks.break_glass_write) returns it. Null where the system was not read-only.
+  type: dict
+  returned: where the plan asks for a token
 """
 
 from ansible.module_utils.basic import AnsibleModule
@@ -124,6 +139,8 @@ ARGUMENT_SPEC = {
     },
     "connector": {"type": "str", "default": ""},
     "error_classes": {"type": "dict", "default": {}},
+    "break_glass": {"type": "dict"},
+    "break_glass_secrets": {"type": "dict", "no_log": True},
     "timeout_seconds": {"type": "float", "default": 60},
 }
 

@@ -111,6 +111,26 @@ notification_provider:
   description: What M(oncall.runbooks.notification_provider_info) returns.
   type: dict
   returned: when asked for
+migrations:
+  description: What M(oncall.runbooks.migrations_info) returns.
+  type: dict
+  returned: when asked for
+backup:
+  description: What M(oncall.runbooks.backup_info) returns.
+  type: dict
+  returned: when asked for
+postgres_size:
+  description: What M(oncall.runbooks.postgres_size_info) returns.
+  type: dict
+  returned: when asked for
+auth:
+  description: What M(oncall.runbooks.auth_info) returns.
+  type: dict
+  returned: when asked for
+break_glass:
+  description: What M(oncall.runbooks.break_glass_info) returns.
+  type: dict
+  returned: when asked for
 """
 
 from ..module_utils import observe

@@ -15,8 +15,9 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from ..module_utils.break_glass.spec import grant_of
 from ..module_utils.text.one_line import one_line
-from .table import RISKS, BadTable
+from .table import BREAK_GLASS, RISKS, BadTable
 
 PROBLEM, OK, UNKNOWN = "problem", "ok", "unknown"
 HEALTHY = "healthy"
@@ -261,13 +262,14 @@ def plan(
         causes: as for :func:`judge`.
         findings: of :func:`judge`.
         template: gives the value of a template, or raises :class:`CannotTell`.
-        missing: for ``service`` or ``queue``, its name and a verb, why its manager or engine cannot do that, or "".
+        missing: for ``service`` or ``queue``, its name and a verb, why its manager or engine cannot do that, or ""; for ``break_glass``, why no
+            token can be had.
         definition: what the inventory says about a service; part of the hash, because it says what is run.
         where: gives what says where it acts; part of the hash, because a host may mean another machine by now.
         runbook, host: part of the hash, so that a plan approved for one host fits no other.
 
     Returns:
-        ``steps`` (``remedy``, ``cause``, ``risk``, ``targets``, ``undo``, ``available``, ``why_not``), ``risk`` (the
+        ``steps`` (``remedy``, ``cause``, ``risk``, ``targets``, ``undo``, ``available``, ``why_not``, and ``needs`` where it has any), ``risk`` (the
         highest of the available ones) and ``hash``. The hash leaves out what changes by itself, such as
         durations.
     """
@@ -283,7 +285,7 @@ def plan(
         runbook,
         host,
         [finding["cause"] for finding in findings if finding["status"] == PROBLEM],
-        [[step["cause"], step["risk"], step["undo"], *_what(step)] for step in available],
+        [[step["cause"], step["risk"], step["undo"], *_what(step), *_needs_of(step)] for step in available],
         [definition(service) for step in available for service in step.pop("services")],
         # Only where something is to be done: it has to be rendered.
         where() if available else {},
@@ -297,6 +299,11 @@ def plan(
         # The letter keeps YAML and -e from reading a number into it.
         "hash": f"p{digest[:15]}",
     }
+
+
+def _needs_of(step: Mapping[str, Any]) -> list:
+    # Only where there are any: plans without them keep their hash.
+    return [step["needs"]] if "needs" in step else []
 
 
 def _what(step: Mapping[str, Any]) -> list:
@@ -328,14 +335,22 @@ def _step(
             # Before what it operates, which is often one of them.
             step["why_not"] = _why_nothing(cause, template) or "there is nothing it may touch"
             return step
+        if "needs" in cause:
+            step["needs"] = template(cause["needs"])
+            step["needs"] = {BREAK_GLASS: grant_of(step["needs"][BREAK_GLASS])}
         operates = template(cause.get("operates", {}))
     except CannotTell as error:
         step["why_not"] = f"what it would touch could not be measured ({told_of(error)})"
+        return step
+    except ValueError as error:
+        step["why_not"] = f"needs.{error}"
         return step
     kind = "queue" if "queue" in operates else "service"
     names = _operated(operates, kind, step["targets"])
     step["services"] = names if kind == "service" else []
     why_not = [missing(kind, name, verb) for name in names for verb in operates.get("verbs", ())]
+    if "needs" in step:
+        why_not.append(missing(BREAK_GLASS, "", "start"))
     step["why_not"] = "; ".join(filter(None, why_not))
     step["available"] = not step["why_not"]
     return step

@@ -14,7 +14,20 @@ SHOWN, _MIB = 3, 2**20
 # What each risk means to those who use the system: docs/writing-a-runbook.md.
 NOTICED = {"low": "users notice nothing", "medium": "a short disruption", "high": "data or capacity can be lost"}
 # The first of these that a target has is its name.
-_NAMES = ("service", "pid", "name", "gid", "path", "id", "endpoint", "mount", "build_cache", "folders", "command")
+_NAMES = (
+    "service",
+    "pid",
+    "name",
+    "gid",
+    "path",
+    "id",
+    "endpoint",
+    "mount",
+    "build_cache",
+    "folders",
+    "command",
+    "write",
+)
 _CHANGED = ("variable", "setting", "url_parameter", "port")
 
 
@@ -24,11 +37,16 @@ def described(steps: Sequence[Mapping[str, Any]], meta: Mapping[str, Any]) -> li
     return [
         {
             **step,
-            "words": targets_in_words(step["targets"]),
+            "words": targets_in_words(step["targets"]) + _needs_in_words(step),
             **{key: meta.get(source, {}).get(step["remedy"], "") for key, source in keys.items()},
         }
         for step in steps
     ]
+
+
+def _needs_in_words(step: Mapping[str, Any]) -> str:
+    grant = (step.get("needs") or {}).get("break_glass")
+    return f", with a break-glass token for {grant['ttl_seconds']} s where the system is read-only" if grant else ""
 
 
 def targets_in_words(targets: Sequence[Mapping[str, Any]], limit: int = 200) -> str:

@@ -20,6 +20,7 @@ SYSTEM = (
     "system_connectors",
     "system_workflows",
     "system_payment_webhook",
+    "system_break_glass",
 )
 # A password that was renewed leads to the same place, and is rendered for nobody who does not need it.
 SECRETS = frozenset({"password", "signing_key", "api_key", "write_key", "secrets", "auth", "headers"})

@@ -40,6 +40,7 @@ def markdown(document: Mapping[str, Any]) -> str:
         document: what the callback ``record`` writes as JSON.
     """
     pages = ["\n".join(_run(run)).rstrip() for run in document["runs"]]
+    pages += ["\n".join(_snapshot(one)).rstrip() for one in document.get("snapshots") or ()]
     return "\n\n".join(pages) + "\n"
 
 
@@ -52,6 +53,28 @@ def _run(run: Mapping[str, Any]) -> list[str]:
         if run.get(key):
             dump = json.dumps(run[key], indent=2, ensure_ascii=False).replace("```", "` ` `")
             lines += [f"## {title}", "", "```json", dump, "```", ""]
+    return lines
+
+
+def _snapshot(one: Mapping[str, Any]) -> list[str]:
+    lines = ["# " + _text(f"snapshot of {one['host']}"), "", _text(one["summary"]), ""]
+    where = [_item(f"{key}: `{one[key]}`") for key in ("archive", "index", "overview", "sha256") if one.get(key)]
+    lines += [*where, *([""] if where else [])]
+    if one.get("missing"):
+        lines += [
+            "## Not there",
+            "",
+            *(_item(f"{it['part']}: {it['what']}: {it['reason']}") for it in one["missing"]),
+            "",
+        ]
+    if one.get("cut"):
+        cut = [
+            _item(
+                f"{it['file']}: {it['kept_bytes']} bytes of {'an unknown number' if it['of_bytes'] is None else it['of_bytes']}"
+            )
+            for it in one["cut"]
+        ]
+        lines += ["## Cut", "", *cut, ""]
     return lines
 
 
@@ -143,7 +166,7 @@ def _plan(run: Mapping[str, Any]) -> Iterable[str]:
 def _about(run: Mapping[str, Any]) -> Iterable[str]:
     checked = ", in check mode" if run.get("check_mode") else ""
     yield f"- started {_time(run['started_at'])}, took {run['seconds']:.1f} s{checked}"
-    for key in ("run_id", "title", "severity"):
+    for key in ("run_id", "begun_by", "title", "severity"):
         if run.get(key):
             yield _item(f"{_words(key)}: {run[key]}")
     fine = [finding for finding in run.get("findings") or () if finding["status"] == "ok"]
@@ -154,7 +177,12 @@ def _about(run: Mapping[str, Any]) -> Iterable[str]:
         yield _item(f"looked for and not found: {', '.join(absent)}")
 
 
+def _seen(run: Mapping[str, Any]) -> Iterable[str]:
+    yield from (_item(line) for line in run.get("lines") or ())
+
+
 SECTIONS: dict[str, Callable[[Mapping[str, Any]], Iterable[str]]] = {
+    "At one look": _seen,
     "What is wrong": _wrong,
     "What was done": _done,
     "Whether it helped": _proven,

@@ -33,6 +33,9 @@ A cause is a dictionary of Ansible expressions and templates:
     The service it operates and the verbs that its manager needs for that (``{service: api, verbs: [restart]}``), or a queue and those of
     its engine (``{queue: mail, verbs: [retry]}``).
     Without ``targets``, that service is the target.
+``needs``
+    With ``remedy``: what else it cannot do without, ``{break_glass: {reason: ..., ttl_seconds: ...}}``: a token to write where the
+    system is read-only, for the one task that needs it. The risk of such a remedy is ``high``.
 ``advice``
     What a person should look at, a line or a list of lines.
 ``hand_over``
@@ -70,8 +73,10 @@ from typing import Any
 RISKS = ("none", "low", "medium", "high")
 KEYS = {
     *("when", "summary", "unless", "only_where", "conclusive", "harmless", "left_behind", "evidence"),
-    *("remedy", "risk", "targets", "why_nothing", "undo", "operates", "advice", "hand_over", "subject"),
+    *("remedy", "risk", "targets", "why_nothing", "undo", "operates", "needs", "advice", "hand_over", "subject"),
 }
+BREAK_GLASS = "break_glass"
+BREAK_GLASS_KEYS = {"reason", "ttl_seconds"}
 # What several causes can have in common.
 SHARED = {"unless", "only_where", "evidence"}
 CLAIM_KEYS = {"whether", "when", "figures", "beyond", "applies"}
@@ -112,7 +117,8 @@ def expand(
     sections: dict[str, list[str]] = {}
     for slug, one in written.items():
         cause = dict(one.cause)
-        needs = cause.pop("needs", None)
+        # What 0.1.0 called needs is told by its keys.
+        needs = cause.pop("needs") if "service" in _keys(cause.get("needs")) else None
         if needs is not None:
             deprecated(f"cause {slug} has needs; write operates instead")
             cause["operates"] = needs
@@ -199,6 +205,10 @@ def _written(causes: Mapping[str, Any], conclusive: Any) -> list[_Written]:
     return found
 
 
+def _keys(value: Any) -> set[Any]:
+    return set(value) if isinstance(value, Mapping) else set()
+
+
 def _list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
@@ -241,6 +251,8 @@ def _check(slug: str, cause: Mapping[str, Any], remedies: set[str]) -> None:
     operates = cause.get("operates", {})
     if operates and not (isinstance(operates, Mapping) and set(operates) in ({"service", "verbs"}, {"queue", "verbs"})):
         raise BadTable(f"cause {slug} has operates without exactly service and verbs, or queue and verbs")
+    if "needs" in cause:
+        _check_needs(slug, cause)
     if not any(key in cause for key in ("remedy", "advice", "harmless", "hand_over")):
         raise BadTable(f"cause {slug} has neither remedy nor advice")
     if "left_behind" in cause and (cause["left_behind"] is not True or "advice" not in cause or "remedy" in cause):
@@ -249,3 +261,17 @@ def _check(slug: str, cause: Mapping[str, Any], remedies: set[str]) -> None:
         raise BadTable(f"cause {slug} has a hand_over that is not the name of a runbook, or a remedy beside it")
     if "subject" in cause and not ("hand_over" in cause and isinstance(cause["subject"], Mapping)):
         raise BadTable(f"cause {slug} has a subject that is no dictionary, or no hand_over beside it")
+
+
+def _check_needs(slug: str, cause: Mapping[str, Any]) -> None:
+    needs = cause["needs"]
+    if _keys(needs) != {BREAK_GLASS}:
+        raise BadTable(f"cause {slug} has needs that are not exactly {{{BREAK_GLASS}: ...}}")
+    if not {"reason"} <= _keys(needs[BREAK_GLASS]) <= BREAK_GLASS_KEYS:
+        keys = ", ".join(sorted(BREAK_GLASS_KEYS))
+        raise BadTable(f"cause {slug} has needs.{BREAK_GLASS} without a reason, or with more than {keys}")
+    if "remedy" not in cause:
+        raise BadTable(f"cause {slug} has needs, and no remedy that could use them")
+    if cause.get("risk") != "high":
+        # Somebody made the system read-only on purpose.
+        raise BadTable(f"cause {slug} needs {BREAK_GLASS}, and its risk is not high")

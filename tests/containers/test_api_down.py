@@ -28,6 +28,7 @@ def runbook(compose_lab, compose_player):
     return Runbook(compose_lab, compose_player, "api_down", api_down_endpoints=endpoints, api_down_timeout_seconds=3)
 
 
+@pytest.mark.covers("JO-1-2")
 @pytest.mark.parametrize("fault", FAULTS_CAUSES)
 def test_named_and_handed_over(runbook, fault):
     cause, owners = FAULTS_CAUSES[fault]
@@ -40,6 +41,7 @@ def test_named_and_handed_over(runbook, fault):
         assert owners[0] in [run["runbook"] for run in play.runs[1:]]
 
 
+@pytest.mark.covers("PD-1-1")
 def test_an_unhealthy_one_is_restarted(runbook):
     runbook.fixed("api_unhealthy", "hangs", "restart_service", "api")
 
@@ -58,6 +60,7 @@ def test_stopped_by_a_person(runbook):
         assert runbook.started() == before
 
 
+@pytest.mark.covers("JO-1-1", "JO-1-3")
 def test_the_platform_says_it_is_not_well(runbook):
     status = f"http://127.0.0.1:{runbook.lab.project.port('provider')}/rates"
     runbook.lab.target.provider(status=503)

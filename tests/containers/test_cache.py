@@ -14,19 +14,19 @@ from ansible_collections.oncall.runbooks.tests.support.containers import docker
 
 PLAYBOOK = "playbooks/cache.yml"
 STACK = "redis"
-FAULTS_CAUSES = {
-    "redis_full": "out_of_memory",
-    "cache_disabled": "disabled_in_app",
-    "invalidation_storm": "invalidation_storm",
-}
+FAULTS_CAUSES = [
+    ("redis_full", "out_of_memory"),
+    pytest.param("cache_disabled", "disabled_in_app", marks=pytest.mark.covers("LP-4-1")),
+    pytest.param("invalidation_storm", "invalidation_storm", marks=pytest.mark.covers("LP-4-1", "LP-4-6")),
+]
 
 
-@pytest.mark.parametrize("fault", FAULTS_CAUSES)
-def test_named(compose_lab, compose_player, fault):
+@pytest.mark.parametrize(("fault", "cause"), FAULTS_CAUSES)
+def test_named(compose_lab, compose_player, fault, cause):
     runbook = Runbook(compose_lab, compose_player, "cache")
     with runbook.broken(fault):
         play = runbook.play(run_until="plan")
-        assert (play.outcome, play.causes()) == ("planned", [FAULTS_CAUSES[fault]]), play.output
+        assert (play.outcome, play.causes()) == ("planned", [cause]), play.output
         assert play.run["plan"]["steps"] == []
 
 
@@ -35,6 +35,7 @@ def look(stack, **changes):
     return redis_server.observe({"server": reach, "window_seconds": 0, "timeout_seconds": 5})
 
 
+@pytest.mark.covers("LP-1-8", "LP-4-2")
 def test_through_the_container(stack):
     found = look(stack)
     assert (found["available"], found["error"], found["role"], found["keys"]) == (True, "", "master", 0)
@@ -51,6 +52,7 @@ def test_through_the_container(stack):
         assert "wrong" not in found["reason"]
 
 
+@pytest.mark.covers("LP-4-4", "PD-1-3")
 def test_crashed(stack, play):
     stack.crash()
     fixed = play()

@@ -15,10 +15,12 @@ def runbook(compose_lab, compose_player):
     return Runbook(compose_lab, compose_player, "circuit_breaker")
 
 
+@pytest.mark.covers("LP-2-1")
 def test_one_that_only_waits_for_a_call_gets_it(runbook):
     runbook.fixed("breaker_waits", "stays_open", "retry", service="")
 
 
+@pytest.mark.covers("LP-2-2")
 def test_one_whose_provider_is_down_is_left_alone(runbook):
     with runbook.broken("breaker_provider_down") as before:
         play = runbook.play()

@@ -19,6 +19,7 @@ STACK = "db"
 PROMOTE = 'PATH="$(echo /usr/lib/postgresql/*/bin):$PATH"; pg_ctl promote --no-wait -D /var/lib/postgresql/cluster'
 
 
+@pytest.mark.covers("PD-1-2")
 def test_one_that_hangs_is_named_and_what_needs_it_too(compose_lab, compose_player):
     runbook = Runbook(compose_lab, compose_player, "db_down")
     with runbook.broken("db_hangs"):
@@ -30,6 +31,7 @@ def test_one_that_hangs_is_named_and_what_needs_it_too(compose_lab, compose_play
         assert step["targets"] == [{"service": "db"}, {"service": "api", "ready_url": f"{compose_lab.url}/readyz"}]
 
 
+@pytest.mark.covers("SY-3-2", "SY-3-4", "PD-1-2")
 def test_crashed(stack, play):
     stack.crash()
     fixed = play()
@@ -62,6 +64,7 @@ def refusals(stack) -> int:
     return done.stdout.count("FATAL:")
 
 
+@pytest.mark.covers("SY-3-4")
 def test_one_that_recovers_is_waited_for(stack, play):
     # A standby that is no hot one takes nobody until it is made the primary, as a server does that replays its log.
     docker("exec", "--user", "postgres", stack.name, "touch", "/var/lib/postgresql/cluster/standby.signal")

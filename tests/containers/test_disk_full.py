@@ -110,6 +110,7 @@ def rule(disk: Disk, *patterns: str, **changes: Any) -> dict[str, Any]:
     return {"path": str(disk.path / "log"), "patterns": list(patterns or ("*.gz",)), "older_than_days": 7, **changes}
 
 
+@pytest.mark.covers("PD-1-4", "PD-1-6")
 def test_rotated_logs_go_until_there_is_room_enough_and_no_further(disk, play, tmp_path):
     for number in range(5):
         disk.old(f"log/app.{number}.gz", 2.5, days=40 - number)
@@ -133,6 +134,29 @@ def test_rotated_logs_go_until_there_is_room_enough_and_no_further(disk, play, t
     assert victim.read_text() == "outside"
 
 
+@pytest.mark.covers("PD-1-6")
+def test_expired_backups_go_and_the_newest_stay(disk, play):
+    for number in range(5):
+        disk.old(f"backup/shop-{number}.sql.gz", 2.8, days=40 - number)
+    disk.old("data/table", 0.5)
+    rules = [{"path": str(disk.path / "backup"), "patterns": ["*.sql.gz"], "older_than_days": 7, "keep": 3}]
+    known = {"disk_full_paths": [str(disk.path)], "disk_full_rotated_logs": [], "disk_full_backups": rules}
+
+    planned = play("--check", **known)
+    assert (planned.outcome, planned.causes()) == ("planned", ["expired_backups"])
+    assert len(list(disk.path.glob("backup/*"))) == 5, "check mode takes nothing"
+
+    fixed = play(**known)
+    assert (fixed.outcome, fixed.causes()) == ("resolved", ["expired_backups"]), fixed.output
+    assert [action["remedy"] for action in fixed.run["actions"]] == ["delete_expired_backups"]
+    left = sorted(path.name for path in disk.path.glob("backup/*"))
+    # As few as make room enough, the oldest first, and never one of the newest three.
+    assert left[-3:] == ["shop-2.sql.gz", "shop-3.sql.gz", "shop-4.sql.gz"] and "shop-0.sql.gz" not in left
+    assert disk.used_ratio() < 0.8
+    assert (disk.path / "data/table").exists()
+
+
+@pytest.mark.covers("PD-1-5", "PD-1-6")
 def test_data_that_nobody_may_delete_is_named_and_left(disk, play):
     disk.old("data/base/16384.1", 15)
     (disk.path / "data/PG_VERSION").write_text("17")
@@ -143,6 +167,7 @@ def test_data_that_nobody_may_delete_is_named_and_left(disk, play):
     assert done.outcome == "advised"
 
 
+@pytest.mark.covers("PD-1-5")
 def test_inodes_are_used_up_though_there_is_room():
     disk = Disk("size=16m,nr_inodes=200")
     try:
@@ -228,6 +253,7 @@ time.sleep(1000)
 """
 
 
+@pytest.mark.covers("PD-1-5")
 def test_a_container_that_holds_a_deleted_file_is_restarted(disk, containers, play):
     containers.run("api", f"import os\nif not os.path.exists('/disk/done'):\n  open('/disk/done', 'w').close()\n  exec({HOLDS!r})\n"
                           "import time; time.sleep(1000)", "-v", f"{disk.path}:/disk")  # fmt: skip
@@ -257,6 +283,7 @@ for number in itertools.count():
 """
 
 
+@pytest.mark.covers("PD-1-5", "PD-1-6")
 def test_a_log_is_cut_while_its_container_goes_on_writing(containers, tmp_path):
     containers.run("web", WRITES, "--log-driver", "json-file")
     until(lambda: "still" in docker("logs", "--tail", "1", containers.prefix + "web"))
@@ -316,6 +343,7 @@ def images(containers, tmp_path) -> Iterator[dict[str, str]]:
     docker("image", "rm", *made.values(), check=False)
 
 
+@pytest.mark.covers("PD-1-5", "PD-1-6")
 def test_a_dangling_image_goes_and_a_used_one_stays(images, tmp_path):
     found = observe(paths=["/var/lib/docker"], used_ratio=0.0, target_ratio=0.0, image_hours=0)
     listed = {one["id"] for one in found["use"]["docker"]["images"]}
@@ -351,6 +379,7 @@ print(json.dumps([reclaim.reclaimed, reclaim.left_alone, reclaim.errors]))
 """
 
 
+@pytest.mark.covers("PD-1-6")
 def test_a_real_journal_is_vacuumed():
     host = SystemdHost({})
     try:
@@ -456,6 +485,7 @@ def postgres(tmp_path_factory) -> Iterator[Postgres]:
         layout.purge()
 
 
+@pytest.mark.covers("PD-1-5")
 def test_a_write_ahead_log_that_is_kept_and_why(postgres, play, tmp_path):
     known = {
         "system_database": postgres.database,

@@ -20,19 +20,19 @@ PLAYBOOK = "playbooks/error_rate.yml"
 ONSET_SECONDS = 4
 CRM = {"crm": {"variable": "CRM_ENABLED", "enabled": "1", "disabled": "0"}}
 
-FAULTS_CAUSES = {
-    "route_errors": ["route_failing"],
-    "errors_everywhere": ["errors_unexplained"],
-    "bad_deployment": ["deployment_suspected", "route_failing"],
-}
+FAULTS_CAUSES = [
+    pytest.param("route_errors", ["route_failing"], marks=pytest.mark.covers("LP-1-1")),
+    pytest.param("errors_everywhere", ["errors_unexplained"], marks=pytest.mark.covers("SY-1-1")),
+    pytest.param("bad_deployment", ["deployment_suspected", "route_failing"], marks=pytest.mark.covers("SY-1-2")),
+]
 
 
-@pytest.mark.parametrize("fault", FAULTS_CAUSES)
-def test_named(compose_lab, compose_player, fault):
+@pytest.mark.parametrize(("fault", "causes"), FAULTS_CAUSES)
+def test_named(compose_lab, compose_player, fault, causes):
     runbook = Runbook(compose_lab, compose_player, "error_rate")
     with runbook.broken(fault):
         play = runbook.play(run_until="plan")
-        assert (play.outcome, play.causes()) == ("planned", FAULTS_CAUSES[fault]), play.output
+        assert (play.outcome, play.causes()) == ("planned", causes), play.output
         assert play.run["plan"]["steps"] == []
 
 
@@ -67,6 +67,7 @@ def deploy_bad_release(shop: Shop, server: Prometheus) -> str:
     return bad
 
 
+@pytest.mark.covers("LP-1-3")
 def test_one_route_in_the_logs_own_words(shop, play):
     shop.begin()
     shop.break_routes("/stats")
@@ -77,6 +78,7 @@ def test_one_route_in_the_logs_own_words(shop, play):
     assert "KeyError: 'amount'" in str(named.run["findings"])
 
 
+@pytest.mark.covers("SY-1-6")
 def test_an_integration_is_turned_off(shop, play):
     shop.begin()
     before = shop.started("worker")
@@ -88,6 +90,7 @@ def test_an_integration_is_turned_off(shop, play):
     assert (shop.status("/rates"), shop.started("worker")) == (200, before)
 
 
+@pytest.mark.covers("SY-1-6")
 def test_an_integration_is_turned_on_again_where_that_does_not_help(shop, play):
     shop.begin()
     shop.stop_crm()
@@ -99,6 +102,7 @@ def test_an_integration_is_turned_on_again_where_that_does_not_help(shop, play):
     assert "CRM_ON=1" in (shop.folder / "api.env").read_text()
 
 
+@pytest.mark.covers("SY-1-2", "SY-1-4")
 def test_a_deployment_is_taken_back_only_where_it_is_known_to_be_the_cause(shop, server, play):
     _first, before = shop.begin()
     bad = deploy_bad_release(shop, server)
@@ -122,6 +126,7 @@ def test_errors_that_were_there_before_are_not_the_deployments(shop, server, pla
     assert shop.head() == bad
 
 
+@pytest.mark.covers("SY-1-4")
 def test_forward_again_where_the_deployment_was_not_it(shop, server, play):
     shop.begin()
     new = deploy_bad_release(shop, server)

@@ -14,9 +14,17 @@ from ansible_collections.oncall.runbooks.plugins.module_utils.postgres import ac
 
 PLAYBOOK = "playbooks/latency.yml"
 NAMED = [
-    ("latency_slow_provider", "slow_provider", "provider takes "),
-    ("latency_n_plus_one", "n_plus_one", "SELECT name FROM customers WHERE id = $1"),
-    ("latency_slow_statement", "slow_statement", "FROM orders ORDER BY id DESC LIMIT $1"),
+    pytest.param(
+        "latency_slow_provider", "slow_provider", "provider takes ", marks=pytest.mark.covers("SY-4-1", "SY-4-5")
+    ),
+    pytest.param(
+        *("latency_n_plus_one", "n_plus_one", "SELECT name FROM customers WHERE id = $1"),
+        marks=pytest.mark.covers("SY-4-4"),
+    ),
+    pytest.param(
+        *("latency_slow_statement", "slow_statement", "FROM orders ORDER BY id DESC LIMIT $1"),
+        marks=pytest.mark.covers("SY-4-3"),
+    ),
 ]
 
 
@@ -55,6 +63,7 @@ def test_a_busy_one_that_cannot_be_scaled_because_of_its_port_is_left_alone(comp
     assert any("The host port" in line for line in finding(play, "saturation")["advice"])
 
 
+@pytest.mark.covers("SY-4-3", "SY-4-6")
 def test_statements_of_a_window_with_plan_and_indexes(compose_lab):
     compose_lab.target.load(20, "/customers")
     compose_lab.target.begin("cache_off")

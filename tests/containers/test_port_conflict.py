@@ -61,6 +61,7 @@ def running(one_id: str) -> bool:
     return docker("inspect", "--format", "{{.State.Running}}", one_id) == "true"
 
 
+@pytest.mark.covers("IE-6-3")
 def test_another_container(services, containers, tmp_path):
     player = Player(services.home, tmp_path)
     options = ["-i", str(services.inventory)]
@@ -94,6 +95,7 @@ def test_another_container(services, containers, tmp_path):
     docker("rm", "--force", other)
 
 
+@pytest.mark.covers("IE-6-4")
 def test_a_stranger_before_a_container(services, containers, tmp_path):
     player = Player(services.home, tmp_path)
     one_id = publish(containers, "shop", services.port)

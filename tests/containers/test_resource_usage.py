@@ -25,6 +25,7 @@ def limit(runbook) -> int:
     return runbook.lab.project.container("api")["HostConfig"]["Memory"]
 
 
+@pytest.mark.covers("LP-6-1", "IE-6-1", "JO-4-2")
 def test_a_plateau_gets_a_higher_limit_without_a_restart(runbook):
     with runbook.broken("memory_plateau") as before:
         play = runbook.play()
@@ -34,6 +35,7 @@ def test_a_plateau_gets_a_higher_limit_without_a_restart(runbook):
         assert runbook.play().outcome == "healthy"
 
 
+@pytest.mark.covers("IE-6-1")
 def test_a_limit_that_does_not_help_is_put_back(runbook):
     with runbook.broken("memory_plateau") as before:
         # 1 MiB more leaves it above 85 %.
@@ -44,6 +46,7 @@ def test_a_limit_that_does_not_help_is_put_back(runbook):
         assert runbook.started() == before
 
 
+@pytest.mark.covers("JO-4-1", "PD-2-5")
 def test_a_killed_service_gets_a_higher_limit(runbook):
     with runbook.broken("crash_out_of_memory"):
         play = runbook.play(run_until="plan")
@@ -59,6 +62,7 @@ def test_a_limit_that_the_host_has_no_memory_for_is_not_raised(runbook):
         assert limit(runbook) == 512 * MIB
 
 
+@pytest.mark.covers("PD-2-5")
 def test_load_is_left_to_a_person(runbook):
     with runbook.broken("cpu_burn") as before:
         play = runbook.play()

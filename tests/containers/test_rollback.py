@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ansible_collections.oncall.runbooks.tests.support.compose_plays import Runbook
-from lab.compose.release import Release
+from lab.release import Release
 
 PLAYBOOK = "playbooks/rollback.yml"
 
@@ -22,6 +24,7 @@ def test_what_is_not_healthy_after_a_deployment_is_a_matter_for_a_person(compose
         assert f"rollback_to={before}" in str(named.run["findings"])
 
 
+@pytest.mark.covers("PD-8-1")
 def test_there_and_no_further(shop, play):
     old, new = shop.begin()
     before = shop.started("worker")
@@ -34,6 +37,7 @@ def test_there_and_no_further(shop, play):
     assert f"{old[:12]} (First) is checked out" in again.run["summary"]
 
 
+@pytest.mark.covers("PD-8-1")
 def test_forward_again_where_it_does_not_help(shop, play):
     sick, new = shop.begin(("Health is wrong", ("/health",)), ("Sound", ()))
     ended = play(rollback_to=sick, run_max_risk="high", run_verify_timeout_seconds=2)

@@ -138,6 +138,7 @@ def test_a_restart_loop_is_counted(seen):
     assert time.time() - failing["restart_times"][0] < 600
 
 
+@pytest.mark.covers("LP-6-2")
 def test_what_a_running_container_uses(seen, containers):
     healthy = seen["healthy"]
     assert healthy["pid"] == containers.state("healthy")["Pid"]
@@ -174,6 +175,7 @@ def test_a_log_that_nobody_keeps_has_a_reason(seen):
     assert "logging driver does not support reading" in seen["silent"]["log_reason"]
 
 
+@pytest.mark.covers("LP-6-3")
 def test_growing_flat_and_busy(containers):
     names = ("growing", "flat", "busy")
     found = look({name: containers.service(name) for name in names}, window_seconds=2, top_processes=1, log_lines=0)[

@@ -15,6 +15,7 @@ def runbook(compose_lab, compose_player):
     return Runbook(compose_lab, compose_player, "sync_lag")
 
 
+@pytest.mark.covers("LP-5-5")
 def test_what_starts_them_is_gone_and_is_started(runbook):
     runbook.fixed("queue_worker_lost", "scheduler_dead", "restart_sync", "worker")
 

@@ -15,6 +15,7 @@ def runbook(compose_lab, compose_player):
     return Runbook(compose_lab, compose_player, "worker_queue")
 
 
+@pytest.mark.covers("SY-2-3")
 def test_a_worker_that_is_stuck_is_restarted_and_what_it_was_stuck_in_is_cancelled(runbook):
     play = runbook.fixed("queue_worker_hangs", "stuck", "restart_workers", "worker")
     assert [sorted(target) for target in play.run["actions"][0]["targets"]] == [["service"], ["jobs", "queue"]]

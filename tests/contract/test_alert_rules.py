@@ -19,6 +19,9 @@ FIRE_WITHOUT_DATA = {WATCHDOG, "OncallDown"}
 
 # Which variables of its runbook a rule agrees with; none where it fires for something that is there or not.
 THRESHOLDS: dict[str, tuple[str, ...]] = {
+    "BackupStale": ("backup_max_age_seconds",),
+    "BackupFailed": (),
+    "AuthFailuresHigh": ("auth_failures_refused_ratio", "auth_failures_min_refused"),
     "CacheHitRateLow": ("cache_hit_ratio", "cache_min_lookups", "cache_cold_seconds"),
     "CertificateNotRenewed": ("certificate_expiry_urgent_days",),
     "CertificateExpiresSoon": ("certificate_expiry_soon_days",),
@@ -42,7 +45,8 @@ THRESHOLDS: dict[str, tuple[str, ...]] = {
     "NotificationDeliveryFailing": ("notification_provider_failing", "notification_provider_failing_ratio"),
     "NotificationBacklog": ("notification_provider_depth",),
     **dict.fromkeys(("ApiDown", "HealthCheckFailing", "PortConflict", "OomKill", "DbPoolExhausted"), ()),
-    **dict.fromkeys(("CircuitBreakerOpen",), ()),
+    **dict.fromkeys(("MigrationsNotCurrent",), ()),
+    **dict.fromkeys(("CircuitBreakerOpen", "BreakGlassTokenLeft"), ()),
     **dict.fromkeys(("CacheDisabled", "RedisDown", "DatabaseConnectionFailure", "DatabaseDown"), ()),
     **dict.fromkeys(("DiskFull", "DiskWriteFailures"), ()),
 }

@@ -79,6 +79,8 @@ def test_only_modules_that_exist_are_told_of():
     told = set(re.findall(r"^\| `(\w+)` \|", rows[1], re.M))
     observing = {module for module in MODULES if module.endswith("_info")} | {
         "observe",
+        "observe_each",
+        "triage",
         "diagnosis",
         "conclude",
         "wait",

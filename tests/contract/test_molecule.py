@@ -11,7 +11,9 @@ from collection import ROOT, RUNBOOKS, causes, load, names
 from lab.faults import load_faults
 
 SCENARIOS = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
-WITHOUT_RUNBOOK = {"default", "healthy"}
+# The role triage begins the runbook of what it finds, so its scenario has no cause of its own.
+# A snapshot judges nothing: its scenario has its own proof.
+WITHOUT_RUNBOOK = {"default", "healthy", "snapshot", "triage"}
 # The stack shows no certificate. tests/integration has programs that do.
 WITHOUT_SCENARIO = {"certificate_expiry"}
 OUTCOMES = {"resolved", "advised", "blocked", "unresolved"}

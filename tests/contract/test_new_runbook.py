@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from copies import copy_to, run
@@ -48,6 +53,32 @@ def test_it_is_green(copy):
 
     again = run(copy, "docs.generate.new", NAME)
     assert (again.returncode, again.stdout, again.stderr) == (2, "", f"{NAME} is there already; take another name\n")
+
+
+@pytest.mark.covers("PD-9-2")
+def test_triage_finds_it_by_its_meta_alone(copy, tmp_path):
+    if not (copy / "roles" / NAME).exists():
+        assert run(copy, "docs.generate.new", NAME).returncode == 0
+    variables = {"ansible_python_interpreter": sys.executable, "system_state_directory": str(tmp_path)}
+    argv = [Path(sys.executable).with_name("ansible-playbook"), "-i", "shop,", "-c", "local", "playbooks/triage.yml"]
+    environment = {
+        **{key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_")},
+        "ANSIBLE_CONFIG": str(copy / "ansible.cfg"),
+        "ONCALL_RECORD_DIRECTORY": str(tmp_path / "records"),
+    }
+    ran = subprocess.run(
+        [*argv, "-e", json.dumps(variables)],
+        cwd=copy,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    (record,) = (tmp_path / "records").glob("*.json")
+    (told,) = json.loads(record.read_text())["runs"]
+    assert NAME in {note.split(": ")[1] for note in told["notes"]} | {one["cause"] for one in told["findings"]}
 
 
 @pytest.mark.parametrize(

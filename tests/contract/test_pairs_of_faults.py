@@ -24,6 +24,10 @@ TAKEN_AWAY = {
         ("notification_provider", cause): "of each channel one thing is wrong: the provider in use, or what it is given"
         for cause in ("application_refused", "messages_fail", "backlog")
     },
+    ("migrations", "another_database"): "the tool asks the primary, and sees more than a standby that lags",
+    ("migrations", "never_applied"): "a database in which the tool sees more is another one",
+    ("migrations", "index_not_valid"): "nobody sees from a standby who builds it",
+    ("migrations", "pending"): "it is not applied and nobody is at it, and the other fault has somebody who is",
     ("notification_provider", "limit_left"): "little waits, and the other fault has much",
     ("notification_provider", "contradicted"): "the other fault keeps messages from going out",
     ("notification_provider", "paused_by_person"): "the other fault has the note that it was us",

@@ -121,7 +121,14 @@ def test_module_keeps_the_documentation_strings(module):
         name for name in ("DOCUMENTATION", "EXAMPLES", "RETURN") if not re.search(rf"^{name} = r", text, re.M)
     ] == []
     runs_on_the_host = "AnsibleModule" in text
-    assert runs_on_the_host or module in ROUTED or (ROOT / "plugins" / "action" / f"{module}.py").is_file()
+    # What all observers run with.
+    observes_there = "from ..module_utils.observer_module import run" in text
+    assert (
+        runs_on_the_host
+        or observes_there
+        or module in ROUTED
+        or (ROOT / "plugins" / "action" / f"{module}.py").is_file()
+    )
     assert not runs_on_the_host or "supports_check_mode=True" in text
 
 
@@ -214,7 +221,7 @@ def test_observer_that_is_finished_on_the_controller(documented):
 
     from ansible_collections.oncall.runbooks.plugins.plugin_utils import finish
 
-    assert sorted(finish.NAMES) == ["api", "job_schedule", "status_page", "sync_state"]
+    assert sorted(finish.NAMES) == ["api", "auth", "job_schedule", "status_page", "sync_state"]
     for observer in finish.NAMES:
         step = import_module(f"{finish.__package__}.finishing.{observer}")
         assert callable(step.why_not)

@@ -37,6 +37,8 @@ HOSTS = {
         "api.twilio.com",
         "slack.com",
     ),
+    # What the documents of the five systems name.
+    *("api.panidobro.com", "dash.zeabur.com", "journey-api.zeabur.app", "status.attio.com", "status.linear.app"),
     # What their documentation has in answers, and in examples of signatures.
     *("example.amazonaws.com", "iam.amazonaws.com", "internal.amazon.com", "shop.slack.com", "www.twilio.com"),
 }

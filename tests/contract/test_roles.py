@@ -11,7 +11,9 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from collection import BLOCKS, ROLES, ROOT, RUNBOOKS, entries, load, names, task_files, tasks
 
 # Only tasks that other tasks of the role include may stand beside the entry points.
-ENTRY_POINTS = {role: {"main"} for role in ("connector", "queue", "run", "service", "system")}
+ENTRY_POINTS = {
+    role: {"main"} for role in ("connector", "drill", "dump", "queue", "run", "service", "snapshot", "system", "triage")
+}
 INCLUDES = ("include_role", "import_role")
 # A shell takes data for programs; pause takes the terminal, and stops a play that has none of its own.
 NOT_USED = ("shell", "command", "raw", "script", "pause")

@@ -21,7 +21,6 @@ READ_ONLY = {f"{NAME}.{module}" for module in MODULES if module.endswith("_info"
 READ_ONLY |= {f"{NAME}.observe", f"{NAME}.diagnosis"}
 WAIT = f"{NAME}.wait"
 SEVERITIES = ("low", "medium", "high", "critical")
-COVERAGE = {item["id"]: item for item in load("tests", "coverage.yml")["items"]}
 SERVICE = f"{NAME}.service"
 
 
@@ -195,13 +194,6 @@ def test_diagnosis_only_reads(runbook):
     assert used[-1] == f"{NAME}.diagnosis"
     assert len(used) <= 4, "each task costs every host"
     assert [task["register"] for task in steps][-1] == f"{runbook}_diagnosis"
-
-
-@pytest.mark.parametrize("runbook", RUNBOOKS)
-def test_covers(runbook):
-    covered = meta(runbook)["covers"]
-    assert len(covered) == len(set(covered))
-    assert set(covered) == {key for key, item in COVERAGE.items() if item["runbook"] == runbook}
 
 
 @pytest.mark.parametrize("runbook", RUNBOOKS)

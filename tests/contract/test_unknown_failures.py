@@ -224,6 +224,23 @@ def sync_lag(observed: dict[str, Any]) -> bool:
     )
 
 
+def migrations(observed: dict[str, Any]) -> bool:
+    sets = available(observed, "migrations")["migrations"].values()
+    said = [one["fields"]["migrations_current"] for one in available(observed, "http_probe")["endpoints"].values()]
+    return (
+        len(sets) == 1
+        and said == [True]
+        and all(
+            one["available"] is True
+            and one["complete"] is True
+            and one["in_recovery"] is False
+            and one["pending_count"] == 0
+            and not (one["failed"] or one["unknown"] or one["disagrees"] or (one["lock"] or {}).get("locked"))
+            for one in sets
+        )
+    )
+
+
 def notification_provider(observed: dict[str, Any]) -> bool:
     (channel,) = available(observed, "notification_provider")["channels"].values()
     used = available(observed, "service")["services"]["worker"]["compared"]["MAIL_PROVIDER"]
@@ -237,6 +254,60 @@ def notification_provider(observed: dict[str, Any]) -> bool:
         and 0 <= mail["dead_lately"] < 10
         and mail["ready"] >= 0
     )
+
+
+def backup(observed: dict[str, Any]) -> bool:
+    ones = available(observed, "backup")["backups"].values()
+    rungs = ("file", "listed", "read", "ended", "tables")
+    return len(ones) == 1 and all(
+        one["available"] is True
+        and -300 <= one["newest"]["age_seconds"] <= 93600
+        and one["proof"]["failed"] == ""
+        and all(one["proof"]["rungs"][rung] is True for rung in rungs)
+        for one in ones
+    )
+
+
+def restore(observed: dict[str, Any]) -> bool:
+    (one,) = available(observed, "backup")["backups"].values()
+    (state,) = [service["state"] for service in available(observed, "service")["services"].values()]
+    database = one["database"]
+    return (
+        database["available"] is True
+        and database["is_there"] is True
+        and database["restores"] == []
+        and state in ("running", "starting")
+    )
+
+
+def auth_failures(observed: dict[str, Any]) -> bool:
+    auth = available(observed, "auth")
+    login, requests, keys, discovery = auth["login"], auth["requests"], auth["published"], auth["discovery"]
+    refused = requests["unauthorized"] + requests["forbidden"]
+    few = 0 <= refused < 20 or refused < 0.5 * (refused + requests["let_in"])
+    store = available(observed, "service")["services"]["sessions"]
+    return (
+        login["probed"] is True
+        and login["state"] == login["route"]["state"] == "in"
+        and not any(one["problems"] for one in login["cookies"])
+        and requests["available"] is True
+        and few
+        and discovery["available"] is True
+        and discovery["issuer_right"] is True
+        and keys["available"] is True
+        and keys["count"] > 0
+        and keys["private"] == []
+        # A session may be in a cookie alone.
+        and (auth["token"] or {}).get("issuer_right") is not False
+        and store["available"]
+        and store["state"] == "running"
+        and store["health"] != "unhealthy"
+    )
+
+
+def break_glass(observed: dict[str, Any]) -> bool:
+    glass = available(observed, "break_glass")
+    return glass["complete"] is True and glass["left"] == [] and glass["read_only"]["value"] in (True, False)
 
 
 NO_SIGNAL = {name: function for name, function in globals().items() if name in RUNBOOKS}

@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+import bz2
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -23,36 +26,9 @@ import psycopg
 from foreign_stack import POOL, REPLICAS, Foreign
 
 from ansible_collections.oncall.runbooks.tests.support.debian_programs import left_out
-from ansible_collections.oncall.runbooks.tests.support.postgres_servers import until
+from ansible_collections.oncall.runbooks.tests.support.postgres_servers import postgres_programs, until
 from ansible_collections.oncall.runbooks.tests.support.tls_servers import Issued
-
-
-@dataclass(frozen=True)
-class Right:
-    """What is right for one runbook.
-
-    Args:
-        causes: any of these names it.
-        remedies: what may be planned.
-        also: other findings that are true as well.
-        healthy: nothing that this runbook is for is wrong.
-        unknown: to say that it cannot be seen is honest.
-        says: words of which one has to be in what it says, such as the replica's name.
-        handed_over: nobody said what is right for it; only what it would do is judged.
-    """
-
-    causes: frozenset[str] = frozenset()
-    remedies: frozenset[str] = frozenset()
-    also: frozenset[str] = frozenset()
-    healthy: bool = False
-    unknown: bool = True
-    says: tuple[str, ...] = ()
-    handed_over: bool = False
-
-
-def right(causes: str = "", remedies: str = "", also: str = "", says: str = "", **more: Any) -> Right:
-    split = [frozenset(words.split()) for words in (causes, remedies, also)]
-    return Right(*split, says=tuple(filter(None, says.split("|"))), **more)
+from lab.rights import Right, right
 
 
 @dataclass(frozen=True)
@@ -64,6 +40,8 @@ class Case:
     expert: str
     rights: dict[str, Right]
     variables: dict[str, Any] = field(default_factory=dict)
+    # Of tests/coverage.yml.
+    covers: tuple[str, ...] = ()
 
     def settings(self, shop: Foreign) -> dict[str, Any]:
         """Its variables, with the ports of a stack where they name a program."""
@@ -79,30 +57,6 @@ def _filled(value: Any, shop: Foreign) -> Any:
                 return port
             value = value.replace(f"{{{name}}}", str(port))
     return value
-
-
-def verdict(one: Right, run: dict[str, Any]) -> str:
-    """How a run is to be judged: "named", "honest", "healthy", or what is wrong with it."""
-    if "findings" not in run:
-        return f"WRONG: broke off: {run['summary']}"
-    problems = {finding["cause"] for finding in run["findings"] if finding["status"] == "problem"}
-    remedies = {step["remedy"] for step in run["plan"]["steps"] if step["available"]} if run.get("plan") else set()
-    said = str([run["summary"], run["findings"], run.get("plan")])
-    if strange := remedies - one.remedies:
-        return f"WRONG: needless remedy {sorted(strange)}"
-    if one.handed_over:
-        return "honest"
-    if run["outcome"] == "healthy":
-        return "healthy" if one.healthy else "WRONG: false healthy"
-    if problems & one.causes:
-        return (
-            "named" if not one.says or any(words in said for words in one.says) else f"WRONG: does not say {one.says}"
-        )
-    if one.healthy and problems <= one.also:
-        return "healthy" if problems else "honest"
-    if strange := {cause for cause in problems - one.also if not cause.endswith("_unexplained")}:
-        return f"WRONG: names {sorted(strange)}"
-    return "honest" if one.unknown else "WRONG: not named"
 
 
 # What is broken, and how.
@@ -715,6 +669,51 @@ def rows_locked_by_backoffice(shop: Foreign) -> Iterator[None]:
 
 
 @contextmanager
+def _version(shop: Foreign, version: int, dirty: bool = False) -> Iterator[None]:
+    """The table of the migrations says so."""
+    shop.sql(f"UPDATE schema_migrations SET version = {version}, dirty = {dirty}")
+    try:
+        yield
+    finally:
+        shop.sql("UPDATE schema_migrations SET version = 2, dirty = false")
+
+
+@contextmanager
+def migration_died(shop: Foreign) -> Iterator[None]:
+    with _version(shop, 2, dirty=True):
+        yield
+
+
+@contextmanager
+def older_release(shop: Foreign) -> Iterator[None]:
+    with _version(shop, 3):
+        yield
+
+
+@contextmanager
+def migration_behind_a_report(shop: Foreign) -> Iterator[None]:
+    shop.migration("000003_notes").write_text("ALTER TABLE receipts ADD note text;\n")
+    try:
+        with contextlib.closing(shop.session("yearly-report", autocommit=False)) as session:
+            session.execute("SELECT count(*) FROM receipts")
+            time.sleep(2)
+            yield
+            session.rollback()
+    finally:
+        shop.migration("000003_notes").unlink()
+
+
+@contextmanager
+def unreadable_migrations(shop: Foreign) -> Iterator[None]:
+    folder = shop.migration("000003_notes").parent
+    folder.rename(folder.with_name("elsewhere"))
+    try:
+        yield
+    finally:
+        folder.with_name("elsewhere").rename(folder)
+
+
+@contextmanager
 def larder_evicts(shop: Foreign) -> Iterator[None]:
     with contextlib.closing(shop.cache()) as client:
         client.flushall()
@@ -739,6 +738,48 @@ for number in itertools.count():
     time.sleep(0.01)
 """
 
+# Dumps of the shop's books, which a program of its own packs and puts away.
+VAULT = Path(tempfile.gettempdir(), f"vault-{os.getpid()}")
+BOOKS = {"books": {"path": str(VAULT), "pattern": "books-*.sql.bz2", "tables": ["accounts", "outbox"]}}
+
+
+@contextmanager
+def _vault(shop: Foreign, newest: Callable[[bytes], bytes], database: str = "ledgerbook") -> Iterator[None]:
+    """Three whole dumps of the nights before, and this one of last night."""
+    assert shop.database is not None
+    program = str(postgres_programs() / "pg_dump")
+    reach = ["--host=127.0.0.1", f"--port={shop.database.port}", "--username=postgres", "--create"]
+    VAULT.mkdir()
+    try:
+        for night, name in enumerate(["ledgerbook", "ledgerbook", "ledgerbook", database]):
+            text = subprocess.run([program, *reach, name], check=True, capture_output=True, timeout=120).stdout
+            path = VAULT / f"books-{night}.sql.bz2"
+            path.write_bytes(bz2.compress(text) if night < 3 else newest(bz2.compress(text)))
+            made_at = time.time() - (4 - night) * 20000
+            os.utime(path, (made_at, made_at))
+        yield
+    finally:
+        shutil.rmtree(VAULT)
+
+
+@contextmanager
+def vault_cut_off(shop: Foreign) -> Iterator[None]:
+    with _vault(shop, lambda packed: packed[: len(packed) // 2]):
+        yield
+
+
+@contextmanager
+def vault_of_another(shop: Foreign) -> Iterator[None]:
+    with _vault(shop, lambda packed: packed, database="postgres"):
+        yield
+
+
+@contextmanager
+def vault_whole(shop: Foreign) -> Iterator[None]:
+    with _vault(shop, lambda packed: packed):
+        yield
+
+
 SHORT = {"db_pool_unused_seconds": 2, "db_pool_blocked_seconds": 1, "db_pool_idle_in_transaction_seconds": 2}
 UNEXPLAINED = "waiting_unexplained high_usage"
 
@@ -751,6 +792,40 @@ THROUGH = {
     "password": "watch",
     "service": "ledger-db",
 }
+
+
+@contextmanager
+def cookie_for_another_host(shop: Foreign) -> Iterator[None]:
+    shop.gatehouse(cookie="Path=/; Domain=test.corner-shop.example")
+    try:
+        yield
+    finally:
+        shop.gatehouse()
+
+
+@contextmanager
+def a_bot_at_the_gate(shop: Foreign) -> Iterator[None]:
+    shop.customers(12, "/basket")
+    shop.customers(60, "/basket", client="203.0.113.9", word="guess")
+    yield
+
+
+@contextmanager
+def loyalty_is_not_for_everybody(shop: Foreign) -> Iterator[None]:
+    shop.gatehouse(closed="/loyalty")
+    shop.customers(12, "/basket")
+    shop.customers(40, "/loyalty")
+    try:
+        yield
+    finally:
+        shop.gatehouse()
+
+
+@contextmanager
+def gatehouse_stands_still(shop: Foreign) -> Iterator[None]:
+    with shop.stopped(shop.pid("gatehouse")):
+        yield
+
 
 CASES = [
     Case(
@@ -862,12 +937,14 @@ CASES = [
         small_disk_full,
         "spool is full of receipts.csv: their owner has to move them. Nothing here is to be deleted.",
         {"disk_full": right("growth", says="spool")},
+        covers=("PD-1-5",),
     ),
     Case(
         "a filesystem has no inodes left",
         no_inodes,
         "spool has room and no inodes: a mass of small files.",
         {"disk_full": right("inodes", says="spool")},
+        covers=("PD-1-5",),
     ),
     Case(
         "Redis is full and may not evict",
@@ -877,6 +954,7 @@ CASES = [
             "cache": right("out_of_memory", also="unreachable_from_app low_hit_rate"),
             "resource_usage": right("redis_full"),
         },
+        covers=("LP-6-4",),
     ),
     Case(
         "Redis is a replica of nobody",
@@ -989,6 +1067,7 @@ CASES = [
         "SELECT count(*) of accounts takes 0.4 s: look at its plan. Not a larger pool.",
         {"latency": right("slow_statement pool_exhausted", also="few_requests")},
         {"latency_p95_seconds": 0.3},
+        covers=("SY-4-3",),
     ),
     Case(
         "users ask for what is not there",
@@ -1024,6 +1103,7 @@ CASES = [
         provider(seconds=0.9),
         "rates.example takes 0.9 s, so /reports does.",
         {"latency": right("slow_provider", says="rates.example")},
+        covers=("SY-4-5",),
     ),
     Case(
         "the provider fails",
@@ -1046,6 +1126,7 @@ CASES = [
         stranger_on_the_port,
         "Some other process took the port of ledger-api-2. Ask its owner; end it if nobody misses it.",
         {"port_conflict": right("stranger", remedies="end_process"), "crash_loop": right("port_in_use")},
+        covers=("IE-6-3",),
     ),
     Case(
         "the worker does nothing",
@@ -1070,6 +1151,7 @@ CASES = [
         worker_ends("import sys, time; time.sleep(1.3); sys.exit('FATAL: ledger: relation \"outbox\" does not exist')"),
         "Its table is not there. A restart is what happens already.",
         {"crash_loop": right("migration_failed unexplained dependency_down", remedies="clean_restart")},
+        covers=("LP-7-3",),
     ),
     Case(
         "a variable is missing in one replica",
@@ -1221,5 +1303,83 @@ CASES = [
         "The pooler answers and has no server. PostgreSQL is well; restarting it does not help.",
         {"db_down": right("pooler_answers not_reached_from_here")},
         {"system_database": THROUGH},
+    ),
+    Case(
+        "a migration died and left its mark",
+        migration_died,
+        "Version 2 is dirty: somebody has to see how far it came, and say so to the tool. Nothing is applied after it.",
+        {"migrations": right("failed", says="2 of books", unknown=False)},
+    ),
+    Case(
+        "an older release runs on a newer schema",
+        older_release,
+        "The database is at version 3, and the release has two migrations. Nothing is pending; the release is the wrong one.",
+        {"migrations": right("database_ahead", says="3", unknown=False)},
+    ),
+    Case(
+        "a migration is pending, and a report reads the table",
+        migration_behind_a_report,
+        "Version 3 is not applied. Now it would wait for yearly-report, and everybody for it; there is no backup either.",
+        {"migrations": right("pending", also="held_up", says="yearly-report", unknown=False)},
+        {"migrations_long_transaction_seconds": 1},
+    ),
+    Case(
+        "nobody knows what the release has",
+        unreadable_migrations,
+        "The folder of the migrations is not there. What is applied is known, and not what should be.",
+        {"migrations": right()},
+    ),
+    Case(
+        "PgBouncer is what the inventory names for the migrations",
+        nothing,
+        "Through a pooler no lock can be held. What is applied can be read, and nothing may be done.",
+        {"migrations": right()},
+        {"system_database": THROUGH},
+    ),
+    Case(
+        "the dump of last night was cut off",
+        vault_cut_off,
+        "books-3 is half a file: it is no backup. Make another with the program of the shop, which the inventory does not know.",
+        {"backup": right("broken_backup", says="books-3", unknown=False)},
+        {"system_backups": BOOKS},
+    ),
+    Case(
+        "the dump of last night is of another database",
+        vault_of_another,
+        "books-3 is fresh, whole, and of the database postgres: the books have no backup of last night.",
+        {"backup": right("of_another_database tables_missing", also="shrunk", says="books-3|postgres", unknown=False)},
+        {"system_backups": BOOKS},
+    ),
+    Case(
+        "the dumps are whole, and packed as nobody here packs them",
+        vault_whole,
+        "Nothing is wrong with them.",
+        {"backup": right(healthy=True)},
+        {"system_backups": BOOKS},
+    ),
+    Case(
+        "the gatehouse sets its cookie for another host",
+        cookie_for_another_host,
+        "Browsers drop a cookie of another host. Nothing is restarted for it; its settings are put right.",
+        {"auth_failures": right("cookie_lost", says="Domain")},
+    ),
+    Case(
+        "one client guesses at the gate",
+        a_bot_at_the_gate,
+        "A bot is refused, and customers get in. Nobody is locked out.",
+        {"auth_failures": right("one_client", says="203.0.113.9")},
+    ),
+    Case(
+        "a feature is not yet for everybody",
+        loyalty_is_not_for_everybody,
+        "403 of one route is a permission. Whoever is logged in gets in elsewhere.",
+        {"auth_failures": right("one_route", says="/loyalty")},
+    ),
+    Case(
+        "the gatehouse stands still",
+        gatehouse_stands_still,
+        "Nobody logs in, and nobody knows whether the shop takes writes.",
+        {"auth_failures": right("login_down"), "break_glass": right()},
+        {"auth_failures_timeout_seconds": 3, "break_glass_timeout_seconds": 2},
     ),
 ]

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,7 +51,30 @@ PROGRAMS = Path(__file__).parent / "programs"
 REPLICAS = ("ledger-api-1", "ledger-api-2")
 POOL = 5
 TILL_KEY, TILL_SECRET = "rk_live_corner0123456789", "whsec_corner0123456789"
-NAMES = ("ledger-1", "ledger-2", "turnstile", "larder", "postman", "postman-metrics", "shopfront", "rates", "till")
+GATE_WORD, GATE_MASTER = "w0rd-of-the-canary", "m4ster-of-the-gate"
+NAMES = (
+    "ledger-1",
+    "ledger-2",
+    "turnstile",
+    "larder",
+    "postman",
+    "postman-metrics",
+    "shopfront",
+    "rates",
+    "till",
+    "gatehouse",
+)
+
+# Variables with which nothing is waited for that a test need not see.
+QUICK = {
+    "run_until": "diagnose", "run_fail_on": [], "run_confirm_seconds": 0, "run_verify_seconds": 2,
+    "run_verify_every_seconds": 1, "run_verify_timeout_seconds": 60, "run_cooldown_seconds": 1, "run_budget_count": 1000,
+    "error_rate_window_seconds": 3, "latency_window_seconds": 3, "cache_window_seconds": 3,
+    "resource_usage_window_seconds": 3, "resource_usage_samples": 3, "crash_loop_settled_seconds": 5, "api_down_settled_seconds": 5,
+    "db_down_reconnect_seconds": 3,
+    # Other tests keep the machine busy.
+    "resource_usage_host_cpu_ratio": 2,
+}  # fmt: skip
 
 MAIN = """[unix_http_server]
 file={home}/s.sock
@@ -178,10 +202,24 @@ class Foreign:
             "ALTER TABLE outbox OWNER TO ledger",
             "CREATE TABLE chores (chore text PRIMARY KEY, begun timestamptz, every_seconds int NOT NULL)",
             "INSERT INTO chores VALUES ('balance the books', NULL, 2), ('count the cash', NULL, 3)",
+            # As golang-migrate keeps it; Rails' reports have a table of the same name.
+            "CREATE TABLE schema_migrations (version bigint PRIMARY KEY, dirty boolean NOT NULL)",
+            "INSERT INTO schema_migrations VALUES (2, false)",
+            "CREATE SCHEMA reports",
+            "CREATE TABLE reports.schema_migrations (version varchar PRIMARY KEY)",
+            "CREATE TABLE reports.ar_internal_metadata (key varchar PRIMARY KEY, value varchar)",
             "GRANT ALL ON accounts, outbox, chores TO postman",
-            "GRANT SELECT ON outbox, chores, till_slips, receipts TO oncall",
+            "GRANT SELECT ON outbox, chores, till_slips, receipts, schema_migrations TO oncall",
         ):
             self.sql(statement)
+
+        (self.home / "books").mkdir()
+        for name in ("000001_accounts", "000002_outbox"):
+            self.migration(name).write_text("SELECT 1;\n")
+
+    def migration(self, name: str) -> Path:
+        """The file of a migration in the release that runs."""
+        return self.home / "books" / f"{name}.up.sql"
 
     def write_bouncer(self, **changes: object) -> None:
         assert self.database is not None
@@ -249,6 +287,9 @@ class Foreign:
             "shopfront", self.python("shopfront", self.port["shopfront"], f"{self.home}/shopfront.pem", both)
         )
         self.write_program("rates", self.python("rates", self.port["rates"], f"{self.home}/rates.json"))
+        self.write_program(
+            "gatehouse", self.python("gatehouse", self.port["gatehouse"], self.home, GATE_WORD, GATE_MASTER)
+        )
         self.write_program("till", self.python("till", self.port["till"], self.till_url(), TILL_KEY, TILL_SECRET))
         self.write_program("visitors", self.python("visitors", both, f"{self.home}/visitors.json"))
 
@@ -351,6 +392,7 @@ class Foreign:
                 "turnstile": program("turnstile", port=self.port["turnstile"], depends_on=["ledger-db"]),
                 "larder": program("larder", port=self.port["larder"]),
                 "postman": program("postman", health_url=f"{url['postman']}/health", depends_on=["turnstile"]),
+                "gatehouse": program("gatehouse", port=self.port["gatehouse"]),
                 "shopfront": program("shopfront", port=self.port["shopfront"], depends_on=["ledger-api"]),
                 "ledger-db": {
                     "manager": "command",
@@ -412,6 +454,9 @@ class Foreign:
                 },
             },
             # Its amounts are in whole money, and its currencies in capitals.
+            "system_migrations": {
+                "books": {"tool": "golang_migrate", "folder": str(self.home / "books"), "schema": "public"},
+            },
             "system_payment_webhook": {
                 "url": self.till_url(), "provider_url": url["till"], "api_key": TILL_KEY, "secrets": [TILL_SECRET],
                 "event_types": ["checkout.session.completed"], "service": "ledger-api",
@@ -420,6 +465,28 @@ class Foreign:
                     "amounts": "SELECT payment AS payment_id, paid * 100 AS amount, money AS currency FROM receipts"
                     " WHERE :payment_ids::jsonb ? payment",
                 },
+            },
+            # Sessions are in a cookie, and nobody else issues tokens.
+            "system_auth": {
+                "service": "gatehouse",
+                "login": {
+                    "url": f"{url['gatehouse']}/session", "body": {"card": "canary", "word": GATE_WORD}, "status": [201], "cookie": "gate",
+                    "route": f"{url['gatehouse']}/basket",
+                },
+            },
+            "system_break_glass": {
+                "start": {
+                    "url": f"{url['gatehouse']}/permits", "headers": {"X-Master": GATE_MASTER},
+                    "body": {"why": "{reason}", "minutes": "{ttl_minutes}"},
+                },
+                "token": "permit.secret", "id": "permit.number", "header": "X-Permit",
+                "revoke": {
+                    "url": f"{url['gatehouse']}/permits/{{id}}", "method": "DELETE", "headers": {"X-Master": GATE_MASTER},
+                },
+                "open": {
+                    "url": f"{url['gatehouse']}/permits", "headers": {"X-Master": GATE_MASTER}, "id": "number", "reason": "why",
+                },
+                "read_only": {"url": f"{url['gatehouse']}/frozen", "field": "frozen"},
             },
             # Up to the oldest one that waits, all is sent.
             "system_connectors": {
@@ -521,6 +588,25 @@ class Foreign:
     def visitors(self, **how: Any) -> None:
         self._tell("visitors.json", how)
 
+    def gatehouse(self, **how: Any) -> None:
+        """Have the gatehouse be wrong; nothing to mend it."""
+        self._tell("gatehouse.json", how)
+
+    def customers(self, count: int, path: str, client: str = "", word: str = GATE_WORD) -> None:
+        """Customers get in, each from a place of his own or all from one, and ask for something."""
+        place = f"http://127.0.0.1:{self.port['gatehouse']}"
+        for number in range(count):
+            headers = {"X-Real-IP": client or f"10.1.0.{number % 8}", "Content-Type": "application/json"}
+            body = json.dumps({"card": str(number), "word": word}).encode()
+            with contextlib.suppress(urllib.error.HTTPError):
+                with urllib.request.urlopen(
+                    urllib.request.Request(f"{place}/session", body, headers), timeout=10
+                ) as answer:
+                    cookies = answer.headers.get_all("Set-Cookie") or []
+                headers["Cookie"] = "; ".join(one.partition(";")[0] for one in cookies)
+            with contextlib.suppress(urllib.error.HTTPError):
+                urllib.request.urlopen(urllib.request.Request(place + path, headers=headers), timeout=10).close()
+
     def _tell(self, name: str, how: dict[str, Any]) -> None:
         partial = self.home / f"{name}.partial"
         partial.write_text(json.dumps(how))
@@ -565,6 +651,7 @@ class Foreign:
             self.wrong(number)
         self.rates()
         self.visitors()
+        self.gatehouse()
         (self.home / "still").unlink(missing_ok=True)
         try:
             self.settle(5)
@@ -596,16 +683,7 @@ class Foreign:
         self._plays += 1
         folder = self.home / f"play-{self._plays}"
         folder.mkdir()
-        variables = {
-            "run_until": "diagnose", "run_fail_on": [], "run_confirm_seconds": 0, "run_verify_seconds": 2,
-            "run_verify_every_seconds": 1, "run_verify_timeout_seconds": 60, "run_cooldown_seconds": 1, "run_budget_count": 1000,
-            "error_rate_window_seconds": 3, "latency_window_seconds": 3, "cache_window_seconds": 3,
-            "resource_usage_window_seconds": 3, "resource_usage_samples": 3, "crash_loop_settled_seconds": 5, "api_down_settled_seconds": 5,
-            "db_down_reconnect_seconds": 3,
-            # Other tests keep the machine busy.
-            "resource_usage_host_cpu_ratio": 2,
-            **variables,
-        }  # fmt: skip
+        variables = {**QUICK, **variables}
         (folder / "variables.json").write_text(json.dumps(variables))
         playbooks = [f"playbooks/{name}.yml" for name in runbooks]
         argv = ["ansible-playbook", "-i", str(self.home / "inventory.json"), *playbooks]

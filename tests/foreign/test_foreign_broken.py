@@ -6,18 +6,21 @@
 from __future__ import annotations
 
 import pytest
-from breakages import CASES, Right, verdict, wrong_password_in_one
+from breakages import CASES, wrong_password_in_one
+
+from ansible_collections.oncall.runbooks.tests.support.accuracy.verdicts import Truth, judge
+from ansible_collections.oncall.runbooks.tests.support.covering import row
 
 
-@pytest.mark.parametrize("case", [pytest.param(case, id=case.name.replace(" ", "-")) for case in CASES])
+@pytest.mark.parametrize("case", [row(case, case.name.replace(" ", "-")) for case in CASES])
 def test_it_is_judged_right(shop, case):
     with case.breaks(shop):
         play = shop.play(*case.rights, **case.settings(shop))
     assert set(case.rights) <= {run["runbook"] for run in play.runs}, play.output[-2000:]
     # What another runbook is handed over to may do what one of them may.
-    handed = Right(remedies=frozenset[str]().union(*(one.remedies for one in case.rights.values())), handed_over=True)
-    judged = [(run, verdict(case.rights.get(run["runbook"], handed), run)) for run in play.runs]
-    wrong = [(run["runbook"], said, run["summary"]) for run, said in judged if said.startswith("WRONG")]
+    truth = Truth(case.rights, complete=False)
+    judged = [(run, judge(run["runbook"], truth, [run])) for run in play.runs]
+    wrong = [(run["runbook"], str(said), run["summary"]) for run, said in judged if said.wrong]
     assert not wrong, f"{case.expert}\n{wrong}"
 
 

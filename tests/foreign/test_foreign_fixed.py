@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from breakages import (
     SHORT,
     alter_table_behind_a_select,
@@ -27,6 +28,7 @@ def remedies(run: dict[str, Any]) -> list[str]:
     return [step["remedy"] for step in run["plan"]["steps"]]
 
 
+@pytest.mark.covers("SY-3-4")
 def test_the_database_is_started(shop):
     before = pids(shop)
     with database_stopped(shop):
@@ -36,6 +38,7 @@ def test_the_database_is_started(shop):
         assert pids(shop) == before
 
 
+@pytest.mark.covers("LP-4-4")
 def test_redis_is_restarted_and_nothing_else(shop):
     before = pids(shop)
     with larder_stands_still(shop):
@@ -45,6 +48,7 @@ def test_redis_is_restarted_and_nothing_else(shop):
     assert changed == {"larder"}
 
 
+@pytest.mark.covers("JO-2-4")
 def test_the_queue_of_a_lock_is_freed(shop):
     with alter_table_behind_a_select(shop):
         run = shop.play("db_pool", **ACTS, **SHORT).run

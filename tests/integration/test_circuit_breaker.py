@@ -191,7 +191,12 @@ def play(stack, tmp_path):
             "circuit_breaker_failure_percent": "crm_failure_percent",
         },
         "system_apis": {
-            "sync": {"url": f"{stack.url}/v1/connectors", "list": "@", "fields": {"name": "name", "state": "state"}}
+            "sync": {
+                "url": f"{stack.url}/v1/connectors",
+                "auth": {"cookie": f"session={SESSION}"},
+                "list": "@",
+                "fields": {"name": "name", "state": "state"},
+            }
         },
         "system_status_pages": {
             "crm": {"kind": "jmespath", "url": f"{stack.provider.url}/status", "component": "API", "status": "api"},
@@ -227,6 +232,7 @@ def play(stack, tmp_path):
     return run
 
 
+@pytest.mark.covers("LP-2-2", "LP-2-3", "LP-2-6")
 def test_it_stays_open_though_they_are_well(stack, play):
     stack.start()
     stack.open()
@@ -234,6 +240,8 @@ def test_it_stays_open_though_they_are_well(stack, play):
     checked = play("--check")
     assert (checked.code, checked.outcome, checked.causes()) == (0, "planned", ["stays_open"]), checked.output
     assert stack.closed() == 0
+    assert "crm" in checked.run["summary"]
+    # Which the application tells only who is signed in.
     assert [one["name"] for one in checked.run["evidence"]["connectors"]["sync"]["things"]] == ["crm"]
 
     pid = stack.pid
@@ -248,6 +256,7 @@ def test_it_stays_open_though_they_are_well(stack, play):
     assert "crm: closed in 1" in again.run["summary"]
 
 
+@pytest.mark.covers("LP-2-7")
 def test_a_threshold_that_is_too_tight_is_raised(stack, play):
     stack.provider.fail_one_in_five()
     stack.start(traffic_ms=40, threshold=5)
@@ -259,6 +268,7 @@ def test_a_threshold_that_is_too_tight_is_raised(stack, play):
     assert (stack.set_to("CRM_THRESHOLD"), stack.opened()) == ("40", 0)
 
 
+@pytest.mark.covers("LP-2-7")
 def test_a_higher_threshold_that_does_not_help_is_put_back(stack, play):
     # Not before it runs: the process of the test before would be the first that calls.
     stack.start(traffic_ms=40, threshold=5)
@@ -272,6 +282,7 @@ def test_a_higher_threshold_that_does_not_help_is_put_back(stack, play):
     assert stack.set_to("CRM_THRESHOLD") == "5"
 
 
+@pytest.mark.covers("LP-2-7")
 def test_one_that_tests_too_early_waits_longer(stack, play):
     stack.start(traffic_ms=40)
     until(lambda: stack.events().get("success"))
@@ -283,6 +294,7 @@ def test_one_that_tests_too_early_waits_longer(stack, play):
     assert stack.set_to("CRM_RESET_MS") == "3000"
 
 
+@pytest.mark.covers("LP-2-6")
 def test_a_retry_that_does_not_close_it_is_told(stack, play):
     stack.start()
     stack.open()
@@ -294,6 +306,7 @@ def test_a_retry_that_does_not_close_it_is_told(stack, play):
     assert stack.closed() == 0
 
 
+@pytest.mark.covers("LP-2-4")
 def test_one_that_closes_by_itself_is_only_waited_for(stack, play):
     stack.provider.calls = lambda number, pid: 503
     stack.start(traffic_ms=40)
@@ -317,6 +330,7 @@ def test_one_that_closes_by_itself_is_only_waited_for(stack, play):
 
 
 # ---------------------------------------------------------------------- what looks the same and is something else
+@pytest.mark.covers("LP-2-5")
 @pytest.mark.parametrize(
     ("change", "cause", "says"),
     [

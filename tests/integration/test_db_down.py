@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -18,10 +20,12 @@ import psycopg
 import pytest
 
 from ansible_collections.oncall.runbooks.tests.support.http_servers import Handler, HttpServer
-from ansible_collections.oncall.runbooks.tests.support.lab_parts import pids
+from ansible_collections.oncall.runbooks.tests.support.lab_parts import clients, pids, session
+from ansible_collections.oncall.runbooks.tests.support.postgres_servers import server
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
 from lab import Lab
 from lab.database import connect, end_sessions
+from lab.ports import free_port
 
 PLAYBOOK = "playbooks/db_down.yml"
 # How long it counts as starting up, and how long what needs it has to connect again.
@@ -136,6 +140,7 @@ def test_one_that_a_person_stopped_is_left_alone(healthy_lab, down):
     assert pids(lab)["database"] is None
 
 
+@pytest.mark.covers("SY-3-4")
 def test_one_that_hangs_is_restarted_and_what_does_not_connect_again_with_it(healthy_lab, down):
     lab = healthy_lab
     before = pids(lab)
@@ -193,6 +198,7 @@ def test_one_that_hangs_where_the_application_cannot_be_asked_is_for_a_person(he
     assert pids(lab) == before
 
 
+@pytest.mark.covers("JO-2-1")
 def test_a_wrong_password(healthy_lab, down):
     lab = healthy_lab
     before = pids(lab)
@@ -207,6 +213,7 @@ def test_a_wrong_password(healthy_lab, down):
     assert pids(lab) == before
 
 
+@pytest.mark.covers("SY-3-1", "SY-3-2")
 def test_a_used_up_server_is_handed_over(healthy_lab, down):
     lab = healthy_lab
     lab.inject("max_connections")
@@ -234,6 +241,94 @@ def test_one_that_is_handed_over_to_acts_only_if_it_may(healthy_lab, down):
     assert lab.there("max_connections")[0]
 
 
+@pytest.mark.covers("JO-2-1")
+def test_what_a_person_would_look_at_is_shown_without_the_password(healthy_lab, down):
+    lab = healthy_lab
+    with contextlib.ExitStack() as stack:
+        holder = stack.enter_context(closing(session(lab, "backoffice", autocommit=False)))
+        holder.execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
+        stack.enter_context(clients(lab, 3, "/orders"))
+        until(lambda: lab.measure().blocked(1) >= 2)
+        ready_url = stack.enter_context(told_by(lambda: False))
+        play = down(db_down_dependants={"api": ready_url})
+        pid = holder.info.backend_pid
+        holder.rollback()
+    assert (play.code, play.outcome, play.causes()) == (0, "advised", ["application_locked_out"]), play.output
+    shown = play.run["evidence"]
+    assert shown["answers"] is True
+    assert shown["connection"] == f"postgresql://oncall@127.0.0.1:{lab.layout.ports['database']}/labpics"
+    assert (shown["connections"]["max"], shown["connections"]["used"] > 2) == (100, True)
+    assert [one["pid"] for one in shown["locks_not_granted"]] == [pid]
+    assert shown["locks_not_granted"][0]["blocks"] >= 2
+    assert lab.layout.secrets()["oncall"] not in play.output + str(play.run)
+
+
+# Makes a standby the primary, and has the address of the database lead to it: what a virtual address does, or a name.
+FAILOVER = """
+import subprocess, sys, psycopg
+standby, address = sys.argv[1:]
+with psycopg.connect(host="127.0.0.1", port=standby, user="postgres", dbname="postgres", autocommit=True) as connection:
+    assert connection.execute("SELECT pg_promote(true, 60)").fetchone() == (True,)
+leads = subprocess.Popen(
+    [sys.executable, "-c", LEADS, address, standby], start_new_session=True,
+    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+)
+print(leads.pid)
+"""
+LEADS = """
+import socket, sys, threading
+def copy(source, target):
+    while data := source.recv(65536):
+        target.sendall(data)
+    target.close()
+with socket.create_server(("127.0.0.1", int(sys.argv[1]))) as server:
+    while True:
+        client = server.accept()[0]
+        behind = socket.create_connection(("127.0.0.1", int(sys.argv[2])))
+        for pair in ((client, behind), (behind, client)):
+            threading.Thread(target=copy, args=pair, daemon=True).start()
+"""
+
+
+@pytest.mark.covers("JO-2-3")
+def test_a_hosted_database_is_failed_over_to_its_standby(player, tmp_path):
+    with server() as primary, primary.standby() as standby:
+        primary.execute("CREATE TABLE kept AS SELECT 17 AS n", user="app")
+        until(lambda: standby.execute("SELECT 1 FROM pg_class WHERE relname = 'kept'"))
+        address = free_port()
+        program = tmp_path / "failover.py"
+        program.write_text(f"LEADS = {LEADS!r}\n{FAILOVER}")
+        variables = {
+            "system_services": {"api": {"manager": "command", "commands": {"restart": ["true"]}}},
+            "system_database": {"host": "127.0.0.1", "port": address, "name": "shop", "user": "oncall"},
+            "db_down_dependants": {},
+            "db_down_failover_command": [sys.executable, str(program), str(standby.port), str(address)],
+            "db_down_status_page": "https://status.example.com",
+            "run_verify_timeout_seconds": 60,
+        }
+        # Its host is gone.
+        primary.stop()
+        try:
+            blocked = player.play(playbook=PLAYBOOK, **variables)
+            assert (blocked.code, blocked.outcome, blocked.causes()) == (2, "blocked", ["unresponsive"]), blocked.output
+            assert "status.example.com" in str(blocked.run["findings"]) and "open a case" in str(
+                blocked.run["findings"]
+            )
+            assert standby.execute("SELECT pg_is_in_recovery()") == [(True,)], "nobody has allowed it"
+            acted = player.play(playbook=PLAYBOOK, run_max_risk="high", **variables)
+            assert (acted.code, acted.outcome, acted.causes()) == (0, "resolved", ["unresponsive"]), acted.output
+            assert [(one["remedy"], one["helped"]) for one in acted.run["actions"]] == [("fail_over", True)]
+            with psycopg.connect(host="127.0.0.1", port=address, user="app", dbname="shop") as application:
+                application.execute("UPDATE kept SET n = n + 1")
+                assert application.execute("SELECT n FROM kept").fetchone() == (18,)
+        finally:
+            for process in psutil.process_iter(["cmdline"]):
+                if process.info["cmdline"] and process.info["cmdline"][-2:] == [str(address), str(standby.port)]:
+                    process.kill()
+            primary.start()
+
+
+@pytest.mark.covers("JO-2-3")
 def test_a_hosted_database_that_is_failed_over_in_vain(healthy_lab, down, tmp_path):
     marker = tmp_path / "promoted"
     acted = down(

@@ -8,7 +8,7 @@ import re
 import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +25,37 @@ from lab.measure import request
 
 CAUSES = [
     # fault, cause, remedy, services that may restart
-    ("idle_in_transaction", "idle_in_transaction", "end_idle_in_transaction", set()),
-    ("leaked_sessions", "leaked_sessions", "end_leaked_sessions", set()),
+    pytest.param(
+        *("idle_in_transaction", "idle_in_transaction", "end_idle_in_transaction", set()),
+        marks=pytest.mark.covers("LP-3-4"),
+    ),
+    pytest.param(
+        *("leaked_sessions", "leaked_sessions", "end_leaked_sessions", set()),
+        marks=pytest.mark.covers("SY-3-3", "SY-3-7"),
+    ),
     ("long_queries", "long_queries", "cancel_long_queries", set()),
-    ("blocker", "blocker", "end_blocker", set()),
-    ("matview_refresh", "matview_refresh", "cancel_refresh", set()),
-    ("pool_leak", "pool_leak", "restart_application", {"api"}),
-    ("pool_too_small", "pool_too_small", "raise_pool_size", {"api"}),
-    ("max_connections", "max_connections_reached", "raise_max_connections", {"database"}),
+    pytest.param("blocker", "blocker", "end_blocker", set(), marks=pytest.mark.covers("JO-2-4")),
+    pytest.param("matview_refresh", "matview_refresh", "cancel_refresh", set(), marks=pytest.mark.covers("LP-3-6")),
+    pytest.param(
+        "pool_leak", "pool_leak", "restart_application", {"api"}, marks=pytest.mark.covers("SY-3-5", "JO-2-2")
+    ),
+    pytest.param("pool_too_small", "pool_too_small", "raise_pool_size", {"api"}, marks=pytest.mark.covers("LP-3-5")),
+    pytest.param(
+        *("max_connections", "max_connections_reached", "raise_max_connections", {"database"}),
+        marks=pytest.mark.covers("SY-3-6"),
+    ),
 ]
+# What a setting is after its remedy.
+RAISED: dict[str, Callable[[Lab], tuple[int, int]]] = {
+    "raise_pool_size": lambda lab: (lab.pool()["max"], 35),
+    "raise_max_connections": lambda lab: (max_connections(lab), 200),
+}
+
+
+def max_connections(lab: Lab) -> int:
+    with connect(lab.layout, "oncall") as connection:
+        (shown,) = connection.execute("SHOW max_connections").fetchone() or ("0",)
+    return int(shown)
 
 
 def state_of(lab: Lab) -> dict[str, Any]:
@@ -66,6 +88,7 @@ def steps_of(play: Play) -> list[str]:
     return [step for step, before in zip(steps, ["", *steps], strict=False) if step != before]
 
 
+@pytest.mark.covers("LP-3-2")
 def test_high_usage_is_left_alone(healthy_lab, player):
     healthy_lab.inject("high_usage")
     before = state_of(healthy_lab)
@@ -75,7 +98,8 @@ def test_high_usage_is_left_alone(healthy_lab, player):
     assert state_of(healthy_lab) == before
 
 
-@pytest.mark.parametrize(("fault", "cause", "remedy", "restarted"), CAUSES, ids=[row[0] for row in CAUSES])
+@pytest.mark.covers("LP-3-2", "LP-3-3")
+@pytest.mark.parametrize(("fault", "cause", "remedy", "restarted"), CAUSES)
 def test_cause(healthy_lab, player, fault, cause, remedy, restarted):
     lab = healthy_lab
     lab.inject(fault)
@@ -84,6 +108,11 @@ def test_cause(healthy_lab, player, fault, cause, remedy, restarted):
     diagnosed = player.play(run_until="diagnose")
     assert (diagnosed.code, diagnosed.outcome) == (0, "planned"), diagnosed.output
     assert diagnosed.causes() == [cause]
+    shown = diagnosed.run["evidence"]
+    assert (shown["pool"]["max"], shown["pool"]["waiting"] > 0) == (25, True)
+    longest = shown["longest_sessions"]
+    assert longest == sorted(longest, key=lambda one: -(one["query_seconds"] or 0))
+    assert all(one["pid"] and one["state"] != "idle" and len(one["query"]) <= 80 for one in longest)
 
     planned = player.play("--check", "--diff")
     assert (planned.code, planned.outcome) == (0, "planned"), planned.output
@@ -100,6 +129,9 @@ def test_cause(healthy_lab, player, fault, cause, remedy, restarted):
     after = state_of(lab)
     assert {name for name, pid in after["pids"].items() if pid != before["pids"][name]} == restarted
     assert lab.pool()["waiting"] == 0
+    if remedy in RAISED:
+        found, wanted = RAISED[remedy](lab)
+        assert found == wanted
 
     again = player.play()
     assert (again.code, again.outcome) == (0, "healthy"), again.output
@@ -118,6 +150,61 @@ def test_a_fix_that_does_not_help_is_rolled_back(healthy_lab, player):
     assert state_of(lab)["files"][program] == before["files"][program]
     assert lab.pool()["max"] == 25
     assert play.run["escalation"]
+
+
+@pytest.mark.covers("SY-3-6")
+def test_a_larger_server_that_does_not_help_is_put_back(healthy_lab, player):
+    lab = healthy_lab
+    lab.inject("max_connections")
+    # One more, which is taken at once. Longer than those take who were cut off by the restart.
+    play = player.play(db_pool_max_connections_raise_to=101, run_verify_seconds=8, run_verify_timeout_seconds=20)
+    assert (play.code, play.outcome) == (2, "unresolved"), play.output
+    assert [(one["remedy"], one["state"]) for one in play.run["actions"]] == [("raise_max_connections", "rolled_back")]
+    until(lambda: request(lab.layout, "/metrics")[0] == 200)
+    assert max_connections(lab) == 100
+    with connect(lab.layout) as connection:
+        left = connection.execute(
+            "SELECT 1 FROM pg_file_settings WHERE sourcefile LIKE '%auto.conf' AND name = 'max_connections'"
+        )
+        assert left.fetchall() == []
+
+
+@pytest.mark.covers("JO-2-2")
+def test_the_limit_in_a_connection_string_is_raised(healthy_lab, player):
+    lab = healthy_lab
+    # It puts the settings back to what they were, so it comes first.
+    lab.inject("pool_too_small")
+    file = lab.supervisor.program_file("api")
+    url = re.search(r'DATABASE_URL="([^"]*)"', file.read_text())
+    assert url
+    text = file.read_text().replace('PG_POOL_MAX="25"', 'PG_POOL_MAX="0"')
+    file.write_text(text.replace(url[1], f"{url[1]}?connection_limit=25"))
+    lab.supervisor.load("api")
+    until(lambda: request(lab.layout, "/metrics")[0] == 200 and lab.pool()["waiting"] > 0)
+    assert lab.pool()["max"] == 25
+    play = player.play(db_pool_size_variable="DATABASE_URL", db_pool_size_url_parameter="connection_limit")
+    assert (play.code, play.outcome, play.causes()) == (0, "resolved", ["pool_too_small"]), play.output
+    assert [(one["remedy"], one["helped"]) for one in play.run["actions"]] == [("raise_pool_size", True)]
+    assert lab.pool()["max"] == 35
+    assert f"{url[1]}?connection_limit=35" in file.read_text()
+    assert "A pool above 35 is a case for PgBouncer" in str(play.run["findings"])
+
+
+@pytest.mark.covers("IE-6-2")
+def test_idle_sessions_are_ended_by_psql_in_the_container_of_the_database(healthy_lab, player, docker):
+    lab = healthy_lab
+    lab.inject("leaked_sessions")
+    before = state_of(lab)
+    reach = {"host": "127.0.0.1", "port": lab.layout.ports["database"], "name": "labpics", "user": "oncall"}
+    reach |= {"password": lab.layout.secrets()["oncall"], "service": "database", **docker}
+    play = player.play(system_database=reach)
+    assert (play.code, play.outcome, play.causes()) == (0, "resolved", ["leaked_sessions"]), play.output
+    assert [(one["remedy"], one["helped"]) for one in play.run["actions"]] == [("end_leaked_sessions", True)]
+    counted = {one["application_name"]: one for one in play.run["evidence"]["applications"]}
+    assert counted["reports"]["sessions"] >= 60
+    assert len(play.run["actions"][0]["details"]["terminated"]) >= 50
+    assert state_of(lab)["pids"] == before["pids"]
+    assert lab.layout.secrets()["oncall"] not in play.output + str(play.run)
 
 
 def ended(pid: int) -> bool:
@@ -301,6 +388,7 @@ def test_a_restart_that_would_cut_off_a_backup_is_left_to_a_person(healthy_lab, 
         assert not ended(backup.info.backend_pid)
 
 
+@pytest.mark.covers("SY-3-3")
 def test_idle_pools_are_left_alone_where_others_fill_the_server(healthy_lab, player):
     lab = healthy_lab
     with contextlib.ExitStack() as stack:
@@ -386,6 +474,7 @@ def test_a_hold_blocks_and_an_override_with_a_reason_passes_it(healthy_lab, play
     assert released.code == 0, released.output
 
 
+@pytest.mark.covers("LP-3-4")
 def test_what_is_published_and_recorded(healthy_lab, player, old_transaction):
     play = player.play(run_escalation_tasks="", db_pool_idle_in_transaction_seconds=5)
     assert play.outcome == "resolved"

@@ -40,6 +40,7 @@ def orders(healthy_lab) -> Iterator[Lab]:
             thread.join()
 
 
+@pytest.mark.covers("LP-1-8")
 @pytest.mark.parametrize(
     ("errors", "code", "outcome"),
     [pytest.param(True, 2, "unresolved", id="errors"), pytest.param(False, 0, "healthy", id="none")],
@@ -63,6 +64,7 @@ def test_errors_that_stay_when_redis_is_back(orders, player, errors, code, outco
         assert "cache ended resolved; looked at again after that" in play.runs[0]["summary"]
 
 
+@pytest.mark.covers("SY-3-2")
 def test_a_server_that_was_used_up_and_is_not_any_more(healthy_lab, player):
     healthy_lab.inject("max_connections")
     play = player.play(playbook="playbooks/db_down.yml", run_max_risk="high", **SHORT)

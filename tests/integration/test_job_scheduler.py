@@ -138,6 +138,7 @@ def play(stack, tmp_path):
     return on_host(tmp_path, "job_scheduler", variables)
 
 
+@pytest.mark.covers("PD-2-3", "PD-2-4")
 def test_it_hangs(stack, play):
     pid = stack.pid()
     os.kill(pid, signal.SIGSTOP)
@@ -161,6 +162,7 @@ def test_it_hangs(stack, play):
     assert "digest started" in again.run["summary"]
 
 
+@pytest.mark.covers("PD-2-4")
 def test_it_was_killed_and_a_nightly_job_missed_its_time(stack, play):
     stack.sql(
         "INSERT INTO scheduled (name, cron, started_at, succeeded_at, owner) "
@@ -207,6 +209,7 @@ def letters(stack):
     stack.sql("DROP TABLE letters")
 
 
+@pytest.mark.covers("PD-2-3", "PD-2-4")
 def test_dead_letters_are_sent_again_in_steps(letters, play):
     letters.die(30)
     variables = {"system_queues": {"letters": letters.queue()}, "job_scheduler_queues": ["letters"]}
@@ -226,6 +229,7 @@ def test_dead_letters_are_sent_again_in_steps(letters, play):
         assert (again.outcome, again.run["actions"]) == ("healthy", []), again.output
 
 
+@pytest.mark.covers("PD-2-4")
 def test_dead_letters_that_die_again_stop_at_the_first(letters, play):
     letters.die(30)
     letters.postgres.execute("UPDATE letters SET ill = true", user="app")

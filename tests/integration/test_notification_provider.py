@@ -133,6 +133,7 @@ def play(stack, tmp_path) -> Plays:
     return Plays(stack, tmp_path)
 
 
+@pytest.mark.covers("PD-3-1", "PD-3-2")
 def test_the_first_is_down_and_there_and_back_again(stack, play):
     stack.break_first()
     checked = play("--check")
@@ -167,6 +168,7 @@ def test_the_first_is_down_and_there_and_back_again(stack, play):
     assert (last.code, last.outcome, last.run["actions"]) == (0, "healthy", []), last.output
 
 
+@pytest.mark.covers("PD-3-2")
 def test_what_is_in_progress_is_waited_for_and_what_waited_goes_out_slowly(stack, play):
     stack.break_first()
     # One message is on its way with the first while that refuses all others, and more wait.
@@ -233,6 +235,7 @@ def test_a_second_that_does_not_help_is_left_again(stack, play):
     assert stack.sent() == {"first": set(), "second": set()}
 
 
+@pytest.mark.covers("PD-3-2")
 def test_a_run_that_was_cut_off_leaves_nothing_paused_for_long(stack, play):
     stack.break_first()
     stack.first.says.clear()
@@ -263,6 +266,7 @@ def test_a_run_that_was_cut_off_leaves_nothing_paused_for_long(stack, play):
 
 
 # ---------------------------------------------------------------------- what looks the same and is something else
+@pytest.mark.covers("PD-3-1")
 def test_a_backlog_of_a_provider_that_is_well_is_handed_over(stack, play):
     stack.outbox.supervisord.rpc("stopProcess", "worker")
     stack.outbox.add(120, seconds_ago=900)
@@ -272,6 +276,7 @@ def test_a_backlog_of_a_provider_that_is_well_is_handed_over(stack, play):
     assert stack.outbox.said() == []
 
 
+@pytest.mark.covers("PD-3-2")
 def test_an_application_with_another_key(stack, play):
     stack.first.says["DATA"] = "535 5.7.8 Authentication credentials invalid"
     stack.outbox.add(12)

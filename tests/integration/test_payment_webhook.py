@@ -81,6 +81,7 @@ def reports(tmp_path: Path) -> list[list[dict[str, str]]]:
     return [list(csv.DictReader(file.read_text(encoding="utf-8-sig").splitlines())) for file in files]
 
 
+@pytest.mark.covers("PD-3-3", "PD-3-4")
 def test_events_that_did_not_arrive_are_replayed(stack: PaymentStack, play, tmp_path):
     ids = stack.add(12)
     stack.payments.paid(700, ago_seconds=7200, livemode=False)
@@ -106,6 +107,7 @@ def test_events_that_did_not_arrive_are_replayed(stack: PaymentStack, play, tmp_
     assert (again.code, again.outcome, again.run["actions"]) == (0, "healthy", []), again.output
 
 
+@pytest.mark.covers("PD-3-3", "PD-3-4")
 def test_events_that_got_lost_are_replayed(stack: PaymentStack, play):
     stack.taker.mode = "forgets"
     lost = stack.payments.paid(900, ago_seconds=3600)
@@ -134,6 +136,7 @@ def test_an_endpoint_that_was_disabled_is_enabled_where_that_is_allowed(stack: P
 
 
 # ---------------------------------------------------------------------- what looks the same and is something else
+@pytest.mark.covers("PD-3-3", "PD-3-4")
 @pytest.mark.parametrize(
     ("mode", "cause", "next_one"),
     [
@@ -154,6 +157,7 @@ def test_an_endpoint_that_does_not_work_is_sent_nothing(stack: PaymentStack, pla
     assert stack.rows()["events"] == 1
 
 
+@pytest.mark.covers("PD-3-4")
 def test_a_wrong_secret_and_one_that_is_rolled(stack: PaymentStack, play):
     stack.add(3)
     stack.taker.secrets = ["whsec_of_another_endpoint"]
@@ -165,6 +169,7 @@ def test_a_wrong_secret_and_one_that_is_rolled(stack: PaymentStack, play):
     assert rolled.causes() == ["old_secret", "undelivered"], rolled.output
 
 
+@pytest.mark.covers("PD-3-4")
 def test_amounts_that_differ_are_reported_and_never_mended(stack: PaymentStack, play, tmp_path):
     stack.postgres.execute("UPDATE payments SET amount = 5000")
     told = play()

@@ -59,6 +59,7 @@ def test_healthy(services, play):
     assert state_of(services) == before
 
 
+@pytest.mark.covers("IE-6-3", "IE-6-4")
 def test_stranger(services, play):
     other = services.taken()
     before = state_of(services)
@@ -114,6 +115,7 @@ def test_a_manager_that_does_not_answer(services, play):
     assert other.poll() is None
 
 
+@pytest.mark.covers("IE-6-3")
 def test_windows_host_is_told_what_to_do_and_runs_nothing(services, play):
     # Whatever would be run over this connection fails: this host has no PowerShell.
     played = play(ansible_shell_type="powershell", run_until="plan")
@@ -122,6 +124,7 @@ def test_windows_host_is_told_what_to_do_and_runs_nothing(services, play):
     assert f"netstat -ano | findstr :{services.port}" in str(played.run["findings"])
 
 
+@pytest.mark.covers("IE-6-4")
 def test_its_own_orphan(services, play):
     orphan = services.pid()
     others = {one["pid"] for one in services.rpc("getAllProcessInfo")} - {0, orphan}

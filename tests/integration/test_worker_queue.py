@@ -104,6 +104,7 @@ def play(stack, tmp_path):
     return on_host(tmp_path, "worker_queue", variables)
 
 
+@pytest.mark.covers("SY-2-1")
 def test_nobody_works(stack, play):
     stack.kill()
     stack.graphile.add("fine", 120)
@@ -121,6 +122,7 @@ def test_nobody_works(stack, play):
     assert (again.code, again.outcome, again.run["actions"]) == (0, "healthy", []), again.output
 
 
+@pytest.mark.covers("SY-2-2", "SY-2-3")
 def test_jobs_are_stuck(stack, play):
     hung = stack.graphile.add("hangs")
     until(lambda: stack.seen()["running"] == 1)
@@ -152,6 +154,7 @@ def test_a_restart_that_does_not_help_is_told(stack, play):
 
 
 # ---------------------------------------------------------------------- what looks the same and is something else
+@pytest.mark.covers("SY-2-2")
 def test_a_lock_in_the_database_is_handed_over_and_nothing_is_restarted(stack, play):
     started = stack.supervisord.rpc("getProcessInfo", "worker")["start"]
     with stack.graphile.postgres.connect("report", dbname="jobs", user="app", autocommit=False) as holder:

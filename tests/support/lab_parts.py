@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -29,13 +30,13 @@ def pids(lab: Lab) -> dict[str, int]:
 
 
 def session(
-    lab: Lab, application: str, role: str = "app", database: str = "labpics", **options: Any
+    lab: Lab, application: str, role: str = "app", database: str = "", **options: Any
 ) -> psycopg.Connection[Any]:
     """A session from outside of the lab's own programs."""
     return psycopg.connect(
         host="127.0.0.1",
         port=lab.layout.ports["database"],
-        dbname=database,
+        dbname=database or lab.layout.shape.database,
         user=role,
         password=lab.layout.secrets()[role],
         application_name=application,
@@ -50,6 +51,23 @@ def a_transaction_held(lab: Lab) -> Iterator[int]:
         held.execute("SELECT 1")
         time.sleep(IDLE_SECONDS)
         yield held.info.backend_pid
+
+
+@contextlib.contextmanager
+def clients(lab: Lab, number: int, path: str, pause_seconds: float = 0.0) -> Iterator[None]:
+    """So many users who ask the API again and again. What they still wait for at the end is left to come to its own."""
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.wait(pause_seconds):
+            lab.request(path, seconds=60)
+
+    for _ in range(number):
+        threading.Thread(target=ask, daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
 
 
 def inventory_says(lab: Any, expression: str) -> str:

@@ -46,7 +46,7 @@ http
     } else if (request.method === "POST" && request.url === "/v1/connectors/crm/sync") {
       response.statusCode = request.headers.cookie === `session=${env.SESSION}` ? await fire() : 401;
       response.end();
-    } else if (request.url === "/v1/connectors") {
+    } else if (request.url === "/v1/connectors" && request.headers.cookie === `session=${env.SESSION}`) {
       response.end(JSON.stringify([{ name: "crm", state: breaker.opened ? "waiting" : "synced" }]));
     } else {
       response.statusCode = 404;

@@ -82,10 +82,11 @@ class Player:
     Args:
         home: the lab's state folder.
         folder: an empty folder for records and variables.
+        inventory: where its host is.
     """
 
-    def __init__(self, home: Path, folder: Path) -> None:
-        self._home, self._folder, self._count = home, folder, 0
+    def __init__(self, home: Path, folder: Path, inventory: str | Path = "inventories/lab") -> None:
+        self._home, self._folder, self._count, self._inventory = home, folder, 0, str(inventory)
 
     def start(
         self, *arguments: str, playbook: str = "playbooks/db_pool.yml", as_program: bool = False, **variables: Any
@@ -107,7 +108,7 @@ class Player:
         argv = [
             "ansible-playbook",
             "-i",
-            "inventories/lab",
+            self._inventory,
             playbook,
             "-e",
             f"@{folder / 'variables.json'}",

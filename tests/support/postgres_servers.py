@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import shutil
 import subprocess
 import tempfile
@@ -58,6 +59,27 @@ class Server:
             file.write("\n".join([*lines, ""]))
         self._log = folder / "log"
         self.start()
+
+    @contextlib.contextmanager
+    def standby(self) -> Iterator[Server]:
+        """A hot standby of it, for as long as it is needed."""
+        other = copy.copy(self)
+        other.port, other._data, other._log = (
+            free_port(),
+            self._data.with_name("standby"),
+            self._log.with_name("standby.log"),
+        )
+        self._run(
+            *("pg_basebackup", "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres"),
+            *("-D", str(other._data), "-R", "-X", "stream", "--checkpoint=fast", "--no-sync"),
+        )
+        with (other._data / "postgresql.conf").open("a") as file:
+            file.write(f"port = {other.port}\n")
+        other.start()
+        try:
+            yield other
+        finally:
+            other.stop()
 
     def start(self) -> None:
         self._run("pg_ctl", "-D", str(self._data), "-l", str(self._log), "-w", "start")

@@ -19,6 +19,7 @@ from ansible.template import Templar
 from ansible_collections.oncall.runbooks.plugins.action.diagnosis import ActionModule
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.judge import CannotTell, is_signal
 from ansible_collections.oncall.runbooks.tests.support.compiled_once import compile_once
+from ansible_collections.oncall.runbooks.tests.support.covering import row
 
 ROOT = Path(__file__).parents[2]
 compile_once()
@@ -60,7 +61,7 @@ def true_of(role: str, observed: dict[str, Any], expressions: list[Any], **varia
 
     def is_true(expression: Any) -> bool:
         try:
-            return action._condition(expression)
+            return action.table.is_true(expression)
         except CannotTell:
             return False
 
@@ -117,6 +118,7 @@ class Case:
         nothing_shows: exactly the claims that count and are not shown, where no cause is there or unknown.
         says: each is in the line of the diagnosis.
         variables: of the inventory, besides those of the whole test.
+        covers: the items of tests/coverage.yml that it exercises.
     """
 
     observed: dict[str, Any]
@@ -128,6 +130,7 @@ class Case:
     nothing_shows: Collection[str] = ()
     says: Collection[str] = ()
     variables: Mapping[str, Any] = field(default_factory=dict)
+    covers: tuple[str, ...] = ()
 
     def holds(self, runbook: str, system: Mapping[str, Any]) -> None:
         """Assert that the table concludes this, and acts on nothing else."""
@@ -156,7 +159,7 @@ def table(runbook: str, system: Mapping[str, Any], cases: Mapping[str, Case]) ->
         cases: by what was measured, in words.
     """
 
-    @pytest.mark.parametrize("case", cases.values(), ids=list(cases))
+    @pytest.mark.parametrize("case", [row(case, name) for name, case in cases.items()])
     def test(case: Case) -> None:
         case.holds(runbook, system)
 

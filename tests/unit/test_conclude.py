@@ -11,7 +11,7 @@ from ansible.plugins.loader import connection_loader
 from ansible.template import Templar
 from ansible.utils.display import Display
 
-from ansible_collections.oncall.runbooks.plugins.action.conclude import ActionModule
+from ansible_collections.oncall.runbooks.plugins.action.conclude import ActionModule, begun_by
 from ansible_collections.oncall.runbooks.plugins.module_utils.text.one_line import inert
 from ansible_collections.oncall.runbooks.plugins.plugin_utils import lifecycle
 
@@ -99,3 +99,16 @@ def test_without_the_callback_the_result_is_seen_all_the_same(enabled, lines, mo
     conclude(diagnosis=diagnosis("one", "healthy", "all well\n\x1b[2J"), state={})
     assert len(said) == lines
     assert [line for line in said if "\n" in line or "\x1b" in line or "h : healthy: found all well" not in line] == []
+
+
+@pytest.mark.parametrize(
+    ("roles", "who"),
+    [
+        ([], ""),
+        (["oncall.runbooks.cache"], ""),
+        (["oncall.runbooks.cache", "oncall.runbooks.triage"], "triage"),
+        (["oncall.runbooks.cache", "oncall.runbooks.run", "oncall.runbooks.error_rate"], "error_rate"),
+    ],
+)
+def test_who_began_a_run(roles, who):
+    assert begun_by(roles, "cache") == who

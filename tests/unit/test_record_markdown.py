@@ -65,6 +65,14 @@ def test_what_matters_comes_first_and_reads_well_as_it_is():
     assert "- looked for and not found: nothing_else\n" in text
 
 
+def test_the_screen_of_a_look_at_everything_and_who_began_a_run():
+    text = page(lines=["P0: complete outage", "1. db_down (critical): stopped"], begun_by="triage")
+    assert text.index("## At one look") < text.index("## What is wrong")
+    assert "- P0: complete outage" in text
+    assert "- begun by: triage" in text
+    assert "## At one look" not in page()
+
+
 def test_it_says_what_to_do_next():
     problem = [
         {"cause": "end_of_disk", "status": "problem", "summary": "still full", "advice": ["Buy one.", "Or two."]}
@@ -132,3 +140,23 @@ def test_a_log_cannot_end_the_block_of_the_evidence():
     text = page(evidence={"log": ["```", "# heading", "</pre><script>"]})
     tags, html = rendered(text)
     assert "script" not in tags and html.count("<h1>") == 1
+
+
+def test_a_snapshot_says_where_it_is_and_what_is_not_in_it():
+    missing = {"part": "database", "look": "size", "what": "the size", "reason": "PostgreSQL shop: <b>refused</b>"}
+    kept = {
+        "host": "shop",
+        "summary": "1 of 2 parts whole",
+        "archive": "/snapshots/shop-x.tar.gz",
+        "sha256": "abc",
+        "missing": [missing],
+        "cut": [
+            {"file": "logs/api.log", "kept_bytes": 5, "of_bytes": 9},
+            {"file": "logs/web.log", "kept_bytes": 5, "of_bytes": None},
+        ],
+    }
+    text = markdown({"runs": [], "snapshots": [kept]})
+    assert text.startswith("# snapshot of shop\n\n1 of 2 parts whole\n")
+    assert "- archive: `/snapshots/shop-x.tar.gz`" in text
+    assert "- database: the size: PostgreSQL shop: \\<b>refused\\</b>" in text
+    assert "- logs/api.log: 5 bytes of 9" in text and "- logs/web.log: 5 bytes of an unknown number" in text

@@ -142,6 +142,35 @@ class TestExpansion:
         )
         assert (done["one"]["operates"], "targets" in done["one"], len(told)) == (needs, False, 1)
 
+    def test_needs_is_a_key_of_a_remedy(self):
+        needs = {"break_glass": {"reason": "{{ why }}", "ttl_seconds": 300}}
+        told: list[str] = []
+        cause = {**CAUSE, "remedy": "r", "risk": "high", "needs": needs}
+        done = expand({"one": cause}, {"r"}, deprecated=told.append)
+        assert (done["one"]["needs"], told, "operates" in done["one"]) == (needs, [], False)
+
+    @pytest.mark.parametrize(
+        ("changed", "said"),
+        [
+            ({"needs": {"sudo": {}}}, "needs that are not exactly"),
+            ({"needs": {"break_glass": {"reason": "x"}, "more": 1}}, "needs that are not exactly"),
+            ({"needs": "break_glass"}, "needs that are not exactly"),
+            ({"needs": {"break_glass": {}}}, "without a reason"),
+            ({"needs": {"break_glass": "x"}}, "without a reason"),
+            ({"needs": {"break_glass": {"reason": "x", "token": "x"}}}, "without a reason, or with more than"),
+            ({"risk": "medium"}, "its risk is not high"),
+            ({"risk": "{{ x }}"}, "its risk is not high"),
+        ],
+    )
+    def test_needs_that_are_written_wrong(self, changed, said):
+        cause = {**CAUSE, "remedy": "r", "risk": "high", "needs": {"break_glass": {"reason": "x"}}, **changed}
+        with pytest.raises(BadTable, match=said):
+            expand({"one": cause}, {"r"})
+
+    def test_needs_without_a_remedy(self):
+        with pytest.raises(BadTable, match="no remedy that could use them"):
+            expand({"one": {**CAUSE, "needs": {"break_glass": {"reason": "x"}}, "risk": "high"}}, set())
+
     @pytest.mark.parametrize(
         ("causes", "said"),
         [

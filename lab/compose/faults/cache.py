@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from lab.compose.target import Fault, Target
 from lab.layout import LabError
+from lab.rights import right
 
 
 def _fill(target: Target) -> None:
@@ -41,12 +42,25 @@ def _storms(target: Target) -> tuple[bool, str]:
 
 FAULTS = {
     "redis_full": Fault(
-        "Redis is full, and its policy is to refuse writes", _fill, _full, lambda target: target.redis("FLUSHALL")
+        "Redis is full, and its policy is to refuse writes",
+        _fill,
+        _full,
+        lambda target: target.redis("FLUSHALL"),
+        rights={
+            "cache": right("out_of_memory", also="unreachable_from_app low_hit_rate"),
+            "resource_usage": right("redis_full"),
+        },
     ),
     "cache_disabled": Fault(
         "the API has its cache switched off, while Redis is fine",
         lambda target: target.begin("cache_off"),
         _switched_off,
+        rights={"cache": right("disabled_in_app", also="low_hit_rate")},
     ),
-    "invalidation_storm": Fault("a sync empties the API's cache twenty times a second", _storm, _storms),
+    "invalidation_storm": Fault(
+        "a sync empties the API's cache twenty times a second",
+        _storm,
+        _storms,
+        rights={"cache": right("invalidation_storm", also="low_hit_rate")},
+    ),
 }

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from lab.compose.target import Fault, Target
+from lab.rights import right
 
 
 def _open(target: Target, provider_is_well: bool) -> None:
@@ -30,10 +31,16 @@ FAULTS = {
         "the API's circuit breaker is open, its provider is well again, and nobody calls it",
         lambda target: _open(target, provider_is_well=True),
         _is_open,
+        rights={"circuit_breaker": right("stays_open", "retry")},
     ),
     "breaker_provider_down": Fault(
         "the API's circuit breaker is open, and its provider answers 503",
         lambda target: _open(target, provider_is_well=False),
         _is_open,
+        rights={
+            "circuit_breaker": right("they_are_down"),
+            **dict.fromkeys(("notification_provider", "payment_webhook"), right(also="provider_down", healthy=True)),
+            "error_rate": right(also="provider_failing", healthy=True),
+        },
     ),
 }

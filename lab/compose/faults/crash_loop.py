@@ -11,6 +11,7 @@ from functools import partial
 
 from lab.compose.target import Fault, Target
 from lab.layout import LabError
+from lab.rights import WITHOUT_METRICS, right
 
 RESTARTS = 3
 SEGMENTATION_FAULT = "import os, signal; os.kill(-1, signal.SIGSEGV)"
@@ -77,6 +78,12 @@ def _killed_at_start(target: Target) -> None:
     target.recreate("api")
 
 
+def _short_of_memory(target: Target) -> None:
+    # More than its limit of 512 MB, and less than the larger one that a runbook gives it.
+    target.set_environment("api", LAB_START_FAULTS="memory?mb_per_second=1200&until_mb=600")
+    target.recreate("api")
+
+
 def _killed(target: Target) -> tuple[bool, str]:
     api = target.container("api")
     ended = api["RestartCount"] >= RESTARTS and "137" in target.docker(
@@ -88,23 +95,63 @@ def _killed(target: Target) -> tuple[bool, str]:
 
 FAULTS = {
     "crash_unexplained": Fault(
-        "the API died of a segmentation fault three times; a clean restart helps", _crash, _crashed, _restart
+        "the API died of a segmentation fault three times; a clean restart helps",
+        _crash,
+        _crashed,
+        _restart,
+        rights={
+            "crash_loop": right("unexplained", "clean_restart", also="restarted_lately"),
+            "api_down": right(also="crash_loop starting", healthy=True),
+        },
     ),
     "crash_dependency": Fault(
-        "the API crashes, and Redis, which it needs, is stopped", _crash_without_redis, _crashed, _restart
+        "the API crashes, and Redis, which it needs, is stopped",
+        _crash_without_redis,
+        _crashed,
+        _restart,
+        rights={
+            "crash_loop": right("dependency_down", says="redis"),
+            "cache": right("stopped_by_person redis_down", "restart_redis"),
+            "api_down": right(also="crash_loop starting", healthy=True),
+        },
     ),
     "crash_missing_variable": Fault(
         "the API ends at its start: PROVIDER_URL is not set",
         _without_variable,
         _loops_saying("missing required environment variable PROVIDER_URL"),
+        rights={
+            **WITHOUT_METRICS,
+            "crash_loop": right("missing_variable", says="PROVIDER_URL"),
+            "api_down": right("crash_loop"),
+        },
     ),
     "crash_migration": Fault(
         "the API ends at its start: a migration finds its column there already",
         _failing_migration,
         _loops_saying("migration failed"),
         _migration_as_before,
+        rights={**WITHOUT_METRICS, "crash_loop": right("migration_failed"), "api_down": right("crash_loop")},
     ),
     "crash_out_of_memory": Fault(
-        "the API takes more memory than its limit at every start, and the kernel kills it", _killed_at_start, _killed
+        "the API takes more memory than its limit at every start, and the kernel kills it",
+        _killed_at_start,
+        _killed,
+        rights={
+            **WITHOUT_METRICS,
+            "crash_loop": right("out_of_memory"),
+            "resource_usage": right("killed_for_memory", "raise_memory_limit"),
+            "api_down": right("out_of_memory crash_loop"),
+        },
+    ),
+    "crash_short_of_memory": Fault(
+        "the API needs 600 MB and may have 512, so that the kernel kills it after every start",
+        _short_of_memory,
+        _killed,
+        rights={
+            **WITHOUT_METRICS,
+            "crash_loop": right("out_of_memory"),
+            "resource_usage": right("killed_for_memory", "raise_memory_limit"),
+            "api_down": right("out_of_memory crash_loop"),
+        },
     ),
 }

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from lab.compose.target import Fault, Target
 from lab.database import connect
+from lab.rights import right
 
 
 def _stop(target: Target) -> None:
@@ -29,5 +30,10 @@ FAULTS = {
         _stop,
         _unhealthy,
         lambda target: target.docker("kill", "--signal=CONT", target.container("db")["Id"]),
+        rights={
+            "db_down": right("hangs", "restart_database"),
+            "db_pool": right("way_hangs waiting_unexplained connections_refused"),
+            "api_down": right("database_down"),
+        },
     ),
 }

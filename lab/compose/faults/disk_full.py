@@ -13,6 +13,7 @@ from pathlib import Path
 
 from lab.compose.target import Fault, Target
 from lab.layout import LabError
+from lab.rights import right
 
 SIZE_BYTES = 16 * 1024 * 1024
 FULL_RATIO = 0.85
@@ -75,7 +76,17 @@ def _unmount(target: Target) -> None:
 
 FAULTS = {
     "disk_full_of_rotated_logs": Fault(
-        "a disk is 92 % full, most of it with logs that were rotated a month ago", _rotated_logs, _full, _unmount
+        "a disk is 92 % full, most of it with logs that were rotated a month ago",
+        _rotated_logs,
+        _full,
+        _unmount,
+        rights={"disk_full": right("rotated_logs", "delete_rotated_logs", also="growth")},
     ),
-    "disk_full_of_data": Fault("a disk is 90 % full with data that nobody may delete", _data, _full, _unmount),
+    "disk_full_of_data": Fault(
+        "a disk is 90 % full with data that nobody may delete",
+        _data,
+        _full,
+        _unmount,
+        rights={"disk_full": right("growth")},
+    ),
 }

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from lab.compose.target import Fault, Target
+from lab.rights import right
 
 
 def _route_fails(target: Target) -> tuple[bool, str]:
@@ -23,10 +24,12 @@ FAULTS = {
         "the code of /stats fails, and of no other route",
         lambda target: target.begin("errors?route=/stats"),
         _route_fails,
+        rights={"error_rate": right("route_failing", says="/stats"), "api_down": right("errors")},
     ),
     "errors_everywhere": Fault(
         "the code of every route fails",
         lambda target: target.begin("errors?route=*"),
         _every_route_fails,
+        rights={"error_rate": right("errors_unexplained"), "api_down": right("errors")},
     ),
 }

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from lab.compose.target import Fault, Target
+from lab.rights import right
 
 # Longer than the lab's inventory lets one be late, and lets the worker be quiet.
 LATE_SECONDS = 15
@@ -27,4 +28,17 @@ def _forget(target: Target) -> None:
     target.sql("DELETE FROM events")
 
 
-FAULTS = {"scheduler_hangs": Fault("the worker is stuck, and starts its job no more", _hang, _is_late, _forget)}
+FAULTS = {
+    "scheduler_hangs": Fault(
+        "the worker is stuck, and starts its job no more",
+        _hang,
+        _is_late,
+        _forget,
+        rights={
+            "job_scheduler": right("scheduler_hangs", "restart_scheduler"),
+            "worker_queue": right("stuck", "restart_workers"),
+            "sync_lag": right("stalled backlog_grows unexplained"),
+            "stalled_workflow": right(remedies="restart_workers", also="worker_hangs events_wait", healthy=True),
+        },
+    )
+}

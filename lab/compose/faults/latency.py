@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from lab.compose.target import Fault, Target
 from lab.layout import DATABASE
+from lab.rights import right
 
 SLOW_SECONDS = 0.5
 
@@ -77,19 +78,39 @@ def _locked(target: Target) -> None:
 
 
 FAULTS = {
-    "latency_slow_provider": Fault("the outside provider takes 0.8 s for each answer", _slow_provider, _slow("/rates")),
+    "latency_slow_provider": Fault(
+        "the outside provider takes 0.8 s for each answer",
+        _slow_provider,
+        _slow("/rates"),
+        rights={"latency": right("slow_provider")},
+    ),
     "latency_n_plus_one": Fault(
         "a page of fifty orders takes fifty-one statements",
         _n_plus_one,
         _slow("/orders/customers"),
         lambda target: _fast_table(target, "customers"),
+        rights={"latency": right("n_plus_one")},
     ),
     "latency_slow_statement": Fault(
         "reading orders takes 0.7 s in the database",
         _slow_statement,
         _slow("/orders"),
         lambda target: _fast_table(target, "orders"),
+        rights={"latency": right("slow_statement", also="pool_exhausted")},
     ),
-    "latency_busy": Fault("the API uses up the share of a processor that it has", _busy, _slow("/orders/customers")),
-    "latency_locked": Fault("a session keeps the table orders locked", _locked, _slow("/orders")),
+    "latency_busy": Fault(
+        "the API uses up the share of a processor that it has",
+        _busy,
+        _slow("/orders/customers"),
+        rights={
+            "latency": right("saturation", "scale_out"),
+            "resource_usage": right("cpu_saturated", "restart_service"),
+        },
+    ),
+    "latency_locked": Fault(
+        "a session keeps the table orders locked",
+        _locked,
+        _slow("/orders"),
+        rights={"latency": right("blocker"), "db_pool": right("blocker", "end_blocker")},
+    ),
 }

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from lab.compose.target import Fault, Target
+from lab.rights import right
 
 COUNT = 20
 
@@ -32,5 +33,14 @@ def _forget(target: Target) -> None:
 
 
 FAULTS = {
-    "mail_key_revoked": Fault("the provider of mail takes the key no more, and mail fails", _revoke, _fails, _forget)
+    "mail_key_revoked": Fault(
+        "the provider of mail takes the key no more, and mail fails",
+        _revoke,
+        _fails,
+        _forget,
+        rights={
+            "notification_provider": right("credentials", "fall_back", also="messages_fail"),
+            "worker_queue": right(also="jobs_fail", healthy=True),
+        },
+    )
 }

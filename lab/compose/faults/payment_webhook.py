@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from lab.compose.target import Fault, Target
+from lab.rights import right
 
 COUNT = 20
 
@@ -25,5 +26,11 @@ def _forget(target: Target) -> None:
 
 
 FAULTS = {
-    "payment_events_undelivered": Fault("twenty payments of two hours ago were not delivered", _lose, _missing, _forget)
+    "payment_events_undelivered": Fault(
+        "twenty payments of two hours ago were not delivered",
+        _lose,
+        _missing,
+        _forget,
+        rights={"payment_webhook": right("undelivered", "replay_events")},
+    )
 }

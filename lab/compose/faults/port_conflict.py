@@ -14,6 +14,7 @@ import psutil
 
 from lab.compose.target import Fault, Target
 from lab.layout import LabError
+from lab.rights import WITHOUT_METRICS, right
 
 LISTEN = "import socket, sys, time\nkept = socket.create_server(('127.0.0.1', int(sys.argv[1])))\ntime.sleep(1e6)"
 SECONDS = 15
@@ -88,5 +89,11 @@ FAULTS = {
         _make,
         _there,
         _undo,
+        rights={
+            **WITHOUT_METRICS,
+            "port_conflict": right("stranger", "end_process"),
+            "api_down": right("port_taken"),
+            "rollback": right("service_not_healthy bad_deployment", also="deployed"),
+        },
     ),
 }

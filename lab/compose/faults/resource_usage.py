@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 
 from lab.compose.target import Fault, Target
+from lab.rights import right
 
 MIB = 1024 * 1024
 PLATEAU_MB = 400
@@ -53,12 +54,24 @@ def _burn(target: Target) -> None:
 FAULTS = {
     # A restart brings it back to 55 %.
     "memory_leak": Fault(
-        "the API keeps what it should let go, 1 MB a second, and is above 60 % of its limit", _leak, _at_least(0.6)
+        "the API keeps what it should let go, 1 MB a second, and is above 60 % of its limit",
+        _leak,
+        _at_least(0.6),
+        rights={"resource_usage": right("memory_leak", "restart_service")},
     ),
     "memory_plateau": Fault(
         "the API needs almost all of its memory limit, and no more",
         lambda target: target.begin(f"memory?mb_per_second=1600&until_mb={PLATEAU_MB}"),
         _at_least(0.86),
+        rights={"resource_usage": right("memory_plateau", "raise_memory_limit")},
     ),
-    "cpu_burn": Fault("the API's container uses all the processor time it may have", _burn, _burns),
+    "cpu_burn": Fault(
+        "the API's container uses all the processor time it may have",
+        _burn,
+        _burns,
+        rights={
+            "resource_usage": right("cpu_saturated", "restart_service"),
+            "latency": right(remedies="scale_out", also="saturation", healthy=True),
+        },
+    ),
 }

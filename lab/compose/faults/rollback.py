@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from lab.compose.release import Release
 from lab.compose.target import Fault, Target
+from lab.release import Release
+from lab.rights import right
 
 
 def release(target: Target) -> Release:
@@ -38,11 +39,22 @@ FAULTS = {
         _deploy("Show the discount of an order", "errors?route=/orders"),
         _last("/orders", 500),
         lambda target: release(target).begin(),
+        rights={
+            "error_rate": right("deployment_suspected recent_deployment", also="route_failing"),
+            "api_down": right("errors"),
+            # Its services are healthy, and nobody has said where to go back to; with that said it is asked for.
+            "rollback": right(remedies="roll_back", also="deployed rollback_requested bad_deployment", healthy=True),
+        },
     ),
     "unhealthy_deployment": Fault(
         "the last deployment is not healthy",
         _deploy("Check more in the health route", "health?status=503"),
         _last("/health", 503),
         lambda target: release(target).begin(),
+        rights={
+            "rollback": right("bad_deployment", "roll_back", also="deployed"),
+            # A restart would run the same release again.
+            "api_down": right("hangs errors part_hangs health_check_fails"),
+        },
     ),
 }

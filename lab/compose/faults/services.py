@@ -7,6 +7,31 @@ from __future__ import annotations
 
 from lab.compose.target import Fault, Target
 from lab.layout import LabError
+from lab.rights import WITHOUT_METRICS, Rights, right
+
+# What is right while a service is down; without its worker the lab has nothing that waits, but for the job of every second.
+_WITHOUT: dict[str, Rights] = {
+    "api": {
+        **WITHOUT_METRICS,
+        "api_down": right("not_running", "start_service"),
+        "port_conflict": right(also="stopped down_for_another_reason", healthy=True),
+        "rollback": right("service_not_healthy bad_deployment", also="deployed"),
+    },
+    "worker": {
+        "job_scheduler": right("scheduler_down", "restart_scheduler"),
+        "worker_queue": right(remedies="restart_workers", also="no_worker", healthy=True),
+        "stalled_workflow": right(remedies="restart_workers", also="no_worker", healthy=True),
+        "sync_lag": right(remedies="restart_sync", also="scheduler_dead", healthy=True),
+    },
+    "db": {
+        "db_down": right("database_down", "restart_database"),
+        # Its names are of a database that refuses one more, and not of one that is gone.
+        "db_pool": right(),
+        "api_down": right("database_down"),
+        "error_rate": right("database_down"),
+    },
+    "redis": {"cache": right("redis_down", "restart_redis")},
+}
 
 
 def _stopped(service: str) -> Fault:
@@ -27,7 +52,11 @@ def _stopped(service: str) -> Fault:
         state = target.container(service)["State"]
         return state["Status"] == "exited", f"{service} is {state['Status']} with exit code {state['ExitCode']}"
 
-    return Fault(f"the container of {service} crashed and stays down", make, there)
+    # It has ended once, which is no loop.
+    once = {"crash_loop": right(remedies="clean_restart", also="unexplained restarted_lately", healthy=True)}
+    return Fault(
+        f"the container of {service} crashed and stays down", make, there, rights={**once, **_WITHOUT[service]}
+    )
 
 
 def _database_hangs(target: Target) -> tuple[bool, str]:
@@ -56,15 +85,30 @@ FAULTS = {
         "the database's processes are frozen: it takes connections and never answers",
         lambda target: target.docker("pause", target.container("db")["Id"]),
         _database_hangs,
+        rights={
+            "db_down": right("paused"),
+            "db_pool": right("way_hangs waiting_unexplained"),
+            "api_down": right("database_down"),
+        },
     ),
     "api_unhealthy": Fault(
         "the API's health route answers 503 while its other routes work; a restart helps",
         lambda target: target.begin("health?status=503"),
         _health_fails,
+        rights={
+            "api_down": right("hangs", "restart_service"),
+            "rollback": right("service_not_healthy bad_deployment", also="deployed"),
+            "crash_loop": right(also="does_not_answer", healthy=True),
+        },
     ),
     "provider_down": Fault(
         "the outside provider answers 503",
         lambda target: target.provider(status=503),
         _provider_fails,
+        rights={
+            "error_rate": right("provider_failing"),
+            "circuit_breaker": right(also="they_are_down", healthy=True),
+            **dict.fromkeys(("notification_provider", "payment_webhook"), right(also="provider_down", healthy=True)),
+        },
     ),
 }

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from lab.compose.target import Fault, Target
+from lab.rights import right
 
 COUNT = 15
 _PROPOSE = (
@@ -44,6 +45,10 @@ def _forget(target: Target) -> None:
 
 FAULTS = {
     "proposal_events_lost": Fault(
-        "fifteen proposals of an hour ago wait, and their events are lost", _lose, _wait, _forget
+        "fifteen proposals of an hour ago wait, and their events are lost",
+        _lose,
+        _wait,
+        _forget,
+        rights={"stalled_workflow": right("events_lost", "request_again")},
     )
 }

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from lab.compose.target import Fault, Target
 from lab.layout import LabError
+from lab.rights import right
 
 COUNT = 250
 LATE_SECONDS = 4
@@ -57,6 +58,28 @@ def _forget(target: Target) -> None:
 
 
 FAULTS = {
-    "queue_worker_hangs": Fault("the worker is stuck in one event, and all others wait", _hang, _waits, _forget),
-    "queue_worker_lost": Fault("the worker was killed, and nobody takes events", _lose, _waits, _forget),
+    "queue_worker_hangs": Fault(
+        "the worker is stuck in one event, and all others wait",
+        _hang,
+        _waits,
+        _forget,
+        rights={
+            "worker_queue": right("stuck", "restart_workers"),
+            "job_scheduler": right("scheduler_hangs", "restart_scheduler"),
+            "sync_lag": right("stalled backlog_grows unexplained"),
+            "stalled_workflow": right("worker_hangs events_wait", "restart_workers"),
+        },
+    ),
+    "queue_worker_lost": Fault(
+        "the worker was killed, and nobody takes events",
+        _lose,
+        _waits,
+        _forget,
+        rights={
+            "worker_queue": right("no_worker", "restart_workers"),
+            "job_scheduler": right("scheduler_down", "restart_scheduler"),
+            "sync_lag": right("scheduler_dead", "restart_sync"),
+            "stalled_workflow": right("no_worker", "restart_workers"),
+        },
+    ),
 }

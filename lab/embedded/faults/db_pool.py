@@ -12,6 +12,7 @@ from lab.database import end_sessions
 from lab.embedded.target import Fault, Target
 from lab.layout import MAX_CONNECTIONS, RESERVED, SUPERUSER_RESERVED
 from lab.measure import Measured
+from lab.rights import right
 
 # The thresholds of inventories/lab: a fault is there when a runbook with these would see it.
 IDLE_IN_TRANSACTION_SECONDS = 4
@@ -30,7 +31,7 @@ def _measured(condition: Callable[[Measured], bool], sessions: bool = True) -> C
 
 
 def _idle_in_transaction(measured: Measured) -> bool:
-    held = measured.of("lab-api", "idle in transaction")
+    held = measured.of(measured.api, "idle in transaction")
     old = [session for session in held if session.state_seconds >= IDLE_IN_TRANSACTION_SECONDS]
     return measured.pool["waiting"] > 0 and len(old) >= measured.pool["max"]
 
@@ -41,7 +42,7 @@ def _leaked_sessions(measured: Measured) -> bool:
 
 
 def _long_queries(measured: Measured) -> bool:
-    heavy = measured.of("lab-api", "active", "heavy report")
+    heavy = measured.of(measured.api, "active", "heavy report")
     old = [session for session in heavy if session.query_seconds >= LONG_QUERY_SECONDS]
     return measured.pool["waiting"] > 0 and len(old) >= 0.8 * measured.pool["max"]
 
@@ -72,7 +73,7 @@ def _connections_used_up(measured: Measured) -> bool:
 
 
 def _pool_leak(measured: Measured) -> bool:
-    old = [session for session in measured.of("lab-api", "idle") if session.state_seconds >= IDLE_SECONDS]
+    old = [session for session in measured.of(measured.api, "idle") if session.state_seconds >= IDLE_SECONDS]
     exhausted = measured.pool["waiting"] > 0 and measured.pool["in_use"] == measured.pool["max"]
     return exhausted and len(old) >= measured.pool["max"]
 
@@ -90,42 +91,58 @@ FAULTS: dict[str, Fault] = {
     "idle_in_transaction": Fault(
         "the API's handlers hold the whole pool idle in transaction while they wait for a payment provider",
         _measured(_idle_in_transaction), program=True,
+        rights={"db_pool": right("idle_in_transaction", "end_idle_in_transaction")},
     ),
     "leaked_sessions": Fault(
         "the application `reports` leaves idle sessions open until the API's pool cannot grow",
         _measured(_leaked_sessions), program=True, small_pool=True, undo=_end("application_name = 'reports'"),
+        rights={
+            "db_pool": right("leaked_sessions", "end_leaked_sessions", says="reports"),
+            "db_down": right("too_many_connections"),
+        },
     ),
     "long_queries": Fault(
         "heavy reports, each a very long query, hold most of the API's pool",
         _measured(_long_queries), program=True, undo=_end("query LIKE '%/* heavy report */%'"),
+        rights={"db_pool": right("long_queries", "cancel_long_queries")},
     ),
     "blocker": Fault(
         "a migration holds an exclusive lock on orders, and the API's requests queue behind it",
         _measured(_blocked_behind("migrate")), program=True, undo=_end("application_name = 'migrate'"),
+        rights={"db_pool": right("blocker", "end_blocker", says="migrate")},
     ),
     "matview_refresh": Fault(
         "a slow REFRESH MATERIALIZED VIEW locks out the API's readers of that view",
         _measured(_blocked_behind("refresher")), program=True, undo=_end("application_name = 'refresher'"),
+        rights={"db_pool": right("matview_refresh", "cancel_refresh")},
     ),
     "pool_too_small": Fault(
         "a steady load of 32 busy requests on a pool of 25; 35 would do",
         _measured(_too_small, sessions=False), samples=5, program=True,
+        rights={"db_pool": right("pool_too_small", "raise_pool_size")},
     ),
     "max_connections": Fault(
         "many small applications use the server's connections up, and the API's pool cannot grow",
         _measured(_connections_used_up), samples=3, program=True, small_pool=True,
         undo=_end("application_name LIKE 'app-%'"),
+        rights={
+            "db_pool": right("max_connections_reached", "raise_max_connections"),
+            "db_down": right("too_many_connections"),
+        },
     ),
     "high_usage": Fault(
         "23 of the pool's 25 connections are busy and nobody waits: healthy",
         _measured(_high_usage, sessions=False), samples=8, program=True,
+        rights={"db_pool": right(also="high_usage", healthy=True)},
     ),
     "pool_leak": Fault(
         "the API checks connections out and never returns them; only its restart helps",
         _measured(_pool_leak), program=True, undo=_release_leak,
+        rights={"db_pool": right("pool_leak", "restart_application")},
     ),
     "overload": Fault(
         "a steady load of 64 busy requests, for which a pool of 35 is too small as well",
         _measured(_overloaded, sessions=False), samples=5, program=True,
+        rights={"db_pool": right("pool_too_small", "raise_pool_size")},
     ),
 }  # fmt: skip

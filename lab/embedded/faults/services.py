@@ -14,9 +14,10 @@ from lab.database import connect
 from lab.embedded import processes
 from lab.embedded.target import Fault, Target
 from lab.layout import LabError, Layout
+from lab.rights import WITHOUT_METRICS, Right, right
 
 
-def _down(name: str, answers: Callable[[Layout], bool]) -> Fault:
+def _down(name: str, answers: Callable[[Layout], bool], **rights: Right) -> Fault:
     def there(target: Target) -> tuple[bool, str]:
         down = not answers(target.layout)
         return down, f"{name} {'does not answer' if down else 'still answers'}"
@@ -27,6 +28,7 @@ def _down(name: str, answers: Callable[[Layout], bool]) -> Fault:
         blind=True,
         make=lambda target: target.supervisor.stop(name),
         undo=lambda target: target.supervisor.start(name),
+        rights=rights,
     )
 
 
@@ -71,12 +73,41 @@ def _api_answers(layout: Layout) -> bool:
 
 
 FAULTS: dict[str, Fault] = {
-    "redis_down": _down("redis", lambda layout: measure.redis_answers(layout.ports["redis"])),
-    "api_down": _down("api", _api_answers),
-    "database_down": _down("database", lambda layout: measure.listens(layout.ports["database"])),
+    # supervisord was told to stop them: that is a person's doing.
+    "redis_down": _down(
+        "redis", lambda layout: measure.redis_answers(layout.ports["redis"]),
+        cache=right("stopped_by_person redis_down", "restart_redis"),
+    ),
+    "api_down": _down(
+        "api", _api_answers,
+        **{
+            **WITHOUT_METRICS,
+            "api_down": right("stopped_by_person"),
+            "crash_loop": right(also="stopped_by_person", healthy=True),
+            "port_conflict": right("stopped"),
+            "rollback": right("service_not_healthy bad_deployment", also="rollback_requested deployed"),
+            # Its database is well, and that it has nobody is no wonder.
+            "db_down": right(healthy=True),
+        },
+    ),
+    "database_down": _down(
+        "database", lambda layout: measure.listens(layout.ports["database"]),
+        db_down=right("stopped_by_person database_down", "restart_database"),
+        # Its names are of a database that refuses one more, and not of one that is gone.
+        db_pool=right(),
+        crash_loop=right(also="stopped_by_person", healthy=True),
+    ),
     "database_hang": Fault(
         "the database's processes are stopped: it takes connections and never answers",
         _hangs, blind=True, make=_suspend, undo=_resume,
+        rights={
+            "db_down": right("hangs", "restart_database"),
+            "db_pool": right("way_hangs waiting_unexplained"),
+            # It runs and gives no answer: that is not a loop, and it does not answer.
+            "crash_loop": right(also="does_not_answer", healthy=True),
+        },
     ),
-    "metrics_missing": Fault("the API answers 404 on /metrics", _metrics_missing, blind=True),
+    "metrics_missing": Fault(
+        "the API answers 404 on /metrics", _metrics_missing, blind=True, rights=WITHOUT_METRICS,
+    ),
 }  # fmt: skip

@@ -56,11 +56,37 @@ def act(params):
         )
     if params["request"]:
         request = filled({**params["request"], **secret}, connector)
-        status, _body = _asked(own_place or f"{place}.requests.{verb}", request, seconds)
-        return {**_NOTHING, "status": status}
+        return _requested(own_place or f"{place}.requests.{verb}", request, seconds, _needed(params))
     if params["kafka_connect_url"] and verb == "restart_tasks":
         return _restarted(place, {**secret, "url": params["kafka_connect_url"].rstrip("/")}, connector, seconds)
     raise ValueError(f"{place}: nothing says how; add commands.{verb} or requests.{verb}")
+
+
+def _needed(params):
+    """With what a token is asked for; None where the plan asks for none."""
+    needed = params.get("break_glass")
+    if not needed:
+        return None
+    from ..break_glass.spec import together
+
+    return dict(needed, settings=together(needed["settings"], params.get("break_glass_secrets") or {}))
+
+
+def _requested(place, request, timeout_seconds, needed):
+    """Send a request, with a token where the plan asks for one and the system is read-only."""
+    if not needed:
+        return {**_NOTHING, "status": _asked(place, request, timeout_seconds)[0]}
+    from ..break_glass.granted import NotGranted
+    from ..break_glass.issuer import IssuerError
+    from ..break_glass.needed import token_where_read_only
+
+    try:
+        with token_where_read_only(needed, timeout_seconds) as grant:
+            with_token = dict(request, headers={**(request.get("headers") or {}), **grant.headers})
+            status, _body = _asked(place, with_token, timeout_seconds)
+    except (NotGranted, IssuerError) as error:
+        raise SourceError("break_glass", f"{place}: {error}") from None
+    return {**_NOTHING, "status": status, "break_glass": grant.told()}
 
 
 def _ran(place, argv, connector, timeout_seconds, table):

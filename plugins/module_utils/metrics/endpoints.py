@@ -38,7 +38,7 @@ def read(endpoints, specs, window_seconds, samples, timeout_seconds):
     Args:
         endpoints: name -> URL.
         specs: as parsed by :func:`spec.parse_specs`.
-        window_seconds: from the first reading to the last.
+        window_seconds: from the first reading to the last; 0 for one reading only.
         samples: readings for a slope, at least 2; everything else takes the first and the last.
         timeout_seconds: for each of them.
 
@@ -56,7 +56,7 @@ def read(endpoints, specs, window_seconds, samples, timeout_seconds):
     for spec in of_family:
         for name in spec["endpoints"]:
             wanted[targets[name]].add(spec["wanted"])
-            if spec["windowed"]:
+            if spec["windowed"] and window_seconds:
                 windowed.add(targets[name])
     count = samples if any(spec["measure"] == "slope" for spec in of_family) else 2
     accept = {"accept": _ACCEPT_UTF8 if any(map(_asks_for_utf8, of_family)) else _ACCEPT}
@@ -239,6 +239,8 @@ def _looked_up(spec, readings, entry):
         now = _of_endpoint(name, reading, spec)
         selected = arithmetic.select(now, spec["tests"])
         if spec["windowed"]:
+            if "earlier" not in reading:
+                raise Unmeasured("it takes two samples, and window_seconds is 0")
             entry["seconds"] = round(reading["at"] - reading["earlier"][0]["at"], 4)
             selected = _over_window(spec, [*reading["earlier"], reading], name)
         everything += now

@@ -46,7 +46,9 @@ def observe(params):
         from ..metrics import endpoints as source
 
         _check_urls(endpoints)
-        window_seconds, samples = positive(params, "window_seconds"), positive(params, "samples", 2)
+        # Nobody is to be kept waiting: what takes two samples is not measured.
+        window_seconds = 0 if params.get("window_seconds") == 0 else positive(params, "window_seconds")
+        samples = positive(params, "samples", 2)
         readings = source.read(endpoints, specs, window_seconds, samples, timeout_seconds)
     metric, value = _measure_all(specs, lambda spec, entry: _groups(source, spec, readings, entry))
     reasons = [f"endpoint {name}: {reading['reason']}" for name, reading in readings.items() if "reason" in reading]

@@ -149,7 +149,7 @@ def fetch(url, timeout_seconds, max_bytes=MAX_BYTES, headers=None, body=None, me
 
     Returns:
         ``(status, headers, body)``: the status as int, whatever it is; the answer's headers with lower-case
-        names; the unpacked body as bytes.
+        names, each ``set-cookie`` on a line of its own; the unpacked body as bytes.
 
     Raises:
         FetchError: no usable answer.
@@ -229,7 +229,7 @@ def _ask(target, headers, body, deadline, max_bytes, method, noted):
         connection.request(method, target.path, body, headers)
         with http.client.HTTPResponse(TimedReader(sock, deadline), method=method) as response:
             response.begin()
-            answer_headers = {name.lower(): value for name, value in response.getheaders()}
+            answer_headers = _headers(response.getheaders())
             location = answer_headers.get("location") if response.status in _REDIRECTS else None
             if location is not None:
                 return response.status, answer_headers, b"", location
@@ -242,6 +242,13 @@ def _ask(target, headers, body, deadline, max_bytes, method, noted):
     finally:
         if sock is not None:
             sock.close()
+
+
+def _headers(pairs):
+    """The headers by their names in small letters; of several alike the last, but each cookie on a line of its own."""
+    found = {name.lower(): value for name, value in pairs}
+    cookies = [value for name, value in pairs if name.lower() == "set-cookie"]
+    return {**found, "set-cookie": "\n".join(cookies)} if cookies else found
 
 
 def _connect(target, deadline, progress):

@@ -22,6 +22,21 @@ SPEC = {
     "timeout_seconds": {"type": "float", "default": 5.0},
 }
 
+# With window_seconds 0 it leaves out what it would have to watch for, and tells the rest.
+TELLS_WITHOUT_A_WINDOW = True
+
+
+def watched_seconds(params):
+    """For how long it takes samples: where none of what is asked needs two, and of a server, which remembers, for none."""
+    from ..metrics.spec import leaves, parse_specs
+
+    if params.get("prometheus"):
+        return 0.0
+    specs = parse_specs(params.get("metrics") or {}, params.get("endpoints") or {}, False)
+    window = params.get("window_seconds")
+    window = SPEC["window_seconds"]["default"] if window is None else window
+    return float(window) if any(spec["windowed"] for spec in leaves(specs)) else 0.0
+
 
 def needs_host(params):
     """Never: an endpoint and a server are asked over the network."""

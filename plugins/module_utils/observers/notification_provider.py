@@ -13,6 +13,8 @@ SPEC = {
     "marks_directory": {"type": "path", "default": ""},
     "timeout_seconds": {"type": "float", "default": 10.0},
 }
+# Checks that fail one right after the other prove less than those with a pause between them.
+TELLS_WITHOUT_A_WINDOW = False
 
 
 def needs_host(params):

@@ -20,6 +20,8 @@ SPEC = {
     "explain": {"type": "str", "choices": ["none", "plan", "analyze"], "default": "none"},
     "timeout_seconds": {"type": "float", "default": 5.0},
 }
+# With window_seconds 0 it leaves out what it would have to watch for, and tells the rest.
+TELLS_WITHOUT_A_WINDOW = True
 
 needs_host = in_container
 

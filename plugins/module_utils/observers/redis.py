@@ -27,6 +27,8 @@ SPEC = {
     "window_seconds": {"type": "float", "default": 0.0},
     "timeout_seconds": {"type": "float", "default": 5.0},
 }
+# With window_seconds 0 it leaves out what it would have to watch for, and tells the rest.
+TELLS_WITHOUT_A_WINDOW = True
 
 
 def needs_host(params):

@@ -17,6 +17,8 @@ SPEC = {
     "compared": {"type": "dict", "default": {}},
     "timeout_seconds": {"type": "float", "default": 5.0},
 }
+# With window_seconds 0 it leaves out what it would have to watch for, and tells the rest.
+TELLS_WITHOUT_A_WINDOW = True
 
 
 def needs_host(params):

@@ -130,6 +130,10 @@ class Client:
         info = getattr(self._connection, "info", None)
         return getattr(info, "backend_pid", 0) or 0
 
+    def descriptor(self):
+        """The descriptor of the connection of a driver, once something was asked: who has it open keeps the session."""
+        return self._connection.fileno()
+
     def console(self, name, statement):
         """The rows of a statement of a pooler's console, a database that understands little else, as dictionaries."""
         if self._database["transport"] == "docker":

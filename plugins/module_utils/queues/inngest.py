@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
+from ..net.bounded_http import public_url
+from ..text.masking import masked
 from .answer import by_name, epoch_of, job, name_of, number_of, oldest, over_limit, settled
 
 OPTIONS = {
@@ -53,6 +55,75 @@ def look(store, queue, bounds):
         for status in ("QUEUED", "RUNNING", "FAILED", "COMPLETED")
     }
     return answer_of_rest(found, now, bounds)
+
+
+_APPS = "query Apps { apps { id externalID name url connected error functionCount functions { slug name } } }"
+
+
+def functions(store, queue):
+    """The applications that are registered, and their functions.
+
+    Args:
+        store: a :class:`url.Url`.
+        queue: as :data:`OPTIONS` say.
+
+    Returns:
+        A dict ``apps`` (each ``name``, ``url``, ``connected``, ``error`` and ``functions``, how many) and ``functions`` (each ``app``,
+        ``slug`` and ``name``).
+
+    Raises:
+        UrlError: no usable answer. Without GraphQL (``--no-ui``) there is none.
+    """
+    headers = {"Authorization": f"Bearer {queue['signing_key']}"} if queue["signing_key"] else {}
+    status, document = store.ask(_GRAPHQL, headers, {"query": _APPS})
+    if status != 200:
+        raise store.error(
+            _GRAPHQL, "status", f"answers {status}: does the server run with --no-ui, which turns it off?"
+        )
+    return functions_of(store, document, queue["apps"])
+
+
+def functions_of(store, document, wanted):
+    """What GraphQL tells of applications. Pure.
+
+    Args:
+        store: for an error.
+        document: its answer.
+        wanted: names of the applications that count; empty for all.
+
+    Raises:
+        UrlError: it tells nothing that can be read.
+    """
+    try:
+        told = [app for app in document["data"]["apps"] if not wanted or wanted_app(app, wanted)]
+        return {
+            "apps": [
+                {
+                    "name": name_of(app.get("name") or app.get("externalID")),
+                    "url": public_url(app["url"]) if app.get("url") else None,
+                    "connected": app.get("connected"),
+                    "error": masked(app["error"]) if app.get("error") else None,
+                    "functions": app.get("functionCount"),
+                }
+                for app in told
+            ],
+            "functions": [
+                {
+                    "app": name_of(app.get("name") or app.get("externalID")),
+                    "slug": name_of(one.get("slug")),
+                    "name": name_of(one.get("name")),
+                }
+                for app in told
+                for one in app.get("functions") or []
+            ],
+        }
+    except (AttributeError, KeyError, TypeError):
+        raise store.error(_GRAPHQL, "protocol", "answers with no list of applications") from None
+
+
+def wanted_app(app, wanted):
+    """Whether an application is one of those named, by any of its names."""
+    return bool({app.get("id"), app.get("externalID"), app.get("name")} & set(wanted))
 
 
 def variables(queue, bounds, now):

@@ -27,7 +27,7 @@ from ..docker.engine import Engine, EngineError
 from ..host.kernel_log import out_of_memory_kills
 from ..host.usage_window import over_window, readings_over
 from ..text.one_line import one_line
-from .group import told_of_environment
+from .group import NoLog, told_of_environment
 
 # Above it only what nobody asked for is lost: the beginning of very long lines.
 LOG_KEPT_BYTES = 512 * 1024
@@ -89,6 +89,50 @@ def logs(key, service, lines, max_bytes, timeout_seconds):
     except (EngineError, DeadlineExceeded) as error:
         reason = str(error)
     return texts, f"service {key}: {reason}"
+
+
+def log_readers(services, timeout_seconds):
+    """How to read the logs of its containers; see ``states.log_readers``."""
+
+    def reader(key, service, one):
+        def fetch(lines, max_bytes, seconds):
+            try:
+                return end_of_log(Engine(service.get("docker_host"), Deadline(seconds)), one, lines, max_bytes), None
+            except (EngineError, DeadlineExceeded) as error:
+                raise NoLog(str(error)) from None
+
+        return {"key": key, "name": one["Name"].lstrip("/"), "path": None, "fetch": fetch}
+
+    return _of_each_container(services, timeout_seconds, reader)
+
+
+def environments(services, timeout_seconds):
+    """The environment of each of its containers; see ``states.environments``."""
+
+    def told(key, _service, one):
+        return {"key": key, "name": one["Name"].lstrip("/"), "variables": _environment(one)}
+
+    return _of_each_container(services, timeout_seconds, told)
+
+
+def _of_each_container(services, timeout_seconds, function):
+    """What a function gives for each container; of a service without any, why there is none."""
+    engines = {}
+    for key, service in services.items():
+        engines.setdefault(str(service.get("docker_host") or ""), {})[key] = service
+    found = []
+    for docker_host, members in engines.items():
+        try:
+            engine = Engine(docker_host, Deadline(timeout_seconds))
+            containers = find(engine, members, engine.get("/containers/json", all=1))
+        except (EngineError, DeadlineExceeded) as error:
+            found += [{"key": key, "reason": f"service {key}: {error}"} for key in members]
+            continue
+        for key, told in containers.items():
+            found += [function(key, members[key], one) for one in told["inspected"]]
+            if not told["inspected"]:
+                found.append({"key": key, "reason": f"service {key}: {told.get('reason') or 'it has no container'}"})
+    return found
 
 
 def find(engine, services, listed):

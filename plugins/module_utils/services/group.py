@@ -75,6 +75,24 @@ def told_of_environment(environment, params):
     }
 
 
+class NoLog(Exception):
+    """A log cannot be read; the text is the reason, in one line."""
+
+
+def environment_told(key, name, variables):
+    """What ``states.environments`` tells of one process, or why it does not.
+
+    Args:
+        key: of the service in the inventory.
+        name: of the process.
+        variables: its environment, or None where it cannot be seen.
+    """
+    if variables is None:
+        why = "it does not run, or this user may not look into it"
+        return {"key": key, "reason": f"service {key}: the environment of {name} cannot be seen: {why}"}
+    return {"key": key, "name": name, "variables": variables}
+
+
 def compared(environment, wanted):
     """Which of some values the variables of an environment have, by the names of these values, as a value may be a secret.
 

@@ -122,6 +122,65 @@ def read_log(key, service, lines, max_bytes, timeout_seconds):
         return [], f"service {key}: its log cannot be read: {error}"
 
 
+def log_readers(services, timeout_seconds):
+    """How to read the logs of many services, with one question for all of a manager.
+
+    Args:
+        services: as in ``system_services``.
+        timeout_seconds: for all of it.
+
+    Returns:
+        A list of dicts: ``key`` of the service, and either ``reason``, or for each of its logs ``name``, ``path`` (a file that this
+        user may be able to open, or None), and ``fetch``, a function of lines, bytes and seconds that gives the text of the end
+        and how long the log is in bytes, or None where nobody says. It raises ``group.NoLog`` with the reason.
+    """
+    return _of_all(services, timeout_seconds, "log_readers", _reader_of_one)
+
+
+def environments(services, timeout_seconds):
+    """The environment with which each process of many services was started.
+
+    Args:
+        services: as in ``system_services``.
+        timeout_seconds: for all of it.
+
+    Returns:
+        A list of dicts: ``key`` of the service, and either ``reason``, or for each of its processes ``name`` (of the container, program
+        or unit) and ``variables``, a dict whose values may be secrets.
+    """
+    return _of_all(services, timeout_seconds, "environments", _no_environment)
+
+
+def _of_all(services, timeout_seconds, function, of_a_command):
+    """What the managers of services tell, asked side by side, each once. Of a service that is not described right, the reason."""
+    by_manager, found = {}, []
+    for key, service in services.items():
+        try:
+            check({key: service})
+            by_manager.setdefault(service["manager"], {})[key] = service
+        except ValueError as error:
+            found.append({"key": key, "reason": str(error)})
+    calls = []
+    for manager, members in by_manager.items():
+        told = of_a_command if manager == "command" else getattr(_module(manager), function)
+        calls.append(lambda told=told, members=members: told(members, timeout_seconds))
+    for members, answer in zip(by_manager.values(), all_within(timeout_seconds + 0.5, calls)):
+        if isinstance(answer, Exception):
+            answer = [
+                {"key": key, "reason": f"service {key} could not be asked: {one_line(answer)}"} for key in members
+            ]
+        found += answer
+    return found
+
+
+def _reader_of_one(services, _timeout_seconds):
+    return [{"key": key, "reason": f"service {key}: a status command shows no log"} for key in services]
+
+
+def _no_environment(services, _timeout_seconds):
+    return [{"key": key, "reason": f"service {key}: a status command shows no environment"} for key in services]
+
+
 def check(services):
     """Check that every service says what its manager needs.
 

@@ -10,6 +10,7 @@ import os
 import re
 import stat
 import time
+from functools import partial
 from pathlib import Path
 
 from ..deadline import Deadline
@@ -29,7 +30,7 @@ from ..supervisor.server import (
 )
 from ..text.log_lines import group_error_lines
 from ..text.masking import masked_lines
-from .group import as_one, told_of_environment
+from .group import NoLog, as_one, environment_told, told_of_environment
 
 # STOPPING counts as stopped: nobody may take it for a service that will go on.
 _STATES = {
@@ -129,6 +130,80 @@ def logs(key, service, lines, max_bytes, timeout_seconds):
         return [], str(error)
     texts = [(one, text[-max_bytes:]) for one, some, _reason in read for text in some]
     return texts, f"service {key}: {'; '.join(reason for _one, _some, reason in read if reason)}"
+
+
+def log_readers(services, timeout_seconds):
+    """How to read the logs of its programs; see ``states.log_readers``."""
+    found = []
+    for key, one, program, supervisor in _each_program(services, timeout_seconds, found):
+        paths = _paths(program)
+        if not paths:
+            found.append({"key": key, "reason": f"service {key}: supervisord keeps no log file of {one}"})
+        for stream, path in paths.items():
+            found.append(
+                {
+                    "key": key,
+                    "name": f"{one}-{stream.lower()}",
+                    "path": path if supervisor.is_local else None,
+                    "fetch": partial(_fetched, supervisor, one, stream),
+                }
+            )
+    return found
+
+
+def environments(services, timeout_seconds):
+    """The environment of each of its programs; see ``states.environments``."""
+    found = []
+    for key, one, program, supervisor in _each_program(services, timeout_seconds, found):
+        pid = program["pid"] if supervisor.is_local else 0
+        found.append(environment_told(key, one, environment_of(pid) if pid else None))
+    return found
+
+
+def _each_program(services, timeout_seconds, refused):
+    """Every program of services: the service's key, its own name, what supervisord says of it, and that supervisord.
+
+    Args:
+        services: by their keys in the inventory.
+        timeout_seconds: for each supervisord.
+        refused: a list that gets ``key`` and ``reason`` of each service that has none.
+    """
+    known = {}
+    for key, service in services.items():
+        config = str(service["config"])
+        try:
+            if config not in known:
+                known[config] = _programs(config, timeout_seconds)
+            supervisor, programs = known[config]
+        except SupervisorError as error:
+            refused.append({"key": key, "reason": f"service {key}: {error}"})
+            continue
+        members = members_of(service["name"], programs)
+        if not members:
+            refused.append({"key": key, "reason": _unknown_name(key, service["name"], config, programs)["reason"]})
+        for one, program in members.items():
+            yield key, one, program, supervisor
+
+
+def _fetched(supervisor, name, stream, _lines, max_bytes, seconds):
+    asked = Supervisor(supervisor.server, supervisor.config, Deadline(seconds))
+    size = min(_TAIL_LIMIT_BYTES, max_bytes)
+    try:
+        answer = asked.multicall((f"supervisor.tailProcess{stream}Log", name, 0, size))[0]
+    except SupervisorError as error:
+        raise NoLog(str(error)) from None
+    if not answer:
+        raise NoLog("its log file cannot be read, and supervisord does not hand it out")
+    # The place behind its last byte is the length of the log.
+    return answer[0], answer[1]
+
+
+def _programs(config, timeout_seconds):
+    supervisor = Supervisor(server_from_config(config), config, Deadline(timeout_seconds))
+    listed = supervisor.multicall(("supervisor.getAllProcessInfo",))[0]
+    if not isinstance(listed, list):
+        raise SupervisorError(f"supervisord (config {config}) does not list its programs: see its log")
+    return supervisor, {_full_name(program): program for program in listed}
 
 
 def _readings(wanted, own_pid, params):
@@ -291,17 +366,22 @@ def _log_errors(supervisor, name, program, params):
 def read_log(supervisor, name, program, log_lines):
     """The last lines of a program's log files as texts, and why there is none where the list is empty."""
     size = min(_TAIL_LIMIT_BYTES, log_lines * _BYTES_PER_LINE)
-    paths = {"Stdout": program.get("stdout_logfile"), "Stderr": program.get("stderr_logfile")}
-    if paths["Stdout"] == paths["Stderr"]:
-        del paths["Stderr"]
-    # What /dev/stdout is to supervisord is something else to this process, and reading a terminal blocks.
-    paths = {stream: path for stream, path in paths.items() if path and not path.startswith(("/dev/", "/proc/"))}
+    paths = _paths(program)
     tails = [_tail(supervisor, name, stream, path, size) for stream, path in paths.items()]
     read = [tail for tail in tails if tail is not None]
     if not read:
         reason = "supervisord keeps no log file of it" if not tails else "its log files cannot be read"
         return [], f"{name}: {reason}"
     return ["\n".join(tail.splitlines()[-log_lines:]) for tail in read], ""
+
+
+def _paths(program):
+    """The log files of a program by stream."""
+    paths = {"Stdout": program.get("stdout_logfile"), "Stderr": program.get("stderr_logfile")}
+    if paths["Stdout"] == paths["Stderr"]:
+        del paths["Stderr"]
+    # What /dev/stdout is to supervisord is something else to this process, and reading a terminal blocks.
+    return {stream: path for stream, path in paths.items() if path and not path.startswith(("/dev/", "/proc/"))}
 
 
 def _tail(supervisor, name, stream, path, size):

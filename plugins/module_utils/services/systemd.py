@@ -19,7 +19,7 @@ from ..run_command import failure, run
 from ..text.log_lines import group_error_lines
 from ..text.masking import masked, masked_lines
 from ..text.one_line import one_line
-from .group import as_one, told_of_environment
+from .group import NoLog, as_one, environment_told, told_of_environment
 
 _PROPERTIES = (
     *("LoadState", "LoadError", "ActiveState", "SubState", "Type", "Result", "MainPID", "NRestarts", "Restart"),
@@ -60,6 +60,40 @@ def logs(key, service, lines, max_bytes, timeout_seconds):
     if not text.replace(_NO_ENTRIES, "").strip():
         return [], f"service {key}: the journal has no entry of {name} that this user can read"
     return [(name, text[-max_bytes:])], ""
+
+
+def log_readers(services, _timeout_seconds):
+    """How to read the journals of its units; see ``states.log_readers``."""
+
+    def reader(key, service):
+        def fetch(lines, max_bytes, seconds):
+            texts, reason = logs(key, service, lines, max_bytes, seconds)
+            if not texts:
+                raise NoLog(reason)
+            return texts[0][1], None
+
+        return {"key": key, "name": str(service["name"]), "path": None, "fetch": fetch}
+
+    return [reader(key, service) for key, service in services.items()]
+
+
+def environments(services, timeout_seconds):
+    """The environment of each of its units; see ``states.environments``."""
+    found, deadline = [], Deadline(timeout_seconds)
+    for key, service in services.items():
+        try:
+            if not _NAME.match(str(service["name"])):
+                raise CannotAsk(f"{one_line(repr(service['name']))} cannot be a unit's name")
+            name = unit_name(service["name"])
+            shown = _show([name], deadline)
+            shown = _show(parts_of(shown[name]), deadline) if parts_of(shown[name]) else shown
+        except (CannotAsk, DeadlineExceeded) as error:
+            found.append({"key": key, "reason": f"service {key}: {error}"})
+            continue
+        for one, unit in shown.items():
+            pid = int(unit["MainPID"]) if unit["MainPID"].isdigit() else 0
+            found.append(environment_told(key, one, environment_of(pid) if pid else None))
+    return found
 
 
 def _observe(services, params):

@@ -188,12 +188,12 @@ def _announces_secret(argument, program):
         return argument in ("requirepass", "masterauth")
     if (program.rsplit("/", 1)[-1], argument) in _PROGRAM_OPTIONS:
         return True
-    return _OPTION.match(argument) is not None and _is_secret_name(argument)
+    return _OPTION.match(argument) is not None and is_secret_name(argument)
 
 
 def _masked_argument(argument, before):
     named = _NAMED_ARGUMENT.match(argument)
-    if named and named.end() < len(argument) and _is_secret_name(named.group("name")):
+    if named and named.end() < len(argument) and is_secret_name(named.group("name")):
         # All of it is one value, blanks in it or not.
         return argument if _NOTHING.match(argument, named.end()) else argument[: named.end()] + MASK
     if before in _USER_OPTIONS:
@@ -201,7 +201,8 @@ def _masked_argument(argument, before):
     return mask_secrets(argument)
 
 
-def _is_secret_name(name):
+def is_secret_name(name):
+    """Whether what has this name is a secret, such as ``db_password`` and not ``password_file``."""
     keys = (_KEY.match(name, word.start()) for word in _KEY_WORD.finditer(name.lower()))
     return any(key and key.end() == len(name) and _is_secret(key) for key in keys)
 

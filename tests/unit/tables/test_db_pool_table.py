@@ -684,6 +684,8 @@ def test_raising_max_connections(diagnose, changes, risk, available):
     result = diagnose("db_pool", observed, **SYSTEM)
     (step,) = result["plan"]["steps"]
     assert (step["risk"], step["available"]) == (risk, available)
+    # What nobody had set by ALTER SYSTEM is not set by it after a rollback.
+    assert step["undo"] == {"value": str(changes.get("max_connections", 100)), "by_alter_system": False}
     (finding,) = [one for one in result["findings"] if one["status"] == "problem"]
     cut = "pg_basebackup" if "replication" in changes else backup
     assert (f"would cut off {cut} of " in finding["advice"][1]) is (cut not in ("", "psql"))

@@ -387,10 +387,18 @@ def test_only_the_service_that_holds_most_is_restarted(diagnose):
     assert [(target["service"], target["path"]) for target in step["targets"]] == [("database", "/y")]
 
 
+def test_a_folder_that_was_not_seen_in_time_is_said_to_be_that(diagnose):
+    nothing = {"mount": "/", "complete": False, "denied": 0, "bytes": [], "entries": []}
+    result = concluded(diagnose, disks(FULL, largest=[nothing]), wal())
+    (finding,) = [one for one in result["findings"] if one["status"] == "problem"]
+    assert "Largest: a folder that was not seen in time" in finding["summary"]
+    assert "Data grows in a folder that was not seen in time: move it" in str(finding["advice"])
+
+
 def test_a_slot_is_dropped_by_a_person_and_its_command_is_named(diagnose):
     result = concluded(diagnose, disks(FULL, postgres=postgres(20)), wal(slots=[slot()]))
     (finding,) = [one for one in result["findings"] if one["status"] == "problem"]
-    assert "SELECT pg_drop_replication_slot('old_standby');" in " ".join(finding["advice"])
+    assert "SELECT pg_drop_replication_slot('old_standby');" in str(finding["advice"])
     (step,) = result["plan"]["steps"]
     assert step["targets"] == [{"name": "old_standby", "restart_lsn": "0/3000028"}]
     assert step["risk"] == "high"

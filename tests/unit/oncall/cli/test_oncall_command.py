@@ -90,7 +90,7 @@ def test_the_shell_completes_commands_runbooks_and_options(words, offered):
     [
         (["describe", "db_pol"], "no runbook 'db_pol'; did you mean db_pool"),
         (["describe", "DB-Pool"], "did you mean db_pool"),
-        (["describe", "../etc"], "there are api_down, cache,"),
+        (["describe", "../etc"], "there are api_down, auth_failures, backup,"),
         (["run", "db_pool"], "Missing option '-i'"),
         (["run", "db_pol", "-i", "h,"], "no runbook 'db_pol'"),
         (["run", "db_pool", "-i", "nope"], "there is no inventory nope;"),
@@ -203,6 +203,24 @@ def test_records_newest_first_and_one_that_is_broken_says_so(tmp_path, monkeypat
     for name, says in (("aaaa", "is the beginning of 2 runs"), ("aaaa2", "cannot be read"), ("zz", "no run 'zz'")):
         code, _, errors = command("show", name)
         assert code == 64 and says in errors
+
+
+def test_a_snapshot_is_among_the_runs(tmp_path, monkeypatch):
+    monkeypatch.setenv("ONCALL_RECORD_DIRECTORY", str(tmp_path))
+    kept = {"host": "shop", "summary": "16 of 18 parts whole", "missing": [], "reachable": True, "written": True}
+    record = {
+        "schema": 1,
+        "playbook": "snapshot",
+        "started_at": 1.0,
+        "finished_at": 2.0,
+        "runs": [],
+        "snapshots": [kept],
+    }
+    (tmp_path / "20260101T000000Z-snapshot-aaaa1111.json").write_text(json.dumps(record))
+    (line,) = command("runs")[1].splitlines()
+    assert line.split("\t")[0::2] == ["aaaa1111", "snapshot", "16 of 18 parts whole"]
+    assert as_documented("runs", command("runs", "--json")[1])[0]["snapshots"] == [kept]
+    assert as_documented("show", command("show", "aaaa", "--json")[1])["snapshots"] == [kept]
 
 
 def test_text_from_outside_is_one_line():

@@ -893,6 +893,15 @@ def test_an_endpoint_that_dies_in_between_is_unavailable(serve):
     assert "answered 503" in result["endpoints"]["server"]["reason"]
 
 
+def test_without_a_window_there_is_one_sample_and_what_needs_two_is_not_measured(serve):
+    # A second one would be asked for in vain.
+    url = serve(in_turn(b"a_total 5\nb 3\n")).url()
+    result = observe(url, {"grown": {"measure": "increase", "family": "a_total"}, "now": "b"}, window_seconds=0)
+    assert result["value"] == {"now": 3.0}
+    assert result["metric"]["grown"]["reason"] == "it takes two samples, and window_seconds is 0"
+    assert result["available"] is False
+
+
 def test_a_quantile_over_the_window_forgets_what_was_before(serve):
     def histogram(one, two, all_of_them):
         return b'h_bucket{le="1"} %d\nh_bucket{le="2"} %d\nh_bucket{le="+Inf"} %d\n' % (one, two, all_of_them)
@@ -1030,7 +1039,7 @@ def test_a_metric_that_makes_no_sense_is_named(wanted, message):
     [
         ({"endpoints": {}}, "endpoints: name at least one"),
         ({"endpoints": {"server": None}}, "endpoints: server must be a URL, not NoneType"),
-        ({"endpoints": {"server": "http://h/"}, "window_seconds": 0}, "window_seconds: must be above 0"),
+        ({"endpoints": {"server": "http://h/"}, "window_seconds": -1}, "window_seconds: must be above 0"),
         ({"endpoints": {"server": "http://h/"}, "timeout_seconds": -1.0}, "timeout_seconds: must be above 0"),
         ({"endpoints": {"server": "http://h/"}, "timeout_seconds": float("nan")}, "timeout_seconds: must be above 0"),
     ],

@@ -17,6 +17,7 @@ import pytest
 import redis
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.observe import needs_host
+from ansible_collections.oncall.runbooks.plugins.module_utils.redis import client
 from ansible_collections.oncall.runbooks.plugins.module_utils.redis import server as redis_server
 from ansible_collections.oncall.runbooks.plugins.module_utils.redis.troubles import kind_of
 from ansible_collections.oncall.runbooks.tests.support.modules import run_module
@@ -332,6 +333,25 @@ def test_every_client_is_paused(start, password):
         client.execute_command("CLIENT PAUSE 10000 ALL")
     found = look(server.reach(**({"password": password} if password else {})), timeout_seconds=0.5)
     assert (found["available"], found["error"]) == (False, "clients_paused"), found
+
+
+@pytest.mark.parametrize("window_seconds", [0, 0.2])
+def test_a_question_that_comes_late_is_asked_again_before_clients_count_as_paused(start, monkeypatch, window_seconds):
+    """Whoever asks may have too little of the machine. The server answers all the time."""
+    server = start()
+    asked = []
+    really = client._ask_redis_py
+
+    def late_at_first(reach, seconds):
+        asked.append(seconds)
+        if len(asked) == 1:
+            time.sleep(0.7)
+        return really(reach, seconds)
+
+    monkeypatch.setattr(client, "_ask_redis_py", late_at_first)
+    found = look(server.reach(), timeout_seconds=0.5, window_seconds=window_seconds)
+    assert len(asked) >= 2
+    assert (found["available"], found["error"]) == (True, ""), found
 
 
 def test_every_client_is_paused_on_its_socket(start, tmp_path):

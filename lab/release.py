@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The git checkout that the compose lab's API is deployed from."""
+"""The git checkout that a lab's API is deployed from."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import subprocess
 import time
 from pathlib import Path
 
-from ..layout import LabError
+from .layout import LabError
 
 # As many a team's: what is checked out becomes the project's, and what changed is made anew.
-DEPLOY = """\
+BY_COMPOSE = """\
 #!/bin/sh
 set -eu
 cp release.env ../release.env
@@ -23,26 +23,39 @@ cd ..
 exec docker compose up --detach --no-deps --timeout 5 api
 """
 
+BY_SUPERVISOR = """\
+#!/bin/sh
+set -eu
+cp release.env ../release.env
+echo "APP_REVISION=$(git rev-parse --short=12 HEAD)" >> ../release.env
+exec "{python}" -m supervisor.supervisorctl -c "{config}" restart {program}
+"""
+
 
 class Release:
     """The checkout of a lab, in its project's folder.
 
     Args:
-        project: the folder of the Compose project.
+        project: the folder of the project.
+        deploys: the script that deploys what is checked out.
+        script: where the script is, in the checkout.
 
     Every method raises LabError.
     """
 
-    def __init__(self, project: Path) -> None:
+    def __init__(self, project: Path, deploys: str = BY_COMPOSE, script: str = "deploy") -> None:
         self.path = project / "release"
+        self._deploys, self._script = deploys, script
 
     def begin(self) -> None:
         """A new checkout with two sound commits of yesterday; what was there before is forgotten."""
         shutil.rmtree(self.path, ignore_errors=True)
         self.path.mkdir(parents=True)
         self.git("init", "--quiet", "--initial-branch=main")
-        (self.path / "deploy").write_text(DEPLOY)
-        (self.path / "deploy").chmod(0o755)
+        script = self.path / self._script
+        script.parent.mkdir(exist_ok=True)
+        script.write_text(self._deploys)
+        script.chmod(0o755)
         for hours, subject in ((48, "First release"), (24, "Say hello to the users")):
             self.commit(subject, at=time.time() - 3600 * hours)
         self.git("tag", "sound")
@@ -64,7 +77,7 @@ class Release:
         return self.git("rev-parse", "HEAD").strip()
 
     def deploy(self) -> None:
-        self._run("./deploy")
+        self._run(f"./{self._script}")
 
     def git(self, *arguments: str, at: float = 0) -> str:
         date = f"{int(at or time.time())} +0000"
