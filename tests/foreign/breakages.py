@@ -873,7 +873,8 @@ CASES = [
         "PostgreSQL is well; PgBouncer holds everybody back until somebody resumes it.",
         {
             "db_pool": right("way_hangs waiting_unexplained pooler_short"),
-            "db_down": right("application_locked_out"),
+            # Its sessions are still in the database: it is not kept out, and db_pool says what holds it up.
+            "db_down": right("application_locked_out gets_no_connection"),
         },
         SHORT,
     ),
@@ -883,7 +884,8 @@ CASES = [
         "PostgreSQL is well; PgBouncer does not answer. Restart PgBouncer, not the database and not the API.",
         {
             "db_pool": right("way_hangs waiting_unexplained", also="application_unknown"),
-            "db_down": right("application_locked_out"),
+            # Its sessions are still in the database: it is not kept out, and db_pool says what holds it up.
+            "db_down": right("application_locked_out gets_no_connection"),
         },
         SHORT,
     ),

@@ -199,68 +199,34 @@ def test_one_that_hangs_where_the_application_cannot_be_asked_is_for_a_person(he
 
 
 @pytest.mark.covers("JO-2-1")
-def test_a_wrong_password(healthy_lab, down):
+def test_one_that_gets_no_connection_is_not_kept_out(healthy_lab, down):
+    """Its readiness has no database, since a session that is no part of it holds all of its connections up."""
     lab = healthy_lab
     before = pids(lab)
-    reach = {"host": "127.0.0.1", "port": lab.layout.ports["database"], "name": "labpics", "user": "oncall"}
-    play = down(run_until="plan", system_database={**reach, "password": "s3cret", "service": "database"})
-    assert (play.code, play.outcome, play.causes()) == (0, "planned", ["credentials"]), play.output
-    assert "s3cret" not in play.output + str(play.run)
-    there = {**reach, "password": lab.layout.secrets()["oncall"], "service": "database"}
-    missing = down(run_until="plan", system_database={**there, "name": "none"})
-    assert (missing.outcome, missing.causes()) == ("planned", ["not_there"]), missing.output
-    assert play.run["plan"]["steps"] == missing.run["plan"]["steps"] == []
-    assert pids(lab) == before
-
-
-@pytest.mark.covers("SY-3-1", "SY-3-2")
-def test_a_used_up_server_is_handed_over(healthy_lab, down):
-    lab = healthy_lab
-    lab.inject("max_connections")
-    before = pids(lab)
-    play = down(run_until="plan")
-    assert [run["runbook"] for run in play.runs] == ["db_down", "db_pool"], play.output
-    first, second = play.runs
-    assert [finding["cause"] for finding in first["findings"] if finding["status"] == "problem"] == [
-        "too_many_connections"
-    ]
-    assert "max_connections_reached" in [one["cause"] for one in second["findings"] if one["status"] == "problem"]
-    assert pids(lab) == before
-
-
-def test_one_that_is_handed_over_to_acts_only_if_it_may(healthy_lab, down):
-    lab = healthy_lab
-    lab.inject("max_connections")
-    before = pids(lab)
-    play = down(run_may_act=["db_down"], run_max_risk="high")
-    assert [(run["runbook"], run["outcome"]) for run in play.runs] == [("db_down", "advised"), ("db_pool", "blocked")]
-    blocked = play.runs[1]
-    assert (play.code, blocked["guard"]["name"], blocked["actions"]) == (2, "may_act", []), play.output
-    assert blocked["plan"]["hash"] in blocked["summary"]
-    assert pids(lab) == before
-    assert lab.there("max_connections")[0]
-
-
-@pytest.mark.covers("JO-2-1")
-def test_what_a_person_would_look_at_is_shown_without_the_password(healthy_lab, down):
-    lab = healthy_lab
     with contextlib.ExitStack() as stack:
         holder = stack.enter_context(closing(session(lab, "backoffice", autocommit=False)))
         holder.execute("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE")
-        stack.enter_context(clients(lab, 3, "/orders"))
-        until(lambda: lab.measure().blocked(1) >= 2)
-        ready_url = stack.enter_context(told_by(lambda: False))
-        play = down(db_down_dependants={"api": ready_url})
+        stack.enter_context(clients(lab, 30, "/orders"))
+        until(lambda: lab.measure().blocked(1) >= 3)
+        until(lambda: lab.request("/readyz")[0] == 503)
+        play = down()
         pid = holder.info.backend_pid
-        holder.rollback()
-    assert (play.code, play.outcome, play.causes()) == (0, "advised", ["application_locked_out"]), play.output
-    shown = play.run["evidence"]
+        until(lambda: lab.request("/readyz")[0] == 200)
+    ended = [(run["runbook"], run["outcome"]) for run in play.runs]
+    assert (play.code, ended) == (0, [("db_down", "resolved"), ("db_pool", "resolved")]), play.output
+    first = play.runs[0]
+    named = [[one["cause"] for one in run["findings"] if one["status"] == "problem"] for run in play.runs]
+    assert named == [["gets_no_connection"], ["idle_in_transaction"]], play.output
+    assert "db_pool ended resolved" in first["summary"]
+    # What a person would look at is shown, without the password.
+    shown = first["evidence"]
     assert shown["answers"] is True
     assert shown["connection"] == f"postgresql://oncall@127.0.0.1:{lab.layout.ports['database']}/labpics"
     assert (shown["connections"]["max"], shown["connections"]["used"] > 2) == (100, True)
     assert [one["pid"] for one in shown["locks_not_granted"]] == [pid]
     assert shown["locks_not_granted"][0]["blocks"] >= 2
-    assert lab.layout.secrets()["oncall"] not in play.output + str(play.run)
+    assert lab.layout.secrets()["oncall"] not in play.output + str(play.runs)
+    assert pids(lab) == before
 
 
 # Makes a standby the primary, and has the address of the database lead to it: what a virtual address does, or a name.

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ...filter.sessions import named
+
 Told = Mapping[str, list[str]]
 
 _BAD_GATEWAY = 502
@@ -72,3 +74,32 @@ def lost_in_words(ready: Told, db_down_service: str, http_probe: Mapping[str, An
 def has_it_in_words(ready: Told, db_down_service: str) -> str:
     several = len(ready["connected"]) > 1
     return f"{', '.join(ready['connected']) or db_down_service} {'have their' if several else 'has its'} database"
+
+
+def still_in(
+    ready: Told,
+    postgres_activity: Mapping[str, Any],
+    db_down_service: str,
+    db_down_applications: list[str],
+    system_name: str,
+) -> list[Mapping[str, Any]]:
+    """The sessions, by application, of those that say that they have no database. Who is kept out has none.
+
+    Replicas share a name: while one of several has its database, sessions of a shared name may all be that one's.
+    """
+    names = [pattern for one in ready["lost"] for pattern in (one, f"{system_name}-{one}")]
+    if not ready["connected"]:
+        names += db_down_applications
+    return named(postgres_activity["applications"], names)
+
+
+def still_in_words(still_in: list[Mapping[str, Any]], postgres_activity: Mapping[str, Any]) -> str:
+    """How many sessions they have, what these do, and how many sessions wait for locks."""
+    counted = {key: sum(row[key] for row in still_in) for key in ("sessions", "active", "idle_in_transaction", "idle")}
+    names = ", ".join(dict.fromkeys(str(row["application_name"]) for row in still_in))
+    waiting = sum(one["blocks"] for one in postgres_activity["blockers"])
+    behind = f", and {waiting} sessions wait for locks" if waiting else ""
+    return (
+        f"it has {counted['sessions']} sessions there as {names} ({counted['active']} at work, "
+        f"{counted['idle_in_transaction']} idle in transaction, {counted['idle']} idle){behind}"
+    )

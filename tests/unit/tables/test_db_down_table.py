@@ -680,3 +680,100 @@ def test_a_role_at_its_limit_with_idle_sessions_is_told_and_is_no_problem(diagno
 HEALTHY_ROW = "test_measured_concluded[nothing]"
 WRONG_CAUSE_ROW = "test_measured_concluded[its own connections are used up]"
 NO_TELEMETRY_ROW = "test_what_could_not_be_measured_is_unknown_and_starts_nothing[nothing at all]"
+
+
+def with_sessions(*names: str, started: float = 90_000, **counted: int) -> dict[str, Any]:
+    """A server that answers, where these applications have sessions."""
+    row = {"user": "app", "sessions": 5, "active": 0, "idle": 0, "idle_in_transaction": 0, **counted}
+    return {**answers(started=started), "applications": [{**row, "application_name": name} for name in names]}
+
+
+BLOCKER = {"pid": 7, "application_name": "backoffice", "blocks": 5}
+PRESENT_CONCLUDED = {
+    # name: (metrics, what the dependants answer, database, access, problems, words of the message)
+    "all of them wait behind one": (
+        SAYS_NOTHING,
+        ready(api="no"),
+        {**with_sessions("api", active=5), "blockers": [BLOCKER]},
+        access(),
+        ["gets_no_connection"],
+        "5 at work, 0 idle in transaction, 0 idle), and 5 sessions wait for locks",
+    ),
+    "all of them are leaked": (
+        SAYS_NOTHING,
+        ready(api="not ready"),
+        with_sessions("app-API", idle=5),
+        access(),
+        ["gets_no_connection"],
+        "0 at work, 0 idle in transaction, 5 idle",
+    ),
+    "its gauge says that it has none, too: it is not restarted": (
+        app(0),
+        ready(api="no"),
+        with_sessions("api", idle_in_transaction=5),
+        access(),
+        ["gets_no_connection"],
+        "5 idle in transaction",
+    ),
+    "those of another": (
+        SAYS_NOTHING,
+        ready(api="no"),
+        with_sessions("worker", active=5),
+        access(),
+        ["application_locked_out"],
+        "readyz: no",
+    ),
+    "those without a name": (
+        SAYS_NOTHING,
+        ready(api="no"),
+        with_sessions("", active=5),
+        access(),
+        ["application_locked_out"],
+        "readyz: no",
+    ),
+    "those of its other replica": (
+        SAYS_NOTHING,
+        ready(**{"api-1": "yes", "api-2": "no"}),
+        with_sessions("api", active=5),
+        access(),
+        ["application_locked_out"],
+        "api-2 says that it has no database",
+    ),
+    "those that it had before its role was shut": (
+        SAYS_NOTHING,
+        ready(api="no"),
+        with_sessions("api", idle=2),
+        access(NOLOGIN),
+        ["application_locked_out"],
+        "NOLOGIN",
+    ),
+    "the first ones after a start": (
+        SAYS_NOTHING,
+        ready(api="no"),
+        with_sessions("api", started=3, active=1),
+        access(),
+        ["reconnecting"],
+        "has not connected again yet",
+    ),
+    "and it has its database": (SAYS_NOTHING, ready(api="yes"), with_sessions("api", active=5), access(), [], ""),
+}
+
+
+@pytest.mark.parametrize("measured", PRESENT_CONCLUDED.values(), ids=PRESENT_CONCLUDED)
+def test_an_application_that_has_sessions_is_not_kept_out(diagnose, measured):
+    metrics, asked, database, told, problems, words = measured
+    variables = {**SYSTEM, "system_name": "app"}
+    if metrics is SAYS_NOTHING:
+        variables["system_metrics"] = {}
+    result = conclude(diagnose, metrics, database, service(), asked, told, **variables)
+    assert causes_that_are(result, "problem") == problems, result["findings"]
+    assert words in result["msg"]
+    assert remedies(result) == ([("wait_until_reconnected", "low")] if problems == ["reconnecting"] else [])
+    assert "not available:" not in str(result["findings"])
+
+
+def test_sessions_of_an_application_whose_role_may_be_shut_are_no_proof(diagnose):
+    database = with_sessions("api", idle=2)
+    variables = {**SYSTEM, "system_name": "app", "system_metrics": {}}
+    result = conclude(diagnose, SAYS_NOTHING, database, service(), ready(api="no"), gone("timeout"), **variables)
+    assert (result["status"], result["plan"]["steps"]) == ("unknown", []), result["findings"]

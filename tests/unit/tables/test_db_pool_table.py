@@ -922,3 +922,25 @@ def test_text_from_the_database_is_never_a_template(diagnose):
 HEALTHY_ROW = "test_measured_concluded[nothing]"
 WRONG_CAUSE_ROW = "test_measured_concluded[waiting without a known cause]"
 NO_TELEMETRY_ROW = "test_what_could_not_be_measured_is_unknown_and_starts_nothing[neither]"
+
+
+LEAKED = [session("idle", 60) for _ in range(25)]
+USED_UP_AND_NOBODY_WAITS = {
+    # name: (metrics, sessions, the status)
+    "all of it is lost": (pool(0, 25), LEAKED, "unknown"),
+    "half of it is lost": (pool(0, 25), LEAKED[:13] + BUSY[:12], "unknown"),
+    "nobody knows its sessions": (pool(0, 25), [session(application_name="") for _ in range(25)], "unknown"),
+    "all of it is at work": (pool(0, 25), BUSY, "healthy"),
+    "it has just changed hands": (pool(0, 25), [session("idle", 0.1) for _ in range(25)], "healthy"),
+    "one is left": (pool(0, 24), LEAKED, "healthy"),
+}
+
+
+@pytest.mark.parametrize("measured", USED_UP_AND_NOBODY_WAITS.values(), ids=USED_UP_AND_NOBODY_WAITS)
+def test_that_nobody_waits_in_this_moment_does_not_make_a_lost_pool_well(diagnose, measured):
+    metrics, sessions, status = measured
+    result = diagnose("db_pool", {"metrics": metrics, "postgres_activity": activity(sessions)}, **SYSTEM)
+    assert (result["status"], causes_that_are(result, "problem")) == (status, []), result["findings"]
+    assert steps_that_act(result) == []
+    if status == "unknown":
+        assert "a request gets a connection of the pool at once" in result["msg"], result["msg"]
