@@ -76,14 +76,14 @@ def has_it_in_words(ready: Told, db_down_service: str) -> str:
     return f"{', '.join(ready['connected']) or db_down_service} {'have their' if several else 'has its'} database"
 
 
-def still_in(
+def its_sessions(
     ready: Told,
     postgres_activity: Mapping[str, Any],
     db_down_service: str,
     db_down_applications: list[str],
     system_name: str,
 ) -> list[Mapping[str, Any]]:
-    """The sessions, by application, of those that say that they have no database. Who is kept out has none.
+    """The sessions, by application, that have a name of those that say that they have no database.
 
     Replicas share a name: while one of several has its database, sessions of a shared name may all be that one's.
     """
@@ -91,6 +91,11 @@ def still_in(
     if not ready["connected"]:
         names += db_down_applications
     return named(postgres_activity["applications"], names)
+
+
+def still_in(its_sessions: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Those of them that are at work or in a transaction. A pooler keeps idle ones also for a client that it lets in no more."""
+    return [row for row in its_sessions if row["active"] + row["idle_in_transaction"] > 0]
 
 
 def still_in_words(still_in: list[Mapping[str, Any]], postgres_activity: Mapping[str, Any]) -> str:

@@ -699,13 +699,21 @@ PRESENT_CONCLUDED = {
         ["gets_no_connection"],
         "5 at work, 0 idle in transaction, 0 idle), and 5 sessions wait for locks",
     ),
-    "all of them are leaked": (
+    "all of them are idle, lost by its pool or kept by a pooler": (
         SAYS_NOTHING,
         ready(api="not ready"),
         with_sessions("app-API", idle=5),
         access(),
+        ["application_locked_out"],
+        "readyz: not ready",
+    ),
+    "they are those of its pool, by the name that db_pool knows": (
+        SAYS_NOTHING,
+        ready(api="not ready"),
+        with_sessions("app-API", idle=1, idle_in_transaction=4),
+        access(),
         ["gets_no_connection"],
-        "0 at work, 0 idle in transaction, 5 idle",
+        "0 at work, 4 idle in transaction, 1 idle",
     ),
     "its gauge says that it has none, too: it is not restarted": (
         app(0),
@@ -773,7 +781,13 @@ def test_an_application_that_has_sessions_is_not_kept_out(diagnose, measured):
 
 
 def test_sessions_of_an_application_whose_role_may_be_shut_are_no_proof(diagnose):
-    database = with_sessions("api", idle=2)
+    database = with_sessions("api", active=2)
     variables = {**SYSTEM, "system_name": "app", "system_metrics": {}}
     result = conclude(diagnose, SAYS_NOTHING, database, service(), ready(api="no"), gone("timeout"), **variables)
     assert (result["status"], result["plan"]["steps"]) == ("unknown", []), result["findings"]
+
+
+def test_idle_sessions_of_one_that_is_kept_out_are_told_of(diagnose):
+    variables = {**SYSTEM, "system_name": "app", "system_metrics": {}}
+    result = conclude(diagnose, SAYS_NOTHING, with_sessions("api", idle=5), service(), ready(api="no"), **variables)
+    assert "It has 5 idle sessions there." in str(result["findings"])
