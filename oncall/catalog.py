@@ -17,6 +17,8 @@ import yaml
 from .errors import OncallError, UnknownRunbook
 
 COLLECTION = Path("ansible_collections", "oncall", "runbooks")
+# Safe both, and one of them ten times as fast.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True)
@@ -124,4 +126,4 @@ def _causes(table: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _yaml(path: Path) -> Any:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    return yaml.load(path.read_bytes(), Loader=_LOADER)  # noqa: S506

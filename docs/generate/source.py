@@ -27,6 +27,8 @@ OPTIONS_OF_ALL = {
 }
 REQUIRED = {"title", "signal", "alerts", "severity", "escalation", "covers", "short_description", "description"}
 OPTIONAL = {"version_added", "options", "requires", "remedies"}
+# Safe both, and one of them ten times as fast.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class SourceError(Exception):
@@ -36,7 +38,7 @@ class SourceError(Exception):
 def load(*parts: str) -> Any:
     """A YAML file below the root, or {} where there is none."""
     path = ROOT.joinpath(*parts)
-    return (yaml.safe_load(path.read_text(encoding="utf-8")) or {}) if path.is_file() else {}
+    return (yaml.load(path.read_bytes(), Loader=_LOADER) or {}) if path.is_file() else {}  # noqa: S506
 
 
 def roles() -> list[str]:

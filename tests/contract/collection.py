@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ansible_collections.oncall.runbooks.tests.support import yaml_files
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "oncall.runbooks"
@@ -19,8 +21,7 @@ BLOCKS = ("block", "rescue", "always")
 
 def load(*parts: str) -> Any:
     """A YAML file of the collection, or {} where there is none."""
-    path = ROOT.joinpath(*parts)
-    return (yaml.safe_load(path.read_text()) or {}) if path.is_file() else {}
+    return yaml_files.load(ROOT.joinpath(*parts))
 
 
 def names(*parts: str) -> set[str]:
@@ -34,13 +35,18 @@ def entries(role: str) -> dict[str, Any]:
 
 
 def causes(runbook: str) -> dict[str, Any]:
-    """The table of likely causes, expanded and not templated."""
+    """The table of likely causes, expanded and not templated; a copy for each that asks."""
+    return pickle.loads(_causes(runbook))
+
+
+@lru_cache
+def _causes(runbook: str) -> bytes:
     # The collection can be imported once pytest has configured itself.
     from ansible_collections.oncall.runbooks.plugins.plugin_utils.table import expand
 
     table = load("roles", runbook, "vars", "main.yml")
     remedies = names("roles", runbook, "tasks", "remedies")
-    return expand(table[f"{runbook}_causes"], remedies, table.get(f"{runbook}_conclusive"))
+    return pickle.dumps(expand(table[f"{runbook}_causes"], remedies, table.get(f"{runbook}_conclusive")))
 
 
 def tasks(value: Any) -> Iterator[dict[str, Any]]:
@@ -54,7 +60,7 @@ def tasks(value: Any) -> Iterator[dict[str, Any]]:
 def task_files(role: str) -> list[Path]:
     """Every file of tasks in a role, wherever it lies."""
     files = (ROOT / "roles" / role).rglob("*.yml")
-    return sorted(path for path in files if isinstance(yaml.safe_load(path.read_text()), list))
+    return sorted(path for path in files if isinstance(yaml_files.load(path), list))
 
 
 def tracked() -> list[Path]:

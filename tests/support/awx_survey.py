@@ -9,7 +9,7 @@ import runpy
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ansible_collections.oncall.runbooks.tests.support import yaml_files
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = runpy.run_path(str(ROOT / "extensions" / "awx" / "filter_plugins" / "awx_survey.py"))
@@ -18,7 +18,5 @@ FILTERS = PLUGINS["FilterModule"]().filters()
 
 def survey(runbook: str, workflow: bool = False) -> dict[str, Any]:
     """That of a runbook's job template, or of its workflow."""
-    specs = [
-        yaml.safe_load((ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text()) for role in (runbook, "run")
-    ]
+    specs = [yaml_files.load(ROOT / "roles" / role / "meta" / "argument_specs.yml") for role in (runbook, "run")]
     return FILTERS["awx_survey"](runbook, *specs, workflow=workflow)

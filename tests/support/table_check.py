@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
 from jinja2 import Environment, TemplateSyntaxError, nodes
 
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.table import evidence
+from ansible_collections.oncall.runbooks.tests.support import yaml_files
 
 ROOT = Path(__file__).parents[2]
 _PARSER = Environment(autoescape=True)  # nothing is rendered with it
@@ -30,8 +30,7 @@ _METHODS = {"items", "keys", "values", "get"}
 
 
 def _yaml(*parts: str) -> Any:
-    path = ROOT.joinpath(*parts)
-    return (yaml.safe_load(path.read_text()) or {}) if path.is_file() else {}
+    return yaml_files.load(ROOT.joinpath(*parts))
 
 
 def returned(module: str) -> dict[str, Any]:
@@ -40,7 +39,7 @@ def returned(module: str) -> dict[str, Any]:
         r'^RETURN = r"""\n(.*?)^"""', (ROOT / "plugins/modules" / f"{module}.py").read_text(), re.M | re.S
     )
     assert found, module
-    return yaml.safe_load(found[1])
+    return yaml_files.parsed(found[1])
 
 
 def observers() -> dict[str, dict[str, Any]]:
