@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.migrations.act import Failed, Refused, act
+from ansible_collections.oncall.runbooks.plugins.module_utils.migrations.backup import known
 from ansible_collections.oncall.runbooks.plugins.module_utils.migrations.holding import Taken
 from ansible_collections.oncall.runbooks.plugins.module_utils.migrations.look import observe
 from ansible_collections.oncall.runbooks.plugins.module_utils.observers.migrations import SPEC
@@ -32,7 +33,7 @@ from ansible_collections.oncall.runbooks.tests.support.waiting import until
 DEFAULTS: dict[str, Any] = {name: dict(option).get("default") for name, option in SPEC.items()}
 ACT: dict[str, Any] = {
     "pending": [], "backup": None, "without_backup": "a test", "accept_invalid_indexes": [], "long_transaction_seconds": 30.0,
-    "lock_timeout_seconds": 5.0, "statement_timeout_seconds": 60.0, "migrate_timeout_seconds": 300.0, "timeout_seconds": 300.0,
+    "lock_timeout_seconds": 5.0, "statement_timeout_seconds": 60.0, "migrate_timeout_seconds": 300.0, "read_seconds": 60.0, "timeout_seconds": 300.0,
 }  # fmt: skip
 HIGH = {"run_max_risk": "high"}
 TABLE = "CREATE TABLE orders (id int)"
@@ -103,7 +104,11 @@ class Stack:
         variables = self.variables(**more)
         asked = {
             "migrations": variables["system_migrations"], "database": variables["system_database"],
-            "backup": {"max_age_seconds": 86400.0, **variables["migrations_backup"]},
+            "backup": {
+                "backups": variables.get("system_backups", {}),
+                "state_directory": str(self.folder / "oncall"),
+                **variables["migrations_backup"],
+            },
             "timeout_seconds": variables["migrations_timeout_seconds"],
             "long_transaction_seconds": more.get("migrations_long_transaction_seconds", 30.0),
         }  # fmt: skip
@@ -212,7 +217,10 @@ def test_nothing_is_applied_without_a_backup(make):
     stack.app.add("ALTER TABLE orders ADD note text")
     unnamed = stack.judged(migrations_backup={})
     assert (unnamed.causes, unnamed.acts) == (["pending"], []), unnamed.msg
-    assert "migrations_backup does not say which file" in unnamed.text
+    assert (
+        "no backup of system_backups is of the database of_alembic_0, and migrations_backup names no file"
+        in unnamed.text
+    )
 
     two_days_ago = time.time() - 2 * 86400
     os.utime(stack.verified, (two_days_ago, two_days_ago))
@@ -243,6 +251,79 @@ def test_what_is_no_backup(make, kind):
     with pytest.raises(Refused, match=r"no regular file|is empty|No such file"):
         acted(stack, pending=[name], without_backup="", backup={"file": str(stack.verified), "max_age_seconds": 60.0})
     assert columns(stack) == ["id"]
+
+
+WHAT_IS_IT = {
+    "whole": "",
+    "cut off": "is not proven: its last line is not that of a whole dump",
+    "of another database": "is of the database postgres, and should be of",
+    "old": "is 48.0 h old, and may be 26.0 h old",
+    "without its tables": "is not proven: not in it: public.orders",
+    "only in its name": "is not proven: it does not begin as a dump of PostgreSQL does",
+}
+
+
+@pytest.mark.parametrize("is_it", WHAT_IS_IT)
+def test_a_backup_counts_as_the_runbook_backup_proves_it(make, is_it):
+    stack = make(Alembic)
+    stack.begin()
+    name = stack.app.add("ALTER TABLE orders ADD note text")
+    folder = stack.folder / "backups"
+    folder.mkdir()
+    dump = folder / "shop_1.sql"
+    argv = [
+        "pg_dump",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(stack.app.server.port),
+        "-U",
+        "postgres",
+        "--create",
+        "--file",
+        str(dump),
+    ]
+    leaves_out = ["--exclude-table=orders"] if is_it == "without its tables" else []
+    database = "postgres" if is_it == "of another database" else stack.app.database
+    subprocess.run([*argv, *leaves_out, database], check=True, timeout=300)
+    if is_it == "cut off":
+        dump.write_bytes(dump.read_bytes()[:-100])
+    elif is_it == "old":
+        os.utime(dump, (time.time() - 2 * 86400,) * 2)
+    elif is_it == "only in its name":
+        dump.write_text("41 tables\n")
+    backups = {
+        "nightly": {
+            "path": str(folder),
+            "pattern": "shop_*.sql",
+            "tables": ["orders"] if is_it == "without its tables" else [],
+        }
+    }
+    given: dict[str, Any] = {"system_backups": backups, "migrations_backup": {}}
+    said = WHAT_IS_IT[is_it]
+
+    told = stack.judged(**given)
+    assert (told.causes, told.acts) == (["pending"], [] if said else ["migrate"]), told.msg
+    also = {
+        "backups": backups,
+        "names": [],
+        "max_age_seconds": None,
+        "file": None,
+        "state_directory": str(stack.folder / "oncall"),
+    }
+    if said:
+        assert said in told.text
+        with pytest.raises(Refused, match=said):
+            acted(stack, pending=[name], without_backup="", backup=also)
+        assert columns(stack) == ["id"]
+        return
+    fixed = stack.play(**HIGH, **given)
+    assert (fixed.code, fixed.outcome) == (0, "resolved"), fixed.output
+    assert fixed.run["actions"][0]["targets"] == [
+        {"set": "shop", "tool": "alembic", "pending": [name], "backup": "nightly"}
+    ]
+    # The dump itself is no sign that it was verified.
+    assert "is a backup itself" in known(str(dump), 86400.0)["reason"]
 
 
 def acted(stack: Stack, **more: Any) -> dict[str, Any]:
