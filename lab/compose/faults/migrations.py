@@ -1,13 +1,12 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A migration that the image has and the database has not, and the backup of last night."""
+"""A migration that the image has and the database has not."""
 
 from __future__ import annotations
 
 import json
 
-from lab.compose.baseline import back_up
 from lab.compose.target import Fault, Target
 from lab.rights import right
 
@@ -15,8 +14,6 @@ from .crash_loop import LAST_MIGRATION
 
 
 def _take_back(target: Target) -> None:
-    # Nobody migrates without one.
-    back_up(target)
     target.sql("ALTER TABLE orders DROP COLUMN note")
     target.sql("DELETE FROM schema_migrations WHERE version = %s", LAST_MIGRATION)
 
