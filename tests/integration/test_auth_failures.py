@@ -189,6 +189,23 @@ def test_keys_that_were_not_read_again(stack, play, tmp_path):
 
 
 @pytest.mark.covers("IE-3-4")
+def test_keys_are_read_again_by_the_command_of_the_application(stack, play):
+    stack.provider.rotate("k2")
+    assert set(stack.users()) == {401}
+    before = stack.pid()
+    control = [str(Path(sys.executable).parent / "supervisorctl"), "-c", str(stack.supervisord.config)]
+    reload = [*control, "signal", "HUP", "shop"]
+    fixed = play(system_auth={**stack.variables()["system_auth"], "reload": reload})
+    assert (fixed.code, fixed.outcome) == (0, "resolved"), fixed.output
+    (action,) = fixed.run["actions"]
+    assert (action["remedy"], action["helped"]) == ("read_keys_again", True)
+    assert action["targets"] == [{"service": "shop", "command": reload}]
+    # Nobody was logged out, and nothing stood still.
+    assert stack.pid() == before
+    assert set(stack.users()) == {200}
+
+
+@pytest.mark.covers("IE-3-4")
 def test_a_restart_that_does_not_help_is_no_success(stack, play):
     """The application reads its keys where there are only the old ones."""
     stack.provider.rotate("k2")
