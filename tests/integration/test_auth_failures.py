@@ -300,6 +300,34 @@ def test_a_feature_that_is_switched_off_is_not_all_users(stack, play):
     assert (played.outcome, played.causes()) == ("advised", ["one_route"]), played.output
 
 
+# The service that keeps the sessions; idle stands in for it.
+
+
+def sessions_in_idle(stack: Stack) -> dict[str, Any]:
+    variables = stack.variables()
+    return {
+        "system_services": {**variables["system_services"], "sessions": stack.supervisord.service("idle")},
+        "system_auth": {**variables["system_auth"], "session_service": "sessions"},
+    }
+
+
+def test_what_keeps_the_sessions_is_down_and_then_has_lost_them(stack, play):
+    before = stack.pid()
+    down = play(**sessions_in_idle(stack))
+    assert (down.outcome, down.causes()) == ("advised", ["session_service_down"]), down.output
+
+    stack.supervisord.rpc("startProcess", "idle")
+    try:
+        for number in range(60):
+            stack.ask("/api/me", f"10.0.0.{number % 6 + 10}", "a-session-of-before")
+        lost = play(**sessions_in_idle(stack))
+    finally:
+        stack.supervisord.rpc("stopProcess", "idle")
+    assert (lost.code, lost.causes(), lost.run["actions"]) == (0, ["sessions_lost"], []), lost.output
+    assert "the sessions of before are gone" in lost.run["summary"]
+    assert stack.pid() == before
+
+
 # Deployments.
 
 
