@@ -22,6 +22,7 @@ import pytest
 from ansible_collections.oncall.runbooks.tests.support.identity import Provider
 from ansible_collections.oncall.runbooks.tests.support.plays import Play, on_host
 from ansible_collections.oncall.runbooks.tests.support.supervisord import Supervisord
+from ansible_collections.oncall.runbooks.tests.support.tls_servers import Issued, TlsServer
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
 from lab.ports import free_port
 
@@ -250,6 +251,17 @@ def test_a_provider_that_answers_otherwise_is_advice(stack, play, answer, says):
     played = play()
     assert (played.code, played.outcome, played.causes()) == (0, "advised", ["provider_answers_wrong"]), played.output
     assert says in json.dumps(played.run["findings"])
+    assert stack.pid() == before
+
+
+def test_a_certificate_of_the_provider_that_has_ended_is_named(stack, play, tmp_path):
+    before = stack.pid()
+    auth = stack.variables()["system_auth"]
+    with TlsServer(Issued(-2, "127.0.0.1").write(tmp_path)) as provider:
+        jwks = {"issuer": "", "jwks_url": f"https://127.0.0.1:{provider.port}/jwks"}
+        played = play(system_auth={**auth, **jwks})
+    assert (played.code, played.outcome, played.causes()) == (0, "advised", ["provider_certificate"]), played.output
+    assert "ended or ends soon" in played.run["summary"]
     assert stack.pid() == before
 
 
