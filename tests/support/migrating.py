@@ -94,7 +94,7 @@ generator client {
 
 datasource db {
   provider = "postgresql"
-  url      = "postgresql://not.used"
+  url      = "postgresql://db.example.com"
 }
 """
 _KNEX_FILE = """
