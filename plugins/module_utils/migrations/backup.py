@@ -14,8 +14,6 @@ import stat
 import time
 from pathlib import Path
 
-from ..backups.archive import HEAD_BYTES, kind_of
-from ..backups.standing import MAX_AGE_SECONDS, objection
 from ..text.one_line import one_line
 
 # By so much clocks and file systems may differ.
@@ -36,9 +34,12 @@ def standing(sets, params):
         For each set a dict ``is_recent``, ``age_seconds`` (or None), ``reason``, why it is not, or "", and ``by``, what shows it: the file, or the
         name of the backup.
     """
-    given = params.get("backup") or {}
     if not sets:
         return {}
+    # Where nothing is pending none of it is needed.
+    from ..backups.standing import MAX_AGE_SECONDS
+
+    given = params.get("backup") or {}
     if given.get("file"):
         shown = known(given["file"], given.get("max_age_seconds") or MAX_AGE_SECONDS)
         return dict.fromkeys(sets, shown)
@@ -135,6 +136,8 @@ def chosen(one, labels, looked, backups, given):
             f"no backup of system_backups is of the database {one_line(one['reach']['name'])}, and migrations_backup names no file that shows "
             "that one was verified"
         )
+    from ..backups.standing import MAX_AGE_SECONDS, objection
+
     whys = []
     for label in labels:
         seen = looked[label]
@@ -172,6 +175,8 @@ def known(path, max_age_seconds):
 
 
 def _head(path):
+    from ..backups.archive import HEAD_BYTES
+
     # Where something else comes under the name meanwhile, it holds nobody up.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
@@ -182,6 +187,8 @@ def _head(path):
 
 def judged(path, status, head, max_age_seconds, now_seconds):
     """What the status of a file and its first bytes show. Pure."""
+    from ..backups.archive import kind_of
+
     if not stat.S_ISREG(status.st_mode):
         return _not(f"{path} is no regular file, so it shows no verified backup")
     if status.st_size == 0:
