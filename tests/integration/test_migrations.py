@@ -271,12 +271,23 @@ NO_BACKUP = {
 
 def test_a_backup_counts_as_the_runbook_backup_proves_it(make):
     stack = make(Alembic)
-    stack.begin()
-    name = stack.app.add("ALTER TABLE orders ADD note text")
+    stack.app.sql("CREATE TABLE orders (id int)")
+    stack.app.sql("CREATE TABLE applied AS SELECT 'one' AS name")
+    stack.grant()
+    psql = ["psql", "-h", "127.0.0.1", "-p", str(stack.app.server.port), "-U", "app", "-d", stack.app.database, "-c"]
+    # What is quick to ask, as it is the backup that is looked at.
+    entry = {
+        "tool": "query", "status": ["printf", "one\\ntwo\\n"], "statements": {"applied": "SELECT name FROM applied"},
+        "migrate": [*psql, "INSERT INTO applied VALUES ('two')"],
+    }  # fmt: skip
     folder = stack.folder / "backups"
     folder.mkdir()
     backups = {"nightly": {"path": str(folder), "pattern": "shop_*.sql", "tables": ["orders"]}}
-    given: dict[str, Any] = {"system_backups": backups, "migrations_backup": {}}
+    given: dict[str, Any] = {
+        "system_migrations": {"shop": entry},
+        "system_backups": backups,
+        "migrations_backup": {},
+    }
     dump = folder / "shop_1.sql"
     asked = {
         "backups": backups,
@@ -291,8 +302,8 @@ def test_a_backup_counts_as_the_runbook_backup_proves_it(make):
         assert (told.causes, told.acts) == (["pending"], []), (is_it, told.msg)
         assert says in told.text, is_it
         with pytest.raises(Refused, match=says):
-            acted(stack, pending=[name], without_backup="", backup=asked)
-    assert columns(stack) == ["id"]
+            acted(stack, pending=["two"], migration=entry, without_backup="", backup=asked)
+    assert stack.app.sql("SELECT name FROM applied") == [("one",)]
 
     dumped(stack, dump, "whole")
     # The dump itself is no sign that it was verified.
@@ -300,8 +311,9 @@ def test_a_backup_counts_as_the_runbook_backup_proves_it(make):
     fixed = stack.play(**HIGH, **given)
     assert (fixed.code, fixed.outcome) == (0, "resolved"), fixed.output
     assert fixed.run["actions"][0]["targets"] == [
-        {"set": "shop", "tool": "alembic", "pending": [name], "backup": "nightly"}
+        {"set": "shop", "tool": "query", "pending": ["two"], "backup": "nightly"}
     ]
+    assert stack.app.sql("SELECT name FROM applied ORDER BY 1") == [("one",), ("two",)]
 
 
 def dumped(stack: Stack, dump: Path, is_it: str) -> None:
