@@ -14,16 +14,32 @@ REACH = """
 """ + _HOW.replace("    required: true\n", "", 1)
 BACKUP = r"""  backup:
     description:
-      - What shows that a backup was verified not long ago. It has to be a regular file that is not empty, and its modification time counts.
+      - What shows that there is a verified backup that is young enough. It is looked at where something is pending.
+      - Backups of C(system_backups) are verified as M(oncall.runbooks.backup_info) does it. The newest of one of them has to be proven up to its
+        tables, to be of the database, and not to be much smaller than usual.
     type: dict
     suboptions:
       file:
-        description: A file on the managed host that the verification of a backup leaves behind, or the backup that it has verified.
+        description: >-
+          A file on the managed host that the verification of any other backup leaves behind. It counts instead of them. It has to be a regular file
+          that is not empty and no backup itself; its modification time counts.
         type: path
+      backups:
+        description: The backups of the inventory, C(system_backups). Those that may be of the database count, by its name and how it is reached.
+        type: dict
+        default: {}
+      names:
+        description: The only ones of them that count, where how they are reached does not tell.
+        type: list
+        elements: str
+        default: []
       max_age_seconds:
-        description: How old it may be, in seconds.
+        description: How old it may be, in seconds. Without it what the backup says of itself, or 26 hours.
         type: float
-        default: 86400
+      state_directory:
+        description: Where it is kept what was proven of backups, C(system_state_directory).
+        type: path
+        default: /var/lib/oncall
 """
 OPTIONS = (
     r"""
@@ -53,8 +69,12 @@ OPTIONS = (
     description: A transaction this old would hold a migration up. Time in seconds.
     type: float
     default: 30
+  read_seconds:
+    description: Time for reading a backup to its end, where something is pending. What was proven before is not read again.
+    type: float
+    default: 60
   timeout_seconds:
-    description: The time in seconds for all of it. Databases and commands are asked at the same time.
+    description: The time in seconds for all of it, besides the reading. Databases and commands are asked at the same time.
     type: float
     default: 30
 """

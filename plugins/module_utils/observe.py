@@ -160,7 +160,11 @@ def _asked_for(params):
 
 def _seconds(params):
     # Each observer keeps its own deadline; this one only catches what slips past it.
-    return max(2, params.get("samples", 2)) * params["timeout_seconds"] + params.get("window_seconds", 0)
+    return (
+        max(2, params.get("samples", 2)) * params["timeout_seconds"]
+        + params.get("window_seconds", 0)
+        + params.get("read_seconds", 0)
+    )
 
 
 def settled(name, answer):

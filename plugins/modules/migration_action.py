@@ -79,6 +79,10 @@ options:
     description: How long the command may take. After that it is killed; in a container its process may go on, which is then told.
     type: float
     default: 1800
+  read_seconds:
+    description: Time for reading the backup to its end, before anything else. What was proven before is not read again.
+    type: float
+    default: 60
   timeout_seconds:
     description: Time for the look before, and for that after.
     type: float
@@ -95,7 +99,7 @@ EXAMPLES = r"""
     database: "{{ system_database }}"
     verb: migrate
     pending: ["0042_add_notes"]
-    backup: {file: /var/lib/oncall/backup/verified}
+    backup: {backups: "{{ system_backups }}"}
 """
 
 RETURN = r"""
@@ -132,7 +136,14 @@ from ..module_utils.observers.migrations import BACKUP
 from ..module_utils.postgres.client import DatabaseError
 from ..module_utils.postgres.spec import DATABASE
 
-_SECONDS = {"long_transaction": 30, "lock_timeout": 5, "statement_timeout": 900, "migrate_timeout": 1800, "timeout": 30}
+_SECONDS = {
+    "long_transaction": 30,
+    "lock_timeout": 5,
+    "statement_timeout": 900,
+    "migrate_timeout": 1800,
+    "read": 60,
+    "timeout": 30,
+}
 ARGUMENT_SPEC = {
     "name": {"type": "str", "required": True},
     "migration": {"type": "dict", "required": True},

@@ -41,7 +41,7 @@ EXAMPLES = r"""
         folder: db/migrations
         database: {host: 10.0.0.6, name: billing, user: oncall, password: "{{ vault_billing_password }}"}
     database: {host: 10.0.0.5, name: shop, user: oncall, password: "{{ vault_oncall_password }}"}
-    backup: {file: /var/lib/oncall/backup/verified, max_age_seconds: 93600}
+    backup: {backups: "{{ system_backups }}"}
   register: observed
 
 - name: A table of one's own
@@ -74,20 +74,24 @@ limits:
   elements: str
   returned: when available
 backup:
-  description: What is known of a verified backup.
+  description: What is known of a verified backup of each set, by its name.
   type: dict
   returned: always
   contains:
     is_recent:
-      description: Whether one was verified not long ago.
+      description: Whether there is one that is verified, and young enough. Null where that was not looked at, as nothing is pending.
       type: bool
       returned: always
     age_seconds:
-      description: How long ago that was. Null where it is not known.
+      description: How old it is. Null where it is not known.
       type: float
       returned: always
     reason:
-      description: Why it is not recent, in one line, or empty.
+      description: Why there is none, in one line, or empty.
+      type: str
+      returned: always
+    by:
+      description: The name of the backup, or the file that shows it, or empty.
       type: str
       returned: always
 migrations:

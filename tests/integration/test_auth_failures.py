@@ -22,6 +22,7 @@ import pytest
 from ansible_collections.oncall.runbooks.tests.support.identity import Provider
 from ansible_collections.oncall.runbooks.tests.support.plays import Play, on_host
 from ansible_collections.oncall.runbooks.tests.support.supervisord import Supervisord
+from ansible_collections.oncall.runbooks.tests.support.tls_servers import Issued, TlsServer
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
 from lab.ports import free_port
 
@@ -181,9 +182,28 @@ def test_keys_that_were_not_read_again(stack, play, tmp_path):
     secretless(fixed, tmp_path)
 
     after = stack.pid()
+    # Those who were refused before are in the log still.
     again = play()
-    assert again.run["actions"] == []
+    assert (again.outcome, again.run["actions"]) == ("healthy", []), again.output
+    assert "since it was started" in again.run["summary"]
     assert stack.pid() == after
+
+
+@pytest.mark.covers("IE-3-4")
+def test_keys_are_read_again_by_the_command_of_the_application(stack, play):
+    stack.provider.rotate("k2")
+    assert set(stack.users()) == {401}
+    before = stack.pid()
+    control = [str(Path(sys.executable).parent / "supervisorctl"), "-c", str(stack.supervisord.config)]
+    reload = [*control, "signal", "HUP", "shop"]
+    fixed = play(system_auth={**stack.variables()["system_auth"], "reload": reload})
+    assert (fixed.code, fixed.outcome) == (0, "resolved"), fixed.output
+    (action,) = fixed.run["actions"]
+    assert (action["remedy"], action["helped"]) == ("read_keys_again", True)
+    assert action["targets"] == [{"service": "shop", "command": reload}]
+    # Nobody was logged out, and nothing stood still.
+    assert stack.pid() == before
+    assert set(stack.users()) == {200}
 
 
 @pytest.mark.covers("IE-3-4")
@@ -234,6 +254,17 @@ def test_a_provider_that_answers_otherwise_is_advice(stack, play, answer, says):
     assert stack.pid() == before
 
 
+def test_a_certificate_of_the_provider_that_has_ended_is_named(stack, play, tmp_path):
+    before = stack.pid()
+    auth = stack.variables()["system_auth"]
+    with TlsServer(Issued(-2, "127.0.0.1").write(tmp_path)) as provider:
+        jwks = {"issuer": "", "jwks_url": f"https://127.0.0.1:{provider.port}/jwks"}
+        played = play(system_auth={**auth, **jwks})
+    assert (played.code, played.outcome, played.causes()) == (0, "advised", ["provider_certificate"]), played.output
+    assert "ended or ends soon" in played.run["summary"]
+    assert stack.pid() == before
+
+
 def test_a_clock_that_is_an_hour_off_is_named_and_nothing_restarted(stack, play):
     stack.provider.ahead_seconds = 3600.0
     stack.users()
@@ -279,6 +310,34 @@ def test_a_feature_that_is_switched_off_is_not_all_users(stack, play):
     stack.users(clients=8, each=6, path="/api/beta")
     played = play()
     assert (played.outcome, played.causes()) == ("advised", ["one_route"]), played.output
+
+
+# The service that keeps the sessions; idle stands in for it.
+
+
+def sessions_in_idle(stack: Stack) -> dict[str, Any]:
+    variables = stack.variables()
+    return {
+        "system_services": {**variables["system_services"], "sessions": stack.supervisord.service("idle")},
+        "system_auth": {**variables["system_auth"], "session_service": "sessions"},
+    }
+
+
+def test_what_keeps_the_sessions_is_down_and_then_has_lost_them(stack, play):
+    before = stack.pid()
+    down = play(**sessions_in_idle(stack))
+    assert (down.outcome, down.causes()) == ("advised", ["session_service_down"]), down.output
+
+    stack.supervisord.rpc("startProcess", "idle")
+    try:
+        for number in range(60):
+            stack.ask("/api/me", f"10.0.0.{number % 6 + 10}", "a-session-of-before")
+        lost = play(**sessions_in_idle(stack))
+    finally:
+        stack.supervisord.rpc("stopProcess", "idle")
+    assert (lost.code, lost.causes(), lost.run["actions"]) == (0, ["sessions_lost"], []), lost.output
+    assert "the sessions of before are gone" in lost.run["summary"]
+    assert stack.pid() == before
 
 
 # Deployments.

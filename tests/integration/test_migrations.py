@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The runbook migrations on real Alembic, Django and Knex, in a real PostgreSQL."""
+"""The runbook migrations on real Alembic, Django, Prisma and Knex, in a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -17,11 +17,19 @@ import psutil
 import pytest
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.migrations.act import Failed, Refused, act
+from ansible_collections.oncall.runbooks.plugins.module_utils.migrations.backup import known
 from ansible_collections.oncall.runbooks.plugins.module_utils.migrations.holding import Taken
 from ansible_collections.oncall.runbooks.plugins.module_utils.migrations.look import observe
 from ansible_collections.oncall.runbooks.plugins.module_utils.observers.migrations import SPEC
 from ansible_collections.oncall.runbooks.plugins.module_utils.postgres.client import DatabaseError
-from ansible_collections.oncall.runbooks.tests.support.migrating import TOOLS, Alembic, Application, Django, Knex
+from ansible_collections.oncall.runbooks.tests.support.migrating import (
+    TOOLS,
+    Alembic,
+    Application,
+    Django,
+    Knex,
+    Prisma,
+)
 from ansible_collections.oncall.runbooks.tests.support.observing import answering
 from ansible_collections.oncall.runbooks.tests.support.plays import QUICK, Play, Player, Started
 from ansible_collections.oncall.runbooks.tests.support.postgres_servers import Server, server
@@ -32,7 +40,7 @@ from ansible_collections.oncall.runbooks.tests.support.waiting import until
 DEFAULTS: dict[str, Any] = {name: dict(option).get("default") for name, option in SPEC.items()}
 ACT: dict[str, Any] = {
     "pending": [], "backup": None, "without_backup": "a test", "accept_invalid_indexes": [], "long_transaction_seconds": 30.0,
-    "lock_timeout_seconds": 5.0, "statement_timeout_seconds": 60.0, "migrate_timeout_seconds": 300.0, "timeout_seconds": 300.0,
+    "lock_timeout_seconds": 5.0, "statement_timeout_seconds": 60.0, "migrate_timeout_seconds": 300.0, "read_seconds": 60.0, "timeout_seconds": 300.0,
 }  # fmt: skip
 HIGH = {"run_max_risk": "high"}
 TABLE = "CREATE TABLE orders (id int)"
@@ -103,7 +111,11 @@ class Stack:
         variables = self.variables(**more)
         asked = {
             "migrations": variables["system_migrations"], "database": variables["system_database"],
-            "backup": {"max_age_seconds": 86400.0, **variables["migrations_backup"]},
+            "backup": {
+                "backups": variables.get("system_backups", {}),
+                "state_directory": str(self.folder / "oncall"),
+                **variables["migrations_backup"],
+            },
             "timeout_seconds": variables["migrations_timeout_seconds"],
             "long_transaction_seconds": more.get("migrations_long_transaction_seconds", 30.0),
         }  # fmt: skip
@@ -212,7 +224,10 @@ def test_nothing_is_applied_without_a_backup(make):
     stack.app.add("ALTER TABLE orders ADD note text")
     unnamed = stack.judged(migrations_backup={})
     assert (unnamed.causes, unnamed.acts) == (["pending"], []), unnamed.msg
-    assert "migrations_backup does not say which file" in unnamed.text
+    assert (
+        "no backup of system_backups is of the database of_alembic_0, and migrations_backup names no file"
+        in unnamed.text
+    )
 
     two_days_ago = time.time() - 2 * 86400
     os.utime(stack.verified, (two_days_ago, two_days_ago))
@@ -245,6 +260,79 @@ def test_what_is_no_backup(make, kind):
     assert columns(stack) == ["id"]
 
 
+NO_BACKUP = {
+    "cut off": "is not proven: its last line is not that of a whole dump",
+    "of another database": "is of the database postgres, and should be of",
+    "old": "is 48.0 h old, and may be 26.0 h old",
+    "without its tables": "is not proven: not in it: public.orders",
+    "only in its name": "is not proven: it does not begin as a dump of PostgreSQL does",
+}
+
+
+def test_a_backup_counts_as_the_runbook_backup_proves_it(make):
+    stack = make(Alembic)
+    stack.app.sql("CREATE TABLE orders (id int)")
+    stack.app.sql("CREATE TABLE applied AS SELECT 'one' AS name")
+    stack.grant()
+    psql = ["psql", "-h", "127.0.0.1", "-p", str(stack.app.server.port), "-U", "app", "-d", stack.app.database, "-c"]
+    # What is quick to ask, as it is the backup that is looked at.
+    entry = {
+        "tool": "query", "status": ["printf", "one\\ntwo\\n"], "statements": {"applied": "SELECT name FROM applied"},
+        "migrate": [*psql, "INSERT INTO applied VALUES ('two')"],
+    }  # fmt: skip
+    folder = stack.folder / "backups"
+    folder.mkdir()
+    backups = {"nightly": {"path": str(folder), "pattern": "shop_*.sql", "tables": ["orders"]}}
+    given: dict[str, Any] = {
+        "system_migrations": {"shop": entry},
+        "system_backups": backups,
+        "migrations_backup": {},
+    }
+    dump = folder / "shop_1.sql"
+    asked = {
+        "backups": backups,
+        "names": [],
+        "max_age_seconds": None,
+        "file": None,
+        "state_directory": str(stack.folder / "oncall"),
+    }
+    for is_it, says in NO_BACKUP.items():
+        dumped(stack, dump, is_it)
+        told = stack.judged(**given)
+        assert (told.causes, told.acts) == (["pending"], []), (is_it, told.msg)
+        assert says in told.text, is_it
+        with pytest.raises(Refused, match=says):
+            acted(stack, pending=["two"], migration=entry, without_backup="", backup=asked)
+    assert stack.app.sql("SELECT name FROM applied") == [("one",)]
+
+    dumped(stack, dump, "whole")
+    # The dump itself is no sign that it was verified.
+    assert "is a backup itself" in known(str(dump), 86400.0)["reason"]
+    fixed = stack.play(**HIGH, **given)
+    assert (fixed.code, fixed.outcome) == (0, "resolved"), fixed.output
+    assert fixed.run["actions"][0]["targets"] == [
+        {"set": "shop", "tool": "query", "pending": ["two"], "backup": "nightly"}
+    ]
+    assert stack.app.sql("SELECT name FROM applied ORDER BY 1") == [("one",), ("two",)]
+
+
+def dumped(stack: Stack, dump: Path, is_it: str) -> None:
+    """A dump of the application's database, or something else in its place."""
+    stack.app.sql("INSERT INTO orders VALUES (1)")
+    argv = ["pg_dump", "-h", "127.0.0.1", "-p", str(stack.app.server.port), "-U", "postgres", "--create"]
+    argv += ["--exclude-table=orders"] if is_it == "without its tables" else []
+    database = "postgres" if is_it == "of another database" else stack.app.database
+    if is_it == "of another database":
+        stack.app.server.execute("CREATE TABLE IF NOT EXISTS orders AS SELECT 1 AS id", dbname="postgres")
+    subprocess.run([*argv, "--file", str(dump), database], check=True, timeout=300)
+    if is_it == "cut off":
+        dump.write_bytes(dump.read_bytes()[:-100])
+    elif is_it == "old":
+        os.utime(dump, (time.time() - 2 * 86400,) * 2)
+    elif is_it == "only in its name":
+        dump.write_text("41 tables\n")
+
+
 def acted(stack: Stack, **more: Any) -> dict[str, Any]:
     """What the module ``migration_action`` does."""
     return act(
@@ -274,7 +362,7 @@ def test_one_that_fails_in_a_transaction_is_told(make):
     assert (again.causes, again.acts) == (["pending"], ["migrate"]), again.msg
 
 
-@pytest.mark.parametrize("tool", TOOLS.values(), ids=TOOLS)
+@pytest.mark.parametrize("tool", [Alembic, Django, Knex])
 def test_one_that_leaves_an_invalid_index(make, tool):
     stack = make(tool)
     stack.begin()
@@ -290,6 +378,30 @@ def test_one_that_leaves_an_invalid_index(make, tool):
     stack.app.sql("DELETE FROM orders")
     stack.app.sql("DROP INDEX orders_id")
     assert acted(stack, pending=[name])["applied"] == [name]
+
+
+def test_one_that_prisma_marks_as_failed(make):
+    stack = make(Prisma)
+    stack.begin()
+    first, bad = stack.app.steps[0], stack.app.add("ALTER TABLE nowhere ADD note text")
+    with pytest.raises(Failed, match=rf"applied: none; still pending: none; marked as failed: {bad}"):
+        acted(stack, pending=[bad])
+    later = stack.app.add("CREATE TABLE later (id int)")
+    told = stack.judged()
+    assert (told.causes, told.acts) == (["failed", "pending"], []), told.msg
+    assert f"{bad} of shop: No such table: nowhere" in told.text
+
+    # As the advice says: the file is mended, and prisma migrate resolve --rolled-back does this. That command knows the other engine only.
+    stack.app.file(bad).write_text("ALTER TABLE orders ADD note text;\n")
+    stack.app.sql(f"UPDATE _prisma_migrations SET rolled_back_at = now() WHERE migration_name = '{bad}'")
+    assert acted(stack, pending=[bad, later])["applied"] == [bad, later]
+    assert columns(stack) == ["id", "note"]
+
+    # Its table has the checksum of each file.
+    stack.app.file(first).write_text("CREATE TABLE orders (id bigint);\n")
+    told = stack.judged()
+    assert (told.causes, told.acts) == (["changed_afterwards"], []), told.msg
+    assert first in told.text
 
 
 def test_one_that_waits_for_a_lock_gives_up_and_holds_nobody_up(make):

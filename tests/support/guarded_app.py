@@ -4,12 +4,13 @@
 """A small application that lets users in: ``python guarded_app.py SETTINGS.json``.
 
 It takes an address and a password, gets a token from an identity provider, and checks tokens with the keys that it read when it was started: after
-a rotation it knows the old ones. Its log has every request as nginx writes it, and why tokens were refused in the words of PyJWT.
+a rotation it knows the old ones, until it is restarted or gets a SIGHUP. Its log has every request as nginx writes it, and why tokens were refused in the words of PyJWT.
 """
 
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import time
 import urllib.request
@@ -163,5 +164,6 @@ def serve(settings: dict[str, Any], log: Any) -> tuple[App, ThreadingHTTPServer]
 
 if __name__ == "__main__":
     _app, _server = serve(json.loads(Path(sys.argv[1]).read_text()), sys.stdout)
+    signal.signal(signal.SIGHUP, lambda *_signal: setattr(_app, "keys", keys_of(_app.settings["issuer"])))
     print(f"{now()} INFO started with the keys {', '.join(_app.keys)}", flush=True)
     _server.serve_forever()

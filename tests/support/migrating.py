@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Applications with migrations, each in its tool's own shape: Alembic, Django and Knex, real, on a real PostgreSQL."""
+"""Applications with migrations, each in its tool's own shape: Alembic, Django, Prisma and Knex, real, on a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -70,6 +70,32 @@ class Migration(migrations.Migration):
     atomic = {atomic}
     dependencies = {dependencies!r}
     operations = [migrations.RunSQL(statement) for statement in {statements!r}]
+"""
+# Its engine that is WebAssembly and talks to the database through an adapter. The other one is no npm package.
+_PRISMA_CONFIG = """
+import { defineConfig } from 'prisma/config'
+import { PrismaPg } from '@prisma/adapter-pg'
+
+export default defineConfig({
+  experimental: { adapter: true },
+  engine: 'js',
+  schema: 'prisma/schema.prisma',
+  adapter: async () => new PrismaPg({
+    host: '127.0.0.1', port: Number(process.env.PORT), user: 'app', database: process.env.NAME, options: process.env.LIMITS,
+  }),
+})
+"""
+_PRISMA_SCHEMA = """
+generator client {
+  provider = "prisma-client"
+  output = "../generated"
+  engineType = "client"
+}
+
+datasource db {
+  provider = "postgresql"
+  url      = "postgresql://db.example.com"
+}
 """
 _KNEX_FILE = """
 module.exports = {client: 'pg', connection: {host: '127.0.0.1', port: +process.env.PORT, user: 'app', database: process.env.NAME},
@@ -201,6 +227,44 @@ class Django(Application):
         return f"shop.{name}"
 
 
+class Prisma(Application):
+    """Prisma, whose table tells what failed. It sets the limits of a migration by itself."""
+
+    tool = "prisma"
+
+    def _begin(self) -> None:
+        (self.folder / "prisma" / "migrations").mkdir(parents=True)
+        (self.folder / "prisma.config.ts").write_text(_PRISMA_CONFIG)
+        (self.folder / "prisma" / "schema.prisma").write_text(_PRISMA_SCHEMA)
+        (self.folder / "prisma" / "migrations" / "migration_lock.toml").write_text('provider = "postgresql"\n')
+        (self.folder / "node_modules").symlink_to(peers() / "node_modules")
+
+    @property
+    def variables(self) -> dict[str, str]:
+        quiet = {"CHECKPOINT_DISABLE": "1", "NO_COLOR": "1"}
+        return {**super().variables, **quiet, "LIMITS": "-c lock_timeout=5s -c statement_timeout=60s"}
+
+    def program(self) -> list[str]:
+        return ["node", str(peers() / "node_modules" / "prisma" / "build" / "index.js")]
+
+    def migrate_argv(self) -> list[str]:
+        return ["migrate", "deploy"]
+
+    def entry(self, **more: Any) -> dict[str, Any]:
+        return super().entry(timeouts_in_command=True, **more)
+
+    def file(self, name: str) -> Path:
+        return self.folder / "prisma" / "migrations" / name / "migration.sql"
+
+    def add(self, *statements: str, transaction: bool = True) -> str:
+        # It sends a file as it is, and a file with one statement is in no transaction.
+        name = f"2026010{len(self.steps) + 1}000000_step"
+        self.file(name).parent.mkdir()
+        self.file(name).write_text("".join(f"{statement};\n" for statement in statements))
+        self.steps.append(name)
+        return name
+
+
 class Knex(Application):
     """Knex, whose lock is a row."""
 
@@ -226,7 +290,7 @@ class Knex(Application):
         return name
 
 
-TOOLS: dict[str, type[Application]] = {"alembic": Alembic, "django": Django, "knex": Knex}
+TOOLS: dict[str, type[Application]] = {"alembic": Alembic, "django": Django, "prisma": Prisma, "knex": Knex}
 
 
 def alive(pid: int) -> bool:

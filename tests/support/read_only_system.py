@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
+from email.utils import formatdate
 from typing import Any
 
 from .http_servers import Handler, HttpServer
@@ -27,6 +28,8 @@ class ReadOnlySystem(HttpServer):
         holds_seconds: how long it takes for a write.
         has_ids: whether it tells the id of a token.
         takes_everything: whether it answers 200 where there is nothing.
+        ahead_seconds: how far its clock is ahead.
+        has_dates: whether its answers say what its clock says.
     """
 
     def __init__(self) -> None:
@@ -38,6 +41,8 @@ class ReadOnlySystem(HttpServer):
         self.holds_seconds = 0.0
         self.has_ids = True
         self.takes_everything = False
+        self.ahead_seconds = 0.0
+        self.has_dates = True
         system = self
 
         class Answering(Handler):
@@ -49,6 +54,9 @@ class ReadOnlySystem(HttpServer):
                 self.answer(json.loads(body or b"{}"))
 
             do_DELETE = do_POST
+
+            def date_time_string(self, timestamp: float | None = None) -> str:
+                return formatdate(time.time() + system.ahead_seconds, usegmt=True) if system.has_dates else "no date"
 
             def answer(self, body: dict[str, Any]) -> None:
                 system.asked.append((self.command, self.path))
@@ -87,7 +95,8 @@ class ReadOnlySystem(HttpServer):
             key = secrets.token_hex(4)
             given = {"token": f"bg_{secrets.token_hex(16)}", "reason": body["reason"], "minutes": body["ttl_minutes"]}
             self.tokens[key] = {**given, "given_at": time.time(), "revoked_at": None}
-            return 200, {"token": given["token"], **({"id": key} if self.has_ids else {})}
+            ends = time.time() + self.ahead_seconds + 60 * body["ttl_minutes"]
+            return 200, {"token": given["token"], "expires_at": ends, **({"id": key} if self.has_ids else {})}
         if path == "/v1/admin/break-glass":
             return 200, {"tokens": [{"id": key, "reason": one["reason"]} for key, one in self.open_ones().items()]}
         if path.startswith("/v1/admin/break-glass/") and (path.endswith("/revoke") or method == "DELETE"):

@@ -23,8 +23,8 @@ _MAGIC = (
     (b"age-encryption.org/", "encrypted"),
     (b"Salted__", "encrypted"),
 )
-# Packets of OpenPGP that an encrypted message begins with: a session key for somebody, or for a password.
-_OPENPGP = re.compile(rb"[\x84\x85\x86\x8c\x8d]|[\xc1\xc3].")
+# Packets of OpenPGP that an encrypted message begins with: a session key for somebody, or for a password. No text in UTF-8 begins so.
+_OPENPGP = re.compile(rb"[\x84\x85\x86\x8c\x8d]|\xc1.|\xc3[^\x80-\xbf]", re.DOTALL)
 _SQL = re.compile(rb"\s*(?:--|/\*|SET |CREATE |BEGIN|\\|INSERT |DROP )", re.I)
 _KEY = re.compile(r"^;\s+([A-Za-z][A-Za-z ]+): (.*)$")
 _CREATED = re.compile(r"^; Archive created at (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)")

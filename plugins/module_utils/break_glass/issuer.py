@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import re
+import time
 
-from ..net.bounded_http import FetchError, fetch, public_url
+from ..net.bounded_http import FetchError, fetch, moment_in_header, public_url
 from ..queues.answer import moment_of
 from ..text.masking import masked
 from ..text.one_line import one_line, without_secrets
@@ -37,7 +38,8 @@ def start(settings, reason, ttl_seconds, reference, timeout_seconds):
     """Ask for a token.
 
     Returns:
-        A dict ``token`` (which nobody may read), ``id`` (or "") and ``expires_at_seconds`` (as the answer says, or None).
+        A dict ``token`` (which nobody may read), ``id`` (or "") and ``expires_at_seconds`` (as the answer says, by the
+        clock here, or None).
 
     Raises:
         IssuerError: none was given.
@@ -48,7 +50,7 @@ def start(settings, reason, ttl_seconds, reference, timeout_seconds):
         "ttl_seconds": ttl_seconds,
     }
     place = f"{PLACE}.start"
-    _status, body = asked(place, settings["start"], values, timeout_seconds)
+    _status, body, headers = asked(place, settings["start"], values, timeout_seconds)
     document = document_in(place, body)
     token = found_at(document, settings["token"])
     if not isinstance(token, str) or not _TOKEN.match(token):
@@ -58,7 +60,23 @@ def start(settings, reason, ttl_seconds, reference, timeout_seconds):
     # An id that is the token is none to be kept or shown.
     identity = "" if token in identity else identity
     expires = moment_of(found_at(document, settings["expires"])) if settings["expires"] else None
-    return {"token": token, "id": identity, "expires_at_seconds": expires}
+    ends = ends_here(expires, moment_in_header(headers.get("date", "")), time.time())
+    return {"token": token, "id": identity, "expires_at_seconds": ends}
+
+
+def ends_here(expires, there, now):
+    """When a token ends by the clock here, though that of the issuer may be an hour off; None where that is not known. Pure.
+
+    Args:
+        expires: when it ends by the issuer's clock, or None.
+        there: what that clock said in the same answer, or None.
+        now: what the clock here says.
+    """
+    if expires is None:
+        return None
+    ends = expires if there is None else now + expires - there
+    # None is given that is over already.
+    return ends if ends > now else None
 
 
 def revoke(settings, identity, token, reference, timeout_seconds):
@@ -165,7 +183,7 @@ def asked(place, given, values, timeout_seconds, method="POST", hidden=(), heade
         headers: more headers, which nobody may read either.
 
     Returns:
-        Its status and its body.
+        Its status, its body and its headers.
 
     Raises:
         IssuerError: it was not answered as it should be.
@@ -173,7 +191,7 @@ def asked(place, given, values, timeout_seconds, method="POST", hidden=(), heade
     request, secrets = filled(place, given, values, method)
     hide = [*hidden, *(headers or {}).values(), *secrets]
     try:
-        status, _headers, body = fetch(
+        status, answered, body = fetch(
             request["url"],
             request["timeout_seconds"] or timeout_seconds,
             max_bytes=_MAX_BYTES,
@@ -189,7 +207,7 @@ def asked(place, given, values, timeout_seconds, method="POST", hidden=(), heade
         asked_for = without_secrets(f"{request['method']} {public_url(request['url'])}", *hide)
         said = f": {text}" if text and "<" not in text else ""
         raise IssuerError(f"{place}: {asked_for} answers {status}{said}", status)
-    return status, body
+    return status, body, answered
 
 
 def document_in(place, body):

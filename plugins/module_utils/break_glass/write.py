@@ -55,7 +55,7 @@ def write(params):
     try:
         with token_where_read_only(needed, seconds) as grant:
             try:
-                status, _body = asked(place, _request(one), {}, limit, headers=grant.headers)
+                status, _body, _headers = asked(place, _request(one), {}, limit, headers=grant.headers)
             except IssuerError as error:
                 failure = error
     except (IssuerError, NotGranted) as error:

@@ -12,7 +12,7 @@ from time import monotonic
 from ..run_command import failure, last_line, run
 from ..text.log_lines import error_positions
 from ..text.masking import masked, masked_lines
-from .backup import known
+from .backup import standing
 from .holding import Held
 from .look import look, with_environment
 from .spec import described
@@ -63,10 +63,16 @@ def act(params):
         raise ValueError(
             f"system_migrations.{params['name']}: nothing says how; give it {verb}, a command without a shell"
         )
+    lacking = ""
+    if verb == "migrate" and not params["without_backup"]:
+        # It may take long to read, so before the lock.
+        lacking = standing({params["name"]: one}, params)[params["name"]]["reason"]
     with Held(one["reach"], min(10.0, params["timeout_seconds"])) as held:
         environment = variables(one, params)
         before = look(one, params, environment)
-        objection = (objection_to_migrate if verb == "migrate" else objection_to_unlock)(before, params)
+        objection = (
+            objection_to_migrate(before, params) or lacking if verb == "migrate" else objection_to_unlock(before)
+        )
         if objection:
             raise Refused(f"{objection}; nothing was done")
         argv = with_environment(one["run"], environment if verb == "migrate" else (), one[verb])
@@ -145,12 +151,10 @@ def objection_to_migrate(before, params):
     # Of several branches, either may be named first.
     if sorted(before["pending"]) != sorted(params["pending"]):
         return f"other migrations are pending by now ({_some(before['pending']) or 'none'}), and not those of the plan ({_some(params['pending'])})"
-    if params["without_backup"]:
-        return ""
-    return known(params["backup"])["reason"]
+    return ""
 
 
-def objection_to_unlock(before, _params):
+def objection_to_unlock(before):
     """Why the lock row may not be taken away, or "". Pure."""
     if before["in_recovery"]:
         return "the database is a standby"

@@ -12,7 +12,7 @@ from ..run_command import failure, run
 from ..text.masking import masked
 from ..told import failed, summary
 from . import sessions
-from .backup import known
+from .backup import NOT_LOOKED_AT, standing
 from .compare import compared
 from .spec import described
 from .statements import OWN_ROWS, ROW_LIMIT, ROWS, STATE, TABLES
@@ -32,14 +32,15 @@ def observe(params):
         params: as in :data:`observers.migrations.SPEC`.
 
     Returns:
-        A dict ``available`` (whether the table of at least one could be read), ``reason`` where none could, ``backup``, and ``migrations``:
-        for every name what is documented in the module ``migrations_info``.
+        A dict ``available`` (whether the table of at least one could be read), ``reason`` where none could, ``backup`` and ``migrations``, both with
+        every name, as documented in the module ``migrations_info``.
 
     Raises:
         ValueError: they are not described in a way that can be used.
     """
-    if params["timeout_seconds"] <= 0 or params["long_transaction_seconds"] <= 0:
-        raise ValueError("timeout_seconds and long_transaction_seconds must be above 0")
+    for option in ("timeout_seconds", "long_transaction_seconds", "read_seconds"):
+        if params[option] <= 0:
+            raise ValueError(f"{option} must be above 0")
     sets = {name: described(name, one, params.get("database")) for name, one in params["migrations"].items()}
     calls = [lambda one=one: look(one, params) for one in sets.values()]
     # Each keeps the deadline itself; this is for what slips past it.
@@ -48,7 +49,9 @@ def observe(params):
     for (name, one), outcome in zip(sets.items(), outcomes):
         answer = failed(outcome, f"migrations {name}") if isinstance(outcome, Exception) else outcome
         found[name] = dict(answer, tool=one["tool"])
-    return together(found, known(params.get("backup")))
+    # It takes time to read a backup. Where nothing is pending, nobody needs one.
+    wanting = {name: one for name, one in sets.items() if found[name].get("pending_count")}
+    return together(found, {**dict.fromkeys(sets, NOT_LOOKED_AT), **standing(wanting, params)})
 
 
 def together(found, backup):

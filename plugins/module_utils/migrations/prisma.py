@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from itertools import takewhile
 
 from .told import NotUnderstood, expected, lines_of, row
 
@@ -20,7 +21,7 @@ COLUMNS = (
     "started_at",
     "applied_steps_count",
 )
-ROWS = """SELECT migration_name, checksum, finished_at IS NOT NULL AS finished, left(logs, 500) AS logs, applied_steps_count AS steps,
+ROWS = """SELECT migration_name, checksum, finished_at IS NOT NULL AS finished, left(logs, 2000) AS logs, applied_steps_count AS steps,
   extract(epoch FROM now() - coalesce(finished_at, started_at)) AS age_seconds
   FROM {source} WHERE rolled_back_at IS NULL ORDER BY started_at"""
 PROGRAM = ("npx", "prisma")
@@ -34,6 +35,9 @@ UNLOCK = None
 READS_PGOPTIONS = False
 ADVISORY_KEY = 72707369
 
+# Its engine in Rust has this line before what the database said, and the one in WebAssembly has not.
+_SAID = "Database error:"
+_FRAME = re.compile(r" +\d+: \w+::")
 _LINE = re.compile(r"\\?([0-9a-f]{64}) [ *](?:.*/)?([^/]{1,255})/migration\.sql\Z")
 
 
@@ -47,10 +51,19 @@ def rows(found, _locks):
     return [
         row(
             one["migration_name"], failed=not one["finished"], checksum=one["checksum"], age_seconds=one["age_seconds"],
-            error=(lines_of(one["logs"] or "") or [""])[-1],
+            error=error_in(one["logs"] or ""),
         )
         for one in found
     ]  # fmt: skip
+
+
+def error_in(logs):
+    """What the database said of one that failed. What comes before it is advice, and after it where in the engine that was. Pure."""
+    lines = lines_of(logs)
+    if _SAID in lines[:-1]:
+        return lines[lines.index(_SAID) + 1]
+    told = list(takewhile(lambda line: not _FRAME.match(line), lines))
+    return (told or lines or [""])[-1]
 
 
 def read(printed):

@@ -9,19 +9,26 @@ from ..postgres.spec import DATABASE
 
 BACKUP = {
     "type": "dict",
-    "options": {"file": {"type": "path"}, "max_age_seconds": {"type": "float", "default": 86400.0}},
+    "options": {
+        "file": {"type": "path"},
+        "backups": {"type": "dict", "default": {}},
+        "names": {"type": "list", "elements": "str", "default": []},
+        "max_age_seconds": {"type": "float"},
+        "state_directory": {"type": "path", "default": "/var/lib/oncall"},
+    },
 }
 SPEC = {
     "migrations": {"type": "dict", "required": True},
     "database": dict(DATABASE, required=False),
     "backup": BACKUP,
     "long_transaction_seconds": {"type": "float", "default": 30.0},
+    "read_seconds": {"type": "float", "default": 60.0},
     "timeout_seconds": {"type": "float", "default": 30.0},
 }
 
 
 def needs_host(_params):
-    """Always: the commands of the tools, and the file of the backup, are on the managed host."""
+    """Always: the commands of the tools, and the backups, are on the managed host."""
     return True
 
 

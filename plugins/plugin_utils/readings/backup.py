@@ -13,10 +13,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...module_utils.backups import standing
 from ...module_utils.backups.act import Refused, planned
-from ...module_utils.backups.proof import RUNGS
 from ...module_utils.backups.schedule import entry_of
-from ...module_utils.backups.spec import MIN_RATIO
 from ...module_utils.text.one_line import one_line
 from ..amounts import DAY_SECONDS, hours, size
 
@@ -24,9 +23,6 @@ Row = Mapping[str, Any]
 
 # The troubles of a database for which no dump can be made.
 _DOWN = ("refused", "timeout", "starting_up", "name_resolution", "no_engine", "too_many_connections", "database_limit")
-# All that is shown without a restore.
-_PROVEN = RUNGS[: RUNGS.index("restored")]
-_CLOCKS_SECONDS = 300.0
 _TOLD = 5
 
 
@@ -50,34 +46,9 @@ def _row(name: str, seen: Row, given: Row, several: bool, most_seconds: float) -
         "given": given,
         "age_seconds": age,
         "most_seconds": most,
-        "is_stale": _is_stale(seen, age, most),
-        "proven": _proven(seen),
+        "is_stale": standing.is_stale(seen, most),
+        "proven": standing.proven(seen),
     }
-
-
-def _is_stale(seen: Row, age: float | None, most_seconds: float) -> bool | None:
-    """Whether the newest is too old. One that is not there is older than any, if nothing else shows one."""
-    if seen["newest"] is None:
-        return None if seen["proof"] or seen["previous"] else True
-    # One from the future tells that a clock is wrong.
-    return None if age is None or age < -_CLOCKS_SECONDS else age > most_seconds
-
-
-def _proven(seen: Row) -> bool | None:
-    """Whether the newest stands as high as it can; None where it was not looked at so far."""
-    if seen["kind"] != "files":
-        # These prove what they make themselves, and tell it as troubles.
-        return None if seen["newest"] is None else not seen["troubles"]
-    if seen["proof"] is None:
-        return None
-    if seen["proof"]["failed"]:
-        return False
-    stands = all(seen["proof"]["rungs"][rung] is True for rung in _PROVEN)
-    return True if stands and seen["proof"]["failed"] == "" else None
-
-
-def _is_whole(row: Row) -> bool:
-    return row["proof"] is not None and row["proof"]["rungs"]["ended"] is True
 
 
 # What is wrong with the newest.
@@ -125,10 +96,9 @@ def of_another(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Those that are of another database, as far as they tell, with ``is_of`` and ``should_be``."""
     found = []
     for row in rows:
-        is_of = row["proof"]["database"] if row["proof"] else None
-        should_be = (row["database"] or {}).get("name")
-        if is_of and should_be and is_of != should_be:
-            found.append({**row, "is_of": one_line(is_of), "should_be": one_line(should_be)})
+        other = standing.of_another(row)
+        if other:
+            found.append({**row, "is_of": other[0], "should_be": other[1]})
     return found
 
 
@@ -139,16 +109,7 @@ def without_tables(rows: Sequence[Row]) -> list[Row]:
 
 def shrunk(rows: Sequence[Row]) -> list[Row]:
     """Those that are whole, and much smaller than those before, or have no row in a table that has to be there."""
-    return [row for row in rows if (row["kind"] != "files" or _is_whole(row)) and (_is_small(row) or _has_no_rows(row))]
-
-
-def _is_small(row: Row) -> bool:
-    least = row["given"].get("min_ratio")
-    return row["size_ratio"] is not None and row["size_ratio"] < float(MIN_RATIO if least is None else least)
-
-
-def _has_no_rows(row: Row) -> bool:
-    return bool(row["proof"] and row["proof"]["empty"])
+    return [row for row in rows if standing.is_shrunk(row, row["given"])]
 
 
 def odd_ones(rows: Sequence[Row]) -> list[dict[str, Any]]:

@@ -176,9 +176,10 @@ def obstacles(
             said.append(
                 f"{' and '.join(saying_yes)} says that its migrations are current: the command may be that of another image"
             )
-        if not migrations_without_backup and migrations["backup"]["is_recent"] is not True:
+        saved = migrations["backup"][row["set"]]
+        if not migrations_without_backup and saved["is_recent"] is not True:
             said.append(
-                f"{migrations['backup']['reason']}; -e migrations_without_backup='why' does without one, and what a migration takes away is gone then"
+                f"{saved['reason']}; -e migrations_without_backup='why' does without one, and what a migration takes away is gone then"
             )
         found[row["set"]] = said
     return found
@@ -217,17 +218,21 @@ def _of_set(row: Row, given: Row) -> list[str]:
 def migrates(
     pending: Sequence[Row],
     obstacles: Mapping[str, Sequence[str]],
-    migrations_backup: Row,
+    migrations: Row,
     migrations_without_backup: str,
 ) -> list[dict[str, Any]]:
     """The sets that are migrated, each with the names of what is applied: those that nothing is in the way of."""
-    backup = (
-        {"without_backup": migrations_without_backup}
-        if migrations_without_backup
-        else {"backup": migrations_backup.get("file")}
-    )
     return [
-        {"set": row["set"], "tool": row["tool"], "pending": list(row["pending"]), **backup}
+        {
+            "set": row["set"],
+            "tool": row["tool"],
+            "pending": list(row["pending"]),
+            **(
+                {"without_backup": migrations_without_backup}
+                if migrations_without_backup
+                else {"backup": migrations["backup"][row["set"]]["by"]}
+            ),
+        }
         for row in pending
         if not obstacles[row["set"]]
     ]

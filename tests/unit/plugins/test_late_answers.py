@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.deadline import DeadlineExceeded
-from ansible_collections.oncall.runbooks.plugins.module_utils.observe import settled
+from ansible_collections.oncall.runbooks.plugins.module_utils.observe import _seconds, settled
 from ansible_collections.oncall.runbooks.plugins.module_utils.told import failed
 
 LATE = DeadlineExceeded("no complete answer within 26 s")
@@ -33,3 +33,9 @@ def test_what_came_too_late_is_named() -> None:
     assert answer["reason"].startswith(
         "queue mail: no complete answer within 26 s: it hangs, or the machine that asked is"
     )
+
+
+def test_reading_a_large_backup_comes_not_too_late() -> None:
+    """It has its own time, which is longer than that of the questions."""
+    assert _seconds({"timeout_seconds": 10.0, "read_seconds": 60.0}) >= 70
+    assert _seconds({"timeout_seconds": 10.0}) == 20

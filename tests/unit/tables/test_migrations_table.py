@@ -145,7 +145,7 @@ def set_of(
 def backup(age_seconds: float = 3600.0, size: int = 10, mode: int = 0o100600) -> dict[str, Any]:
     """What a file shows of a backup."""
     status = os.stat_result([mode, 1, 1, 1, 0, 0, size, 0, int(NOW - age_seconds), 0])
-    return judged("/var/lib/oncall/verified", status, DAY, NOW)
+    return judged("/var/lib/oncall/verified", status, b"41 tables", DAY, NOW)
 
 
 def look(
@@ -153,7 +153,7 @@ def look(
 ) -> dict[str, Any]:
     """What was observed."""
     names = ("shop", "billing")
-    told = {"migrations": together(dict(zip(names, sets)), saved or backup())}
+    told = {"migrations": together(dict(zip(names, sets)), dict.fromkeys(names[: len(sets)], saved or backup()))}
     if flag is not None:
         body = b"<html>" if flag == "html" else b'{"migrations_current": %s}' % (b"true" if flag else b"false")
         told["http_probe"] = _summary({"api": _judged(_described("api", FLAG), status, body)})
@@ -168,6 +168,7 @@ def of(
     return Case(look(*sets, saved=saved, flag=flag, status=status), variables=variables, **case)
 
 
+NO_BACKUP = {"is_recent": False, "age_seconds": None, "reason": "none is named", "by": ""}
 UNREAD = {
     "available": False,
     "reason": "PostgreSQL shop at 10.0.0.5: nothing listens there",
@@ -206,7 +207,7 @@ test_concluded = table(
         ),
         # The backup.
         "no backup is named": of(
-            alembic(at=("b2",)), variables={"migrations_backup": {}}, saved={"is_recent": False, "age_seconds": None, "reason": "none is named"},
+            alembic(at=("b2",)), variables={"migrations_backup": {}}, saved=NO_BACKUP,
             problems=["pending"], why_not="none is named",
         ),
         "the backup is two days old": of(

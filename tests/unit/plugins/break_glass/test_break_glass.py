@@ -149,6 +149,23 @@ def test_it_is_revoked_when_the_task_is_killed(task, system, tmp_path, number):
     assert journal.read(str(tmp_path))[0][0]["how"] == "as the task was gone"
 
 
+@pytest.mark.parametrize("has_dates", [True, False], ids=["its answers have a date", "they have none"])
+@pytest.mark.parametrize("ahead", [3600.0, -3600.0])
+def test_a_clock_that_is_an_hour_off_takes_no_token_away_and_leaves_none(task, system, tmp_path, ahead, has_dates):
+    system.ahead_seconds, system.has_dates = ahead, has_dates
+    process = task("hang", expires="expires_at")
+    (entry,) = journal.read(str(tmp_path))[0]
+    if has_dates or ahead < 0:
+        assert entry["expires_at_seconds"] == pytest.approx(entry["given_at_seconds"] + WHY["ttl_seconds"], abs=120)
+    # The task has it, though by the other clock it was over before it was given.
+    assert len(system.open_ones()) == 1
+    os.kill(keeper_of(process), signal.SIGKILL)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait(60)
+    # And where both are gone, it is known to be open.
+    until(lambda: [journal.is_left(one, time.time()) for one in journal.read(str(tmp_path))[0]] == [True])
+
+
 def test_the_whole_process_group_that_is_killed_takes_no_token_with_it(task, system):
     process = task("hang")
     os.killpg(process.pid, signal.SIGKILL)

@@ -127,19 +127,8 @@ def test_what_may_be_there():
     assert objection_to_migrate({**BEFORE, "heads": ["x", "y"]}, {**PARAMS, "migration": {"migrate": ["up"]}}) == ""
 
 
-def test_a_backup_is_asked_for_last(tmp_path):
-    assert "does not say which file" in objection_to_migrate(BEFORE, {**PARAMS, "without_backup": ""})
-    file = tmp_path / "verified"
-    given = {**PARAMS, "without_backup": "", "backup": {"file": str(file), "max_age_seconds": 60.0}}
-    assert "No such file" in objection_to_migrate(BEFORE, given)
-    file.write_text("41 tables")
-    assert objection_to_migrate(BEFORE, given) == ""
-    os.utime(file, (1, 1))
-    assert "h old" in objection_to_migrate(BEFORE, given)
-
-
 def test_a_path_that_is_none():
-    assert known({"file": "/var/lib/\x00", "max_age_seconds": 60.0})["is_recent"] is False
+    assert known("/var/lib/\x00", 60.0)["is_recent"] is False
 
 
 @pytest.mark.parametrize(
@@ -157,7 +146,7 @@ def test_a_path_that_is_none():
     ],
 )
 def test_when_a_lock_row_may_go(seen, says):
-    found = objection_to_unlock({**BEFORE, **seen}, PARAMS)
+    found = objection_to_unlock({**BEFORE, **seen})
     assert says in found
     assert bool(found) == bool(says)
 
@@ -284,7 +273,7 @@ NOWHERE = {"name": "shop", "host": "127.0.0.1", "port": 1}
 def test_a_look_at_a_database_that_is_nowhere():
     shop = {"tool": "query", "status": ["true"], "statements": {"applied": "SELECT 1 AS name"}}
     told = module("migrations_info", migrations={"shop": shop}, database=NOWHERE)
-    assert (told["available"], told["changed"], told["backup"]["is_recent"]) == (False, False, False)
+    assert (told["available"], told["changed"], told["backup"]["shop"]["is_recent"]) == (False, False, None)
     assert "nothing listens there" in told["reason"]
     assert told["migrations"]["shop"]["error"] == "refused"
 

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.migrations.compare import ancestors, compared
+from ansible_collections.oncall.runbooks.plugins.module_utils.migrations.prisma import error_in
 from ansible_collections.oncall.runbooks.plugins.module_utils.migrations.told import NotUnderstood, row
 from ansible_collections.oncall.runbooks.plugins.module_utils.migrations.tools import TOOLS, whose
 
@@ -190,6 +191,49 @@ def test_prisma():
     (failed,) = found["failed"]
     assert failed["name"] == "2_b"
     assert "hunter2secret" not in failed["error"]
+
+
+BY_RUST = """\
+A migration failed to apply. New migrations cannot be applied before the error is recovered from. Read more about how to resolve this.
+
+Migration name: 2_b
+
+Database error code: 42701
+
+Database error:
+ERROR: column "note" of relation "orders" already exists
+
+Position:
+\x1b[1m  0\x1b[0m
+\x1b[1m  1\x1b[1;31m ALTER TABLE orders ADD note text;\x1b[0m
+
+DbError { severity: "ERROR", parsed_severity: Some(Error), code: SqlState(E42701), position: None, line: Some(7478) }
+
+   0: sql_schema_connector::apply_migration::apply_script
+           with migration_name="2_b"
+             at schema-engine/connectors/sql-schema-connector/src/apply_migration.rs:113
+"""
+BY_WEBASSEMBLY = """\
+external connector error
+No such table: nowhere
+   0: sql_schema_connector::apply_migration::apply_script
+           with migration_name="2_b"
+             at schema-engine/connectors/sql-schema-connector/src/apply_migration.rs:113
+"""
+
+
+@pytest.mark.parametrize(
+    ("logs", "said"),
+    [
+        (BY_RUST, 'ERROR: column "note" of relation "orders" already exists'),
+        (BY_WEBASSEMBLY, "No such table: nowhere"),
+        ("   0: sql_schema_connector::apply_migration", "   0: sql_schema_connector::apply_migration"),
+        ("Database error:", "Database error:"),
+        ("", ""),
+    ],
+)
+def test_what_the_database_said_of_a_migration_of_prisma(logs, said):
+    assert error_in(logs) == said
 
 
 # ---------------------------------------------------------------------- Knex
