@@ -5,13 +5,26 @@
 
 from __future__ import annotations
 
+import json
+import tarfile
+from pathlib import Path
+
 import pytest
 
+from ansible_collections.oncall.runbooks.tests.support.plays import Play
 from ansible_collections.oncall.runbooks.tests.support.system_stack import HOUR, done, planned
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
 
 SYSTEM = "synap"
 STUCK_SECONDS = 3
+
+
+def snapshot_in(folder: Path, play: Play) -> dict[str, bytes]:
+    """What the only archive in a folder has, by its path."""
+    assert play.code == 0, play.output
+    (path,) = folder.glob("*.tar.gz")
+    with tarfile.open(path) as members:
+        return {one.name.partition("/")[2]: members.extractfile(one).read() for one in members if one.isfile()}  # type: ignore[union-attr]
 
 
 # ---------------------------------------------------------------------- Scenario 1: High Error Rate
@@ -60,10 +73,19 @@ def test_a_database_that_is_down_is_restarted(stack):
         assert done(stack.play("db_down"))["restart_database"][0] == {"service": "postgres"}
 
 
-@pytest.mark.covers("SY-3-3", "SY-3-7")
-def test_leaked_sessions_are_ended(stack):
-    """count(*) by application_name; terminate those idle for more than 10 minutes."""
+@pytest.mark.covers("SY-3-3", "SY-3-7", "SY-7-1")
+def test_leaked_sessions_are_ended(stack, tmp_path):
+    """All services, sizes, metrics.txt, functions; count(*) by application_name; terminate those idle for more than 10 minutes."""
     with stack.fault("leaked_sessions"):
+        kept = snapshot_in(tmp_path, stack.play("snapshot", snapshot_directory=str(tmp_path)))
+        size = json.loads(kept["database/size.json"])
+        assert size["bytes"] > 1_000_000 and len(size["tables"]) == 10
+        services = json.loads(kept["services/states.json"])["services"]
+        assert {name: one["state"] for name, one in services.items()} == dict.fromkeys(
+            ("api", "jobs", "postgres"), "running"
+        )
+        assert b"api_request_duration_seconds" in kept["metrics/api.prom"]
+        assert "global-validator" in kept["queues/queues.json"].decode()
         fixed = stack.play("db_pool")
         assert list(done(fixed)) == ["end_leaked_sessions"]
         assert "reports leaks" in fixed.run["summary"]
