@@ -76,7 +76,8 @@ def test_every_secret_is_of_the_vault_and_the_example_names_it(system):
     assert set(example.values()) == {""}
     # What is secret is nowhere written out.
     for secret in re.findall(r"(?:password|api_key|token|signing_key)'?: *'?([^,}\n]+)", said):
-        assert "vault_" in secret, secret
+        # Where an answer has a token is no secret.
+        assert "vault_" in secret or f"{system}_token_field" in secret, secret
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
