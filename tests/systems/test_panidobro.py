@@ -133,11 +133,17 @@ def test_a_write_goes_through_while_the_system_is_read_only(stack):
 @pytest.mark.covers("PD-8-1", "PD-5-1", "PD-0-1")
 def test_a_deployment_is_rolled_back(stack):
     """curl healthz, readyz; logs of api, db, redis; docker compose ps; git log -10; git reset --hard <good_sha>; ./ops/deploy.sh."""
-    with stack.deployed("A new checkout", "errors?route=/orders") as bad:
+    with stack.users("/orders"), stack.deployed("A new checkout", "errors?route=/orders") as bad:
         good = stack.release.git("rev-parse", f"{bad}~1").strip()
-        told = stack.play("triage")
+        told = stack.play("triage", triage_window_seconds=2)
         said = "\n".join(told.run["lines"])
-        for words in ("healthz 200", "readyz 200", "api, worker", "A new checkout", "think of taking it back first"):
+        for words in (
+            "healthz 200",
+            "readyz 200",
+            "worker, db and redis run",
+            "A new checkout",
+            "think of taking it back first",
+        ):
             assert words in said, told.output
         assert [one["subject"] for one in told.run["evidence"]["commits"]][:2] == [
             "A new checkout",
