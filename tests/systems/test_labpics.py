@@ -121,8 +121,8 @@ def test_a_worker_that_starts_nothing_is_restarted(stack, synced):
         told = stack.play("triage")
         assert named(told)[0] == "sync_lag", told.output
         apis = told.run["evidence"]["apis"]
-        assert {row["connector"] for row in apis["sync_state"]["rows"]} == {"attio", "chatwoot", "linear"}
-        assert apis["audit_events"]["rows"][0]["actor"] == "system"
+        assert {row["connector"] for row in apis["sync_state"]["things"]} == {"attio", "chatwoot", "linear"}
+        assert apis["audit_events"]["things"][0]["actor"] == "system"
         assert "server 200" in told.output
         assert done(stack.play("sync_lag"))["restart_sync"] == [{"service": "worker"}]
 
@@ -148,7 +148,7 @@ def test_a_server_whose_heap_grows_is_restarted(stack):
         assert done(fixed) == {"restart_service": [{"service": "server"}]}
         assert stack.pid("api") != before
     seen = fixed.run["evidence"]
-    assert {row["service"]: row["memory_limit_bytes"] for row in seen["services"]}["server"] == 512 * MIB
+    assert seen["services"]["server"]["memory_limit_bytes"] == 512 * MIB
     assert seen["redis"]["available"] and "resident_memory_bytes" in seen["process_metrics"]
 
 
