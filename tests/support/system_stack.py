@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -19,8 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
 
 from ansible_collections.oncall.runbooks.tests.support.debian_programs import left_out
+from ansible_collections.oncall.runbooks.tests.support.lab_parts import session
 from ansible_collections.oncall.runbooks.tests.support.plays import Play, Player
 from ansible_collections.oncall.runbooks.tests.support.waiting import going_on, until
 from lab import Lab, LabError
@@ -291,6 +294,25 @@ class SystemStack:
             self.sql("DELETE FROM events")
 
     @contextlib.contextmanager
+    def report_that_locks(self, *tables: str) -> Iterator[int]:
+        """A report of another application runs without end, locks tables against all who write, and the worker waits; gives its session."""
+        with contextlib.closing(session(self.lab, "backoffice", autocommit=False)) as holder:
+            holder.execute(f"LOCK TABLE {', '.join(tables)} IN EXCLUSIVE MODE".encode())
+            pid = holder.info.backend_pid
+
+            def report() -> None:
+                with contextlib.suppress(psycopg.Error):
+                    holder.execute("SELECT pg_sleep(900)")
+
+            running = threading.Thread(target=report)
+            running.start()
+            try:
+                yield pid
+            finally:
+                self.sql("SELECT pg_terminate_backend(%s)", pid)
+                running.join()
+
+    @contextlib.contextmanager
     def hanging_database(self) -> Iterator[None]:
         """Its main process stands still, and those who were in are out: nobody gets in any more."""
         # For as long as it counts as starting up, nobody restarts it.
@@ -327,7 +349,12 @@ def named(play: Play, status: str = "problem") -> list[str]:
 def planned(play: Play) -> dict[str, Any]:
     """What a plan would do, of what can be done: remedy -> its targets."""
     assert play.runs, play.output
-    return {step["remedy"]: step["targets"] for step in play.run["plan"]["steps"] if step["available"]}
+    return planned_of(play.run)
+
+
+def planned_of(run: dict[str, Any]) -> dict[str, Any]:
+    """The same of one run of a play that had several."""
+    return {step["remedy"]: step["targets"] for step in run["plan"]["steps"] if step["available"]}
 
 
 def done(play: Play) -> dict[str, Any]:

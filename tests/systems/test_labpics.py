@@ -11,7 +11,7 @@ import os
 import pytest
 
 from ansible_collections.oncall.runbooks.tests.support.lab_parts import session
-from ansible_collections.oncall.runbooks.tests.support.system_stack import HOUR, MIB, done, named, planned
+from ansible_collections.oncall.runbooks.tests.support.system_stack import HOUR, MIB, done, named, planned, planned_of
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
 
 SYSTEM = "labpics"
@@ -27,6 +27,25 @@ def test_a_route_that_fails_is_named_with_what_its_log_says(stack):
         assert told.causes() == ["route_failing"], told.output
         assert "/stats" in told.run["summary"]
         assert "discount_percent" in told.output
+
+
+@pytest.mark.covers("LP-1-8")
+def test_errors_while_redis_hangs_hand_over_to_its_runbook(stack):
+    """If Redis errors: redis-cli PING."""
+    with stack.users("/orders", "/customers"), stack.begun("errors?route=/orders"), stack.stopped("redis"):
+        told = stack.plan("error_rate")
+        assert told.runs[0]["hand_over"] == ["cache"], told.output
+        assert planned_of(told.runs[1])["restart_redis"] == [{"service": "redis"}]
+
+
+@pytest.mark.covers("LP-1-4", "LP-1-5", "LP-1-6", "LP-3-3")
+def test_long_queries_that_hold_the_pool_are_cancelled(stack):
+    """grep app_db_pool; SELECT pid, duration, query ... ORDER BY duration DESC LIMIT 10; SELECT pg_cancel_backend(<pid>)."""
+    with stack.fault("long_queries"), stack.users("/stats"), stack.begun("errors?route=/stats"):
+        told = stack.plan("error_rate")
+        assert "heavy report" in told.runs[0]["evidence"]["longest_queries"][0]["query"], told.output
+        fixed = stack.play("db_pool", db_pool_long_query_seconds=3)
+        assert list(done(fixed)) == ["cancel_long_queries"]
 
 
 @pytest.mark.covers("LP-1-7", "LP-3-1", "LP-3-2", "LP-3-5")

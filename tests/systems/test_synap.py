@@ -11,12 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.oncall.runbooks.tests.support.lab_parts import clients
 from ansible_collections.oncall.runbooks.tests.support.plays import Play
-from ansible_collections.oncall.runbooks.tests.support.system_stack import HOUR, done, planned
+from ansible_collections.oncall.runbooks.tests.support.system_stack import EVENTS, HOUR, done, planned
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
 
 SYSTEM = "synap"
 STUCK_SECONDS = 3
+# Who waits for a connection is refused after 5 s: of so many, enough within the window of a look.
+REFUSED_USERS = 40
 
 
 def snapshot_in(folder: Path, play: Play) -> dict[str, bytes]:
@@ -65,6 +68,35 @@ def test_stuck_workers_are_restarted_and_their_jobs_cancelled(stack):
         until(lambda: not stack.sql("SELECT 1 FROM events WHERE status = 'pending'"))
 
 
+@pytest.mark.covers("SY-2-2", "SY-2-4", "SY-5-4")
+def test_a_report_that_holds_queue_and_proposals_up_is_ended(stack):
+    """Long-running queries, longest first; pg_locks WHERE NOT granted; pg_terminate_backend(<pid>)."""
+    stack.sql("UPDATE event_queue SET paused = true")
+    stack.sql("INSERT INTO events (kind) SELECT 'sync' FROM generate_series(1, %s)", EVENTS)
+    stack.sql(
+        "INSERT INTO proposals (created_at, changed_at) SELECT now() - interval '1 hour', now() - interval '1 hour'"
+    )
+    with stack.report_that_locks("events", "proposals") as pid:
+        stack.sql("UPDATE event_queue SET paused = false")
+        until(
+            lambda: stack.sql(
+                "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND now() - query_start > '3 s'"
+            )
+        )
+        # One worker is all that there is, so one that waits is enough.
+        for runbook, few in (
+            ("worker_queue", "worker_queue_slow_seconds"),
+            ("stalled_workflow", "stalled_workflow_locked_seconds"),
+        ):
+            told = stack.plan(runbook, db_pool_blocked_sessions=1, **{few: 1})
+            assert told.runs[0]["hand_over"] == ["db_pool"], told.output
+            assert f"process {pid} of backoffice" in told.runs[0]["summary"], told.output
+        ended = done(stack.play("db_pool", db_pool_blocked_sessions=1))
+        assert [target["pid"] for target in ended["end_blocker"]] == [pid]
+    stack.sql("DELETE FROM proposals")
+    stack.sql("DELETE FROM events")
+
+
 # ---------------------------------------------------------------------- Scenario 3: Database Connection Failure
 @pytest.mark.covers("SY-3-1", "SY-3-2", "SY-3-4")
 def test_a_database_that_is_down_is_restarted(stack):
@@ -94,8 +126,11 @@ def test_leaked_sessions_are_ended(stack, tmp_path):
 
 @pytest.mark.covers("SY-1-5", "SY-3-5")
 def test_an_exhausted_pool_gets_its_connections_back(stack):
-    """docker compose restart api."""
-    with stack.fault("pool_leak"):
+    """SELECT count(*) FROM pg_stat_activity; docker compose restart api."""
+    with stack.fault("pool_leak"), clients(stack.lab, REFUSED_USERS, "/orders"):
+        told = stack.plan("error_rate")
+        assert told.runs[0]["hand_over"] == ["db_pool"], told.output
+        assert told.runs[0]["evidence"]["connections"]["used"] > 20
         assert done(stack.play("db_pool")) == {"restart_application": [{"service": "api"}]}
 
 
