@@ -32,18 +32,18 @@ def test_a_route_that_fails_is_named_with_what_its_log_says(stack):
 @pytest.mark.covers("LP-1-8")
 def test_errors_while_redis_hangs_hand_over_to_its_runbook(stack):
     """If Redis errors: redis-cli PING."""
-    with stack.users("/orders", "/customers"), stack.begun("errors?route=/orders"), stack.stopped("redis"):
+    with stack.users("/orders"), stack.begun("errors?route=/orders"), stack.stopped("redis"):
         told = stack.plan("error_rate")
         assert told.runs[0]["hand_over"] == ["cache"], told.output
         assert planned_of(told.runs[1])["restart_redis"] == [{"service": "redis"}]
 
 
-@pytest.mark.covers("LP-1-4", "LP-1-5", "LP-1-6", "LP-3-3")
+@pytest.mark.covers("LP-1-5", "LP-1-6", "LP-3-3")
 def test_long_queries_that_hold_the_pool_are_cancelled(stack):
-    """grep app_db_pool; SELECT pid, duration, query ... ORDER BY duration DESC LIMIT 10; SELECT pg_cancel_backend(<pid>)."""
+    """SELECT pid, duration, query ... ORDER BY duration DESC LIMIT 10; SELECT pg_cancel_backend(<pid>)."""
     with stack.fault("long_queries"), stack.users("/stats"), stack.begun("errors?route=/stats"):
         told = stack.plan("error_rate")
-        assert "heavy report" in told.runs[0]["evidence"]["longest_queries"][0]["query"], told.output
+        assert "sum(o.total_cents)" in told.runs[0]["evidence"]["longest_queries"][0]["query"], told.output
         fixed = stack.play("db_pool", db_pool_long_query_seconds=3)
         assert list(done(fixed)) == ["cancel_long_queries"]
 
