@@ -162,7 +162,9 @@ class System:
                 lines.append(f"{code(self._command(name))} shows it: {_link(name)}")
             else:
                 lines.append(f"**not there yet**: the runbook {code(name)}")
-        there = {name for name in (items()[key]["runbook"] for key in row["ids"]) if name in self._runbooks or overview(name)}
+        there = {
+            name for name in (items()[key]["runbook"] for key in row["ids"]) if name in self._runbooks or overview(name)
+        }
         missing = [key for key in row["ids"] if items()[key]["runbook"] in there and not self.covered(key)]
         lines += [f"**not covered**: {code(key)}" for key in missing]
         return lines + ([prose(row["note"])] if "note" in row else [])
