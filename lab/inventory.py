@@ -149,7 +149,7 @@ QUICK = {
 }
 
 
-def system_host(layout: Layout, by: dict[str, dict[str, str]], facts: dict[str, object]) -> dict[str, Any]:
+def system_host(layout: Layout, by: dict[str, dict[str, Any]], facts: dict[str, object]) -> dict[str, Any]:
     """The variables of the one host: where its parts are, who operates them, and how long is waited. All else say the group_vars."""
     shape = layout.shape
     said = group_vars(shape.name)
@@ -175,7 +175,7 @@ def _without_service(layout: Layout) -> dict[str, object]:
     return {key: value for key, value in of_database(layout, "").items() if key != "service"}
 
 
-def write_system(layout: Layout, by: dict[str, dict[str, str]], facts: dict[str, object]) -> None:
+def write_system(layout: Layout, by: dict[str, dict[str, Any]], facts: dict[str, object]) -> None:
     """The inventory of a lab with a system's shape: one host of its own, and the group_vars of ``inventories``, the very same files."""
     name = layout.shape.name
     folder = layout.home / "inventory"

@@ -44,6 +44,7 @@ class Shape:
         tables: SQL, run as the application's role after the lab's own.
         environment: more variables, by program; ``$name`` is a fact, see :func:`filled`.
         files: what is written into the lab's folder, by name, such as a file that a command of the inventory reads.
+        memory_limits: in bytes, by program.
         variables: of the host in the lab's inventory, where they differ from the system's group_vars; ``$name`` is a fact.
         values: what else its programs need to know.
     """
@@ -59,6 +60,7 @@ class Shape:
     tables: str = ""
     environment: dict[str, dict[str, str]] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
+    memory_limits: dict[str, int] = field(default_factory=dict)
     variables: dict[str, Any] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
 

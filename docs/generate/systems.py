@@ -38,6 +38,13 @@ def items() -> dict[str, dict[str, str]]:
     return {item["id"]: item for item in load("tests", "coverage.yml")["items"]}
 
 
+@cache
+def overview(role: str) -> dict[str, Any]:
+    """What a role says of itself that is no runbook, and covers items all the same; {} for any other."""
+    said: dict[str, Any] = load("roles", role, "meta", "overview.yml")
+    return said
+
+
 def _index(pages: list[System]) -> str:
     text = """\
 The five source documents, each as an inventory that a team fills in, a lab that takes its shape, and a page that shows line by line
@@ -106,9 +113,10 @@ class System:
         return found
 
     def covered(self, key: str) -> bool:
-        """Whether a runbook that is there says that it covers an item."""
-        runbook = self._runbooks.get(items()[key]["runbook"])
-        return runbook is not None and key in runbook.meta["covers"]
+        """Whether what is there says that it covers an item."""
+        name = items()[key]["runbook"]
+        runbook = self._runbooks.get(name)
+        return key in (runbook.meta["covers"] if runbook else overview(name).get("covers", []))
 
     def page(self) -> str:
         parts = [NOTE, f"# {self.name}", f"{prose(self.said['about'])} Its document is {self.said['document']!r}.", HOW]
@@ -131,9 +139,9 @@ class System:
         for name in dict.fromkeys(items()[key]["runbook"] for key in self.ids):
             ids = [key for key in self.ids if items()[key]["runbook"] == name]
             count = f"{sum(map(self.covered, ids))} of {len(ids)}"
-            if name in self._runbooks:
-                title = prose(self._runbooks[name].meta["title"])
-                rows.append((_link(name), title, code(self._command(name)), count))
+            if name in self._runbooks or overview(name):
+                said = self._runbooks[name].meta["title"] if name in self._runbooks else overview(name)["title"]
+                rows.append((_link(name), prose(said), code(self._command(name)), count))
             else:
                 rows.append((code(name), "**not there yet**", "", count))
         return table(*rows)
@@ -148,11 +156,16 @@ class System:
         for name in (
             [row["runbook"]] if "runbook" in row else dict.fromkeys(items()[key]["runbook"] for key in row["ids"])
         ):
-            if name not in self._runbooks:
+            if name in self._runbooks:
+                lines += self._by(row, self._runbooks[name])
+            elif overview(name):
+                lines.append(f"{code(self._command(name))} shows it: {_link(name)}")
+            else:
                 lines.append(f"**not there yet**: the runbook {code(name)}")
-                continue
-            lines += self._by(row, self._runbooks[name])
-        missing = [key for key in row["ids"] if items()[key]["runbook"] in self._runbooks and not self.covered(key)]
+        there = {
+            name for name in (items()[key]["runbook"] for key in row["ids"]) if name in self._runbooks or overview(name)
+        }
+        missing = [key for key in row["ids"] if items()[key]["runbook"] in there and not self.covered(key)]
         lines += [f"**not covered**: {code(key)}" for key in missing]
         return lines + ([prose(row["note"])] if "note" in row else [])
 
@@ -201,4 +214,5 @@ def _said(text: str) -> str:
 
 
 def _link(name: str) -> str:
-    return f"[{name}](../../roles/{name}/README.md)" if name in runbook_names() else code(name)
+    there = name in runbook_names() or overview(name)
+    return f"[{name}](../../roles/{name}/README.md)" if there else code(name)

@@ -9,6 +9,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 from .. import database, inventory
 from ..layout import POOL_MAX, REPOSITORY, Layout, package_folder, unprivileged_user, write_private
@@ -120,17 +121,22 @@ def facts(layout: Layout) -> dict[str, object]:
     return {
         **ports, **urls, "home": layout.home, "python": sys.executable, "checkout": REPOSITORY, "config": layout.config,
         "release": release(layout).path, "payment_key": layout.payments()["key"], "payment_secret": layout.payments()["secret"],
+        "canary_password": layout.entry_keys()["CANARY_PASSWORD"], "admin_key": layout.entry_keys()["ADMIN_KEY"],
+        "postgres": layout.record()["postgres"], "postgres_password": layout.secrets()["postgres"],
     }  # fmt: skip
 
 
-def operated_by(layout: Layout) -> dict[str, dict[str, str]]:
+def operated_by(layout: Layout) -> dict[str, dict[str, Any]]:
     """How each program is operated."""
+    limits = layout.shape.memory_limits
     return {
         name: {
             "manager": "supervisor",
             "name": name,
             "config": str(layout.config),
             "program_config": str(layout.programs / f"{name}.conf"),
+            # supervisord gives nobody a limit; that of the system is what its memory is measured against.
+            **({"memory_limit_bytes": limits[name]} if name in limits else {}),
         }
         for name in layout.shape.all_programs
     }

@@ -9,6 +9,7 @@ API has read when it met the first one: after a rotation it knows the old ones u
 
 from __future__ import annotations
 
+import base64
 import hmac
 import http.client
 import json
@@ -125,15 +126,19 @@ def me(api: Any, request: Handler) -> Any:
 
 
 def _is_admin(api: Any, request: Handler) -> None:
-    given = request.headers.get("Authorization") or ""
-    if not api.entry.admin_key or not hmac.compare_digest(given.encode(), f"Bearer {api.entry.admin_key}".encode()):
+    """By the key of administrators, as a bearer or as the password of anybody."""
+    kind, _, given = (request.headers.get("Authorization") or "").partition(" ")
+    if kind == "Basic":
+        given = base64.b64decode(given).decode("utf-8", "replace").partition(":")[2]
+    if not api.entry.admin_key or not hmac.compare_digest(given.encode(), api.entry.admin_key.encode()):
         raise Refused(401, {"error": "unauthorized"})
 
 
 def start(api: Any, request: Handler) -> Any:
     _is_admin(api, request)
     given = json.loads(request.body() or b"{}")
-    key, seconds = secrets.token_hex(6), min(max(int(given["ttl_seconds"]), 1), 3600)
+    wanted = int(given["ttl_seconds"]) if "ttl_seconds" in given else int(given["ttl_minutes"]) * 60
+    key, seconds = secrets.token_hex(6), min(max(wanted, 1), 3600)
     token = secrets.token_urlsafe(24)
     api.entry.tokens[key] = {"token": token, "reason": str(given["reason"])[:300], "ends": time.time() + seconds}
     return {"id": key, "token": token, "expires": api.entry.tokens[key]["ends"]}

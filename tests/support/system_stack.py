@@ -6,18 +6,24 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
 
 from ansible_collections.oncall.runbooks.tests.support.debian_programs import left_out
+from ansible_collections.oncall.runbooks.tests.support.lab_parts import session
 from ansible_collections.oncall.runbooks.tests.support.plays import Play, Player
 from ansible_collections.oncall.runbooks.tests.support.waiting import going_on, until
 from lab import Lab, LabError
@@ -35,6 +41,13 @@ LOOP = 5
 LISTEN = "import socket, sys, time\nkept = socket.create_server(('127.0.0.1', int(sys.argv[1])))\ntime.sleep(900)"
 # More than db_down_reconnect_seconds of a lab.
 STARTED_SECONDS = 5
+MIB = 1024 * 1024
+# So much more memory the API takes in a second: enough to be seen within the window of a look, and few enough for a slow machine.
+LEAKED_MB_PER_SECOND = 30
+# The last change of the schema.
+MIGRATION = "0002_order_notes"
+# More than auth_failures needs to count.
+REFUSED_USERS = 22
 
 
 class SystemStack:
@@ -119,7 +132,7 @@ class SystemStack:
 
     def _deploy(self) -> None:
         self.release.deploy()
-        until(lambda: self.lab.request("/health")[0] == 200)
+        until(self.answers)
 
     @contextlib.contextmanager
     def begun(self, fault: str) -> Iterator[None]:
@@ -129,6 +142,84 @@ class SystemStack:
             yield
         finally:
             self.tell("api", f"/debug/{fault.partition('?')[0]}", "DELETE")
+
+    @contextlib.contextmanager
+    def leaking(self) -> Iterator[None]:
+        """The API takes more and more memory, and has more than half of its limit."""
+        limit = self.lab.layout.shape.memory_limits["api"]
+        with self.begun(f"memory?mb_per_second={LEAKED_MB_PER_SECOND}"):
+            until(lambda: self.memory_bytes("api") > 0.55 * limit)
+            yield
+            until(self.answers)
+
+    @contextlib.contextmanager
+    def nearly_out_of_memory(self) -> Iterator[None]:
+        """The API has nearly all the memory that it may have, and takes no more."""
+        limit, step = self.lab.layout.shape.memory_limits["api"], 20
+        missing = (0.97 * limit - self.memory_bytes("api")) / MIB
+        with self.begun(f"memory?mb_per_second={4 * step}&until_mb={missing:.0f}"):
+            until(lambda: self.memory_bytes("api") > 0.97 * limit - 1.5 * step * MIB)
+            yield
+
+    def answers(self) -> bool:
+        """Whether the API is there."""
+        return self.lab.request("/health")[0] == 200
+
+    def memory_bytes(self, program: str) -> int:
+        return psutil.Process(self.pid(program)).memory_info().rss
+
+    @contextlib.contextmanager
+    def keys_of_before(self) -> Iterator[None]:
+        """The identity provider signs with other keys, and the API has those of before: whoever logs in is refused."""
+        until(lambda: self.logged_in() == 200)
+        self.tell("provider", "/debug/rotate")
+        assert {self.logged_in() for _user in range(REFUSED_USERS)} == {401}
+        yield
+
+    def logged_in(self) -> int:
+        """The status of what only somebody may read who is logged in, for somebody who just did that."""
+        body = {"email": "user@lab.example", "password": self.lab.layout.entry_keys()["CANARY_PASSWORD"]}
+        given = self._ask("/auth/login", body)[1]
+        return self._ask("/me", token=given["access_token"])[0]
+
+    def _ask(self, path: str, body: object = None, token: str = "") -> tuple[int, Any]:
+        headers = {"Authorization": f"Bearer {token}", "User-Agent": "browser"}
+        data = None if body is None else json.dumps(body).encode()
+        try:
+            with urllib.request.urlopen(
+                urllib.request.Request(self.lab.url + path, data, headers), timeout=30
+            ) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, None
+
+    @contextlib.contextmanager
+    def read_only(self) -> Iterator[None]:
+        """Nobody may write, but with a token for emergencies."""
+        self.tell("api", "/debug/read-only?on=1")
+        try:
+            yield
+        finally:
+            self.tell("api", "/debug/read-only?on=0")
+
+    @contextlib.contextmanager
+    def migration_missing(self) -> Iterator[None]:
+        """The database has not the last migration of the API."""
+        self.sql("ALTER TABLE orders DROP COLUMN note")
+        self.sql("DELETE FROM schema_migrations WHERE version = %s", MIGRATION)
+        yield
+
+    def back_up(self, age_seconds: float = 0) -> None:
+        """Make a backup by the system's own script; what that leaves is so old."""
+        subprocess.run(["sh", str(self.lab.home / "backup.sh")], check=True, timeout=120)
+        then = time.time() - age_seconds
+        for path in self.lab.layout.backups.iterdir():
+            os.utime(path, (then, then))
+
+    def backups(self) -> list[Path]:
+        """The files of backups, the oldest first."""
+        found = self.lab.layout.backups.glob(f"{self.lab.layout.shape.database}_*")
+        return sorted(found, key=lambda path: path.stat().st_mtime)
 
     @contextlib.contextmanager
     def migration_that_fails(self) -> Iterator[None]:
@@ -203,6 +294,25 @@ class SystemStack:
             self.sql("DELETE FROM events")
 
     @contextlib.contextmanager
+    def report_that_locks(self, *tables: str) -> Iterator[int]:
+        """A report of another application runs without end, locks tables against all who write, and the worker waits; gives its session."""
+        with contextlib.closing(session(self.lab, "backoffice", autocommit=False)) as holder:
+            holder.execute(f"LOCK TABLE {', '.join(tables)} IN EXCLUSIVE MODE".encode())
+            pid = holder.info.backend_pid
+
+            def report() -> None:
+                with contextlib.suppress(psycopg.Error):
+                    holder.execute("SELECT pg_sleep(900)")
+
+            running = threading.Thread(target=report)
+            running.start()
+            try:
+                yield pid
+            finally:
+                self.sql("SELECT pg_terminate_backend(%s)", pid)
+                running.join()
+
+    @contextlib.contextmanager
     def hanging_database(self) -> Iterator[None]:
         """Its main process stands still, and those who were in are out: nobody gets in any more."""
         # For as long as it counts as starting up, nobody restarts it.
@@ -230,10 +340,21 @@ class SystemStack:
                 os.kill(pid, signal.SIGCONT)
 
 
+def named(play: Play, status: str = "problem") -> list[str]:
+    """The runbooks of a triage that have such a finding, in its order."""
+    (triage,) = [run for run in play.runs if run["runbook"] == "triage"]
+    return [finding["cause"] for finding in triage["findings"] if finding["status"] == status]
+
+
 def planned(play: Play) -> dict[str, Any]:
     """What a plan would do, of what can be done: remedy -> its targets."""
     assert play.runs, play.output
-    return {step["remedy"]: step["targets"] for step in play.run["plan"]["steps"] if step["available"]}
+    return planned_of(play.run)
+
+
+def planned_of(run: dict[str, Any]) -> dict[str, Any]:
+    """The same of one run of a play that had several."""
+    return {step["remedy"]: step["targets"] for step in run["plan"]["steps"] if step["available"]}
 
 
 def done(play: Play) -> dict[str, Any]:

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.oncall.runbooks.tests.support.system_stack import done
+from ansible_collections.oncall.runbooks.tests.support.system_stack import MIB, done, named
 
 SYSTEM = "insightengine"
 
 
-@pytest.mark.covers("IE-3-1")
+@pytest.mark.covers("IE-2-1", "IE-3-1")
 def test_a_backend_that_crashes_is_told_with_what_it_said(stack):
-    """docker logs backend | grep error, panic, fatal; go_goroutines, process_resident_memory; /api/health/ready."""
+    """Affected services, dashboards; docker logs backend | grep error, panic, fatal; go_goroutines, process_resident_memory; /api/health/ready."""
     assert stack.lab.request("/api/health/ready")[0] == 200
     with stack.migration_that_fails():
+        seen = stack.play("triage")
+        assert "crash_loop" in named(seen), seen.output
+        assert seen.run["severity"] == "P1"
+        assert "http://localhost:9090/graph" in seen.output and "http://localhost:3001/dashboards" in seen.output
         told = stack.plan("crash_loop")
         assert told.causes()[0] == "migration_failed", told.output
         assert "backend" in told.run["summary"]
@@ -32,6 +36,32 @@ def test_what_makes_it_slow_is_named(stack):
         told = stack.plan("latency")
         assert told.runs[0]["hand_over"] == ["db_pool"], told.output
         assert {"query_execution_duration", "connection_pool"} <= set(told.runs[0]["evidence"]), told.output
+
+
+@pytest.mark.covers("IE-3-3", "IE-3-4")
+def test_a_backend_with_keys_of_before_is_restarted(stack):
+    """curl -X POST /api/auth/login; docker logs backend | grep jwt, token, auth; restart."""
+    before = stack.pid("api")
+    with stack.keys_of_before():
+        fixed = stack.play("auth_failures")
+        assert done(fixed) == {"read_keys_again": [{"service": "backend"}]}
+        assert "Unable to find a signing key" in fixed.output
+    assert stack.pid("api") != before
+    assert stack.logged_in() == 200
+    assert stack.lab.layout.entry_keys()["CANARY_PASSWORD"] not in fixed.output
+
+
+@pytest.mark.covers("IE-6-1")
+def test_a_backend_that_is_nearly_out_of_memory_is_to_have_2g(stack):
+    """docker stats backend; docker update --memory=2g backend."""
+    with stack.nearly_out_of_memory():
+        told = stack.plan("resource_usage")
+        assert told.causes() == ["memory_plateau"], told.output
+        (step,) = told.run["plan"]["steps"]
+        target = {"service": "backend", "from": 384 * MIB, "to": 2048 * MIB, "restart": False}
+        assert (step["remedy"], step["targets"]) == ("raise_memory_limit", [target])
+        # supervisord, which runs it here, has no limits; tests/containers/test_resource_usage.py raises one.
+        assert not step["available"]
 
 
 @pytest.mark.covers("IE-6-2")

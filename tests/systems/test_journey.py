@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.oncall.runbooks.tests.support.system_stack import done, planned
+from ansible_collections.oncall.runbooks.tests.support.system_stack import done, named, planned
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
 
 SYSTEM = "journey"
@@ -75,13 +75,18 @@ def test_a_key_that_is_refused_is_renewed_by_a_person(stack, synced):
         assert "401 Unauthorized" in told.output and "GHL token" in told.output
 
 
-@pytest.mark.covers("JO-3-4", "JO-3-5")
+@pytest.mark.covers("JO-0-3", "JO-3-4", "JO-3-5", "JO-6-1")
 def test_a_record_that_holds_all_others_up_is_skipped(stack, synced):
-    """Validation Error; sync --client <client> --skip-errors."""
+    """curl /health, SELECT version(), recent errors, only one client; Validation Error; sync --client <client> --skip-errors."""
     stack.sql("INSERT INTO incoming (client, email) VALUES ('acme', NULL), ('acme', 'a@example.com')")
     until(lambda: stack.sql("SELECT 1 FROM connector_sync_state WHERE connector = 'acme' AND record_failures > 5"))
     stack.sql(f"{LATE} WHERE connector = 'acme'")
     try:
+        told = stack.play("triage")
+        assert named(told)[0] == "sync_lag", told.output
+        # "Only one client? Check client-specific config".
+        assert "acme alone of 2 connectors is not well: look at its own settings first" in told.output
+        assert "PostgreSQL" in told.output and "journey-api 200" in told.output
         assert done(stack.play("sync_lag")) == {"sync_skipping_errors": [{"source": "clients", "connector": "acme"}]}
         assert stack.sql("SELECT email FROM contacts") == [("a@example.com",)]
         assert stack.sql("SELECT count(*) FROM set_aside") == [(1,)]
@@ -96,3 +101,15 @@ def test_a_sync_engine_that_stands_still_is_restarted(stack, synced):
     with stack.stopped("worker"):
         stack.sql(LATE)
         assert done(stack.play("sync_lag"))["restart_sync"] == [{"service": "sync-engine"}]
+
+
+# ---------------------------------------------------------------------- Memory/Performance Issues
+@pytest.mark.covers("JO-4-1", "JO-4-2")
+def test_an_api_that_leaks_memory_is_restarted(stack):
+    """ps aux --sort=-%mem | head -10; restart the service."""
+    before = stack.pid("api")
+    with stack.leaking():
+        fixed = stack.play("resource_usage")
+        assert done(fixed) == {"restart_service": [{"service": "journey-api"}]}
+        assert stack.pid("api") != before
+    assert fixed.run["evidence"]["host"]["top_processes"], fixed.output

@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 
 import pytest
 
 from ansible_collections.oncall.runbooks.tests.support.lab_parts import session
-from ansible_collections.oncall.runbooks.tests.support.system_stack import done, planned
+from ansible_collections.oncall.runbooks.tests.support.system_stack import HOUR, MIB, done, named, planned, planned_of
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
 
 SYSTEM = "labpics"
@@ -26,6 +27,25 @@ def test_a_route_that_fails_is_named_with_what_its_log_says(stack):
         assert told.causes() == ["route_failing"], told.output
         assert "/stats" in told.run["summary"]
         assert "discount_percent" in told.output
+
+
+@pytest.mark.covers("LP-1-8")
+def test_errors_while_redis_hangs_hand_over_to_its_runbook(stack):
+    """If Redis errors: redis-cli PING."""
+    with stack.users("/orders"), stack.begun("errors?route=/orders"), stack.stopped("redis"):
+        told = stack.plan("error_rate")
+        assert told.runs[0]["hand_over"] == ["cache"], told.output
+        assert planned_of(told.runs[1])["restart_redis"] == [{"service": "redis"}]
+
+
+@pytest.mark.covers("LP-1-5", "LP-1-6", "LP-3-3")
+def test_long_queries_that_hold_the_pool_are_cancelled(stack):
+    """SELECT pid, duration, query ... ORDER BY duration DESC LIMIT 10; SELECT pg_cancel_backend(<pid>)."""
+    with stack.fault("long_queries"), stack.users("/stats"), stack.begun("errors?route=/stats"):
+        told = stack.plan("error_rate")
+        assert "sum(o.total_cents)" in told.runs[0]["evidence"]["longest_queries"][0]["query"], told.output
+        fixed = stack.play("db_pool", db_pool_long_query_seconds=3)
+        assert list(done(fixed)) == ["cancel_long_queries"]
 
 
 @pytest.mark.covers("LP-1-7", "LP-3-1", "LP-3-2", "LP-3-5")
@@ -112,11 +132,17 @@ def test_a_connector_whose_key_is_refused_is_not_tried_again(stack, synced):
         assert "401 Unauthorized" in told.output
 
 
-@pytest.mark.covers("LP-5-5")
+@pytest.mark.covers("LP-5-5", "LP-0-1")
 def test_a_worker_that_starts_nothing_is_restarted(stack, synced):
-    """lag > 1 hour: check scheduler is running (docker compose logs worker)."""
+    """GET /health, sync-state, audit/events; lag > 1 hour: check scheduler is running (docker compose logs worker)."""
     with stack.stopped("worker"):
         stack.sql(LATE)
+        told = stack.play("triage")
+        assert named(told)[0] == "sync_lag", told.output
+        apis = told.run["evidence"]["apis"]
+        assert {row["connector"] for row in apis["sync_state"]["things"]} == {"attio", "chatwoot", "linear"}
+        assert apis["audit_events"]["things"][0]["actor"] == "system"
+        assert "server 200" in told.output
         assert done(stack.play("sync_lag"))["restart_sync"] == [{"service": "worker"}]
 
 
@@ -131,6 +157,20 @@ def test_a_connector_that_was_missed_is_synchronised(stack, synced):
         stack.sql("DELETE FROM connector_sync_state WHERE connector = 'hubspot'")
 
 
+# ---------------------------------------------------------------------- 6. High Memory Usage
+@pytest.mark.covers("LP-6-1", "LP-6-2", "LP-6-3", "LP-6-4")
+def test_a_server_whose_heap_grows_is_restarted(stack):
+    """grep app_process; docker stats; limit 512MB, is heap growing linearly?; docker compose restart server."""
+    before = stack.pid("api")
+    with stack.leaking():
+        fixed = stack.play("resource_usage")
+        assert done(fixed) == {"restart_service": [{"service": "server"}]}
+        assert stack.pid("api") != before
+    seen = fixed.run["evidence"]
+    assert seen["services"]["server"]["memory_limit_bytes"] == 512 * MIB
+    assert seen["redis"]["available"] and "resident_memory_bytes" in seen["process_metrics"]
+
+
 # ---------------------------------------------------------------------- 7. Server Restart / Crash Loop
 @pytest.mark.covers("LP-7-1", "LP-7-3")
 def test_a_crash_on_startup_is_told_with_its_migration(stack):
@@ -140,3 +180,29 @@ def test_a_crash_on_startup_is_told_with_its_migration(stack):
         assert told.causes() == ["migration_failed"], told.output
         assert "server" in told.run["summary"]
         assert "payment_attempts" in told.output
+
+
+# ---------------------------------------------------------------------- 8. Backup Failure
+@pytest.mark.covers("LP-8-1", "LP-8-2", "LP-8-5")
+def test_a_backup_that_nothing_made_is_made_and_scheduled(stack):
+    """ls -la /backups/labpics_*.sql.gz; ./scripts/backup.sh; 0 3 * * * /app/scripts/backup.sh >> /var/log/backup.log."""
+    stack.back_up(age_seconds=30 * HOUR)
+    fixed = stack.play("backup")
+    assert fixed.causes() == ["stale", "not_scheduled"], fixed.output
+    assert list(done(fixed)) == ["make_backup", "put_schedule_in_place"]
+    assert len(stack.backups()) == 2
+    log = stack.lab.layout.backups / "backup.log"
+    assert (stack.lab.home / "cron").read_text() == f"0 3 * * * root /app/scripts/backup.sh >> {log} 2>&1\n"
+
+
+@pytest.mark.covers("LP-8-1", "LP-8-3", "LP-8-4")
+def test_a_backup_that_is_cut_off_or_lacks_a_table_is_named(stack):
+    """verify-backup.sh: empty or corrupt, specific table errors."""
+    stack.back_up()
+    lacking = stack.plan("backup", labpics_backup_tables=["connector_sync_state", "invoices"])
+    assert "tables_missing" in lacking.causes() and "public.invoices" in lacking.output, lacking.output
+    newest = stack.backups()[-1]
+    os.truncate(newest, newest.stat().st_size // 2)
+    told = stack.plan("backup")
+    assert told.causes()[0] == "broken_backup", told.output
+    assert "make_backup" in planned(told)

@@ -5,13 +5,29 @@
 
 from __future__ import annotations
 
+import json
+import tarfile
+from pathlib import Path
+
 import pytest
 
-from ansible_collections.oncall.runbooks.tests.support.system_stack import HOUR, done, planned
+from ansible_collections.oncall.runbooks.tests.support.lab_parts import clients
+from ansible_collections.oncall.runbooks.tests.support.plays import Play
+from ansible_collections.oncall.runbooks.tests.support.system_stack import EVENTS, HOUR, done, planned
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
 
 SYSTEM = "synap"
 STUCK_SECONDS = 3
+# Who waits for a connection is refused after 5 s, all of them at about the same time.
+REFUSED_USERS = 40
+
+
+def snapshot_in(folder: Path, play: Play) -> dict[str, bytes]:
+    """What the only archive in a folder has, by its path."""
+    assert play.code == 0, play.output
+    (path,) = folder.glob("*.tar.gz")
+    with tarfile.open(path) as members:
+        return {one.name.partition("/")[2]: members.extractfile(one).read() for one in members if one.isfile()}  # type: ignore[union-attr]
 
 
 # ---------------------------------------------------------------------- Scenario 1: High Error Rate
@@ -42,14 +58,54 @@ def test_errors_of_an_outside_service_switch_it_off(stack):
 
 
 # ---------------------------------------------------------------------- Scenario 2: Worker Queue Backup
-@pytest.mark.covers("SY-2-1", "SY-2-2", "SY-2-3")
-def test_stuck_workers_are_restarted_and_their_jobs_cancelled(stack):
-    """docker compose restart jobs; Functions, Cancel."""
+@pytest.mark.covers("SY-2-1", "SY-2-2", "SY-2-3", "SY-7-1")
+def test_stuck_workers_are_restarted_and_their_jobs_cancelled(stack, tmp_path):
+    """docker compose ps, sizes, metrics.txt, api/functions; docker compose restart jobs; Functions, Cancel."""
     with stack.stuck_in_one_event(STUCK_SECONDS) as event:
+        kept = snapshot_in(tmp_path, stack.play("snapshot", snapshot_directory=str(tmp_path)))
+        size = json.loads(kept["database/size.json"])
+        assert size["bytes"] > 1_000_000 and len(size["tables"]) == 10
+        services = json.loads(kept["services/states.json"])["services"]
+        assert {name: one["state"] for name, one in services.items()} == dict.fromkeys(
+            ("api", "jobs", "postgres"), "running"
+        )
+        assert b"api_request_duration_seconds" in kept["metrics/api.prom"]
+        assert json.loads(kept["manifest.json"])["missing"] == []
+        (functions,) = [content for name, content in kept.items() if "functions" in name]
+        assert "app-validate" in functions.decode()
         fixed = stack.play("worker_queue")
         assert done(fixed) == {"restart_workers": [{"service": "jobs"}, {"queue": "events", "jobs": [event]}]}
         assert stack.sql("SELECT status FROM events WHERE id = %s", int(event)) == [("cancelled",)]
         until(lambda: not stack.sql("SELECT 1 FROM events WHERE status = 'pending'"))
+
+
+@pytest.mark.covers("SY-2-2", "SY-2-4", "SY-5-4")
+def test_a_report_that_holds_queue_and_proposals_up_is_ended(stack):
+    """Long-running queries, longest first; pg_locks WHERE NOT granted; pg_terminate_backend(<pid>)."""
+    stack.sql("UPDATE event_queue SET paused = true")
+    stack.sql("INSERT INTO events (kind) SELECT 'sync' FROM generate_series(1, %s)", EVENTS)
+    stack.sql(
+        "INSERT INTO proposals (created_at, changed_at) SELECT now() - interval '1 hour', now() - interval '1 hour'"
+    )
+    with stack.report_that_locks("events", "proposals") as pid:
+        stack.sql("UPDATE event_queue SET paused = false")
+        until(
+            lambda: stack.sql(
+                "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND now() - query_start > '3 s'"
+            )
+        )
+        # One worker is all that there is, so one that waits is enough.
+        for runbook, few in (
+            ("worker_queue", "worker_queue_slow_seconds"),
+            ("stalled_workflow", "stalled_workflow_locked_seconds"),
+        ):
+            told = stack.plan(runbook, db_pool_blocked_sessions=1, **{few: 1})
+            assert told.runs[0]["hand_over"] == ["db_pool"], told.output
+            assert f"process {pid} of backoffice" in told.runs[0]["summary"], told.output
+        ended = done(stack.play("db_pool", db_pool_blocked_sessions=1))
+        assert [target["pid"] for target in ended["end_blocker"]] == [pid]
+    stack.sql("DELETE FROM proposals")
+    stack.sql("DELETE FROM events")
 
 
 # ---------------------------------------------------------------------- Scenario 3: Database Connection Failure
@@ -72,8 +128,12 @@ def test_leaked_sessions_are_ended(stack):
 
 @pytest.mark.covers("SY-1-5", "SY-3-5")
 def test_an_exhausted_pool_gets_its_connections_back(stack):
-    """docker compose restart api."""
+    """SELECT count(*) FROM pg_stat_activity; docker compose restart api."""
     with stack.fault("pool_leak"):
+        with clients(stack.lab, REFUSED_USERS, "/orders"):
+            told = stack.plan("error_rate", error_rate_window_seconds=6)
+        assert told.runs[0]["hand_over"] == ["db_pool"], told.output
+        assert told.runs[0]["evidence"]["connections"]["used"] > 20
         assert done(stack.play("db_pool")) == {"restart_application": [{"service": "api"}]}
 
 
