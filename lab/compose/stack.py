@@ -234,7 +234,7 @@ def _variables(project: Project) -> dict[str, object]:
         "system_database": inventory.of_database(layout, "db"),
         "system_backups": inventory.of_backups(layout, f"{project.name}-db-1"),
         "system_payment_webhook": inventory.of_payments(layout),
-        "mail_keys": layout.mail_keys(),
+        "system_notification_providers": inventory.of_mail(layout),
         "system_auth": inventory.of_auth(layout),
         "system_break_glass": inventory.of_break_glass(layout),
         "queue_commands": {verb: _control(project, verb) for verb in ("pause", "resume")},

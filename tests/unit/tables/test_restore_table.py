@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.oncall.runbooks.plugins.module_utils.backups.belongings import nothing
 from ansible_collections.oncall.runbooks.plugins.module_utils.backups.facts import MAINTENANCE
 from ansible_collections.oncall.runbooks.plugins.module_utils.postgres.restores import mark_of, name_for
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.readings.restore import already
@@ -77,6 +78,7 @@ DRILL = {
     "at_seconds": NOW - 3 * DAY,
 }
 GONE = {**unreachable("no_database"), "is_there": False, "name": "shop", "restores": [], "may_create_databases": True, "in_recovery": False, "now_seconds": NOW, "server_version": "15.18"}  # fmt: skip
+OWNED = {**nothing(), "owner": "app"}
 EXITED = running(state="exited", uptime_seconds=None)
 UNSEEN = {
     "backup": {"available": False, "reason": "backup nightly /backups: No such file or directory", "backups": {}},
@@ -95,7 +97,12 @@ test_concluded = table(
         "asked for and confirmed": of(**RESTORES, says=["is asked for, in the place of shop", "how long it takes is not known"]),
         "how long it takes is told": of(**RESTORES, record={"drill": DRILL}, says=["about 10 min by the last test restore, 3 days ago"]),
         "asked for, without services": of(given={**NIGHTLY, "services": []}, **RESTORES),
-        "asked for, and the database is gone": of(live=GONE, **RESTORES, says=["which is not there"]),
+        "asked for, and the database is gone": of(live=GONE, record={"database": OWNED}, **RESTORES, says=["which is not there; it gets the owner app, by what was kept"]),
+        "the database is gone, and the inventory says whose it was": of(
+            live=GONE, given={**NIGHTLY, "owner": "shop_owner"}, **RESTORES, says=["the owner shop_owner, by the inventory"]
+        ),
+        "the database is gone, and nobody says whose it was": of(live=GONE, problems=["owner_unknown"], says=["nobody says whose it was"]),
+        "it makes its database itself": of(packed(dump(users=300, orders=500, database="shop")), problems=["makes_its_own"], says=["pg_dump --create"]),
         "asked for, and the service cannot be stopped": of(
             variables={**CONFIRMED, "system_services": {"api": {"manager": "nomad"}}}, problems=["restore_requested"], why_not="unknown manager nomad"
         ),
@@ -109,9 +116,10 @@ test_concluded = table(
         "cut off": of(WHOLE[:-30], problems=["not_proven"], says=["it is cut off after"]),
         "without its tables": of(packed(dump(orders=5)), problems=["not_proven"]),
         "encrypted": of(b"age-encryption.org/v1\n", problems=["not_proven"], says=["it is encrypted"]),
+        "of 0 bytes": of(b"", problems=["not_proven"], says=["it is empty (0 bytes)"]),
         "of a newer server": of(packed(dump(users=3, orders=4, version="17.2")), problems=["not_proven"], says=["newer than the server"]),
         "its test restore failed": of(record={"drill": {**DRILL, "ok": False, "why": "it broke"}}, problems=["not_proven"], says=["a test restore of it failed: it broke"]),
-        "fresh, and of another database": of(packed(dump(users=300, orders=500, database="staging")), problems=["of_another_database"]),
+        "fresh, and of another database": of(packed(dump(users=300, orders=500, database="staging")), problems=["of_another_database", "makes_its_own"]),
         "from before a migration": of(live=database(tables={"public.users": ["id", "name", "email"], "public.orders": ["id"], "public.new": ["id"]}), problems=["would_lose"], says=["public.new, public.users.email"]),
         "from before a migration, which is given up": of(
             live=database(tables={"public.users": ["id", "name", "email"], "public.new": ["id"]}),
