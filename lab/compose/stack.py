@@ -232,6 +232,7 @@ def _variables(project: Project) -> dict[str, object]:
         "provider_url": f"http://127.0.0.1:{project.port('provider')}",
         "system_redis": {"host": "127.0.0.1", "port": ports["redis"], "service": "redis"},
         "system_database": inventory.of_database(layout, "db"),
+        "release_path": str(project.folder / "release"),
         "system_backups": inventory.of_backups(layout, f"{project.name}-db-1"),
         "system_payment_webhook": inventory.of_payments(layout),
         "system_notification_providers": inventory.of_mail(layout),

@@ -22,7 +22,7 @@ from ansible.template import trust_as_template
 from ..module_utils.break_glass.spec import checked
 from ..module_utils.observe import OBSERVERS
 from . import judge, plan_in_words, readings, table
-from .names import Names, functions_of
+from .names import Names, functions_of, owned_by
 from .names_of_0_1_0 import NOW
 from .plain import plain
 from .reach import reach
@@ -64,6 +64,7 @@ class Diagnosing:
         self._role, self._variables, self._observed = role, variables, observed
         self._templar, self._deprecated = templar, deprecated
         self._names = self._names_of(role.name, observed, variables)
+        self._held: dict[tuple[type, str], bool | judge.CannotTell] = {}
 
     def missing(self, required: list[str]) -> list[str]:
         """The required variables that are not there or empty: nothing to look at would read as healthy."""
@@ -190,6 +191,7 @@ class Diagnosing:
             trusted=trust_as_template,
             cast=cast,
             renamed=expression_for,
+            is_own=owned_by(runbook),
         )
 
     def _accepted(self, runbook: str, claims: Mapping[str, Any]) -> set[str]:
@@ -222,11 +224,21 @@ class Diagnosing:
         return all(self._holds(one) for one in (expression if isinstance(expression, list) else [expression]))
 
     def _holds(self, expression: Any) -> bool:
+        # Many causes of a table have conditions in common, and names do not change.
+        key = (type(expression), str(expression))
+        if key not in self._held:
+            self._held[key] = self._held_now(expression)
+        found = self._held[key]
+        if isinstance(found, judge.CannotTell):
+            raise found
+        return found
+
+    def _held_now(self, expression: Any) -> bool | judge.CannotTell:
         self._templar.available_variables = self._names.scope_of(expression)
         try:
             return self._templar.evaluate_conditional(expression)
         except AnsibleError as error:
-            raise self._cannot_tell(error) from None
+            return self._cannot_tell(error)
 
     def rendered(self, value: Any) -> Any:
         return self._render(value, self._names.scope_of(value))

@@ -293,7 +293,7 @@ def test_no_room_for_the_dump_for_safety(stack, play, tmp_path):
 
 OF_ITS_OWN = (
     "ALTER DATABASE {name} SET work_mem = '8MB'",
-    "ALTER ROLE oncall IN DATABASE {name} SET search_path = public, 'a b'",
+    "ALTER DATABASE {name} SET search_path = public, 'a b'",
     "ALTER DATABASE {name} CONNECTION LIMIT 40",
     "REVOKE CONNECT ON DATABASE {name} FROM PUBLIC",
     "GRANT CONNECT ON DATABASE {name} TO oncall WITH GRANT OPTION",
@@ -308,7 +308,8 @@ def dressed(shop: Shop) -> None:
 
 def belongs(shop: Shop) -> dict[str, Any]:
     """What belongs to the database itself."""
-    columns = "pg_get_userbyid(datdba), datconnlimit, datacl::text, pg_encoding_to_char(encoding), datcollate, datctype"
+    given = "(SELECT array_agg(a::text ORDER BY a::text) FROM unnest(datacl) a)"
+    columns = f"pg_get_userbyid(datdba), datconnlimit, {given}, pg_encoding_to_char(encoding), datcollate, datctype"
     rows = shop.sql(
         f"SELECT {columns} FROM pg_database WHERE oid = (SELECT datid FROM pg_stat_activity WHERE pid = pg_backend_pid())"
     )
@@ -366,7 +367,7 @@ def test_a_database_with_a_name_of_its_own(postgres, tmp_path):
     dressed(strange)
     strange.dump("shop_1.pgc", "-Fc")
     before = belongs(strange)
-    confirmed = {**CONFIRMED, "restore_confirm": strange.name, "restore_again_seconds": 0}
+    confirmed = {**CONFIRMED, "restore_confirm": strange.name}
     played = on_host(tmp_path, "restore", strange.variables())
     try:
         strange.sql("DELETE FROM orders")
@@ -416,6 +417,16 @@ def test_what_was_kept_of_a_database_tells_what_its_dump_does_not(stack, tmp_pat
     assert stack.sql(f"SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = '{name}'", database=name) == [
         ("app",)
     ]
+
+
+def test_what_a_role_may_not_give_is_named(stack, tmp_path):
+    stack.sql("ALTER ROLE oncall IN DATABASE shop SET work_mem = '9MB'", "postgres", "postgres")
+    made = {"backup": "nightly", "identity": "1", "file": "shop_1.pgc", "database": stack.reach()}
+    assert run_module("postgres_restore", tmp_path, state="created", **made)[0] == 0
+    code, result = run_module("postgres_restore", tmp_path, state="dressed", **made)
+    assert code == 1, result
+    assert "does not get the setting work_mem of oncall, which shop had: " in result["msg"]
+    assert "9MB" not in result["msg"]
 
 
 def test_what_others_may_write_to_is_not_restored(stack, play):

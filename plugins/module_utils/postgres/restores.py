@@ -101,23 +101,28 @@ _BELONGINGS = (
     FROM pg_db_role_setting s, unnest(s.setconfig) c WHERE s.setdatabase = d.oid))
   FROM pg_database d, to_jsonb(d) j WHERE d.datname = p->>'of'), 'null')::text FROM asked"""
 )
+# Each with what it is about: a value may be a secret, and is in no message.
 _DRESS = (
     _ASKED
-    + """SELECT json_build_object('statements',
-  (SELECT coalesce(json_agg(
-      CASE WHEN (one->>'is_given')::bool THEN 'GRANT ' ELSE 'REVOKE ' END
-      || (SELECT string_agg(a, ', ') FROM jsonb_array_elements_text(one->'privileges') a) || ' ON DATABASE ' || quote_ident(p->>'name')
-      || CASE WHEN (one->>'is_given')::bool THEN ' TO ' ELSE ' FROM ' END || coalesce(quote_ident(one->>'role'), 'PUBLIC')
-      || CASE WHEN (one->>'is_grantable')::bool THEN ' WITH GRANT OPTION' ELSE '' END ORDER BY number), '[]')::jsonb
-   FROM jsonb_array_elements(p->'rights') WITH ORDINALITY AS of_it(one, number))
-  || (SELECT coalesce(json_agg('ALTER DATABASE ' || quote_ident(p->>'name') || ' CONNECTION LIMIT ' || (n #>> '{}')::int), '[]')::jsonb
+    + """SELECT json_build_object('steps',
+  (SELECT coalesce(json_agg(json_build_object('what', 'the right ' || r.privileges || ' of ' || r.who,
+      'statement', CASE WHEN r.is_given THEN 'GRANT ' ELSE 'REVOKE ' END || r.privileges || ' ON DATABASE ' || quote_ident(p->>'name')
+        || CASE WHEN r.is_given THEN ' TO ' ELSE ' FROM ' END || r.who || CASE WHEN r.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+      ORDER BY r.number), '[]')::jsonb
+   FROM (SELECT number, (one->>'is_given')::bool AS is_given, (one->>'is_grantable')::bool AS is_grantable,
+           coalesce(quote_ident(one->>'role'), 'PUBLIC') AS who,
+           (SELECT string_agg(a, ', ') FROM jsonb_array_elements_text(one->'privileges') a) AS privileges
+         FROM jsonb_array_elements(p->'rights') WITH ORDINALITY AS of_it(one, number)) r)
+  || (SELECT coalesce(json_agg(json_build_object('what', 'the limit of connections',
+        'statement', 'ALTER DATABASE ' || quote_ident(p->>'name') || ' CONNECTION LIMIT ' || (n #>> '{}')::int)), '[]')::jsonb
       FROM (SELECT p->'connection_limit' AS n) l WHERE jsonb_typeof(n) = 'number')
-  || (SELECT coalesce(json_agg(coalesce('ALTER ROLE ' || quote_ident(one->>'role') || ' IN DATABASE ', 'ALTER DATABASE ')
-      || quote_ident(p->>'name') || ' SET '
-      || (SELECT string_agg(quote_ident(part), '.' ORDER BY place)
-          FROM unnest(string_to_array(one->>'name', '.')) WITH ORDINALITY AS of_name(part, place))
-      || ' TO ' || (SELECT string_agg(quote_literal(v), ', ' ORDER BY place)
-          FROM jsonb_array_elements_text(one->'values') WITH ORDINALITY AS of_values(v, place)) ORDER BY number), '[]')::jsonb
+  || (SELECT coalesce(json_agg(json_build_object('what', 'the setting ' || (one->>'name') || coalesce(' of ' || (one->>'role'), ''),
+        'statement', coalesce('ALTER ROLE ' || quote_ident(one->>'role') || ' IN DATABASE ', 'ALTER DATABASE ')
+          || quote_ident(p->>'name') || ' SET '
+          || (SELECT string_agg(quote_ident(part), '.' ORDER BY place)
+              FROM unnest(string_to_array(one->>'name', '.')) WITH ORDINALITY AS of_name(part, place))
+          || ' TO ' || (SELECT string_agg(quote_literal(v), ', ' ORDER BY place)
+              FROM jsonb_array_elements_text(one->'values') WITH ORDINALITY AS of_values(v, place))) ORDER BY number), '[]')::jsonb
       FROM jsonb_array_elements(p->'settings') WITH ORDINALITY AS of_it(one, number))
 )::text FROM asked"""
 )
@@ -299,8 +304,14 @@ class Restores:
         with self.client() as client:
             self._ours(client, name, "new")
             asked = {key: found[key] for key in ("rights", "connection_limit", "settings")}
-            for statement in client.query(_DRESS, dict(asked, name=name))["statements"]:
-                client.execute(statement)
+            for step in client.query(_DRESS, dict(asked, name=name))["steps"]:
+                try:
+                    client.execute(step["statement"])
+                except DatabaseError as error:
+                    raise Refused(
+                        f"{name} does not get {one_line(step['what'])}, which {one_line(self.live)} had: {error};"
+                        " restore with a role that may give it, such as a superuser"
+                    ) from None
 
     def content(self, name):
         """What is in a database, with the number of rows of each table."""

@@ -58,9 +58,12 @@ def former(restores: Sequence[Row]) -> list[Row]:
 
 
 def already(chosen: Row, target: Row, restores: Sequence[Row], restore_again_seconds: float) -> list[Row]:
-    """The restore of this very backup that was done a short time ago, and not taken back since."""
+    """The restore of this very backup that was done a short time ago, and neither taken back nor dropped since."""
     identity = (chosen["newest"] or {}).get("identity")
     last = [one for one in restores if one["is"] in ("old", "failed", "restored")][:1]
+    if not target["is_there"]:
+        # What was restored is gone again.
+        return []
     return [
         one
         for one in last

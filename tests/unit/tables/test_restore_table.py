@@ -98,6 +98,11 @@ test_concluded = table(
         "how long it takes is told": of(**RESTORES, record={"drill": DRILL}, says=["about 10 min by the last test restore, 3 days ago"]),
         "asked for, without services": of(given={**NIGHTLY, "services": []}, **RESTORES),
         "asked for, and the database is gone": of(live=GONE, record={"database": OWNED}, **RESTORES, says=["which is not there; it gets the owner app, by what was kept"]),
+        "the database is gone again, after it was restored": of(
+            live={**GONE, "restores": database(databases=[made("old", age=60, identity=f"{NEWEST}-{len(WHOLE)}")])["restores"]},
+            record={"database": OWNED},
+            **RESTORES,
+        ),
         "the database is gone, and the inventory says whose it was": of(
             live=GONE, given={**NIGHTLY, "owner": "shop_owner"}, **RESTORES, says=["the owner shop_owner, by the inventory"]
         ),
@@ -148,10 +153,11 @@ def test_the_same_backup_is_not_restored_twice():
     seen = of().observed["backup"]["backups"]["nightly"]
     identity = seen["newest"]["identity"]
     done = {"name": "oncall_old_1", "is": "old", "began_seconds": NOW - 60, "identity": identity}
-    target = {"now_seconds": NOW}
+    target = {"now_seconds": NOW, "is_there": True}
     assert already(seen, target, [done], 3600.0) == [done]
     assert already(seen, target, [done], 30.0) == []
     assert already(seen, target, [{**done, "identity": "another"}], 3600.0) == []
+    assert already(seen, {**target, "is_there": False}, [done], 3600.0) == []
     # One that was taken back since may be wanted again.
     assert already(seen, target, [{**done, "is": "failed"}, done], 3600.0) == []
 
