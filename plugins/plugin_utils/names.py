@@ -95,14 +95,24 @@ class Settled:
         is_own: Callable[[str], bool],
     ) -> None:
         self.scope = dict(variables)
-        self._render, self._is_own = render, is_own
+        self._variables, self._render, self._is_own = variables, render, is_own
         self._done = set(_NOT_WORKED_OUT)
+        # What each that was worked out is made of, through all names.
+        self._made_of: dict[str, set[str]] = {}
 
     def scope_of(self, value: Any) -> dict[str, Any]:
         """The variables in which a value can be rendered."""
         for name in identifiers_in(value):
             self._settle(name)
         return self.scope
+
+    def changed(self, name: str) -> None:
+        """A variable has another value: what is made of it is worked out anew."""
+        for other in [other for other, names in self._made_of.items() if name in names]:
+            del self._made_of[other]
+            self._done.discard(other)
+            self.scope[other] = self._variables[other]
+        self.scope[name] = self._variables[name]
 
     def _settle(self, name: str) -> None:
         if name in self._done or name not in self.scope or not self._is_own(name):
@@ -111,8 +121,11 @@ class Settled:
         self._done.add(name)
         value = self.scope[name]
         if isinstance(value, (str, list, tuple, dict)):
+            used = set(identifiers_in(value))
+            scope = self.scope_of(value)
+            self._made_of[name] = used.union(*(self._made_of.get(one, ()) for one in used), {name})
             with suppress(Exception):
-                self.scope[name] = self._render(value, self.scope_of(value))
+                self.scope[name] = self._render(value, scope)
 
 
 class Names:
@@ -128,7 +141,7 @@ class Names:
         trusted: makes a template of this file's own text.
         cast: gives a variable the type that it is declared with.
         renamed: gives the expression that an earlier version's name stands for, or "".
-        is_own: see :class:`Settled`.
+        settled: the same variables, some of which are worked out.
     """
 
     def __init__(
@@ -142,9 +155,9 @@ class Names:
         trusted: Callable[[str], str],
         cast: Callable[[str, Any], Any],
         renamed: Callable[[str], str],
-        is_own: Callable[[str], bool] = lambda name: False,
+        settled: Settled | None = None,
     ) -> None:
-        self._settled = Settled(variables, render, is_own)
+        self._settled = settled or Settled(variables, render, lambda name: False)
         self._table, self._readings, self._observers = table, readings, observers | set(observed)
         self._variables, self._render, self._trusted = variables, render, trusted
         self._cast, self._renamed = cast, renamed

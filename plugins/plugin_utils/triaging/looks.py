@@ -72,6 +72,7 @@ class Look:
 
     Attributes:
         asked: the observers asked so far.
+        settled: the variables, some of which are worked out.
         longer_seconds: for how long the runbook itself watches what was left out here; 0 where nothing was.
     """
 
@@ -82,7 +83,7 @@ class Look:
         self.asked: set[str] = set()
         self.longer_seconds = 0.0
         self._steps, self._templar, self._longest_seconds = steps, templar, longest_seconds
-        self._settled = self._begin()
+        self.settled = Settled(variables, self._render, owned_by(role.name))
 
     def taken(self) -> Generator[Asked, Answers, None]:
         """Give what is asked, and take what each observer answers.
@@ -110,15 +111,11 @@ class Look:
                     answer = {**(yield from self._answered({observer: arguments}))[observer], "changed": False}
             if "register" in step:
                 self.variables[step["register"]] = answer
-                # What is built on it has another value now.
-                self._settled = self._begin()
-
-    def _begin(self) -> Settled:
-        return Settled(self.variables, self._render, owned_by(self.role.name))
+                self.settled.changed(step["register"])
 
     def rendered(self, value: Any, scope: Mapping[str, Any] | None = None) -> Any:
         """The value of a template; :class:`CannotLook` where there is none."""
-        return self._render(value, self._settled.scope_of(value) if scope is None else scope)
+        return self._render(value, self.settled.scope_of(value) if scope is None else scope)
 
     def _render(self, value: Any, scope: Mapping[str, Any]) -> Any:
         self._templar.available_variables = scope
@@ -150,11 +147,13 @@ class Look:
         }
 
     def _named(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        table = Diagnosing(self.role, self.variables, arguments["observed"], self._templar, lambda text: None)
+        table = Diagnosing(
+            self.role, self.variables, arguments["observed"], self._templar, lambda text: None, self.settled
+        )
         return table.named(arguments["names"])
 
     def _are_true(self, conditions: Any, scope: Mapping[str, Any] | None) -> bool:
-        self._templar.available_variables = self._settled.scope_of(conditions) if scope is None else scope
+        self._templar.available_variables = self.settled.scope_of(conditions) if scope is None else scope
         try:
             return all(
                 self._templar.evaluate_conditional(one)
