@@ -235,7 +235,8 @@ def _of_step(step: Step) -> list[str]:
 
 
 def _of_run(run: RunbookRun) -> list[str]:
-    lines = [shown(line, 300) for line in run.lines]
+    # What is set in belongs to the line above.
+    lines = [f"{' ' * (len(line) - len(line.lstrip(' ')))}{shown(line, 300)}" for line in run.lines]
     for action in run.actions:
         helped = action.state if action.helped is None else "helped" if action.helped else "did not help"
         lines.append(shown(f"{run.runbook}: {action.remedy} ({action.risk}) {helped}"))
