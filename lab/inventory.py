@@ -54,14 +54,38 @@ def of_backups(layout: Layout, container: str) -> dict[str, object]:
 
 
 def of_payments(layout: Layout) -> dict[str, object]:
-    """The payments of the API; its service and its statements are in inventories/lab."""
+    """The payments of the API, whose provider plays a part of the outside world."""
     ports, payments = layout.ports, layout.payments()
     return {
+        "service": "api",
         "url": payment_url(layout),
         "provider_url": f"http://127.0.0.1:{ports['provider']}",
         "api_key": payments["key"],
         "secrets": [payments["secret"]],
         "event_types": ["payment_intent.succeeded"],
+        "statements": {
+            "processed": "SELECT id FROM payment_events WHERE id IN (SELECT jsonb_array_elements_text(:event_ids::jsonb))",
+            "amounts": "SELECT payment_id, amount, currency FROM payments"
+            " WHERE payment_id IN (SELECT jsonb_array_elements_text(:payment_ids::jsonb))",
+        },
+    }
+
+
+def of_mail(layout: Layout) -> dict[str, object]:
+    """The two providers of mail: one program that answers as SendGrid and Postmark document it."""
+    url, keys = f"http://127.0.0.1:{layout.ports['provider']}", layout.mail_keys()
+    first = {"name": "sendgrid", "kind": "sendgrid", "url": url}
+    second = {"name": "postmark", "kind": "postmark", "url": url}
+    return {
+        "mail": {
+            "queue": "events",
+            "records": [],
+            "providers": [
+                {**first, "api_key": keys["SENDGRID_API_KEY"], "key_variable": "SENDGRID_API_KEY"},
+                {**second, "token": keys["POSTMARK_TOKEN"], "key_variable": "POSTMARK_TOKEN"},
+            ],
+            "switch": {"services": ["worker"], "variable": "MAIL_PROVIDER", "unset": "sendgrid"},
+        }
     }
 
 
@@ -71,11 +95,12 @@ def issuer(layout: Layout) -> str:
 
 
 def of_auth(layout: Layout) -> dict[str, object]:
-    """How users get into the API; its services are in inventories/lab."""
+    """How users get into the API, with a token of the provider."""
     api = f"http://127.0.0.1:{layout.ports['api']}"
     canary = {"email": "canary@lab.example", "password": layout.entry_keys()["CANARY_PASSWORD"]}
     login = {"url": f"{api}/auth/login", "body": canary, "token": "access_token", "route": f"{api}/me"}
-    return {"login": login, "issuer": issuer(layout), "audience": "lab"}
+    services = {"service": "api", "session_service": "redis"}
+    return {**services, "login": login, "issuer": issuer(layout), "audience": "lab"}
 
 
 def of_break_glass(layout: Layout) -> dict[str, object]:

@@ -62,7 +62,7 @@ class Runbooks:
         """Run a runbook to its end.
 
         Args:
-            runbook: its name.
+            runbook: its name, or ``triage``.
             limit: a pattern of hosts, as ``--limit``.
             mode: ``act`` within the limits of the role ``run``; ``diagnose`` and ``check`` change nothing.
             approve: hashes of plans. If given, only a plan that is the same again is acted on.
@@ -78,7 +78,7 @@ class Runbooks:
         Raises:
             OncallError: nothing was begun; one line that says what to do next.
         """
-        found = catalog.find(runbook)
+        playbook = catalog.playbook(runbook)
         hashes = [*approve]
         if mode not in MODES:
             raise OncallError(f"no mode {mode!r}; there are {', '.join(MODES)}")
@@ -99,7 +99,7 @@ class Runbooks:
         began = time.time()
         job = Job(
             run_id=run_id or uuid.uuid4().hex[:12],
-            playbook=found.playbook,
+            playbook=playbook,
             inventories=self._inventories,
             limit=limit,
             variables=asked,
@@ -111,7 +111,7 @@ class Runbooks:
             on_progress=on_progress,
             cancel=cancel or threading.Event(),
         )
-        return _result(job, found.name, mode, began, execute(job))
+        return _result(job, runbook, mode, began, execute(job))
 
     async def run_async(self, runbook: str, **options: Any) -> Result:
         """The same, in a thread of its own. Cancelling the task kills the run."""

@@ -19,6 +19,8 @@ from .errors import OncallError, UnknownRunbook
 COLLECTION = Path("ansible_collections", "oncall", "runbooks")
 # Safe both, and one of them ten times as fast.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# It judges the tables of all runbooks, and is none itself.
+TRIAGE = "triage"
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,11 @@ def find(name: str) -> Runbook:
     near = difflib.get_close_matches(name.replace("-", "_").lower(), known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
     raise UnknownRunbook(f"no runbook {name!r}; {hint}", near)
+
+
+def playbook(name: str) -> Path:
+    """The file of a runbook, or of triage; UnknownRunbook where it is neither."""
+    return collection() / "playbooks" / f"{TRIAGE}.yml" if name == TRIAGE else find(name).playbook
 
 
 @cache

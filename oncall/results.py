@@ -124,6 +124,8 @@ class RunbookRun:
     hand_over: tuple[str, ...] = ()
     before_and_after: tuple[str, ...] = ()
     not_looked_at: tuple[str, ...] = ()
+    # Of triage, what a person reads.
+    lines: tuple[str, ...] = ()
     evidence: Any = None
 
 
@@ -255,6 +257,7 @@ def _run(told: Mapping[str, Any]) -> RunbookRun:
         hand_over=tuple(map(str, told.get("hand_over") or ())),
         before_and_after=tuple(map(str, told.get("before_and_after") or ())),
         not_looked_at=tuple(map(str, told.get("not_looked_at") or ())),
+        lines=tuple(map(str, told.get("lines") or ())),
         evidence=told.get("evidence"),
     )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -29,11 +30,13 @@ def configure(layout: Layout, supervisor: Supervisor) -> None:
     supervisor.write_main()
     if layout.shape.name:
         write_private(layout.home / "shape.json", json.dumps(layout.shape.told()))
-        # What was deployed before is forgotten with its checkout.
-        (layout.home / "release.env").unlink(missing_ok=True)
-        release(layout).begin()
         for name, text in layout.shape.files.items():
             write_private(layout.home / name, filled(text, facts(layout)))
+    # What was deployed before is forgotten with its checkout.
+    (layout.home / "release.env").unlink(missing_ok=True)
+    # A lab can do without git, and then nothing is deployed.
+    if layout.shape.name or shutil.which("git"):
+        release(layout).begin()
     for name in layout.shape.all_programs:
         file = supervisor.program_file(name)
         # What a runbook set in the API's environment stays over a restart of the lab.
@@ -44,7 +47,7 @@ def configure(layout: Layout, supervisor: Supervisor) -> None:
 
 
 def release(layout: Layout) -> Release:
-    """The checkout that the API of a system's lab is deployed from."""
+    """The checkout that the API is deployed from."""
     deploys = BY_SUPERVISOR.format(python=sys.executable, config=layout.config, program="api")
     return Release(layout.home, deploys, layout.shape.values.get("deploy_script", "deploy"))
 
@@ -70,6 +73,7 @@ def service_program(layout: Layout, name: str, pool_max: str = str(POOL_MAX)) ->
         environment |= {
             "PORT": str(ports["api"]),
             "PROVIDER_URL": f"http://127.0.0.1:{ports['provider']}",
+            "RELEASE_FILE": str(layout.home / "release.env"),
             "METRICS_OFF_FILE": str(layout.faults / "metrics_missing.json"),
             "PG_POOL_MAX": pool_max,
             "LAB_FAULT_ROUTES": "1",
@@ -82,7 +86,7 @@ def service_program(layout: Layout, name: str, pool_max: str = str(POOL_MAX)) ->
         environment |= {"PORT": str(ports[name])} if name in ports else {}
         environment |= filled(shape.environment.get(name, {}), facts(layout))
     if shape.name and name == "api":
-        environment |= {"RELEASE_FILE": str(layout.home / "release.env"), "APPLICATION_NAME": shape.application}
+        environment |= {"APPLICATION_NAME": shape.application}
     argv = [sys.executable, "-m", f"lab.programs.{name}", "--home", str(layout.home)]
     return program(layout, name, argv, environment=environment, startretries=4)
 
@@ -155,12 +159,14 @@ def variables(layout: Layout) -> dict[str, object]:
         "provider_url": f"http://127.0.0.1:{ports['provider']}",
         "system_redis": {"host": "127.0.0.1", "port": ports["redis"], "service": "redis"},
         "system_database": inventory.of_database(layout, "database"),
-        "system_payment_webhook": inventory.of_payments(layout),
-        "mail_keys": layout.mail_keys(),
+        "release_path": str(release(layout).path),
         "migration_commands": inventory.of_migrations(
             ["env", "-C", str(REPOSITORY), *(f"{name}={value}" for name, value in _of_database(layout).items())],
             sys.executable,
         ),
-        "system_auth": inventory.of_auth(layout),
+        # Who takes payments, sends mail and issues tokens does not run here: there is nothing to look at, and nobody gets in by it.
+        "system_payment_webhook": {},
+        "system_notification_providers": {},
+        "system_auth": {},
         "system_break_glass": inventory.of_break_glass(layout),
     }

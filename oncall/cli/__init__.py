@@ -17,7 +17,7 @@ def main() -> None:
     """Incident runbooks that diagnose, fix, verify, roll back and record.
 
     \b
-    oncall list
+    oncall triage -i inventories/mine
     oncall run db_pool -i inventories/mine --diagnose
     oncall run db_pool -i inventories/mine --check
     oncall run db_pool -i inventories/mine --limit shop --approve p0123456789abcde
@@ -27,7 +27,7 @@ def main() -> None:
 
 
 for command in (
-    runbooks.list_, runbooks.describe, run.run, past_runs.runs, past_runs.show, ledger.hold, ledger.release, ledger.ledger,
+    runbooks.list_, runbooks.describe, run.triage, run.run, past_runs.runs, past_runs.show, ledger.hold, ledger.release, ledger.ledger,
     serve.serve, episodes.episodes, episodes.episode, episodes.approve, episodes.cancel, pause.pause, pause.resume,
     episodes.quarantine, episodes.proven,
 ):  # fmt: skip

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..catalog import Runbook
+from ..catalog import TRIAGE, Runbook
 from ..results import HostResult, Outcome, Result, RunbookRun, Step, of_document
 
 STYLES = {
@@ -215,7 +215,10 @@ def _how_to_act(host: HostResult, told: Result, inventories: Sequence[str]) -> l
     hashes = [plan.hash for plan in host.plans]
     if told.mode == "act" or not hashes:
         return []
-    argv = ["oncall", "run", told.runbook, *(part for one in inventories for part in ("-i", one)), "--limit", host.host]
+    # Triage begins the others, and has no plan itself.
+    begun = [run.runbook for run in host.runs if run.runbook != TRIAGE]
+    name = begun[0] if told.runbook == TRIAGE and begun else told.runbook
+    argv = ["oncall", "run", name, *(part for one in inventories for part in ("-i", one)), "--limit", host.host]
     return [f"to act on exactly this: {shlex.join([*argv, *(part for one in hashes for part in ('--approve', one))])}"]
 
 
@@ -232,7 +235,8 @@ def _of_step(step: Step) -> list[str]:
 
 
 def _of_run(run: RunbookRun) -> list[str]:
-    lines = []
+    # What is set in belongs to the line above.
+    lines = [f"{' ' * (len(line) - len(line.lstrip(' ')))}{shown(line, 300)}" for line in run.lines]
     for action in run.actions:
         helped = action.state if action.helped is None else "helped" if action.helped else "did not help"
         lines.append(shown(f"{run.runbook}: {action.remedy} ({action.risk}) {helped}"))

@@ -14,15 +14,33 @@ import click
 import yaml
 
 from ..api import Runbooks
+from ..catalog import TRIAGE
 from ..errors import OncallError
 from . import display
 from .frame import AS_JSON, EXIT_CODES_HELP, INVENTORY, KEEP, RUNBOOK, one_line
+
+LIMIT = click.option("-l", "--limit", default="", help="Only these hosts, a pattern as for ansible-playbook.")
+VARIABLES = click.option(
+    "-e",
+    "--extra-vars",
+    "variables",
+    multiple=True,
+    metavar="K=V",
+    help="A variable; also a JSON object, or @ and a file.",
+)
+TIMEOUT = click.option(
+    "--timeout",
+    "timeout_seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds after which the run is killed.",
+)
+QUIET = click.option("-q", "--quiet", is_flag=True, help="No lines about what goes on.")
 
 
 @click.command(epilog=EXIT_CODES_HELP)
 @RUNBOOK
 @INVENTORY
-@click.option("-l", "--limit", default="", help="Only these hosts, a pattern as for ansible-playbook.")
+@LIMIT
 @click.option("--diagnose", "modes", flag_value="diagnose", multiple=True, help="Only look.")
 @click.option(
     "--check", "modes", flag_value="check", multiple=True, help="Show the plan and its hash, and change nothing."
@@ -39,22 +57,10 @@ from .frame import AS_JSON, EXIT_CODES_HELP, INVENTORY, KEEP, RUNBOOK, one_line
     type=click.Path(exists=True, dir_okay=False),
     help="Act only on the plans of this file, which --check --json wrote.",
 )
-@click.option(
-    "-e",
-    "--extra-vars",
-    "variables",
-    multiple=True,
-    metavar="K=V",
-    help="A variable; also a JSON object, or @ and a file.",
-)
+@VARIABLES
 @KEEP
-@click.option(
-    "--timeout",
-    "timeout_seconds",
-    type=click.FloatRange(min=0, min_open=True),
-    help="Seconds after which the run is killed.",
-)
-@click.option("-q", "--quiet", is_flag=True, help="No lines about what goes on.")
+@TIMEOUT
+@QUIET
 @AS_JSON
 @one_line
 def run(runbook: str, inventories: tuple[str, ...], limit: str, modes: tuple[str, ...], hashes: tuple[str, ...],
@@ -71,22 +77,77 @@ def run(runbook: str, inventories: tuple[str, ...], limit: str, modes: tuple[str
     if len(chosen) > 1:
         raise OncallError("--diagnose, --check, --approve and --plan-file exclude each other; give one of them")
     approved = [*hashes, *(_hashes_of(plan_file) if plan_file else ())]
+    options = {
+        "limit": limit,
+        "mode": next(iter(modes), "act"),
+        "approve": approved,
+        "variables": _variables(variables),
+    }
+    return _run(runbook, inventories, keep_environment, quiet, as_json, timeout_seconds=timeout_seconds, **options)
+
+
+@click.command(epilog=EXIT_CODES_HELP)
+@INVENTORY
+@LIMIT
+@click.option(
+    "--alert", default="", metavar="NAME", help="Name the runbook that answers this alert, and what it sees now."
+)
+@click.option("--run", "runs_first", is_flag=True, help="Run what comes first, with all its guards.")
+@click.option("--check", is_flag=True, help="With --run: show its plan, and change nothing.")
+@click.option(
+    "--window",
+    "window_seconds",
+    type=click.FloatRange(min=0),
+    help="Watch for so many seconds, and judge those runbooks too that take as long.",
+)
+@VARIABLES
+@KEEP
+@TIMEOUT
+@QUIET
+@AS_JSON
+@one_line
+def triage(inventories: tuple[str, ...], limit: str, alert: str, runs_first: bool, check: bool, window_seconds: float | None,
+           variables: tuple[str, ...], keep_environment: tuple[str, ...], timeout_seconds: float | None, quiet: bool,
+           as_json: bool) -> int:  # fmt: skip
+    """Look at everything at once, and say which runbook comes first. It changes nothing without --run.
+
+    \b
+    oncall triage -i inventories/mine
+    oncall triage -i inventories/mine --alert RedisDown
+    oncall triage -i inventories/mine --run --check
+    """
+    asked = {"triage_run": runs_first, **({} if window_seconds is None else {"triage_window_seconds": window_seconds})}
+    return _run(
+        TRIAGE,
+        inventories,
+        keep_environment,
+        quiet,
+        as_json,
+        limit=limit,
+        mode="check" if check else "act",
+        variables={**asked, **_variables(variables)},
+        # From an alert, and so no template whatever is in it.
+        texts={"triage_alert": alert} if alert else {},
+        timeout_seconds=timeout_seconds,
+    )
+
+
+def _run(
+    runbook: str,
+    inventories: tuple[str, ...],
+    keep_environment: tuple[str, ...],
+    quiet: bool,
+    as_json: bool,
+    **options: Any,
+) -> int:
+    """Run it to its end, show what came of it, and give the exit code."""
     cancel = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # With nohup, a hang-up is meant to be ignored.
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, lambda *_: cancel.set())
     progress = display.Progress(quiet)
-    result = Runbooks(inventories, keep_environment).run(
-        runbook,
-        limit=limit,
-        mode=next(iter(modes), "act"),
-        approve=approved,
-        variables=_variables(variables),
-        timeout_seconds=timeout_seconds,
-        on_progress=progress,
-        cancel=cancel,
-    )
+    result = Runbooks(inventories, keep_environment).run(runbook, on_progress=progress, cancel=cancel, **options)
     progress.clear()
     if as_json:
         display.document(result.to_dict())

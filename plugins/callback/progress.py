@@ -118,7 +118,7 @@ class CallbackModule(Default):
         if result._task._role.get_name() == RUN and result._task.action == "ansible.builtin.fail":
             # The return code of a run that was concluded: the summary says it.
             return
-        reason = failure(result._task, result._result.get("msg"), self._name(result._task))
+        reason = failure(result._task, result._result, self._name(result._task))
         self._say(result._host, "failed", reason, "red")
 
     def v2_runner_on_skipped(self, result: Any) -> None:

@@ -116,7 +116,7 @@ class CallbackModule(CallbackBase):
 
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         if not self._collect(result) and not ignore_errors and not self._is_the_end(result):
-            self._trouble[result._host.get_name()] = failure(result._task, result._result.get("msg"))
+            self._trouble[result._host.get_name()] = failure(result._task, result._result)
 
     def v2_runner_on_unreachable(self, result: Any) -> None:
         message = masked(result._result.get("msg") or "no message", 500)

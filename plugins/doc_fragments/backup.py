@@ -27,7 +27,8 @@ BACKUPS = r"""
         C(cron_file), its path in C(/etc/cron.d), C(at), five fields of cron, and may have C(user) (root) and C(log)."
       - "Any, for those who act on it: C(command), the list of a program and its arguments that makes a backup now. Without it pg_dump makes
         one, under a name that fits C(pattern), which then needs exactly one star. C(services), the services of C(system_services) that use the
-        database, and are stopped while a restored one takes its place."
+        database, and are stopped while a restored one takes its place. C(owner), the role whose the database was, for a restore where it is gone
+        and the backup does not tell, as a dump in SQL does not."
     type: dict
     required: true
 """

@@ -144,15 +144,20 @@ backups:
           looked at; C(reached), the highest that was reached; C(failed), the first that was not; C(why), in one line.
         - C(format) (C(plain), C(custom), C(tar), C(encrypted) or another), C(packed) (C(gzip) and the like), C(database) and
           C(server_version) that it is from, C(created_seconds) by the clock of the machine that made it, C(is_encrypted), C(is_newer) (of a
-          newer version than pg_restore or the server), C(is_bomb), C(missing) (tables and columns), C(empty) (expected tables without a
-          row), C(rows) (by expected table; null where it has INSERT statements), C(table_count), C(row_count), C(read_seconds), C(identity) and
-          C(size_bytes).
+          newer version than pg_restore or the server), C(is_bomb), C(makes_database) (it is in SQL, and makes its database itself),
+          C(missing) (tables and columns), C(empty) (expected tables without a row), C(rows) (by expected table; null where it has INSERT
+          statements), C(table_count), C(row_count), C(read_seconds), C(identity) and C(size_bytes).
       type: dict
       returned: when the backup is available
     lost:
       description: Tables and columns that the database has and the newest backup has not; null where one of them is not known.
       type: list
       elements: str
+      returned: when the backup is available
+    owner:
+      description: >-
+        Whose the database would be if it were restored after it is gone, C(name), and who says so, C(by); null where nobody does.
+      type: dict
       returned: when the backup is available
     database:
       description:

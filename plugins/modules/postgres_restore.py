@@ -17,13 +17,17 @@ description:
     and one that is killed after it has changed all.
   - The databases that it makes have names of their own and say in their comments what they are. No other one is ever dropped or renamed, but
     the one in use, which is renamed. The one that was in use is never dropped.
-  - "V(created): an empty database with the owner, the encoding, the locale and the tablespace of the one in use. Its name is always the same,
-    so that of two restores at once one fails."
+  - "V(created): an empty database with the owner, the encoding, the locale and the tablespace of the one in use. Where there is none any more,
+    owner, encoding and locale are those that the backup tells, or else those that were V(kept); where nobody tells the owner it fails. Its name is
+    always the same, so that of two restores at once one fails."
+  - "V(kept): writes into the record of the backup what belongs to the database in use itself: owner, encoding, locale, who may connect, settings and
+    the limit of connections. Where there is none, or it cannot be asked, what was written before stays."
   - "V(marked): says in its comment how far the restore has come."
   - "V(compared): counts the rows of every table and compares them with those of the backup; compares tables, columns, owners, privileges and
-    extensions with the database in use; looks for sequences that were not set and indexes that are not valid. Fails where anything is wrong."
+    extensions with the database in use, or the owners of tables with those in the backup where there is none any more; looks for sequences that
+    were not set and indexes that are not valid. Fails where anything is wrong."
   - "V(dressed): gives it what belongs to a database and is not in a dump: who may connect, settings of the database and of roles in it, and the
-    limit of connections."
+    limit of connections. Where there is none in use any more, all of that is what the backup tells, or else what was V(kept)."
   - "V(swapped): ends what is still connected, but for superusers and what replicates, for which it fails; then the database in use is renamed and
     the restored one takes its name."
   - "V(swapped_back): the same back. The restored one is kept as well."
@@ -42,7 +46,7 @@ options:
   state:
     description: What to do.
     type: str
-    choices: [created, marked, compared, dressed, swapped, swapped_back, dropped]
+    choices: [created, kept, marked, compared, dressed, swapped, swapped_back, dropped]
     required: true
   kind:
     description: Whether it is for a restore (V(new)) or a test restore (V(drill)), for V(created) and V(compared).
@@ -59,11 +63,15 @@ options:
     choices: [made, restored, stopping]
     default: made
   backup:
-    description: What the backup is called in the inventory, for V(created) and V(compared).
+    description: What the backup is called in the inventory, for V(created), V(kept), V(compared) and V(dressed).
     type: str
   identity:
-    description: Of the file, as M(oncall.runbooks.backup_info) tells it, for V(created) and V(compared).
+    description: Of the file, as M(oncall.runbooks.backup_info) tells it, for V(created), V(compared) and V(dressed).
     type: str
+  owner:
+    description: Whose the database was, for V(created) where there is none any more. By default the backup tells it.
+    type: str
+    default: ""
   file:
     description: Its name, for V(created).
     type: str
@@ -108,6 +116,10 @@ ended:
   type: list
   elements: str
   returned: for V(swapped) and V(swapped_back)
+why:
+  description: Why nothing was written, or an empty text.
+  type: str
+  returned: for V(kept)
 notes:
   description: What differs and was accepted, a line each.
   type: list
@@ -127,7 +139,8 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ..module_utils.backups.record import read
+from ..module_utils.backups.belongings import chosen
+from ..module_utils.backups.record import read, write
 from ..module_utils.postgres.client import DatabaseError
 from ..module_utils.postgres.restores import Refused, Restores, compared, name_for
 from ..module_utils.postgres.spec import DATABASE
@@ -137,7 +150,7 @@ ARGUMENT_SPEC = {
     "state": {
         "type": "str",
         "required": True,
-        "choices": ["created", "marked", "compared", "dressed", "swapped", "swapped_back", "dropped"],
+        "choices": ["created", "kept", "marked", "compared", "dressed", "swapped", "swapped_back", "dropped"],
     },
     "database": DATABASE,
     "kind": {"type": "str", "choices": ["new", "drill"], "default": "new"},
@@ -145,6 +158,7 @@ ARGUMENT_SPEC = {
     "stage": {"type": "str", "choices": ["made", "restored", "stopping"], "default": "made"},
     "backup": {"type": "str"},
     "identity": {"type": "str"},
+    "owner": {"type": "str", "default": ""},
     "file": {"type": "str"},
     "accepted": {"type": "list", "elements": "str", "default": []},
     "against_live": {"type": "bool", "default": True},
@@ -153,7 +167,9 @@ ARGUMENT_SPEC = {
 }
 REQUIRED_IF = [
     ("state", "created", ("backup", "identity", "file")),
+    ("state", "kept", ("backup",)),
     ("state", "compared", ("backup", "identity")),
+    ("state", "dressed", ("backup", "identity")),
     ("state", "swapped_back", ("name",)),
 ]
 
@@ -165,6 +181,7 @@ def main():
         module.exit_json(changed=True)
     do = {
         "created": _created,
+        "kept": _kept,
         "marked": _marked,
         "compared": _compared,
         "dressed": _dressed,
@@ -179,12 +196,33 @@ def main():
         module.fail_json(msg=str(error))
     except DatabaseError as error:
         module.fail_json(msg=str(error), error=error.kind)
+    except OSError as error:
+        module.fail_json(msg=f"the record of backup {one_line(module.params['backup'])}: {error.strerror or error}")
     module.exit_json(**found)
 
 
 def _created(restores, params, _name):
     told = {key: params[key] for key in ("backup", "identity", "file")}
-    return {"changed": True, "name": restores.create(params["kind"], **told)}
+    return {"changed": True, "name": restores.create(params["kind"], _like(params), **told)}
+
+
+def _like(params):
+    """What is known of the database for when it is not there any more."""
+    record, _why = read(params["state_directory"], params["backup"])
+    proof = record["proofs"].get(params["identity"]) or {}
+    return chosen(proof.get("belongings"), record.get("database"), params["owner"])[0]
+
+
+def _kept(restores, params, _name):
+    try:
+        found = restores.belongings()
+    except DatabaseError as error:
+        # A dump is no worse for it.
+        return {"changed": False, "why": str(error)}
+    if found is None:
+        return {"changed": False, "why": f"there is no database {one_line(restores.live)}"}
+    write(params["state_directory"], params["backup"], {"database": dict(found, at_seconds=time.time())})
+    return {"changed": True, "why": ""}
 
 
 def _marked(restores, params, name):
@@ -207,8 +245,8 @@ def _compared(restores, params, name):
     return {"changed": False, "name": name, "notes": notes, "rows": rows, "tables": len(new["tables"])}
 
 
-def _dressed(restores, _params, name):
-    restores.dress(name)
+def _dressed(restores, params, name):
+    restores.dress(name, _like(params))
     return {"changed": True, "name": name}
 
 

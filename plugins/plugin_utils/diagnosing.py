@@ -22,7 +22,7 @@ from ansible.template import trust_as_template
 from ..module_utils.break_glass.spec import checked
 from ..module_utils.observe import OBSERVERS
 from . import judge, plan_in_words, readings, table
-from .names import Names, functions_of
+from .names import Names, Settled, functions_of, owned_by
 from .names_of_0_1_0 import NOW
 from .plain import plain
 from .reach import reach
@@ -51,6 +51,7 @@ class Diagnosing:
         observed: what the observers returned, by observer.
         templar: of the task.
         deprecated: takes a line for each way of writing that ends with the next version.
+        settled: the variables, some of which are worked out already.
     """
 
     def __init__(
@@ -60,10 +61,12 @@ class Diagnosing:
         observed: Mapping[str, Any],
         templar: Any,
         deprecated: Callable[[str], None],
+        settled: Settled | None = None,
     ) -> None:
         self._role, self._variables, self._observed = role, variables, observed
         self._templar, self._deprecated = templar, deprecated
-        self._names = self._names_of(role.name, observed, variables)
+        self._names = self._names_of(role.name, observed, variables, settled)
+        self._held: dict[tuple[type, str], bool | judge.CannotTell] = {}
 
     def missing(self, required: list[str]) -> list[str]:
         """The required variables that are not there or empty: nothing to look at would read as healthy."""
@@ -161,7 +164,9 @@ class Diagnosing:
             "runbook_meta": meta,
         }
 
-    def _names_of(self, runbook: str, observed: Mapping[str, Any], variables: Mapping[str, Any]) -> Names:
+    def _names_of(
+        self, runbook: str, observed: Mapping[str, Any], variables: Mapping[str, Any], settled: Settled | None
+    ) -> Names:
         prefix = f"__{runbook}_"
         # The runbooks that came later have no earlier names.
         now = NOW.get(runbook)
@@ -190,6 +195,7 @@ class Diagnosing:
             trusted=trust_as_template,
             cast=cast,
             renamed=expression_for,
+            settled=settled or Settled(variables, self._render, owned_by(runbook)),
         )
 
     def _accepted(self, runbook: str, claims: Mapping[str, Any]) -> set[str]:
@@ -222,11 +228,21 @@ class Diagnosing:
         return all(self._holds(one) for one in (expression if isinstance(expression, list) else [expression]))
 
     def _holds(self, expression: Any) -> bool:
+        # Many causes of a table have conditions in common, and names do not change.
+        key = (type(expression), str(expression))
+        if key not in self._held:
+            self._held[key] = self._held_now(expression)
+        found = self._held[key]
+        if isinstance(found, judge.CannotTell):
+            raise found
+        return found
+
+    def _held_now(self, expression: Any) -> bool | judge.CannotTell:
         self._templar.available_variables = self._names.scope_of(expression)
         try:
             return self._templar.evaluate_conditional(expression)
         except AnsibleError as error:
-            raise self._cannot_tell(error) from None
+            return self._cannot_tell(error)
 
     def rendered(self, value: Any) -> Any:
         return self._render(value, self._names.scope_of(value))

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from ..module_utils.text.masking import masked
@@ -17,15 +18,40 @@ _AROUND = re.compile(
 )
 
 
-def failure(task: Any, message: Any, name: str = "") -> str:
+_TOLD = 3
+
+
+def reason_of(result: Mapping[str, Any]) -> str:
+    """Why a task failed. Of a loop, of which Ansible says only that some of it failed: what failed, and why.
+
+    Args:
+        result: of the task.
+    """
+    items = result.get("results")
+    failed = [one for one in items if isinstance(one, Mapping) and one.get("failed")] if isinstance(items, list) else []
+    if not failed:
+        return str(result.get("msg") or "no message")
+    told = [": ".join(filter(None, (_item(one), str(one.get("msg") or "no message")))) for one in failed]
+    more = f"; and {len(told) - _TOLD} more" if len(told) > _TOLD else ""
+    return f"{'; '.join(told[:_TOLD])}{more}"
+
+
+def _item(result: Mapping[str, Any]) -> str:
+    """What the loop was at."""
+    item = result.get("_ansible_item_label", result.get(str(result.get("ansible_loop_var", "item"))))
+    # Who writes a loop over what is long gives it a label.
+    return str(item) if isinstance(item, (str, int, float)) else ""
+
+
+def failure(task: Any, result: Mapping[str, Any], name: str = "") -> str:
     """The task that failed and the reason, without secrets.
 
     Args:
         task: the task, as Ansible gives it to a callback plugin.
-        message: C(msg) of its result.
+        result: what came back.
         name: how the task is called here. Without it, Ansible's name for it.
     """
-    reason = masked(_AROUND.sub("", str(message or "no message")), 500)
+    reason = masked(_AROUND.sub("", reason_of(result)), 500)
     if str(task.action).endswith("validate_argument_spec"):
         # Ansible puts this task in front of a role. The reason names the variable, and that is all there is to say.
         return reason

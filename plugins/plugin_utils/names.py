@@ -19,6 +19,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -69,6 +70,64 @@ def functions_of(module_name: str) -> dict[str, Callable[..., Any]]:
     }
 
 
+def owned_by(runbook: str) -> Callable[[str], bool]:
+    """Whether a variable is one of a runbook, or of what all runbooks have in common."""
+    prefixes = (f"{runbook}_", f"__{runbook}_", "system_", "run_")
+    return lambda name: name.startswith(prefixes)
+
+
+class Settled:
+    """Variables of a host, of which this collection's own are worked out once, on first use, and are plain data from then on.
+
+    What cannot be worked out stays as it is, so that it fails where it is used. Variables of others are left alone: one may take a
+    while, and stand where it is not used.
+
+    Args:
+        variables: not worked out.
+        render: gives the value of a template in the given variables; what it raises says that there is none.
+        is_own: whether a name is this collection's.
+    """
+
+    def __init__(
+        self,
+        variables: Mapping[str, Any],
+        render: Callable[[Any, Mapping[str, Any]], Any],
+        is_own: Callable[[str], bool],
+    ) -> None:
+        self.scope = dict(variables)
+        self._variables, self._render, self._is_own = variables, render, is_own
+        self._done = set(_NOT_WORKED_OUT)
+        # What each that was worked out is made of, through all names.
+        self._made_of: dict[str, set[str]] = {}
+
+    def scope_of(self, value: Any) -> dict[str, Any]:
+        """The variables in which a value can be rendered."""
+        for name in identifiers_in(value):
+            self._settle(name)
+        return self.scope
+
+    def changed(self, name: str) -> None:
+        """A variable has another value: what is made of it is worked out anew."""
+        for other in [other for other, names in self._made_of.items() if name in names]:
+            del self._made_of[other]
+            self._done.discard(other)
+            self.scope[other] = self._variables[other]
+        self.scope[name] = self._variables[name]
+
+    def _settle(self, name: str) -> None:
+        if name in self._done or name not in self.scope or not self._is_own(name):
+            return
+        # Before its value: one that uses itself has none.
+        self._done.add(name)
+        value = self.scope[name]
+        if isinstance(value, (str, list, tuple, dict)):
+            used = set(identifiers_in(value))
+            scope = self.scope_of(value)
+            self._made_of[name] = used.union(*(self._made_of.get(one, ()) for one in used), {name})
+            with suppress(Exception):
+                self.scope[name] = self._render(value, scope)
+
+
 class Names:
     """What the expressions of a table see.
 
@@ -82,6 +141,7 @@ class Names:
         trusted: makes a template of this file's own text.
         cast: gives a variable the type that it is declared with.
         renamed: gives the expression that an earlier version's name stands for, or "".
+        settled: the same variables, some of which are worked out.
     """
 
     def __init__(
@@ -95,7 +155,9 @@ class Names:
         trusted: Callable[[str], str],
         cast: Callable[[str, Any], Any],
         renamed: Callable[[str], str],
+        settled: Settled | None = None,
     ) -> None:
+        self._settled = settled or Settled(variables, render, lambda name: False)
         self._table, self._readings, self._observers = table, readings, observers | set(observed)
         self._variables, self._render, self._trusted = variables, render, trusted
         self._cast, self._renamed = cast, renamed
@@ -142,7 +204,7 @@ class Names:
             elif name in self._variables:
                 value = self._variables[name]
                 if isinstance(value, (str, list, tuple, dict)):
-                    self.scope[name] = self._cast(name, self._render(value, self._variables))
+                    self.scope[name] = self._cast(name, self._render(value, self._settled.scope_of(value)))
             elif expression := self._renamed(name):
                 template = self._trusted("{{ " + expression + " }}")
                 self.scope[name] = self._render(template, self.scope_of(template))

@@ -80,7 +80,8 @@ def trouble_with(role: str, variables: Mapping[str, Any], template: Callable[[An
     given = {name: template(variables[name]) for name in options if name in variables and name not in own}
     # A null would count as no time at all, or as no plan at all.
     lines = [f"{name} is null; give it a value or leave it out" for name, value in given.items() if value is None]
-    given = {name: value for name, value in given.items() if value is not None}
+    # An empty dictionary says that there is none of it, also where one would have to say more.
+    given = {name: value for name, value in given.items() if value is not None and value != {}}
     validation = ArgumentSpecValidator({name: options[name] for name in given}).validate(given)
     numbers = {name: value for name, value in validation.validated_parameters.items() if type(value) in (int, float)}
     # Not below 0, and no NaN, which is not above it either.

@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 # Not all of them: each costs seven calls of modules.
 RUNBOOKS = ("latency",)
 PLAYBOOKS = (
-    *(f"playbooks/{name}.yml" for name in RUNBOOKS),
+    *(f"playbooks/{name}.yml" for name in (*RUNBOOKS, "triage")),
     *(f"extensions/awx/{name}.yml" for name in ("remediate", "tell")),
 )
 GIVEN = {
@@ -40,7 +40,7 @@ def extension(tmp_path_factory):
     """The extension beside the roles of a few runbooks."""
     folder = tmp_path_factory.mktemp("collection")
     shutil.copytree(REPOSITORY / "extensions" / "awx", folder / "extensions" / "awx")
-    for role in ("run", "system", *RUNBOOKS):
+    for role in ("run", "system", "triage", *RUNBOOKS):
         shutil.copytree(REPOSITORY / "roles" / role, folder / "roles" / role)
     return folder / "extensions" / "awx"
 
@@ -185,6 +185,14 @@ def _made_as_documented(awx: FakeAwx) -> None:
     assert awx.links["job_templates", told["id"], "notification_templates_success"] == [
         of(awx, "notification_templates", "chat")["id"]
     ]
+    triage = awx.named("job_templates", "triage")
+    assert (triage["playbook"], triage["inventory"], triage["limit"], triage["job_type"]) == (
+        "playbooks/triage.yml", production["id"], "no-host-was-named", "run",
+    )  # fmt: skip
+    assert {key for key, value in triage.items() if key.startswith("ask_") and value} == {
+        "ask_inventory_on_launch", "ask_limit_on_launch", "ask_job_type_on_launch", "ask_variables_on_launch",
+    }  # fmt: skip
+    assert len(awx.links["job_templates", triage["id"], "credentials"]) == 2 and triage["survey_enabled"]
     (source,) = awx.items["inventory_sources"].values()
     assert (source["inventory"], source["source_path"]) == (production["id"], "production")
     assert (source["source_project"], source["update_on_launch"]) == (
@@ -209,7 +217,9 @@ def _made_as_documented(awx: FakeAwx) -> None:
         assert (template["job_type"], template["playbook"]) == ("run", f"playbooks/{name}.yml")
         assert (remediate["job_type"], remediate["playbook"]) == ("run", "extensions/awx/remediate.yml")
         assert json.loads(remediate["extra_vars"]) == {"remediate_runbook": name}
-        assert awx.surveys == {template["id"]: survey(name), workflow["id"]: survey(name, workflow=True)}
+        assert awx.surveys == {
+            template["id"]: survey(name), workflow["id"]: survey(name, workflow=True), triage["id"]: survey("triage"),
+        }  # fmt: skip
         assert template["survey_enabled"] and workflow["survey_enabled"] and not remediate["survey_enabled"]
 
         nodes = {one["identifier"]: one for one in awx.items["workflow_job_template_nodes"].values()}

@@ -47,6 +47,24 @@ def test_a_survey_asks_what_may_differ_from_run_to_run(runbook):
         assert (question["type"] == "text") == (question.get("min", 0) >= 1)
 
 
+def test_triage_is_asked_for_an_alert_and_whether_to_run_the_first():
+    asked = survey("triage")
+    assert survey_error(asked) == "", "AWX would refuse it"
+    own = {
+        "triage_alert": "text",
+        "triage_run": "multiplechoice",
+        "triage_window_seconds": "float",
+        "triage_log_lines": "integer",
+    }
+    assert {question["variable"]: question["type"] for question in asked["spec"]} == {
+        **OF_RUN,
+        **own,
+        "triage_timeout_seconds": "float",
+    }
+    (runs,) = (question for question in asked["spec"] if question["variable"] == "triage_run")
+    assert (runs["choices"].splitlines(), runs["required"], "default" in runs) == (["true", "false"], False, False)
+
+
 def test_every_runbook_gets_its_templates():
     assert FILTERS["awx_runbooks"](str(ROOT / "roles")) == RUNBOOKS
 

@@ -16,6 +16,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import jsonschema
 import psutil
 import pytest
 
@@ -124,6 +125,29 @@ def test_the_command_in_a_pipe(healthy_lab, places):
 
     newest, *_ = as_documented("runs", oncall("runs", "--json").stdout)
     assert as_documented("show", oncall("show", newest["id"], "--json").stdout) == newest
+
+
+def test_triage_tells_what_comes_first_and_runs_it_in_check_mode(healthy_lab, places):
+    healthy_lab.inject("redis_down")
+
+    def triage(*arguments: str) -> subprocess.CompletedProcess[str]:
+        argv = [sys.executable, "-m", "oncall", "triage", "-i", str(INVENTORY), "--keep-env", "LAB_HOME", *arguments]
+        return subprocess.run(argv, capture_output=True, text=True, timeout=240, cwd=REPOSITORY)
+
+    # An alert is data, whatever is in it.
+    told = triage("--quiet", "--alert", "{{ 7 * 7 }}")
+    assert (told.returncode, told.stderr) == (12, ""), told
+    (answered,) = [line for line in told.stdout.splitlines() if "no runbook answers the alert " in line]
+    assert " 7 * 7 }}" in answered
+    assert "1. cache (" in told.stdout and "not judged here" in told.stdout
+
+    planned = triage("--run", "--check", "--json", "--quiet")
+    document = json.loads(planned.stdout)
+    jsonschema.validate(document, json.loads((REPOSITORY / "oncall" / "result.schema.json").read_text()))
+    (host,) = document["hosts"]
+    assert [(run["runbook"], run["outcome"]) for run in host["runs"]] == [("triage", "advised"), ("cache", "planned")]
+    assert any(line.startswith("1. cache (") for line in host["runs"][0]["lines"])
+    assert document["may_have_acted"] is False
 
 
 def test_settings_of_ansible_do_not_hide_how_it_ended(healthy_lab, runbooks, places, monkeypatch):

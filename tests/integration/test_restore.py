@@ -18,7 +18,7 @@ import psutil
 import pytest
 from modules import run_module
 
-from ansible_collections.oncall.runbooks.tests.support.backup_stack import KEEPER, PASSWORD, Shop
+from ansible_collections.oncall.runbooks.tests.support.backup_stack import KEEPER, PASSWORD, Shop, quoted
 from ansible_collections.oncall.runbooks.tests.support.plays import Player, on_host
 from ansible_collections.oncall.runbooks.tests.support.postgres_servers import Server, server
 from ansible_collections.oncall.runbooks.tests.support.supervisord import Supervisord
@@ -291,15 +291,142 @@ def test_no_room_for_the_dump_for_safety(stack, play, tmp_path):
     assert (stack.users(), stack.databases()) == (300, [])
 
 
+OF_ITS_OWN = (
+    "ALTER DATABASE {name} SET work_mem = '8MB'",
+    "ALTER DATABASE {name} SET search_path = public, 'a b'",
+    "ALTER DATABASE {name} CONNECTION LIMIT 40",
+    "REVOKE CONNECT ON DATABASE {name} FROM PUBLIC",
+    "GRANT CONNECT ON DATABASE {name} TO oncall WITH GRANT OPTION",
+)
+
+
+def dressed(shop: Shop) -> None:
+    """What belongs to the database itself is otherwise than by default."""
+    for statement in OF_ITS_OWN:
+        shop.sql(statement.format(name=quoted(shop.name)), "postgres", "postgres")
+
+
+def belongs(shop: Shop) -> dict[str, Any]:
+    """What belongs to the database itself."""
+    given = "(SELECT array_agg(a::text ORDER BY a::text) FROM unnest(datacl) a)"
+    columns = f"pg_get_userbyid(datdba), datconnlimit, {given}, pg_encoding_to_char(encoding), datcollate, datctype"
+    rows = shop.sql(
+        f"SELECT {columns} FROM pg_database WHERE oid = (SELECT datid FROM pg_stat_activity WHERE pid = pg_backend_pid())"
+    )
+    settings = "SELECT r.rolname, s.setconfig FROM pg_db_role_setting s LEFT JOIN pg_roles r ON r.oid = s.setrole"
+    ours = " WHERE s.setdatabase = (SELECT datid FROM pg_stat_activity WHERE pid = pg_backend_pid()) ORDER BY 1"
+    owners = "SELECT tablename, tableowner FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
+    rights = "SELECT relname, relacl::text FROM pg_class WHERE relname IN ('users', 'users_id_seq') ORDER BY 1"
+    return {
+        "database": rows,
+        "settings": shop.sql(settings + ours),
+        "tables": shop.sql(owners),
+        "rights": shop.sql(rights),
+        "extensions": shop.sql("SELECT extname FROM pg_extension ORDER BY 1"),
+    }
+
+
 def test_a_database_that_was_dropped(stack, play):
+    dressed(stack)
     stack.dump("shop_1.pgc", "-Fc")
+    before = belongs(stack)
+    assert before["database"][0][0] == "app"
     stack.supervisord.rpc("stopProcess", "api")
     stack.sql("DROP DATABASE shop", "postgres", "postgres")
+    checked = play("--check", **CONFIRMED)
+    assert checked.outcome == "planned" and "it gets the owner app, by the backup" in checked.run["summary"], (
+        checked.output
+    )
     done = play(**CONFIRMED)
     assert (done.code, done.outcome) == (0, "resolved"), done.output
     assert (stack.users(), stack.databases()) == (300, [])
+    assert belongs(stack) == before
+    assert stack.sql("INSERT INTO users (name) VALUES ('next') RETURNING id") == [(301,)]
+    assert stack.supervisord.state("api") == "RUNNING"
     again = play(**CONFIRMED)
     assert (again.outcome, again.run["actions"]) == ("healthy", []), again.output
+
+
+def test_a_database_that_was_dropped_and_cannot_be_restored_leaves_all_as_it_was(stack, play):
+    stack.dump("shop_1.pgc", "-Fc")
+    stack.supervisord.rpc("stopProcess", "api")
+    stack.sql("DROP DATABASE shop", "postgres", "postgres")
+    stack.wrap("pg_restore", before='case "$*" in *--dbname*) echo "pg_restore: error: no luck" >&2; exit 1;; esac')
+    failed = play(**CONFIRMED)
+    assert (failed.code, failed.outcome) == (2, "unresolved"), failed.output
+    (action,) = failed.run["actions"]
+    # What did not run before is not started: without its database it cannot.
+    assert (action["state"], stack.supervisord.state("api"), stack.databases()) == ("rolled_back", "STOPPED", [])
+    assert "the restore of shop_1.pgc into oncall_new_" in failed.run["summary"] and "no luck" in failed.run["summary"]
+
+
+def test_a_database_with_a_name_of_its_own(postgres, tmp_path):
+    """It is restored beside itself, and once more when it is gone."""
+    strange = Shop(postgres, tmp_path, "we\"ird 'db' a=b")
+    strange.fill()
+    dressed(strange)
+    strange.dump("shop_1.pgc", "-Fc")
+    before = belongs(strange)
+    confirmed = {**CONFIRMED, "restore_confirm": strange.name}
+    played = on_host(tmp_path, "restore", strange.variables())
+    try:
+        strange.sql("DELETE FROM orders")
+        done = played(**confirmed)
+        assert (done.code, done.outcome) == (0, "resolved"), done.output
+        assert (strange.sql("SELECT count(*) FROM orders"), belongs(strange)) == ([(300,)], before)
+        strange.sql(f"DROP DATABASE {quoted(strange.name)} WITH (FORCE)", "postgres", "postgres")
+        again = played(**confirmed)
+        assert (again.code, again.outcome) == (0, "resolved"), again.output
+        assert (strange.sql("SELECT count(*) FROM orders"), belongs(strange)) == ([(300,)], before)
+    finally:
+        for name in (strange.name, *strange.databases()):
+            strange.sql(f"DROP DATABASE IF EXISTS {quoted(name)} WITH (FORCE)", "postgres", "postgres")
+
+
+def test_what_was_kept_of_a_database_tells_what_its_dump_does_not(stack, tmp_path):
+    """A dump in SQL has its tables, and nothing of the database itself."""
+    dressed(stack)
+    before = belongs(stack)["database"]
+    state = str(tmp_path / "state")
+    made = {"backup": "nightly", "identity": "1", "file": "shop_1.sql", "state_directory": state}
+
+    def asked(state: str, **more: Any) -> tuple[int, dict[str, Any]]:
+        return run_module("postgres_restore", tmp_path, state=state, database=stack.reach(), **{**made, **more})
+
+    stack.supervisord.rpc("stopProcess", "api")
+    assert asked("kept")[0] == 0
+    stack.sql("DROP DATABASE shop", "postgres", "postgres")
+    # What is not there is not kept, and what was kept stays.
+    code, nothing_there = asked("kept")
+    assert (code, nothing_there["changed"], nothing_there["why"]) == (0, False, "there is no database shop")
+    code, refused = asked("created", backup="another")
+    assert (code, "whose it was; give its backup an owner in system_backups" in refused["msg"]) == (1, True), refused
+    assert stack.databases() == []
+    for state_of_it in ("created", "dressed", "swapped"):
+        code, result = asked(state_of_it)
+        assert code == 0, result
+    assert belongs(stack)["database"] == before
+
+    stack.sql("DROP DATABASE shop", "postgres", "postgres")
+    code, result = asked("created", backup="another", owner="oncall")
+    assert code == 1 and "oncall" in result["msg"], (
+        "keeper is no member of that role, so it cannot make a database of its"
+    )
+    assert asked("created", backup="another", owner="app")[0] == 0
+    (name,) = stack.databases()
+    assert stack.sql(f"SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = '{name}'", database=name) == [
+        ("app",)
+    ]
+
+
+def test_what_a_role_may_not_give_is_named(stack, tmp_path):
+    stack.sql("ALTER ROLE oncall IN DATABASE shop SET work_mem = '9MB'", "postgres", "postgres")
+    made = {"backup": "nightly", "identity": "1", "file": "shop_1.pgc", "database": stack.reach()}
+    assert run_module("postgres_restore", tmp_path, state="created", **made)[0] == 0
+    code, result = run_module("postgres_restore", tmp_path, state="dressed", **made)
+    assert code == 1, result
+    assert "does not get the setting work_mem of oncall, which shop had: " in result["msg"]
+    assert "9MB" not in result["msg"]
 
 
 def test_what_others_may_write_to_is_not_restored(stack, play):

@@ -21,8 +21,6 @@ import yaml
 from ansible_collections.oncall.runbooks.tests.support.plays import REPOSITORY, Play, on_host
 from lab import Lab
 
-# What the embedded lab has no program for.
-ELSEWHERE = ("system_payment_webhook", "system_notification_providers", "lab_processed", "lab_amounts")
 RUNBOOKS = sorted(path.parents[1].name for path in (REPOSITORY / "roles").glob("*/meta/runbook.yml"))
 # All windows of the lab's inventory fit into it.
 WHOLE = {"triage_window_seconds": 5}
@@ -42,9 +40,8 @@ def deployed(tmp_path) -> Path:
 
 @pytest.fixture
 def variables(healthy_lab, deployed) -> dict[str, Any]:
-    """What the lab's inventory says, without what only the lab in containers has."""
-    said = yaml.safe_load((REPOSITORY / "inventories" / "lab" / "host_vars" / "lab.yml").read_text())
-    told = {name: value for name, value in said.items() if name not in ELSEWHERE}
+    """What the lab's inventory says."""
+    told = yaml.safe_load((REPOSITORY / "inventories" / "lab" / "host_vars" / "lab.yml").read_text())
     services = json.loads((healthy_lab.home / "inventory.json").read_text())["system_services"]
     services["api"]["port"] = int(healthy_lab.url.rpartition(":")[2])
     return {

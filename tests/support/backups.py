@@ -25,11 +25,15 @@ PARAMS: dict[str, Any] = {"file": None, "read_seconds": 20.0, "timeout_seconds":
 END = "--\n-- PostgreSQL database dump complete\n--\n\n"
 
 
-def dump(*, end: str = END, database: str = "", version: str = "15.18", **tables: int | None) -> bytes:
-    """A dump in SQL as pg_dump writes it, with so many rows in each table of public."""
+def dump(
+    *, end: str = END, database: str = "", owner: str = "app", version: str = "15.18", **tables: int | None
+) -> bytes:
+    """A dump in SQL as pg_dump writes it, with so many rows in each table of public; where a database is named, it makes that as well."""
     lines = ["--", "-- PostgreSQL database dump", "--", "", f"-- Dumped from database version {version}", ""]
     if database:
-        lines += [f"\\connect {database}", ""]
+        lines += ["--", f"-- Name: {database}; Type: DATABASE; Schema: -; Owner: {owner}", "--", ""]
+        lines += [f"CREATE DATABASE {database} WITH TEMPLATE = template0 ENCODING = 'UTF8' LOCALE = 'C';", ""]
+        lines += [f"ALTER DATABASE {database} OWNER TO {owner};", "", f"\\connect {database}", ""]
     for table, rows in tables.items():
         lines += [f"CREATE TABLE public.{table} (", "    id integer,", "    name text", ");", ""]
         lines += [f"COPY public.{table} (id, name) FROM stdin;"]

@@ -18,6 +18,23 @@ SYSTEM = "labpics"
 LATE = "UPDATE connector_sync_state SET last_success_at = now() - interval '2 hours'"
 
 
+# ---------------------------------------------------------------------- Quick Reference
+@pytest.mark.covers("LP-0-1")
+def test_triage_asks_its_health_its_connectors_and_its_audit_trail(stack, synced):
+    """GET /health; GET /metrics; GET /v1/connectors/sync-state; GET /v1/audit/events."""
+    stack.sql("INSERT INTO audit_events (actor, action) VALUES ('ada', 'connector.disabled')")
+    told = stack.play("triage")
+    assert told.code == 0, told.output
+    lines, evidence = "\n".join(told.run["lines"]), told.run["evidence"]
+    assert "answers: server 200 in " in lines
+    assert "sync_state: 3 entries" in lines and "audit_events: " in lines
+    assert {one["connector"] for one in evidence["apis"]["sync_state"]["things"]} == {"attio", "chatwoot", "linear"}
+    newest = evidence["apis"]["audit_events"]["things"][0]
+    assert (newest["actor"], newest["action"]) == ("ada", "connector.disabled")
+    # Its metrics are read: what needs them is judged.
+    assert "db_pool" in {one["cause"] for one in told.run["findings"] if one["status"] == "ok"}, lines
+
+
 # ---------------------------------------------------------------------- 1. High Error Rate
 @pytest.mark.covers("LP-1-1", "LP-1-2", "LP-1-3")
 def test_a_route_that_fails_is_named_with_what_its_log_says(stack):

@@ -9,7 +9,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.template import trust_as_template as trusted
 
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.judge import CannotTell, judge
-from ansible_collections.oncall.runbooks.plugins.plugin_utils.names import Names
+from ansible_collections.oncall.runbooks.plugins.plugin_utils.names import Names, Settled, owned_by
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.names_of_0_1_0 import NOW
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.table import BadTable, claims, expand
 from ansible_collections.oncall.runbooks.tests.support import tables
@@ -428,3 +428,47 @@ class TestHealthy:
     def test_a_claim_that_is_none_is_refused(self, wrong):
         with pytest.raises(BadTable, match="claim one takes whether and when"):
             claims({"one": wrong})
+
+
+class TestVariablesOfTheHost:
+    """What the inventory and a role say, each worked out once where it is this collection's."""
+
+    @pytest.fixture
+    def settled(self) -> Settled:
+        self.rendered: list[str] = []
+
+        def render(value: Any, scope: Any) -> Any:
+            self.rendered.append(value)
+            if value == "wrong":
+                raise CannotTell("it is wrong")
+            return value.format(**scope) if isinstance(value, str) else value
+
+        self.variables = {
+            "cache_a": "{cache_b}{cache_b}",
+            "__cache_first": "{__cache_seen}-{cache_b}",
+            "cache_b": "b{system_c}",
+            "system_c": "c",
+            "cache_wrong": "wrong",
+            "cache_self": "cache_self",
+            "theirs": "{cache_b}",
+            "other_d": "d",
+            "__cache_seen": "nothing",
+        }
+        return Settled(self.variables, render, owned_by("cache"))
+
+    def test_each_of_ours_once_and_others_never(self, settled):
+        scope = settled.scope_of("cache_a + cache_a and theirs and other_d")
+        assert (scope["cache_a"], scope["theirs"], scope["other_d"]) == ("bcbc", "{cache_b}", "d")
+        settled.scope_of(["cache_a", {"k": "cache_b"}])
+        assert self.rendered == ["c", "b{system_c}", "{cache_b}{cache_b}"]
+
+    def test_what_cannot_be_worked_out_fails_where_it_is_used(self, settled):
+        scope = settled.scope_of("cache_wrong or cache_self")
+        assert (scope["cache_wrong"], scope["cache_self"]) == ("wrong", "cache_self")
+
+    def test_what_is_made_of_one_that_changes_is_worked_out_anew_and_nothing_else(self, settled):
+        assert settled.scope_of("__cache_first")["__cache_first"] == "nothing-bc"
+        self.variables["__cache_seen"] = "something"
+        settled.changed("__cache_seen")
+        assert settled.scope_of("__cache_first")["__cache_first"] == "something-bc"
+        assert self.rendered.count("b{system_c}") == 1

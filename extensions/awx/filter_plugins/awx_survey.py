@@ -17,15 +17,18 @@ from typing import Any
 OF_ONE_RUN = ("run_until", "run_max_risk", "run_plan", "run_override", "run_verify_seconds")
 # A person who launches the workflow must be able to act on nothing else than what the workflow approves.
 NOT_IN_WORKFLOW = ("run_until", "run_plan", "run_override")
+# What triage is asked besides: which alert, and whether the first is run.
+OF_TRIAGE = ("triage_alert", "triage_run")
 # Ansible makes a list of a text with commas.
-TYPES = {"int": "integer", "float": "float", "str": "text", "list": "text"}
+TYPES = {"int": "integer", "float": "float", "str": "text", "list": "text", "bool": "multiplechoice"}
+YES_OR_NO = ("true", "false")
 
 
 def awx_survey(runbook: str, specs: Mapping[str, Any], of_run: Mapping[str, Any], workflow: bool = False) -> dict:
     """The survey of a job template, as AWX's API takes it.
 
     Args:
-        runbook: its name.
+        runbook: its name, or ``triage``.
         specs: content of the argument specs of its role.
         of_run: content of those of the role run.
         workflow: whether it is that of the workflow, in which a person approves the plan.
@@ -47,7 +50,10 @@ def _options(specs: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _is_asked(runbook: str, name: str, option: Mapping[str, Any]) -> bool:
     """Thresholds, limits and choices. Names, addresses and lists describe the stack, and are the inventory's."""
-    return name.startswith(f"{runbook}_") and (option["type"] in ("int", "float") or "choices" in option)
+    if name in OF_TRIAGE:
+        return True
+    is_choice = "choices" in option and option["type"] != "list"
+    return name.startswith(f"{runbook}_") and (option["type"] in ("int", "float") or is_choice)
 
 
 def _question(name: str, option: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,7 +70,7 @@ def _question(name: str, option: Mapping[str, Any]) -> dict[str, Any]:
         "type": "multiplechoice" if "choices" in option else TYPES[option["type"]],
     }
     if question["type"] == "multiplechoice":
-        question["choices"] = "\n".join(option["choices"])
+        question["choices"] = "\n".join(option.get("choices", YES_OR_NO))
     if question["type"] == "text":
         # Without a least length AWX passes on an empty text where nothing was answered.
         question |= {"min": 1, "max": 1000}

@@ -19,6 +19,7 @@ from ..text.one_line import one_line
 from ..told import failed, summary
 from . import schedule as schedules
 from . import tools
+from .belongings import chosen
 from .facts import facts
 from .files import free_bytes, growing, listed, opened
 from .proof import WRITTEN_MEANWHILE, missing_in, verify
@@ -130,6 +131,7 @@ _NOTHING = {
     "needed_bytes": None,
     "proof": None,
     "lost": None,
+    "owner": None,
 }
 
 
@@ -173,6 +175,8 @@ def _files(backup, database, record, params, _deadline, limits):
     }
     if not files:
         return found
+    owner, by = chosen(proof.pop("belongings", None), record.get("database"), backup["owner"])
+    found["owner"] = {"name": owner["owner"], "by": by} if by else None
     newest = _told(files[0])
     newest["age_seconds"] = _true_age(newest["age_seconds"], proof["created_seconds"])
     if newest["age_seconds"] < -FUTURE_SECONDS:

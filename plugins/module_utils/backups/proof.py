@@ -52,6 +52,8 @@ class Proof:
             "format": "unknown",
             "packed": "",
             "database": None,
+            "makes_database": False,
+            "belongings": None,
             "server_version": None,
             "created_seconds": None,
             "is_encrypted": False,
@@ -188,7 +190,10 @@ def _text(proof, chunks, expected, deadline):
         proof.rungs["read"] = None
         return proof.fail("listed", "it does not begin as a dump of PostgreSQL does")
     proof.prove("listed")
+    belongings = dump.about.told()
     proof.told.update(database=dump.database, server_version=dump.server_version)
+    # An archive makes the database only where it is told to.
+    proof.told.update(belongings=belongings, makes_database=belongings is not None)
     if not dump.is_complete:
         return proof.fail("ended", "its last line is not that of a whole dump: the dump was cut off")
     proof.prove("ended")
@@ -210,15 +215,18 @@ def _archive(proof, descriptor, head, expected, pg_restore, deadline):
     proof.told.update({key: contents[key] for key in ("database", "server_version", "created_seconds")})
     proof.prove("listed")
     dump = Dump()
-    ended = _piped([*pg_restore, "--file=-"], descriptor, deadline, dump.feed)
+    ended = _piped([*pg_restore, "--create", "--file=-"], descriptor, deadline, dump.feed)
     if ended["exit_code"] != 0:
         return _refused(proof, "read", ended["stderr"], head)
     proof.prove("read")
     if not dump.is_complete:
         return proof.fail("ended", "pg_restore read it without an error, and did not come to its end")
     proof.prove("ended")
+    proof.told["belongings"] = dump.about.told()
     # A table without data, and one that only the table of contents knows.
-    tables = {name: {"rows": None, "columns": None} for name in contents["tables"] if name not in dump.tables}
+    tables = {
+        name: {"rows": None, "columns": None, "owner": None} for name in contents["tables"] if name not in dump.tables
+    }
     return _tables(proof, {**tables, **dump.tables}, expected)
 
 

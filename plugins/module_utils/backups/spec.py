@@ -47,6 +47,8 @@ OPTIONS = {
     },
     # Not for looking: what uses the database, and is stopped while it is exchanged.
     "services": {"type": "list", "elements": "str", "default": []},
+    # Nor this: whose the database is, where it is gone and the backup does not tell.
+    "owner": {"type": "str", "default": ""},
 }
 _NEEDED = {"files": ("path", "pattern"), "pgbackrest": (), "wal_g": (), "redis": ()}
 _INFO = {

@@ -10,13 +10,17 @@ from __future__ import annotations
 
 import re
 
+from .belongings import AboutDatabase, name_in
+
 # A name as pg_dump writes it: always with its schema, in quotes where it has to be.
 _NAME = rb'((?:"(?:[^"\n]|"")+"|[^\s".(]+)\.(?:"(?:[^"\n]|"")+"|[^\s".(]+))'
 _COPY = re.compile(rb"^COPY " + _NAME + rb" \(([^\n]*)\) FROM stdin;\n", re.M)
 _TABLE = re.compile(rb"^CREATE (?:UNLOGGED |FOREIGN )?TABLE (?:IF NOT EXISTS )?" + _NAME + rb" \(", re.M)
+_OWNER = re.compile(
+    rb"^ALTER (?:FOREIGN )?TABLE (?:ONLY )?" + _NAME + rb' OWNER TO ("(?:[^"\n]|"")+"|[^\s".;]+);$', re.M
+)
 _INSERT = re.compile(rb"^INSERT INTO " + _NAME + rb" ", re.M)
 _FROM = re.compile(rb"^-- Dumped from database version (\S+)", re.M)
-_CONNECT = re.compile(rb'^\\connect (?:-reuse-previous=\S+ )?("(?:[^"\n]|"")+"|\S+)', re.M)
 _PART = re.compile(rb'"(?:[^"]|"")+"|[^".,\s]+')
 _END = re.compile(rb"^-- PostgreSQL database (?:cluster )?dump complete$", re.M)
 # What may come after the end: comments, and what newer versions write there.
@@ -29,27 +33,23 @@ _LINE_BYTES = 1024 * 1024
 MOST_TABLES = 20000
 
 
-def _text(part):
-    if part.startswith(b'"'):
-        part = part[1:-1].replace(b'""', b'"')
-    return part.decode("utf-8", "replace")
-
-
 def name_of(quoted):
     """A name as pg_dump writes it, without its quotes: ``schema.table``."""
-    return ".".join(_text(part) for part in _PART.findall(quoted))
+    return ".".join(name_in(part) for part in _PART.findall(quoted))
 
 
 class Dump:
     """Reads a dump in SQL, chunk by chunk.
 
     Attributes:
-        tables: for each table by ``schema.table`` a dict ``rows`` (None where they are not told) and ``columns`` (None likewise).
+        tables: for each table by ``schema.table`` a dict ``rows`` (None where they are not told), ``columns`` and ``owner`` (None likewise).
+        about: what it says of the database itself.
         read_bytes: how much was read.
     """
 
     def __init__(self):
         self.tables = {}
+        self.about = AboutDatabase()
         self.read_bytes = 0
         self._head = b""
         self._tail = b""
@@ -94,8 +94,14 @@ class Dump:
             return False
         copy = _COPY.search(data, 0, whole)
         until = copy.start() if copy else whole
+        self.about.feed(data[:until])
         for found in _TABLE.finditer(data, 0, until):
             self._table(found.group(1))
+        for found in _OWNER.finditer(data, 0, until):
+            name = name_of(found.group(1))
+            # A view and a sequence have the same statement in older versions.
+            if name in self.tables:
+                self.tables[name]["owner"] = name_in(found.group(2))
         for found in _INSERT.finditer(data, 0, until):
             table = self._table(found.group(1))
             if table is not None:
@@ -105,7 +111,7 @@ class Dump:
             return False
         table = self._table(copy.group(1))
         if table is not None:
-            table["columns"] = [_text(part) for part in _PART.findall(copy.group(2))]
+            table["columns"] = [name_in(part) for part in _PART.findall(copy.group(2))]
             table["rows"] = table["rows"] or 0
         # The rows begin after the end of this line, which stays as the one before the first.
         self._copied = table if table is not None else {"rows": 0}
@@ -116,7 +122,7 @@ class Dump:
         name = name_of(quoted)
         if name not in self.tables and len(self.tables) >= MOST_TABLES:
             return None
-        return self.tables.setdefault(name, {"rows": None, "columns": None})
+        return self.tables.setdefault(name, {"rows": None, "columns": None, "owner": None})
 
     @property
     def is_dump(self):
@@ -138,5 +144,4 @@ class Dump:
     @property
     def database(self):
         """The database that it is from, or None: a plain dump tells it only where it makes the database as well."""
-        found = _CONNECT.search(self._head)
-        return _text(found.group(1)) if found else None
+        return self.about.name

@@ -14,6 +14,7 @@ import json
 import re
 import time
 
+from ..backups.belongings import PRIVILEGES
 from ..backups.facts import MAINTENANCE, MARK, marked
 from ..text.one_line import one_line
 from .client import PARAMETERS, Client, DatabaseError
@@ -27,27 +28,33 @@ _LISTS = ("search_path", "temp_tablespaces", "session_preload_libraries", "local
 _LIST_PART = re.compile(r'"((?:[^"]|"")+)"|([^",\s]+)')
 _TRIES = 6
 _ASKED = "WITH asked AS (SELECT " + PARAMETERS + "::jsonb AS p) "
-# Like the one in use; like template1 where there is none any more. What a version does not have is null.
+# Like the one in use. Where there is none any more, like what is known of it, and like template1 in what is not. What a version does not
+# have is null.
 _CREATE = (
     _ASKED
     + """, like_this AS (
-  SELECT d.*, to_jsonb(d) AS j FROM pg_database d, asked
+  SELECT d.datname = p->>'of' AS is_live, d.dattablespace,
+    jsonb_build_object('owner', pg_get_userbyid(d.datdba), 'encoding', pg_encoding_to_char(d.encoding), 'collate', d.datcollate,
+      'ctype', d.datctype, 'provider', j->'datlocprovider', 'locale', coalesce(j->>'daticulocale', j->>'datlocale'))
+    || CASE WHEN d.datname = p->>'of' THEN '{}' ELSE jsonb_strip_nulls(p->'like') END AS l
+  FROM asked, pg_database d, to_jsonb(d) j
   WHERE d.datname IN (p->>'of', 'template1') ORDER BY d.datname <> (p->>'of') LIMIT 1
 )
 SELECT json_build_object(
-  'create', 'CREATE DATABASE ' || quote_ident(p->>'name')
-    || ' OWNER ' || quote_ident(CASE WHEN l.datname = p->>'of' THEN pg_get_userbyid(l.datdba) ELSE current_user END)
-    || ' TEMPLATE template0 ENCODING ' || quote_literal(pg_encoding_to_char(l.encoding))
-    || CASE l.j->>'datlocprovider'
-         WHEN 'i' THEN ' LOCALE_PROVIDER icu ICU_LOCALE ' || quote_literal(coalesce(l.j->>'daticulocale', l.j->>'datlocale'))
-         WHEN 'b' THEN ' LOCALE_PROVIDER builtin BUILTIN_LOCALE ' || quote_literal(l.j->>'datlocale')
+  'create', 'CREATE DATABASE ' || quote_ident(p->>'name') || ' OWNER ' || quote_ident(l->>'owner')
+    || ' TEMPLATE template0 ENCODING ' || quote_literal(l->>'encoding')
+    || CASE l->>'provider'
+         WHEN 'i' THEN ' LOCALE_PROVIDER icu ICU_LOCALE ' || quote_literal(l->>'locale')
+         WHEN 'b' THEN ' LOCALE_PROVIDER builtin BUILTIN_LOCALE ' || quote_literal(l->>'locale')
+         WHEN 'c' THEN ' LOCALE_PROVIDER libc'
          ELSE '' END
-    || ' LC_COLLATE ' || quote_literal(l.datcollate) || ' LC_CTYPE ' || quote_literal(l.datctype)
+    || ' LC_COLLATE ' || quote_literal(l->>'collate') || ' LC_CTYPE ' || quote_literal(l->>'ctype')
     -- To name the default one takes a right of its own.
     || coalesce((SELECT ' TABLESPACE ' || quote_ident(spcname) FROM pg_tablespace
-                 WHERE oid = l.dattablespace AND spcname <> 'pg_default'), ''),
+                 WHERE is_live AND oid = dattablespace AND spcname <> 'pg_default'), ''),
+  'is_live', is_live,
   'comment', 'COMMENT ON DATABASE ' || quote_ident(p->>'name') || ' IS ' || quote_literal(p->>'mark')
-)::text FROM asked, like_this l"""
+)::text FROM asked, like_this"""
 )
 _STATE = (
     _ASKED
@@ -78,30 +85,46 @@ _COMMENT = (
     _ASKED
     + "SELECT json_build_object('set', 'COMMENT ON DATABASE ' || quote_ident(p->>'name') || ' IS ' || quote_literal(p->>'mark'))::text FROM asked"
 )
-# What belongs to a database and is not in its dump: who may connect, settings, the limit of connections.
+# What belongs to a database itself, as backups.belongings has it.
+_BELONGINGS = (
+    _ASKED
+    + """SELECT coalesce((SELECT json_build_object(
+  'owner', pg_get_userbyid(d.datdba), 'encoding', pg_encoding_to_char(d.encoding), 'collate', d.datcollate, 'ctype', d.datctype,
+  'provider', j->'datlocprovider', 'locale', coalesce(j->>'daticulocale', j->>'datlocale'), 'connection_limit', d.datconnlimit,
+  'rights', CASE WHEN d.datacl IS NULL THEN '[]' ELSE
+    jsonb_build_array(jsonb_build_object('is_given', false, 'privileges', '["ALL"]'::jsonb, 'role', NULL, 'is_grantable', false))
+    || (SELECT coalesce(jsonb_agg(jsonb_build_object('is_given', true, 'privileges', jsonb_build_array(a.privilege_type),
+          'role', CASE WHEN a.grantee <> 0 THEN pg_get_userbyid(a.grantee) END, 'is_grantable', a.is_grantable)
+          ORDER BY a.grantee, a.privilege_type), '[]') FROM aclexplode(d.datacl) a) END,
+  'settings', (SELECT coalesce(json_agg(json_build_object('role', CASE WHEN s.setrole <> 0 THEN pg_get_userbyid(s.setrole) END,
+      'name', split_part(c, '=', 1), 'value', substr(c, strpos(c, '=') + 1))), '[]')
+    FROM pg_db_role_setting s, unnest(s.setconfig) c WHERE s.setdatabase = d.oid))
+  FROM pg_database d, to_jsonb(d) j WHERE d.datname = p->>'of'), 'null')::text FROM asked"""
+)
+# Each with what it is about: a value may be a secret, and is in no message.
 _DRESS = (
     _ASKED
-    + """, live AS (SELECT d.* FROM pg_database d, asked WHERE d.datname = p->>'of')
-SELECT json_build_object(
-  'grants', (SELECT coalesce(json_agg(
-      'GRANT ' || a.privilege_type || ' ON DATABASE ' || quote_ident(p->>'name') || ' TO '
-      || CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END
-      || CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END ORDER BY a.grantee, a.privilege_type), '[]')
-    FROM live l, aclexplode(l.datacl) a),
-  'revoke', (SELECT 'REVOKE ALL ON DATABASE ' || quote_ident(p->>'name') || ' FROM PUBLIC' FROM live l WHERE l.datacl IS NOT NULL),
-  'limit', (SELECT 'ALTER DATABASE ' || quote_ident(p->>'name') || ' CONNECTION LIMIT ' || l.datconnlimit FROM live l),
-  'settings', (SELECT coalesce(json_agg(json_build_object(
-      'begin', CASE WHEN s.setrole = 0 THEN 'ALTER DATABASE ' || quote_ident(p->>'name')
-               ELSE 'ALTER ROLE ' || quote_ident(pg_get_userbyid(s.setrole)) || ' IN DATABASE ' || quote_ident(p->>'name') END
-               || ' SET ' || array_to_string(ARRAY(
-                    SELECT quote_ident(part) FROM unnest(string_to_array(split_part(c, '=', 1), '.')) part), '.') || ' TO ',
-      'name', split_part(c, '=', 1), 'value', substr(c, strpos(c, '=') + 1))), '[]')
-    FROM live l JOIN pg_db_role_setting s ON s.setdatabase = l.oid, unnest(s.setconfig) c)
+    + """SELECT json_build_object('steps',
+  (SELECT coalesce(json_agg(json_build_object('what', 'the right ' || r.privileges || ' of ' || r.who,
+      'statement', CASE WHEN r.is_given THEN 'GRANT ' ELSE 'REVOKE ' END || r.privileges || ' ON DATABASE ' || quote_ident(p->>'name')
+        || CASE WHEN r.is_given THEN ' TO ' ELSE ' FROM ' END || r.who || CASE WHEN r.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+      ORDER BY r.number), '[]')::jsonb
+   FROM (SELECT number, (one->>'is_given')::bool AS is_given, (one->>'is_grantable')::bool AS is_grantable,
+           coalesce(quote_ident(one->>'role'), 'PUBLIC') AS who,
+           (SELECT string_agg(a, ', ') FROM jsonb_array_elements_text(one->'privileges') a) AS privileges
+         FROM jsonb_array_elements(p->'rights') WITH ORDINALITY AS of_it(one, number)) r)
+  || (SELECT coalesce(json_agg(json_build_object('what', 'the limit of connections',
+        'statement', 'ALTER DATABASE ' || quote_ident(p->>'name') || ' CONNECTION LIMIT ' || (n #>> '{}')::int)), '[]')::jsonb
+      FROM (SELECT p->'connection_limit' AS n) l WHERE jsonb_typeof(n) = 'number')
+  || (SELECT coalesce(json_agg(json_build_object('what', 'the setting ' || (one->>'name') || coalesce(' of ' || (one->>'role'), ''),
+        'statement', coalesce('ALTER ROLE ' || quote_ident(one->>'role') || ' IN DATABASE ', 'ALTER DATABASE ')
+          || quote_ident(p->>'name') || ' SET '
+          || (SELECT string_agg(quote_ident(part), '.' ORDER BY place)
+              FROM unnest(string_to_array(one->>'name', '.')) WITH ORDINALITY AS of_name(part, place))
+          || ' TO ' || (SELECT string_agg(quote_literal(v), ', ' ORDER BY place)
+              FROM jsonb_array_elements_text(one->'values') WITH ORDINALITY AS of_values(v, place))) ORDER BY number), '[]')::jsonb
+      FROM jsonb_array_elements(p->'settings') WITH ORDINALITY AS of_it(one, number))
 )::text FROM asked"""
-)
-_LITERALS = _ASKED + (
-    "SELECT coalesce(json_agg(quote_literal(one) ORDER BY number), '[]')::text"
-    " FROM asked, jsonb_array_elements_text(p->'values') WITH ORDINALITY AS of_it(one, number)"
 )
 _CONTENT = """SELECT json_build_object(
   'tables', (SELECT coalesce(json_object_agg(t.name, json_build_object('count', t.statement, 'owner', t.owner, 'acl', t.acl, 'kind', t.kind,
@@ -171,11 +194,28 @@ class Restores:
         """The databases of the server with their comments, and the sessions in some of them."""
         return client.query(_STATE, {"names": list(names)})
 
-    def create(self, kind, **told):
+    def belongings(self):
+        """What belongs to the database in use itself, as in :func:`backups.belongings.nothing`; None where there is none."""
+        with self.client() as client:
+            found = client.query(_BELONGINGS, {"of": self.live})
+        if found is None:
+            return None
+        for one in found["settings"]:
+            value = one.pop("value")
+            one["values"] = [value]
+            if one["name"] in _LISTS:
+                one["values"] = [a.replace('""', '"') or b for a, b in _LIST_PART.findall(value)]
+        return found
+
+    def create(self, kind, like, **told):
         """Make an empty database like the one in use, and mark it as ours.
 
+        Args:
+            kind: ``new`` or ``drill``.
+            like: what is known of the one that was in use, where there is none any more.
+
         Raises:
-            Refused: there is one already: another restore is under way, or left it behind.
+            Refused: there is one already: another restore is under way, or left it behind. Or nobody says whose it was.
             DatabaseError: the server refused.
         """
         name = name_for(kind, self.live)
@@ -185,7 +225,12 @@ class Restores:
                 raise Refused(
                     f"{name} is there already: another restore of {one_line(self.live)} is under way, or left it behind; run restore"
                 )
-            found = client.query(_CREATE, {"name": name, "of": self.live, "mark": mark})
+            found = client.query(_CREATE, {"name": name, "of": self.live, "mark": mark, "like": like})
+            if not found["is_live"] and not like["owner"]:
+                raise Refused(
+                    f"{one_line(self.live)} is not there, and neither its backup nor what was kept of it says whose it was;"
+                    " give its backup an owner in system_backups"
+                )
             try:
                 client.execute(found["create"])
             except DatabaseError as error:
@@ -244,20 +289,29 @@ class Restores:
             client.execute(client.query(_DROP, {"name": name})["drop"])
         return True
 
-    def dress(self, name):
-        """Give a restored database what belongs to the one in use and is not in a dump: who may connect, settings, the limit of connections."""
+    def dress(self, name, like):
+        """Give a restored database what belongs to the one in use and is not restored: who may connect, settings, the limit of connections.
+
+        Args:
+            name: of the restored one.
+            like: what is known of the one that was in use, where there is none any more.
+        """
+        found = self.belongings() or like
+        for one in found["rights"]:
+            # They stand in a statement as they are, and may be from a file.
+            if set(one["privileges"]) - set(PRIVILEGES):
+                raise Refused(f"unknown privileges on {one_line(self.live)}: {one_line(', '.join(one['privileges']))}")
         with self.client() as client:
             self._ours(client, name, "new")
-            found = client.query(_DRESS, {"name": name, "of": self.live})
-            statements = [found["revoke"], *found["grants"], found["limit"]]
-            for one in found["settings"]:
-                values = [one["value"]]
-                if one["name"] in _LISTS:
-                    values = [a.replace('""', '"') or b for a, b in _LIST_PART.findall(one["value"])]
-                statements.append(one["begin"] + ", ".join(client.query(_LITERALS, {"values": values})))
-            for statement in statements:
-                if statement:
-                    client.execute(statement)
+            asked = {key: found[key] for key in ("rights", "connection_limit", "settings")}
+            for step in client.query(_DRESS, dict(asked, name=name))["steps"]:
+                try:
+                    client.execute(step["statement"])
+                except DatabaseError as error:
+                    raise Refused(
+                        f"{name} does not get {one_line(step['what'])}, which {one_line(self.live)} had: {error};"
+                        " restore with a role that may give it, such as a superuser"
+                    ) from None
 
     def content(self, name):
         """What is in a database, with the number of rows of each table."""
@@ -369,7 +423,7 @@ def compared(tables, new, live, expected_missing=()):
     """What is wrong with a restored database, and what is only worth to know. Pure.
 
     Args:
-        tables: those of the backup, by name, each with ``rows`` and ``columns``; None where that is not known.
+        tables: those of the backup, by name, each with ``rows``, ``columns`` and ``owner``; None where that is not known.
         new: its :meth:`Restores.content`.
         live: the :meth:`Restores.shape` of the database in use, or None where there is none.
         expected_missing: tables and columns that a person gave up.
@@ -383,6 +437,9 @@ def compared(tables, new, live, expected_missing=()):
             wrong.append(f"{name} is in the backup, and was not restored")
         elif table["rows"] is not None and new["tables"][name]["rows"] not in (None, table["rows"]):
             wrong.append(f"{name} has {new['tables'][name]['rows']} rows, and the backup {table['rows']}")
+        owner = table.get("owner")
+        if live is None and owner and name in new["tables"] and new["tables"][name]["owner"] != owner:
+            wrong.append(f"{name} belongs to {new['tables'][name]['owner']}, and to {owner} in the backup")
     wrong += [f"index {one} is not valid" for one in new["invalid_indexes"]]
     wrong += [f"sequence {one} was not set: the next id is there already" for one in new["unset_sequences"]]
     if live is None:

@@ -45,7 +45,7 @@ _KINDS = (
         r"authentication failed|no password supplied|no pg_hba\.conf entry|pg_hba\.conf rejects|not permitted to log in"
         r"|28P01|28000",
     ),
-    ("no_database", r"(database|role) \"[^\"]*\" does not exist|3D000"),
+    ("no_database", r"(database|role) \".*\" does not exist|3D000"),
     ("not_allowed", r"permission denied|must be superuser|not currently accepting connections|42501"),
     # Of /dev/shm, which is small in a container. It has the SQLSTATE of a full disk.
     (

@@ -58,9 +58,12 @@ def former(restores: Sequence[Row]) -> list[Row]:
 
 
 def already(chosen: Row, target: Row, restores: Sequence[Row], restore_again_seconds: float) -> list[Row]:
-    """The restore of this very backup that was done a short time ago, and not taken back since."""
+    """The restore of this very backup that was done a short time ago, and neither taken back nor dropped since."""
     identity = (chosen["newest"] or {}).get("identity")
     last = [one for one in restores if one["is"] in ("old", "failed", "restored")][:1]
+    if not target["is_there"]:
+        # What was restored is gone again.
+        return []
     return [
         one
         for one in last
@@ -106,6 +109,11 @@ def bound(target: Row) -> list[str]:
     return found
 
 
+def makes_its_own(chosen: Row) -> bool:
+    """Whether the backup would make a database of its own name, and not go into the one that is made for it."""
+    return bool(chosen["proof"] and chosen["proof"].get("makes_database"))
+
+
 def would_lose(chosen: Row, restore_accepted: Sequence[str]) -> list[str]:
     """Tables and columns that would be lost, and that nobody has given up."""
     return [one for one in chosen["lost"] or () if one not in restore_accepted]
@@ -138,6 +146,11 @@ def stopped(service_states: Mapping[str, Row]) -> list[str]:
     ]
 
 
+def running(services: Sequence[str], stopped: Sequence[str]) -> list[str]:
+    """Those that run, or of which it is not seen that they do not: they are to run again if nothing comes of it."""
+    return [name for name in services if name not in stopped]
+
+
 def unseen_services(service_states: Mapping[str, Row], services: Sequence[str]) -> list[str]:
     """Those of which it is not seen."""
     return [name for name in services if not service_states.get(name, {}).get("available")]
@@ -155,12 +168,14 @@ def plan(
     unfit: Sequence[str],
 ) -> list[dict[str, Any]]:
     """What would be touched: the file, the database, and the services."""
-    if unfit or not chosen["newest"]:
+    if unfit or not chosen["newest"] or not (target["is_there"] or chosen["owner"]):
         return []
     newest = chosen["newest"]
     file = {key: newest[key] for key in ("name", "path", "identity")}
+    # Of one that is there, it is what it is.
+    whose = {} if target["is_there"] else {"owner": chosen["owner"]["name"]}
     return [
-        {"backup": restore_backup, **file, "database": target["name"], "is_there": target["is_there"]},
+        {"backup": restore_backup, **file, **whose, "database": target["name"], "is_there": target["is_there"]},
         *({"left_over": one["name"]} for one in left_over),
         *({"service": name} for name in services),
     ]
@@ -200,6 +215,12 @@ def file_in_words(chosen: Row) -> str:
     if proof and proof["table_count"] is not None:
         told += f", {proof['row_count']} rows in {proof['table_count']} tables"
     return f"{told}, proven: {(proof or {}).get('reached') or 'nothing'})"
+
+
+def owner_in_words(chosen: Row) -> str:
+    """Whose a database that is gone will be, and who says so."""
+    owner = chosen["owner"]
+    return f"the owner {one_line(owner['name'])}, by {owner['by']}" if owner else "no owner that anybody knows"
 
 
 def time_in_words(chosen: Row) -> str:

@@ -19,6 +19,7 @@ from ansible.errors import AnsibleError
 from ...module_utils.observe import OBSERVERS
 from ...module_utils.text.one_line import one_line
 from ..diagnosing import Diagnosing
+from ..names import Settled, owned_by
 from ..plain import plain
 
 COLLECTION = "oncall.runbooks."
@@ -71,6 +72,7 @@ class Look:
 
     Attributes:
         asked: the observers asked so far.
+        settled: the variables, some of which are worked out.
         longer_seconds: for how long the runbook itself watches what was left out here; 0 where nothing was.
     """
 
@@ -81,6 +83,7 @@ class Look:
         self.asked: set[str] = set()
         self.longer_seconds = 0.0
         self._steps, self._templar, self._longest_seconds = steps, templar, longest_seconds
+        self.settled = Settled(variables, self._render, owned_by(role.name))
 
     def taken(self) -> Generator[Asked, Answers, None]:
         """Give what is asked, and take what each observer answers.
@@ -92,7 +95,8 @@ class Look:
         for step in self._steps:
             module = next(key for key in step if key not in KEYWORDS)
             name = module.removeprefix(COLLECTION)
-            scope = {**self.variables, **(step.get("vars") or {})}
+            own = step.get("vars") or {}
+            scope = {**self.variables, **own} if own else None
             answer: Mapping[str, Any] = _SKIPPED
             if self._are_true(step.get("when", True), scope):
                 arguments = self.rendered(step[module] or {}, scope)
@@ -107,10 +111,14 @@ class Look:
                     answer = {**(yield from self._answered({observer: arguments}))[observer], "changed": False}
             if "register" in step:
                 self.variables[step["register"]] = answer
+                self.settled.changed(step["register"])
 
     def rendered(self, value: Any, scope: Mapping[str, Any] | None = None) -> Any:
         """The value of a template; :class:`CannotLook` where there is none."""
-        self._templar.available_variables = self.variables if scope is None else scope
+        return self._render(value, self.settled.scope_of(value) if scope is None else scope)
+
+    def _render(self, value: Any, scope: Mapping[str, Any]) -> Any:
+        self._templar.available_variables = scope
         try:
             return plain(self._templar.template(value))
         except AnsibleError as error:
@@ -139,11 +147,13 @@ class Look:
         }
 
     def _named(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        table = Diagnosing(self.role, self.variables, arguments["observed"], self._templar, lambda text: None)
+        table = Diagnosing(
+            self.role, self.variables, arguments["observed"], self._templar, lambda text: None, self.settled
+        )
         return table.named(arguments["names"])
 
-    def _are_true(self, conditions: Any, scope: Mapping[str, Any]) -> bool:
-        self._templar.available_variables = scope
+    def _are_true(self, conditions: Any, scope: Mapping[str, Any] | None) -> bool:
+        self._templar.available_variables = self.settled.scope_of(conditions) if scope is None else scope
         try:
             return all(
                 self._templar.evaluate_conditional(one)

@@ -196,8 +196,8 @@ class _Runbook:
 
     def _table(self, observed: Mapping[str, Any]) -> Diagnosing:
         assert self._look is not None
-        templar = self._around.templar
-        return Diagnosing(self._role, self._look.variables, observed, templar, self._deprecated.append)
+        look, templar = self._look, self._around.templar
+        return Diagnosing(self._role, look.variables, observed, templar, self._deprecated.append, look.settled)
 
     def _loaded(self, *parts: str) -> Any:
         return read_role_file(self._role.joinpath(*parts))

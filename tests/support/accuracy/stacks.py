@@ -225,7 +225,9 @@ class Embedded(LabStack):
     """The embedded lab, with users, a deployment and the port of its API, so that every runbook has something to look at."""
 
     name = "embedded"
-    left_out = dict.fromkeys(("notification_provider", "payment_webhook"), "this kind of the lab has no provider")
+    left_out = dict.fromkeys(
+        ("auth_failures", "notification_provider", "payment_webhook"), "this kind of the lab has no provider"
+    )
     lab: Lab
 
     def __init__(self, folder: Path, lab: Lab | None = None) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from oncall.cli import display
 from oncall.cli.display import _of_step
 from oncall.results import EXIT_CODES, Outcome, Result, Step, host_result, of_document
 
@@ -162,3 +163,27 @@ def test_a_step_in_words_at_a_terminal():
     ]
     told = _of_step(Step("end_blocker", "blocker", "low", (), False, "there is nothing it may touch", does="Ends it."))
     assert told == ["remedy end_blocker is not available: there is nothing it may touch"]
+
+
+def test_the_lines_of_triage_are_shown_and_what_it_would_run_is_named(capsys):
+    plan = {"hash": "p0123456789abcde", "risk": "low", "steps": [STEP]}
+    told = {
+        "triage": published(
+            "triage",
+            "advised",
+            lines=["P1: since \x1b[2Jmany fail", "1. cache (high)", "   explains api_down"],
+            hand_over=["cache"],
+        ),
+        "cache": published("cache", "planned", plan=plan),
+    }
+    found = Result("triage", "check", "ended", 1.0, 2.0, {"shop": host_result("shop", told, "triage", "")})
+    assert of_document(found.to_dict()).hosts["shop"].runs[0].lines == found.hosts["shop"].runs[0].lines
+    display.result(found, ["inventories/mine"])
+    shown = capsys.readouterr().out
+    assert (
+        "P1: since [2Jmany fail" in shown
+        and "      1. cache (high)\n         explains api_down\n" in shown
+        and "\x1b[2J" not in shown
+    )
+    # Triage itself has no plan.
+    assert "oncall run cache -i inventories/mine --limit shop --approve p0123456789abcde" in shown

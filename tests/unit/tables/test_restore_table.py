@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.oncall.runbooks.plugins.module_utils.backups.belongings import nothing
 from ansible_collections.oncall.runbooks.plugins.module_utils.backups.facts import MAINTENANCE
 from ansible_collections.oncall.runbooks.plugins.module_utils.postgres.restores import mark_of, name_for
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.readings.restore import already
@@ -77,6 +78,7 @@ DRILL = {
     "at_seconds": NOW - 3 * DAY,
 }
 GONE = {**unreachable("no_database"), "is_there": False, "name": "shop", "restores": [], "may_create_databases": True, "in_recovery": False, "now_seconds": NOW, "server_version": "15.18"}  # fmt: skip
+OWNED = {**nothing(), "owner": "app"}
 EXITED = running(state="exited", uptime_seconds=None)
 UNSEEN = {
     "backup": {"available": False, "reason": "backup nightly /backups: No such file or directory", "backups": {}},
@@ -95,7 +97,17 @@ test_concluded = table(
         "asked for and confirmed": of(**RESTORES, says=["is asked for, in the place of shop", "how long it takes is not known"]),
         "how long it takes is told": of(**RESTORES, record={"drill": DRILL}, says=["about 10 min by the last test restore, 3 days ago"]),
         "asked for, without services": of(given={**NIGHTLY, "services": []}, **RESTORES),
-        "asked for, and the database is gone": of(live=GONE, **RESTORES, says=["which is not there"]),
+        "asked for, and the database is gone": of(live=GONE, record={"database": OWNED}, **RESTORES, says=["which is not there; it gets the owner app, by what was kept"]),
+        "the database is gone again, after it was restored": of(
+            live={**GONE, "restores": database(databases=[made("old", age=60, identity=f"{NEWEST}-{len(WHOLE)}")])["restores"]},
+            record={"database": OWNED},
+            **RESTORES,
+        ),
+        "the database is gone, and the inventory says whose it was": of(
+            live=GONE, given={**NIGHTLY, "owner": "shop_owner"}, **RESTORES, says=["the owner shop_owner, by the inventory"]
+        ),
+        "the database is gone, and nobody says whose it was": of(live=GONE, problems=["owner_unknown"], says=["nobody says whose it was"]),
+        "it makes its database itself": of(packed(dump(users=300, orders=500, database="shop")), problems=["makes_its_own"], says=["pg_dump --create"]),
         "asked for, and the service cannot be stopped": of(
             variables={**CONFIRMED, "system_services": {"api": {"manager": "nomad"}}}, problems=["restore_requested"], why_not="unknown manager nomad"
         ),
@@ -109,9 +121,10 @@ test_concluded = table(
         "cut off": of(WHOLE[:-30], problems=["not_proven"], says=["it is cut off after"]),
         "without its tables": of(packed(dump(orders=5)), problems=["not_proven"]),
         "encrypted": of(b"age-encryption.org/v1\n", problems=["not_proven"], says=["it is encrypted"]),
+        "of 0 bytes": of(b"", problems=["not_proven"], says=["it is empty (0 bytes)"]),
         "of a newer server": of(packed(dump(users=3, orders=4, version="17.2")), problems=["not_proven"], says=["newer than the server"]),
         "its test restore failed": of(record={"drill": {**DRILL, "ok": False, "why": "it broke"}}, problems=["not_proven"], says=["a test restore of it failed: it broke"]),
-        "fresh, and of another database": of(packed(dump(users=300, orders=500, database="staging")), problems=["of_another_database"]),
+        "fresh, and of another database": of(packed(dump(users=300, orders=500, database="staging")), problems=["of_another_database", "makes_its_own"]),
         "from before a migration": of(live=database(tables={"public.users": ["id", "name", "email"], "public.orders": ["id"], "public.new": ["id"]}), problems=["would_lose"], says=["public.new, public.users.email"]),
         "from before a migration, which is given up": of(
             live=database(tables={"public.users": ["id", "name", "email"], "public.new": ["id"]}),
@@ -140,10 +153,11 @@ def test_the_same_backup_is_not_restored_twice():
     seen = of().observed["backup"]["backups"]["nightly"]
     identity = seen["newest"]["identity"]
     done = {"name": "oncall_old_1", "is": "old", "began_seconds": NOW - 60, "identity": identity}
-    target = {"now_seconds": NOW}
+    target = {"now_seconds": NOW, "is_there": True}
     assert already(seen, target, [done], 3600.0) == [done]
     assert already(seen, target, [done], 30.0) == []
     assert already(seen, target, [{**done, "identity": "another"}], 3600.0) == []
+    assert already(seen, {**target, "is_there": False}, [done], 3600.0) == []
     # One that was taken back since may be wanted again.
     assert already(seen, target, [{**done, "is": "failed"}, done], 3600.0) == []
 

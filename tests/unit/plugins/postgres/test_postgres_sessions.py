@@ -95,6 +95,7 @@ def test_statements_are_shown_without_what_is_in_quotes(query, shown):
         ("FATAL:  the database system is starting up", "starting_up"),
         ('FATAL:  password authentication failed for user "app"', "credentials"),
         ('FATAL:  database "x" does not exist', "no_database"),
+        ('FATAL:  database "we"ird \'db\' a=b" does not exist', "no_database"),
         ("57014 canceling statement due to statement timeout", "statement_timeout"),
         ("connection to server at 10.0.0.5 failed: timeout expired", "timeout"),
         (
