@@ -41,7 +41,7 @@ def of_backups(layout: Layout, container: str) -> dict[str, object]:
         "nightly": {
             "path": str(layout.backups),
             "pattern": "lab_*.sql",
-            "tables": ["events", "jobs", "payments"],
+            "tables": ["customers", "orders"],
             "database": {
                 "transport": "docker",
                 "container": container,

@@ -16,7 +16,7 @@ from ..measure import wait
 from ..ports import choose_ports
 from ..release import Release
 from . import engine
-from .baseline import restore_state, snapshot, strays
+from .baseline import back_up, restore_state, snapshot, strays
 from .images import images, packages
 from .project import PORTS, SERVICES, Project
 from .target import Target
@@ -71,6 +71,7 @@ class ComposeLab(BaseLab):
         self._wait_ready()
         if not running:
             self.layout.save({**record, "baseline": snapshot(self.target)})
+            back_up(self.target)
         inventory.write(self.layout, _variables(self.project))
 
     def _compose_up(self) -> None:

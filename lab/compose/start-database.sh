@@ -13,6 +13,8 @@ if [ ! -d "$data" ]; then
     $as_postgres initdb -D "$data.partial" -U postgres -E UTF8 --no-locale --no-sync --auth-local=trust \
         --auth-host=scram-sha-256 >/dev/null
     echo "host all all all scram-sha-256" >>"$data.partial/pg_hba.conf"
+    # Without a server objects get numbers of the system's own, and pg_dump leaves out an extension that has one.
+    $as_postgres pg_resetwal --next-oid=16384 -D "$data.partial" >/dev/null
     # As root, because nobody else may read the passwords.
     $as_postgres postgres --single -j -F -D "$data.partial" -c exit_on_error=on postgres </run/secrets/roles.sql
     $as_postgres postgres --single -j -F -D "$data.partial" -c exit_on_error=on labpics </srv/schema.sql

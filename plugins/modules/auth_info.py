@@ -179,6 +179,11 @@ requests:
         Logins at the URL of the canary's, by anybody who is not known as ourselves, with C(let_in), C(refused), C(locked), C(failed) and
         C(clients_let_in).
       type: dict
+    since_start:
+      description: >-
+        C(refused) and C(let_in), of the window, since C(service) was started C(seconds) ago, of several replicas the first. Null where that is not
+        known.
+      type: dict
     minutes: {description: "By minute, the latest first, with C(minutes_ago), C(refused) and C(let_in).", type: list, elements: dict}
 token_errors:
   description: Why tokens were refused, by the words in the logs.

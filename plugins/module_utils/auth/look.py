@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 from ..deadline import Deadline, all_within
 from ..net.documents import fetched, request_of, secrets_of, unpacked
+from ..observers.service import SPEC as OF_SERVICES
+from ..services import states
 from ..services.states import check, read_log
 from ..text.masking import masked
 from . import login as canary
@@ -53,12 +55,13 @@ def observe(params):
     services = {name: params["services"][name] for name in sorted(wanted)}
     check(services)
     seconds = params["timeout_seconds"]
-    login, issuer, logs = all_within(
+    login, issuer, logs, started = all_within(
         2 * seconds + 1,
         [
             lambda: _login(auth, params, Deadline(seconds)),
             lambda: _issuer(auth, Deadline(seconds)),
             lambda: {name: _lines(name, one, params) for name, one in services.items()},
+            lambda: _started_at_seconds(auth, params),
         ],
     )
     login, token = (
@@ -70,6 +73,8 @@ def observe(params):
     )
     if isinstance(logs, Exception):
         logs = {name: ([], str(logs)) for name in services}
+    if isinstance(started, Exception):
+        started = None
     now = time.time()
     if isinstance(issuer, Exception):
         issuer = {"discovery": None, "keys": {"available": False, "error": "timeout", "reason": str(issuer)}}
@@ -78,7 +83,7 @@ def observe(params):
         "token": packed(token) if token else "",
         "issuer": issuer,
         "now_seconds": now,
-        "requests": _requests(auth, logs, params, now),
+        "requests": _requests(auth, logs, params, now, started),
         "token_errors": _token_errors(auth, logs, params, now),
     }
 
@@ -168,7 +173,19 @@ def _lines(name, service, params):
     return lines, "" if pairs else reason or f"service {name}: it has no log"
 
 
-def _requests(auth, logs, params, now):
+def _started_at_seconds(auth, params):
+    """When what checks tokens was started, of several the first; None where that is not known."""
+    service = params["services"].get(auth["service"])
+    if service is None:
+        return None
+    asked = {name: option.get("default") for name, option in OF_SERVICES.items()}
+    asked.update(services={auth["service"]: service}, log_lines=0, timeout_seconds=params["timeout_seconds"])
+    found = states.observe(asked)["services"][auth["service"]]
+    each = [one.get("started_at_seconds") for one in found.get("members") or [found]]
+    return None if None in each else min(each)
+
+
+def _requests(auth, logs, params, now, started):
     name = auth["access_log"]
     if not name:
         return {
@@ -179,7 +196,9 @@ def _requests(auth, logs, params, now):
     lines, reason = logs[name]
     if reason:
         return {"available": False, "reason": reason, "limits": []}
-    tally = Tally(now, params["lately_seconds"], route_of(auth["login"]["request"]["url"]) if auth["login"] else "")
+    login_route = route_of(auth["login"]["request"]["url"]) if auth["login"] else ""
+    tally = Tally(now, params["lately_seconds"], login_route)
+    of_this_start = None if started is None else Tally(now, min(now - started, params["lately_seconds"]), login_route)
     reader = Reader()
     for line in lines:
         if _OUR_OWN in line:
@@ -187,6 +206,8 @@ def _requests(auth, logs, params, now):
         request = reader.request(line)
         if request:
             tally.add(request)
+            if of_this_start:
+                of_this_start.add(request)
     limits = []
     told = tally.told()
     # A log that has no line from before the window may not have all of it.
@@ -213,8 +234,14 @@ def _requests(auth, logs, params, now):
         "lines": len(lines),
         "window_seconds": params["lately_seconds"],
         "limits": limits,
+        "since_start": of_this_start and _since(of_this_start.told(), now - started),
         **told,
     }
+
+
+def _since(told, seconds):
+    refused = told["unauthorized"] + told["forbidden"]
+    return {"seconds": round(seconds, 1), "refused": refused, "let_in": told["let_in"]}
 
 
 def _token_errors(auth, logs, params, now):

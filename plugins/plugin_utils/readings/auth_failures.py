@@ -258,6 +258,21 @@ def raised(enough: bool, ratio: float, auth_failures_refused_ratio: float) -> bo
     return enough and ratio >= auth_failures_refused_ratio
 
 
+def over(
+    auth: Row,
+    login_state: str,
+    route_state: str,
+    auth_failures_min_refused: int,
+    auth_failures_refused_ratio: float,
+) -> bool:
+    """Whether the canary gets in, and no more are refused than any day brings since the service was started. The log has those of before as well."""
+    since = auth["requests"]["since_start"] if auth["requests"]["available"] else None
+    if not since or (login_state, route_state) != ("in", "in"):
+        return False
+    share = since["refused"] / max(1, since["refused"] + since["let_in"])
+    return bool(since["refused"] < auth_failures_min_refused or share < auth_failures_refused_ratio)
+
+
 def everybody(auth: Row, auth_failures_min_clients: int, auth_failures_one_ratio: float) -> bool:
     """Whether it is all users, and not one of them."""
     requests = auth["requests"]
@@ -343,6 +358,14 @@ def in_words(auth: Row, refused: int) -> str:
     clients = f", of {requests['clients_refused']} of {requests['clients']} clients" if requests["clients_told"] else ""
     said = f"{refused} of {asked} requests were refused ({requests['unauthorized']} with 401, {requests['forbidden']} with 403)"
     return f"{said} within {requests['window_seconds']:.0f} s{clients}"
+
+
+def since_in_words(auth: Row, raised: bool, over: bool) -> str:
+    """What is said of the time since the service was started, where that is why all is well."""
+    if not raised or not over:
+        return ""
+    since = auth["requests"]["since_start"]
+    return f"; {since['refused']} of {since['refused'] + since['let_in']} since it was started {_time(since['seconds'])} ago"
 
 
 # When it began.

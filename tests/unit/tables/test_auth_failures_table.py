@@ -172,6 +172,7 @@ def shown(
     lines: tuple[str, ...] = (),
     log_reason: str = "",
     auth: dict[str, Any] = AUTH,
+    since_start: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """What the observer makes of it all."""
     log: dict[str, Any] = {"available": False, "reason": log_reason, "limits": []}
@@ -186,6 +187,7 @@ def shown(
             "lines": 1000,
             "window_seconds": 900.0,
             "limits": [],
+            "since_start": since_start,
             **tally.told(),
         }
         errors = {"available": True, "services": ["api"], "kinds": counted(lines), "limits": []}
@@ -490,6 +492,26 @@ test_concluded = table(
             observed(requests=SINCE_FIVE, deployment=deployed(850)), nothing_shows=["users"]
         ),
         "all are refused, without a deployment": Case(observed(requests=ALL_REFUSED), nothing_shows=["users"]),
+        "all were refused until the service was started again": Case(
+            observed(requests=ALL_REFUSED, since_start={"seconds": 40.0, "refused": 1, "let_in": 3}),
+            says=["1 of 4 since it was started 40 s ago"],
+        ),
+        "all are refused, and a start changed nothing": Case(
+            observed(requests=ALL_REFUSED, since_start={"seconds": 40.0, "refused": 25, "let_in": 3}),
+            nothing_shows=["users"],
+        ),
+        "all were refused until the service was started again, and no canary shows that one gets in": Case(
+            observed()
+            | {
+                "auth": shown(
+                    requests=ALL_REFUSED,
+                    since_start={"seconds": 40.0, "refused": 0, "let_in": 0},
+                    auth=NO_CANARY["system_auth"],
+                )
+            },
+            nothing_shows=["users"],
+            variables=NO_CANARY,
+        ),
         "a deployment that changed only a health route": Case(
             observed(
                 requests=[

@@ -536,6 +536,38 @@ def test_a_token_in_a_line_is_not_told(provider):
     assert "eyJ" not in one["last"]
 
 
+@pytest.mark.parametrize(
+    ("states", "since"),
+    [
+        ({"started_at_seconds": 60.0}, {"refused": 1, "let_in": 1}),
+        ({"members": [{"started_at_seconds": 60.0}, {"started_at_seconds": 200.0}]}, {"refused": 3, "let_in": 1}),
+        ({"members": [{"started_at_seconds": 60.0}, {"started_at_seconds": None}]}, None),
+        ({}, None),
+    ],
+    ids=["one", "the first of two", "one of two unknown", "unknown"],
+)
+def test_who_was_refused_since_the_service_was_started(app, provider, monkeypatch, states, since):
+    from ansible_collections.oncall.runbooks.plugins.module_utils.auth import look
+
+    def ago(seconds: float) -> str:
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - seconds))
+
+    def started(one: dict[str, Any]) -> dict[str, Any]:
+        told = {key: None if value is None else time.time() - value for key, value in one.items() if key != "members"}
+        return {**told, **({"members": [started(each) for each in one["members"]]} if "members" in one else {})}
+
+    lines = [
+        f"{ago(at)} GET /api/me {status}" for at, status in ((300, 401), (150, 401), (100, 401), (30, 401), (10, 200))
+    ]
+    monkeypatch.setattr(look, "read_log", lambda *_asked: ([("api", "\n".join(lines))], ""))
+    monkeypatch.setattr(look.states, "observe", lambda _asked: {"services": {"api": started(states)}})
+    services = {"api": {"manager": "compose", "project": "/srv/shop"}}
+    requests = seen(auth_of(app, provider, service="api"), services=services)["requests"]
+    assert (requests["unauthorized"], requests["let_in"]) == (4, 1)
+    told = requests["since_start"]
+    assert (told and {key: told[key] for key in ("refused", "let_in")}) == since
+
+
 def test_the_log_of_a_service_that_is_no_file(tmp_path, provider, app):
     from ansible_collections.oncall.runbooks.plugins.module_utils.auth import look
 
