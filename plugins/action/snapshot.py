@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import signal
 import threading
 import time
@@ -113,7 +114,7 @@ class ActionModule(ActionBase):
             raise ValueError(f"snapshot_directory must be absolute, and is {masked(directory)}")
         if max_bytes < LEAST_BYTES:
             raise ValueError(f"snapshot_max_bytes is {max_bytes}; it must be {LEAST_BYTES} or more")
-        if not seconds > 0:
+        if math.isnan(seconds) or seconds <= 0:
             raise ValueError(f"snapshot_timeout_seconds is {seconds:g}; it must be above 0")
         return path, max_bytes, seconds
 

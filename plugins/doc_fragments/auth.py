@@ -23,7 +23,7 @@ OPTIONS = r"""
     type: dict
     required: true
   services:
-    description: The services of C(system_services) that O(auth) names.
+    description: The services of C(system_services) that C(auth) names.
     type: dict
     default: {}
   lately_seconds:
@@ -42,7 +42,7 @@ OPTIONS = r"""
     type: path
     default: ""
   probe_refused_limit:
-    description: The canary does not log in again when it was refused so often within O(probe_window_seconds). Keep it below what locks an account.
+    description: The canary does not log in again when it was refused so often within C(probe_window_seconds). Keep it below what locks an account.
     type: int
     default: 2
   probe_window_seconds:

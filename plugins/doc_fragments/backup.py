@@ -36,7 +36,7 @@ OPTIONS = (
     BACKUPS
     + STORES
     + r"""  file:
-    description: The name of the file to look at, instead of the newest. O(backups) must then have exactly one.
+    description: The name of the file to look at, instead of the newest. C(backups) must then have exactly one.
     type: str
   state_directory:
     description: The folder that has what was proven of backups before, usually the inventory's C(system_state_directory).

@@ -84,4 +84,4 @@ OPTIONS = (
 class ModuleDocFragment:
     DOCUMENTATION: str = "options:" + OPTIONS
     REACH: str = "options:" + REACH
-    BACKUP: str = "options:\n" + BACKUP
+    VERIFIED: str = "options:\n" + BACKUP

@@ -23,7 +23,7 @@ description:
 author: oncall.runbooks maintainers (@oncall-runbooks)
 extends_documentation_fragment:
   - oncall.runbooks.migrations.reach
-  - oncall.runbooks.migrations.backup
+  - oncall.runbooks.migrations.verified
 attributes:
   check_mode:
     description: Nothing is run; the task is reported as changed.

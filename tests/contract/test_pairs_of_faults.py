@@ -28,6 +28,7 @@ TAKEN_AWAY = {
     ("migrations", "never_applied"): "a database in which the tool sees more is another one",
     ("migrations", "index_not_valid"): "nobody sees from a standby who builds it",
     ("migrations", "pending"): "it is not applied and nobody is at it, and the other fault has somebody who is",
+    ("restore", "owner_unknown"): "a dump that makes its database itself says whose that was",
     ("notification_provider", "limit_left"): "little waits, and the other fault has much",
     ("notification_provider", "contradicted"): "the other fault keeps messages from going out",
     ("notification_provider", "paused_by_person"): "the other fault has the note that it was us",

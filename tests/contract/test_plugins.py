@@ -237,3 +237,16 @@ def test_unknown_observer():
         observe.observe({"rediss": {}})
     with pytest.raises(ValueError, match="unknown observer rediss"):
         observe.needs_host({"rediss": {}})
+
+
+def test_a_part_of_a_fragment_has_not_the_name_of_a_fragment():
+    """Ansible takes oncall.runbooks.migrations.backup for the fragment backup, whatever the fragment migrations has."""
+    folder = ROOT / "plugins" / "doc_fragments"
+    names = {path.stem for path in folder.glob("*.py")}
+    parts = {
+        (path.stem, found.lower())
+        for path in folder.glob("*.py")
+        for found in re.findall(r"^    ([A-Z_]+)(?:: str)? = ", path.read_text(), re.M)
+    }
+    assert ("migrations", "verified") in parts
+    assert not [part for part in parts if part[1] in names]

@@ -54,21 +54,21 @@ def read(printed):
 
 
 def _listed(text):
-    found = {_DONE: None, _OPEN: None}
+    counts, names = {}, {_DONE: [], _OPEN: []}
     part = None
     for line in lines_of(text):
-        heading = next((one for one in found if one.match(line.strip())), None)
+        heading = next((one for one in names if one.match(line.strip())), None)
         if heading:
             part = heading
-            found[part] = (int(heading.match(line.strip()).group(1) or 0), [])
+            counts[part], names[part] = int(heading.match(line.strip()).group(1) or 0), []
         elif part and _FILE.match(line.strip()):
-            found[part][1].append(_FILE.match(line.strip()).group(1))
-    if None in found.values():
+            names[part].append(_FILE.match(line.strip()).group(1))
+    if counts.keys() != names.keys():
         raise NotUnderstood(f"migrate:list prints no list of migrations: {excerpt(text)}")
-    for count, names in found.values():
-        if count != len(names):
-            raise NotUnderstood(f"migrate:list says {count} and names {len(names)}")
-    return found[_DONE][1], found[_OPEN][1]
+    for one, count in counts.items():
+        if count != len(names[one]):
+            raise NotUnderstood(f"migrate:list says {count} and names {len(names[one])}")
+    return names[_DONE], names[_OPEN]
 
 
 def excuses(which, ended):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -94,18 +94,8 @@ def assembled(asked: Sequence[Asked], answers: Mapping[str, Any], redaction: Red
     for one in asked:
         answer = answers.get(one.key, {"available": False, "reason": one.why_not or "nothing was told"})
         where = kept.missing if one.applies else kept.absent
-
-        def lost(reason: Any, one: Asked = one, where: list[dict[str, str]] = where) -> None:
-            said = redaction.data(str(reason))
-            where.append({"part": one.part, "look": one.name, "what": one.about, "reason": said})
-
-        if not answer.get("available"):
-            lost(answer.get("reason") or "no reason is told")
-        for limit in answer.get("limits") or ():
-            lost(limit)
-        for key, thing in _things(answer):
-            if thing.get("available") is False and thing.get("reason"):
-                lost(f"{key}: {thing['reason']}")
+        for reason in _lost(answer):
+            where.append({"part": one.part, "look": one.name, "what": one.about, "reason": redaction.data(reason)})
         if answer.get("available"):
             told = {key: it for key, it in answer.items() if key not in _OF_AN_ANSWER}
             kept.data[one.key] = redaction.data(told, with_literals=one.look == SETTINGS)
@@ -118,6 +108,16 @@ def assembled(asked: Sequence[Asked], answers: Mapping[str, Any], redaction: Red
     there = {key.partition(".")[0] for key in kept.data}
     kept.had = [part for part in dict.fromkeys(one.part for one in asked) if part in there - incomplete]
     return kept
+
+
+def _lost(answer: Mapping[str, Any]) -> Iterator[str]:
+    """Why something of an answer, or all of it, is not there."""
+    if not answer.get("available"):
+        yield str(answer.get("reason") or "no reason is told")
+    yield from map(str, answer.get("limits") or ())
+    for key, thing in _things(answer):
+        if thing.get("available") is False and thing.get("reason"):
+            yield f"{key}: {thing['reason']}"
 
 
 def _things(answer: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:

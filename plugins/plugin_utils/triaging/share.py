@@ -147,15 +147,21 @@ class _Runbook:
                 return
         yield from self._look.taken()
 
+    def _begun(self) -> Look:
+        """The look that was taken."""
+        if self._look is None:
+            raise RuntimeError(f"{self.name} has not looked")
+        return self._look
+
     def _judged(self) -> Judged:
-        assert self._look is not None
+        look = self._begun()
         # As tasks/diagnose.yml names it, alike in every runbook.
-        observed = self._look.variables[f"__{self.name}_observed"]
+        observed = look.variables[f"__{self.name}_observed"]
         if isinstance(observed, str):
-            observed = self._look.rendered(observed)
+            observed = look.rendered(observed)
         table = self._table(observed)
         if not self._meta:
-            own = self._look.variables
+            own = look.variables
             lines, evidence = (table.known(own[f"{self.name}_{part}"]) for part in (OVERVIEW, "evidence"))
             return self._said(
                 OVERVIEW, "", facts={name: str(line) for name, line in lines.items() if line}, evidence=evidence
@@ -163,10 +169,10 @@ class _Runbook:
         if nothing := table.nothing_here():
             return self._said(NOT_SET_UP, nothing)
         found = table.diagnosis(self._around.check_mode)
-        state, line, seconds = found["status"], found["msg"], self._look.longer_seconds
+        state, line, seconds = found["status"], found["msg"], look.longer_seconds
         if state == judge.PROBLEM:
             state, seconds = PROBLEM, 0.0
-        elif not self._look.asked:
+        elif not look.asked:
             return self._said(NOT_SET_UP, line)
         elif seconds:
             state = NOT_JUDGED
@@ -195,8 +201,7 @@ class _Runbook:
         return found
 
     def _table(self, observed: Mapping[str, Any]) -> Diagnosing:
-        assert self._look is not None
-        look, templar = self._look, self._around.templar
+        look, templar = self._begun(), self._around.templar
         return Diagnosing(self._role, look.variables, observed, templar, self._deprecated.append, look.settled)
 
     def _loaded(self, *parts: str) -> Any:
