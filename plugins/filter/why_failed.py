@@ -22,7 +22,8 @@ options:
 EXAMPLES = r"""
 - name: Keep why it failed
   ansible.builtin.set_fact:
-    why: "{{ ansible_failed_result | oncall.runbooks.why_failed }}"
+    # Where tasks could not even be included there is no result.
+    why: "{{ ansible_failed_result | default({}) | oncall.runbooks.why_failed }}"
 """
 
 RETURN = r"""

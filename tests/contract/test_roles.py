@@ -146,3 +146,15 @@ def test_the_ledger_is_one_file_for_the_role_and_for_a_person():
     directory = defaults("system")["system_state_directory"]
     path = defaults("run")["run_ledger_path"].replace("{{ system_state_directory }}", directory)
     assert path == ARGUMENT_SPEC["path"]["default"]
+
+
+def test_where_nothing_came_back_a_failure_is_told_all_the_same():
+    """Tasks that cannot be included fail without a result: a rescue that wants one would fail as well, and tell nothing."""
+    uses = [
+        (path.relative_to(ROOT), line.strip())
+        for path in sorted((ROOT / "roles").rglob("*.yml"))
+        for line in path.read_text().splitlines()
+        if "ansible_failed_result" in line
+    ]
+    assert uses
+    assert not [use for use in uses if "ansible_failed_result | default({})" not in use[1]]

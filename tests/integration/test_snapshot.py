@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -268,7 +269,8 @@ def test_several_hosts_and_one_of_them_is_not_there(take, tmp_path):
     gone = kept["gone"]
     assert (gone.manifest["reachable"], gone.manifest["had"]) == (False, ["settings"])
     assert all(reason.startswith("host unreachable: ") for reason in gone.reasons.values())
-    assert "Connection refused" in gone.reasons["host"]
+    # What ssh says, or Ansible, which had more to say to it.
+    assert re.search("Connection refused|Broken pipe", gone.reasons["host"])
     assert "gone   : snapshot   host unreachable: " in play.output
     assert "eins   : snapshot   2 of 3 parts whole, 1 things not there" in play.output, (
         "a status command shows no environment"

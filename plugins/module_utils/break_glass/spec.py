@@ -37,7 +37,7 @@ def checked(given):
     _known(PLACE, given, KEYS)
     start = given.get("start")
     if start is None:
-        raise ValueError(f"{PLACE}.start: must say how a token is asked for, a dict with the key url")
+        raise ValueError(f"give {PLACE}.start, a dict with the key url: it says how a token is asked for")
     _check_request(f"{PLACE}.start", start, ("reason", "ttl_minutes", "ttl_seconds"), "POST")
     header = given.get("header") or "X-Break-Glass-Token"
     if not isinstance(header, str) or not _HEADER.match(header):

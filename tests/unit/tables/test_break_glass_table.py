@@ -224,7 +224,7 @@ OWN = {
     [
         (SYSTEM, True, ""),
         ({}, False, "set system_break_glass"),
-        ({"system_break_glass": {"token": "x"}}, False, "system_break_glass.start: must say how a token is asked for"),
+        ({"system_break_glass": {"token": "x"}}, False, "give system_break_glass.start, a dict with the key url"),
     ],
 )
 def test_any_runbook_may_need_a_token(variables, available, why_not):
