@@ -23,7 +23,10 @@ LATE = "UPDATE connector_sync_state SET last_success_at = now() - interval '2 ho
 def test_triage_asks_its_health_its_connectors_and_its_audit_trail(stack, synced):
     """GET /health; GET /metrics; GET /v1/connectors/sync-state; GET /v1/audit/events."""
     stack.sql("INSERT INTO audit_events (actor, action) VALUES ('ada', 'connector.disabled')")
-    told = stack.play("triage")
+    try:
+        told = stack.play("triage")
+    finally:
+        stack.sql("DELETE FROM audit_events WHERE actor = 'ada'")
     assert told.code == 0, told.output
     lines, evidence = "\n".join(told.run["lines"]), told.run["evidence"]
     assert "answers: server 200 in " in lines
