@@ -423,7 +423,7 @@ def compared(tables, new, live, expected_missing=()):
     """What is wrong with a restored database, and what is only worth to know. Pure.
 
     Args:
-        tables: those of the backup, by name, each with ``rows``, ``columns`` and ``owner``; None where that is not known.
+        tables: those of the backup, by name, as :class:`backups.sql.Dump` tells them.
         new: its :meth:`Restores.content`.
         live: the :meth:`Restores.shape` of the database in use, or None where there is none.
         expected_missing: tables and columns that a person gave up.
@@ -433,6 +433,9 @@ def compared(tables, new, live, expected_missing=()):
     """
     wrong, notes = [], []
     for name, table in sorted(tables.items()):
+        if not table["is_made"]:
+            # That of an extension, which makes it by itself.
+            continue
         if name not in new["tables"]:
             wrong.append(f"{name} is in the backup, and was not restored")
         elif table["rows"] is not None and new["tables"][name]["rows"] not in (None, table["rows"]):
@@ -451,6 +454,8 @@ def compared(tables, new, live, expected_missing=()):
                 f"{name} is in the database in use, and not in the backup"
             )
             continue
+        if name in tables and tables[name]["has_data"] is False:
+            (notes if name in expected_missing else wrong).append(f"the backup has no rows of {name}")
         lost = [one for one in table["columns"] if one not in new["tables"][name]["columns"]]
         for column in lost:
             place = f"{name}.{column}"

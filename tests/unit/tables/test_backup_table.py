@@ -122,6 +122,8 @@ test_concluded = table(
         "fresh, and of another database": of(packed(dump(users=300, orders=500, database="staging")), problems=["of_another_database"], says=["is of the database staging, and should be of shop"]),
         "without a table": of(packed(dump(users=900)), problems=["tables_missing"], says=["not in it: public.orders"]),
         "without a column": of(given={**NIGHTLY, "tables": [{"name": "users", "columns": ["id", "email"]}]}, problems=["tables_missing"], says=["public.users.email"]),
+        "without the rows of any table": of(packed(dump(users=None, orders=None)), problems=["tables_missing"], says=["as with pg_dump --schema-only"]),
+        "without the rows of a table": of(packed(dump(users=300, orders=None)), problems=["tables_missing"], says=["--exclude-table-data: public.orders"]),
         "small, as data was truncated": of(packed(dump(users=3, orders=5)), problems=["shrunk"], says=["of the usual size"]),
         "of its usual size, and a table is empty": of(packed(dump(users=700, orders=0)), problems=["shrunk"]),
         "a directory, a FIFO or a device is newer": of(age=20 * HOUR, odd=[("shop_now.sql.gz", HOUR)], problems=["no_file"], says=["shop_now.sql.gz is a FIFO"]),

@@ -33,6 +33,8 @@ SYSTEM: dict[str, Any] = {
     "system_services": {"api": {"manager": "compose", "project": "/srv/shop"}},
 }
 WHOLE = packed(dump(users=300, orders=500))
+# None: a table without a part for its rows.
+BARE = dump(users=None, orders=None)
 NEWEST = "shop_20261130.sql.gz"
 CONFIRMED = {"restore_from": "newest", "restore_confirm": "shop"}
 RESTORES = {"acts": ["restore"], "risk": "high", "problems": ["restore_requested"]}
@@ -131,6 +133,8 @@ test_concluded = table(
             variables={**CONFIRMED, "restore_accepted": ["public.new", "public.users.email"]},
             **RESTORES,
         ),
+        "only the schema was dumped": of(packed(BARE), problems=["not_proven"], says=["it has no rows of any table"]),
+        "the rows of a table were not dumped": of(packed(dump(users=300, orders=None)), problems=["would_lose"], says=["public.orders"]),
         "no room for the dump": of(found={"free_bytes": 10}, variables={**CONFIRMED, "restore_safety_folder": "/backups"}, problems=["no_room"]),
         # What was left.
         "another restore is under way": of(live=beside(made("new", sessions=1)), problems=["under_way"]),

@@ -234,7 +234,8 @@ def content(**more: Any) -> dict[str, Any]:
     }
 
 
-BACKUP = {"public.users": {"rows": 3, "columns": ["id"]}}
+USERS = {"rows": 3, "columns": ["id"], "is_made": True, "has_data": True}
+BACKUP = {"public.users": USERS}
 
 
 @pytest.mark.parametrize(
@@ -257,6 +258,18 @@ BACKUP = {"public.users": {"rows": 3, "columns": ["id"]}}
 )  # fmt: skip
 def test_what_is_wrong_with_a_restored_database(new, live, says):
     assert compared(BACKUP, new, live) == (says, [])
+
+
+def test_rows_that_the_backup_has_not_are_missed():
+    backup = {"public.users": dict(USERS, rows=None, has_data=False)}
+    says = "the backup has no rows of public.users"
+    assert compared(backup, content(), content()) == ([says], [])
+    assert compared(backup, content(), content(), ["public.users"]) == ([], [says])
+
+
+def test_a_table_that_an_extension_makes_is_not_missed():
+    backup = {**BACKUP, "cron.job": {"rows": 2, "columns": ["id"], "is_made": False, "has_data": True}}
+    assert compared(backup, content(), content()) == ([], [])
 
 
 def test_what_was_given_up_is_only_told():
