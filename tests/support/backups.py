@@ -72,7 +72,7 @@ def database(name: str = "shop", **told: Any) -> dict[str, Any]:
         "tables": {"public.users": ["id", "name"], "public.orders": ["id", "name"]},
         **told,
     }
-    return {**facts._settled(said), "available": True, "error": "", "is_there": True, "name": name}
+    return {**facts._settled(said, name), "available": True, "error": "", "is_there": True, "name": name}
 
 
 def unreachable(error: str = "refused", name: str = "shop") -> dict[str, Any]:

@@ -159,7 +159,7 @@ def _shown(database):
 
 
 def _files(backup, database, record, params, _deadline, limits):
-    files, odd = listed(backup["path"], backup["pattern"])
+    files, odd = listed(backup["path"], backup["pattern"], params["file"])
     if params["file"]:
         files = [one for one in files if Path(one["path"]).name == params["file"]]
         if not files:

@@ -9,13 +9,12 @@ quotes every name; none becomes a part of a statement here.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import time
 
 from ..backups.belongings import PRIVILEGES
-from ..backups.facts import MAINTENANCE, MARK, marked
+from ..backups.facts import MAINTENANCE, MARK, marked, name_for
 from ..text.one_line import one_line
 from .client import PARAMETERS, Client, DatabaseError
 
@@ -27,6 +26,7 @@ _DROPPED = ("new", "drill", "failed")
 _LISTS = ("search_path", "temp_tablespaces", "session_preload_libraries", "local_preload_libraries")
 _LIST_PART = re.compile(r'"((?:[^"]|"")+)"|([^",\s]+)')
 _TRIES = 6
+_LOOKS_SECONDS = 0.1
 _ASKED = "WITH asked AS (SELECT " + PARAMETERS + "::jsonb AS p) "
 # Like the one in use. Where there is none any more, like what is known of it, and like template1 in what is not. What a version does not
 # have is null.
@@ -152,19 +152,6 @@ _CONTENT = """SELECT json_build_object(
 
 class Refused(Exception):
     """It is not done; the text says why, in one line, and what to do. Nothing was changed by this step."""
-
-
-def name_for(kind, live, at_seconds=None):
-    """The name of a database of ours. Names of all kinds of databases make plain ones, and each one the same, so that two restores meet.
-
-    Args:
-        kind: one of :data:`KINDS`.
-        live: the name of the database in use.
-        at_seconds: when it was exchanged, for ``old`` and ``failed``.
-    """
-    mark = hashlib.sha256(live.encode()).hexdigest()[:12]
-    stamp = "" if at_seconds is None else time.strftime("_%Y%m%d_%H%M%S", time.gmtime(at_seconds))
-    return f"oncall_{kind}_{mark}{stamp}"
 
 
 def mark_of(kind, live, **told):
@@ -383,18 +370,42 @@ class Restores:
         }
         found = client.query(_SWAP, asked)
         statement = "; ".join(["BEGIN", *(found["steps"] if away else found["come"]), "COMMIT"])
-        ended = []
+        ended = self._end_sessions(client, comes)
         for left in reversed(range(_TRIES)):
-            ended += self._end_sessions(client, comes)
             try:
-                # A session by itself: what fails in a transaction leaves it unusable.
-                with self.client() as own:
-                    own.execute(statement)
+                ended += self._renamed(client, comes, statement)
                 return ended
             except DatabaseError as error:
                 if "being accessed by other users" not in str(error) or not left:
                     raise
-            time.sleep(0.5)
+        return ended
+
+    def _renamed(self, client, comes, statement):
+        """Rename, and end meanwhile who came in before it began; who was ended.
+
+        From its beginning on the renaming keeps out everybody who connects, and for some seconds it waits for those who are in. An application
+        that connects again at once would come back between the end of its sessions and a renaming that begins after it.
+        """
+        from concurrent.futures import ThreadPoolExecutor
+
+        ended, refused = [], None
+        # A session by itself: what fails in a transaction leaves it unusable.
+        with self.client() as own, ThreadPoolExecutor(1) as pool:
+            renaming = pool.submit(own.execute, statement)
+            while not renaming.done():
+                try:
+                    if not refused:
+                        ended += self._end_sessions(client, comes)
+                except (Refused, DatabaseError) as error:
+                    # It may end well all the same.
+                    refused = error
+                time.sleep(_LOOKS_SECONDS)
+            try:
+                renaming.result()
+            except DatabaseError:
+                if refused:
+                    raise refused from None
+                raise
         return ended
 
     def _end_sessions(self, client, comes):
