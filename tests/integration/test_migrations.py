@@ -467,6 +467,27 @@ def test_two_leaves_of_django(make):
     assert "shop.0002_one, shop.0002_two" in told.text
 
 
+def test_migrations_that_django_has_squashed(make):
+    """What was squashed has no row, and what it replaced has no file: the database is neither behind nor ahead."""
+    stack = make(Django)
+    stack.begin()
+    stack.app.add("SELECT 1")
+    stack.app.migrate()
+    (folder,) = stack.app.folder.glob("*/migrations")
+    squashed = "0001_squashed_0002"
+    text = (folder / "0001_step.py").read_text()
+    replaces = [("shop", name) for name in ("0001_step", "0002_step")]
+    (folder / f"{squashed}.py").write_text(
+        text.replace("    operations", f"    replaces = {replaces!r}\n    operations")
+    )
+    assert stack.judged().status == "healthy"
+    name = stack.app.add("ALTER TABLE orders ADD note text", after=squashed)
+    assert (stack.seen()["pending"], stack.judged().causes) == ([name], ["pending"])
+    assert acted(stack, pending=[name])["applied"] == [name]
+    # Now it has a row of its own.
+    assert stack.judged().status == "healthy"
+
+
 def test_a_history_that_django_finds_inconsistent(make):
     stack = make(Django)
     stack.begin()

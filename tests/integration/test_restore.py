@@ -172,7 +172,7 @@ def test_what_was_lost_comes_back_and_the_way_back_is_there(stack, play):
 def test_an_application_that_does_not_start_gets_its_database_back(stack, play):
     stack.dump("shop_1.pgc", "-Fc")
     # A table of a later release, without which the application does not start.
-    stack.sql("CREATE TABLE later (id int)")
+    stack.sql("CREATE TABLE later (id serial PRIMARY KEY); CREATE INDEX ON later ((id + 1))")
     stack.run_application("later")
     told = play(**CONFIRMED)
     assert (told.outcome, told.causes()) == ("advised", ["would_lose"]), told.output
