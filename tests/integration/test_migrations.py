@@ -425,6 +425,25 @@ def test_one_statement_that_takes_too_long_is_cut_off(make):
         acted(stack, pending=[name], statement_timeout_seconds=1.0)
 
 
+def test_limits_that_do_not_reach_the_migration(make):
+    """A driver that is given options by the settings reads no PGOPTIONS."""
+    stack = make(Django)
+    stack.begin()
+    name = stack.app.add("ALTER TABLE orders ADD note text")
+    settings = stack.app.folder / "settings.py"
+    text = settings.read_text()
+    settings.write_text(text + 'DATABASES["default"]["OPTIONS"] = {"options": "-c search_path=public"}\n')
+    with pytest.raises(
+        Refused, match=r"lock_timeout does not reach the migration.*timeouts_in_command.*nothing was done"
+    ):
+        acted(stack, pending=[name])
+    assert columns(stack) == ["id"]
+    # As it says.
+    both = "-c search_path=public -c lock_timeout=5s -c statement_timeout=60s"
+    settings.write_text(text + f'DATABASES["default"]["OPTIONS"] = {{"options": "{both}"}}\n')
+    assert acted(stack, pending=[name], migration=stack.app.entry(timeouts_in_command=True))["applied"] == [name]
+
+
 # ---------------------------------------------------------------------- what is in the way
 
 

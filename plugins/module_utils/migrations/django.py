@@ -24,6 +24,16 @@ ASKS_WHERE_THEY_DIFFER = {
         "print('\\n'.join('replaces ' + '.'.join(k) + ' ' + '.'.join(r) for k, m in L(None, True).disk_migrations.items() for r in m.replaces))",
     )
 }
+# What a session of its own has for limits, lock_timeout before statement_timeout. Settings may have options for the driver, which then reads no
+# PGOPTIONS.
+LIMITS = (
+    "shell",
+    "-c",
+    "from django.db import connection as c; k = c.cursor(); "
+    "k.execute(\"SELECT string_agg(setting, ' ' ORDER BY name) FROM pg_settings WHERE name IN ('lock_timeout', 'statement_timeout')\"); "
+    "print('limits', k.fetchone()[0])",
+)
+LIMITS_ADVICE = "OPTIONS of DATABASES in its settings has options of its own, it seems"
 # That it fails is what it tells.
 OUTCOMES = ("dry",)
 MIGRATE = ("migrate", "--noinput", "--no-color")

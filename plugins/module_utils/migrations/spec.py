@@ -42,6 +42,7 @@ def described(name, given, database):
 
     Returns:
         The options by name. Besides: ``asks``, the commands that tell, by name; ``asks_where_they_differ``, further ones;
+        ``limits``, a command that tells what limits a session of the tool has, or an empty list;
         ``migrate`` and ``unlock``, commands or empty lists;
         ``table``; ``reach``, its database. What stands before every command is ``run``.
 
@@ -82,6 +83,8 @@ def described(name, given, database):
     }
     more = getattr(tool, "ASKS_WHERE_THEY_DIFFER", {})
     found["asks_where_they_differ"] = {which: program + list(argv) for which, argv in more.items()}
+    # A command of one's own may be about another database of the same settings.
+    found["limits"] = program + list(tool.LIMITS) if hasattr(tool, "LIMITS") and not found["migrate"] else []
     for verb, known in (("migrate", tool.MIGRATE), ("unlock", tool.UNLOCK)):
         found[verb] = found[verb] or (program + list(known) if known else [])
     return found
