@@ -253,7 +253,7 @@ def _token_errors(auth, logs, params, now):
             limits.append(reason)
             continue
         read.append(name)
-        lines += [line for line in own if _is_of_window(reader, line, now, params["lately_seconds"])]
+        lines += _of_window(reader, own, now, params["lately_seconds"])
     if not read:
         return {
             "available": False,
@@ -264,6 +264,13 @@ def _token_errors(auth, logs, params, now):
     return {"available": True, "services": read, "kinds": counted(lines), "limits": limits}
 
 
-def _is_of_window(reader, line, now, window_seconds):
-    at = reader.at_seconds(line)
-    return at is None or now - at <= window_seconds
+def _of_window(reader, lines, now, window_seconds):
+    """Those that are not older. One without a time is as old as the one before it: errors take several lines."""
+    found, is_old = [], False
+    for line in lines:
+        at = reader.at_seconds(line)
+        if at is not None:
+            is_old = now - at > window_seconds
+        if not is_old:
+            found.append(line)
+    return found

@@ -63,10 +63,14 @@ DOWN = {
 
 
 def canary_in(
-    cookie: str = "sid=x; Path=/; HttpOnly", route: str = "in", ahead: float = 0.0, kind: str | None = None
+    cookie: str = "sid=x; Path=/; HttpOnly",
+    route: str = "in",
+    ahead: float = 0.0,
+    kind: str | None = None,
+    status: int | None = None,
 ) -> dict[str, Any]:
     """A login that works; what the route says; and what a browser makes of the cookie."""
-    status = {"in": 200, "refused": 401, "failed": 502}.get(route)
+    status = status or {"in": 200, "refused": 401, "failed": 502}.get(route)
     cookies = [told(one, AUTH["login"]["url"], AUTH["login"]["route"], NOW) for one in cookies_of(cookie)]
     if any(one["problems"] for one in cookies):
         route, status = "refused", None
@@ -273,7 +277,7 @@ OF_LOGIN = [
         "login_changed",
     ),
     *("cookie_of_deployment", "cookie_lost", "key_not_published", "stale_keys", "secret_differs"),
-    *("locked_out", "login_refuses_all", "canary_refused", "fresh_token_refused"),
+    *("locked_out", "login_refuses_all", "canary_refused", "fresh_token_refused", "more_wanted_of_canary"),
 ]
 
 test_concluded = table(
@@ -320,6 +324,27 @@ test_concluded = table(
                     "api": {"manager": "command", "commands": {"status": ["true"]}},
                 }
             },
+        ),
+        "somebody forges tokens, and the canary's own is refused for another reason": Case(
+            observed(**{**STALE, "login": canary_in(route="refused", kind="session"), "lines": SIGNATURE}),
+            problems=["fresh_token_refused"],
+            says=["refused a moment later, for its session, as the answer says"],
+        ),
+        "somebody forges tokens, and the canary may not read its route": Case(
+            observed(
+                **{**STALE, "login": canary_in(route="refused", status=403), "lines": SIGNATURE, "requests": QUIET}
+            ),
+            problems=["fresh_token_refused"],
+            says=["and nothing says why", "answers 403"],
+        ),
+        "keys were not read again, and that is told with 403": Case(
+            observed(**{**STALE, "login": canary_in(route="refused", status=403)}),
+            problems=["stale_keys"],
+            acts=["read_keys_again"],
+            risk="medium",
+        ),
+        "a fresh token is refused for its session, and somebody has another secret": Case(
+            observed(**{**HS, "login": canary_in(route="refused", kind="session")}), problems=["fresh_token_refused"]
         ),
         "a fresh token is refused, and nobody says why": Case(
             observed(login=canary_in(route="refused"), requests=ALL_REFUSED), problems=["fresh_token_refused"]
@@ -543,6 +568,24 @@ test_concluded = table(
             | {"auth": shown(requests=[*asked(1, 400, 401, name="203.0.113."), *QUIET], auth=NO_CANARY["system_auth"])},
             problems=["one_client"],
             variables=NO_CANARY,
+        ),
+        "a proxy with all users, and what watches the health": Case(
+            observed(requests=[*asked(1, 200, 401), *asked(2, 20, 200, "/health", name="127.0.0.")]),
+            nothing_shows=["users"],
+        ),
+        "a proxy with all users, and a service of ours that gets in": Case(
+            observed(requests=[*asked(1, 200, 401), *asked(1, 20, 200, name="10.9.0.")]), nothing_shows=["users"]
+        ),
+        "passwords are guessed from 500 addresses": Case(
+            observed(requests=[*QUIET, *logins(500, 401, 10)]),
+            says=[
+                "5000 of 5005 logins were refused, of 500 clients, and the canary gets in: somebody guesses passwords"
+            ],
+        ),
+        "the canary is asked for a second factor": Case(
+            observed(login=canary_is("more_wanted", 401, why="mfa_required")),
+            problems=["more_wanted_of_canary"],
+            says=["wants more of the canary", "mfa_required"],
         ),
         "a proxy alone is no client": Case(observed(requests=asked(1, 200, 401)), nothing_shows=["users"]),
         "one route forbids": Case(
