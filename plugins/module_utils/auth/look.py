@@ -200,11 +200,12 @@ def _requests(auth, logs, params, now, started):
     tally = Tally(now, params["lately_seconds"], login_route)
     of_this_start = None if started is None else Tally(now, min(now - started, params["lately_seconds"]), login_route)
     reader = Reader()
+    is_known = False
     for line in lines:
-        if _OUR_OWN in line:
-            continue
         request = reader.request(line)
-        if request:
+        # One of our own shows that the log has requests, and nothing of users.
+        is_known = is_known or request is not None
+        if request and _OUR_OWN not in line:
             tally.add(request)
             if of_this_start:
                 of_this_start.add(request)
@@ -222,7 +223,9 @@ def _requests(auth, logs, params, now, started):
         )
     if tally.ahead:
         limits.append(f"{tally.ahead} requests in the log of {name} are dated in the future")
-    if not told["requests"] and lines and not tally.older:
+    if tally.ahead and not told["requests"] and not tally.older:
+        return {"available": False, "reason": limits.pop(), "limits": limits}
+    if lines and not is_known:
         reason = (
             f"none of the last {len(lines)} lines of {name} is a request in a shape that is known; "
             "name the service that logs them in system_auth.access_log"

@@ -679,6 +679,27 @@ def test_who_was_refused_since_the_service_was_started(app, provider, monkeypatc
     assert (told and {key: told[key] for key in ("refused", "let_in")}) == since
 
 
+@pytest.mark.parametrize(
+    ("line", "available", "reason"),
+    [
+        # Nobody but the canary asked yet.
+        ('{at} GET /api/me 200 "oncall.runbooks/0.2.0"', True, ""),
+        ("{at} started", False, "a shape that is known"),
+        ("{ahead} GET /api/me 401", False, "dated in the future"),
+    ],
+)
+def test_a_log_without_a_request_of_users(app, provider, monkeypatch, line, available, reason):
+    from ansible_collections.oncall.runbooks.plugins.module_utils.auth import look
+
+    at, ahead = (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + more)) for more in (0, 3600))
+    monkeypatch.setattr(look, "read_log", lambda *_asked: ([("api", line.format(at=at, ahead=ahead))], ""))
+    monkeypatch.setattr(look, "_started_at_seconds", lambda *_asked: None)
+    services = {"api": {"manager": "compose", "project": "/srv/shop"}}
+    requests = seen(auth_of(app, provider, service="api"), services=services)["requests"]
+    assert (requests["available"], requests.get("requests", 0)) == (available, 0)
+    assert reason in requests.get("reason", "")
+
+
 def test_the_log_of_a_service_that_is_no_file(tmp_path, provider, app):
     from ansible_collections.oncall.runbooks.plugins.module_utils.auth import look
 
