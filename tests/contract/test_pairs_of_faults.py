@@ -20,6 +20,10 @@ from two_faults import Contradiction, both, differences, on_a_peer, pids_of
 PAIRS = int(os.environ.get("ONCALL_PAIRS", "18"))
 # A cause that is a relation between things that the other fault changes, which no expression of the table says by itself.
 TAKEN_AWAY = {
+    (
+        "auth_failures",
+        "one_route",
+    ): "who is logged in gets in elsewhere, and the other fault refuses the canary as well",
     **{
         ("notification_provider", cause): "of each channel one thing is wrong: the provider in use, or what it is given"
         for cause in ("application_refused", "messages_fail", "backlog")

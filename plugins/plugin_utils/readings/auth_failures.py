@@ -200,8 +200,12 @@ def clocks(auth: Row) -> list[dict[str, Any]]:
                 }
             )
     issued = auth["token"]["issued_ahead_seconds"] if auth["token"] else None
-    if issued is not None and not any(one["of"] == "the identity provider" for one in found):
-        # When it was issued is what the clock of the issuer says.
+    known = next((one for one in found if one["of"] == "the identity provider"), None)
+    # When it was issued is what the clock of the issuer says. A server on the way may have another one, of which the header is; and a token
+    # of before, which is kept and given again, shows nothing.
+    if issued is not None and (
+        known is None or issued > known["ahead_seconds"] + known["within_seconds"] + _ROUNDING_SECONDS
+    ):
         found.append({"of": "what issues tokens", "ahead_seconds": issued, "within_seconds": _ROUNDING_SECONDS})
     return found
 
@@ -454,10 +458,14 @@ def said_of_fresh(auth: Row, said: Sequence[str], raised: bool) -> list[str]:
     return list(said) if raised or route.get("status") != 403 else []
 
 
-def fresh_in_words(auth: Row) -> str:
+def fresh_in_words(auth: Row, counts_in_words: str) -> str:
     """Whether anything says why it is refused."""
     kind = auth["login"]["route"]["kind"] if auth["login"] else None
-    return f"for its {kind.replace('_', ' ')}, as the answer says" if kind else "and nothing says why"
+    if kind:
+        return f"for its {kind.replace('_', ' ')}, as the answer says"
+    if auth["token_errors"]["kinds"]:
+        return f"and the answer does not say why; of tokens of anybody, the logs say {counts_in_words}"
+    return "and nothing says why"
 
 
 def says_keys(said: Sequence[str]) -> bool:

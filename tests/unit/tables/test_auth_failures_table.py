@@ -335,7 +335,7 @@ test_concluded = table(
                 **{**STALE, "login": canary_in(route="refused", status=403), "lines": SIGNATURE, "requests": QUIET}
             ),
             problems=["fresh_token_refused"],
-            says=["and nothing says why", "answers 403"],
+            says=["of tokens of anybody, the logs say 40 times signature", "answers 403"],
         ),
         "keys were not read again, and that is told with 403": Case(
             observed(**{**STALE, "login": canary_in(route="refused", status=403)}),
@@ -418,6 +418,12 @@ test_concluded = table(
             problems=["clock_off"],
             says=["the identity provider is 60 min ahead"],
         ),
+        "tokens are issued an hour ahead, and the header of the provider is of a server before it": Case(
+            observed(login=canary_in(route="refused"), text=token(ahead=3600)),
+            problems=["clock_off"],
+            says=["that of what issues tokens is 60 min ahead"],
+        ),
+        "a token of before is given again": Case(observed(text=token(ahead=-300))),
         "the clock here is an hour behind": Case(
             observed(login=canary_in(ahead=3600.0), text=token(ahead=3600), issuer=provider(ahead=3600.0)),
             problems=["clock_off"],
@@ -626,6 +632,13 @@ test_concluded = table(
         ),
     },
 )
+
+
+def test_guessed_passwords_are_told_and_no_trouble():
+    requests = [*QUIET, *logins(500, 401, 10)]
+    findings = diagnose("auth_failures", observed(requests=requests), **SYSTEM)["findings"]
+    (finding,) = [one for one in findings if one["cause"] == "logins_refused"]
+    assert (finding["status"], finding["evidence"]["clients_refused"]) == ("ok", 500)
 
 
 def test_a_restart_is_planned_for_what_checks_the_tokens_and_for_nothing_else():
