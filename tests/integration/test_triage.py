@@ -207,6 +207,7 @@ def test_nothing_is_set_up(tmp_path):
     play = on_host(tmp_path, "triage", {"disk_full_paths": [str(tmp_path)]})()
     # A disk is there without any word of an inventory.
     assert (play.code, named(play), named(play, "ok")) == (0, [], ["disk_full"]), play.output
+    assert play.run["outcome"] == "unknown"
     assert len(play.run["notes"]) >= 15
     assert "db_down" in lines(play).partition("not set up: ")[2]
 
