@@ -212,6 +212,13 @@ def test_nothing_is_set_up(tmp_path):
     assert "db_down" in lines(play).partition("not set up: ")[2]
 
 
+def test_a_host_that_cannot_be_reached_is_told_with_the_reason(tmp_path):
+    far = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
+    play = on_host(tmp_path, "triage", far)()
+    assert (play.code, play.outcome) == (4, "unknown"), play.output
+    assert "Connection refused" in play.run["summary"]
+
+
 @pytest.mark.covers("PD-0-1")
 def test_an_alert_that_is_known_is_answered_by_its_runbook(triage):
     play = triage("--check", triage_alert="RedisDown", triage_run=True)
