@@ -40,6 +40,7 @@ TAKEN_AWAY = {
         "circuit_breaker",
         "one_replica",
     ): "it is open in one replica and closed in another, and the other fault opens it in all",
+    ("db_pool", "one_replica"): "the pool of all together has room, and the other fault has it used up",
     ("db_pool", "application_unknown"): "no session of the application is to be seen, and the other fault shows some",
     ("disk_full", "growth"): "it is what the others leave, and there is more to reclaim now",
     (
