@@ -316,7 +316,7 @@ def _needed(text: object, what: str, most: int = MOST_LINE) -> str:
 
 
 def _draft(command: Command, kind: str, words: str, run: str = "", /, **data: Any) -> Draft:
-    return Draft(kind, command.at, _line(command.who, MOST_NAME), _line(words), data, run)
+    return Draft(kind, command.at, _line(command.who, MOST_NAME), _line(words), data, _line(run, MOST_NAME))
 
 
 def _check_not_over(incident: Incident) -> None:

@@ -91,6 +91,9 @@ class Incident:
         timers: those that are armed, by name.
         pins: numbers of entries.
         count: of alerts.
+        outcomes: how many runs ended how.
+        helped, not_helped: how many verifications said so.
+        woken: to whom it was escalated, and how often.
         head: of its timeline.
     """
 
@@ -131,6 +134,10 @@ class Incident:
     pins: tuple[int, ...] = ()
     timers: dict[str, float] = field(default_factory=dict)
     count: int = 0
+    outcomes: dict[str, int] = field(default_factory=dict)
+    helped: int = 0
+    not_helped: int = 0
+    woken: dict[str, int] = field(default_factory=dict)
     head: Head = field(default_factory=Head)
 
     @property
@@ -257,6 +264,33 @@ def _of_a_runbook(incident: Incident, entry: Entry) -> dict[str, Any]:
     }
 
 
+def _run(incident: Incident, entry: Entry) -> dict[str, Any]:
+    outcomes = _counted(incident.outcomes, [_text(entry, "outcome")])
+    return {**_of_a_runbook(incident, entry), "outcomes": outcomes}
+
+
+def _verification(incident: Incident, entry: Entry) -> dict[str, Any]:
+    helped = entry.data.get("helped") is True
+    return {
+        **_of_a_runbook(incident, entry),
+        "helped": incident.helped + helped,
+        "not_helped": incident.not_helped + (not helped),
+    }
+
+
+def _escalated(incident: Incident, entry: Entry) -> dict[str, Any]:
+    targets = entry.data.get("targets")
+    return {"woken": _counted(incident.woken, targets if isinstance(targets, list) else [])}
+
+
+def _counted(known: Mapping[str, int], more: Iterable[Any]) -> dict[str, int]:
+    counts = dict(known)
+    for one in more:
+        if isinstance(one, str) and one:
+            counts[one] = counts.get(one, 0) + 1
+    return counts
+
+
 def _acknowledged(incident: Incident, entry: Entry) -> dict[str, Any]:
     if incident.state == MITIGATED and not incident.acknowledged_by:
         # A runbook was quicker than any person: there was no acknowledgement before that.
@@ -370,7 +404,10 @@ _AT_THE_END: dict[str, Any] = {"next_update_at": None, "snoozed_until": None, "t
 _CHANGES: dict[str, Callable[[Incident, Entry], dict[str, Any]]] = {
     "opened": _opened,
     "alert": _alert,
-    **dict.fromkeys(("finding", "plan", "action", "verification", "run"), _of_a_runbook),
+    **dict.fromkeys(("finding", "plan", "action"), _of_a_runbook),
+    "run": _run,
+    "verification": _verification,
+    "escalated": _escalated,
     "acknowledged": _acknowledged,
     "assigned": lambda _incident, entry: {"assignee": _text(entry, "to")},
     "role": _role,

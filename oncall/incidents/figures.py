@@ -1,0 +1,88 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How quickly people were there, and what came of it: rows of incidents -> numbers. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+# Name -> the column in which it ends; each begins when the incident was opened.
+SPANS = {"acknowledge": "first_acknowledged_at", "mitigate": "mitigated_at", "resolve": "resolved_at"}
+MOST_GROUPS = 200
+BY: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "system": lambda row: str(row["system"]),
+    "severity": lambda row: str(row["severity"]),
+    "runbook": lambda row: str(row["runbook"]),
+    "week": lambda row: week(row["opened_at"]),
+}
+
+
+def week(at: float) -> str:
+    """The week of a time, as ISO 8601 counts them, in UTC."""
+    try:
+        year, number, _day = datetime.fromtimestamp(at, UTC).isocalendar()
+    except (OverflowError, OSError, ValueError):
+        return ""
+    return f"{year}-W{number:02}"
+
+
+def quantile(values: Sequence[float], part: float) -> float | None:
+    """The smallest of the values that so much of them do not exceed; None of nothing."""
+    return values[max(0, math.ceil(part * len(values)) - 1)] if values else None
+
+
+def figures(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """All of it, of all rows together and by system, severity, runbook and week.
+
+    What has no time yet, such as an incident that nobody acknowledged, is not counted as quick: ``count`` of a span says of how many it is.
+    """
+    told = [*rows]
+    outcomes: Counter[str] = Counter()
+    woken: Counter[str] = Counter()
+    for row in told:
+        outcomes.update(row["outcomes"])
+        woken.update(row["woken"])
+    groups: dict[str, dict[str, list[Mapping[str, Any]]]] = {name: {} for name in BY}
+    for row in told:
+        for name, key in BY.items():
+            groups[name].setdefault(key(row), []).append(row)
+    helped, not_helped = sum(row["helped"] for row in told), sum(row["not_helped"] for row in told)
+    return {
+        "incidents": len(told),
+        "states": dict(sorted(Counter(row["state"] for row in told).items())),
+        **_spans(told),
+        "by": {name: _grouped(found) for name, found in groups.items()},
+        "runs": dict(sorted(outcomes.items())),
+        "fixes": {
+            "helped": helped,
+            "not_helped": not_helped,
+            "share": round(helped / (helped + not_helped), 4) if helped + not_helped else None,
+        },
+        "reopened": sum(row["reopenings"] > 0 for row in told),
+        "alerts": sum(row["alerts"] for row in told),
+        "recurs": [{"what": what, "count": count} for what, count in _recurs(told)],
+        "woken": [{"who": who, "count": count} for who, count in woken.most_common(MOST_GROUPS)],
+    }
+
+
+def _grouped(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
+    most = sorted(found.items(), key=lambda one: (-len(one[1]), one[0]))[:MOST_GROUPS]
+    return {key: {"incidents": len(rows), **_spans(rows)} for key, rows in sorted(most)}
+
+
+def _spans(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    told = {}
+    for name, column in SPANS.items():
+        seconds = sorted(max(0.0, row[column] - row["opened_at"]) for row in rows if row[column] is not None)
+        told[name] = {"count": len(seconds), "median": quantile(seconds, 0.5), "p90": quantile(seconds, 0.9)}
+    return told
+
+
+def _recurs(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, int]]:
+    counts = Counter(" ".join(filter(None, (row["system"], row["runbook"] or row["title"]))) for row in rows)
+    return [(what, count) for what, count in counts.most_common(20) if count > 1]
