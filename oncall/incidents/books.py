@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -358,6 +358,22 @@ class Incidents:
         """What is known of its timeline; ``heads``: what the log or messages have of it, besides those that are kept here."""
         incident = self.find(name)
         return incident, self._verified(incident.id, heads)
+
+    def verify_document(
+        self, told: Mapping[str, Any], entries: Sequence[Entry], heads: Sequence[SignedHead] = ()
+    ) -> Verdict:
+        """What is known of one that was exported, with its entries. It may be older than what is kept: that is no fault of it."""
+        incident = str(told["incident"]["id"])
+        kept = self._heads.of(incident) if self._heads else []
+        within = [one for one in kept if one.number <= len(entries)]
+        verdict = verify(incident, entries, [*within, *heads], self._heads.key if self._heads else None)
+        if verdict.is_sound:
+            said = told["incident"].get("head") or {}
+            if (said.get("number"), said.get("hash")) != (len(entries), entries[-1].hash):
+                what = "the document says another end of its timeline than it has"
+                verdict = replace(verdict, problems=(Problem(len(entries), what),))
+        later = [f"what was written after it: entry {one.number} is known by now" for one in kept if one not in within]
+        return replace(verdict, not_proven=(*later, *verdict.not_proven))
 
     def verify_all(self) -> Iterator[tuple[str, Incident | None, Verdict]]:
         """Of each: its id, what is known of it, and whether it is sound; those too of which only the head is left."""
