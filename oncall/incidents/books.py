@@ -263,7 +263,7 @@ class Incidents:
             ends, after = self._decided(source, [do.Merge(who=who, at=now, into=target)], now)
             takes, taken = self._decided(target, [do.TakeIn(who=who, at=now, source=source)], now)
             assert after is not None and taken is not None
-            changes = [Change(source.head, after, ends), Change(target.head, taken, takes)]
+            changes = [Change(source.head, after, ends), Change(target.head, taken, takes, takes=source.id)]
             if self._store.append(changes):
                 self._kept(Done(taken, takes))
                 return self._kept(Done(after, ends))

@@ -205,6 +205,11 @@ def _text(entry: Entry, name: str) -> str:
     return found if isinstance(found, str) else ""
 
 
+def _texts(entry: Entry, name: str) -> list[str]:
+    found = entry.data.get(name)
+    return [one for one in found if isinstance(one, str)] if isinstance(found, list) else []
+
+
 def _time(entry: Entry, name: str) -> float | None:
     found = entry.data.get(name)
     return float(found) if isinstance(found, (int, float)) and not isinstance(found, bool) else None
@@ -251,7 +256,7 @@ def _opened(incident: Incident, entry: Entry) -> dict[str, Any]:
 def _alert(incident: Incident, entry: Entry) -> dict[str, Any]:
     return {
         "count": incident.count + max(1, _whole(entry, "count")),
-        "hosts": _with(incident.hosts, _text(entry, "host")),
+        "hosts": _with(incident.hosts, _text(entry, "host"), *_texts(entry, "hosts")),
         "runbooks": _with(incident.runbooks, _text(entry, "runbook")),
     }
 
@@ -279,14 +284,13 @@ def _verification(incident: Incident, entry: Entry) -> dict[str, Any]:
 
 
 def _escalated(incident: Incident, entry: Entry) -> dict[str, Any]:
-    targets = entry.data.get("targets")
-    return {"woken": _counted(incident.woken, targets if isinstance(targets, list) else [])}
+    return {"woken": _counted(incident.woken, _texts(entry, "targets"))}
 
 
-def _counted(known: Mapping[str, int], more: Iterable[Any]) -> dict[str, int]:
+def _counted(known: Mapping[str, int], more: Iterable[str]) -> dict[str, int]:
     counts = dict(known)
     for one in more:
-        if isinstance(one, str) and one:
+        if one:
             counts[one] = counts.get(one, 0) + 1
     return counts
 

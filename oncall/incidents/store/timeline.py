@@ -18,6 +18,7 @@ from ...errors import OncallError
 from ...serve.store.opened import Opened
 from ..entries import Entry, Head, canonical
 from ..record import OPEN, Incident
+from .episodes import Episodes
 from .tables import INCIDENTS, PARTS, TERMS, TIMELINE
 from .words import SHORTEST_BEGINNING, between, field, terms, words
 
@@ -41,12 +42,14 @@ class Change:
         after: the incident with the entries.
         entries: in their order.
         parts: (what, key) of what belongs to it from now on.
+        takes: the id of one whose parts belong to this one from now on.
     """
 
     before: Head
     after: Incident
     entries: Sequence[Entry]
     parts: Sequence[Part] = ()
+    takes: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,8 +80,15 @@ class _Moved(Exception):
     """Somebody else has written meanwhile."""
 
 
-class IncidentStore(Opened):
+class IncidentStore(Episodes):
     """Incidents and their timelines. Any number of threads may use one at once."""
+
+    @classmethod
+    def beside(cls, opened: Opened) -> IncidentStore:
+        """On the connections of a database that is open already: who has it open closes it."""
+        made = cls.__new__(cls)
+        made.__dict__.update(opened.__dict__)
+        return made
 
     # ------------------------------------------------------------------ writing
     def append(self, changes: Sequence[Change]) -> bool:
@@ -112,6 +122,8 @@ class IncidentStore(Opened):
         if change.parts:
             rows = [{"what": what, "key": key, "incident": change.after.id} for what, key in change.parts]
             connection.execute(PARTS.insert(), rows)
+        if change.takes:
+            connection.execute(PARTS.update().where(PARTS.c.incident == change.takes).values(incident=change.after.id))
         found = [{"term": term, "incident": change.after.id} for term in sorted(terms(change.after, change.entries))]
         if found:
             connection.execute(self._insert(TERMS).on_conflict_do_nothing(), found)
@@ -206,6 +218,23 @@ class IncidentStore(Opened):
         query = query.order_by(INCIDENTS.c.opened_at.desc(), INCIDENTS.c.number.desc()).limit(100)
         with self._reading.connect() as connection:
             return [_read(one) for one in connection.scalars(query)]
+
+    def before(self, system: str, runbook: str) -> list[Incident]:
+        """Those of a system that are over, and that a runbook looked at: the newest."""
+        query = sa.select(INCIDENTS.c.record).where(
+            INCIDENTS.c.system == system, INCIDENTS.c.state == "closed", _has(TERMS.c.term == field("runbook", runbook))
+        )
+        query = query.order_by(INCIDENTS.c.opened_at.desc(), INCIDENTS.c.number.desc()).limit(1)
+        with self._reading.connect() as connection:
+            return [_read(one) for one in connection.scalars(query)]
+
+    def around(self, began: float, ended: float) -> list[Incident]:
+        """Those that take entries, and were there at a time, as far as their beginning says."""
+        states = (*OPEN, "resolved")
+        query = sa.select(INCIDENTS.c.record).where(INCIDENTS.c.state.in_(states), INCIDENTS.c.opened_at <= ended)
+        query = query.where(sa.or_(INCIDENTS.c.resolved_at.is_(None), INCIDENTS.c.resolved_at >= began))
+        with self._reading.connect() as connection:
+            return [_read(one) for one in connection.scalars(query.limit(MOST_LISTED))]
 
     def owner(self, what: str, key: str) -> str | None:
         """The id of the incident that something belongs to."""
