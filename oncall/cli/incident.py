@@ -452,6 +452,44 @@ def correct(config: Path, state_directory: Path | None, incident: str, number: i
         _done(incidents.correct(incident, number, _text(text), who=user()), as_json)
 
 
+@incident.command()
+@click.argument("runs", metavar="[RUN]...", nargs=-1)
+@click.option("--to", "to", default="", metavar="INCIDENT", help="To this one; else to that of its host at that time.")
+@click.option("--open", "is_opened", is_flag=True, help="Open one where there is none, and something was wrong.")
+@_command
+def attach(
+    config: Path, state_directory: Path | None, runs: tuple[str, ...], to: str, is_opened: bool, as_json: bool
+) -> None:
+    """Bring records of runs that nobody began through the service to their incidents: those of RUN, or the last 50.
+
+    \b
+    oncall incident attach
+    oncall incident attach 0d5afce3 --to 12
+    """
+    from .. import records
+    from ..incidents.attach import Attaching, Where
+
+    if to and not runs:
+        raise OncallError("say which runs belong to it; list them with: oncall runs")
+    # The oldest first, as they happened.
+    found = [records.find(run) for run in runs] or [*records.recent(50)][::-1]
+    with open_incidents(config, state_directory) as incidents:
+        attaching = Attaching(incidents, incidents.store, Where)
+        done = [attaching.record(one, to, is_opened) for one in found]
+    told = [
+        {"run": one["id"], "incident": end.incident.name if end else "", "entries": len(end.entries) if end else 0}
+        for one, end in zip(found, done, strict=True)
+    ]
+    if as_json:
+        display.document(told)
+        return
+    for row in told:
+        if row["incident"]:
+            click.echo(f"run {row['run']} is of {row['incident']} now: {row['entries']} entries")
+    left = sum(not row["incident"] for row in told)
+    click.echo(f"{left} of {len(told)} runs are of no incident, or were of one already")
+
+
 # ---------------------------------------------------------------------- reading
 FILTERS = (
     click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="Only those in this state."),

@@ -27,7 +27,7 @@ from .commands import MOST_TITLE, PROGRAM, Command
 from .record import ACKNOWLEDGED, TRIGGERED, Incident
 from .store.episodes import EPISODE, NOBODY, RUN
 from .store.timeline import IncidentStore
-from .together import Firing, alerts, choose, of_a_record, of_a_run, was_fixed
+from .together import BEFORE_SECONDS, Firing, alerts, choose, of_a_record, of_a_run, was_fixed
 
 LOG = logging.getLogger("oncall.incidents")
 AT_ONCE = 500
@@ -238,7 +238,10 @@ class Attaching:
         results = [host_result(host, told, next(iter(told)), "") for host, told in hosts.items()]
         incident = self._incidents.find(name) if name else None
         for one in results if incident is None else ():
-            system, around = where.system(one.host, {}), self._store.around(began - where.watch_seconds, ended)
+            system, around = (
+                where.system(one.host, {}),
+                self._store.around(began - where.watch_seconds, ended + BEFORE_SECONDS),
+            )
             incident = incident or of_a_record(around, one.host, system, began, ended, where.watch_seconds)
         writes: list[Any] = []
         for one in results:

@@ -84,7 +84,8 @@ class Incidents:
         clock: Callable[[], float] = time.time,
         on_done: Callable[[Done], None] = lambda _done: None,
     ) -> None:
-        self._store, self._heads, self._clock, self._on_done = store, heads, clock, on_done
+        self.store = self._store = store
+        self._heads, self._clock, self._on_done = heads, clock, on_done
         self._rules = rules or Rules()
 
     # ------------------------------------------------------------------ commands

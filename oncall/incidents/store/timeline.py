@@ -208,7 +208,7 @@ class IncidentStore(Episodes):
         with self._reading.connect() as connection:
             return [
                 {**dict(zip(ROW[:-1], row[:-1], strict=True)), **msgspec.json.decode(row[-1])}
-                for row in connection.execute(query)
+                for row in connection.execute(query).all()
             ]
 
     def at_work(self, system: str) -> list[Incident]:

@@ -200,6 +200,30 @@ def test_with_settings_the_database_is_that_of_the_service_which_makes_it(tmp_pa
     assert done.exit_code == 0 and done.stdout.startswith("INC-1\t")
 
 
+def test_runs_of_ansible_playbook_come_to_the_incident_of_their_host(shell, tmp_path, monkeypatch):
+    monkeypatch.setenv("ONCALL_RECORD_DIRECTORY", str(tmp_path / "runs"))
+    (tmp_path / "runs").mkdir()
+    for ident, host in (("aaaa1111", "h1"), ("bbbb2222", "h2")):
+        run = {"runbook": "cache", "host": host, "outcome": "unresolved", "summary": "no", "started_at": time.time()}
+        record = {
+            "schema": 1,
+            "playbook": "cache",
+            "started_at": time.time(),
+            "finished_at": time.time(),
+            "runs": [run],
+        }
+        (tmp_path / "runs" / f"20260101T000000Z-cache-{ident}.json").write_text(json.dumps(record))
+    (tmp_path / "runs" / "20260101T000000Z-cache-cccc3333.json").write_text("{")
+    shell("open", "h1 is slow", "--system", "h1")
+    told = {one["run"]: one["incident"] for one in shell.json("attach")}
+    assert told == {"aaaa1111": "INC-1", "bbbb2222": "", "cccc3333": ""}
+    assert shell("attach", "--open")[1].splitlines() == [
+        "run bbbb2222 is of INC-2 now: 2 entries", "2 of 3 runs are of no incident, or were of one already",
+    ]  # fmt: skip
+    assert [one["kind"] for one in shell.json("timeline", "2")] == ["opened", "run"]
+    assert "say which runs belong to it" in shell("attach", "--to", "1")[2]
+
+
 def test_a_database_that_somebody_removed_is_not_made_anew(shell):
     shell("open", "x")
     (shell.folder / "oncall.sqlite3-written").write_text("7\n")
