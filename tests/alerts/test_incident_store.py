@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import subprocess
 import sys
@@ -19,12 +20,14 @@ from ansible_collections.oncall.runbooks.tests.support.incident_books import Clo
 from ansible_collections.oncall.runbooks.tests.support.stores import execute
 from oncall import OncallError
 from oncall.incidents import commands as do
+from oncall.incidents.attach import Attaching, Where
 from oncall.incidents.books import Incidents, NotDone
 from oncall.incidents.entries import head_of, signed_head
 from oncall.incidents.record import fold
 from oncall.incidents.store.heads import Heads
 from oncall.incidents.store.timeline import Filter, IncidentStore
 from oncall.serve.store.engine import sqlite_url
+from oncall.serve.store.statements import Store
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -380,3 +383,51 @@ def test_what_is_written_is_not_more_than_it_has_to_be(tmp_path):
             plan = " ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {query}"))
             assert index in plan and "SCAN oncall_timeline" not in plan, (query, plan)
     connection.close()
+
+
+# ---------------------------------------------------------------------- what belongs together
+def test_alerts_come_to_their_incidents_on_either_database_and_by_two_nodes_at_once(case):
+    service = Store(case.url)
+    nodes = [IncidentStore(case.url) for _ in range(2)]
+    try:
+        clock = Clock()
+        where = Where(lambda _host, _labels: "shop", 1800.0)
+
+        def alert(number: int, host: str = "h1") -> str:
+            id_, at = f"{number:020x}", clock()
+            row = {
+                "id": id_, "runbook": "cache", "host": host, "fingerprint": "f", "alert": json.dumps({"labels": {"alertname": "Down"}}),
+                "mode": "auto", "state": "queued", "stage": "act", "received_at": at, "seen_at": at, "queued_at": at,
+            }  # fmt: skip
+            service.sort((), [row], [], [], {})
+            return id_
+
+        attaching = [Attaching(Incidents(one, clock=clock), one, lambda: where) for one in nodes]
+        attaching[0].turn(clock())
+        several = [alert(number) for number in range(30)]
+        with ThreadPoolExecutor(2) as pool:
+            [*pool.map(lambda one: one.turn(clock()), attaching)]
+        for one in attaching:
+            one._look_again_at = 0.0
+            one.turn(clock())
+        counts = [one.count for one in case.incidents.listed()]
+        assert sum(counts) == 30 and len(case.store.owners("episode", several)) == 30
+        with service.decision() as decision:
+            run = decision.admit(decision.waiting([several[0]])[0], "one", clock())
+        service.begin(run, "one", 0, clock())
+        service.conclude(run, "unknown", {}, several[0], {"state": "ended", "outcome": "unknown", "ended_at": clock()})
+        service.sort((), [], [(one, clock()) for one in several], [], {})
+        clock.now += 4000
+        attaching[0]._look_again_at = 0.0
+        attaching[0].turn(clock())
+        assert {one.state for one in case.incidents.listed()} == {"resolved"}
+        assert sum(one.outcomes.get("unknown", 0) for one in case.incidents.listed()) == 1
+        assert nodes[0].still_firing(1800.0) == []
+        service.forget(clock.now + 1e6, lambda _runs: None)
+        nodes[0].forget_what_is_gone()
+        # What still waits is there, and so is where it belongs.
+        assert len(case.store.owners("episode", several)) == len(service.episodes(most=100))
+        assert all(verdict.is_sound for _id, _incident, verdict in case.incidents.verify_all())
+    finally:
+        for one in (service, *nodes):
+            one.close()
