@@ -85,16 +85,11 @@ def open_incidents(config: Path, state_directory: Path | None) -> Iterator[Incid
     from ..incidents.store.heads import Heads
     from ..incidents.store.timeline import IncidentStore
     from ..serve.settings import load
-    from ..serve.store.engine import FILE, sqlite_url, url_of
-    from ..serve.store.schema import migrate
-    from ..serve.store.written import check_before_start
+    from ..serve.store.engine import FILE, sqlite_url
 
     if state_directory is not None:
         folder, database = str(state_directory.expanduser().absolute()), ""
-        if not Path(folder, FILE).is_file() or not Path(folder, FILE).stat().st_size:
-            # Not in the place of one that somebody removed.
-            check_before_start(folder)
-            migrate(url_of("", folder))
+        _make(folder)
     else:
         settings = load(config)
         folder, database = settings.state_directory, settings.database
@@ -108,6 +103,27 @@ def open_incidents(config: Path, state_directory: Path | None) -> Iterator[Incid
         yield Incidents(store, Heads(folder))
     finally:
         store.close()
+
+
+def _make(folder: str) -> None:
+    """The database in a folder that may have no service: made where there is none, and brought to the version of this program."""
+    from ..serve.store import schema
+    from ..serve.store.engine import url_of
+    from ..serve.store.nodes import Alone
+    from ..serve.store.written import check_before_start
+
+    # Not in the place of one that somebody removed.
+    check_before_start(folder)
+    url = url_of("", folder)
+    migration = schema.look(url)
+    # What a running service has open is its own to migrate.
+    alone = Alone(folder) if migration.changes_tables else None
+    try:
+        if migration.is_needed:
+            schema.migrate(url)
+    finally:
+        if alone is not None:
+            alone.close()
 
 
 def _command(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -14,8 +14,11 @@ import yaml
 from click.testing import CliRunner
 
 from ansible_collections.oncall.runbooks.tests.support.schemas import SCHEMA, as_documented
+from ansible_collections.oncall.runbooks.tests.support.stores import as_released
 from oncall.cli import main
 from oncall.cli.incident import incident as group
+from oncall.serve.store.engine import url_of
+from oncall.serve.store.nodes import Alone
 
 
 class Shell:
@@ -222,6 +225,20 @@ def test_runs_of_ansible_playbook_come_to_the_incident_of_their_host(shell, tmp_
     ]  # fmt: skip
     assert [one["kind"] for one in shell.json("timeline", "2")] == ["opened", "run"]
     assert "say which runs belong to it" in shell("attach", "--to", "1")[2]
+
+
+def test_a_folder_of_an_earlier_version_is_migrated_unless_a_service_has_it(shell):
+    url = url_of("", str(shell.folder))
+    as_released(url)
+    service = Alone(str(shell.folder))
+    code, _out, errors = shell("list")
+    assert code == 64 and "another oncall serve uses" in errors
+    service.close()
+    assert shell.json("open", "x")["incident"]["name"] == "INC-1"
+    # One that is as it has to be is used beside the service.
+    service = Alone(str(shell.folder))
+    assert shell.json("list")[0]["name"] == "INC-1"
+    service.close()
 
 
 def test_a_database_that_somebody_removed_is_not_made_anew(shell):
