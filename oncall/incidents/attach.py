@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import OncallError, first_line
-from ..results import HostResult, host_result, of_document
+from ..results import HostResult, Outcome, host_result, of_document
 from ..shared import masked
 from . import commands as do
 from .books import Done, Incidents, NotDone
@@ -200,7 +200,7 @@ class Attaching:
         writes += of_a_run(
             host, row["id"], row["runbook"], row["outcome"], row["summary"], began, row["ended_at"], record=row["id"], where=row["host"]
         )  # fmt: skip
-        writes += _mitigated(incident, host, row["outcome"], row["ended_at"])
+        writes += self._mitigated(incident, host, row["outcome"], row["ended_at"])
         self._write(incident.id, writes, part)
 
     # ------------------------------------------------------------------ what is over
@@ -248,7 +248,7 @@ class Attaching:
             first = one.runs[0]
             writes += of_a_run(one, key, first.runbook, first.outcome.value, first.summary, began, ended, record=key)
         if incident is not None:
-            fixed = [end for one in results for end in _mitigated(incident, one, one.outcome, ended)]
+            fixed = [end for one in results for end in self._mitigated(incident, one, one.outcome, ended)]
             return self._write(incident.id, [*writes, *fixed[:1]], parts)
         worst = next((one for one in results if one.outcome not in ("healthy",)), None)
         if not is_opened or worst is None:
@@ -258,6 +258,16 @@ class Attaching:
         return self._incidents.open(
             title, who=PROGRAM, at=began, system=system, source="run", runbook=runbook, parts=parts, more=writes
         )
+
+    def _mitigated(self, incident: Incident, host: HostResult | None, outcome: str, at: float) -> list[Command]:
+        """Remedies that were proven to help have mitigated it, once no alert of it is left that nobody has seen to."""
+        if incident.state not in (TRIGGERED, ACKNOWLEDGED) or outcome not in (Outcome.RESOLVED, Outcome.HEALTHY):
+            return []
+        fixed = was_fixed(host, outcome)
+        if not (fixed or incident.helped) or self._store.unsettled(incident.id):
+            return []
+        how = f"{fixed} helped" if fixed else "a remedy had helped, and the last of its runs found nothing wrong"
+        return [do.Mitigate(who=PROGRAM, at=at, how=how)]
 
     def _write(self, incident: str, writes: Iterable[Command], parts: Sequence[tuple[str, str]]) -> Done:
         return self._incidents.do(incident, *(partial(_same, one) for one in writes), parts=parts)
@@ -294,14 +304,6 @@ def _result(text: str, host: str) -> HostResult | None:
     except (ValueError, KeyError, TypeError) as error:
         LOG.debug("no result: %s", first_line(error))
         return None
-
-
-def _mitigated(incident: Incident, host: HostResult | None, outcome: str, at: float) -> list[Command]:
-    """A remedy that was proven to help has mitigated it."""
-    fixed = was_fixed(host, outcome)
-    if not fixed or incident.state not in (TRIGGERED, ACKNOWLEDGED):
-        return []
-    return [do.Mitigate(who=PROGRAM, at=at, how=f"{fixed} helped")]
 
 
 def guarded(make: Callable[[], Attaching], now: Callable[[], float] = time.time) -> Callable[[], bool]:

@@ -94,6 +94,17 @@ class Episodes(Opened):
         with self._reading.connect() as connection:
             return [(row[0], row[1]) for row in connection.execute(query)]
 
+    def unsettled(self, incident: str) -> int:
+        """Of how many of its alerts nobody knows that they are over or fixed."""
+        ended_well = sa.and_(EPISODES.c.state == "ended", EPISODES.c.outcome.in_(["resolved", "healthy"]))
+        query = (
+            sa.select(sa.func.count())
+            .select_from(PARTS.join(EPISODES, EPISODES.c.id == PARTS.c.key))
+            .where(PARTS.c.what == EPISODE, PARTS.c.incident == incident, EPISODES.c.resolved_at.is_(None), ~ended_well)
+        )
+        with self._reading.connect() as connection:
+            return connection.scalar(query) or 0
+
     def still_firing(self, seconds: float) -> Sequence[str]:
         """The incidents that were resolved, though an alert of them was heard of so long afterwards."""
         query = (

@@ -165,6 +165,19 @@ def test_a_run_tells_what_it_found_planned_and_did_and_whether_it_helped(case):
     assert len(case.kinds("1")) == 9
 
 
+def test_what_helped_on_one_of_two_hosts_has_not_mitigated_it(case):
+    one, two = case.alert("h1"), case.alert("h2")
+    case.turn()
+    case.run(one, result())
+    case.turn()
+    assert case.incidents.find("1").state == "triggered"
+    # What the first remedy did was enough for the second as well.
+    case.run(two, result("h2", Outcome.HEALTHY, None), "healthy")
+    case.turn()
+    assert case.incidents.find("1").state == "mitigated"
+    assert case.incidents.timeline("1")[-1].data["how"].startswith("a remedy had helped")
+
+
 @pytest.mark.parametrize(
     ("told", "outcome", "state"),
     [
@@ -271,7 +284,9 @@ def test_runs_and_alerts_of_what_was_merged_go_to_the_one_that_goes_on(case):
     case.run(one, result())
     case.turn()
     assert case.kinds("1")[-1] == "merged"
-    assert case.kinds("2")[-2:] == ["run", "mitigated"]
+    assert case.kinds("2")[-1] == "run"
+    # The alert of the other host still fires.
+    assert case.incidents.find("2").state == "triggered"
 
 
 def test_a_run_that_ends_after_it_was_closed_changes_nothing(case, caplog):
@@ -344,8 +359,9 @@ def record(at: float, host="h1", outcome="resolved", ident="aaaa1111") -> dict:
     [(60, "h1", True), (-600, "h1", True), (-7200, "h1", False), (60, "h2", True), (60, "h9", False)],
 )
 def test_a_run_of_ansible_playbook_comes_to_the_incident_of_its_time_and_system(case, at, host, is_its):
-    case.alert()
+    episode = case.alert()
     case.turn()
+    case.over(episode)
     attaching = Attaching(case.incidents, case.below, lambda: case.where)
     done = attaching.record(record(NOW + at, host))
     assert (done is not None) == is_its
