@@ -6,8 +6,8 @@
 Usage: PYTHONPATH=collections python benchmarks/incidents.py [--incidents 10000] [--entries 100] [--database postgresql://...] [--keep FOLDER]
 
 Prints one line of JSON: the time of each, in milliseconds, and which took longer than 200. With ``--keep``,
-the database stays in the folder, and is used again where it is there. Of 50 incidents, one has a chain that is sound, and is the one
-that is read, verified and written into; the others are copies of it with other names, as only their size matters.
+the database stays in the folder, and is used again where it is there. Those that are open, and those that are read and verified, have
+chains that are sound; the others are copies of the first one with other names and times, as only their size matters.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ WORDS = (
 NOW = 1_770_000_000.0
 YEAR_SECONDS = 365 * 86400.0
 AT_ONCE = 200
-SOUND = 50
+OPEN_ONE_OF = 50
+TIMES = ("first_acknowledged_at", "acknowledged_at", "mitigated_at", "resolved_at", "closed_at")
 
 
 def drafts(number: int, entries: int, dice: random.Random) -> Iterator[Draft]:
@@ -90,7 +91,7 @@ def drafts(number: int, entries: int, dice: random.Random) -> Iterator[Draft]:
             ("verification", {"runbook": runbook, "helped": one % 3 > 0, "figures": [one, 0]}),
         )[one % 4]  # fmt: skip
         yield Draft(told[0], at, "oncall" if one % 4 else dice.choice(PEOPLE), text, told[1], run if one % 4 else "")
-    if number % 50:
+    if number % OPEN_ONE_OF:
         yield Draft("mitigated", at + 60, "oncall", "mitigated: restarted", {"how": "restarted"})
         yield Draft("resolved", at + 1800, "oncall", "resolved: healthy", {"how": "healthy"})
         yield Draft("closed", at + 9000, "ann", "closed", {"why": ""})
@@ -99,26 +100,38 @@ def drafts(number: int, entries: int, dice: random.Random) -> Iterator[Draft]:
 def fill(store: IncidentStore, incidents: int, entries: int) -> None:
     """So many incidents with so many entries each, without the waiting for the disk of each one."""
     dice = random.Random(15)
-    known, timeline, found = Incident(""), list[dict[str, Any]](), set[str]()
+    known, found, timeline = Incident(""), set[str](), list[dict[str, Any]]()
+    closed = known, found, timeline
     for first in range(1, incidents + 1, AT_ONCE):
         rows: dict[sa.Table, list[dict[str, Any]]] = {INCIDENTS: [], TIMELINE: [], TERMS: []}
         for number in range(first, min(first + AT_ONCE, incidents + 1)):
             id_ = f"{dice.getrandbits(128):032x}"
-            if number % SOUND == 0 or number == 1:
+            is_open = number % OPEN_ONE_OF == 0
+            if is_open or number in (1, incidents // 2):
                 told = write(id_, Head(), drafts(number, entries, dice), NOW)
                 known = fold(id_, told)
                 found = terms(known, told) - {f"token{number}", f"inc-{number}", str(number)}
                 timeline = [_entry_row(id_, one) for one in told]
-            copy = replace(
-                known,
-                id=id_,
-                number=number,
-                title=f"{known.runbooks[0]} token{number}" if known.id != id_ else known.title,
-                system=known.system if known.id == id_ else dice.choice(SYSTEMS),
-                severity=known.severity if known.id == id_ else dice.choice(("P0", "P1", "P2", "P3")),
-                assignee=known.assignee if known.id == id_ else dice.choice(PEOPLE),
-                state=known.state if known.id == id_ or known.state == "closed" else "closed",
-                opened_at=NOW - YEAR_SECONDS + number * YEAR_SECONDS / 10_000,
+            if number == 1:
+                closed = known, found, timeline
+            elif not is_open and number != incidents // 2:
+                known, found, timeline = closed
+            opened_at = NOW - YEAR_SECONDS + number * YEAR_SECONDS / 10_000
+            later = opened_at - known.opened_at
+            copy = (
+                known
+                if known.id == id_
+                else replace(
+                    known,
+                    id=id_,
+                    number=number,
+                    title=f"{known.runbooks[0]} token{number}",
+                    system=dice.choice(SYSTEMS),
+                    severity=dice.choice(("P0", "P1", "P2", "P3")),
+                    assignee=dice.choice(PEOPLE),
+                    opened_at=opened_at,
+                    **{name: getattr(known, name) + later + dice.random() * 900 for name in TIMES},
+                )
             )
             rows[INCIDENTS].append(_row(copy))
             rows[TIMELINE] += [{**one, "incident": id_} for one in timeline]
@@ -157,7 +170,7 @@ def asked(incidents: Incidents, store: IncidentStore, number: int) -> dict[str, 
         "show one": lambda: incidents.document(middle),
         "verify one": lambda: incidents.verify(middle),
         "open one": lambda: incidents.open("a new one", who="ann", system="shop"),
-        "write into one": lambda: incidents.note(f"INC-{number - number % 50}", "the pool is empty", who="ann"),
+        "write into one": lambda: incidents.note(f"INC-{number - number % OPEN_ONE_OF}", "the pool is empty", who="ann"),
         "numbers of all": incidents.stats,
         "numbers of a quarter of one system": lambda: incidents.stats(Filter(system="shop", since=a_quarter)),
     }  # fmt: skip
