@@ -59,15 +59,15 @@ def _main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     asked = json.load(sys.stdin)
     sys.path[:] = asked["path"]
-    answer: dict[str, str] = {}
-    for part in ("subject", "body"):
+    answer: dict[str, dict[str, str]] = {"said": {}}
+    for name, source in asked["parts"].items():
         try:
-            answer[part] = render(asked[part], asked["values"])
+            answer["said"][name] = render(source, asked["values"])
         except MemoryError:
-            answer["trouble"] = f"{part}: it takes too much memory"
+            answer["trouble"] = {"why": f"{name}: it takes too much memory"}
             break
         except Exception as error:
-            answer["trouble"] = f"{part}: {trouble(error)}"
+            answer["trouble"] = {"why": f"{name}: {trouble(error)}"}
             break
     json.dump(answer, sys.stdout)
 

@@ -22,7 +22,7 @@ import msgspec
 from ...shared import masked
 from ..escalation.policy import PolicyError, Strict, read
 from . import rendering
-from .words import address, incident_values, values_of
+from .words import address, incident_values, neutral, values_of
 
 TEMPLATES = "incident_templates"
 KINDS = ("initial", "update", "resolution", "customers", "escalation")
@@ -196,17 +196,16 @@ def render(
     }
     if own is None:
         return _built_in(kind, known)
-    answer = _apart(own, known)
-    trouble = answer.get("trouble", "")
-    if not trouble and not answer["body"].strip():
+    said, trouble = apart({"subject": own.subject, "body": own.body}, known)
+    if not trouble and not said["body"].strip():
         trouble = "body: nothing comes out of it"
     if not trouble:
-        return _cut(answer["subject"], answer["body"])
-    said = f"the template {kind} of {TEMPLATES} is not used: {masked(trouble, 200)}"
+        return _cut(said["subject"], said["body"])
+    why = f"the template {kind} of {TEMPLATES} is not used: {masked(trouble, 200)}"
     built_in = _built_in(kind, known)
     # Customers need not know.
-    body = built_in.body if kind == "customers" else f"{built_in.body}\n\n({values_of({'x': said})['x']})"
-    return Rendered(built_in.subject, body, said)
+    body = built_in.body if kind == "customers" else f"{built_in.body}\n\n({neutral(why)})"
+    return Rendered(built_in.subject, body, why)
 
 
 def _for(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -231,23 +230,31 @@ def _cut(subject: str, body: str) -> Rendered:
     )
 
 
-def _apart(own: Template, known: dict[str, Any], seconds: float = SECONDS) -> dict[str, str]:
-    asked = json.dumps({"subject": own.subject, "body": own.body, "values": known, "path": sys.path})
+def apart(parts: Mapping[str, str], values: Mapping[str, Any], seconds: float = SECONDS) -> tuple[dict[str, str], str]:
+    """What templates make of values in a process of their own, by name; and what is wrong, in one line.
+
+    Args:
+        parts: name -> template.
+        values: plain data.
+        seconds: after which it is ended.
+    """
+    asked = json.dumps({"parts": dict(parts), "values": dict(values), "path": sys.path})
     argv = [sys.executable, "-I", str(Path(rendering.__file__))]
     try:
         done = subprocess.run(
             argv, input=asked, env={}, capture_output=True, text=True, encoding="utf-8", timeout=seconds, check=False
         )
     except subprocess.TimeoutExpired:
-        return {"trouble": _TOO_MUCH}
+        return {}, _TOO_MUCH
     except OSError as error:
-        return {"trouble": f"nothing could be started for it: {error.strerror}"}
+        return {}, f"nothing could be started for it: {error.strerror}"
     if done.returncode:
-        return {"trouble": _TOO_MUCH}
+        return {}, _TOO_MUCH
     try:
-        return msgspec.json.decode(done.stdout, type=dict[str, str])
+        answer = msgspec.json.decode(done.stdout, type=dict[str, dict[str, str]])
     except msgspec.DecodeError:
-        return {"trouble": "nothing came out of it"}
+        return {}, "nothing came out of it"
+    return answer["said"], answer.get("trouble", {}).get("why", "")
 
 
 _SAMPLE = {
