@@ -86,7 +86,9 @@ class Statuspage(Strict, frozen=True, tag="statuspage", tag_field="kind"):
     api_key: Secret
     page: Word
     url: Secret = "https://api.statuspage.io"
-    components: dict[Word, Literal["degraded_performance", "partial_outage", "major_outage", "under_maintenance"]] = {}
+    components: dict[Word, Literal["degraded_performance", "partial_outage", "major_outage", "under_maintenance"]] = (
+        msgspec.field(default_factory=dict)
+    )
     deliver_notifications: bool = True
     kinds: tuple[Kind, ...] = ("customers",)
 
@@ -101,7 +103,7 @@ class Webhook(Strict, frozen=True, tag="webhook", tag_field="kind"):
 
     url: Secret
     method: Literal["POST", "PUT", "PATCH"] = "POST"
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
     body: Any = None
     repeatable: bool = False
     kinds: tuple[Kind, ...] = ("initial", "resolution")
@@ -118,8 +120,8 @@ class Tell(Strict, frozen=True):
         by_severity: level -> names; a level that is not here has none.
     """
 
-    channels: dict[Word, Channel] = {}
-    by_severity: dict[Word, tuple[Word, ...]] = {}
+    channels: dict[Word, Channel] = msgspec.field(default_factory=dict)
+    by_severity: dict[Word, tuple[Word, ...]] = msgspec.field(default_factory=dict)
 
     def of(self, severity: str, kind: str) -> tuple[str, ...]:
         """The channels by which a message of this kind goes out."""
@@ -231,7 +233,7 @@ def _trouble(channel: Channel) -> str:
         )
     except ValueError:
         is_plain = False
-    if not is_plain or not channel.url.isascii() or parts.fragment:
+    if not is_plain or not channel.url.isascii() or "#" in channel.url:
         return "its url is no address of http or https without a user"
     if isinstance(channel, Webhook):
         for header, value in channel.headers.items():

@@ -31,6 +31,8 @@ MOST_BYTES = 64 * 1024
 MOST_RETRY_SECONDS = 3600.0
 # A gateway answers for somebody who may have done it.
 _PERHAPS = frozenset({502, 504})
+# Where certificates to trust are; nothing else of the environment concerns a message.
+_CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 _AGAIN = frozenset({408, 420, 425, 429})
 
 
@@ -50,7 +52,8 @@ def _call(call: Call, seconds: float) -> Answer:
     except (OSError, ValueError, http.client.HTTPException) as error:
         return Answer("failed", f"{where}: no connection: {masked(_said(error), 160)}")
     # A timeout of a socket counts from each byte: who sends one now and then would never end.
-    watch = threading.Timer(max(0.01, end - time.monotonic()), _hang_up, [connection])
+    late = threading.Event()
+    watch = threading.Timer(max(0.01, end - time.monotonic()), _hang_up, [connection, late])
     watch.daemon = True
     watch.start()
     try:
@@ -69,6 +72,10 @@ def _call(call: Call, seconds: float) -> Answer:
     finally:
         watch.cancel()
         connection.close()
+    if late.is_set():
+        # What was cut off by hanging up looks like a whole answer.
+        return _not_known(call, f"{where}: no answer within {seconds:g} s")
+    return _judged(call, where, answer.status, dict(answer.getheaders()), said)
 
 
 def _connected(parts: Any, seconds: float) -> http.client.HTTPConnection:
@@ -83,7 +90,8 @@ def _connected(parts: Any, seconds: float) -> http.client.HTTPConnection:
     return connection
 
 
-def _hang_up(connection: http.client.HTTPConnection) -> None:
+def _hang_up(connection: http.client.HTTPConnection, late: threading.Event) -> None:
+    late.set()
     sock = connection.sock
     if sock is not None:
         try:
@@ -163,12 +171,13 @@ def _notify(what: Notify, seconds: float) -> Answer:
         "seconds": seconds,
     }
     argv = [sys.executable, "-I", str(Path(apprising.__file__))]
+    environment = {name: os.environ[name] for name in _CERTIFICATES if name in os.environ}
     process = subprocess.Popen(
         argv,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={},
+        env=environment,
         text=True,
         encoding="utf-8",
     )
