@@ -79,7 +79,7 @@ def _watch(seen: Seen) -> None:
             seen.done.append(code)
         return answer
 
-    requests.adapters.HTTPAdapter.send = watched
+    requests.adapters.HTTPAdapter.send = watched  # type: ignore[method-assign,assignment]
     sendmail = smtplib.SMTP.sendmail
 
     def mailed(self: Any, *arguments: Any, **options: Any) -> Any:

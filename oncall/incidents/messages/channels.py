@@ -226,8 +226,8 @@ def tell_of(variables: Mapping[str, Any], severities: Sequence[str]) -> Tell:
 def _trouble(channel: Channel) -> str:
     if isinstance(channel, Apprise):
         return "" if "://" in channel.address else "its address is none; it begins like mailto:// or slack://"
-    parts = urlsplit(channel.url)
     try:
+        parts = urlsplit(channel.url)
         is_plain = (
             parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import json
 import math
+import os
 import socket
 import ssl
 import subprocess
@@ -61,13 +62,9 @@ def _call(call: Call, seconds: float) -> Answer:
         connection.request(call.method, target, call.body, dict(call.headers))
         answer = connection.getresponse()
         said = answer.read(MOST_BYTES)
-        return _judged(call, where, answer.status, dict(answer.getheaders()), said)
     except (OSError, ValueError, http.client.HTTPException) as error:
-        why = (
-            f"no answer within {seconds:g} s"
-            if time.monotonic() >= end - 0.05
-            else f"no answer: {masked(_said(error), 160)}"
-        )
+        is_late = late.is_set() or time.monotonic() >= end
+        why = f"no answer within {seconds:g} s" if is_late else f"no answer: {masked(_said(error), 160)}"
         return _not_known(call, f"{where}: {why}")
     finally:
         watch.cancel()
