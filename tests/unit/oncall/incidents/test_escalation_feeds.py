@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from datetime import datetime, timezone
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from hypothesis import given
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 from oncall.incidents.escalation import feeds
 from oncall.incidents.escalation.feeds import Feed, FeedError, from_ical, from_json, kept
+from oncall.incidents.escalation.fetch import fetched
 from oncall.incidents.escalation.people import Turn, directory
 
 PEOPLE = directory(
@@ -231,3 +234,83 @@ def test_whatever_comes_is_a_feed_or_said(text):
             assert isinstance(read_it(), feeds.Feed)
         except FeedError as error:
             assert "\n" not in str(error)
+
+
+# ---------------------------------------------------------------------- fetching
+class Calendars(BaseHTTPRequestHandler):
+    def do_GET(self):
+        if self.path.startswith("/moved"):
+            self.send_response(302)
+            self.send_header("Location", "/good?token=s3cr3t" if self.path == "/moved" else self.path)
+            self.end_headers()
+            return
+        if self.path == "/hang":
+            time.sleep(3)
+            return
+        self.send_response(404 if self.path == "/gone" else 200)
+        self.end_headers()
+        if self.path == "/big":
+            for _part in range(100):
+                self.wfile.write(b"x" * 100_000)
+        elif self.path == "/trickle":
+            for _part in range(30):
+                self.wfile.write(b"x")
+                time.sleep(0.1)
+        else:
+            self.wfile.write(calendar("DTSTART:20261019T090000Z\nDURATION:P1D"))
+
+    def log_message(self, *_arguments):
+        pass
+
+
+@pytest.fixture(scope="module")
+def web():
+    class Quiet(ThreadingHTTPServer):
+        def handle_error(self, request, client_address):
+            """Who left is what is tried."""
+
+    with Quiet(("127.0.0.1", 0), Calendars) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_feed_is_fetched_from_a_file_or_an_address(web, tmp_path):
+    (tmp_path / "a.ics").write_bytes(b"x")
+    assert fetched(str(tmp_path / "a.ics")) == b"x"
+    for path in ("/good", "/moved"):
+        assert from_ical(fetched(web + path), PEOPLE, "", BEGIN, END, NOW).turns
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("/gone", " answers 404"), ("/big", "the feed is larger than 2 MB"), ("/hang", ": no feed within 0.5 s"), ("/trickle", ": no feed within 0.5 s"),
+        ("/moved/x?token=s3cr3t", " leads elsewhere again and again"),
+    ],
+)  # fmt: skip
+def test_a_feed_that_does_not_come(web, path, says):
+    began = time.monotonic()
+    with pytest.raises(FeedError) as error:
+        fetched(web + path, 0.5 if says.endswith("s") else 10)
+    assert str(error.value).endswith(says)
+    assert "s3cr3t" not in str(error.value)
+    assert time.monotonic() - began < 9
+
+
+def test_an_address_that_is_none(tmp_path):
+    (tmp_path / "big.ics").write_bytes(b"x" * 3_000_000)
+    for where in (
+        str(tmp_path / "none.ics"),
+        str(tmp_path / "big.ics"),
+        str(tmp_path),
+        "ftp://x/s3cr3t",
+        "http://[::1/s3cr3t",
+        "http://127.0.0.1:1/s3cr3t",
+    ):
+        with pytest.raises(FeedError) as error:
+            fetched(where, 5)
+        assert "s3cr3t" not in str(error.value)
+        assert "\n" not in str(error.value)
