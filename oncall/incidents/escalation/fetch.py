@@ -78,22 +78,26 @@ def _asked(address: str, end: float) -> tuple[int, bytes, str]:
     try:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         connection.request("GET", target, headers={"User-Agent": "oncall", "Accept": "text/calendar, application/json"})
-        answer = connection.getresponse()
-        if answer.status in (301, 302, 303, 307, 308):
-            return answer.status, b"", answer.getheader("Location") or ""
-        found: list[bytes] = []
-        size = 0
-        # A part at a time, so that who sends a byte now and then is left in time.
-        while part := answer.read1(64 * 1024):
-            found.append(part)
-            size += len(part)
-            if size > MOST_BYTES:
-                raise FeedError(f"the feed is larger than {MOST_BYTES // 1024**2} MB")
-            if time.monotonic() > end:
-                raise TimeoutError
-        return answer.status, b"".join(found), ""
+        with connection.getresponse() as answer:
+            if answer.status in (301, 302, 303, 307, 308):
+                return answer.status, b"", answer.getheader("Location") or ""
+            return answer.status, _bounded(answer, end), ""
     finally:
         connection.close()
+
+
+def _bounded(answer: http.client.HTTPResponse, end: float) -> bytes:
+    found: list[bytes] = []
+    size = 0
+    # A part at a time, so that who sends a byte now and then is left in time.
+    while part := answer.read1(64 * 1024):
+        found.append(part)
+        size += len(part)
+        if size > MOST_BYTES:
+            raise FeedError(f"the feed is larger than {MOST_BYTES // 1024**2} MB")
+        if time.monotonic() > end:
+            raise TimeoutError
+    return b"".join(found)
 
 
 def _host(address: str) -> str:

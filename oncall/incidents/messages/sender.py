@@ -54,14 +54,15 @@ def _call(call: Call, seconds: float) -> Answer:
         return Answer("failed", f"{where}: no connection: {masked(_said(error), 160)}")
     # A timeout of a socket counts from each byte: who sends one now and then would never end.
     late = threading.Event()
-    watch = threading.Timer(max(0.01, end - time.monotonic()), _hang_up, [connection, late])
+    watch = threading.Timer(max(0.01, end - time.monotonic()), _hang_up, [connection.sock, late])
     watch.daemon = True
     watch.start()
     try:
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         connection.request(call.method, target, call.body, dict(call.headers))
-        answer = connection.getresponse()
-        said = answer.read(MOST_BYTES)
+        # Who answers and closes has taken the socket out of the connection: the answer is closed by itself.
+        with connection.getresponse() as answer:
+            said = answer.read(MOST_BYTES)
     except (OSError, ValueError, http.client.HTTPException) as error:
         is_late = late.is_set() or time.monotonic() >= end
         why = f"no answer within {seconds:g} s" if is_late else f"no answer: {masked(_said(error), 160)}"
@@ -87,14 +88,12 @@ def _connected(parts: Any, seconds: float) -> http.client.HTTPConnection:
     return connection
 
 
-def _hang_up(connection: http.client.HTTPConnection, late: threading.Event) -> None:
+def _hang_up(sock: socket.socket, late: threading.Event) -> None:
     late.set()
-    sock = connection.sock
-    if sock is not None:
-        try:
-            sock.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            return
+    try:
+        sock.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return
 
 
 def _said(error: BaseException) -> str:

@@ -246,6 +246,11 @@ class Asked(BaseHTTPRequestHandler):
         if how == "close":
             self.connection.shutdown(socket.SHUT_RDWR)
             return
+        if how == "slow body":
+            self.wfile.write(b"HTTP/1.0 200 OK\r\n\r\n")
+            while not self.server.quit.wait(0.2):
+                self.wfile.write(b"x")
+            return
         if how == "trickle":
             self.wfile.write(b"HTTP/1.1 200 OK\r\n")
             while not self.server.quit.wait(0.2):
@@ -329,7 +334,7 @@ def test_what_is_known_after_an_answer(service, which, answer, result, more):
         assert 900 <= found.retry_after <= 1801
 
 
-@pytest.mark.parametrize("how", ["hang", "trickle"])
+@pytest.mark.parametrize("how", ["hang", "trickle", "slow body"])
 @pytest.mark.parametrize(("which", "result"), [("pagerduty", "failed"), ("webhook", "unknown")])
 def test_who_hangs_is_left(service, how, which, result):
     service.answer = (how, {}, b"")
