@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import threading
 import time
@@ -12,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from aiosmtpd.controller import Controller
 
+from lab.shape import group_vars
 from oncall.incidents.escalation.policy import PolicyError
 from oncall.incidents.messages import apprising, channels, sender
 from oncall.incidents.messages.channels import (
@@ -28,6 +30,7 @@ from oncall.incidents.messages.channels import (
     tell_of,
 )
 from oncall.incidents.messages.templates import Rendered
+from oncall.incidents.severity import scheme_of
 
 WORDS = Rendered("P0 INC-12 shop: it is down", "INCIDENT ALERT\nSeverity: P0")
 ID = "a" * 32
@@ -465,3 +468,21 @@ def test_apprise_by_mail():
 def test_a_call_shows_no_secret_in_its_words():
     call = Call("POST", "https://x/token/hunter2", {"A": "hunter2"}, b"hunter2", True)
     assert "hunter2" not in repr(call)
+
+
+@pytest.mark.parametrize("system", ["insightengine", "journey", "labpics", "panidobro", "synap"])
+def test_the_channels_of_each_system(system):
+    """With the vault filled in, as Ansible fills it."""
+    said = (
+        json.dumps(group_vars(system).get("incident_tell") or {}).replace("{% raw %}", "").replace("{% endraw %}", "")
+    )
+    filled = json.loads(re.sub(r"\{\{ vault_\w+ \}\}", "https://x.example.com/", said))
+    levels = scheme_of(group_vars(system)).names
+    tell = tell_of({"incident_tell": filled}, levels)
+    assert {level: tell.of(level, "initial") for level in levels if tell.of(level, "initial")} == {
+        "insightengine": {"P1": ("pager", "chat"), "P2": ("pager", "chat"), "P3": ("chat",)},
+        "journey": {"P0": ("alerts",), "P1": ("engineering",), "P2": ("tickets",)},
+        "synap": {"P0": ("pager",), "P1": ("pager",)},
+    }.get(system, {})
+    for channel in tell.channels.values():
+        assert build(channel, event(kind=channel.kinds[0]), WORDS)
