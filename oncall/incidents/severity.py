@@ -360,5 +360,6 @@ def decided(scheme: Scheme, proposal: Proposal, before: str, by_person: str = ""
         "scheme": scheme.name,
         "why": reason or "a person decided",
         "proposed": not by_person,
+        "raised": bool(before) and change(scheme, before, level).raised,
         "proposal": {"level": proposal.level, "reasons": list(proposal.reasons)},
     }

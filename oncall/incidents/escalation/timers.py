@@ -10,7 +10,7 @@ name once, a step fires once, on all nodes, after a restart, and with a clock th
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,14 +84,18 @@ class Timer:
         return self.step.roles
 
 
-def standing(incident: str, timeline: Iterable[Mapping[str, Any]], policy: Policy) -> Standing:
+def standing(
+    incident: str, timeline: Iterable[Mapping[str, Any]], policy: Policy, machines: Collection[str] = (PROGRAM,)
+) -> Standing:
     """How an incident stands.
 
     Args:
         incident: its id.
         timeline: its entries in order, as dicts.
         policy: the one it began with.
+        machines: who is no person: what these write is no sign of life.
     """
+    is_decided = False
     now: dict[str, Any] = {"incident": incident}
     runbooks: list[str] = []
     fired: set[str] = set()
@@ -101,12 +105,17 @@ def standing(incident: str, timeline: Iterable[Mapping[str, Any]], policy: Polic
         now["seen_at"] = max(now.get("seen_at", at), at)
         if kind == "opened":
             now["severity"] = str(data.get("severity") or "")
+            is_decided = str(data.get("proposed") or "") not in ("", now["severity"])
             _arm(now, number, at)
         elif kind == "reopened":
             now["state"] = "triggered"
             _arm(now, number, at)
         elif kind == "severity":
-            if _is_raised(policy, str(data.get("from") or ""), str(data["to"])):
+            # What the matrix proposes later changes nothing where a person has decided.
+            if data.get("proposed") and is_decided:
+                continue
+            is_decided = not data.get("proposed")
+            if _is_raised(policy, now.get("severity", ""), str(data["to"]), data.get("raised")):
                 _arm(now, number, at)
             now["severity"] = str(data["to"])
         elif kind == "snoozed":
@@ -122,7 +131,7 @@ def standing(incident: str, timeline: Iterable[Mapping[str, Any]], policy: Polic
             data.get("state") in ("fired", "stopped") or data.get("fired") or data.get("stopped")
         ):
             fired.add(str(data["timer"]))
-        if kind in ("acknowledged", "mitigated") or (kind in _ALIVE and entry.get("who") != PROGRAM):
+        if kind in ("acknowledged", "mitigated") or (kind in _ALIVE and entry.get("who") not in machines):
             now.update(alive=number, alive_at=at)
         if (name := str(data.get("runbook") or "")) and name not in runbooks:
             runbooks.append(name)
@@ -133,7 +142,9 @@ def _arm(now: dict[str, Any], number: int, at: float) -> None:
     now.update(arming=number, armed_at=at, acknowledged=0, mitigated=False, failed=0, failed_at=0.0)
 
 
-def _is_raised(policy: Policy, before: str, after: str) -> bool:
+def _is_raised(policy: Policy, before: str, after: str, said: Any) -> bool:
+    if isinstance(said, bool):
+        return said
     order = policy.severities
     if after not in order or before == after:
         return False

@@ -169,6 +169,28 @@ def test_raising_arms_anew_and_lowering_never():
     assert story.fire(minutes(900)) == []
 
 
+def test_what_the_matrix_says_later_changes_nothing_where_a_person_decided():
+    story = Story()
+    story.fire(T0)
+    story.add("acknowledged", minutes(1)).add("severity", minutes(2), **{"from": "P1", "to": "P2", "proposed": False})
+    story.add("severity", minutes(3), who="oncall", **{"from": "P2", "to": "P0", "proposed": True, "raised": False})
+    assert (story.standing.severity, story.fire(minutes(900))) == ("P2", [])
+    # Without a person's word it does.
+    story = Story().add("acknowledged", minutes(1))
+    story.add("severity", minutes(3), who="oncall", **{"from": "P1", "to": "P0", "proposed": True})
+    assert (story.standing.severity, story.fire(minutes(3))) == ("P0", ["first"])
+
+
+@pytest.mark.parametrize(("raised", "fires"), [(True, ["first"]), (False, [])])
+def test_the_record_says_whether_it_was_raised(raised, fires):
+    story = (
+        Story()
+        .add("acknowledged", minutes(1))
+        .add("severity", minutes(3), **{"from": "SEV2", "to": "SEV1", "raised": raised})
+    )
+    assert story.fire(minutes(3)) == fires
+
+
 def test_reopening_arms_anew():
     story = Story()
     story.fire(T0)

@@ -97,7 +97,7 @@ def test_a_person_overrides_and_both_are_kept():
     proposal = Proposal("P1", ("P1: what cache has found is high",))
     said = severity.decided(JOURNEY, proposal, "P1", "p2", "one customer only")
     assert said == {
-        "from": "P1", "to": "P2", "scheme": "P0-P2", "why": "one customer only", "proposed": False,
+        "from": "P1", "to": "P2", "scheme": "P0-P2", "why": "one customer only", "proposed": False, "raised": False,
         "proposal": {"level": "P1", "reasons": ["P1: what cache has found is high"]},
     }  # fmt: skip
     assert severity.decided(JOURNEY, proposal, "")["proposed"] is True
