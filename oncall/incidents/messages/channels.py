@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Annotated, Any, Literal
@@ -19,6 +19,8 @@ from urllib.parse import quote, urlsplit
 import msgspec
 
 from ...errors import OncallError
+from ...shared import masked
+from ..escalation.people import Directory
 from ..escalation.policy import Line, PolicyError, Strict, Word, read
 from .templates import KINDS, Rendered, apart
 from .words import address, values_of
@@ -127,6 +129,18 @@ class Tell(Strict, frozen=True):
         """The channels by which a message of this kind goes out."""
         return tuple(name for name in self.by_severity.get(severity, ()) if kind in self.channels[name].kinds)
 
+    def channel(self, reach: str) -> Channel:
+        """The channel by which a person is reached: one of these by its name, or an address as apprise takes it.
+
+        Raises:
+            ChannelError: it is neither.
+        """
+        if found := self.channels.get(reach):
+            return found
+        if "://" in reach:
+            return Apprise(reach)
+        raise ChannelError(f"{masked(reach, 60)!r} is no channel of {TELL}, and no address")
+
 
 @dataclass(frozen=True)
 class Event:
@@ -221,6 +235,28 @@ def tell_of(variables: Mapping[str, Any], severities: Sequence[str]) -> Tell:
         if trouble := _trouble(channel):
             raise PolicyError(f"{TELL}.channels.{name}: {trouble}")
     return tell
+
+
+def unreachable(tell: Tell, people: Directory, roles: Iterable[str]) -> list[str]:
+    """Who cannot be told by what the inventory says of them, a line each.
+
+    Args:
+        tell: the channels.
+        people: contacts and people.
+        roles: those that steps call; the others are never told.
+    """
+    lines = []
+    ways = [(f"person {name!r}", reach) for name, person in people.people.items() for reach in person.reach]
+    ways += [
+        (f"contact {role!r}", people.contacts[role].reach) for role in dict.fromkeys(roles) if role in people.contacts
+    ]
+    for who, reach in ways:
+        try:
+            if reach:
+                tell.channel(reach)
+        except ChannelError as error:
+            lines.append(f"{who} cannot be told: {error}")
+    return lines
 
 
 def _trouble(channel: Channel) -> str:

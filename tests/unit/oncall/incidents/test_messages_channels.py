@@ -14,6 +14,7 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from lab.shape import group_vars
+from oncall.incidents.escalation.people import directory
 from oncall.incidents.escalation.policy import PolicyError
 from oncall.incidents.messages import apprising, channels, sender
 from oncall.incidents.messages.channels import (
@@ -486,3 +487,24 @@ def test_the_channels_of_each_system(system):
     }.get(system, {})
     for channel in tell.channels.values():
         assert build(channel, event(kind=channel.kinds[0]), WORDS)
+
+
+def test_who_cannot_be_told_is_found():
+    people = directory({
+        "incident_people": {"ada": {"reach": ["chat", "mailto://x"]}, "bob": {"reach": ["fax"]}},
+        "incident_contacts": {"desk": {"reach": "pager"}, "lead": {"reach": "call me"}, "boss": {"reach": "smoke"}},
+    })  # fmt: skip
+    tell = tell_of({"incident_tell": SAID}, LEVELS)
+    assert channels.unreachable(tell, people, ["desk", "lead", "nobody"]) == [
+        "person 'bob' cannot be told: 'fax' is no channel of incident_tell, and no address",
+        "contact 'lead' cannot be told: 'call me' is no channel of incident_tell, and no address",
+    ]
+    assert tell.channel("mailto://x") == Apprise("mailto://x")
+
+
+def test_synap_is_told_by_its_pager():
+    """Its document says: check PagerDuty."""
+    said = json.loads(json.dumps(group_vars("synap")).replace("{{ vault_synap_tell_pagerduty }}", "r" * 32))
+    tell = tell_of(said, scheme_of(said).names)
+    (found,), gaps = directory(said).targets(["on_call_engineer"], 0.0)
+    assert (tell.channel(found.reach[0]), gaps) == (PagerDuty("r" * 32), [])
