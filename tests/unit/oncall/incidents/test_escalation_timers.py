@@ -386,12 +386,13 @@ def test_each_fires_once_and_none_after_an_acknowledgement(of, acts):
         assert {"first", "lead", "boss", "long"} <= {name.rsplit("/", 1)[1] for name in story.standing.fired}
 
 
-@given(st.permutations(range(6)), st.floats(min_value=0, max_value=3600))
-def test_several_nodes_work_out_the_same_names(order, at):
+def test_several_nodes_work_out_the_same_names_whatever_their_clocks():
     story = Story()
-    names = {timer.name for timer in timers.due(story.policy, story.standing, T0 + at)}
-    for _node in order:
-        assert {timer.name for timer in timers.due(story.policy, story.standing, T0 + at)} == names
+    names = [
+        [timer.name for timer in timers.due(from_record(story.policy.data()), story.standing, minutes(at))]
+        for at in (15, 15.1, 59.9)
+    ]
+    assert names == [["i1/1/0/first", "i1/1/0/lead"]] * 3
 
 
 # ---------------------------------------------------------------------- people
