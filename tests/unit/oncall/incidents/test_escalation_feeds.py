@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oncall.incidents.escalation import feeds
@@ -223,6 +223,7 @@ def test_the_last_good_feed_is_used_until_it_is_too_old(before, new, used, says)
     assert said == says
 
 
+@settings(max_examples=40)
 @given(
     st.binary(max_size=200).map(
         lambda junk: b"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\n" + junk + b"\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
