@@ -13,19 +13,25 @@ from typing import Any
 
 from .catalog import collection
 
-_PACKAGE = "oncall_module_utils"
-
 
 @cache
 def module_util(name: str) -> Any:
-    """A module of the collection's ``plugins/module_utils``, such as ``text.masking``.
+    """A module of the collection's ``plugins/module_utils``, such as ``text.masking``."""
+    return _module("module_utils", name)
 
-    The collection is no package that could be imported by its name.
-    """
-    package = ModuleType(_PACKAGE)
-    package.__path__ = [str(collection() / "plugins" / "module_utils")]
-    sys.modules.setdefault(_PACKAGE, package)
-    return importlib.import_module(f"{_PACKAGE}.{name}")
+
+@cache
+def plugin_util(name: str) -> Any:
+    """A module of the collection's ``plugins/plugin_utils`` that imports nothing of the collection."""
+    return _module("plugin_utils", name)
+
+
+def _module(folder: str, name: str) -> Any:
+    """The collection is no package that could be imported by its name."""
+    package = ModuleType(f"oncall_{folder}")
+    package.__path__ = [str(collection() / "plugins" / folder)]
+    sys.modules.setdefault(package.__name__, package)
+    return importlib.import_module(f"{package.__name__}.{name}")
 
 
 def masked(text: object, length: int = 300) -> str:
