@@ -92,10 +92,12 @@ class Moment:
     Attributes:
         after_seconds: since it was detected.
         step_seconds: since the moment before it that is known.
+        entry: the number of the entry that says so; the others are those that the seconds are counted from.
     """
 
     name: str
     at: float | None
+    entry: int | None
     after_seconds: float | None
     step_seconds: float | None
     entries: tuple[int, ...]

@@ -17,6 +17,7 @@ from .document import (
     Item,
     Line,
     Metric,
+    Moment,
     Part,
     Person,
     Place,
@@ -60,7 +61,7 @@ def of(document: Mapping[str, Any], template: Template | None = None) -> PostMor
     began = next((one for one in times if one.at is not None), None)
     until = resolved.at if resolved.at is not None else max((one.at for one in timeline.entries), default=0.0)
     window = (began.at if began and began.at is not None else until, until)
-    because = (*(began.entries if began else ()), *resolved.entries)
+    because = _from(began, resolved if resolved.at is not None else None) or tuple(one.number for one in timeline.entries[-1:])
     factors = _factors(timeline)
     incident = timeline.incident
     head = timeline.entries[-1].number if timeline.entries else 0
@@ -102,10 +103,15 @@ def of(document: Mapping[str, Any], template: Template | None = None) -> PostMor
     )
 
 
-def _duration(detected: Any, resolved: Any) -> Duration:
+def _duration(detected: Moment, resolved: Moment) -> Duration:
     seconds = seconds_between(detected.at, resolved.at)
     why = resolved.not_known or detected.not_known or "it ends before it begins: a clock was set back"
-    return Duration(seconds, tuple(sorted({*detected.entries, *resolved.entries})), "" if seconds is not None else why)
+    return Duration(seconds, _from(detected, resolved), "" if seconds is not None else why)
+
+
+def _from(*times: Moment | None) -> tuple[int, ...]:
+    """The entries that say these times."""
+    return tuple(sorted({one.entry for one in times if one and one.entry is not None}))
 
 
 def _summary(timeline: Timeline, factors: tuple[Said, ...]) -> tuple[Said, ...]:

@@ -41,7 +41,7 @@ def _items(found: Iterable[Row]) -> Iterator[str]:
 
 
 def _item(row: Row) -> Iterator[str]:
-    name = f"{row.number}. {row.name}" if row.number else row.name
+    name = f"{row.number} · {row.name}" if row.number else row.name
     # A question ends by itself.
     told = f"{name}{'' if name.endswith('?') else ':'} {row.words}" if name else row.words
     told = f"{told.strip()} (pinned)" if row.pinned else told.strip()

@@ -25,6 +25,7 @@ class Row:
         words: what is said.
         entries: the numbers of the entries that say it.
         detail: what belongs to it and is read by those who ask, over several lines.
+        about: what the detail is.
         corrected: what a later entry says instead.
         empty: whether it is a place that people fill in.
         number: of the entry that it shows, in the timeline; else 0.
@@ -35,6 +36,7 @@ class Row:
     words: str
     entries: tuple[int, ...] = ()
     detail: str = ""
+    about: str = "the whole text"
     corrected: str = ""
     empty: bool = False
     number: int = 0
@@ -78,7 +80,7 @@ def places(asked: Iterable[Place]) -> Iterator[Row]:
     """Questions with what people answered, or with an empty place."""
     for place in asked:
         for one in place.said:
-            yield Row(place.asks, "", one.entries, _and_who(one), one.corrected)
+            yield Row(place.asks, "", one.entries, _and_who(one), "answer", one.corrected)
         if not place.said:
             yield Row(place.asks, "", empty=True)
 
@@ -106,9 +108,9 @@ def _said(told: Iterable[Said]) -> Iterator[Row]:
     for one in told:
         if "\n" in one.words:
             first, _, rest = one.words.partition("\n")
-            yield Row("", first, one.entries, rest.strip(), one.corrected)
+            yield Row("", first, one.entries, rest.strip(), corrected=one.corrected)
         else:
-            yield Row("", one.words, one.entries, "", one.corrected)
+            yield Row("", one.words, one.entries, corrected=one.corrected)
 
 
 def _and_who(one: Said) -> str:
@@ -171,7 +173,7 @@ def _findings(post: PostMortem) -> Iterator[Row]:
     for one in post.findings:
         if one.status != "ok":
             state = "" if one.status == "problem" else f"{words.NOT_KNOWN}: " if one.status == "unknown" else f"{one.status}: "
-            yield Row(_name(one.runbook, one.cause), f"{state}{one.summary}", one.entries, _evidence(one), one.corrected)
+            yield Row(_name(one.runbook, one.cause), f"{state}{one.summary}", one.entries, _evidence(one), "evidence", one.corrected)
     fine = [one for one in post.findings if one.status == "ok"]
     if fine:
         causes = dict.fromkeys(_name(one.runbook, one.cause) for one in fine)
@@ -189,7 +191,7 @@ def _evidence(one: Finding) -> str:
 
 def _actions(post: PostMortem) -> Iterator[Row]:
     for one in post.actions:
-        yield Row(_name(one.runbook, one.remedy), _action(one), one.entries, _before_and_after(one), one.corrected)
+        yield Row(_name(one.runbook, one.remedy), _action(one), one.entries, _before_and_after(one), "before and after", one.corrected)
 
 
 def _action(one: Action) -> str:
@@ -251,7 +253,7 @@ def _line(one: Line) -> Row:
     late = f", written {words.span(one.late_seconds)} later" if one.late_seconds >= 60 else ""
     others = tuple(number for number in one.entries if number != one.number)
     said = one.words or "(no words)"
-    return Row(f"{words.when(one.at)}, {by}{late}", said, others, one.text, one.corrected, number=one.number, pinned=one.pinned)
+    return Row(f"{words.when(one.at)}, {by}{late}", said, others, one.text, corrected=one.corrected, number=one.number, pinned=one.pinned)
 
 
 _SECTIONS: dict[str, Callable[[PostMortem], Iterator[Row]]] = {

@@ -64,12 +64,12 @@ def span(seconds: float | None) -> str:
 
 
 def figure(value: Any) -> str:
-    """A number of the record, in full; text where it is none."""
+    """A number of the record as it was written: without the noise that a float has in its last digits. Text where it is none."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return line(value)
     if isinstance(value, float) and not math.isfinite(value):
         return "not a number"
-    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)
+    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(f"{value:.12g}"))
 
 
 def measured(value: Any, unit: str) -> str:
@@ -93,19 +93,24 @@ def text(value: object) -> str:
 
 
 def data(value: Any) -> str:
-    """Evidence as text: one ``key: value`` a line where it is flat, else JSON."""
+    """Evidence as text: a line for each key or element."""
     if value in (None, "", [], {}):
         return ""
+    if isinstance(value, dict):
+        return text("\n".join(f"{line(key)}: {_flat(one)}" for key, one in value.items()))
+    if isinstance(value, (list, tuple)):
+        return text("\n".join(map(_flat, value)))
+    return text(_flat(value))
+
+
+def _flat(value: Any) -> str:
     if isinstance(value, str):
-        return text(value)
-    if isinstance(value, dict) and all(_is_flat(one) for one in value.values()):
-        return text("\n".join(f"{line(key)}: {figure(one)}" for key, one in value.items()))
-    return text(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+        return value
+    if value is None or isinstance(value, (int, float)):
+        return NOT_KNOWN if value is None else figure(value)
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def listed(values: Iterable[object]) -> str:
     return ", ".join(line(one) for one in values)
 
-
-def _is_flat(value: Any) -> bool:
-    return value is None or isinstance(value, (str, int, float))
