@@ -182,18 +182,21 @@ def _week_of_day(day: int) -> str:
 
 def p90(values: Sequence[float]) -> float | None:
     """The value that nine of ten do not exceed: one of them, and none in between. None where there are none."""
-    return sorted(values)[math.ceil(0.9 * len(values)) - 1] if values else None
+    return _ninth_tenth(sorted(values)) if values else None
+
+
+def _ninth_tenth(ordered: Sequence[float]) -> float:
+    # In whole numbers: 0.9 * 10 is more than 9 to some.
+    return ordered[(9 * len(ordered) + 9) // 10 - 1]
 
 
 _Seconds = tuple[float | None, float | None, float | None]
 
 
 def _seconds(one: Row) -> _Seconds:
-    """To acknowledge, to mitigate, to resolve. Resolved without a mitigation before it, it was mitigated then."""
-    mitigated_at = one.mitigated_at if one.mitigated_at is not None else one.resolved_at
     return (
         _since(one.opened_at, one.acknowledged_at),
-        _since(one.opened_at, mitigated_at),
+        _since(one.opened_at, one.mitigated_at),
         _since(one.opened_at, one.resolved_at),
     )
 
@@ -202,7 +205,9 @@ def _since(begin: float, end: float | None) -> float | None:
     return end - begin if end is not None and end >= begin else None
 
 
-def _groups(rows: Sequence[Row], seconds: Sequence[_Seconds], names: Callable[[Row], Iterable[str]]) -> tuple[Group, ...]:
+def _groups(
+    rows: Sequence[Row], seconds: Sequence[_Seconds], names: Callable[[Row], Iterable[str]]
+) -> tuple[Group, ...]:
     found: dict[str, list[_Seconds]] = defaultdict(list)
     for one, told in zip(rows, seconds, strict=True):
         for name in names(one):
@@ -223,7 +228,7 @@ def _times(ordered: Sequence[Any], of: int) -> Times:
         return Times(None, None, 0, of)
     middle = len(ordered) // 2
     median = ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
-    return Times(round(median, 3), round(ordered[math.ceil(0.9 * len(ordered)) - 1], 3), len(ordered), of)
+    return Times(round(median, 3), round(_ninth_tenth(ordered), 3), len(ordered), of)
 
 
 def _recurring(rows: Iterable[Row]) -> tuple[Recurring, ...]:
@@ -258,9 +263,13 @@ def row(document: Mapping[str, Any]) -> Row:
     """The row of an incident, of the document that ``oncall incident show --json`` prints."""
     told, timeline = document["incident"], document["timeline"]
     causes = dict.fromkeys(
-        str(one["data"].get("cause")) for one in timeline if one["kind"] == "finding" and one["data"].get("status") == "problem"
+        str(one["data"].get("cause"))
+        for one in timeline
+        if one["kind"] == "finding" and one["data"].get("status") == "problem"
     )
-    runbooks = dict.fromkeys(map(str, (*(told.get("runbooks") or ()), *(_runbook(one) for one in timeline if one["kind"] == "run"))))
+    runbooks = dict.fromkeys(
+        map(str, (*(told.get("runbooks") or ()), *(_runbook(one) for one in timeline if one["kind"] == "run")))
+    )
     fixes, verified = _fixes(timeline)
     return Row(
         id=str(told["id"]),

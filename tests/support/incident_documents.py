@@ -12,14 +12,57 @@ from typing import Any
 # A Tuesday, 03:07:12 UTC.
 BEGAN = 1_780_974_432.0
 KINDS = (
-    *("opened", "alert", "finding", "plan", "approval", "action", "verification", "run", "note", "corrected", "pinned", "unpinned"),
-    *("acknowledged", "assigned", "role", "severity", "mitigated", "resolved", "reopened", "closed", "cancelled", "merged", "took_in"),
-    *("linked", "step", "update", "timer", "escalated", "snoozed", "message", "delivery", "suppressed", "watch", "postmortem"),
+    *(
+        "opened",
+        "alert",
+        "finding",
+        "plan",
+        "approval",
+        "action",
+        "verification",
+        "run",
+        "note",
+        "corrected",
+        "pinned",
+        "unpinned",
+    ),
+    *(
+        "acknowledged",
+        "assigned",
+        "role",
+        "severity",
+        "mitigated",
+        "resolved",
+        "reopened",
+        "closed",
+        "cancelled",
+        "merged",
+        "took_in",
+    ),
+    *(
+        "linked",
+        "step",
+        "update",
+        "timer",
+        "escalated",
+        "snoozed",
+        "message",
+        "delivery",
+        "suppressed",
+        "watch",
+        "postmortem",
+    ),
     *("action_item", "metric"),
 )
 # What one incident cannot have all of.
 ENDS = {"cancelled", "merged"}
-_TIMES = {"opened": "opened_at", "acknowledged": "acknowledged_at", "mitigated": "mitigated_at", "resolved": "resolved_at", "closed": "closed_at"}
+_TIMES = {
+    "opened": "opened_at",
+    "acknowledged": "acknowledged_at",
+    "mitigated": "mitigated_at",
+    "resolved": "resolved_at",
+    "closed": "closed_at",
+}
 
 
 class Told:
@@ -36,7 +79,17 @@ class Told:
             "postmortem": None, "action_items": [], "steps": [], "pins": [], "count": 0,
         }  # fmt: skip
 
-    def add(self, kind: str, words: str = "", *, later: float = 7.0, who: str = "oncall", at: float | None = None, run: str = "", **data: Any) -> int:
+    def add(
+        self,
+        kind: str,
+        words: str = "",
+        *,
+        later: float = 7.0,
+        who: str = "oncall",
+        at: float | None = None,
+        run: str = "",
+        **data: Any,
+    ) -> int:
         """One more entry, so many seconds after the one before; its number."""
         self.at = self.at + later if at is None else at
         before = self.entries[-1]["hash"] if self.entries else ""
@@ -56,7 +109,10 @@ class Told:
             told[_TIMES[kind]] = one["at"]
             told["state"] = {"opened": "triggered"}.get(kind, kind)
         if kind == "opened":
-            told.update({key: data.get(key, "") for key in ("title", "severity", "scheme")}, severity_proposed=data.get("proposed", ""))
+            told.update(
+                {key: data.get(key, "") for key in ("title", "severity", "scheme")},
+                severity_proposed=data.get("proposed", ""),
+            )
             told["runbooks"] = [data["runbook"]] if data.get("runbook") else []
         elif kind == "severity":
             told["severity_proposed" if data["proposed"] else "severity"] = data["to"]
@@ -102,6 +158,8 @@ _STORIES: dict[str, tuple[Any, ...]] = {
 SYSTEMS = tuple(_STORIES)
 
 
+# One entry a line.
+# fmt: off
 def story(system: str) -> Told:
     """An incident of a system from its first alert to its post-mortem, with every kind of entry that one can have."""
     title, runbook, cause, remedy, target, metric, unit, (lower, higher), alert, found = _STORIES[system]
@@ -164,3 +222,4 @@ def story(system: str) -> Told:
     told.add("postmortem", f"{night} drafts the post-mortem", who=night, state="draft", owner=night, due_at=told.at + 172793)
     told.add("closed", f"{night} closed it", who=night)
     return told
+# fmt: on

@@ -57,11 +57,7 @@ def of(document: Mapping[str, Any], template: Template | None = None) -> PostMor
     at = {one.name: one for one in times}
     actions = _actions(timeline)
     resolved = at["resolved"]
-    # The window ends where the record does, if it is not resolved.
-    began = next((one for one in times if one.at is not None), None)
-    until = resolved.at if resolved.at is not None else max((one.at for one in timeline.entries), default=0.0)
-    window = (began.at if began and began.at is not None else until, until)
-    because = _from(began, resolved if resolved.at is not None else None) or tuple(one.number for one in timeline.entries[-1:])
+    window, because = _window(timeline, times)
     factors = _factors(timeline)
     incident = timeline.incident
     head = timeline.entries[-1].number if timeline.entries else 0
@@ -109,6 +105,20 @@ def _duration(detected: Moment, resolved: Moment) -> Duration:
     return Duration(seconds, _from(detected, resolved), "" if seconds is not None else why)
 
 
+def _window(timeline: Timeline, times: tuple[Moment, ...]) -> tuple[tuple[float, float], tuple[int, ...]]:
+    """From when until when the incident was, and the entries that say so. It ends where the record does, if it is not resolved."""
+    began = next((one for one in times if one.at is not None), None)
+    resolved = next(one for one in times if one.name == "resolved")
+    last = max(timeline.entries, key=lambda one: one.at, default=None)
+    if last is None:
+        return (0.0, 0.0), ()
+    until = resolved.at if resolved.at is not None else last.at
+    by = set(_from(resolved)) or {last.number}
+    if began is None or began.at is None:
+        return (until, until), tuple(by)
+    return (began.at, until), tuple(sorted({*by, *_from(began)}))
+
+
 def _from(*times: Moment | None) -> tuple[int, ...]:
     """The entries that say these times."""
     return tuple(sorted({one.entry for one in times if one and one.entry is not None}))
@@ -118,7 +128,12 @@ def _summary(timeline: Timeline, factors: tuple[Said, ...]) -> tuple[Said, ...]:
     """How it began, what was wrong, what helped, how it ended."""
     helped = [action for action, proof in _proofs(timeline) if proof is not None and proof.data.get("helped") is True]
     # As it stands now: a resolution that did not last is none.
-    ends = [one for kind in ("mitigated", "resolved") for one in timeline.of(kind)[-1:] if timeline.incident.get(f"{kind}_at") is not None]
+    ends = [
+        one
+        for kind in ("mitigated", "resolved")
+        for one in timeline.of(kind)[-1:]
+        if timeline.incident.get(f"{kind}_at") is not None
+    ]
     told = (*timeline.sentences(timeline.of("opened")[:1]), *factors[:3], *timeline.sentences([*helped[:3], *ends]))
     return (*told, *timeline.noted("summary"))
 
@@ -153,10 +168,14 @@ def _severity(timeline: Timeline) -> Severity:
 
 
 def _review(timeline: Timeline) -> Review:
-    told = [one for one in timeline.of("postmortem")]
+    told = timeline.of("postmortem")
     now = timeline.incident.get("postmortem") or (told[-1].data if told else {})
     state, owner = words.line(now.get("state"), 20), words.line(now.get("owner"), 100)
-    lacks = [lack for lack, has in (("nobody owns it", owner), ("it is due at no time", number(now.get("due_at")) is not None)) if not has]
+    lacks = [
+        lack
+        for lack, has in (("nobody owns it", owner), ("it is due at no time", number(now.get("due_at")) is not None))
+        if not has
+    ]
     why = " and ".join(lacks) if state else "no entry asks for one"
     return Review(state, owner, number(now.get("due_at")), timeline.numbers(*told), why)
 
@@ -310,7 +329,9 @@ def _items(timeline: Timeline) -> tuple[Item, ...]:
         for one in entries:
             told |= {key: value for key, value in one.data.items() if value is not None}
         owner, due_at = words.line(told.get("owner"), 100), number(told.get("due_at"))
-        lacks = [lack for lack, has in (("nobody owns it", owner), ("it is due at no time", due_at is not None)) if not has]
+        lacks = [
+            lack for lack, has in (("nobody owns it", owner), ("it is due at no time", due_at is not None)) if not has
+        ]
         items.append(
             Item(
                 item=name,

@@ -40,7 +40,9 @@ def html(post: PostMortem) -> bytes:
 
 def plots(post: PostMortem, *, alone: bool = False) -> list[Markup]:
     """The metrics as SVG, with what was done marked."""
-    marks = [plot.Mark(one.at, one.entries[0], f"{one.remedy} {words.data(one.target)}".strip()) for one in post.actions]
+    marks = [
+        plot.Mark(one.at, one.entries[0], f"{one.remedy} {words.data(one.target)}".strip()) for one in post.actions
+    ]
     pictures = (
         plot.svg(one, marks, name=f"plot-{place}", alone=alone) for place, one in enumerate(post.metrics, start=1)
     )

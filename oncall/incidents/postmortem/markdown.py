@@ -25,7 +25,9 @@ def markdown(post: PostMortem) -> str:
             lines += [*_items(rows(post, key)), ""]
         if part.places:
             lines += [*_items(places(part.places)), ""]
-    lines.append(f"Made from entries 1 to {post.source.number} of the record of the incident `{_plain(post.incident.id)}`.")
+    lines.append(
+        f"Made from entries 1 to {post.source.number} of the record of the incident `{_plain(post.incident.id)}`."
+    )
     return "\n".join(lines) + "\n"
 
 

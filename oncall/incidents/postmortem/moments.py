@@ -39,7 +39,17 @@ def moments(timeline: Timeline) -> tuple[Moment, ...]:
         after = None if name == "began" else seconds_between(detected, at)
         # The seconds come from two entries.
         because = {*entries, *(detected_by if after is not None else ()), *(before_by if step is not None else ())}
-        told.append(Moment(name, at, entries[0] if entries else None, after, step, tuple(sorted(because)), missing or _disagrees(before, at)))
+        told.append(
+            Moment(
+                name,
+                at,
+                entries[0] if entries else None,
+                after,
+                step,
+                tuple(sorted(because)),
+                missing or _disagrees(before, at),
+            )
+        )
         if at is not None:
             before, before_by = at, entries
     return tuple(told)

@@ -76,24 +76,34 @@ def svg(metric: Metric, marks: Iterable[Mark] = (), *, name: str = "plot", alone
     ]
     style = f"<style>{STYLE}@media (prefers-color-scheme: dark) {{ .plot {{ {_DARK} }} }}</style>" if alone else ""
     namespace = ' xmlns="http://www.w3.org/2000/svg"' if alone else ""
-    return (
-        f'<svg{namespace} class="plot" role="img" viewBox="0 0 {WIDTH} {HEIGHT}" aria-labelledby="{name}-title {name}-text">'
-        f'<title id="{name}-title">{_text(words.line(metric.name, 80))}</title>'
-        f'<desc id="{name}-text">{_text(description(metric, shown))}</desc>{style}{"".join(body)}</svg>'
+    return "\n".join(
+        [
+            f'<svg{namespace} class="plot" role="img" viewBox="0 0 {WIDTH} {HEIGHT}" aria-labelledby="{name}-title {name}-text">',
+            f'<title id="{name}-title">{_text(words.line(metric.name, 80))}</title>',
+            f'<desc id="{name}-text">{_text(description(metric, shown))}</desc>{style}',
+            *body,
+            "</svg>",
+        ]
     )
 
 
 def description(metric: Metric, marks: Sequence[Mark] = ()) -> str:
     """The picture in words."""
     found = [f"{one.name} {words.measured(one.value, metric.unit)} at {words.when(one.at)}" for one in metric.figures]
-    told = [f"{words.line(metric.name, 80)}: {', '.join(found)}." if found else f"{words.line(metric.name, 80)}: {metric.not_known}."]
+    told = [
+        f"{words.line(metric.name, 80)}: {', '.join(found)}."
+        if found
+        else f"{words.line(metric.name, 80)}: {metric.not_known}."
+    ]
     if metric.not_measured:
         told.append(f"{metric.not_measured} of {metric.count} points have no value.")
     if metric.set_back:
         told.append(f"The clock was set back {metric.set_back} times.")
     if marks:
         # As many as somebody listens to.
-        shown = "; ".join(f"#{mark.number} at {words.when(mark.at)}: {words.line(mark.words, 80)}" for mark in marks[:10])
+        shown = "; ".join(
+            f"#{mark.number} at {words.when(mark.at)}: {words.line(mark.words, 80)}" for mark in marks[:10]
+        )
         told.append(f"Marked are {len(marks)} actions: {shown}.")
     return " ".join(told)
 
@@ -106,7 +116,11 @@ def _lines(metric: Metric, begin: float, end: float) -> list[list[tuple[float, f
 
 def _window(begin: float, end: float) -> list[str]:
     width = end - begin
-    return [f'<rect class="window" x="{begin:.1f}" y="{_TOP}" width="{width:.1f}" height="{_BOTTOM - _TOP}"/>'] if width > 0 else []
+    return (
+        [f'<rect class="window" x="{begin:.1f}" y="{_TOP}" width="{width:.1f}" height="{_BOTTOM - _TOP}"/>']
+        if width > 0
+        else []
+    )
 
 
 def _curve(line: Sequence[tuple[float, float]]) -> str:
@@ -132,10 +146,14 @@ def _marks(marks: Sequence[tuple[float, int]]) -> list[str]:
 def _labels(metric: Metric, low: float, high: float, begin: float, end: float, measured: bool) -> list[str]:
     """The lowest and the highest value, and the first and the last time: figures that stand in the record."""
     if not measured:
-        return [f'<text x="{WIDTH / 2:.0f}" y="{(_TOP + _BOTTOM) / 2:.0f}" text-anchor="middle">no value is known</text>']
+        return [
+            f'<text x="{WIDTH / 2:.0f}" y="{(_TOP + _BOTTOM) / 2:.0f}" text-anchor="middle">no value is known</text>'
+        ]
     unit = metric.unit
     times = [words.clock(begin), words.clock(end)] if high != low or len(metric.points) > 1 else []
-    values = f"{words.measured(low, unit)} to {words.measured(high, unit)}" if high != low else words.measured(low, unit)
+    values = (
+        f"{words.measured(low, unit)} to {words.measured(high, unit)}" if high != low else words.measured(low, unit)
+    )
     return [
         f'<text x="{_LEFT}" y="12">{_text(values)}</text>',
         *([f'<text x="{_LEFT}" y="{_BOTTOM + 18}">{times[0]}</text>'] if times else []),

@@ -69,7 +69,11 @@ def why_not(incident: Mapping[str, Any], to: str, owner: str = "") -> str:
     if to not in STATES.get(state, ()):
         if to == state:
             return f"it is {to} already"
-        return f"it is {state}, and comes next to {' or '.join(STATES[state])}" if state in STATES and state else "none was asked for yet"
+        return (
+            f"it is {state}, and comes next to {' or '.join(STATES[state])}"
+            if state in STATES and state
+            else "none was asked for yet"
+        )
     if not _is_over(incident):
         return "the incident is not resolved"
     if to in ("draft", "review", "done") and not (owner or told.get("owner")):
@@ -77,7 +81,9 @@ def why_not(incident: Mapping[str, Any], to: str, owner: str = "") -> str:
     return ""
 
 
-def outstanding(incidents: Iterable[Mapping[str, Any]], now: float, within_hours: Mapping[str, float] | None = None) -> list[Outstanding]:
+def outstanding(
+    incidents: Iterable[Mapping[str, Any]], now: float, within_hours: Mapping[str, float] | None = None
+) -> list[Outstanding]:
     """Which are due and not done, the one due first at the head.
 
     Args:

@@ -128,7 +128,11 @@ def _severity(post: PostMortem) -> Iterator[Row]:
     for one in told.changes:
         by = "the decision matrix" if one.proposed else one.who or words.NOT_KNOWN
         why = f": {one.why}" if one.why else ""
-        yield Row(words.when(one.at), f"{one.was or words.NOT_KNOWN} to {one.now or words.NOT_KNOWN} by {by}{why}", one.entries)
+        yield Row(
+            words.when(one.at),
+            f"{one.was or words.NOT_KNOWN} to {one.now or words.NOT_KNOWN} by {by}{why}",
+            one.entries,
+        )
 
 
 def _times(post: PostMortem) -> Iterator[Row]:
@@ -172,12 +176,27 @@ def metric_in_words(one: Metric) -> str:
 def _findings(post: PostMortem) -> Iterator[Row]:
     for one in post.findings:
         if one.status != "ok":
-            state = "" if one.status == "problem" else f"{words.NOT_KNOWN}: " if one.status == "unknown" else f"{one.status}: "
-            yield Row(_name(one.runbook, one.cause), f"{state}{one.summary}", one.entries, _evidence(one), "evidence", one.corrected)
+            state = (
+                ""
+                if one.status == "problem"
+                else f"{words.NOT_KNOWN}: "
+                if one.status == "unknown"
+                else f"{one.status}: "
+            )
+            yield Row(
+                _name(one.runbook, one.cause),
+                f"{state}{one.summary}",
+                one.entries,
+                _evidence(one),
+                "evidence",
+                one.corrected,
+            )
     fine = [one for one in post.findings if one.status == "ok"]
     if fine:
         causes = dict.fromkeys(_name(one.runbook, one.cause) for one in fine)
-        yield Row("Looked for and not found", words.listed(causes), tuple(sorted({n for one in fine for n in one.entries})))
+        yield Row(
+            "Looked for and not found", words.listed(causes), tuple(sorted({n for one in fine for n in one.entries}))
+        )
 
 
 def _name(runbook: str, what: str) -> str:
@@ -191,12 +210,23 @@ def _evidence(one: Finding) -> str:
 
 def _actions(post: PostMortem) -> Iterator[Row]:
     for one in post.actions:
-        yield Row(_name(one.runbook, one.remedy), _action(one), one.entries, _before_and_after(one), "before and after", one.corrected)
+        yield Row(
+            _name(one.runbook, one.remedy),
+            _action(one),
+            one.entries,
+            _before_and_after(one),
+            "before and after",
+            one.corrected,
+        )
 
 
 def _action(one: Action) -> str:
     target = words.data(one.target).replace("\n", ", ")
-    helped = {True: "it helped", False: "it did not help", None: f"whether it helped is {words.NOT_KNOWN}: {one.not_known}"}[one.helped]
+    helped = {
+        True: "it helped",
+        False: "it did not help",
+        None: f"whether it helped is {words.NOT_KNOWN}: {one.not_known}",
+    }[one.helped]
     told = [
         f"by {one.who or words.NOT_KNOWN} at {words.when(one.at)}",
         *([f"on {target}"] if target else []),
@@ -253,7 +283,15 @@ def _line(one: Line) -> Row:
     late = f", written {words.span(one.late_seconds)} later" if one.late_seconds >= 60 else ""
     others = tuple(number for number in one.entries if number != one.number)
     said = one.words or "(no words)"
-    return Row(f"{words.when(one.at)}, {by}{late}", said, others, one.text, corrected=one.corrected, number=one.number, pinned=one.pinned)
+    return Row(
+        f"{words.when(one.at)}, {by}{late}",
+        said,
+        others,
+        one.text,
+        corrected=one.corrected,
+        number=one.number,
+        pinned=one.pinned,
+    )
 
 
 _SECTIONS: dict[str, Callable[[PostMortem], Iterator[Row]]] = {

@@ -54,7 +54,9 @@ class Timeline:
     def __init__(self, document: Mapping[str, Any]) -> None:
         """ValueError where the document is none of an incident."""
         if document.get("schema_version") != DOCUMENT_SCHEMA:
-            raise ValueError(f"the document of an incident has schema_version {DOCUMENT_SCHEMA}, not {document.get('schema_version')!r}")
+            raise ValueError(
+                f"the document of an incident has schema_version {DOCUMENT_SCHEMA}, not {document.get('schema_version')!r}"
+            )
         try:
             self.incident: dict[str, Any] = msgspec.convert(document["incident"], dict[str, Any])
             self.entries = msgspec.convert(document["timeline"], tuple[Entry, ...])

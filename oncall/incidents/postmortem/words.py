@@ -113,4 +113,3 @@ def _flat(value: Any) -> str:
 
 def listed(values: Iterable[object]) -> str:
     return ", ".join(line(one) for one in values)
-
