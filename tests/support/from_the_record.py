@@ -75,9 +75,8 @@ def _numbers(cited: list[Any]) -> Iterator[float]:
     for one in cited:
         found = list(leaves(one))
         yield from found
-        times += [
-            at for at in (one.get("at"), one.get("written_at"), (one.get("data") or {}).get("starts_at")) if finite(at)
-        ]
+        told = (one.get("at"), one.get("written_at"), (one.get("data") or {}).get("starts_at"))
+        times += [at for at in told if at is not None and finite(at)]
     points = [point for one in cited for point in (one.get("data") or {}).get("points", ())]
     yield from (later[0] - earlier[0] for earlier, later in zip(points, points[1:], strict=False))
     yield from (one - other for one in times for other in times)

@@ -92,16 +92,17 @@ class Told:
     ) -> int:
         """One more entry, so many seconds after the one before; its number."""
         self.at = self.at + later if at is None else at
+        number = len(self.entries) + 1
         before = self.entries[-1]["hash"] if self.entries else ""
         written = max(self.at, self.entries[-1]["written_at"] if self.entries else self.at)
         one = {
-            "number": len(self.entries) + 1, "at": self.at, "written_at": written, "kind": kind, "who": who,
+            "number": number, "at": self.at, "written_at": written, "kind": kind, "who": who,
             "words": words or f"{kind.replace('_', ' ')} it is", "data": data, "previous": before, "run": run,
         }  # fmt: skip
         one["hash"] = hashlib.sha256(json.dumps([self.id, one], sort_keys=True).encode()).hexdigest()
         self.entries.append(one)
         self._fold(one)
-        return int(one["number"])
+        return number
 
     def _fold(self, one: dict[str, Any]) -> None:
         kind, data, told = one["kind"], one["data"], self.incident

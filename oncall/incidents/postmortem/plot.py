@@ -53,13 +53,13 @@ def svg(metric: Metric, marks: Iterable[Mark] = (), *, name: str = "plot", alone
     measured = [point for point in metric.points if point[1] is not None]
     begin = min((at for at, _value in measured), default=metric.from_at)
     end = max((at for at, _value in measured), default=metric.until_at)
-    # A single moment stands in the middle.
-    begin, end = (begin, end) if end > begin else (begin - 1, begin + 1)
     low = min((value for _at, value in measured if value is not None), default=0.0)
     high = max((value for _at, value in measured if value is not None), default=0.0)
 
     def x(at: float) -> float:
-        return _LEFT + (_RIGHT - _LEFT) * min(1.0, max(0.0, (at - begin) / (end - begin)))
+        # A single moment stands in the middle.
+        share = (at - begin) / (end - begin) if end > begin else 0.5
+        return _LEFT + (_RIGHT - _LEFT) * min(1.0, max(0.0, share))
 
     def y(value: float) -> float:
         # Not high - low, which may be larger than a float can be.
@@ -149,15 +149,19 @@ def _labels(metric: Metric, low: float, high: float, begin: float, end: float, m
         return [
             f'<text x="{WIDTH / 2:.0f}" y="{(_TOP + _BOTTOM) / 2:.0f}" text-anchor="middle">no value is known</text>'
         ]
-    unit = metric.unit
-    times = [words.clock(begin), words.clock(end)] if high != low or len(metric.points) > 1 else []
+    unit, foot = metric.unit, _BOTTOM + 18
     values = (
         f"{words.measured(low, unit)} to {words.measured(high, unit)}" if high != low else words.measured(low, unit)
     )
+    labels = [f'<text x="{_LEFT}" y="12">{_text(values)}</text>']
+    if begin == end:
+        return [*labels, f'<text x="{WIDTH / 2:.0f}" y="{foot}" text-anchor="middle">{words.clock(begin)} UTC</text>']
+    same_day = words.day(begin) == words.day(end)
+    first, last = (words.clock(at) if same_day else f"{words.day(at)} {words.clock(at)}" for at in (begin, end))
     return [
-        f'<text x="{_LEFT}" y="12">{_text(values)}</text>',
-        *([f'<text x="{_LEFT}" y="{_BOTTOM + 18}">{times[0]}</text>'] if times else []),
-        *([f'<text x="{_RIGHT}" y="{_BOTTOM + 18}" text-anchor="end">{times[1]} UTC</text>'] if times else []),
+        *labels,
+        f'<text x="{_LEFT}" y="{foot}">{first}</text>',
+        f'<text x="{_RIGHT}" y="{foot}" text-anchor="end">{last} UTC</text>',
     ]
 
 

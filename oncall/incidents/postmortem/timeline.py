@@ -70,11 +70,14 @@ class Timeline:
         for one in self.entries:
             self._by_kind[one.kind].append(one)
             about = one.data.get("number")
-            if one.kind == "corrected" and isinstance(about, int):
+            # Nothing is about an entry that is yet to come.
+            if not isinstance(about, int) or about >= one.number:
+                continue
+            if one.kind == "corrected":
                 self.corrections[about].append(one)
-            elif one.kind == "pinned" and isinstance(about, int):
+            elif one.kind == "pinned":
                 self.pinned.add(about)
-            elif one.kind == "unpinned" and isinstance(about, int):
+            elif one.kind == "unpinned":
                 self.pinned.discard(about)
 
     def of(self, *kinds: str) -> list[Entry]:

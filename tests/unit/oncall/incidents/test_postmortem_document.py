@@ -33,7 +33,9 @@ SCHEMA = json.loads((ROOT / "oncall" / "incidents" / "postmortem" / "postmortem.
 
 
 def review(system: str) -> dict:
-    return yaml.safe_load((ROOT / "inventories" / system / "group_vars" / system / "incident.yml").read_text())["incident_review"]
+    return yaml.safe_load((ROOT / "inventories" / system / "group_vars" / system / "incident.yml").read_text())[
+        "incident_review"
+    ]
 
 
 def as_json(found: postmortem.PostMortem) -> dict:
@@ -45,7 +47,12 @@ def as_json(found: postmortem.PostMortem) -> dict:
 
 def opened(**more) -> Told:
     told = Told()
-    told.add("opened", "it is down", later=0, **{"system": "synap", "title": "down", "severity": "P1", "proposed": "P2", "scheme": "synap", **more})
+    told.add(
+        "opened",
+        "it is down",
+        later=0,
+        **{"system": "synap", "title": "down", "severity": "P1", "proposed": "P2", "scheme": "synap", **more},
+    )
     return told
 
 
@@ -119,7 +126,10 @@ def test_a_clock_that_was_set_back_gives_no_duration_and_no_figure_below_nothing
     told.add("acknowledged", who="d.meier", at=BEGAN - 60)
     told.add("resolved", at=BEGAN - 30)
     found = made(told)
-    assert (found.duration.seconds, found.duration.not_known) == (None, "it ends before it begins: a clock was set back")
+    assert (found.duration.seconds, found.duration.not_known) == (
+        None,
+        "it ends before it begins: a clock was set back",
+    )
     assert "a clock was set back" in moments(told)["acknowledged"].not_known
     assert moments(told)["acknowledged"].after_seconds is None
     assert found.timeline[2].late_seconds == 30.0
@@ -139,7 +149,9 @@ def test_a_clock_that_was_set_back_gives_no_duration_and_no_figure_below_nothing
 def test_whether_it_helped_is_what_was_seen_afterwards(proof, helped, not_known):
     told = opened()
     told.add("verification", run="r", runbook="cache", helped=True, figures=[])
-    told.add("action", "restarted", run="r", runbook="cache", remedy="restart", target="redis", risk="low", changed=True)
+    told.add(
+        "action", "restarted", run="r", runbook="cache", remedy="restart", target="redis", risk="low", changed=True
+    )
     told.add("verification", run="other", runbook="cache", helped=True, figures=[])
     if proof:
         told.add("verification", "looked", run="r", runbook="cache", **proof)
@@ -164,7 +176,12 @@ def test_a_correction_goes_with_what_it_corrects_everywhere():
     finding = told.add("finding", "full", runbook="disk_full", cause="logs", status="problem", summary="full to 97 %")
     told.add("corrected", "it was another disk", number=finding, text="It was the disk of 42.")
     found = made(told)
-    assert found.findings[0].corrected == found.factors[0].corrected == found.timeline[1].corrected == "It was the disk of 42."
+    assert (
+        found.findings[0].corrected
+        == found.factors[0].corrected
+        == found.timeline[1].corrected
+        == "It was the disk of 42."
+    )
     assert found.findings[0].entries == found.timeline[1].entries == (2, 3)
     assert postmortem.markdown(found).count("  - corrected: It was the disk of 42.") == 4
     assert postmortem.html(found).decode().count("corrected: It was the disk of 42.") == 4
@@ -177,7 +194,11 @@ def test_pins_and_lessons_and_answers_are_where_people_put_them():
     assert [len(place.said) for place in found.whys] == [1, 0, 0, 0, 0]
     told = opened()
     told.add("note", who="d.meier", text="The alert looks at one client only.", part="Why wasn't it caught earlier?")
-    (part,) = [one for one in postmortem.of(told.document(), Template.of(review("journey"))).parts if one.title == "Root Cause Analysis"]
+    (part,) = [
+        one
+        for one in postmortem.of(told.document(), Template.of(review("journey"))).parts
+        if one.title == "Root Cause Analysis"
+    ]
     assert [(place.asks, [one.words for one in place.said]) for place in part.places] == [
         ("What happened?", []),
         ("Why wasn't it caught earlier?", ["The alert looks at one client only."]),
@@ -246,10 +267,22 @@ def test_the_headings_of_a_system_come_first_and_nothing_is_left_out(system):
 def test_journeys_review_has_the_headings_of_its_template():
     text = postmortem.markdown(postmortem.of(story("journey").document(), Template.of(review("journey"))))
     asked = [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")]
-    assert asked[:6] == ["Meeting Details", "Timeline", "Root Cause Analysis", "Impact Assessment", "Action Items", "Lessons Learned"]
+    assert asked[:6] == [
+        "Meeting Details",
+        "Timeline",
+        "Root Cause Analysis",
+        "Impact Assessment",
+        "Action Items",
+        "Lessons Learned",
+    ]
     for place in ("Attendees", "Users affected", "Clients affected", "Data loss", "Revenue impact"):
         assert f"- {place}: ____\n" in text
-    for question in ("What happened?", "Why did it happen?", "Why wasn't it caught earlier?", "What should we do differently next time?"):
+    for question in (
+        "What happened?",
+        "Why did it happen?",
+        "Why wasn't it caught earlier?",
+        "What should we do differently next time?",
+    ):
         assert f"- {question} " in text
 
 
@@ -266,7 +299,12 @@ def test_insightengines_report_has_five_whys_and_says_where_it_is_shared():
 def test_synaps_post_mortem_has_its_timeline_lessons_action_items_and_the_update_of_the_runbook():
     text = postmortem.markdown(postmortem.of(story("synap").document(), Template.of(review("synap"))))
     titles = [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")]
-    assert titles[:4] == ["Incident with timeline", "Lessons learned", "Action items to prevent recurrence", "Update of the runbook"]
+    assert titles[:4] == [
+        "Incident with timeline",
+        "Lessons learned",
+        "Action items to prevent recurrence",
+        "Update of the runbook",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -297,7 +335,10 @@ def test_headings_that_cannot_be_meant_are_refused(said, why):
 WORDS = st.text(alphabet=st.sampled_from("abc 0123456789.%/:_-<>&\"'`*\n\x1b\u202e"), max_size=30)
 NUMBERS = st.one_of(st.integers(-(10**9), 10**9), st.floats(-1e9, 1e9), st.sampled_from([0, 0.1 + 0.2, 1e300, -1e-300]))
 POINTS = st.lists(
-    st.tuples(st.floats(BEGAN - 1000, BEGAN + 5000), st.one_of(NUMBERS, st.sampled_from([None, math.nan, math.inf, "x"]))).map(list), max_size=6
+    st.tuples(
+        st.floats(BEGAN - 1000, BEGAN + 5000), st.one_of(NUMBERS, st.sampled_from([None, math.nan, math.inf, "x"]))
+    ).map(list),
+    max_size=6,
 )
 FLAGS = st.sampled_from([True, False, None])
 DATA = {
@@ -331,7 +372,7 @@ ENTRY = st.sampled_from(sorted(DATA)).flatmap(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=100)
 @given(st.lists(ENTRY, max_size=12))
 def test_every_number_of_a_post_mortem_is_in_its_record(entries):
     told = opened()
