@@ -33,6 +33,7 @@ def html(post: PostMortem) -> bytes:
         places=rows.places,
         plots=plots(post),
         titles=SHOWN,
+        most=rows.CITED,
         line=words.line,
     )
     return (said.rstrip() + "\n").encode("utf-8", "replace")

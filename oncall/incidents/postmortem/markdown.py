@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from ...shared import plugin_util
 from . import words
 from .document import PostMortem
-from .rows import Row, facts, heading, places, rows
+from .rows import CITED, Row, facts, heading, places, rows
 from .template import SHOWN
 
 
@@ -33,7 +33,7 @@ def markdown(post: PostMortem) -> str:
 
 def cited(entries: tuple[int, ...]) -> str:
     """The numbers as words, ``entry 3`` or ``entries 3, 7``; "" where there are none."""
-    shown = ", ".join(map(str, entries[:12])) + (" and others" if len(entries) > 12 else "")
+    shown = ", ".join(map(str, entries[:CITED])) + (" and others" if len(entries) > CITED else "")
     return "" if not entries else f"{'entry' if len(entries) == 1 else 'entries'} {shown}"
 
 

@@ -133,12 +133,13 @@ def _marks(marks: Sequence[tuple[float, int]]) -> list[str]:
     """A line for each; its number stands above it where there is room."""
     found, ends = [], dict.fromkeys(_LABEL_ROWS, float("-inf"))
     for x, number in sorted(marks):
-        row = next((row for row in _LABEL_ROWS if ends[row] <= x), None)
-        top = _TOP if row is None else row + 3
-        found.append(f'<path class="mark" d="M{x:.1f} {top}V{_BOTTOM}"/>')
+        to_the_left = x > _RIGHT - _LABEL_WIDTH
+        begin = x - _LABEL_WIDTH if to_the_left else x
+        row = next((row for row in _LABEL_ROWS if ends[row] <= begin), None)
+        found.append(f'<path class="mark" d="M{x:.1f} {_TOP if row is None else row + 3}V{_BOTTOM}"/>')
         if row is not None:
-            ends[row] = x + _LABEL_WIDTH
-            anchor = "end" if x > _RIGHT - _LABEL_WIDTH else "start"
+            ends[row] = begin + _LABEL_WIDTH
+            anchor = "end" if to_the_left else "start"
             found.append(f'<text class="mark-name" x="{x:.1f}" y="{row}" text-anchor="{anchor}">#{number}</text>')
     return found
 

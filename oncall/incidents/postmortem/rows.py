@@ -12,8 +12,10 @@ from . import words
 from .document import Action, Finding, Item, Line, Metric, Moment, Place, PostMortem, Said
 from .plot import description
 
-# Of a longer timeline, the first and the last ones and those that are pinned.
+# Of a longer timeline, the first and the last ones, those that are pinned and those that something here refers to.
 LINES = 1000
+# More of one kind nobody reads, nor more numbers of entries.
+ROWS, CITED = 200, 12
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ _ASKED = {
 def rows(post: PostMortem, key: str) -> list[Row]:
     """What stands below a heading; one of `template.SHOWN`."""
     found = list(_SECTIONS[key](post))
+    if len(found) > ROWS and key != "timeline":
+        found = [*found[:ROWS], Row("", "the record has more of them", found[ROWS].entries)]
     if not found and key in _NOTHING:
         found.append(Row("", _NOTHING[key]))
     if key in _ASKED:
@@ -263,14 +267,35 @@ def _timeline(post: PostMortem) -> Iterator[Row]:
     if len(told) <= LINES:
         yield from map(_line, told)
         return
+    shown = _shown(post)
     left_out: list[Line] = []
     for one in told:
-        if one.pinned or one.number <= LINES // 2 or one.number > len(told) - LINES // 2:
+        if one.number in shown:
             yield from _left_out(left_out)
             left_out = []
             yield _line(one)
         else:
             left_out.append(one)
+
+
+def _shown(post: PostMortem) -> set[int]:
+    """The numbers of the entries that are shown, with all that correct them."""
+    ends = {one.number for one in (*post.timeline[: LINES // 2], *post.timeline[-LINES // 2 :])}
+    wanted = [*ends, *_cited(post), *(one.number for one in post.timeline if one.pinned)]
+    shown: set[int] = set()
+    while wanted:
+        number = wanted.pop()
+        if number not in shown:
+            shown.add(number)
+            wanted += post.timeline[number - 1].entries[:CITED]
+    return shown
+
+
+def _cited(post: PostMortem) -> set[int]:
+    """The numbers that stand anywhere else in the document."""
+    elsewhere = [*facts(post), *(row for part in post.parts for row in places(part.places))]
+    elsewhere += [row for key in _SECTIONS if key != "timeline" for row in rows(post, key)]
+    return {number for row in elsewhere for number in row.entries[:CITED]}
 
 
 def _left_out(lines: list[Line]) -> Iterator[Row]:

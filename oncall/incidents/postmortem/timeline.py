@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from . import words
 from .document import Said
 
 DOCUMENT_SCHEMA = 1
+_LARGEST = sys.float_info.max
 
 
 @dataclass(frozen=True)
@@ -122,10 +124,10 @@ def _name(part: str) -> str:
 
 
 def number(value: Any) -> float | None:
-    """A finite number; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    """A finite number; None for anything else, and for one that is larger than a float can be."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    return value
+    return value if -_LARGEST <= value <= _LARGEST else None
 
 
 def plain(value: Any) -> Any:

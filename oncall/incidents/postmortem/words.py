@@ -83,10 +83,10 @@ def line(value: object, length: int = _LINE) -> str:
 
 
 def text(value: object) -> str:
-    """Text from outside as lines; what is cut off is told."""
+    """Text from outside as lines, without secrets and without the values of SQL statements; what is cut off is told."""
     raw = str(value)
-    lines = [one.rstrip() for one in module_util("text.masking").masked_lines(raw[:_READ].splitlines())]
-    shown = "\n".join(lines).strip()
+    lines = module_util("snapshot.statements").without_literals(raw[:_READ].splitlines())
+    shown = "\n".join(one.rstrip() for one in module_util("text.masking").masked_lines(lines)).strip()
     if len(shown) <= _TEXT and len(raw) <= _READ:
         return shown
     return f"{shown[:_TEXT]}\n… (cut off: the entry has all of it)"
