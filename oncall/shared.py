@@ -16,18 +16,20 @@ from .catalog import collection
 
 @cache
 def module_util(name: str) -> Any:
-    """A module of the collection's ``plugins/module_utils``, such as ``text.masking``."""
-    return _module("module_utils", name)
+    """A module of the collection's ``plugins/module_utils``, such as ``text.masking``.
+
+    The collection is no package that could be imported by its name.
+    """
+    return _of("module_utils", name)
 
 
 @cache
 def plugin_util(name: str) -> Any:
-    """A module of the collection's ``plugins/plugin_utils`` that imports nothing of the collection."""
-    return _module("plugin_utils", name)
+    """A module of the collection's ``plugins/plugin_utils`` that imports nothing from beside it, such as ``triaging.severity``."""
+    return _of("plugin_utils", name)
 
 
-def _module(folder: str, name: str) -> Any:
-    """The collection is no package that could be imported by its name."""
+def _of(folder: str, name: str) -> Any:
     package = ModuleType(f"oncall_{folder}")
     package.__path__ = [str(collection() / "plugins" / folder)]
     sys.modules.setdefault(package.__name__, package)

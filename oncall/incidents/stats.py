@@ -14,7 +14,7 @@ import math
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -24,16 +24,15 @@ SCHEMA = 1
 # What came to no end of its own: its times would say nothing.
 NOT_COUNTED = ("merged", "cancelled")
 MEASURES = ("acknowledge", "mitigate", "resolve")
-# How messages go that are meant to wake somebody.
-_CALLS = ("escalation", "initial", "page")
 
 
 @dataclass(frozen=True)
 class Call:
-    """Somebody was called: a message to them that was meant to be seen at once, and was delivered."""
+    """Somebody was called by the escalation: when, or so many times where the times are not known."""
 
     who: str
-    at: float
+    at: float | None = None
+    count: int = 1
 
 
 @dataclass(frozen=True)
@@ -41,10 +40,11 @@ class Row:
     """One incident.
 
     Attributes:
-        causes: what was found to be wrong.
+        acknowledged_at: the first time.
+        causes: what was found to be wrong; where that is not known, its runbook or its title.
         outcomes: of its runs.
-        verified: how many fixes were looked at afterwards and helped.
-        fixes: how many fixes there were.
+        fixes: how many there were, those that nobody looked at afterwards among them.
+        verified: after how many of them somebody saw that it helped.
     """
 
     id: str
@@ -58,8 +58,8 @@ class Row:
     runbooks: tuple[str, ...] = ()
     causes: tuple[str, ...] = ()
     outcomes: tuple[str, ...] = ()
-    verified: int = 0
     fixes: int = 0
+    verified: int = 0
     reopenings: int = 0
     calls: tuple[Call, ...] = ()
 
@@ -104,7 +104,7 @@ class Woken:
     who: str
     calls: int
     outside_hours: int | None
-    last_at: float
+    last_at: float | None
 
 
 @dataclass(frozen=True)
@@ -247,46 +247,68 @@ def _recurring(rows: Iterable[Row]) -> tuple[Recurring, ...]:
 
 
 def _woken(rows: Iterable[Row], in_service: Callable[[str, float], bool | None] | None) -> tuple[Woken, ...]:
-    calls: dict[str, list[tuple[float, bool | None]]] = defaultdict(list)
+    calls: dict[str, list[tuple[Call, bool | None]]] = defaultdict(list)
     for one in rows:
         for call in one.calls:
-            calls[call.who].append((call.at, in_service(one.system, call.at) if in_service else None))
+            within = in_service(one.system, call.at) if in_service and call.at is not None else None
+            calls[call.who].append((call, within))
     found = []
     for who, told in calls.items():
-        known = all(within is not None for _at, within in told)
-        outside = sum(within is False for _at, within in told) if known else None
-        found.append(Woken(who, len(told), outside, max(at for at, _within in told)))
+        known = all(within is not None for _call, within in told)
+        outside = sum(within is False for _call, within in told) if known else None
+        last_at = max((call.at for call, _within in told if call.at is not None), default=None)
+        found.append(Woken(who, sum(call.count for call, _within in told), outside, last_at))
     return tuple(sorted(found, key=lambda one: (-(one.outside_hours or 0), -one.calls, one.who)))
 
 
-def row(document: Mapping[str, Any]) -> Row:
-    """The row of an incident, of the document that ``oncall incident show --json`` prints."""
-    told, timeline = document["incident"], document["timeline"]
-    causes = dict.fromkeys(
-        str(one["data"].get("cause"))
-        for one in timeline
-        if one["kind"] == "finding" and one["data"].get("status") == "problem"
-    )
-    runbooks = dict.fromkeys(
-        map(str, (*(told.get("runbooks") or ()), *(_runbook(one) for one in timeline if one["kind"] == "run")))
-    )
-    fixes, verified = _fixes(timeline)
+def row_of_incident(told: Mapping[str, Any]) -> Row:
+    """The row of an incident without its timeline, as a table of incidents has it."""
+    acknowledged_at = told.get("first_acknowledged_at")
+    helped, runbooks = int(told.get("helped") or 0), tuple(map(str, told.get("runbooks") or ()))
     return Row(
         id=str(told["id"]),
         system=str(told.get("system") or ""),
         severity=str(told.get("severity") or ""),
         state=str(told.get("state") or ""),
         opened_at=told["opened_at"],
-        acknowledged_at=told.get("acknowledged_at"),
+        acknowledged_at=told.get("acknowledged_at") if acknowledged_at is None else acknowledged_at,
         mitigated_at=told.get("mitigated_at"),
         resolved_at=told.get("resolved_at"),
-        runbooks=tuple(name for name in runbooks if name),
-        causes=tuple(causes),
-        outcomes=tuple(str(one["data"].get("outcome")) for one in timeline if one["kind"] == "run"),
-        verified=verified,
-        fixes=fixes,
+        runbooks=runbooks,
+        causes=tuple(name for name in (*runbooks[:1], str(told.get("title") or "")) if name)[:1],
+        outcomes=tuple(Counter(told.get("outcomes") or {}).elements()),
+        fixes=helped + int(told.get("not_helped") or 0),
+        verified=helped,
         reopenings=int(told.get("reopenings") or 0),
-        calls=_calls(timeline),
+        calls=tuple(Call(str(who), None, int(count)) for who, count in (told.get("woken") or {}).items()),
+    )
+
+
+def row(document: Mapping[str, Any]) -> Row:
+    """The row of an incident, of the document that ``oncall incident show --json`` prints."""
+    timeline = document["timeline"]
+    known = row_of_incident(document["incident"])
+    causes = dict.fromkeys(
+        str(one["data"].get("cause"))
+        for one in timeline
+        if one["kind"] == "finding" and one["data"].get("status") == "problem"
+    )
+    runs = [one for one in timeline if one["kind"] == "run"]
+    runbooks = dict.fromkeys((*known.runbooks, *map(_runbook, runs)))
+    fixes, verified = _fixes(timeline)
+    return replace(
+        known,
+        runbooks=tuple(name for name in runbooks if name),
+        causes=tuple(causes) or known.causes,
+        outcomes=tuple(str(one["data"].get("outcome")) for one in runs),
+        fixes=fixes,
+        verified=verified,
+        calls=tuple(
+            Call(str(who), one["at"])
+            for one in timeline
+            if one["kind"] == "escalated"
+            for who in one["data"].get("targets") or ()
+        ),
     )
 
 
@@ -307,17 +329,3 @@ def _fixes(timeline: Iterable[Mapping[str, Any]]) -> tuple[int, int]:
             done = waiting.pop(key, 0)
             verified += done if one["data"].get("helped") is True else 0
     return fixes, verified
-
-
-def _calls(timeline: Iterable[Mapping[str, Any]]) -> tuple[Call, ...]:
-    """Messages that call somebody, at the time at which they were delivered. One that came through twice is one."""
-    asked: dict[str, str] = {}
-    found: dict[str, Call] = {}
-    for one in timeline:
-        data = one["data"]
-        if one["kind"] == "message" and str(data.get("template") or "").startswith(_CALLS):
-            asked[str(data.get("message"))] = str(data.get("to") or "")
-        elif one["kind"] == "delivery" and data.get("result") == "sent" and asked.get(str(data.get("message"))):
-            message = str(data.get("message"))
-            found.setdefault(message, Call(asked[message], one["at"]))
-    return tuple(found.values())

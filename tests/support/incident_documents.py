@@ -74,7 +74,7 @@ class Told:
         self.at = began
         self.incident: dict[str, Any] = {
             "id": self.id, "number": number, "system": system, "title": "", "channel": "", "state": "triggered", "severity": "",
-            "scheme": "", "severity_proposed": "", **dict.fromkeys(_TIMES.values()), "reopenings": 0, "merged_into": "", "links": [],
+            "scheme": "", "severity_proposed": "", **dict.fromkeys(_TIMES.values()), "first_acknowledged_at": None, "reopenings": 0, "merged_into": "", "links": [],
             "roles": {}, "assignee": "", "runbooks": [], "runs": [], "next_update_at": None, "snoozed_until": None, "policy": {},
             "postmortem": None, "action_items": [], "steps": [], "pins": [], "count": 0,
         }  # fmt: skip
@@ -108,6 +108,8 @@ class Told:
         kind, data, told = one["kind"], one["data"], self.incident
         if kind in _TIMES and (told[_TIMES[kind]] is None or kind != "acknowledged"):
             told[_TIMES[kind]] = one["at"]
+            if kind == "acknowledged" and told["first_acknowledged_at"] is None:
+                told["first_acknowledged_at"] = one["at"]
             told["state"] = {"opened": "triggered"}.get(kind, kind)
         if kind == "opened":
             told.update(
@@ -120,7 +122,13 @@ class Told:
         elif kind == "alert":
             told["count"] += data.get("count", 1)
         elif kind == "reopened":
-            told.update(resolved_at=None, state="triggered", reopenings=told["reopenings"] + 1)
+            told.update(
+                acknowledged_at=None,
+                mitigated_at=None,
+                resolved_at=None,
+                state="triggered",
+                reopenings=told["reopenings"] + 1,
+            )
         elif kind in ("cancelled", "merged"):
             told["state"] = kind
         elif kind == "postmortem":
@@ -202,10 +210,11 @@ def story(system: str) -> Told:
     told.add("watch", "look 1 of 3: healthy", later=300, n=1, of=3, healthy=True, figures={"value": 0.003})
     told.add("resolved", "3 looks in a row were healthy", later=600, how="watched")
     told.add("reopened", f"{alert} fires again within the watch", later=40, why=f"{alert} fires again", relapse=True)
+    told.add("mitigated", f"{remedy.replace('_', ' ')} was done again", who=night, how=remedy)
     told.add("watch", "look 3 of 3: healthy", later=900, n=3, of=3, healthy=True, figures={"value": 0.002})
     told.add("resolved", "3 looks in a row were healthy, after the relapse", later=5, how="watched")
     note = told.add("note", "The release had no canary.", who="t.lang", text="The release had no canary.\nThe one before had one, for 20 minutes.")
-    told.add("corrected", "entry 34 was about another release", who="t.lang", number=note, text="The canary was there; nobody looked at it.")
+    told.add("corrected", "the canary was there", who="t.lang", number=note, text="The canary was there; nobody looked at it.")
     told.add("pinned", "pinned", who="t.lang", number=note)
     told.add("pinned", "pinned", who="t.lang", number=1)
     told.add("unpinned", "no longer pinned", who="t.lang", number=1)

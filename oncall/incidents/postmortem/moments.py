@@ -10,13 +10,13 @@ import math
 from .document import Moment
 from .timeline import Entry, Timeline, number
 
-# Name -> the kind of entry that says so, the incident's field, and what is said where there is none.
+# Name -> the kinds of entries that say so, the incident's fields (the first one that it has), and what is said where there is none.
 _KINDS = {
-    "detected": ("opened", "opened_at", "no entry says when it was opened"),
-    "acknowledged": ("acknowledged", "acknowledged_at", "nobody acknowledged it"),
-    "mitigated": ("mitigated", "mitigated_at", "no entry says that it was mitigated"),
-    "resolved": ("resolved", "resolved_at", "it is not resolved"),
-    "closed": ("closed", "closed_at", "it is not closed"),
+    "detected": (("opened",), ("opened_at",), "no entry says when it was opened"),
+    "acknowledged": (("acknowledged",), ("first_acknowledged_at", "acknowledged_at"), "nobody acknowledged it"),
+    "mitigated": (("mitigated",), ("mitigated_at",), "no entry says that it was mitigated"),
+    "resolved": (("resolved",), ("resolved_at",), "it is not resolved"),
+    "closed": (("closed", "cancelled", "merged"), ("closed_at",), "it is not closed"),
 }
 _SET_BACK = "it is earlier than what was before it: a clock was set back, or clocks differ"
 
@@ -24,10 +24,13 @@ _SET_BACK = "it is earlier than what was before it: a clock was set back, or clo
 def moments(timeline: Timeline) -> tuple[Moment, ...]:
     """When it began, was detected, acknowledged, mitigated, resolved and closed."""
     found: list[tuple[str, float | None, tuple[int, ...], str]] = [_began(timeline)]
-    for name, (kind, field, missing) in _KINDS.items():
-        said = _said(timeline, kind, field)
+    for name, (kinds, fields, missing) in _KINDS.items():
+        said = _said(timeline, kinds, fields)
         if said is None:
-            found.append((name, None, (), missing))
+            # Such as one that came too late, or before it was opened again.
+            void = timeline.of(*kinds)[-1:]
+            why = f"{missing}; what entry {void[0].number} says does not hold" if void else missing
+            found.append((name, None, timeline.numbers(*void), why))
         else:
             found.append((name, said[0], timeline.numbers(said[1]), ""))
     detected, detected_by = found[1][1], found[1][2]
@@ -75,16 +78,18 @@ def _began(timeline: Timeline) -> tuple[str, float | None, tuple[int, ...], str]
     return "began", at, timeline.numbers(first), ""
 
 
-def _said(timeline: Timeline, kind: str, field: str) -> tuple[float, Entry] | None:
+def _said(timeline: Timeline, kinds: tuple[str, ...], fields: tuple[str, ...]) -> tuple[float, Entry] | None:
     """The time that the incident has, and the entry that says it.
 
     An incident that is open again is not resolved, whatever an earlier entry says.
     """
-    at = number(timeline.incident.get(field))
-    entries = timeline.of(kind)
-    if at is None or not entries:
+    times = [at for field in fields if (at := number(timeline.incident.get(field))) is not None]
+    entries = timeline.of(*kinds)
+    if not times or not entries:
         return None
-    for one in (*entries, *timeline.of("acknowledged", "mitigated", "resolved", "closed")):
-        if at in (one.at, one.written_at):
-            return at, one
-    return entries[-1].at, entries[-1]
+    for one in entries:
+        if times[0] in (one.at, one.written_at):
+            return times[0], one
+    # The incident's times are in order, also where clocks are not: the entry says what was read then.
+    one = entries[0] if "acknowledged" in kinds else entries[-1]
+    return one.at, one

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.oncall.runbooks.tests.support.incident_documents import BEGAN, SYSTEMS, Told, story
-from oncall.incidents.stats import Call, Row, p90, row, stats, week
+from oncall.incidents.stats import Call, Row, p90, row, row_of_incident, stats, week
 
 SCHEMA = json.loads((Path(__file__).resolve().parents[4] / "oncall" / "incidents" / "stats.schema.json").read_text())
 DAY = 86_400.0
@@ -153,27 +153,35 @@ def test_who_was_woken_outside_of_service_hours():
 def test_the_row_of_a_story(system):
     found = row(story(system).document())
     assert (found.system, found.state, found.fixes, found.verified, found.reopenings) == (system, "closed", 2, 1, 1)
-    assert (found.outcomes, len(found.causes), found.calls) == (
-        ("resolved",),
-        1,
-        (Call("d.meier", BEGAN + 29),),
-    )
+    assert (found.outcomes, len(found.causes), found.calls) == (("resolved",), 1, (Call("t.lang", BEGAN + 36),))
     told = as_json(stats([found]))
-    assert (told["all"]["acknowledge"]["median"], told["all"]["resolve"]["median"]) == (146.0, 2267.0)
+    assert (told["all"]["acknowledge"]["median"], told["all"]["resolve"]["median"]) == (146.0, 2274.0)
 
 
-def test_a_call_counts_once_and_only_where_it_came_through():
+def test_the_row_of_an_incident_without_its_timeline():
+    told = {
+        **story("synap").document()["incident"], "outcomes": {"resolved": 2, "blocked": 1}, "helped": 3, "not_helped": 1, "woken": {"t.lang": 2},
+    }  # fmt: skip
+    found = row_of_incident(told)
+    assert (found.acknowledged_at, found.fixes, found.verified) == (BEGAN + 146, 4, 3)
+    assert (found.outcomes, found.causes) == (("resolved", "resolved", "blocked"), ("error_rate",))
+    (woken,) = stats([found], lambda _system, _at: True).woken
+    # When that was is not known, and so not whether somebody slept.
+    assert (woken.who, woken.calls, woken.outside_hours, woken.last_at) == ("t.lang", 2, None, None)
+    assert row_of_incident({**told, "runbooks": [], "first_acknowledged_at": None, "acknowledged_at": 7.0}).causes == (
+        told["title"],
+    )
+
+
+def test_a_fix_that_nobody_looked_at_is_not_verified():
     told = Told()
     told.add("opened", later=0, title="down", system="synap")
-    for message, template, results in (
-        ("a", "initial", ["failed", "sent", "sent"]),
-        ("b", "escalation", ["dead"]),
-        ("c", "status_update", ["sent"]),
-    ):
-        told.add("message", message=message, template=template, to="d.meier", channel="sms", subject="")
-        for result in results:
-            told.add("delivery", message=message, result=result, attempts=1, why="")
-    assert [call.who for call in row(told.document()).calls] == ["d.meier"]
+    for helped in (True, False, None):
+        told.add("action", run="r", runbook="cache", remedy="restart")
+        if helped is not None:
+            told.add("verification", run="r", runbook="cache", helped=helped)
+    found = row(told.document())
+    assert (found.fixes, found.verified) == (3, 1)
 
 
 ROWS = st.lists(

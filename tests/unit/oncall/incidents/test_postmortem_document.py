@@ -74,7 +74,7 @@ def test_the_story_of_each_system_with_every_kind_of_entry(system):
     for page in (postmortem.markdown(found), Page(postmortem.html(found).decode()).words):
         # Besides those of the record, the headings of the system have one.
         assert unheard(document, page) <= ({"5"} if system == "insightengine" else set())
-    assert (found.incident.system, found.duration.seconds) == (system, 2267.0)
+    assert (found.incident.system, found.duration.seconds) == (system, 2274.0)
     assert len(found.timeline) == len(document["timeline"]) == found.source.number
 
 
@@ -84,9 +84,9 @@ def test_the_times_are_those_of_the_entries():
         "began": (2, None, None),
         "detected": (1, 0.0, 95.0),
         "acknowledged": (8, 146.0, 146.0),
-        "mitigated": (25, 401.0, 255.0),
-        "resolved": (33, 2267.0, 1866.0),
-        "closed": (50, 2386.0, 119.0),
+        "mitigated": (32, 1369.0, 1223.0),
+        "resolved": (34, 2274.0, 905.0),
+        "closed": (51, 2393.0, 119.0),
     }
 
 
@@ -116,9 +116,27 @@ def test_one_that_is_open_again_is_not_resolved():
     told.add("resolved", how="by itself")
     told.add("reopened", "it is back", why="it is back", relapse=True)
     found = made(told)
-    assert found.duration.not_known == "it is not resolved"
+    assert found.duration.not_known == "it is not resolved; what entry 2 says does not hold"
+    assert (found.moments[4].at, found.moments[4].entries) == (None, (2,))
     assert [one.words for one in found.summary] == ["it is down"]
     assert [one.words for one in found.links] == ["it is back"]
+
+
+def test_the_first_acknowledgement_counts_also_where_it_came_back():
+    told = opened()
+    told.add("acknowledged", who="d.meier", later=60)
+    told.add("reopened", "it is back", why="it is back", relapse=True)
+    told.add("acknowledged", who="t.lang", later=60)
+    assert (moments(told)["acknowledged"].after_seconds, moments(told)["acknowledged"].entry) == (60.0, 2)
+
+
+@pytest.mark.parametrize("kind", ["cancelled", "merged"])
+def test_what_was_merged_or_cancelled_ended_then(kind):
+    told = opened()
+    told.add(kind, into="f" * 32, why="it is the same")
+    told.incident["closed_at"] = told.at
+    assert (moments(told)["closed"].entry, moments(told)["resolved"].at) == (2, None)
+    assert invented(told.document(), as_json(made(told))) == []
 
 
 def test_a_clock_that_was_set_back_gives_no_duration_and_no_figure_below_nothing():
@@ -189,7 +207,7 @@ def test_a_correction_goes_with_what_it_corrects_everywhere():
 
 def test_pins_and_lessons_and_answers_are_where_people_put_them():
     found = postmortem.of(story("journey").document(), Template.of(review("journey")))
-    assert [one.number for one in found.timeline if one.pinned] == [34]
+    assert [one.number for one in found.timeline if one.pinned] == [35]
     assert [one.words for one in found.lessons] == ["Alerts on the canary page somebody now."]
     assert [len(place.said) for place in found.whys] == [1, 0, 0, 0, 0]
     told = opened()
@@ -208,8 +226,8 @@ def test_pins_and_lessons_and_answers_are_where_people_put_them():
 def test_action_items_keep_what_a_later_entry_leaves_out():
     found = made(story("synap"))
     assert [(one.text, one.owner, one.done, one.entries, one.not_known) for one in found.action_items] == [
-        ("Page on errors of the canary", "t.lang", True, (43, 44), ""),
-        ("A larger canary", "", False, (45,), "nobody owns it and it is due at no time"),
+        ("Page on errors of the canary", "t.lang", True, (44, 45), ""),
+        ("A larger canary", "", False, (46,), "nobody owns it and it is due at no time"),
     ]
 
 
