@@ -262,9 +262,12 @@ def _woken(rows: Iterable[Row], in_service: Callable[[str, float], bool | None] 
 
 
 def row_of_incident(told: Mapping[str, Any]) -> Row:
-    """The row of an incident without its timeline, as a table of incidents has it."""
+    """The row of an incident without its timeline, as ``show --json`` has it, or a table with one runbook each."""
     acknowledged_at = told.get("first_acknowledged_at")
-    helped, runbooks = int(told.get("helped") or 0), tuple(map(str, told.get("runbooks") or ()))
+    helped, runbooks = (
+        int(told.get("helped") or 0),
+        tuple(map(str, told.get("runbooks") or [told.get("runbook") or ""])),
+    )
     return Row(
         id=str(told["id"]),
         system=str(told.get("system") or ""),
@@ -274,7 +277,7 @@ def row_of_incident(told: Mapping[str, Any]) -> Row:
         acknowledged_at=told.get("acknowledged_at") if acknowledged_at is None else acknowledged_at,
         mitigated_at=told.get("mitigated_at"),
         resolved_at=told.get("resolved_at"),
-        runbooks=runbooks,
+        runbooks=tuple(name for name in runbooks if name),
         causes=tuple(name for name in (*runbooks[:1], str(told.get("title") or "")) if name)[:1],
         outcomes=tuple(Counter(told.get("outcomes") or {}).elements()),
         fixes=helped + int(told.get("not_helped") or 0),

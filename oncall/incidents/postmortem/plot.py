@@ -13,10 +13,10 @@ from . import words
 from .document import Metric
 from .points import COLUMNS, lines
 
-WIDTH, HEIGHT = 420, 230
-_LEFT, _RIGHT, _TOP, _BOTTOM = 8, 412, 58, 186
+WIDTH, HEIGHT = 420, 240
+_LEFT, _RIGHT, _TOP, _BOTTOM = 8, 412, 66, 194
 # A label is given one of these heights, so that actions soon after each other can be told apart.
-_LABEL_ROWS = (24, 38, 52)
+_LABEL_ROWS = (32, 46, 60)
 _LABEL_WIDTH = 30
 # Where a page does not say it; a page of ours sets the colours of its theme.
 STYLE = """
@@ -151,9 +151,7 @@ def _labels(metric: Metric, low: float, high: float, begin: float, end: float, m
             f'<text x="{WIDTH / 2:.0f}" y="{(_TOP + _BOTTOM) / 2:.0f}" text-anchor="middle">no value is known</text>'
         ]
     unit, foot = metric.unit, _BOTTOM + 18
-    values = (
-        f"{words.measured(low, unit)} to {words.measured(high, unit)}" if high != low else words.measured(low, unit)
-    )
+    values = f"{words.figure(low)} to {words.measured(high, unit)}" if high != low else words.measured(low, unit)
     labels = [f'<text x="{_LEFT}" y="12">{_text(values)}</text>']
     if begin == end:
         return [*labels, f'<text x="{WIDTH / 2:.0f}" y="{foot}" text-anchor="middle">{words.clock(begin)} UTC</text>']

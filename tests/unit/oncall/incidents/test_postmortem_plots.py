@@ -51,8 +51,8 @@ def drawn(told, marks=(), **more):
 
 def test_the_picture_is_the_metric():
     lines, dots, said = drawn(every(60, [0.0, 0.5, 1.0]))
-    assert (lines, dots) == ([[(8.0, 186.0), (210.0, 122.0), (412.0, 58.0)]], [])
-    assert "0 ratio to 1 ratio" in said and "03:07:12" in said and "03:09:12 UTC" in said
+    assert (lines, dots) == ([[(8.0, 194.0), (210.0, 130.0), (412.0, 66.0)]], [])
+    assert "0 to 1 ratio" in said and "03:07:12" in said and "03:09:12 UTC" in said
 
 
 @pytest.mark.parametrize(
@@ -83,8 +83,8 @@ def test_what_is_not_measured_is_not_drawn(told, lines, dots):
 
 def test_a_constant_stands_in_the_middle_and_names_its_value_once():
     ((first, *_rest),), _dots, said = drawn(every(30, [3] * 5))
-    assert first[1] == 122.0
-    assert " 3 ratio " in said and "3 ratio to" not in said
+    assert first[1] == 130.0
+    assert " 3 ratio " in said and "3 to" not in said
 
 
 def test_without_a_value_it_says_so():
