@@ -17,7 +17,7 @@ WIDTH, HEIGHT = 420, 240
 _LEFT, _RIGHT, _TOP, _BOTTOM = 8, 412, 66, 194
 # A label is given one of these heights, so that actions soon after each other can be told apart.
 _LABEL_ROWS = (32, 46, 60)
-_LABEL_WIDTH = 30
+_LABEL_WIDTH = 36
 # Where a page does not say it; a page of ours sets the colours of its theme.
 STYLE = """
 .plot { color: var(--text, #1a1a1a); background: var(--ground, #ffffff); font: 13px system-ui, sans-serif; }

@@ -202,7 +202,7 @@ def test_a_hundred_marks_do_not_write_over_each_other():
     named = [(float(x), int(y)) for x, y in re.findall(r'class="mark-name" x="([\d.]+)" y="(\d+)"', picture)]
     for row in {y for _x, y in named}:
         places = sorted(x for x, y in named if y == row)
-        assert all(later - earlier >= 30 for earlier, later in zip(places, places[1:], strict=False))
+        assert all(later - earlier >= 36 for earlier, later in zip(places, places[1:], strict=False))
 
 
 def test_it_has_a_title_and_words_that_its_role_points_to():
