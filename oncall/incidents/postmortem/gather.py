@@ -354,6 +354,8 @@ def _links(timeline: Timeline) -> tuple[Said, ...]:
 def _line(timeline: Timeline, one: Entry) -> Line:
     late = seconds_between(one.at, one.written_at)
     note = one.data.get("text") if one.kind in ("note", "corrected") else ""
+    # What the line says already is not said again.
+    is_said = words.line(note) in words.line(one.words) and "\n" not in str(note).strip()
     return Line(
         number=one.number,
         at=one.at,
@@ -361,8 +363,7 @@ def _line(timeline: Timeline, one: Entry) -> Line:
         kind=words.line(one.kind, 40),
         who=words.line(one.who, 100),
         words=words.line(one.words),
-        # What the line above says already is not said again.
-        text=words.text(note) if note and words.line(note) != words.line(one.words) else "",
+        text="" if is_said else words.text(note),
         corrected=timeline.corrected(one),
         pinned=one.number in timeline.pinned,
         entries=timeline.numbers(one),

@@ -164,7 +164,7 @@ def _or_why(told: str, why: str) -> str:
 
 def _people(post: PostMortem) -> Iterator[Row]:
     for one in post.people:
-        yield Row(one.name, words.listed(one.roles), one.entries)
+        yield Row(one.name, words.listed(one.roles) or "took part", one.entries)
 
 
 def _impact(post: PostMortem) -> Iterator[Row]:

@@ -412,3 +412,8 @@ def test_the_check_finds_what_is_made_up():
     assert [one.partition(":")[0] for one in found if "findings" not in one] == ["summary.words", "duration.seconds"]
     assert any("names no entry" in one for one in found)
     assert unheard(document, "7777 users, 2267 s") == {"7777"}
+
+
+def test_the_guide_names_all_that_can_be_shown():
+    table = (ROOT / "docs" / "post-mortems.md").read_text().partition("| `shows` |")[2].partition("\n\n")[0]
+    assert [line.split("`")[1] for line in table.splitlines() if line.startswith("| `")] == list(SHOWN)
