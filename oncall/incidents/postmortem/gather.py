@@ -102,7 +102,9 @@ def of(document: Mapping[str, Any], template: Template | None = None) -> PostMor
 def _duration(detected: Moment, resolved: Moment) -> Duration:
     seconds = seconds_between(detected.at, resolved.at)
     why = resolved.not_known or detected.not_known or "it ends before it begins: a clock was set back"
-    return Duration(seconds, _from(detected, resolved), "" if seconds is not None else why)
+    # With the entry of a resolution that does not hold.
+    by = {*_from(detected, resolved), *(resolved.entries if resolved.at is None else ())}
+    return Duration(seconds, tuple(sorted(by)), "" if seconds is not None else why)
 
 
 def _window(timeline: Timeline, times: tuple[Moment, ...]) -> tuple[tuple[float, float], tuple[int, ...]]:

@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from ...shared import masked, module_util
@@ -79,7 +80,14 @@ def measured(value: Any, unit: str) -> str:
 
 def line(value: object, length: int = _LINE) -> str:
     """Text from outside as one line, without secrets and without what moves a cursor or turns the direction of a text."""
-    return masked("" if value is None else value, length)
+    raw = "" if value is None else str(value)
+    return masked(raw, length) if len(raw) > _LINE else _short_line(raw, length)
+
+
+@lru_cache(maxsize=4096)
+def _short_line(raw: str, length: int) -> str:
+    # Names and kinds come again and again.
+    return masked(raw, length)
 
 
 def text(value: object) -> str:
