@@ -44,13 +44,13 @@ def moments(timeline: Timeline) -> tuple[Moment, ...]:
         because = {*entries, *(detected_by if after is not None else ()), *(before_by if step is not None else ())}
         told.append(
             Moment(
-                name,
-                at,
-                entries[0] if entries else None,
-                after,
-                step,
-                tuple(sorted(because)),
-                missing or _disagrees(before, at),
+                name=name,
+                at=at,
+                entry=entries[0] if at is not None else None,
+                after_seconds=after,
+                step_seconds=step,
+                entries=tuple(sorted(because)),
+                not_known=missing or _disagrees(before, at),
             )
         )
         if at is not None:

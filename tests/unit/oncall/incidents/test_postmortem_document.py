@@ -117,7 +117,8 @@ def test_one_that_is_open_again_is_not_resolved():
     told.add("reopened", "it is back", why="it is back", relapse=True)
     found = made(told)
     assert found.duration.not_known == "it is not resolved; what entry 2 says does not hold"
-    assert (found.moments[4].at, found.moments[4].entries, found.duration.entries) == (None, (2,), (1, 2))
+    resolved = found.moments[4]
+    assert (resolved.at, resolved.entry, resolved.entries, found.duration.entries) == (None, None, (2,), (1, 2))
     assert [one.words for one in found.summary] == ["it is down"]
     assert [one.words for one in found.links] == ["it is back"]
 
