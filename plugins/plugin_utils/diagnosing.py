@@ -27,6 +27,7 @@ from .names_of_0_1_0 import NOW
 from .plain import plain
 from .reach import reach
 from .role_contract import contract_of, described
+from .secrets import PASSWORDS, without_secrets
 from .verbs import KINDS, missing_for
 
 _ROLES = Path(__file__).parents[2] / "roles"
@@ -262,7 +263,8 @@ class Diagnosing:
         known = {}
         for name, value in values.items():
             try:
-                known[str(name)] = work_out(value)
+                # They come into the record.
+                known[str(name)] = without_secrets(work_out(value), PASSWORDS)
             except judge.CannotTell:
                 continue
         return known

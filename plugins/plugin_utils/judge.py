@@ -17,6 +17,7 @@ from typing import Any
 
 from ..module_utils.break_glass.spec import grant_of
 from ..module_utils.text.one_line import one_line
+from .secrets import PASSWORDS, without_secrets
 from .table import BREAK_GLASS, RISKS, BadTable
 
 PROBLEM, OK, UNKNOWN = "problem", "ok", "unknown"
@@ -123,7 +124,7 @@ def _judge_one(
     for key in ("summary", "evidence", "advice"):
         if key in cause:
             try:
-                finding[key] = template(cause[key])
+                finding[key] = without_secrets(template(cause[key]), PASSWORDS)
             except CannotTell as error:
                 finding[key] = f"{slug} ({key} not available: {told_of(error)})"
     if cause.get("left_behind"):

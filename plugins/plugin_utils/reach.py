@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .judge import CannotTell
+from .secrets import without_secrets
 
 # How the machine is reached; some inventories have the older names.
 CONNECTION = ("ansible_connection", "ansible_host", "ansible_ssh_host", "ansible_port", "ansible_ssh_port")
@@ -22,29 +23,21 @@ SYSTEM = (
     "system_payment_webhook",
     "system_break_glass",
 )
-# A password that was renewed leads to the same place, and is rendered for nobody who does not need it.
-SECRETS = frozenset({"password", "signing_key", "api_key", "write_key", "secrets", "auth", "headers"})
 
 
 def reach(variables: Mapping[str, Any], template: Callable[[Any], Any]) -> dict[str, Any]:
     """What says where remedies act, by the names of the variables; those that the host does not have are left out.
 
     Args:
-        variables: of the host.
+        variables: of the host. A password that was renewed leads to the same place, and is rendered for nobody who does not need it.
         template: gives the value of a template, or raises :class:`CannotTell`.
     """
     found = {}
     for name in (*CONNECTION, *SYSTEM):
         if name in variables:
             try:
-                found[name] = _without_secrets(template(_without_secrets(variables[name])))
+                found[name] = without_secrets(template(without_secrets(variables[name])))
             except CannotTell:
                 # What cannot be rendered reaches nothing.
                 found[name] = None
     return found
-
-
-def _without_secrets(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _without_secrets(one) for key, one in value.items() if key not in SECRETS}
-    return value

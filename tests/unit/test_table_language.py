@@ -324,6 +324,12 @@ class TestEvidence:
         found = judged({"one": {**CAUSE, "when": "true"}}, cache_evidence=written)
         assert found["evidence"] == {"role": "master", "number": 2}
 
+    def test_a_password_of_the_inventory_is_not_in_it(self):
+        given = trusted("{{ [{'database': {'name': 'shop', 'password': 'dont-show-this'}}] }}")
+        found = judged({"one": {**CAUSE, "when": "true", "evidence": given}}, cache_evidence=[{"given": given}])
+        shown = [{"database": {"name": "shop"}}]
+        assert (found["evidence"], found["findings"][0]["evidence"]) == ({"given": shown}, shown)
+
 
 class TestNothingOfThisKind:
     def test_it_is_healthy_and_says_why(self):
