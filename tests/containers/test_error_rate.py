@@ -63,6 +63,8 @@ def deploy_bad_release(shop: Shop, server: Prometheus) -> str:
     server.wait_for(f"vector(time()) > {time.time() + ONSET_SECONDS + 1}")
     bad = shop.commit("Show discounts", "/orders")
     shop.deploy()
+    # Errors of before the deployment are no errors of what it started: the window has to lie behind it.
+    server.wait_for(f"vector(time()) > {time.time() + 3}")
     server.wait_for('sum(increase(app_response_status_total{status="500"}[2s])) > 5')
     return bad
 

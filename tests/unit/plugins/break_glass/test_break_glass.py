@@ -476,7 +476,7 @@ def test_a_record_that_cannot_be_read_is_told(system, tmp_path, content):
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"start": None}, "start: must say how"),
+        ({"start": None}, "give system_break_glass.start, a dict with the key url"),
         ({"start": {"url": "http://a.example", "body": "{password}"}}, "there is nothing for {password}"),
         ({"revoke": {"url": "http://a.example/revoke"}}, "revoke nothing or everything"),
         ({"revoke": {"url": "http://a.example/{token}"}}, "does not belong into a URL"),
