@@ -23,13 +23,14 @@ description:
   - "V(staged): makes a link to a backup under a plain name that tells its format, for C(community.postgresql.postgresql_db), which goes by
     that. Fails where others than its owner and root could have written the file. What is in a dump in SQL is run as whoever restores it, so its
     owner is trusted like that."
+  - "V(same): fails where the file is not O(identity) any more, such as one that was written anew while it was restored."
   - "V(recorded): keeps what a run or a test restore showed, for the next look."
 author: oncall.runbooks maintainers (@oncall-runbooks)
 options:
   state:
     description: What to do.
     type: str
-    choices: [prepared, made, proven, published, discarded, staged, recorded]
+    choices: [prepared, made, proven, published, discarded, staged, same, recorded]
     required: true
   backup:
     description: What the backup is called in the inventory, whose record is kept.
@@ -149,7 +150,7 @@ from pathlib import Path
 from ansible.module_utils.basic import AnsibleModule
 
 from ..module_utils.backups import act
-from ..module_utils.backups.files import NoFile
+from ..module_utils.backups.files import NoFile, identity, opened
 from ..module_utils.backups.proof import RUNGS, expected_tables, verify
 from ..module_utils.backups.record import read, write
 from ..module_utils.deadline import Deadline
@@ -161,7 +162,7 @@ ARGUMENT_SPEC = {
     "state": {
         "type": "str",
         "required": True,
-        "choices": ["prepared", "made", "proven", "published", "discarded", "staged", "recorded"],
+        "choices": ["prepared", "made", "proven", "published", "discarded", "staged", "same", "recorded"],
     },
     "backup": {"type": "str", "required": True},
     "folder": {"type": "path"},
@@ -186,6 +187,7 @@ REQUIRED_IF = [
     ("state", "published", ("path", "temporary")),
     ("state", "discarded", ("temporary",)),
     ("state", "staged", ("path",)),
+    ("state", "same", ("path", "identity")),
 ]
 
 
@@ -199,6 +201,7 @@ def main():
         "published": _published,
         "discarded": _discarded,
         "staged": _staged,
+        "same": _same,
         "recorded": _recorded,
     }[module.params["state"]]
     try:
@@ -280,6 +283,7 @@ def _staged(module, params):
     wrong = act.objection_to(params["path"])
     if wrong:
         raise act.Refused(f"it is not restored from there: {wrong}")
+    _is_the_same(params)
     record, why = read(params["state_directory"], params["backup"])
     proof = record["proofs"].get(params["identity"])
     if proof is None:
@@ -287,6 +291,19 @@ def _staged(module, params):
     if module.check_mode:
         return {"changed": True, "path": params["path"]}
     return {"changed": True, "path": act.stage(params["state_directory"], params["path"], proof)}
+
+
+def _same(_module, params):
+    _is_the_same(params)
+    return {"changed": False}
+
+
+def _is_the_same(params):
+    with opened(params["path"]) as (_descriptor, status):
+        if params["identity"] and identity(status) != params["identity"]:
+            raise act.Refused(
+                f"{one_line(Path(params['path']).name)} is not the file any more that was proven; look again"
+            )
 
 
 def _recorded(module, params):

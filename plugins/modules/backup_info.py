@@ -15,7 +15,7 @@ description:
     up the ladder of proof it stands.
   - "The rungs are C(file) (a file, not empty, that nobody writes to any more), C(listed) (it begins as a dump, and the contents of an archive
     can be listed), C(read) (all of it was unpacked and read), C(ended) (it ends as a whole dump does), C(tables) (the tables and columns
-    that have to be there are) and C(restored) (a test restore had the same rows). Only a test restore shows the last one, and
+    that have to be there are, and the dump fills them) and C(restored) (a test restore had the same rows). Only a test restore shows the last one, and
     M(oncall.runbooks.backup_file) keeps what it showed."
   - Only files are opened. A directory, a FIFO, a device or a link under a fitting name is told, and never read. A link to a file of the same
     folder is that file once more.
@@ -145,12 +145,15 @@ backups:
         - C(format) (C(plain), C(custom), C(tar), C(encrypted) or another), C(packed) (C(gzip) and the like), C(database) and
           C(server_version) that it is from, C(created_seconds) by the clock of the machine that made it, C(is_encrypted), C(is_newer) (of a
           newer version than pg_restore or the server), C(is_bomb), C(makes_database) (it is in SQL, and makes its database itself),
-          C(missing) (tables and columns), C(empty) (expected tables without a row), C(rows) (by expected table; null where it has INSERT
+          C(missing) (tables and columns), C(without_data) (expected tables that it makes and does not fill, as with C(--schema-only)),
+          C(empty) (expected tables without a row), C(rows) (by expected table; null where it has INSERT
           statements), C(table_count), C(row_count), C(read_seconds), C(identity) and C(size_bytes).
       type: dict
       returned: when the backup is available
     lost:
-      description: Tables and columns that the database has and the newest backup has not; null where one of them is not known.
+      description: >-
+        Tables and columns that the database has and the newest backup has not, and tables that it makes without their rows; null where one of
+        them is not known.
       type: list
       elements: str
       returned: when the backup is available

@@ -19,6 +19,8 @@ description:
     C(PGOPTIONS) itself is in C(pgoptions) of the inventory. The tools C(flyway), C(liquibase) and C(prisma) do not read it: there C(timeouts_in_command) says
     that the command sets both by itself, as with C(options=-c%20lock_timeout=5000) in its URL."
   - It is no rollback. A migration that failed halfway stays as it is, and the message says what was applied and what was not.
+  - A driver that the application gives C(options) by itself does not read C(PGOPTIONS). With the usual command of Django a session of its own is asked
+    before, and nothing is done where it has no limits; with other tools nobody can see that beforehand.
   - "C(unlock) takes the lock row away by the tool's own command, where nobody is seen who migrates."
 author: oncall.runbooks maintainers (@oncall-runbooks)
 extends_documentation_fragment:

@@ -23,9 +23,10 @@ description:
   - "V(kept): writes into the record of the backup what belongs to the database in use itself: owner, encoding, locale, who may connect, settings and
     the limit of connections. Where there is none, or it cannot be asked, what was written before stays."
   - "V(marked): says in its comment how far the restore has come."
-  - "V(compared): counts the rows of every table and compares them with those of the backup; compares tables, columns, owners, privileges and
-    extensions with the database in use, or the owners of tables with those in the backup where there is none any more; looks for sequences that
-    were not set and indexes that are not valid. Fails where anything is wrong."
+  - "V(compared): counts the rows of every table and compares them with those of the backup; compares tables, columns, owners, privileges, extensions
+    and the names of everything else, such as views, indexes, constraints, functions, triggers and policies, with the database in use, or the
+    owners of tables with those in the backup where there is none any more; looks for sequences that were not set and indexes that are not valid.
+    Fails where anything is wrong."
   - "V(dressed): gives it what belongs to a database and is not in a dump: who may connect, settings of the database and of roles in it, and the
     limit of connections. Where there is none in use any more, all of that is what the backup tells, or else what was V(kept)."
   - "V(swapped): ends what is still connected, but for superusers and what replicates, for which it fails; then the database in use is renamed and
@@ -76,7 +77,9 @@ options:
     description: Its name, for V(created).
     type: str
   accepted:
-    description: Tables and columns of the database in use that may be missing, for V(compared).
+    description: >-
+      What of the database in use may be missing or otherwise, for V(compared), by the names that its message gives, such as C(public.users) for a
+      table or its rows, C(public.users.email), C(index public.users_email of public.users), C(owner of public.users) or C(privileges on public.users).
     type: list
     elements: str
     default: []
@@ -135,6 +138,7 @@ tables:
   returned: for V(compared)
 """
 
+import json
 import time
 
 from ansible.module_utils.basic import AnsibleModule
@@ -237,10 +241,14 @@ def _compared(restores, params, name):
         raise Refused(f"what is in the backup is not known: {why or 'prove it first'}")
     new = restores.content(name)
     live = restores.shape(restores.live) if params["against_live"] else None
-    wrong, notes = compared(proof["tables"], new, live, params["accepted"])
+    wrong, notes, names = compared(proof["tables"], new, live, params["accepted"])
     if wrong:
         more = f"; and {len(wrong) - 5} more" if len(wrong) > 5 else ""
-        raise Refused(one_line(f"{name} was restored, and is not right: {'; '.join(wrong[:5])}{more}", 1000))
+        why = one_line(f"{name} was restored, and is not right: {'; '.join(wrong[:5])}{more}", 1000)
+        if len(names) == len(wrong):
+            # All of it is a matter of what a person wants.
+            why += f"; where that may be, add to restore_accepted: {json.dumps(names[:50], ensure_ascii=False)}"
+        raise Refused(why)
     rows = sum(table["rows"] or 0 for table in new["tables"].values())
     return {"changed": False, "name": name, "notes": notes, "rows": rows, "tables": len(new["tables"])}
 

@@ -431,6 +431,8 @@ def _summary(outcome: str, state: State) -> str:
         return "; ".join([first, *state["notes"]])
     if state["actions"]:
         undone = f", {undone} rolled back" if undone else ""
-        return f"{first}; after {done}{undone}: {'; '.join([last, *state['notes']])}"
+        # What is as it was need not be said again before the reason.
+        said = state["notes"] if last == first and state["notes"] else [last, *state["notes"]]
+        return f"{first}; after {done}{undone}: {'; '.join(said)}"
     handed = [f"handed over to {', '.join(state['hand_over'])}"] if state["hand_over"] else []
     return "; ".join([last, *state["notes"], *handed])

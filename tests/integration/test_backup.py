@@ -255,6 +255,24 @@ def test_a_database_with_a_name_of_its_own(postgres, tmp_path):
         postgres.execute('DROP DATABASE "we""ird \'db\' a=b" WITH (FORCE)', dbname="postgres")
 
 
+def test_a_dump_that_fills_the_disk_leaves_nothing_on_it(shop, play, tmp_path):
+    """What is kept of the failure is on the same disk."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m,mode=0700", "tmpfs", str(disk)], check=True)
+    try:
+        shop.wrap("pg_dump", before="cat /dev/zero; exit 1")
+        variables = {**shop.variables(path=str(disk)), "system_state_directory": str(disk / "state")}
+        failed = play(**variables)
+        assert (failed.code, failed.outcome) == (2, "unresolved"), failed.output
+        assert sorted(path.name for path in disk.iterdir()) == ["state"]
+        shop.wrap("pg_dump")
+        fixed = play(**variables)
+        assert (fixed.code, fixed.outcome) == (0, "resolved"), fixed.output
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
 def test_no_room(shop, play, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()

@@ -425,6 +425,25 @@ def test_one_statement_that_takes_too_long_is_cut_off(make):
         acted(stack, pending=[name], statement_timeout_seconds=1.0)
 
 
+def test_limits_that_do_not_reach_the_migration(make):
+    """A driver that is given options by the settings reads no PGOPTIONS."""
+    stack = make(Django)
+    stack.begin()
+    name = stack.app.add("ALTER TABLE orders ADD note text")
+    settings = stack.app.folder / "settings.py"
+    text = settings.read_text()
+    settings.write_text(text + 'DATABASES["default"]["OPTIONS"] = {"options": "-c search_path=public"}\n')
+    with pytest.raises(
+        Refused, match=r"lock_timeout does not reach the migration.*timeouts_in_command.*nothing was done"
+    ):
+        acted(stack, pending=[name])
+    assert columns(stack) == ["id"]
+    # As it says.
+    both = "-c search_path=public -c lock_timeout=5s -c statement_timeout=60s"
+    settings.write_text(text + f'DATABASES["default"]["OPTIONS"] = {{"options": "{both}"}}\n')
+    assert acted(stack, pending=[name], migration=stack.app.entry(timeouts_in_command=True))["applied"] == [name]
+
+
 # ---------------------------------------------------------------------- what is in the way
 
 
@@ -465,6 +484,27 @@ def test_two_leaves_of_django(make):
     told = stack.judged()
     assert (told.causes, told.acts) == (["several_heads", "pending"], []), told.msg
     assert "shop.0002_one, shop.0002_two" in told.text
+
+
+def test_migrations_that_django_has_squashed(make):
+    """What was squashed has no row, and what it replaced has no file: the database is neither behind nor ahead."""
+    stack = make(Django)
+    stack.begin()
+    stack.app.add("SELECT 1")
+    stack.app.migrate()
+    (folder,) = stack.app.folder.glob("*/migrations")
+    squashed = "0001_squashed_0002"
+    text = (folder / "0001_step.py").read_text()
+    replaces = [("shop", name) for name in ("0001_step", "0002_step")]
+    (folder / f"{squashed}.py").write_text(
+        text.replace("    operations", f"    replaces = {replaces!r}\n    operations")
+    )
+    assert stack.judged().status == "healthy"
+    name = stack.app.add("ALTER TABLE orders ADD note text", after=squashed)
+    assert (stack.seen()["pending"], stack.judged().causes) == ([name], ["pending"])
+    assert acted(stack, pending=[name])["applied"] == [name]
+    # Now it has a row of its own.
+    assert stack.judged().status == "healthy"
 
 
 def test_a_history_that_django_finds_inconsistent(make):

@@ -9,15 +9,18 @@ import re
 import shlex
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
 import pytest
 from modules import run_module
 
+from ansible_collections.oncall.runbooks.plugins.module_utils.backups.facts import facts, name_for
 from ansible_collections.oncall.runbooks.tests.support.backup_stack import KEEPER, PASSWORD, Shop, quoted
 from ansible_collections.oncall.runbooks.tests.support.plays import Player, on_host
 from ansible_collections.oncall.runbooks.tests.support.postgres_servers import Server, server
@@ -169,7 +172,7 @@ def test_what_was_lost_comes_back_and_the_way_back_is_there(stack, play):
 def test_an_application_that_does_not_start_gets_its_database_back(stack, play):
     stack.dump("shop_1.pgc", "-Fc")
     # A table of a later release, without which the application does not start.
-    stack.sql("CREATE TABLE later (id int)")
+    stack.sql("CREATE TABLE later (id serial PRIMARY KEY); CREATE INDEX ON later ((id + 1))")
     stack.run_application("later")
     told = play(**CONFIRMED)
     assert (told.outcome, told.causes()) == ("advised", ["would_lose"]), told.output
@@ -198,6 +201,10 @@ def test_what_was_not_restored_right_is_not_put_to_use(stack, play, damage):
     assert said in failed.output
     assert (stack.users(), stack.databases()) == (300, [])
     assert stack.supervisord.state("api") == "RUNNING"
+    # It was not the fault of the backup, so that it is no worse for it.
+    stack.wrap("pg_restore")
+    again = play("--check", **CONFIRMED)
+    assert (again.outcome, again.causes()) == ("planned", ["restore_requested"]), again.output
 
 
 def test_a_run_that_is_killed_has_changed_nothing(stack, tmp_path, play):
@@ -254,6 +261,47 @@ def test_of_two_restores_at_once_one_is_refused(stack, tmp_path):
     assert sorted(code for code, _ in ended) == [0, 1, 1, 1], ended
     assert all("another restore of shop" in result["msg"] for code, result in ended if code)
     assert len(stack.databases()) == 1
+
+
+def test_a_run_that_was_killed_before_it_marked_its_database_is_no_dead_end(stack, tmp_path):
+    stack.sql(f"CREATE DATABASE {name_for('new', 'shop')} OWNER app", "postgres", "postgres")
+    told = facts(stack.reach(transport="psycopg"), 60)
+    assert [(one["is"], one["of"], one["name"]) for one in told["restores"]] == [
+        ("new", "shop", name_for("new", "shop"))
+    ]
+    drop = {"state": "dropped", "name": name_for("new", "shop"), "database": stack.reach()}
+    assert run_module("postgres_restore", tmp_path, **drop)[0] == 0
+    assert facts(stack.reach(transport="psycopg"), 60)["restores"] == []
+
+
+def test_applications_that_connect_again_at_once_do_not_hold_it_up(stack, tmp_path):
+    """They are in no service of the inventory, so nobody stops them."""
+    made = {"database": stack.reach(), "backup": "nightly", "identity": "1", "file": "shop_1.pgc"}
+    assert run_module("postgres_restore", tmp_path, state="created", **made)[0] == 0
+    over, seen = threading.Event(), []
+
+    def again_and_again() -> None:
+        while not over.is_set():
+            try:
+                with stack.postgres.connect("another", "app", dbname="shop") as connection:
+                    while not over.is_set():
+                        connection.execute("SELECT 1")
+            except psycopg.Error as error:
+                seen.append(str(error))
+
+    with ThreadPoolExecutor(8) as pool:
+        clients = [pool.submit(again_and_again) for _number in range(8)]
+        try:
+            until(
+                lambda: stack.sql("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'another'")[0][0] == 8
+            )
+            code, result = run_module("postgres_restore", tmp_path, state="swapped", database=stack.reach())
+        finally:
+            over.set()
+    assert code == 0, result
+    assert [client.result() for client in clients] == [None] * 8
+    assert seen, "nobody was ended"
+    assert result["name"] in stack.databases()
 
 
 def test_a_superuser_in_the_database_is_named_and_not_ended(stack, tmp_path):

@@ -28,16 +28,24 @@ END = "--\n-- PostgreSQL database dump complete\n--\n\n"
 def dump(
     *, end: str = END, database: str = "", owner: str = "app", version: str = "15.18", **tables: int | None
 ) -> bytes:
-    """A dump in SQL as pg_dump writes it, with so many rows in each table of public; where a database is named, it makes that as well."""
+    """A dump in SQL as pg_dump writes it, with so many rows in each table of public, or without a part for them.
+
+    Where a database is named, it makes that as well.
+    """
     lines = ["--", "-- PostgreSQL database dump", "--", "", f"-- Dumped from database version {version}", ""]
     if database:
         lines += ["--", f"-- Name: {database}; Type: DATABASE; Schema: -; Owner: {owner}", "--", ""]
         lines += [f"CREATE DATABASE {database} WITH TEMPLATE = template0 ENCODING = 'UTF8' LOCALE = 'C';", ""]
         lines += [f"ALTER DATABASE {database} OWNER TO {owner};", "", f"\\connect {database}", ""]
-    for table, rows in tables.items():
+    for table in tables:
+        lines += ["--", f"-- Name: {table}; Type: TABLE; Schema: public; Owner: {owner}", "--", ""]
         lines += [f"CREATE TABLE public.{table} (", "    id integer,", "    name text", ");", ""]
+    for table, rows in tables.items():
+        if rows is None:
+            continue
+        lines += ["--", f"-- Data for Name: {table}; Type: TABLE DATA; Schema: public; Owner: {owner}", "--", ""]
         lines += [f"COPY public.{table} (id, name) FROM stdin;"]
-        lines += [f"{number}\tname {number}" for number in range(rows or 0)]
+        lines += [f"{number}\tname {number}" for number in range(rows)]
         lines += ["\\.", ""]
     return ("\n".join(lines) + "\n" + end).encode()
 
@@ -64,7 +72,7 @@ def database(name: str = "shop", **told: Any) -> dict[str, Any]:
         "tables": {"public.users": ["id", "name"], "public.orders": ["id", "name"]},
         **told,
     }
-    return {**facts._settled(said), "available": True, "error": "", "is_there": True, "name": name}
+    return {**facts._settled(said, name), "available": True, "error": "", "is_there": True, "name": name}
 
 
 def unreachable(error: str = "refused", name: str = "shop") -> dict[str, Any]:

@@ -28,7 +28,6 @@ _OPENPGP = re.compile(rb"[\x84\x85\x86\x8c\x8d]|\xc1.|\xc3[^\x80-\xbf]", re.DOTA
 _SQL = re.compile(rb"\s*(?:--|/\*|SET |CREATE |BEGIN|\\|INSERT |DROP )", re.I)
 _KEY = re.compile(r"^;\s+([A-Za-z][A-Za-z ]+): (.*)$")
 _CREATED = re.compile(r"^; Archive created at (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)")
-_ENTRY = re.compile(r"^\d+; \d+ \d+ (TABLE DATA|TABLE) (\S+) (.+) \S+$")
 _UNSUPPORTED = re.compile(r"unsupported version \(([\d.]+)\) in file header")
 _VERSION = re.compile(r"(\d+)")
 # Until this archive format nothing says more than the number of the format.
@@ -80,10 +79,10 @@ def listed(text):
     """What ``pg_restore --list`` says.
 
     Returns:
-        A dict ``database``, ``server_version``, ``created_seconds`` (seconds since 1970, as if the clock of the machine that made it had
-        shown UTC; it may be 14 hours off) and ``tables`` (a list of ``schema.table``, as far as names without blanks tell).
+        A dict ``database``, ``server_version`` and ``created_seconds`` (seconds since 1970, as if the clock of the machine that made it had
+        shown UTC; it may be 14 hours off). Names of tables may hold blanks there, so that nobody can tell them apart from those of schemas.
     """
-    found = {"database": None, "server_version": None, "created_seconds": None, "tables": []}
+    found = {"database": None, "server_version": None, "created_seconds": None}
     keys = {"dbname": "database", "Dumped from database version": "server_version"}
     for line in text.splitlines():
         created = _CREATED.match(line)
@@ -93,7 +92,4 @@ def listed(text):
         key = _KEY.match(line)
         if key and key.group(1) in keys:
             found[keys[key.group(1)]] = key.group(2).strip()
-        entry = _ENTRY.match(line)
-        if entry and entry.group(1) == "TABLE":
-            found["tables"].append(f"{entry.group(2)}.{entry.group(3)}")
     return found

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import time
 
 from ..postgres.client import PARAMETERS, Client, DatabaseError
 from ..text.one_line import one_line
@@ -20,7 +22,9 @@ _BESIDE = """
     SELECT d.datname AS name, shobj_description(d.oid, 'pg_database') AS comment,
            (SELECT count(*) FROM pg_stat_activity a WHERE a.datid = d.oid AND a.pid <> pg_backend_pid()) AS sessions
     FROM pg_database d, asked
-    WHERE shobj_description(d.oid, 'pg_database') LIKE '%' || (p->>'mark') || '%' ORDER BY 1 LIMIT 100) t),
+    WHERE shobj_description(d.oid, 'pg_database') LIKE '%' || (p->>'mark') || '%'
+      -- Killed between making it and marking it.
+      OR (shobj_description(d.oid, 'pg_database') IS NULL AND p->'unmarked' ? d.datname) ORDER BY 1 LIMIT 100) t),
   'server_version', current_setting('server_version'),
   'in_recovery', pg_is_in_recovery(),
   'now_seconds', extract(epoch FROM clock_timestamp())
@@ -65,7 +69,8 @@ def facts(reach, timeout_seconds):
         A dict ``available``; where not, ``reason`` and ``error``, and ``is_there`` False where the server says that there is no such database;
         then what stands beside it is told all the same, from the database ``postgres``.
     """
-    asked = {"mark": MARK, "most": MOST_TABLES}
+    unmarked = [name_for(kind, reach["name"]) for kind in ("new", "drill")]
+    asked = {"mark": MARK, "most": MOST_TABLES, "unmarked": unmarked}
     try:
         with Client(reach, timeout_seconds) as client:
             told = client.query(FACTS, asked)
@@ -78,13 +83,27 @@ def facts(reach, timeout_seconds):
                 told = client.query(BESIDE, asked)
         except DatabaseError:
             return found
-        return dict(found, **_settled(told), is_there=False, name=reach["name"])
-    return dict(_settled(told), available=True, error="", is_there=True, name=reach["name"])
+        return dict(found, **_settled(told, reach["name"]), is_there=False, name=reach["name"])
+    return dict(_settled(told, reach["name"]), available=True, error="", is_there=True, name=reach["name"])
 
 
-def _settled(told):
+def name_for(kind, live, at_seconds=None):
+    """The name of a database of ours. Names of all kinds of databases make plain ones, and each one the same, so that two restores meet.
+
+    Args:
+        kind: one of :data:`postgres.restores.KINDS`.
+        live: the name of the database in use.
+        at_seconds: when it was exchanged, for ``old`` and ``failed``.
+    """
+    mark = hashlib.sha256(live.encode()).hexdigest()[:12]
+    stamp = "" if at_seconds is None else time.strftime("_%Y%m%d_%H%M%S", time.gmtime(at_seconds))
+    return f"oncall_{kind}_{mark}{stamp}"
+
+
+def _settled(told, live):
     found = {key: value for key, value in told.items() if key != "databases"}
-    found["restores"] = [one for one in map(_restore, told["databases"]) if one]
+    unmarked = {name_for(kind, live): {"of": live, "is": kind, "state": "made"} for kind in ("new", "drill")}
+    found["restores"] = [one for one in (_restore(database, unmarked) for database in told["databases"]) if one]
     return found
 
 
@@ -97,8 +116,8 @@ def marked(comment):
     return found if isinstance(found, dict) and found.get("by") == MARK else None
 
 
-def _restore(database):
-    mark = marked(database["comment"])
+def _restore(database, unmarked):
+    mark = unmarked.get(database["name"]) if database["comment"] is None else marked(database["comment"])
     if mark is None:
         return None
     keys = ("of", "is", "state", "began_seconds", "identity", "backup", "file")

@@ -17,6 +17,8 @@ from ..text.one_line import one_line
 # Files that are looked at in a folder, and that are told.
 MOST_FILES = 20000
 TOLD = 20
+# What the database was that a restore has replaced, with all that was wrong with it. It is newer than the backup that was restored.
+SAFETY = "oncall_before_restore_"
 # A file that changes within this time is being written.
 GROWS_WITHIN_SECONDS = 0.3
 _KINDS = (
@@ -68,12 +70,13 @@ def opened(path):
         os.close(descriptor)
 
 
-def listed(folder, pattern):
+def listed(folder, pattern, asked=None):
     """What is in a folder under names that fit a pattern, the newest first.
 
     Args:
         folder: its path.
-        pattern: as of a shell. What begins with a dot fits only a pattern that begins with one.
+        pattern: as of a shell. What begins with a dot fits only a pattern that begins with one, and so does what a restore dumps for safety.
+        asked: the name of a file that somebody asks for: that may be a dump for safety.
 
     Returns:
         ``(files, odd)``: files as dicts ``name``, ``path``, ``size_bytes``, ``modified_seconds`` and ``identity``; and what else is there
@@ -89,7 +92,11 @@ def listed(folder, pattern):
             if number >= MOST_FILES:
                 odd.append({"name": "", "what": f"more than {MOST_FILES} entries", "modified_seconds": time.time()})
                 break
-            hidden = entry.name.startswith(".") and not pattern.startswith(".")
+            hidden = any(
+                entry.name.startswith(begins) and not pattern.startswith(begins)
+                for begins in (".", SAFETY)
+                if entry.name != asked
+            )
             if hidden or not fnmatch.fnmatchcase(entry.name, pattern):
                 continue
             try:

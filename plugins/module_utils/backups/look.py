@@ -22,7 +22,7 @@ from . import tools
 from .belongings import chosen
 from .facts import facts
 from .files import free_bytes, growing, listed, opened
-from .proof import WRITTEN_MEANWHILE, missing_in, verify
+from .proof import WRITTEN_MEANWHILE, judged, verify
 from .record import read as read_record
 from .spec import described, pg_restore_of
 
@@ -159,7 +159,7 @@ def _shown(database):
 
 
 def _files(backup, database, record, params, _deadline, limits):
-    files, odd = listed(backup["path"], backup["pattern"])
+    files, odd = listed(backup["path"], backup["pattern"], params["file"])
     if params["file"]:
         files = [one for one in files if Path(one["path"]).name == params["file"]]
         if not files:
@@ -243,14 +243,14 @@ def _proof(file, backup, database, record, params):
     What was read to its end before is not read again while the file is the same.
     """
     kept = record["proofs"].get(file["identity"])
-    if isinstance(kept, dict) and kept.get("rungs", {}).get("ended") and isinstance(kept.get("tables"), dict):
+    if _is_whole(kept):
         # Who puts something else in its place keeps no identity; what is no file any more does not count.
         with opened(file["path"]):
-            proof = dict(kept, missing=missing_in(kept["tables"], backup["expected"]))
-        proof["rungs"] = dict(proof["rungs"], tables=not proof["missing"])
-        proof["failed"] = "" if not proof["missing"] else "tables"
-        proof["why"] = f"not in it: {', '.join(proof['missing'][:10])}" if proof["missing"] else ""
-        proof["reached"] = "tables" if not proof["missing"] else "ended"
+            found = judged(kept["tables"], backup["expected"])
+        proof = dict(kept, **found)
+        proof["rungs"] = dict(proof["rungs"], tables=not found["why"])
+        proof["failed"] = "tables" if found["why"] else ""
+        proof["reached"] = "ended" if found["why"] else "tables"
     else:
         deadline = Deadline(params["read_seconds"])
         version = database.get("server_version")
@@ -270,9 +270,16 @@ def _proof(file, backup, database, record, params):
     return proof, tables
 
 
+def _is_whole(kept):
+    """Whether what was kept of a proof tells all that is asked now."""
+    if not isinstance(kept, dict) or not kept.get("rungs", {}).get("ended") or not isinstance(kept.get("tables"), dict):
+        return False
+    return all("has_data" in one for one in kept["tables"].values())
+
+
 def _lost(live, tables):
-    """Tables and columns that the database has and the backup has not: a restore would lose them."""
-    lost = sorted(name for name in live if name not in tables)
+    """Tables, with or without their rows, and columns that the database has and the backup has not: a restore would lose them."""
+    lost = sorted(name for name in live if name not in tables or tables[name]["has_data"] is False)
     for name, columns in sorted(live.items()):
         kept = tables.get(name, {}).get("columns")
         if kept is not None:

@@ -60,6 +60,7 @@ class Proof:
             "is_newer": False,
             "is_bomb": False,
             "missing": [],
+            "without_data": [],
             "empty": [],
             "tables": None,
             "read_seconds": None,
@@ -192,8 +193,9 @@ def _text(proof, chunks, expected, deadline):
     proof.prove("listed")
     belongings = dump.about.told()
     proof.told.update(database=dump.database, server_version=dump.server_version)
-    # An archive makes the database only where it is told to.
-    proof.told.update(belongings=belongings, makes_database=belongings is not None)
+    # An archive makes the database only where it is told to. Of several databases, nobody knows which is meant.
+    proof.told.update(belongings=None if dump.is_cluster else belongings)
+    proof.told.update(makes_database=dump.is_cluster or belongings is not None)
     if not dump.is_complete:
         return proof.fail("ended", "its last line is not that of a whole dump: the dump was cut off")
     proof.prove("ended")
@@ -223,11 +225,7 @@ def _archive(proof, descriptor, head, expected, pg_restore, deadline):
         return proof.fail("ended", "pg_restore read it without an error, and did not come to its end")
     proof.prove("ended")
     proof.told["belongings"] = dump.about.told()
-    # A table without data, and one that only the table of contents knows.
-    tables = {
-        name: {"rows": None, "columns": None, "owner": None} for name in contents["tables"] if name not in dump.tables
-    }
-    return _tables(proof, {**tables, **dump.tables}, expected)
+    return _tables(proof, dump.tables, expected)
 
 
 def _tar_is_cut_off(descriptor):
@@ -270,21 +268,46 @@ def missing_in(tables, expected):
     """What is expected and not among these tables: ``schema.table``, or ``schema.table.column``. Pure."""
     missing = []
     for name, columns in sorted(expected.items()):
-        if name not in tables:
+        if not tables.get(name, {}).get("is_made"):
             missing.append(name)
         elif tables[name]["columns"] is not None:
             missing += [f"{name}.{column}" for column in columns if column not in tables[name]["columns"]]
     return missing
 
 
-def _tables(proof, tables, expected):
+def judged(tables, expected):
+    """What these tables show of what is expected. Pure.
+
+    Returns:
+        A dict ``missing``, ``without_data`` (those that are made and not filled), ``empty`` (those that are filled, with no row) and ``why``,
+        the reason why the tables are not proven, or an empty text.
+    """
     missing = missing_in(tables, expected)
-    proof.told["missing"] = missing
-    proof.told["empty"] = sorted(name for name in expected if tables.get(name, {}).get("rows") == 0)
-    proof.told["tables"] = dict(sorted(tables.items())[:MOST_KEPT_TABLES])
-    if missing:
-        return proof.fail("tables", f"not in it: {', '.join(missing[:10])}")
-    return proof.prove("tables")
+    made = [name for name, one in sorted(tables.items()) if one["is_made"]]
+    bare = [name for name in made if tables[name]["has_data"] is False]
+    without_data = [name for name in bare if name in expected]
+    whys = []
+    if tables and not made:
+        whys.append("it makes none of its tables, as with pg_dump --data-only")
+    elif missing:
+        whys.append(f"not in it: {', '.join(missing[:10])}")
+    if bare and not any(one["has_data"] for one in tables.values()):
+        whys.append("it has no rows of any table, as with pg_dump --schema-only")
+    elif without_data:
+        whys.append(f"without their rows, as with pg_dump --exclude-table-data: {', '.join(without_data[:10])}")
+    return {
+        "missing": missing,
+        "without_data": without_data,
+        "empty": sorted(name for name in expected if tables.get(name, {}).get("rows") == 0),
+        "why": "; ".join(whys),
+    }
+
+
+def _tables(proof, tables, expected):
+    found = judged(tables, expected)
+    why = found.pop("why")
+    proof.told.update(found, tables=dict(sorted(tables.items())[:MOST_KEPT_TABLES]))
+    return proof.fail("tables", why) if why else proof.prove("tables")
 
 
 def _piped(argv, descriptor, deadline, sink):

@@ -14,8 +14,15 @@ from .belongings import AboutDatabase, name_in
 
 # A name as pg_dump writes it: always with its schema, in quotes where it has to be.
 _NAME = rb'((?:"(?:[^"\n]|"")+"|[^\s".(]+)\.(?:"(?:[^"\n]|"")+"|[^\s".(]+))'
+# What stands before each part of a dump. Only there a statement is taken for one: the body of a function may hold the same text.
+_HEADER = re.compile(
+    rb"^-- (?:Data for )?Name: ([^\n]*); Type: ([A-Z ]+); Schema: ([^\n]*?)(?:; Owner: [^\n]*)?$", re.M
+)
+_MAKES = (b"TABLE", b"FOREIGN TABLE")
+_FILLS = b"TABLE DATA"
 _COPY = re.compile(rb"^COPY " + _NAME + rb" \(([^\n]*)\) FROM stdin;\n", re.M)
-_TABLE = re.compile(rb"^CREATE (?:UNLOGGED |FOREIGN )?TABLE (?:IF NOT EXISTS )?" + _NAME + rb" \(", re.M)
+_TABLE = re.compile(rb"^CREATE (UNLOGGED |FOREIGN )?TABLE (?:IF NOT EXISTS )?" + _NAME + rb" (?:\(|OF )", re.M)
+_PARTITIONED = re.compile(rb"^PARTITION BY ", re.M)
 _OWNER = re.compile(
     rb"^ALTER (?:FOREIGN )?TABLE (?:ONLY )?" + _NAME + rb' OWNER TO ("(?:[^"\n]|"")+"|[^\s".;]+);$', re.M
 )
@@ -38,11 +45,17 @@ def name_of(quoted):
     return ".".join(name_in(part) for part in _PART.findall(quoted))
 
 
+def _nothing():
+    return {"rows": None, "columns": None, "owner": None, "is_made": False, "has_data": None}
+
+
 class Dump:
     """Reads a dump in SQL, chunk by chunk.
 
     Attributes:
-        tables: for each table by ``schema.table`` a dict ``rows`` (None where they are not told), ``columns`` and ``owner`` (None likewise).
+        tables: for each table by ``schema.table`` a dict ``rows`` (None where they are not told), ``columns`` and ``owner`` (None likewise),
+            ``is_made`` (whether the dump makes it, and does not only fill it) and ``has_data`` (whether it has a part for its rows, be they
+            none; None for a table that has no rows of its own).
         about: what it says of the database itself.
         read_bytes: how much was read.
     """
@@ -55,6 +68,9 @@ class Dump:
         self._tail = b""
         self._pending = b""
         self._copied = None
+        # Of the part that is being read: its type, and the table that it makes or fills.
+        self._kind = b""
+        self._part = None
 
     def feed(self, chunk):
         """Read what comes next."""
@@ -92,37 +108,71 @@ class Dump:
                 # What comes is the rest of a line, and no beginning.
                 self._pending = b" "
             return False
-        copy = _COPY.search(data, 0, whole)
-        until = copy.start() if copy else whole
-        self.about.feed(data[:until])
-        for found in _TABLE.finditer(data, 0, until):
-            self._table(found.group(1))
-        for found in _OWNER.finditer(data, 0, until):
-            name = name_of(found.group(1))
-            # A view and a sequence have the same statement in older versions.
-            if name in self.tables:
-                self.tables[name]["owner"] = name_in(found.group(2))
-        for found in _INSERT.finditer(data, 0, until):
-            table = self._table(found.group(1))
+        at = 0
+        while True:
+            header = _HEADER.search(data, at, whole)
+            until = header.start() if header else whole
+            copy = self._statement(data, at, until)
+            if copy:
+                self.about.feed(data[: copy.start()])
+                self._begin_rows(copy)
+                # The rows begin after the end of this line, which stays as the one before the first.
+                self._pending = data[copy.end() - 1 :]
+                return True
+            if header is None:
+                self.about.feed(data[:whole])
+                self._pending = data[whole:]
+                return False
+            self._begin(*header.groups())
+            at = header.end()
+
+    def _begin(self, name, kind, schema):
+        self._kind, self._part = kind, None
+        if kind == _FILLS:
+            # One without a row has no statement where there are INSERT statements.
+            table = self.tables.get(f"{schema.decode('utf-8', 'replace')}.{name.decode('utf-8', 'replace')}")
             if table is not None:
-                table["rows"] = None
-        if copy is None:
-            self._pending = data[whole:]
-            return False
-        table = self._table(copy.group(1))
-        if table is not None:
-            table["columns"] = [name_in(part) for part in _PART.findall(copy.group(2))]
-            table["rows"] = table["rows"] or 0
-        # The rows begin after the end of this line, which stays as the one before the first.
-        self._copied = table if table is not None else {"rows": 0}
-        self._pending = data[copy.end() - 1 :]
-        return True
+                table["has_data"] = True
+
+    def _statement(self, data, at, until):
+        """Read the statements of one part; the COPY whose rows come next, or None."""
+        if self._kind in _MAKES:
+            self._making(data, at, until)
+        elif self._kind == _FILLS and self._part is None:
+            copy, insert = _COPY.search(data, at, until), _INSERT.search(data, at, until)
+            if copy and not (insert and insert.start() < copy.start()):
+                return copy
+            if insert:
+                # All statements of a part are about the same table, and their texts may hold anything.
+                self._part = self._table(insert.group(1))
+                self._part.update(rows=None, has_data=True)
+        return None
+
+    def _making(self, data, at, until):
+        made = _TABLE.search(data, at, until) if self._part is None else None
+        if made:
+            self._part = self._table(made.group(2))
+            self._part.update(
+                is_made=True, has_data=None if made.group(1) == b"FOREIGN " else self._part["has_data"] or False
+            )
+        if self._part is None:
+            return
+        if _PARTITIONED.search(data, at, until):
+            self._part["has_data"] = None
+        owner = _OWNER.search(data, at, until)
+        if owner and self.tables.get(name_of(owner.group(1))) is self._part:
+            self._part["owner"] = name_in(owner.group(2))
+
+    def _begin_rows(self, copy):
+        self._part = self._copied = self._table(copy.group(1))
+        columns = [name_in(part) for part in _PART.findall(copy.group(2))]
+        self._copied.update(columns=columns, rows=self._copied["rows"] or 0, has_data=True)
 
     def _table(self, quoted):
         name = name_of(quoted)
         if name not in self.tables and len(self.tables) >= MOST_TABLES:
-            return None
-        return self.tables.setdefault(name, {"rows": None, "columns": None, "owner": None})
+            return _nothing()
+        return self.tables.setdefault(name, _nothing())
 
     @property
     def is_dump(self):
@@ -130,10 +180,15 @@ class Dump:
         return b"-- PostgreSQL database" in self._head
 
     @property
+    def is_cluster(self):
+        """Whether it is of all databases of a server."""
+        return b"-- PostgreSQL database cluster dump" in self._head
+
+    @property
     def is_complete(self):
-        """Whether it ends as what pg_dump writes."""
-        found = _END.search(self._tail)
-        return self._copied is None and found is not None and _AFTER_END.match(self._tail, found.end()) is not None
+        """Whether it ends as what pg_dump writes, or pg_dumpall: that has the end of each database before its own."""
+        ends = list(_END.finditer(self._tail))
+        return self._copied is None and bool(ends) and _AFTER_END.match(self._tail, ends[-1].end()) is not None
 
     @property
     def server_version(self):
@@ -143,5 +198,5 @@ class Dump:
 
     @property
     def database(self):
-        """The database that it is from, or None: a plain dump tells it only where it makes the database as well."""
-        return self.about.name
+        """The database that it is from, or None: a plain dump tells it only where it makes the database as well, and that only."""
+        return None if self.is_cluster else self.about.name

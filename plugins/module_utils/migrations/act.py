@@ -23,6 +23,7 @@ _OUTPUT_LINES = 20
 # Statements, and what is in the rows that they are about.
 _DATA = re.compile(r"\s*\[?(SQL|parameters|DETAIL|CONTEXT|STATEMENT|QUERY|Key)\b\s*[:(]", re.IGNORECASE)
 _MOST_NAMED = 5
+_LIMITS = re.compile(r"^limits (\d+) (\d+)\s*$", re.MULTILINE)
 
 
 class Refused(Exception):
@@ -73,6 +74,8 @@ def act(params):
         objection = (
             objection_to_migrate(before, params) or lacking if verb == "migrate" else objection_to_unlock(before)
         )
+        if verb == "migrate" and not objection:
+            objection = objection_to_limits(one, params, environment)
         if objection:
             raise Refused(f"{objection}; nothing was done")
         argv = with_environment(one["run"], environment if verb == "migrate" else (), one[verb])
@@ -152,6 +155,21 @@ def objection_to_migrate(before, params):
     if sorted(before["pending"]) != sorted(params["pending"]):
         return f"other migrations are pending by now ({_some(before['pending']) or 'none'}), and not those of the plan ({_some(params['pending'])})"
     return ""
+
+
+def objection_to_limits(one, params, environment):
+    """Why the limits would not hold the migration, as far as the tool itself tells what its sessions have; or ""."""
+    if not environment or not one["limits"]:
+        return ""
+    ended = run(with_environment(one["run"], environment, one["limits"]), params["timeout_seconds"])
+    told = _LIMITS.search(ended["stdout"]) if ended["exit_code"] == 0 else None
+    if not told or "0" not in told.groups():
+        return ""
+    which = "lock_timeout" if told[1] == "0" else "statement_timeout"
+    return (
+        f"{which} does not reach the migration, and it could hold everybody up: {TOOLS[one['tool']].LIMITS_ADVICE}; set both limits there, and "
+        f"timeouts_in_command of system_migrations.{params['name']}"
+    )
 
 
 def objection_to_unlock(before):

@@ -24,6 +24,7 @@ def compared(tool, rows, image):
         What is documented in the module ``migrations_info`` of one set, as far as both tell it: without ``pending`` where nothing tells that.
     """
     done = [one["name"] for one in rows if not one["failed"]]
+    own = list(done)
     failed = [one for one in rows if one["failed"]]
     ages = [one["age_seconds"] for one in rows if one["age_seconds"] is not None and not one["failed"]]
     found = {
@@ -32,11 +33,12 @@ def compared(tool, rows, image):
         ],
         "is_new": not rows,
         "newest_applied_seconds": round(max(0.0, min(ages)), 1) if ages else None,
-        "at": ", ".join(map(name, done[-3:])),
-        "applied_count": len(done),
+        "at": ", ".join(map(name, own[-3:])),
+        "applied_count": len(own),
     }
     if image is None:
         return found
+    done += _stood_for(done, image["replaces"])
     # golang-migrate keeps one version: that which ended in the midst is where the database is.
     is_last = getattr(tool, "IS_LAST", False)
     pending, unknown = _differences(tool, [one["name"] for one in rows] if is_last else done, image)
@@ -84,9 +86,25 @@ def _differences(tool, done, image):
         return [one for one in names if int(one) > last], [one for one in done if one not in names]
     if getattr(tool, "IS_DIFFERENCE", False):
         return image["pending"], image["unknown"]
-    there, of_image = set(done), {*names, *image["apart"]}
+    there, of_image = (
+        set(done),
+        {*names, *image["apart"], *(old for olds in image["replaces"].values() for old in olds)},
+    )
+    is_of_nobody = getattr(tool, "is_of_nobody", None)
     pending = image["pending"] if image["pending"] is not None else [one for one in names if one not in there]
-    return pending, list(dict.fromkeys([*image["unknown"], *(one for one in done if one not in of_image)]))
+    strangers = [one for one in done if one not in of_image and not (is_of_nobody and is_of_nobody(one, names))]
+    return pending, list(dict.fromkeys([*image["unknown"], *strangers]))
+
+
+def _stood_for(done, replaces):
+    """Those that have no row, and for which all that they stand for have one."""
+    there, found = set(done), []
+    while True:
+        more = [one for one, olds in replaces.items() if one not in there and there.issuperset(olds)]
+        if not more:
+            return found
+        there.update(more)
+        found += more
 
 
 def ancestors(revisions, parents):

@@ -14,6 +14,26 @@ COLUMNS = ("id", "app", "name", "applied")
 ROWS = "SELECT app, name, extract(epoch FROM now() - applied) AS age_seconds FROM {source} ORDER BY id"
 PROGRAM = ("python", "manage.py")
 ASKS = {"plan": ("showmigrations", "--plan", "--no-color"), "dry": ("migrate", "--plan", "--no-color")}
+# Which migrations a squashed one stands for is told by Django's own loader alone. It is asked only where the table and the image differ: it takes
+# one more start of Python.
+ASKS_WHERE_THEY_DIFFER = {
+    "replaces": (
+        "shell",
+        "-c",
+        "from django.db.migrations.loader import MigrationLoader as L; "
+        "print('\\n'.join('replaces ' + '.'.join(k) + ' ' + '.'.join(r) for k, m in L(None, True).disk_migrations.items() for r in m.replaces))",
+    )
+}
+# What a session of its own has for limits, lock_timeout before statement_timeout. Settings may have options for the driver, which then reads no
+# PGOPTIONS.
+LIMITS = (
+    "shell",
+    "-c",
+    "from django.db import connection as c; k = c.cursor(); "
+    "k.execute(\"SELECT string_agg(setting, ' ' ORDER BY name) FROM pg_settings WHERE name IN ('lock_timeout', 'statement_timeout')\"); "
+    "print('limits', k.fetchone()[0])",
+)
+LIMITS_ADVICE = "OPTIONS of DATABASES in its settings has options of its own, it seems"
 # That it fails is what it tells.
 OUTCOMES = ("dry",)
 MIGRATE = ("migrate", "--noinput", "--no-color")
@@ -21,6 +41,7 @@ UNLOCK = None
 READS_PGOPTIONS = True
 
 _LINE = re.compile(r"\[([X ])\]\s+([A-Za-z_]\w*)\.(\S+)")
+_REPLACES = re.compile(r"replaces ([A-Za-z_]\w*\.\S+) ([A-Za-z_]\w*\.\S+)\Z")
 _CONFLICT = re.compile(r"Conflicting migrations detected; multiple leaf nodes in the migration graph: (.{0,300})")
 _LEAVES = re.compile(r"\(([^()]+) in (\w+)\)")
 
@@ -55,4 +76,20 @@ def read(printed):
             ]
         else:
             refusal = (lines_of(said) or ["it said nothing"])[-1]
-    return expected(names, applied=applied, heads=heads, refusal=refusal)
+    return expected(names, applied=applied, heads=heads, refusal=refusal, replaces=_replaces(printed.get("replaces")))
+
+
+def _replaces(ended):
+    """By the name of each squashed migration those that it stands for."""
+    found = {}
+    for line in lines_of(ended["stdout"]) if ended and ended.get("exit_code") == 0 else ():
+        told = _REPLACES.match(line)
+        if told:
+            found.setdefault(told[1], []).append(told[2])
+    return found
+
+
+def is_of_nobody(name, names):
+    """Whether a row is of an application of which the image has no migration: it was taken out, and Django asks for nothing of it."""
+    app = name.partition(".")[0]
+    return not any(one.partition(".")[0] == app for one in names)

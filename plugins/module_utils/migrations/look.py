@@ -76,7 +76,7 @@ def look(one, params, environment=()):
         DatabaseError: its table could not be read.
     """
     seconds = params["timeout_seconds"]
-    tool, told = TOOLS[one["tool"]], {}
+    tool, told, deadline = TOOLS[one["tool"]], {}, Deadline(seconds)
     calls = [lambda: _in_database(one, tool, Deadline(seconds), params["long_transaction_seconds"])]
     calls += [lambda argv=argv: _printed(one["run"], argv, environment, seconds) for argv in one["asks"].values()]
     outcomes = all_within(seconds + 1, calls)
@@ -87,7 +87,20 @@ def look(one, params, environment=()):
         raise outcomes[0]
     for which, outcome in zip(one["asks"], outcomes[1:]):
         told[which] = outcome if isinstance(outcome, dict) else {"why_not": f"{which}: {outcome}"}
-    return answered(tool, outcomes[0], told)
+    answer = answered(tool, outcomes[0], told)
+    more = one["asks_where_they_differ"]
+    if not more or not (answer.get("unknown") or answer.get("disagrees")):
+        return answer
+    # What it does not tell, or has no time for, is as it was.
+    try:
+        beside = {
+            which: _printed(one["run"], argv, environment, deadline.remaining_seconds()) for which, argv in more.items()
+        }
+    except DeadlineExceeded:
+        return answer
+    return answered(
+        tool, outcomes[0], {**told, **{which: ended for which, ended in beside.items() if "why_not" not in ended}}
+    )
 
 
 def answered(tool, table, told):

@@ -41,7 +41,9 @@ def described(name, given, database):
         database: for one that has none of its own.
 
     Returns:
-        The options by name. Besides: ``asks``, the commands that tell, by name; ``migrate`` and ``unlock``, commands or empty lists;
+        The options by name. Besides: ``asks``, the commands that tell, by name; ``asks_where_they_differ``, further ones;
+        ``limits``, a command that tells what limits a session of the tool has, or an empty list;
+        ``migrate`` and ``unlock``, commands or empty lists;
         ``table``; ``reach``, its database. What stands before every command is ``run``.
 
     Raises:
@@ -79,6 +81,10 @@ def described(name, given, database):
     found["asks"] = {which: _command(which, argv, program, folder, tool) for which, argv in tool.ASKS.items()} or {
         "status": found["status"]
     }
+    more = getattr(tool, "ASKS_WHERE_THEY_DIFFER", {})
+    found["asks_where_they_differ"] = {which: program + list(argv) for which, argv in more.items()}
+    # A command of one's own may be about another database of the same settings.
+    found["limits"] = program + list(tool.LIMITS) if hasattr(tool, "LIMITS") and not found["migrate"] else []
     for verb, known in (("migrate", tool.MIGRATE), ("unlock", tool.UNLOCK)):
         found[verb] = found[verb] or (program + list(known) if known else [])
     return found

@@ -58,7 +58,8 @@ def expected(names, **more):
         more: ``checksums`` by name; ``heads``, the last ones, where there can be several; ``parents``, by name, what comes right before;
             ``applied``, the names that the command says are applied, and ``pending``, those that it says are not; ``unknown``, applied ones of
             which it has no file; ``drifted``, those that it says were changed; ``out_of_order``, those that it leaves out because later ones are
-            applied; ``apart``, those that it knows and that do not count; ``refusal``, why the tool itself would not migrate.
+            applied; ``apart``, those that it knows and that do not count;
+            ``replaces``, by name, those that one stands for; ``refusal``, why the tool itself would not migrate.
     """
     unique = list(dict.fromkeys(names))
     if len(unique) != len(names):
@@ -76,6 +77,7 @@ def expected(names, **more):
             "drifted": [],
             "out_of_order": [],
             "apart": [],
+            "replaces": {},
             "refusal": "",
             "pending": None,
         },

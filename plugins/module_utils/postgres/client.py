@@ -284,12 +284,14 @@ class Client:
         for flag, key in (("-U", "user"), ("-h", "host"), ("-p", "port")):
             if database.get(key):
                 argv += [flag, str(database[key])]
-        if parameters is not None:
-            argv += ["-v", f"parameters={parameters}"]
         argv += ["-f", "-"]
         script = statement.replace(PARAMETERS, ":'parameters'") + ";\n"
         if self._lock:
             script = f"BEGIN;\n{self._lock};\n{script}COMMIT;\n"
+        if parameters is not None:
+            # What is given, such as a setting of a database, may be secret: everybody on both sides can read an argument list.
+            quoted = parameters.replace("\\", "\\\\").replace("'", "''")
+            script = f"\\set parameters '{quoted}'\n{script}"
         try:
             # Observers run in the controller as well, where there is no module and so no run_command.
             process = subprocess.Popen(  # pylint: disable=ansible-bad-function

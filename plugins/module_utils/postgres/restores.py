@@ -9,13 +9,12 @@ quotes every name; none becomes a part of a statement here.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import time
 
 from ..backups.belongings import PRIVILEGES
-from ..backups.facts import MAINTENANCE, MARK, marked
+from ..backups.facts import MAINTENANCE, MARK, marked, name_for
 from ..text.one_line import one_line
 from .client import PARAMETERS, Client, DatabaseError
 
@@ -27,6 +26,7 @@ _DROPPED = ("new", "drill", "failed")
 _LISTS = ("search_path", "temp_tablespaces", "session_preload_libraries", "local_preload_libraries")
 _LIST_PART = re.compile(r'"((?:[^"]|"")+)"|([^",\s]+)')
 _TRIES = 6
+_LOOKS_SECONDS = 0.1
 _ASKED = "WITH asked AS (SELECT " + PARAMETERS + "::jsonb AS p) "
 # Like the one in use. Where there is none any more, like what is known of it, and like template1 in what is not. What a version does not
 # have is null.
@@ -126,7 +126,8 @@ _DRESS = (
       FROM jsonb_array_elements(p->'settings') WITH ORDINALITY AS of_it(one, number))
 )::text FROM asked"""
 )
-_CONTENT = """SELECT json_build_object(
+_CONTENT = """WITH ours AS (SELECT oid, nspname FROM pg_namespace WHERE nspname <> 'information_schema' AND left(nspname, 3) <> 'pg_')
+SELECT json_build_object(
   'tables', (SELECT coalesce(json_object_agg(t.name, json_build_object('count', t.statement, 'owner', t.owner, 'acl', t.acl, 'kind', t.kind,
       'columns', t.columns)), '{}')
     FROM (SELECT n.nspname || '.' || c.relname AS name, pg_get_userbyid(c.relowner) AS owner, c.relacl::text[] AS acl, c.relkind AS kind,
@@ -137,6 +138,45 @@ _CONTENT = """SELECT json_build_object(
     WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND n.nspname <> 'information_schema' AND left(n.nspname, 3) <> 'pg_'
       AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')) t),
   'extensions', (SELECT coalesce(json_agg(extname ORDER BY 1), '[]') FROM pg_extension),
+  'others', (SELECT coalesce(json_agg(DISTINCT o.name ORDER BY o.name), '[]') FROM (
+    -- Without the search_path, which two databases need not share.
+    SELECT CASE c.relkind WHEN 'v' THEN 'view ' WHEN 'm' THEN 'materialized view ' WHEN 'S' THEN 'sequence ' WHEN 'f' THEN 'foreign table '
+        ELSE 'index ' END || n.nspname || '.' || c.relname
+      -- What a table has goes with it.
+      || coalesce((SELECT ' of ' || u.nspname || '.' || t.relname FROM pg_class t JOIN ours u ON u.oid = t.relnamespace
+          WHERE t.oid = (SELECT i.indrelid FROM pg_index i WHERE i.indexrelid = c.oid) OR t.oid = (
+            SELECT d.refobjid FROM pg_depend d WHERE c.relkind = 'S' AND d.classid = 'pg_class'::regclass AND d.objid = c.oid
+              AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0 LIMIT 1)), '') AS name
+    FROM pg_class c JOIN ours n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('v', 'm', 'S', 'f', 'i', 'I') AND c.relpersistence <> 't'
+      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+      AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = c.oid AND k.contype IN ('p', 'u', 'x'))
+    UNION ALL
+    SELECT 'row security of ' || n.nspname || '.' || c.relname FROM pg_class c JOIN ours n ON n.oid = c.relnamespace WHERE c.relrowsecurity
+    UNION ALL
+    SELECT 'policy ' || p.polname || ' of ' || n.nspname || '.' || c.relname
+    FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid JOIN ours n ON n.oid = c.relnamespace
+    UNION ALL
+    SELECT 'trigger ' || t.tgname || ' of ' || n.nspname || '.' || c.relname
+    FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN ours n ON n.oid = c.relnamespace WHERE NOT t.tgisinternal
+    UNION ALL
+    SELECT 'constraint ' || k.conname || ' of ' || n.nspname || '.' || c.relname
+    FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN ours n ON n.oid = c.relnamespace
+    -- What a server makes for parts of a table by itself is called by itself.
+    WHERE k.contype IN ('p', 'u', 'f', 'x', 'c') AND coalesce(to_jsonb(k)->>'conparentid', '0') = '0'
+    UNION ALL
+    SELECT 'function ' || n.nspname || '.' || f.proname || '(' || coalesce((SELECT string_agg(y.typname, ', ' ORDER BY a.place)
+        FROM unnest(f.proargtypes::oid[]) WITH ORDINALITY a(type, place) JOIN pg_type y ON y.oid = a.type), '') || ')'
+    FROM pg_proc f JOIN ours n ON n.oid = f.pronamespace
+    WHERE NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = f.oid AND d.deptype = 'e')
+    UNION ALL
+    SELECT 'type ' || n.nspname || '.' || y.typname FROM pg_type y JOIN ours n ON n.oid = y.typnamespace
+    WHERE y.typtype IN ('d', 'e', 'r')
+      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_type'::regclass AND d.objid = y.oid AND d.deptype = 'e')
+    UNION ALL
+    SELECT 'publication ' || pubname FROM pg_publication
+    UNION ALL
+    SELECT 'large objects' WHERE EXISTS (SELECT FROM pg_largeobject_metadata)) o),
   'schemas', (SELECT coalesce(json_object_agg(nspname, json_build_object('owner', pg_get_userbyid(nspowner), 'acl', nspacl::text[])), '{}')
     FROM pg_namespace WHERE nspname <> 'information_schema' AND left(nspname, 3) <> 'pg_'),
   'invalid_indexes', (SELECT coalesce(json_agg(indexrelid::regclass::text ORDER BY 1), '[]') FROM pg_index WHERE NOT indisvalid),
@@ -152,19 +192,6 @@ _CONTENT = """SELECT json_build_object(
 
 class Refused(Exception):
     """It is not done; the text says why, in one line, and what to do. Nothing was changed by this step."""
-
-
-def name_for(kind, live, at_seconds=None):
-    """The name of a database of ours. Names of all kinds of databases make plain ones, and each one the same, so that two restores meet.
-
-    Args:
-        kind: one of :data:`KINDS`.
-        live: the name of the database in use.
-        at_seconds: when it was exchanged, for ``old`` and ``failed``.
-    """
-    mark = hashlib.sha256(live.encode()).hexdigest()[:12]
-    stamp = "" if at_seconds is None else time.strftime("_%Y%m%d_%H%M%S", time.gmtime(at_seconds))
-    return f"oncall_{kind}_{mark}{stamp}"
 
 
 def mark_of(kind, live, **told):
@@ -316,6 +343,8 @@ class Restores:
     def content(self, name):
         """What is in a database, with the number of rows of each table."""
         with self.client(name, read_only=True) as client:
+            # A policy that hides rows from this role is an error, and no smaller count.
+            client.execute("SET row_security = off")
             found = client.query(_CONTENT)
             for table in found["tables"].values():
                 # A partitioned table has no rows of its own.
@@ -383,18 +412,42 @@ class Restores:
         }
         found = client.query(_SWAP, asked)
         statement = "; ".join(["BEGIN", *(found["steps"] if away else found["come"]), "COMMIT"])
-        ended = []
+        ended = self._end_sessions(client, comes)
         for left in reversed(range(_TRIES)):
-            ended += self._end_sessions(client, comes)
             try:
-                # A session by itself: what fails in a transaction leaves it unusable.
-                with self.client() as own:
-                    own.execute(statement)
+                ended += self._renamed(client, comes, statement)
                 return ended
             except DatabaseError as error:
                 if "being accessed by other users" not in str(error) or not left:
                     raise
-            time.sleep(0.5)
+        return ended
+
+    def _renamed(self, client, comes, statement):
+        """Rename, and end meanwhile who came in before it began; who was ended.
+
+        From its beginning on the renaming keeps out everybody who connects, and for some seconds it waits for those who are in. An application
+        that connects again at once would come back between the end of its sessions and a renaming that begins after it.
+        """
+        from concurrent.futures import ThreadPoolExecutor
+
+        ended, refused = [], None
+        # A session by itself: what fails in a transaction leaves it unusable.
+        with self.client() as own, ThreadPoolExecutor(1) as pool:
+            renaming = pool.submit(own.execute, statement)
+            while not renaming.done():
+                try:
+                    if not refused:
+                        ended += self._end_sessions(client, comes)
+                except (Refused, DatabaseError) as error:
+                    # It may end well all the same.
+                    refused = error
+                time.sleep(_LOOKS_SECONDS)
+            try:
+                renaming.result()
+            except DatabaseError:
+                if refused:
+                    raise refused from None
+                raise
         return ended
 
     def _end_sessions(self, client, comes):
@@ -423,16 +476,27 @@ def compared(tables, new, live, expected_missing=()):
     """What is wrong with a restored database, and what is only worth to know. Pure.
 
     Args:
-        tables: those of the backup, by name, each with ``rows``, ``columns`` and ``owner``; None where that is not known.
+        tables: those of the backup, by name, as :class:`backups.sql.Dump` tells them.
         new: its :meth:`Restores.content`.
         live: the :meth:`Restores.shape` of the database in use, or None where there is none.
-        expected_missing: tables and columns that a person gave up.
+        expected_missing: what a person gave up, or lets be otherwise, by the names that :func:`compared` gives it.
 
     Returns:
-        ``(wrong, notes)``, a line each.
+        ``(wrong, notes, names)``, a line each; ``names``, of what is wrong, what a person may let be so.
     """
-    wrong, notes = [], []
+    wrong, notes, names = [], [], []
+
+    def differs(name, line):
+        if name in expected_missing:
+            notes.append(line)
+        else:
+            wrong.append(line)
+            names.append(name)
+
     for name, table in sorted(tables.items()):
+        if not table["is_made"]:
+            # That of an extension, which makes it by itself.
+            continue
         if name not in new["tables"]:
             wrong.append(f"{name} is in the backup, and was not restored")
         elif table["rows"] is not None and new["tables"][name]["rows"] not in (None, table["rows"]):
@@ -443,34 +507,36 @@ def compared(tables, new, live, expected_missing=()):
     wrong += [f"index {one} is not valid" for one in new["invalid_indexes"]]
     wrong += [f"sequence {one} was not set: the next id is there already" for one in new["unset_sequences"]]
     if live is None:
-        return wrong, notes
+        return wrong, notes, names
     wrong += [f"extension {one} is missing" for one in live["extensions"] if one not in new["extensions"]]
     for name, table in sorted(live["tables"].items()):
         if name not in new["tables"]:
-            (notes if name in expected_missing else wrong).append(
-                f"{name} is in the database in use, and not in the backup"
-            )
+            differs(name, f"{name} is in the database in use, and not in the backup")
             continue
+        if name in tables and tables[name]["has_data"] is False:
+            differs(name, f"the backup has no rows of {name}")
         lost = [one for one in table["columns"] if one not in new["tables"][name]["columns"]]
         for column in lost:
-            place = f"{name}.{column}"
-            (notes if place in expected_missing else wrong).append(
-                f"{place} is in the database in use, and not in the backup"
-            )
-        wrong += _rights(name, table, new["tables"][name])
+            differs(f"{name}.{column}", f"{name}.{column} is in the database in use, and not in the backup")
+        _rights(differs, name, table, new["tables"][name])
     for name, schema in sorted(live["schemas"].items()):
         if name in new["schemas"]:
-            wrong += _rights(f"schema {name}", schema, new["schemas"][name])
-    return wrong, notes
+            _rights(differs, f"schema {name}", schema, new["schemas"][name])
+        else:
+            differs(f"schema {name}", f"schema {name} is in the database in use, and not in the backup")
+    # What is gone with a table, a schema or a column was told with that.
+    gone = [name for name in live["tables"] if name not in new["tables"]]
+    for one in live["others"]:
+        if one not in new["others"] and not any(one.endswith(f" of {name}") for name in gone):
+            differs(one, f"{one} is in the database in use, and not in the backup")
+    return wrong, notes, names
 
 
-def _rights(name, live, new):
-    found = []
+def _rights(differs, name, live, new):
     if live["owner"] != new["owner"]:
-        found.append(f"{name} belongs to {new['owner']}, and to {live['owner']} in the database in use")
+        differs(f"owner of {name}", f"{name} belongs to {new['owner']}, and to {live['owner']} in the database in use")
     if _given(live) != _given(new):
-        found.append(f"the privileges on {name} differ from those in the database in use")
-    return found
+        differs(f"privileges on {name}", f"the privileges on {name} differ from those in the database in use")
 
 
 def _given(one):

@@ -3,13 +3,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which backups are missing, too old, or not what they should be. What is not known is None.
 
-A row has ``backup`` (its name), ``label`` (that in words), ``given`` (what the inventory says of it), what ``backup_info`` tells of it,
+A row has ``backup`` (its name), ``label`` (that in words), ``given`` (what the inventory says of its files, and of commands only whether there is
+one: a row comes into the record, and the inventory has passwords as well), what ``backup_info`` tells of it,
 ``age_seconds`` (of the newest), ``most_seconds`` (how old it may be), ``is_stale`` (None where that is not known) and ``proven`` (whether it
 stands as high up the ladder as it can without a restore).
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,6 +27,7 @@ Row = Mapping[str, Any]
 # The troubles of a database for which no dump can be made.
 _DOWN = ("refused", "timeout", "starting_up", "name_resolution", "no_engine", "too_many_connections", "database_limit")
 _TOLD = 5
+_SHOWN = ("path", "pattern", "min_ratio", "max_age_seconds")
 
 
 def rows(backup: Row, system_backups: Mapping[str, Row], backup_max_age_seconds: float) -> list[dict[str, Any]]:
@@ -43,7 +47,8 @@ def _row(name: str, seen: Row, given: Row, several: bool, most_seconds: float) -
         **seen,
         "backup": name,
         "label": one_line(name) if several else "the newest backup",
-        "given": given,
+        "given": {key: given[key] for key in _SHOWN if key in given},
+        "command": _called(given["command"]) if given.get("command") else "",
         "age_seconds": age,
         "most_seconds": most,
         "is_stale": standing.is_stale(seen, most),
@@ -241,8 +246,8 @@ def _makeable(wanting: Sequence[Row]) -> list[dict[str, str]]:
 
 def _make(row: Row) -> dict[str, str] | None:
     given = row["given"]
-    if given.get("command"):
-        return {"backup": row["backup"], "by": "command", "what": " ".join(map(str, given["command"]))}
+    if row["command"]:
+        return {"backup": row["backup"], "by": "command", "what": row["command"]}
     if row["kind"] != "files" or not row["database"] or not row["database"]["available"]:
         return None
     if _no_name(given):
@@ -252,6 +257,15 @@ def _make(row: Row) -> dict[str, str] | None:
         "by": "pg_dump",
         "what": f"{row['database']['name']} into {given['path']}/{given['pattern']}",
     }
+
+
+def _called(command: Sequence[Any]) -> str:
+    """A command without its arguments, which may be secret, with what tells others from them."""
+    program, *arguments = map(str, command)
+    if not arguments:
+        return program
+    mark = hashlib.sha256(json.dumps(arguments).encode()).hexdigest()[:8]
+    return f"{program} with its {len(arguments)} arguments ({mark})"
 
 
 def why_not_empty(empty_files: Sequence[Row]) -> str:
@@ -298,11 +312,11 @@ def drillable(undrilled: Sequence[Row]) -> list[dict[str, Any]]:
     ]
 
 
-def entries(unscheduled: Sequence[Row]) -> list[dict[str, str]]:
+def entries(unscheduled: Sequence[Row], system_backups: Mapping[str, Row]) -> list[dict[str, str]]:
     """Entries of cron that would be written, as targets."""
     found = []
     for row in unscheduled:
-        schedule = row["given"]["schedule"]
+        schedule = system_backups[row["backup"]]["schedule"]
         # What is in a container is not written from here.
         if (
             schedule.get("cron_file")

@@ -51,10 +51,15 @@ def kept(restores: Sequence[Row]) -> list[Row]:
     return [one for one in restores if one["is"] in ("old", "failed")]
 
 
+def exchanged(restores: Sequence[Row]) -> list[Row]:
+    """Those that tell that a restored one was put to use: they are kept, or it is the one in use where there was none before."""
+    return [one for one in restores if one["is"] in ("old", "failed", "restored")]
+
+
 def former(restores: Sequence[Row]) -> list[Row]:
     """The one that the last restore replaced, if it was not taken back since."""
-    exchanged = [one for one in restores if one["is"] in ("old", "failed")]
-    return [one for one in exchanged[:1] if one["is"] == "old"]
+    replaced = [one for one in restores if one["is"] in ("old", "failed")]
+    return [one for one in replaced[:1] if one["is"] == "old"]
 
 
 def already(chosen: Row, target: Row, restores: Sequence[Row], restore_again_seconds: float) -> list[Row]:
@@ -77,7 +82,7 @@ def already(chosen: Row, target: Row, restores: Sequence[Row], restore_again_sec
 # What stands against it.
 
 
-def objection_to_proof(chosen: Row) -> str:
+def objection_to_proof(chosen: Row, restore_from: str) -> str:
     """Why the backup is not proven well enough, or an empty text."""
     if chosen["kind"] != "files":
         return f"what {one_line(chosen['kind'])} made is restored with that, and not from here"
@@ -86,8 +91,13 @@ def objection_to_proof(chosen: Row) -> str:
         return "there is none"
     if proof["is_newer"] or not proof["rungs"]["tables"]:
         return f"{proof['why'] or 'it was not read to its end'} (proven: {proof['reached'] or 'nothing'})"
+    if restore_from.strip() not in ("", "newest"):
+        # Somebody chose this very file. Where a test restore failed, that may have been for want of room.
+        return ""
+    if chosen["newest"]["age_seconds"] is None:
+        return "it is from the future by the clock of this host, so that nobody knows which is the newest; name it in restore_from"
     if proof["failed"] == "restored":
-        return f"a test restore of it failed: {proof['why']}"
+        return f"a test restore of it failed: {proof['why']}; where that was mended, name the file in restore_from"
     return ""
 
 
@@ -241,6 +251,11 @@ def names_of(left_over: Sequence[Row]) -> str:
 def kept_in_words(kept: Sequence[Row]) -> str:
     """What is kept for a way back."""
     return ", ".join(one["name"] for one in kept[:_TOLD])
+
+
+def before_in_words(kept: Sequence[Row]) -> str:
+    """What was in use before a restore."""
+    return f"{kept_in_words(kept)} is what was in use before" if kept else "there was none before"
 
 
 def figures(target: Row, kept: Sequence[Row], chosen: Row) -> str:

@@ -20,7 +20,7 @@ from ansible_collections.oncall.runbooks.tests.support.backups import (
     stanza,
     unreachable,
 )
-from ansible_collections.oncall.runbooks.tests.support.tables import Case, table
+from ansible_collections.oncall.runbooks.tests.support.tables import Case, diagnose, table
 
 NIGHTLY = {"path": "/backups", "pattern": "shop_*.sql.gz", "tables": ["users", "orders"]}
 SCRIPT = {**NIGHTLY, "command": ["/app/scripts/backup.sh"]}
@@ -122,6 +122,8 @@ test_concluded = table(
         "fresh, and of another database": of(packed(dump(users=300, orders=500, database="staging")), problems=["of_another_database"], says=["is of the database staging, and should be of shop"]),
         "without a table": of(packed(dump(users=900)), problems=["tables_missing"], says=["not in it: public.orders"]),
         "without a column": of(given={**NIGHTLY, "tables": [{"name": "users", "columns": ["id", "email"]}]}, problems=["tables_missing"], says=["public.users.email"]),
+        "without the rows of any table": of(packed(dump(users=None, orders=None)), problems=["tables_missing"], says=["as with pg_dump --schema-only"]),
+        "without the rows of a table": of(packed(dump(users=300, orders=None)), problems=["tables_missing"], says=["--exclude-table-data: public.orders"]),
         "small, as data was truncated": of(packed(dump(users=3, orders=5)), problems=["shrunk"], says=["of the usual size"]),
         "of its usual size, and a table is empty": of(packed(dump(users=700, orders=0)), problems=["shrunk"]),
         "a directory, a FIFO or a device is newer": of(age=20 * HOUR, odd=[("shop_now.sql.gz", HOUR)], problems=["no_file"], says=["shop_now.sql.gz is a FIFO"]),
@@ -163,6 +165,23 @@ test_concluded = table(
         "nothing is seen": Case(NOT_SEEN, unknown=None),
     },
 )  # fmt: skip
+
+
+def test_arguments_of_a_command_and_passwords_are_not_shown():
+    """They may be secret, and what is shown still tells one from another."""
+    commands = [["/app/backup.sh", "--key", f"dont-show-this-{number}"] for number in range(2)]
+    shown = []
+    for command in commands:
+        given = {**NIGHTLY, "command": command, "database": {"name": "shop", "password": "dont-show-this"}}
+        case = of(age=30 * HOUR, files=[], given=given)
+        told = diagnose("backup", case.observed, **{**SYSTEM, "system_backups": {"nightly": given}})
+        # The evidence comes into the record.
+        assert told["findings"] and told["evidence"]
+        assert "dont-show-this" not in str(told)
+        shown.append(str(told["plan"]["steps"][0]["targets"]))
+    assert "/app/backup.sh with its 2 arguments" in shown[0]
+    assert shown[0] != shown[1]
+
 
 # The rows that every runbook has; tests/contract sees that they conclude this.
 HEALTHY_ROW = "test_concluded[young and whole]"

@@ -33,6 +33,8 @@ SYSTEM: dict[str, Any] = {
     "system_services": {"api": {"manager": "compose", "project": "/srv/shop"}},
 }
 WHOLE = packed(dump(users=300, orders=500))
+# None: a table without a part for its rows.
+BARE = dump(users=None, orders=None)
 NEWEST = "shop_20261130.sql.gz"
 CONFIRMED = {"restore_from": "newest", "restore_confirm": "shop"}
 RESTORES = {"acts": ["restore"], "risk": "high", "problems": ["restore_requested"]}
@@ -58,9 +60,9 @@ def of(
     given: dict[str, Any] = NIGHTLY,
     **case: Any,
 ) -> Case:
-    options = {key: case.pop(key) for key in ("record", "found") if key in case}
-    record, found = options.get("record"), options.get("found", {})
-    seen = of_files(given, [(NEWEST, content, 2 * HOUR)], {"database": live or database()}, record, **found)
+    options = {key: case.pop(key) for key in ("record", "found", "age") if key in case}
+    record, found, age = options.get("record"), options.get("found", {}), options.get("age", 2 * HOUR)
+    seen = of_files(given, [(NEWEST, content, age)], {"database": live or database()}, record, **found)
     service = {"service": {"available": True, "services": {"api": state or running()}}} if given.get("services") else {}
     observed = {"backup": {"available": True, "complete": True, "limits": [], "backups": {"nightly": seen}}, **service}
     variables = {"system_backups": {"nightly": given}} if given is not NIGHTLY else {}
@@ -80,6 +82,8 @@ DRILL = {
 GONE = {**unreachable("no_database"), "is_there": False, "name": "shop", "restores": [], "may_create_databases": True, "in_recovery": False, "now_seconds": NOW, "server_version": "15.18"}  # fmt: skip
 OWNED = {**nothing(), "owner": "app"}
 EXITED = running(state="exited", uptime_seconds=None)
+# A run was killed between making it and saying in it what it is.
+UNMARKED = {"name": name_for("new", "shop"), "comment": None, "sessions": 0}
 UNSEEN = {
     "backup": {"available": False, "reason": "backup nightly /backups: No such file or directory", "backups": {}},
     "service": {"available": False, "reason": "Docker does not answer", "services": {}},
@@ -124,6 +128,11 @@ test_concluded = table(
         "of 0 bytes": of(b"", problems=["not_proven"], says=["it is empty (0 bytes)"]),
         "of a newer server": of(packed(dump(users=3, orders=4, version="17.2")), problems=["not_proven"], says=["newer than the server"]),
         "its test restore failed": of(record={"drill": {**DRILL, "ok": False, "why": "it broke"}}, problems=["not_proven"], says=["a test restore of it failed: it broke"]),
+        "its test restore failed, and somebody names it": of(
+            record={"drill": {**DRILL, "ok": False, "why": "it broke"}}, variables={**CONFIRMED, "restore_from": NEWEST}, **RESTORES
+        ),
+        "the newest is from the future": of(age=-2 * HOUR, problems=["not_proven"], says=["nobody knows which is the newest"]),
+        "one from the future is named": of(age=-2 * HOUR, variables={**CONFIRMED, "restore_from": NEWEST}, **RESTORES),
         "fresh, and of another database": of(packed(dump(users=300, orders=500, database="staging")), problems=["of_another_database", "makes_its_own"]),
         "from before a migration": of(live=database(tables={"public.users": ["id", "name", "email"], "public.orders": ["id"], "public.new": ["id"]}), problems=["would_lose"], says=["public.new, public.users.email"]),
         "from before a migration, which is given up": of(
@@ -131,10 +140,18 @@ test_concluded = table(
             variables={**CONFIRMED, "restore_accepted": ["public.new", "public.users.email"]},
             **RESTORES,
         ),
+        "only the schema was dumped": of(packed(BARE), problems=["not_proven"], says=["it has no rows of any table"]),
+        "the rows of a table were not dumped": of(packed(dump(users=300, orders=None)), problems=["would_lose"], says=["public.orders"]),
         "no room for the dump": of(found={"free_bytes": 10}, variables={**CONFIRMED, "restore_safety_folder": "/backups"}, problems=["no_room"]),
         # What was left.
         "another restore is under way": of(live=beside(made("new", sessions=1)), problems=["under_way"]),
         "cut off before anything was stopped": of(live=beside(made("new", state="restored")), variables={}, problems=["left_over"], acts=["clean_up"], risk="medium", says=["shop was not touched; no service was stopped"]),
+        "cut off before it was marked": of(live=beside(UNMARKED), variables={}, problems=["left_over"], acts=["clean_up"], risk="medium", says=["(from a backup, made)"]),
+        "cut off before it was marked, and asked for again": of(live=beside(UNMARKED), **RESTORES, says=["is dropped first: oncall_new_"]),
+        "cut off after one came where there was none": of(
+            live=beside({"name": "shop", "comment": mark_of("restored", "shop", state="swapped", began_seconds=NOW - 60), "sessions": 0}),
+            state=EXITED, variables={}, problems=["services_stopped"], acts=["start_services"], risk="medium", says=["there was none before"],
+        ),
         "cut off when the services were stopped": of(live=beside(made("new", state="stopping")), state=EXITED, variables={}, problems=["left_over"], acts=["clean_up"], risk="medium", says=["the services may be stopped"]),
         "cut off after it was exchanged": of(live=beside(made("old", state="swapped")), state=EXITED, variables={}, problems=["services_stopped"], acts=["start_services"], risk="medium"),
         "its service does not run, and nothing was restored": of(state=EXITED, variables={}, nothing_shows=["running"]),

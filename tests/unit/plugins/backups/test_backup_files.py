@@ -71,6 +71,19 @@ def test_what_is_no_file_is_told_and_never_opened(odd):
             pytest.fail("it was opened")
 
 
+def test_what_a_restore_dumped_for_safety_is_no_backup(tmp_path):
+    """It has what was wrong with the database, and is newer than the backup that was restored."""
+    safety = "oncall_before_restore_20261130T010000Z.pgc"
+    for name in ("shop.pgc", safety):
+        (tmp_path / name).write_bytes(WHOLE)
+    for pattern in ("*", "*.pgc"):
+        assert [one["name"] for one in listed(str(tmp_path), pattern)[0]] == ["shop.pgc"]
+        assert look(tmp_path, given={"pattern": pattern})["newest"]["name"] == "shop.pgc"
+    # But somebody may ask for just that.
+    assert look(tmp_path, given={"pattern": "*"}, file=safety)["newest"]["name"] == safety
+    assert len(listed(str(tmp_path), "oncall_before_restore_*")[0]) == 1
+
+
 def test_a_device_is_never_opened(tmp_path):
     try:
         os.mknod(tmp_path / "shop_null", 0o20666, os.makedev(1, 3))

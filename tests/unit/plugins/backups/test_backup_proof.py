@@ -82,6 +82,95 @@ def test_rows_of_inserts_are_not_told(dumps):
     assert proof(dumps / "inserts", "users")["tables"]["public.users"]["rows"] is None
 
 
+# What only looks like a table: a part of a partitioned one, and what functions make. What the names hold may not be cut in two.
+HARD = """
+CREATE ROLE "the owner";
+CREATE SCHEMA "a b" AUTHORIZATION "the owner";
+CREATE TABLE "a b"."c; Type: TABLE; d" (x int);
+ALTER TABLE "a b"."c; Type: TABLE; d" OWNER TO "the owner";
+CREATE TABLE visits (id int, at date) PARTITION BY RANGE (at);
+CREATE TABLE visits_2026 PARTITION OF visits FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+CREATE TABLE empty (x int);
+CREATE TABLE notes (text text);
+CREATE FUNCTION import() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+CREATE TABLE public.imported (
+id int);
+INSERT INTO public.imported VALUES (1);
+END $$;
+INSERT INTO visits VALUES (1, '2026-03-01');
+INSERT INTO notes VALUES (E'one\nINSERT INTO public.other VALUES (1);\nCOPY public.more (x) FROM stdin;\n')
+"""
+HARD_ROWS = {
+    "a b.c; Type: TABLE; d": 0,
+    "public.visits": None,
+    "public.visits_2026": 1,
+    "public.empty": 0,
+    "public.notes": 1,
+}
+EVERY = {"whole": [], "packed": ["-Z6"], "only the schema": ["-s"], "only the data": ["-a"], "inserts": ["--inserts"]}
+EVERY |= {"not the rows of notes": ["--exclude-table-data=notes"]}
+
+
+@pytest.fixture(scope="module")
+def hard(tmp_path_factory):
+    """Dumps of what is easily mistaken, each as an archive and in SQL, and one of a whole server."""
+    folder = tmp_path_factory.mktemp("hard")
+    with server() as running:
+        running.execute(HARD)
+        reach = ["-h", "127.0.0.1", "-p", str(running.port), "-U", "postgres"]
+        for name, options in EVERY.items():
+            for form in ("-Fc", "-Fp"):
+                argv = [
+                    str(postgres_programs() / "pg_dump"),
+                    *reach,
+                    form,
+                    *options,
+                    "-f",
+                    str(folder / f"{name} {form}"),
+                ]
+                subprocess.run([*argv, "shop"], check=True, timeout=60)
+        argv = [str(postgres_programs() / "pg_dumpall"), *reach, "-f", str(folder / "server")]
+        subprocess.run(argv, check=True, timeout=60)
+    return folder
+
+
+@pytest.mark.parametrize("form", ["-Fc", "-Fp"])
+def test_only_what_is_a_table_is_taken_for_one(hard, form):
+    for name in ("whole", "packed"):
+        found = proof(hard / f"{name} {form}", "notes", "visits", "empty")
+        assert stands_on(found) == ("tables", ""), found
+        assert {table: one["rows"] for table, one in found["tables"].items()} == HARD_ROWS
+        assert found["tables"]["a b.c; Type: TABLE; d"]["owner"] == "the owner"
+        assert found["empty"] == ["public.empty"]
+    told = proof(hard / f"inserts {form}", "notes", "visits", "empty")
+    assert (stands_on(told), set(told["tables"])) == (("tables", ""), set(HARD_ROWS))
+
+
+@pytest.mark.parametrize("form", ["-Fc", "-Fp"])
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("only the schema", "it has no rows of any table, as with pg_dump --schema-only"),
+        ("only the data", "it makes none of its tables, as with pg_dump --data-only"),
+        ("not the rows of notes", "without their rows, as with pg_dump --exclude-table-data: public.notes"),
+    ],
+)
+def test_a_part_of_a_database_is_no_backup_of_it(hard, form, name, says):
+    found = proof(hard / f"{name} {form}", "notes", "visits", "empty")
+    assert (stands_on(found), found["why"]) == (("ended", "tables"), says)
+    # Nobody has said which tables have to be there.
+    bare = proof(hard / f"{name} {form}")
+    assert bare["failed"] == ("" if name.startswith("not") else "tables")
+
+
+def test_the_dump_of_a_whole_server_is_whole(hard):
+    found = proof(hard / "server", "notes", "visits")
+    assert stands_on(found) == ("tables", ""), found
+    # It is of several databases, and makes each.
+    assert (found["database"], found["makes_database"], found["belongings"]) == (None, True, None)
+
+
 @pytest.mark.parametrize("name", ["archive", "tar", "plain", "packed", "bzip2", "xz"])
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
 def test_one_that_is_cut_off_never_stands_on_its_end(dumps, tmp_path, name, share):

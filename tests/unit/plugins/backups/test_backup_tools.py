@@ -230,11 +230,13 @@ def content(**more: Any) -> dict[str, Any]:
         "schemas": schemas,
         "invalid_indexes": [],
         "unset_sequences": [],
+        "others": [],
         **more,
     }
 
 
-BACKUP = {"public.users": {"rows": 3, "columns": ["id"]}}
+USERS = {"rows": 3, "columns": ["id"], "is_made": True, "has_data": True}
+BACKUP = {"public.users": USERS}
 
 
 @pytest.mark.parametrize(
@@ -256,10 +258,38 @@ BACKUP = {"public.users": {"rows": 3, "columns": ["id"]}}
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_restored_database(new, live, says):
-    assert compared(BACKUP, new, live) == (says, [])
+    assert compared(BACKUP, new, live)[:2] == (says, [])
+
+
+def test_rows_that_the_backup_has_not_are_missed():
+    backup = {"public.users": dict(USERS, rows=None, has_data=False)}
+    says = "the backup has no rows of public.users"
+    assert compared(backup, content(), content()) == ([says], [], ["public.users"])
+    assert compared(backup, content(), content(), ["public.users"]) == ([], [says], [])
+
+
+def test_a_table_that_an_extension_makes_is_not_missed():
+    backup = {**BACKUP, "cron.job": {"rows": 2, "columns": ["id"], "is_made": False, "has_data": True}}
+    assert compared(backup, content(), content()) == ([], [], [])
 
 
 def test_what_was_given_up_is_only_told():
     live = content(tables={"public.users": table(columns=["id", "email"]), "public.new": table()})
-    wrong, notes = compared(BACKUP, content(), live, ["public.users.email", "public.new"])
-    assert (wrong, len(notes)) == ([], 2)
+    wrong, notes, names = compared(BACKUP, content(), live, ["public.users.email", "public.new"])
+    assert (wrong, len(notes), names) == ([], 2, [])
+
+
+def test_what_differs_has_a_name_by_which_it_is_let_be():
+    live = content(
+        tables={"public.users": table(owner="root", acl=["root=arwd/root", "oncall=r/root"]), "public.new": table()},
+        schemas={"public": {"owner": "root", "acl": None}, "more": {"owner": "app", "acl": None}},
+        others=["function public.f(int4)", "index public.users_name of public.users", "policy mine of public.users", "trigger t of public.new"],
+    )  # fmt: skip
+    wrong, notes, names = compared(BACKUP, content(others=["policy mine of public.users"]), live)
+    assert (len(wrong), notes) == (len(names), [])
+    assert names == [
+        "public.new", "owner of public.users", "privileges on public.users", "schema more", "owner of schema public",
+        "function public.f(int4)", "index public.users_name of public.users",
+    ]  # fmt: skip
+    assert "index public.users_name of public.users is in the database in use, and not in the backup" in wrong
+    assert compared(BACKUP, content(), live, [*names, "policy mine of public.users"])[::2] == ([], [])

@@ -126,7 +126,8 @@ def test_a_dump_tells_what_belongs_to_its_database_and_no_text_in_it_does(size):
         read.feed(content[at : at + size])
     assert read.about.told() == TOLD
     assert (read.database, read.is_complete) == ("sh op", True)
-    assert read.tables["public.t"] == {"rows": 1, "columns": ["x"], "owner": "the owner"}
+    whole = {"rows": 1, "columns": ["x"], "owner": "the owner", "is_made": True, "has_data": True}
+    assert read.tables["public.t"] == whole
 
 
 def test_one_that_makes_no_database_tells_nothing_of_it():

@@ -134,6 +134,29 @@ def test_django_has_two_leaves():
     assert (found["heads"], found["refusal"]) == (["shop.0002_one", "shop.0002_two"], "")
 
 
+def test_django_has_squashed_migrations():
+    """What one stands for is applied or not, whether it has a row of its own or not; and what it replaced is not unknown."""
+    plan = "[X]  shop.0001_squashed\n[X]  shop.0003_more\n"
+    told = ended(
+        "12 objects imported automatically.\nreplaces shop.0001_squashed shop.0001_initial\nreplaces shop.0001_squashed shop.0002_notes\n"
+    )
+    old = ("shop.0001_initial", "shop.0002_notes", "shop.0003_more")
+    for rows in (old, (*old, "shop.0001_squashed")):
+        found = together("django", django(*rows), plan=plan, dry="", replaces=told)
+        assert (found["pending"], found["unknown"], found["disagrees"], found["applied_count"]) == ([], [], "", 2)
+    # One that is of another image is, as ever.
+    found = together("django", django(*old, "shop.0004_newer"), plan=plan, dry="", replaces=told)
+    assert found["unknown"] == ["shop.0004_newer"]
+    # Where the loader is not asked, nothing is known of what was replaced.
+    assert together("django", django(*old), plan=plan, dry="")["disagrees"]
+    assert together("django", django(*old), plan=plan, dry="", replaces=ended("", 1))["disagrees"]
+
+
+def test_django_has_rows_of_an_application_that_was_taken_out():
+    rows = django("contenttypes.0001_initial", "shop.0001_initial", "gone.0001_initial")
+    assert together("django", rows, plan=PLAN, dry="")["unknown"] == []
+
+
 def test_django_sees_another_table():
     found = together("django", django("contenttypes.0001_initial"), plan=PLAN, dry="")
     assert found["disagrees"] == "the tool has shop.0001_initial applied, and the table has not"
