@@ -24,6 +24,7 @@ from ..module_utils.snapshot.gather import gather
 from ..module_utils.text.masking import masked
 from ..module_utils.text.one_line import inert
 from ..plugin_utils.plain import plain
+from ..plugin_utils.quiet import answers_hidden
 from ..plugin_utils.role_contract import contract_of, trouble_with
 from ..plugin_utils.snapshots import archive, pages
 from ..plugin_utils.snapshots.asked import LEAST_BYTES, SETTINGS, SHARES, Asked, asked_of, chosen
@@ -203,17 +204,12 @@ class ActionModule(ActionBase):
 
     def _hidden(self, looks: dict[str, Any], variables: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """The module's answer. With -vvv a connection shows what a module answers, and a module logs its arguments."""
-        context = self._connection._play_context
-        is_hidden = context.no_log
-        try:
-            context.no_log = True
+        with answers_hidden(self):
             return self._execute_module(
                 module_name=MODULE,
                 module_args={"looks": looks, "seconds": seconds},
                 task_vars={**variables, "ansible_no_target_syslog": True},
             )
-        finally:
-            context.no_log = is_hidden
 
     def _settings(self, variables: Mapping[str, Any]) -> dict[str, Any]:
         """What the inventory says of this stack, and of what runs may do, without secrets."""

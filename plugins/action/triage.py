@@ -20,6 +20,7 @@ from ansible.utils.vars import load_extra_vars
 from ..module_utils import observe, observe_each
 from ..module_utils.text.one_line import inert, one_line
 from ..plugin_utils.plain import plain
+from ..plugin_utils.quiet import answers_hidden
 from ..plugin_utils.role_contract import ROLES, contract_of, read_role_file, trouble_with
 from ..plugin_utils.triaging import questions, severity
 from ..plugin_utils.triaging.looks import Answers, Asked
@@ -120,19 +121,14 @@ class ActionModule(ActionBase):
         return judged
 
     def _run_there(self, variables: dict[str, Any], asked: list[dict[str, Any]]) -> Sequence[Mapping[str, Any]]:
-        context = self._connection._play_context
-        is_hidden = context.no_log
-        try:
-            # A connection shows with -vvv what a module answers, and here that is all that was fetched.
-            context.no_log = True
+        # Here that is all that was fetched.
+        with answers_hidden(self):
             answer = self._execute_module(
                 module_name=EACH,
                 module_args={"questions": asked},
                 # A module writes its arguments into the log of the host, and a URL or a header can hold a password.
                 task_vars={**variables, "ansible_no_target_syslog": True},
             )
-        finally:
-            context.no_log = is_hidden
         if "answers" not in answer:
             raise AnsibleActionFail(one_line(answer.get("msg") or "the host gave no answer", 500))
         answers: Sequence[Mapping[str, Any]] = answer["answers"]

@@ -17,8 +17,8 @@ SETTINGS = r"""
         Without C({id}) only the task itself can revoke, and no later run.
       - C(open), a list of the tokens that are open. C(rows), where the answer has the list; C(id) and C(reason), where each row has them.
       - C(read_only), what shows whether the system is read-only. C(field), where the answer has it.
-      - C(writes), requests by name that somebody may want to send in an emergency, each with C(done), what shows that it is done (C(url), C(field)
-        and C(equals)), and C(why), in words.
+      - C(writes), requests by name that somebody may want to send in an emergency, each with C(done), what shows that it is done (C(url),
+        C(equals) and C(field), which the answer has to have also before), and C(why), in words.
       - Put what is secret into a vault. It is never shown, and a token is in no result, no file and no argument of a program.
     type: dict
     required: true

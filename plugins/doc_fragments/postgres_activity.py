@@ -19,7 +19,8 @@ OPTIONS = (
     type: float
     default: 600
   unused_seconds:
-    description: A session idle at least this long counts as C(unused) in C(applications).
+    description: >-
+      A session idle at least this long counts as C(unused) in C(applications), and as C(unused_in_transaction) where it is idle in a transaction.
     type: float
     default: 30
   long_query_seconds:

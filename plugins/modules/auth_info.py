@@ -57,9 +57,9 @@ login:
     probed: {description: Whether it was sent., type: bool}
     state:
       description: >-
-        C(in), it got what lets it in; C(refused), its name or password; C(locked), also where it is asked to wait; C(no_token), let in without a
-        token or a
-        cookie; C(failed), a server error; C(unreachable), no answer; C(unreadable), an answer that is about no login; C(not_probed).
+        C(in), it got what lets it in; C(refused), its name or password; C(more_wanted), more than these, such as a second factor or another password;
+        C(locked), also where it is asked to wait; C(no_token), let in without a token or a cookie; C(failed), a server error; C(unreachable), no
+        answer; C(unreadable), an answer that is about no login; C(not_probed).
       type: str
     status: {description: Of HTTP. Null without an answer., type: int}
     error: {description: "What kept an answer away, such as C(refused), C(timeout), C(tls) or C(dns); or empty.", type: str}
@@ -166,7 +166,11 @@ requests:
     clients_refused: {description: How many of them were refused., type: int}
     clients_only_refused: {description: How many of them were refused and never let in., type: int}
     clients_let_in: {description: How many of them were let in., type: int}
-    top_clients: {description: "The five that were refused most, with C(client), C(refused) and C(let_in).", type: list, elements: dict}
+    clients_answered: {description: "How many clients were answered below 400 on any route but the login.", type: int}
+    top_clients:
+      description: "The five that were refused most, with C(client), C(refused), C(let_in), and C(answered), whether it was answered below 400 elsewhere."
+      type: list
+      elements: dict
     routes:
       description: >-
         The 20 that refused most, with C(route), C(unauthorized), C(forbidden), C(let_in), C(clients_refused), C(clients_let_in), and
@@ -176,8 +180,8 @@ requests:
     routes_total: {description: How many there are., type: int}
     logins:
       description: >-
-        Logins at the URL of the canary's, by anybody who is not known as ourselves, with C(let_in), C(refused), C(locked), C(failed) and
-        C(clients_let_in).
+        Logins at the URL of the canary's, by anybody who is not known as ourselves, with C(let_in), C(refused), C(locked), C(failed),
+        C(clients_let_in) and C(clients_refused).
       type: dict
     since_start:
       description: >-

@@ -5,10 +5,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
+
+
+@contextmanager
+def answers_hidden(action: ActionBase) -> Iterator[None]:
+    """A connection shows with C(-vvv) what a module answers. Within this it does not.
+
+    It hides as well why it cannot reach the host, which a person has to know: then it is asked once more, for nothing that is secret.
+    """
+    context = action._connection._play_context
+    is_hidden = context.no_log
+    try:
+        context.no_log = True
+        yield
+    except AnsibleConnectionFailure:
+        context.no_log = is_hidden
+        if not is_hidden:
+            action._low_level_execute_command("exit 0", sudoable=False)
+        raise
+    finally:
+        context.no_log = is_hidden
 
 
 def executed_quietly(action: ActionBase, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,10 @@ from two_faults import Contradiction, both, differences, on_a_peer, pids_of
 PAIRS = int(os.environ.get("ONCALL_PAIRS", "18"))
 # A cause that is a relation between things that the other fault changes, which no expression of the table says by itself.
 TAKEN_AWAY = {
+    (
+        "auth_failures",
+        "one_route",
+    ): "who is logged in gets in elsewhere, and the other fault refuses the canary as well",
     **{
         ("notification_provider", cause): "of each channel one thing is wrong: the provider in use, or what it is given"
         for cause in ("application_refused", "messages_fail", "backlog")
@@ -37,6 +41,7 @@ TAKEN_AWAY = {
         "circuit_breaker",
         "one_replica",
     ): "it is open in one replica and closed in another, and the other fault opens it in all",
+    ("db_pool", "one_replica"): "the pool of all together has room, and the other fault has it used up",
     ("db_pool", "application_unknown"): "no session of the application is to be seen, and the other fault shows some",
     ("disk_full", "growth"): "it is what the others leave, and there is more to reclaim now",
     (

@@ -209,8 +209,16 @@ def test_nothing_is_set_up(tmp_path):
     play = on_host(tmp_path, "triage", {"disk_full_paths": [str(tmp_path)]})()
     # A disk is there without any word of an inventory.
     assert (play.code, named(play), named(play, "ok")) == (0, [], ["disk_full"]), play.output
+    assert play.run["outcome"] == "unknown"
     assert len(play.run["notes"]) >= 15
     assert "db_down" in lines(play).partition("not set up: ")[2]
+
+
+def test_a_host_that_cannot_be_reached_is_told_with_the_reason(tmp_path):
+    far = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": 1}
+    play = on_host(tmp_path, "triage", far)()
+    assert (play.code, play.outcome) == (4, "unknown"), play.output
+    assert "Connection refused" in play.run["summary"]
 
 
 @pytest.mark.covers("PD-0-1")

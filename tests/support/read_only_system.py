@@ -25,6 +25,7 @@ class ReadOnlySystem(HttpServer):
         orders: what the write changes.
         asked: what it was asked, a method and a path for each.
         refuses: status by path, for what it is told to refuse.
+        loses: status by path, for what it does, and a server on the way then answers in its place.
         holds_seconds: how long it takes for a write.
         has_ids: whether it tells the id of a token.
         takes_everything: whether it answers 200 where there is nothing.
@@ -38,6 +39,7 @@ class ReadOnlySystem(HttpServer):
         self.orders = "held"
         self.asked: list[tuple[str, str]] = []
         self.refuses: dict[str, int] = {}
+        self.loses: dict[str, int] = {}
         self.holds_seconds = 0.0
         self.has_ids = True
         self.takes_everything = False
@@ -63,6 +65,8 @@ class ReadOnlySystem(HttpServer):
                 status, document = system.said(
                     self.command, self.path, body, {name.lower(): value for name, value in self.headers.items()}
                 )
+                if self.path in system.loses:
+                    status, document = system.loses[self.path], {"error": "gateway timeout"}
                 try:
                     self.give(json.dumps(document).encode(), status, Content_Type="application/json")
                 except OSError:

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import json
+import re
 import time
+from urllib.parse import urljoin, urlsplit
 
 from ..deadline import DeadlineExceeded
 from ..net.bounded_http import FetchError, fetch, moment_in_header, public_url, retry_after_seconds
@@ -21,6 +23,16 @@ _TOKEN_CHARACTERS = 16 * 1024
 _EXCERPT_CHARACTERS = 120
 _REFUSED = (400, 401, 403, 422)
 _LOCKED_WORDS = ("locked", "too many", "rate limit", "temporarily blocked", "temporarily disabled", "try again later")
+# What is wanted besides a name and a password that are right, in an answer or in the place that it leads to.
+_MORE_WORDS = re.compile(
+    r"(?<![a-z])(?:mfa|2fa|t?otp|two[ _-]?factor|second[ _-]?factor|multi[ _-]?factor|one[ _-]?time[ _-](?:code|password)|verification[ _-]?code"
+    r"|password[ _-]?(?:has[ _-]|is[ _-])?(?:expired|(?:change|reset)[ _-]?(?:is[ _-])?required)"
+    r"|(?:expired|must[ _-]?change|change)[ _-](?:your[ _-])?password|credentials[ _-]?expired)(?![a-z])"
+    # Not where an answer says that it is not so.
+    r"(?![\w \"']*:\s*(?:false|null|0))",
+    re.IGNORECASE,
+)
+_ERROR_WORDS = re.compile(r"error|fail|invalid|denied|incorrect|wrong", re.IGNORECASE)
 NOT_ASKED = {"state": "not_asked", "status": None, "reason": "", "kind": None}
 NOTHING = {
     "probed": False,
@@ -56,15 +68,17 @@ def look(login, about_budget, deadline):
     try:
         with budget.probe(about=about, **about_budget) as settle:
             found, answer = _asked(login, deadline)
-            if found["state"] in ("in", "no_token"):
+            token = ""
+            if found["state"] == "in":
+                found, token = _with_route(login, found, answer, deadline)
+            is_shown = bool(token) or found["route"]["state"] == "in"
+            if found["state"] == "no_token" or (found["state"] == "in" and is_shown):
                 settle("in")
-            elif found["state"] not in ("refused", "locked"):
+            elif found["state"] not in ("refused", "locked") and found["status"] not in _REFUSED:
                 settle("unclear")
     except budget.MayNot as error:
         return {**NOTHING, "state": "not_probed", "reason": str(error)}, ""
-    if found["state"] != "in":
-        return found, ""
-    return _with_route(login, found, answer, deadline)
+    return found, token
 
 
 def _asked(login, deadline):
@@ -96,7 +110,8 @@ def _asked(login, deadline):
     state, why = _state(login, status, headers, body, token, cookies)
     asked = without_secrets(f"{request['method']} {public_url(request['url'])}", *login["secrets"])
     found.update(state=state, reason=f"{asked} answers {status}" + (f": {why}" if why else ""))
-    return found, {"token": token, "cookies": cookies}
+    is_page = body[:2000].lstrip()[:1] == b"<" and 200 <= status < 300
+    return found, {"token": token, "cookies": cookies, "is_page": is_page}
 
 
 def clock(headers, began):
@@ -140,8 +155,19 @@ def _state(login, status, headers, body, token, cookies):
     ]
     said = "" if is_markup else masked(without_secrets(start.decode("utf-8", "replace"), *hidden), _EXCERPT_CHARACTERS)
     expected = login["request"]["status"]
+    leads_to = headers.get("location", "") if 300 <= status < 400 else ""
+    # Where it leads to is not shown: a link may hold a code.
+    if _MORE_WORDS.search(_path_of(leads_to, login)):
+        return "more_wanted", "it leads to where more is asked for"
+    has_cookie = any(one["name"] == login["cookie"] for one in cookies)
+    # Whoever is let in is told of a second factor as well, among the settings.
+    is_out = status in (*_REFUSED, 428) or (200 <= status < 300 and not token and not has_cookie)
+    if is_out and _MORE_WORDS.search(said):
+        return "more_wanted", said
+    # Servers give a cookie to whoever asks, so it alone is no sign of a login.
+    if not login["token"] and _leads_back(leads_to, login):
+        return "refused", "it leads back to the login, or to an error"
     if status in expected if expected else 200 <= status < 400:
-        has_cookie = any(one["name"] == login["cookie"] for one in cookies)
         if token or (has_cookie and not login["token"]):
             return "in", ""
         wanted = f"a token at {login['token']}" if login["token"] else f"the cookie {masked(login['cookie'], 60)}"
@@ -153,8 +179,27 @@ def _state(login, status, headers, body, token, cookies):
     if status in login["locked"] or (status in _REFUSED and any(word in said.lower() for word in _LOCKED_WORDS)):
         return "locked", said
     if status in _REFUSED:
+        if is_markup and login["token"]:
+            said = "HTML, which may be of a proxy or a firewall before the application"
         return "refused", said
     return ("failed" if status >= 500 else "unreadable"), said
+
+
+def _path_of(leads_to, login):
+    try:
+        return urlsplit(urljoin(login["request"]["url"], leads_to)).path if leads_to else ""
+    except ValueError:
+        return ""
+
+
+def _leads_back(leads_to, login):
+    """Whether an answer leads to the login again, or to where an error is shown."""
+    try:
+        there, here = urlsplit(urljoin(login["request"]["url"], leads_to)), urlsplit(login["request"]["url"])
+    except ValueError:
+        return False
+    is_same = there.hostname == here.hostname and there.path.rstrip("/") == here.path.rstrip("/")
+    return bool(leads_to) and (is_same or bool(_ERROR_WORDS.search(there.query)))
 
 
 def _with_route(login, found, answer, deadline):
@@ -193,7 +238,20 @@ def _with_route(login, found, answer, deadline):
         *(one["value"] for one in named if len(one["value"]) >= 4),
     ]
     found["route"] = _route(login["route"], headers, secrets, deadline)
+    if answer["is_page"] and not token and found["route"]["state"] in ("refused", "unreadable"):
+        # A form that does not take a password is shown again, with a cookie that lets nobody in.
+        reason = f"{found['reason']}: it shows a page, and its cookie lets nobody in"
+        return {**found, "state": "refused", "reason": reason, "cookies": [], "route": NOT_ASKED}, ""
     return found, token
+
+
+def _is_the_same(url, leads_to):
+    """Whether a redirect leads to the same place, with another scheme, another name of the host, or a slash more or less."""
+    try:
+        here, there = urlsplit(url), urlsplit(urljoin(url, leads_to))
+    except ValueError:
+        return False
+    return bool(leads_to) and here.path.rstrip("/").lower() == there.path.rstrip("/").lower()
 
 
 def _route(url, headers, secrets, deadline):
@@ -213,6 +271,9 @@ def _route(url, headers, secrets, deadline):
     if 200 <= status < 300:
         # A page to log in is shown with 200 as well.
         state = "unreadable" if is_markup else "in"
+    elif 300 <= status < 400 and _is_the_same(url, answered.get("location", "")):
+        # Who is logged in is sent there as well: with a slash at its end, or with TLS.
+        state, text = "unreadable", "it leads to the same path, written otherwise; correct system_auth.login.route"
     elif status in (401, 403) or 300 <= status < 400:
         state = "refused"
     else:

@@ -200,11 +200,12 @@ def _requests(auth, logs, params, now, started):
     tally = Tally(now, params["lately_seconds"], login_route)
     of_this_start = None if started is None else Tally(now, min(now - started, params["lately_seconds"]), login_route)
     reader = Reader()
+    is_known = False
     for line in lines:
-        if _OUR_OWN in line:
-            continue
         request = reader.request(line)
-        if request:
+        # One of our own shows that the log has requests, and nothing of users.
+        is_known = is_known or request is not None
+        if request and _OUR_OWN not in line:
             tally.add(request)
             if of_this_start:
                 of_this_start.add(request)
@@ -222,7 +223,9 @@ def _requests(auth, logs, params, now, started):
         )
     if tally.ahead:
         limits.append(f"{tally.ahead} requests in the log of {name} are dated in the future")
-    if not told["requests"] and lines and not tally.older:
+    if tally.ahead and not told["requests"] and not tally.older:
+        return {"available": False, "reason": limits.pop(), "limits": limits}
+    if lines and not is_known:
         reason = (
             f"none of the last {len(lines)} lines of {name} is a request in a shape that is known; "
             "name the service that logs them in system_auth.access_log"
@@ -253,7 +256,7 @@ def _token_errors(auth, logs, params, now):
             limits.append(reason)
             continue
         read.append(name)
-        lines += [line for line in own if _is_of_window(reader, line, now, params["lately_seconds"])]
+        lines += _of_window(reader, own, now, params["lately_seconds"])
     if not read:
         return {
             "available": False,
@@ -264,6 +267,13 @@ def _token_errors(auth, logs, params, now):
     return {"available": True, "services": read, "kinds": counted(lines), "limits": limits}
 
 
-def _is_of_window(reader, line, now, window_seconds):
-    at = reader.at_seconds(line)
-    return at is None or now - at <= window_seconds
+def _of_window(reader, lines, now, window_seconds):
+    """Those that are not older. One without a time is as old as the one before it: errors take several lines."""
+    found, is_old = [], False
+    for line in lines:
+        at = reader.at_seconds(line)
+        if at is not None:
+            is_old = now - at > window_seconds
+        if not is_old:
+            found.append(line)
+    return found

@@ -87,6 +87,11 @@ class Tally:
         by_client.sort(key=lambda one: -one[1])
         routes = sorted(guarded, key=lambda name: -self._routes[name].refused())
         login = self._routes[self._login].counts if self._login in self._routes else Counter()
+        answered = {
+            client
+            for client, counts in self._clients.items()
+            if any(kind == "in" and route != self._login for route, kind in counts)
+        }
         logged_in = {
             client
             for client, counts in self._clients.items()
@@ -104,8 +109,9 @@ class Tally:
             "clients_refused": sum(1 for _client, refused, _in in by_client if refused),
             "clients_only_refused": sum(1 for _client, refused, let_in in by_client if refused and not let_in),
             "clients_let_in": sum(1 for _client, _refused, let_in in by_client if let_in),
+            "clients_answered": len(answered),
             "top_clients": [
-                {"client": client, "refused": refused, "let_in": let_in}
+                {"client": client, "refused": refused, "let_in": let_in, "answered": client in answered}
                 for client, refused, let_in in by_client[:_MOST_CLIENTS]
                 if refused
             ],
@@ -128,6 +134,12 @@ class Tally:
                 "locked": login["locked"],
                 "failed": login["failed"],
                 "clients_let_in": len(logged_in),
+                "clients_refused": sum(
+                    1
+                    for counts in self._clients.values()
+                    if self._login
+                    and any(route == self._login and kind in ("401", "403", "other") for route, kind in counts)
+                ),
             },
             "minutes": [
                 {

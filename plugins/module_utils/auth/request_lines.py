@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections import namedtuple
-from datetime import datetime
+from datetime import datetime, timezone
 
 from ..queues.answer import epoch_of, has_no_zone, moment_of
 from ..text.masking import masked
@@ -45,9 +45,18 @@ _SHAPES = (
 _FIELD = re.compile(
     r"(?<![\w.])(method|path|url|uri|route|status|status_code|client|ip|remote|remote_ip|remote_addr|time|ts)=(?:\"([^\"]*)\"|(\S+))"
 )
-_METHODS = ("method", "verb", "requestMethod", "http_method")
+_METHODS = ("method", "verb", "requestMethod", "http_method", "request_method", "RequestMethod")
 _PATHS = ("route", "path", "url", "uri", "requestUri", "request_uri", "RequestPath", "http_path")
-_STATUSES = ("status", "statusCode", "status_code", "StatusCode", "http_status", "responseStatusCode")
+_STATUSES = (
+    "status",
+    "statusCode",
+    "status_code",
+    "StatusCode",
+    "http_status",
+    "responseStatusCode",
+    "DownstreamStatus",
+    "response_code",
+)
 _CLIENTS = (
     "client_ip",
     "clientIp",
@@ -59,8 +68,25 @@ _CLIENTS = (
     "ip",
     "remote",
     "ClientIp",
+    "ClientHost",
 )
-_TIMES = ("@timestamp", "timestamp", "time", "ts", "@t", "Timestamp", "date")
+_TIMES = (
+    "@timestamp",
+    "timestamp",
+    "time",
+    "ts",
+    "@t",
+    "Timestamp",
+    "date",
+    "time_iso8601",
+    "time_local",
+    "msec",
+    "start_time",
+    "StartUTC",
+)
+# Times that are no ISO 8601 with a zone, as Python, Go, nginx for its errors, and JSON of pino and zap begin a line with them.
+_NO_ZONE = re.compile(r"(\d{4})[-/](\d\d)[-/](\d\d)[T ](\d\d):(\d\d):(\d\d)")
+_NUMBER = re.compile(r"\"(?:time|ts|timestamp|@timestamp|msec)\": ?\"?(\d{10}(?:\.\d{1,9})?|\d{13})\b")
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})? ?(?:Z|[+-]\d\d:?\d\d)")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _CLF = re.compile(r"(\d\d)/(\w{3})/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-]\d\d)(\d\d)")
@@ -92,8 +118,19 @@ class Reader:
         return self._of_fields(line) if "status" in line and "=" in line else None
 
     def at_seconds(self, line):
-        """The time that a line begins with, or None."""
-        return self._time_in(line[:200])
+        """The time that a line begins with, or None. One without a zone is in UTC or that of this host, whichever is later."""
+        begin = line[:200]
+        at = self._time_in(begin)
+        if at is not None:
+            return at
+        found = _CLF.search(begin)
+        if found:
+            return self._time_of_clf(found.group(0))
+        found = _NUMBER.search(begin)
+        if found:
+            return moment_of(found.group(1))
+        found = _NO_ZONE.search(begin)
+        return _latest(*found.groups()) if found else None
 
     def _of_json(self, text):
         try:
@@ -108,10 +145,14 @@ class Reader:
             *(found[key] for key in ("req", "request", "res", "response", "http") if isinstance(found.get(key), dict)),
         ]
         method, path, status, client = (_first(rows, names) for names in (_METHODS, _PATHS, _STATUSES, _CLIENTS))
+        if path is None and isinstance(found.get("request"), str):
+            # nginx has the line of the request in one.
+            line = found["request"].split(" ")
+            method, path = (line[0], line[1]) if len(line) > 1 else (method, None)
         if path is None or status is None:
             return None
         given = _first(rows[:1], _TIMES)
-        at = None if given is None or has_no_zone(given) else moment_of(given)
+        at = None if given is None or has_no_zone(given) else self._time_of_clf(given) or moment_of(given)
         return self._made(at, method or "", path, status, client)
 
     def _of_fields(self, line):
@@ -140,6 +181,8 @@ class Reader:
         return route
 
     def _time_of_clf(self, text):
+        if not isinstance(text, str) or not _CLF.match(text):
+            return None
         if text not in self._times:
             self._remember(text, _clf_seconds(text))
         return self._times[text]
@@ -174,6 +217,15 @@ def _clf_seconds(text):
     try:
         return datetime.strptime(iso, "%Y-%m-%dT%H:%M:%S%z").timestamp()
     except ValueError:
+        return None
+
+
+def _latest(*parts):
+    moment = [int(part) for part in parts]
+    try:
+        here, utc = datetime(*moment), datetime(*moment, tzinfo=timezone.utc)
+        return max(here.timestamp(), utc.timestamp())
+    except (ValueError, OverflowError, OSError):
         return None
 
 

@@ -176,8 +176,10 @@ def _keep(settings, record, folder, timeout_seconds, answers, control):
     try:
         given = start(settings, record["why"], record["ttl_seconds"], record["reference"], timeout_seconds)
     except IssuerError as error:
-        # It may have been given all the same, where no answer came: then it ends by itself, or is found by its reference.
-        entry.note(state="not_given" if error.status is not None else "asking", how=str(error))
+        # It may have been given all the same, where no answer came or a server on the way failed: then it ends by itself, or is found by
+        # its reference. Whoever refuses says so with a status of 400 to 499.
+        is_refused = error.status is not None and 400 <= error.status < 500 and error.status != 408
+        entry.note(state="not_given" if is_refused else "asking", how=str(error))
         say(error=str(error))
         return
     token = given.pop("token")
@@ -232,12 +234,12 @@ def sweep(settings, directory, timeout_seconds, only=None):
     Returns:
         The records of those that were left, each as it is now.
     """
-    left = [one for one in journal.read(directory)[0] if journal.is_left(one, time.time())]
-    left = [one for one in left if only is None or one["reference"] in only]
+    known = [one for one in journal.read(directory)[0] if only is None or one["reference"] in only]
     listed = {}
-    if settings["open"] is not None and any(not one["id"] for one in left):
+    if settings["open"] is not None and known:
         with contextlib.suppress(IssuerError):
             listed = {one["reference"]: one["id"] for one in open_ones(settings, timeout_seconds) if one["reference"]}
+    left = [one for one in known if journal.is_left(one, time.time()) or journal.is_open_all_the_same(one, listed)]
     return [_swept(settings, one, listed, timeout_seconds) for one in left]
 
 

@@ -165,14 +165,20 @@ def open_ones(settings, timeout_seconds):
 
 
 def value_at(place, given, timeout_seconds):
-    """What a document has at ``field``: a single value, or None.
+    """What a document has at ``field``: a single value, or None where that is what it says.
 
     Raises:
-        IssuerError: it cannot be read.
+        IssuerError: it cannot be read, or has no such value. A name that is written wrong must not read as "not done".
     """
     document = document_in(place, asked(place, given, {}, timeout_seconds, "GET")[1])
-    value = found_at(document, given["field"])
-    return value if isinstance(value, (str, int, float, bool)) or value is None else None
+    above, _dot, name = given["field"].rpartition(".")
+    parent = found_at(document, above) if above else document
+    if not isinstance(parent, dict) or name not in parent:
+        raise IssuerError(f"{place}: the answer has nothing at {given['field']}")
+    value = parent[name]
+    if isinstance(value, (dict, list)):
+        raise IssuerError(f"{place}: what is at {given['field']} is no single value")
+    return value
 
 
 def asked(place, given, values, timeout_seconds, method="POST", hidden=(), headers=None):

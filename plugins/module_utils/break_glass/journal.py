@@ -147,6 +147,16 @@ def is_left(told, now_seconds):
     return told["state"] in ("asking", "open") and not told["held"] and told["expires_at_seconds"] > now_seconds
 
 
+def is_open_all_the_same(told, listed):
+    """Whether one that came to its end, by what was noted, is among those that are open. Pure.
+
+    Args:
+        told: as it was noted before the list was asked for, so that one that is revoked meanwhile is none.
+        listed: the references of those that are open, as the issuer lists them.
+    """
+    return told["state"] in ("not_given", "revoked") and not told["held"] and told["reference"] in listed
+
+
 def forget_old(directory, now_seconds=None):
     """Delete what came to its end long ago."""
     now = time.time() if now_seconds is None else now_seconds

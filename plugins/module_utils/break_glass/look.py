@@ -50,17 +50,24 @@ def observe(params):
             for name, write in _asked_for(settings, params)
         },
     }
+    before, _limits = journal.read(params["directory"])
     answers = dict(zip(calls, all_within(seconds + 1, list(calls.values()))))
     told = {name: _failed(answer) if isinstance(answer, Exception) else answer for name, answer in answers.items()}
     entries, limits = journal.read(params["directory"])
     now = time.time()
+    listed = {one["reference"] for one in told["open"]["tokens"]}
+    still_open = {one["reference"] for one in before if journal.is_open_all_the_same(one, listed)}
     found = {
         "now_seconds": now,
         "read_only": told["read_only"],
         "open": told["open"],
         "writes": {name: told[f"write {name}"] for name, _write in _asked_for(settings, params)},
         "given": [{key: one.get(key) for key in _TOLD} for one in entries[:_SHOWN]],
-        "left": [{key: one.get(key) for key in _TOLD} for one in entries if journal.is_left(one, now)],
+        "left": [
+            {key: one.get(key) for key in _TOLD}
+            for one in entries
+            if journal.is_left(one, now) or one["reference"] in still_open
+        ],
         "can_revoke": settings["revoke"] is not None,
     }
     limits += [one["reason"] for one in told.values() if one["reason"]]
@@ -98,7 +105,18 @@ def is_done(name, write, timeout_seconds):
         value = value_at(place, done, timeout_seconds)
     except IssuerError as error:
         return {"value": None, "reason": str(error)}
-    return {"value": value is not None and str(value) == str(done["equals"]), "reason": ""}
+    return {"value": _is(value, done["equals"]), "reason": ""}
+
+
+def _is(value, wanted):
+    """Whether a value of an answer is that of the inventory: YAML and JSON write the same one in several ways."""
+    if value is None or wanted is None:
+        return value is wanted
+    if isinstance(value, bool) or isinstance(wanted, bool):
+        return str(value).lower() == str(wanted).lower()
+    if isinstance(value, (int, float)) and isinstance(wanted, (int, float)):
+        return value == wanted
+    return str(value) == str(wanted)
 
 
 def _open(settings, timeout_seconds):

@@ -128,6 +128,8 @@ SELECT json_build_object(
            count(*) FILTER (WHERE state = 'active') AS active,
            count(*) FILTER (WHERE state = 'idle') AS idle,
            count(*) FILTER (WHERE left(state, 19) = 'idle in transaction') AS idle_in_transaction,
+           count(*) FILTER (WHERE left(state, 19) = 'idle in transaction'
+             AND state_seconds >= (p->>'unused_seconds')::float8) AS unused_in_transaction,
            count(*) FILTER (WHERE state = 'idle' AND state_seconds >= (p->>'unused_seconds')::float8) AS unused,
            count(*) FILTER (WHERE state = 'idle' AND state_seconds >= (p->>'idle_seconds')::float8) AS idle_long
     FROM ours, asked GROUP BY 1, 2 ORDER BY 3 DESC LIMIT 50) t),

@@ -200,8 +200,12 @@ def clocks(auth: Row) -> list[dict[str, Any]]:
                 }
             )
     issued = auth["token"]["issued_ahead_seconds"] if auth["token"] else None
-    if issued is not None and not any(one["of"] == "the identity provider" for one in found):
-        # When it was issued is what the clock of the issuer says.
+    known = next((one for one in found if one["of"] == "the identity provider"), None)
+    # When it was issued is what the clock of the issuer says. A server on the way may have another one, of which the header is; and a token
+    # of before, which is kept and given again, shows nothing.
+    if issued is not None and (
+        known is None or issued > known["ahead_seconds"] + known["within_seconds"] + _ROUNDING_SECONDS
+    ):
         found.append({"of": "what issues tokens", "ahead_seconds": issued, "within_seconds": _ROUNDING_SECONDS})
     return found
 
@@ -284,19 +288,19 @@ def everybody(auth: Row, auth_failures_min_clients: int, auth_failures_one_ratio
     return bool(of_them >= auth_failures_min_clients and of_them >= auth_failures_one_ratio * clients)
 
 
-def lone_client(auth: Row, refused: int, auth_failures_one_ratio: float) -> dict[str, Any]:
-    """The client that has most refused requests, while others are let in; nothing where there is no such client."""
+def lone_client(
+    auth: Row, refused: int, auth_failures_one_ratio: float, auth_failures_min_clients: int
+) -> dict[str, Any]:
+    """The client that has most refused requests, while others are let in; nothing where there is no such client.
+
+    Behind a proxy all users look like one client, and what watches the health of the application like another: so few others show nothing.
+    """
     requests = auth["requests"]
     if not requests["available"] or not requests["clients_told"] or not requests["top_clients"] or not refused:
         return {}
     top = requests["top_clients"][0]
-    others_in = requests["clients_let_in"] - (1 if top["let_in"] else 0)
-    # Behind a proxy all clients look like one: then nobody else is there.
-    is_alone = (
-        top["refused"] >= auth_failures_one_ratio * refused
-        and requests["clients"] > 1
-        and (others_in > 0 or requests["answered"] > top["let_in"])
-    )
+    others_answered = requests["clients_answered"] - (1 if top["answered"] else 0)
+    is_alone = top["refused"] >= auth_failures_one_ratio * refused and others_answered >= auth_failures_min_clients
     return dict(top) if is_alone else {}
 
 
@@ -345,6 +349,24 @@ def canary_route(system_auth: Row) -> str:
 def others_log_in(auth: Row) -> bool:
     """Whether somebody else than the canary was let in at the login."""
     return bool(auth["requests"]["available"] and auth["requests"]["logins"]["let_in"] > 0)
+
+
+def logins_refused(
+    auth: Row,
+    login_state: str,
+    route_state: str,
+    auth_failures_min_refused: int,
+    auth_failures_refused_ratio: float,
+) -> dict[str, Any]:
+    """The logins of the window, where most are refused though the canary gets in; nothing where that is not so."""
+    requests = auth["requests"]
+    if not requests["available"] or (login_state, route_state) != ("in", "in"):
+        return {}
+    logins = requests["logins"]
+    is_so = logins["refused"] >= auth_failures_min_refused and logins["refused"] >= auth_failures_refused_ratio * (
+        logins["refused"] + logins["let_in"]
+    )
+    return dict(logins) if is_so else {}
 
 
 def in_words(auth: Row, refused: int) -> str:
@@ -424,13 +446,36 @@ def said(auth: Row, auth_failures_token_errors: int) -> list[str]:
     return list(dict.fromkeys([*([own] if own else []), *kinds]))
 
 
+def said_of_fresh(auth: Row, said: Sequence[str], raised: bool) -> list[str]:
+    """Why what the canary was just given is refused: by the answer itself where that says so, and by the logs where it does not.
+
+    Lines of a log may be of tokens of others, such as those that somebody forges. A 403 is mostly said to somebody who is known and may not:
+    lines count beside it where users are refused as well.
+    """
+    route = auth["login"]["route"] if auth["login"] else {}
+    if route.get("kind"):
+        return [str(route["kind"])]
+    return list(said) if raised or route.get("status") != 403 else []
+
+
+def fresh_in_words(auth: Row, counts_in_words: str) -> str:
+    """Whether anything says why it is refused."""
+    kind = auth["login"]["route"]["kind"] if auth["login"] else None
+    if kind:
+        return f"for its {kind.replace('_', ' ')}, as the answer says"
+    if auth["token_errors"]["kinds"]:
+        return f"and the answer does not say why; of tokens of anybody, the logs say {counts_in_words}"
+    return "and nothing says why"
+
+
 def says_keys(said: Sequence[str]) -> bool:
     """Whether tokens are refused for a key that is not known, or a signature."""
     return bool({"unknown_key", "signature"} & set(said))
 
 
-def says_signature(said: Sequence[str]) -> bool:
-    return "signature" in said
+def keys_refuse(said_of_fresh: Sequence[str]) -> bool:
+    """Whether the canary's own token is refused for a key that is not known, or its signature."""
+    return bool({"unknown_key", "signature"} & set(said_of_fresh))
 
 
 def counts_in_words(auth: Row) -> str:
@@ -445,14 +490,14 @@ def keys_said(auth: Row, counts_in_words: str) -> str:
     return f"its answer says {own.replace('_', ' ')}" if own else f"its log says so: {counts_in_words}"
 
 
-def audience_in_words(auth: Row, said: Sequence[str], counts_in_words: str) -> str:
+def audience_in_words(auth: Row, said_of_fresh: Sequence[str], counts_in_words: str) -> str:
     """In what they differ."""
     token = auth["token"]
     if token and token["audience_right"] is False:
         return (
             f"the token is for {', '.join(token['audience']) or 'nobody'}, and not for what system_auth.audience says"
         )
-    words = " and ".join(one for one in said if one in ("audience", "issuer", "algorithm"))
+    words = " and ".join(one for one in said_of_fresh if one in ("audience", "issuer", "algorithm"))
     return f"a token of a moment ago is refused for its {words} ({counts_in_words})"
 
 

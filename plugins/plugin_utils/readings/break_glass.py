@@ -30,10 +30,7 @@ def revocable(break_glass: Row, left: Sequence[Row]) -> list[dict[str, str]]:
 
 def last_seconds(break_glass: Row, left: Sequence[Row]) -> float:
     """From now until the last of them ends by itself."""
-    return float(
-        max((one["expires_at_seconds"] for one in left), default=break_glass["now_seconds"])
-        - break_glass["now_seconds"]
-    )
+    return max([0.0, *(float(one["expires_at_seconds"] - break_glass["now_seconds"]) for one in left)])
 
 
 def others(break_glass: Row) -> list[Row]:

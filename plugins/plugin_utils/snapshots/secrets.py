@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, unquote
 
+from ...module_utils.auth.spec import leaves
 from ...module_utils.snapshot.statements import without_literals
 from ...module_utils.text.masking import MASK, is_secret_name, mask_lines
 from ...module_utils.text.one_line import without_sequences
@@ -43,10 +44,11 @@ def known_secrets(variables: Mapping[str, Any]) -> tuple[str, ...]:
     """
     found: set[str] = set()
     open_words: set[str] = set()
-    for is_secret, text in _leaves(variables):
+    for is_secret, text in [*_leaves(variables), *_of_logins(variables)]:
         for password in _USER_AND_PASSWORD.findall(text):
             found |= {password, unquote(password)}
         (found if is_secret else open_words).add(text.strip())
+    open_words -= {text.strip() for _is_secret, text in _of_logins(variables)}
     # A password that is also the name of a user or a database would make the archive unreadable, and hide nothing.
     secrets = {one for one in found - open_words if len(one) >= SHORTEST}
     secrets |= {quote(one, safe="") for one in secrets}
@@ -62,6 +64,16 @@ def _leaves(value: Any, is_secret: bool = False, are_names: bool = False) -> Ite
             yield from _leaves(item, is_secret)
     elif isinstance(value, str) and value.strip():
         yield is_secret, value
+
+
+def _of_logins(value: Any) -> Iterator[tuple[bool, str]]:
+    """The texts that somebody logs in with: a name and a password are among them, whatever their keys are called."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if key == "login" and isinstance(item, Mapping):
+                yield from ((True, text) for text in leaves(item.get("body")) if text.strip())
+            else:
+                yield from _of_logins(item)
 
 
 def withheld(name: str) -> bool:
@@ -113,7 +125,11 @@ def shown_settings(value: Any, are_names: bool = False) -> Any:
     """Settings of an inventory as they may be kept: what is below the name of a secret is gone, however deep it lies."""
     if isinstance(value, Mapping):
         return {
-            str(key): MASK if item and not are_names and withheld(str(key)) else shown_settings(item, key in _NAMED)
+            str(key): MASK
+            if item and not are_names and withheld(str(key))
+            else {**shown_settings(item), "body": MASK}
+            if key == "login" and isinstance(item, Mapping) and item.get("body")
+            else shown_settings(item, key in _NAMED)
             for key, item in value.items()
         }
     if isinstance(value, (list, tuple)):

@@ -26,6 +26,8 @@ _MOST_UNSEEN = 5
 _WIDTH = 240
 _FACT_WIDTH = 120
 _INDENT = "   "
+# Those that look at any host, without a word of the inventory: that they find nothing says nothing of a stack.
+_OF_ANY_HOST = ("disk_full",)
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,12 @@ class Report:
     def _outcome(self) -> str:
         if self._ranks:
             return ADVISED
-        unseen = self._in(NOT_SEEN) or self._in(NOT_JUDGED) or not self._in(WELL)
+        unseen = self._in(NOT_SEEN) or self._in(NOT_JUDGED) or self._is_bare()
         return UNKNOWN if unseen else HEALTHY
+
+    def _is_bare(self) -> bool:
+        """Whether nothing of a stack was seen to be well."""
+        return all(one.runbook in _OF_ANY_HOST for one in self._in(WELL))
 
     def _alert(self) -> tuple[str, str]:
         """The runbook that answers the alert, and what it says of this look."""
@@ -121,6 +127,10 @@ class Report:
                 parts.append(f"{words}: {', '.join(names)}")
         if not well and len(self._in(NOT_SET_UP)) == len(self._of):
             parts.append("the inventory has nothing that a runbook looks at")
+        elif well and self._is_bare():
+            parts.append(
+                "the inventory says nothing of the stack that could be judged, and of its host only the disks are seen to be well"
+            )
         return "; ".join(parts)
 
     def screen(self) -> list[str]:

@@ -63,10 +63,14 @@ DOWN = {
 
 
 def canary_in(
-    cookie: str = "sid=x; Path=/; HttpOnly", route: str = "in", ahead: float = 0.0, kind: str | None = None
+    cookie: str = "sid=x; Path=/; HttpOnly",
+    route: str = "in",
+    ahead: float = 0.0,
+    kind: str | None = None,
+    status: int | None = None,
 ) -> dict[str, Any]:
     """A login that works; what the route says; and what a browser makes of the cookie."""
-    status = {"in": 200, "refused": 401, "failed": 502}.get(route)
+    status = status or {"in": 200, "refused": 401, "failed": 502}.get(route)
     cookies = [told(one, AUTH["login"]["url"], AUTH["login"]["route"], NOW) for one in cookies_of(cookie)]
     if any(one["problems"] for one in cookies):
         route, status = "refused", None
@@ -273,7 +277,7 @@ OF_LOGIN = [
         "login_changed",
     ),
     *("cookie_of_deployment", "cookie_lost", "key_not_published", "stale_keys", "secret_differs"),
-    *("locked_out", "login_refuses_all", "canary_refused", "fresh_token_refused"),
+    *("locked_out", "login_refuses_all", "canary_refused", "fresh_token_refused", "more_wanted_of_canary"),
 ]
 
 test_concluded = table(
@@ -320,6 +324,27 @@ test_concluded = table(
                     "api": {"manager": "command", "commands": {"status": ["true"]}},
                 }
             },
+        ),
+        "somebody forges tokens, and the canary's own is refused for another reason": Case(
+            observed(**{**STALE, "login": canary_in(route="refused", kind="session"), "lines": SIGNATURE}),
+            problems=["fresh_token_refused"],
+            says=["refused a moment later, for its session, as the answer says"],
+        ),
+        "somebody forges tokens, and the canary may not read its route": Case(
+            observed(
+                **{**STALE, "login": canary_in(route="refused", status=403), "lines": SIGNATURE, "requests": QUIET}
+            ),
+            problems=["fresh_token_refused"],
+            says=["of tokens of anybody, the logs say 40 times signature", "answers 403"],
+        ),
+        "keys were not read again, and that is told with 403": Case(
+            observed(**{**STALE, "login": canary_in(route="refused", status=403)}),
+            problems=["stale_keys"],
+            acts=["read_keys_again"],
+            risk="medium",
+        ),
+        "a fresh token is refused for its session, and somebody has another secret": Case(
+            observed(**{**HS, "login": canary_in(route="refused", kind="session")}), problems=["fresh_token_refused"]
         ),
         "a fresh token is refused, and nobody says why": Case(
             observed(login=canary_in(route="refused"), requests=ALL_REFUSED), problems=["fresh_token_refused"]
@@ -393,6 +418,12 @@ test_concluded = table(
             problems=["clock_off"],
             says=["the identity provider is 60 min ahead"],
         ),
+        "tokens are issued an hour ahead, and the header of the provider is of a server before it": Case(
+            observed(login=canary_in(route="refused"), text=token(ahead=3600)),
+            problems=["clock_off"],
+            says=["that of what issues tokens is 60 min ahead"],
+        ),
+        "a token of before is given again": Case(observed(text=token(ahead=-300))),
         "the clock here is an hour behind": Case(
             observed(login=canary_in(ahead=3600.0), text=token(ahead=3600), issuer=provider(ahead=3600.0)),
             problems=["clock_off"],
@@ -544,6 +575,24 @@ test_concluded = table(
             problems=["one_client"],
             variables=NO_CANARY,
         ),
+        "a proxy with all users, and what watches the health": Case(
+            observed(requests=[*asked(1, 200, 401), *asked(2, 20, 200, "/health", name="127.0.0.")]),
+            nothing_shows=["users"],
+        ),
+        "a proxy with all users, and a service of ours that gets in": Case(
+            observed(requests=[*asked(1, 200, 401), *asked(1, 20, 200, name="10.9.0.")]), nothing_shows=["users"]
+        ),
+        "passwords are guessed from 500 addresses": Case(
+            observed(requests=[*QUIET, *logins(500, 401, 10)]),
+            says=[
+                "5000 of 5005 logins were refused, of 500 clients, and the canary gets in: somebody guesses passwords"
+            ],
+        ),
+        "the canary is asked for a second factor": Case(
+            observed(login=canary_is("more_wanted", 401, why="mfa_required")),
+            problems=["more_wanted_of_canary"],
+            says=["wants more of the canary", "mfa_required"],
+        ),
         "a proxy alone is no client": Case(observed(requests=asked(1, 200, 401)), nothing_shows=["users"]),
         "one route forbids": Case(
             observed(requests=[*asked(15, 20, 403, "/api/beta"), *QUIET]),
@@ -583,6 +632,13 @@ test_concluded = table(
         ),
     },
 )
+
+
+def test_guessed_passwords_are_told_and_no_trouble():
+    requests = [*QUIET, *logins(500, 401, 10)]
+    findings = diagnose("auth_failures", observed(requests=requests), **SYSTEM)["findings"]
+    (finding,) = [one for one in findings if one["cause"] == "logins_refused"]
+    assert (finding["status"], finding["evidence"]["clients_refused"]) == ("ok", 500)
 
 
 def test_a_restart_is_planned_for_what_checks_the_tokens_and_for_nothing_else():

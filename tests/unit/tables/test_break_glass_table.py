@@ -145,7 +145,18 @@ test_concluded = table(
             risk="high",
             variables=ASKED,
         ),
-        "no reason": Case(shown(), problems=["reason_missing"], variables={**ASKED, "break_glass_reason": "INC"}),
+        "one was noted as revoked, and is open": Case(
+            shown(given(), listed=["ab" * 8]), problems=["tokens_left"], acts=["revoke"], risk="low"
+        ),
+        "one was noted as not given, and is open": Case(
+            shown(given("not_given"), listed=["ab" * 8]), problems=["tokens_left"], acts=["revoke"], risk="low"
+        ),
+        "one ends by itself, and is open": Case(shown(given("ends_by_itself"), listed=["ab" * 8])),
+        "no reason": Case(
+            shown(),
+            problems=["reason_missing"],
+            variables={**ASKED, "break_glass_reason": "INC"},
+        ),
         "another name": Case(
             shown(write="release"),
             problems=["unknown_write"],

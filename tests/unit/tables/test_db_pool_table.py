@@ -92,11 +92,14 @@ def activity(sessions: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
         entry = applications.setdefault(
             (one["application_name"], one["user"]),
             {"application_name": one["application_name"], "user": one["user"], "sessions": 0, "active": 0}
-            | {"idle": 0, "idle_in_transaction": 0, "unused": 0, "idle_long": 0},
+            | {"idle": 0, "idle_in_transaction": 0, "unused": 0, "unused_in_transaction": 0, "idle_long": 0},
         )
         entry["sessions"] += 1
         state = one["state"] if one["state"] in ("active", "idle", "disabled") else "idle_in_transaction"
         entry[state] = entry.get(state, 0) + 1
+        entry["unused_in_transaction"] += (
+            state == "idle_in_transaction" and one["state_seconds"] >= THRESHOLDS["unused_seconds"]
+        )
         entry["unused"] += state == "idle" and one["state_seconds"] >= THRESHOLDS["unused_seconds"]
         entry["idle_long"] += state == "idle" and one["state_seconds"] >= THRESHOLDS["idle_seconds"]
     document = {
@@ -376,6 +379,18 @@ MEASURED_CONCLUDED = {
         PRESSED,
         [session("idle", 75) for _ in range(25)],
         ["held_without_work"],
+        [],
+    ),
+    "handlers hold a transaction while a partner takes 75 s": (
+        PRESSED,
+        [session("idle in transaction", 75) for _ in range(25)],
+        ["held_in_transactions"],
+        [],
+    ),
+    "half of them hold a transaction": (
+        PRESSED,
+        [session("idle in transaction", 75) for _ in range(13)] + [session() for _ in range(12)],
+        ["held_in_transactions"],
         [],
     ),
     "half of them do": (
@@ -929,6 +944,11 @@ USED_UP_AND_NOBODY_WAITS = {
     # name: (metrics, sessions, the status)
     "all of it is lost": (pool(0, 25), LEAKED, "unknown"),
     "half of it is lost": (pool(0, 25), LEAKED[:13] + BUSY[:12], "unknown"),
+    "half of it holds a transaction and does nothing": (
+        pool(0, 25),
+        [session("idle in transaction", 75) for _ in range(13)] + BUSY[:12],
+        "unknown",
+    ),
     "nobody knows its sessions": (pool(0, 25), [session(application_name="") for _ in range(25)], "unknown"),
     "all of it is at work": (pool(0, 25), BUSY, "healthy"),
     "it has just changed hands": (pool(0, 25), [session("idle", 0.1) for _ in range(25)], "healthy"),

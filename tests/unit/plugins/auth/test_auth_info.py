@@ -9,6 +9,7 @@ import json
 import os
 import random
 import time
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import pytest
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.auth import budget
 from ansible_collections.oncall.runbooks.plugins.module_utils.auth.cookies import cookies_of, told
-from ansible_collections.oncall.runbooks.plugins.module_utils.auth.look import observe
+from ansible_collections.oncall.runbooks.plugins.module_utils.auth.look import _of_window, observe
 from ansible_collections.oncall.runbooks.plugins.module_utils.auth.refusals import Tally
 from ansible_collections.oncall.runbooks.plugins.module_utils.auth.request_lines import Reader, route_of
 from ansible_collections.oncall.runbooks.plugins.module_utils.auth.spec import checked
@@ -371,6 +372,75 @@ def test_a_session_that_is_kept_in_a_cookie(app, provider):
     assert (found["login"]["route"]["state"], found["login"]["route"]["status"]) == ("refused", None)
 
 
+FORM: dict[str, Any] = {"token": "", "cookie": "sid", "body": "name=canary&password=" + PASSWORD}
+COOKIE = {"Set-Cookie": "sid=anonymous1; Path=/; HttpOnly", "Content-Type": "text/html"}
+PAGE = b"<!doctype html><form>Name or password is wrong</form>"
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ((302, b"", {**COOKIE, "Location": "/login?error"}), "it leads back to the login"),
+        ((303, b"", {**COOKIE, "Location": "/login"}), "it leads back to the login"),
+        ((302, b"", {**COOKIE, "Location": "/start?failed=1"}), "or to an error"),
+        ((200, PAGE, COOKIE), "its cookie lets nobody in"),
+    ],
+)
+def test_a_cookie_that_everybody_gets_is_no_login_and_never_locks_the_canary(provider, app, tmp_path, answer, words):
+    """A server with sessions gives one to whoever asks, also where the password is wrong."""
+    provider.answers.update({"/login": answer, "/me": (302, b"", {"Location": "/login"})})
+    auth = {"login": {"url": f"{provider.url}/login", "route": f"{provider.url}/me", **FORM}}
+    found = [seen(auth, marks_directory=str(tmp_path))["login"] for _look in range(4)]
+    assert [one["state"] for one in found] == ["refused", "refused", "not_probed", "not_probed"]
+    assert words in found[0]["reason"]
+
+
+@pytest.mark.parametrize(
+    "answer", [(302, b"", {**COOKIE, "Location": "/home"}), (200, b"<html>Welcome</html>", COOKIE)]
+)
+def test_a_form_that_lets_in(provider, app, tmp_path, answer):
+    provider.answers.update({"/login": answer, "/me": (200, b"{}", {})})
+    auth = {"login": {"url": f"{provider.url}/login", "route": f"{provider.url}/me", **FORM}}
+    found = [seen(auth, marks_directory=str(tmp_path))["login"] for _look in range(4)]
+    assert [(one["state"], one["route"]["state"]) for one in found] == [("in", "in")] * 4
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "state"),
+    [
+        (401, b'{"error": "mfa_required"}', "more_wanted"),
+        (200, b'{"mfa_required": true, "methods": ["totp"]}', "more_wanted"),
+        (403, b'{"message": "Your password has expired"}', "more_wanted"),
+        (403, b'{"code": "PASSWORD_CHANGE_REQUIRED"}', "more_wanted"),
+        (401, b'{"error": "invalid credentials", "mfa_required": false}', "refused"),
+        (401, b'{"error": "wrong password"}', "refused"),
+        (200, b'{"access_token": "opaque-thing", "user": {"two_factor": "off"}}', "in"),
+        (403, b"<html>Access denied</html>", "refused"),
+    ],
+)
+def test_more_than_a_password_is_no_wrong_password(provider, app, tmp_path, status, body, state):
+    provider.answers["/login"] = (status, body, {})
+    found = [
+        seen(auth_of(app, provider, login={"url": f"{provider.url}/login"}), marks_directory=str(tmp_path))["login"]
+        for _look in range(3)
+    ]
+    assert found[0]["state"] == state
+    # What may count as a wrong login is not sent again and again.
+    assert found[2]["state"] == ("not_probed" if status != 200 else state)
+    assert ("a proxy or a firewall" in found[0]["reason"]) == body.startswith(b"<")
+
+
+@pytest.mark.parametrize(
+    ("leads_to", "state"),
+    [("/me/", "unreadable"), ("https://127.0.0.1/me", "unreadable"), ("/login", "refused"), ("", "refused")],
+)
+def test_a_redirect_to_the_same_path_refuses_nobody(provider, app, leads_to, state):
+    provider.answers["/login"] = (200, b'{"access_token": "opaque-thing"}', {})
+    provider.answers["/me"] = (307, b"", {"Location": leads_to} if leads_to else {})
+    login = {"url": f"{provider.url}/login", "route": f"{provider.url}/me"}
+    assert seen(auth_of(app, provider, login=login))["login"]["route"]["state"] == state
+
+
 # Logs.
 
 LINES = {
@@ -383,6 +453,18 @@ LINES = {
     "gin": '2026-11-30T05:26:29Z [GIN] 2026/11/30 - 05:26:29 | 401 |     12.3µs |        10.0.0.1 | GET      "/api/me"',
     "pino": '{"level":40,"time":1796016389000,"req":{"method":"GET","url":"/api/me?x=1","remoteAddress":"10.0.0.1"},"res":{"statusCode":401}}',
     "zap": '{"ts":1796016389.1,"method":"GET","path":"/api/me","status":401,"client_ip":"10.0.0.1"}',
+    "nginx in JSON": (
+        '{"time_iso8601":"2026-11-30T05:26:29+00:00","remote_addr":"10.0.0.1","request":"GET /api/me?a={b} HTTP/1.1","status":"401","ua":"{\\"x\\":1}"}'
+    ),
+    "nginx in JSON, with the time of its log": (
+        '{"time_local":"30/Nov/2026:05:26:29 +0000","remote_addr":"10.0.0.1","request":"GET /api/me HTTP/1.1","status":401}'
+    ),
+    "nginx in JSON, in seconds": (
+        '{"msec":"1796016389.000","remote_addr":"10.0.0.1","request_method":"GET","request_uri":"/api/me","status":"401"}'
+    ),
+    "traefik in JSON": (
+        '{"ClientHost":"10.0.0.1","DownstreamStatus":401,"RequestMethod":"GET","RequestPath":"/api/me","time":"2026-11-30T05:26:29Z"}'
+    ),
     "logfmt": "time=2026-11-30T05:26:29Z level=warn method=GET path=/api/me status=401 remote_addr=10.0.0.1:5000",
 }
 
@@ -410,6 +492,28 @@ def test_a_request_in_the_shapes_of_servers(line):
 )
 def test_what_is_no_request(line):
     assert Reader().request(line) is None
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    [
+        "%Y-%m-%d %H:%M:%S,123 WARNING",
+        "%Y/%m/%d %H:%M:%S [error]",
+        "%Y-%m-%dT%H:%M:%SZ",
+        '10.0.0.1 - - [%d/%b/%Y:%H:%M:%S +0000] "GET',
+        '{"level":40,"time":%s000,"msg":"',
+    ],
+)
+def test_lines_of_long_ago_say_nothing_of_now(stamp):
+    def lines(ago_seconds: float) -> list[str]:
+        at = datetime.fromtimestamp(time.time() - ago_seconds, timezone.utc)
+        shown = at.strftime(stamp.replace("%s", str(int(at.timestamp()))))
+        return [shown + " refused", "  token refused: unknown kid k2"]
+
+    old, new = lines(4 * 86400), lines(60)
+    assert _of_window(Reader(), [*old, *new], time.time(), 900.0) == new
+    # What has no time at all counts: nobody knows.
+    assert _of_window(Reader(), ["unknown kid k2"], time.time(), 900.0) == ["unknown kid k2"]
 
 
 def test_a_request_of_morgan_has_neither_time_nor_client():
@@ -473,7 +577,14 @@ def test_requests_by_route_and_client():
         5,
         1,
     )
-    assert found["logins"] == {"let_in": 1, "refused": 1, "locked": 0, "failed": 0, "clients_let_in": 1}
+    assert found["logins"] == {
+        "let_in": 1,
+        "refused": 1,
+        "locked": 0,
+        "failed": 0,
+        "clients_let_in": 1,
+        "clients_refused": 1,
+    }
     assert [one["minutes_ago"] for one in found["minutes"]] == [0, 1, 2]
     assert (tally.older, tally.ahead) == (1, 1)
 
@@ -566,6 +677,27 @@ def test_who_was_refused_since_the_service_was_started(app, provider, monkeypatc
     assert (requests["unauthorized"], requests["let_in"]) == (4, 1)
     told = requests["since_start"]
     assert (told and {key: told[key] for key in ("refused", "let_in")}) == since
+
+
+@pytest.mark.parametrize(
+    ("line", "available", "reason"),
+    [
+        # Nobody but the canary asked yet.
+        ('{at} GET /api/me 200 "oncall.runbooks/0.2.0"', True, ""),
+        ("{at} started", False, "a shape that is known"),
+        ("{ahead} GET /api/me 401", False, "dated in the future"),
+    ],
+)
+def test_a_log_without_a_request_of_users(app, provider, monkeypatch, line, available, reason):
+    from ansible_collections.oncall.runbooks.plugins.module_utils.auth import look
+
+    at, ahead = (time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + more)) for more in (0, 3600))
+    monkeypatch.setattr(look, "read_log", lambda *_asked: ([("api", line.format(at=at, ahead=ahead))], ""))
+    monkeypatch.setattr(look, "_started_at_seconds", lambda *_asked: None)
+    services = {"api": {"manager": "compose", "project": "/srv/shop"}}
+    requests = seen(auth_of(app, provider, service="api"), services=services)["requests"]
+    assert (requests["available"], requests.get("requests", 0)) == (available, 0)
+    assert reason in requests.get("reason", "")
 
 
 def test_the_log_of_a_service_that_is_no_file(tmp_path, provider, app):

@@ -254,6 +254,34 @@ def test_one_whose_answer_was_lost_is_found_by_its_reference(system, tmp_path, q
     assert [one["reason"] for one in system.open_ones().values()] == ["a person's"]
 
 
+@pytest.mark.parametrize(("status", "left"), [(502, 1), (504, 1), (408, 1), (403, 0)])
+def test_a_token_that_a_server_on_the_way_kept_back_is_left_and_revoked(system, tmp_path, quick, status, left):
+    system.loses["/v1/admin/break-glass/start"] = status
+    with pytest.raises(granted.NotGranted, match=f"answers {status}"), granted.granted(
+        checked(system.settings()), grant_of(WHY), "alice", str(tmp_path), 60.0
+    ):
+        pytest.fail("the task was begun")
+    # The keeper ends by itself.
+    until(lambda: not any(one["held"] for one in journal.read(str(tmp_path))[0]))
+    noted = [journal.is_left(one, time.time()) for one in journal.read(str(tmp_path))[0]]
+    assert noted == [left == 1]
+    # It is open, whatever was noted: a refusal that was none is found where the issuer lists it.
+    assert len(seen(system, tmp_path)["left"]) == 1
+    (done,) = granted.sweep(checked(system.settings()), str(tmp_path), 60.0)
+    assert (done["state"], system.open_ones()) == ("revoked", {})
+    assert seen(system, tmp_path)["left"] == []
+
+
+def test_one_that_is_noted_as_revoked_and_listed_as_open_is_left(task, system, tmp_path, quick):
+    assert ended(task("end"))["state"] == "revoked"
+    (given,) = system.tokens.values()
+    given["revoked_at"] = None
+    until(lambda: not any(one["held"] for one in journal.read(str(tmp_path))[0]))
+    assert [one["state"] for one in seen(system, tmp_path)["left"]] == ["revoked"]
+    granted.sweep(checked(system.settings()), str(tmp_path), 60.0)
+    assert (system.open_ones(), seen(system, tmp_path)["left"]) == ({}, [])
+
+
 def basic(system: ReadOnlySystem) -> dict[str, str]:
     request, _secrets = filled("x", system.settings()["start"], {})
     return {"authorization": request["headers"]["Authorization"]}
@@ -398,6 +426,38 @@ def test_whether_it_is_read_only_has_to_be_known(system, tmp_path):
     with pytest.raises(NotWritten, match="neither true nor false"):
         write(params(system, tmp_path, break_glass=settings))
     assert system.tokens == {}
+
+
+@pytest.mark.parametrize("field", ["ordres", "orders.state", "admin"])
+def test_a_field_that_the_answer_does_not_have_is_not_known_and_nothing_is_sent(system, tmp_path, field):
+    settings = system.settings()
+    settings["writes"]["release_orders"]["done"]["field"] = field
+    with pytest.raises(NotWritten, match=f"at {field}"):
+        write(params(system, tmp_path, break_glass=settings))
+    found = seen(system, tmp_path, break_glass=settings)["writes"]["release_orders"]
+    assert (found["value"], f"at {field}" in found["reason"], system.tokens, system.orders) == (None, True, {}, "held")
+
+
+@pytest.mark.parametrize(
+    ("value", "equals", "is_done"),
+    [
+        (True, "true", True),
+        ("true", True, True),
+        (True, True, True),
+        (True, "false", False),
+        (3, 3.0, True),
+        (3, "3", True),
+        (None, None, True),
+        (None, "released", False),
+        ("released", None, False),
+        ("Released", "released", False),
+    ],
+)
+def test_a_write_that_is_done_in_another_spelling_is_not_sent_again(system, tmp_path, value, equals, is_done):
+    system.orders = value
+    settings = system.settings()
+    settings["writes"]["release_orders"]["done"]["equals"] = equals
+    assert seen(system, tmp_path, break_glass=settings)["writes"]["release_orders"]["value"] is is_done
 
 
 def test_a_connector_gets_a_token_as_well(system, tmp_path):

@@ -125,6 +125,8 @@ INVENTORY = {
                              "headers": {"X-Anything": "planted-header-4716"}}},
     "system_services": {"auth": {"manager": "systemd", "name": "auth-server.service"}, "token": {"manager": "docker", "name": "token-cache"}},
     "system_queues": {"jobs": {"engine": "inngest", "signing_key": "planted-sign-4717", "url": "http://jobs.example"}},
+    "system_auth": {"login": {"url": "https://api.example/login", "body": {"wer": "planted-canary-4719", "pin": "planted-pin-4720"}}},
+    "system_auth_of_a_form": {"login": {"url": "https://api.example/login", "body": "wer=canary&kennwort=planted-form-4721"}},
     "system_payment_webhook": {"secrets": ["planted-whsec-4718"], "api_key": "short"},
 }  # fmt: skip
 
@@ -136,6 +138,7 @@ def test_the_secrets_of_an_inventory_are_known_by_their_values():
     assert "planted%2Fdb%404713" in found, "as it stands in a URL"
     assert "shopuser1" not in found, "it is the name of a user as well, and everywhere"
     assert "short" not in found
+    assert "https://api.example/login" not in found
     assert not {"auth-server.service", "token-cache", "https://api.example/auth-state"} & set(found)
 
 
@@ -145,6 +148,7 @@ def test_settings_are_shown_without_them():
     assert "planted-url" in text, "URLs are masked with all other text"
     assert re.findall(r"planted(?!-url)", text) == []
     assert shown["system_services"] == INVENTORY["system_services"]
+    assert shown["system_auth"]["login"] == {"url": "https://api.example/login", "body": MASK}
     assert shown["system_apis"]["auth"]["auth"] == shown["system_apis"]["auth"]["headers"] == MASK
     assert "planted" not in json.dumps(Redaction(()).data(shown))
 

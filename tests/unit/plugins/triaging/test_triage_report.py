@@ -15,6 +15,7 @@ META = {
     "api_down": {"severity": "critical", "alerts": ["ApiDown"], "escalation": "backend lead"},
     "cache": {"severity": "high", "alerts": ["RedisDown"], "escalation": "ops"},
     "db_down": {"severity": "critical", "alerts": ["DatabaseDown"], "escalation": "data owner"},
+    "disk_full": {"severity": "high", "alerts": ["DiskFull"], "escalation": "ops"},
     "error_rate": {"severity": "high", "alerts": ["HighErrorRate"], "escalation": "backend lead"},
     "worker_queue": {"severity": "high", "alerts": ["WorkerQueueBackup"], "escalation": "jobs"},
 }
@@ -77,6 +78,13 @@ def test_a_hint_is_shown_beside_a_problem_and_never_alone():
         ([one("cache", share.WELL), one("error_rate", share.NOT_JUDGED)], "unknown", "not judged here: error_rate"),
         ([one("cache", share.NOT_SET_UP)], "unknown", "the inventory has nothing that a runbook looks at"),
         ([one("cache", share.NOT_SET_UP), one("db_down", share.WELL)], "healthy", "nothing found by 1 runbook"),
+        (
+            [one("cache", share.NOT_SET_UP), one("disk_full", share.WELL)],
+            "unknown",
+            "nothing found by 1 runbook; the inventory says nothing of the stack that could be judged, and of its host only the disks are seen "
+            "to be well",
+        ),
+        ([one("cache", share.WELL), one("disk_full", share.WELL)], "healthy", "nothing found by 2 runbooks"),
         ([], "unknown", "nothing was judged"),
     ],
 )
