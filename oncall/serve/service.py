@@ -14,6 +14,7 @@ import sqlite3
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import OncallError, first_line
 from ..folders import Left, sweep
+from ..incidents.attach import Attaching, Where, guarded
+from ..incidents.books import Incidents
+from ..incidents.store.heads import Heads
+from ..incidents.store.timeline import IncidentStore
+from ..incidents.together import system_of
 from . import logs
 from .checks import trusted
 from .decide.dispatcher import Dispatcher, Node
@@ -37,6 +43,7 @@ from .play.awx import AwxExecutor
 from .play.executor import Executor
 from .play.local import Local
 from .play.player import Player
+from .settings import Incidents as IncidentSettings
 from .settings import Route, not_reloaded
 from .store import schema, shrink
 from .store.engine import check_sqlite, url_of, workflows_url
@@ -105,8 +112,10 @@ class Service:
             expired=self._metrics.expired,
             forget=workflows.forget,
             tidy=self._tidy,
+            attach=self._attach,
         )
         self._dispatcher = Dispatcher(self._store, lambda: self.settings, self._inventory.names, Silences(), this_node)
+        self._attach_to_incidents = guarded(self._attaching)
         self._inbox_size = (0, 0.0)
         self._left = Left()
         self._group_commit = GroupCommit(self._store.keep, self._dispatcher.wake)
@@ -148,6 +157,23 @@ class Service:
         self._metrics.ended(runbook, outcome, seconds)
         LOG.info("a run of %s has ended after %.1f s: %s", runbook, seconds, outcome)
         self._dispatcher.wake()
+
+    def _attaching(self) -> Attaching:
+        store = IncidentStore.beside(self._store)
+        return Attaching(Incidents(store, Heads(self.settings.state_directory)), store, self._where)
+
+    def _where(self) -> Where:
+        """What the settings say of systems now."""
+        told, members = self.settings.incidents or IncidentSettings(), self._inventory.names(False).members
+
+        def system(host: str, labels: Mapping[str, str]) -> str:
+            return system_of(host, labels, told.systems, members, told.system_label)
+
+        return Where(system, told.watch_seconds)
+
+    def _attach(self) -> bool:
+        """Bring what is new to its incidents; whether there may be more."""
+        return self.settings.incidents is not None and self._attach_to_incidents()
 
     async def _crowded(self) -> str:
         """Why no more notifications are taken; looked at now and then, as it need not be exact."""

@@ -133,6 +133,20 @@ class Awx(Strict, frozen=True):
     queue_seconds: Seconds = 3600
 
 
+class Incidents(Strict, frozen=True):
+    """Alerts and runs become incidents: what belongs together comes together.
+
+    Attributes:
+        systems: name -> hosts and groups of the inventory; what is in none has the name that its alert says, or else its host's.
+        system_label: of alerts, that names a system.
+        watch_seconds: for so long one that was resolved is watched: the same again opens it again, and not another one.
+    """
+
+    systems: dict[Name, tuple[Name, ...]] = {}
+    system_label: Line = "system"
+    watch_seconds: Seconds = 1800
+
+
 class Settings(Strict, frozen=True):
     """The whole file. Paths in it are relative to its folder.
 
@@ -145,7 +159,8 @@ class Settings(Strict, frozen=True):
         executor: who plays: ansible-runner here, or AWX.
         watchdog_alert: an alert that always fires, and only shows that alerts still come.
         drain_seconds: how long runs in progress may take to end after SIGTERM.
-        keep_days: how long what has ended is kept.
+        keep_days: how long what has ended is kept; incidents stay.
+        incidents: keeps them of what alerts lead to.
     """
 
     inventories: Annotated[tuple[Place, ...], msgspec.Meta(min_length=1)]
@@ -168,6 +183,7 @@ class Settings(Strict, frozen=True):
     drain_seconds: Seconds = 300
     keep_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 30
     keep_environment: tuple[Name, ...] = ()
+    incidents: Incidents | None = None
 
     @property
     def address(self) -> tuple[str, int]:

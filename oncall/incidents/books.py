@@ -1,0 +1,407 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The incidents, for a program: what the command line, the service and the HTTP API all do it with."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ..errors import OncallError
+from . import commands as do
+from .commands import Command, Refused, decide
+from .entries import Entry, Head, Problem, SignedHead, Verdict, sign, verify
+from .figures import figures
+from .record import MERGED, Incident, advance, document, fold
+from .store.heads import Heads
+from .store.timeline import Change, Filter, IncidentStore, Part
+
+# Of so many who write at once, one has to be the last.
+MOST_TRIES = 200
+# From one that was merged to the one that goes on; a longer way was made by hand.
+MOST_POINTERS = 50
+
+
+class NotDone(OncallError):
+    """The rules do not allow it; the message says why, and what to do instead."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command did.
+
+    Attributes:
+        incident: as it is now.
+        entries: what was written; nothing, where it was so already.
+    """
+
+    incident: Incident
+    entries: tuple[Entry, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"incident": self.incident.to_dict(), "entries": [one.to_dict() for one in self.entries]}
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What a team has said, as far as it is known.
+
+    Attributes:
+        levels: scheme -> its severities, the worst first; none where it is not known.
+        people: who there is; none where it is not known.
+    """
+
+    levels: Callable[[str], Sequence[str]] = field(default=lambda _scheme: ())
+    people: Sequence[str] = ()
+
+
+class Incidents:
+    """The incidents of a database. Any number of threads may use one at once.
+
+    Each of the commands takes ``who`` does it, and ``at``, when it happened, where that is not now. Each says what is now, whoever
+    else writes at the same time: it is decided on what the timeline is in the moment in which it is written.
+
+    Args:
+        store: the database.
+        heads: where heads are kept outside of it; None where there is no such place.
+        rules: of the team.
+        clock: says what time it is.
+        on_done: called after each change, once it is in the database.
+
+    Raises:
+        OncallError: by any of them: there is no such incident. `NotDone`: the rules do not allow it.
+    """
+
+    def __init__(
+        self,
+        store: IncidentStore,
+        heads: Heads | None = None,
+        rules: Rules | None = None,
+        clock: Callable[[], float] = time.time,
+        on_done: Callable[[Done], None] = lambda _done: None,
+    ) -> None:
+        self.store = self._store = store
+        self._heads, self._clock, self._on_done = heads, clock, on_done
+        self._rules = rules or Rules()
+
+    # ------------------------------------------------------------------ commands
+    def open(
+        self,
+        title: str,
+        *,
+        who: str,
+        at: float | None = None,
+        system: str = "",
+        source: str = "person",
+        severity: str = "",
+        proposed: str = "",
+        scheme: str = "",
+        reasons: Sequence[str] = (),
+        policy: Any = None,
+        runbook: str = "",
+        again: str = "",
+        parts: Sequence[Part] = (),
+        more: Sequence[do.Write] = (),
+    ) -> Done:
+        """Open one.
+
+        Args:
+            title: in a few words, what is wrong.
+            again: the closed one that this is a repeat of.
+            parts: (what, key) of what belongs to it.
+            more: what is written with it.
+        """
+        closed = self.find(again) if again else None
+        if closed is not None and not closed.is_over:
+            raise NotDone(f"{closed.name} is {closed.state}, and goes on: reopen it, or write into it")
+        for _ in range(MOST_TRIES):
+            now = self._clock()
+            command = do.Open(
+                who=who,
+                at=now if at is None else at,
+                number=self._store.number(),
+                title=title,
+                system=system,
+                source=source,
+                severity=severity,
+                proposed=proposed,
+                scheme=scheme,
+                levels=self._rules.levels(scheme),
+                reasons=reasons,
+                policy=policy,
+                runbook=runbook,
+                opens_again=closed.id if closed else "",
+            )
+            made = uuid.uuid4().hex
+            entries, after = self._decided(None, [command, *more], now, made)
+            assert after is not None
+            if self._store.append([Change(Head(), after, entries, parts)]):
+                return self._kept(Done(after, entries))
+            if any(self._store.owner(*part) for part in parts):
+                raise NotDone("it belongs to another incident already")
+        raise _crowded("the list of incidents")
+
+    def acknowledge(self, name: str, *, who: str, at: float | None = None) -> Done:
+        """See to it. Of what is resolved, it is a note."""
+        return self.do(name, lambda now: do.Acknowledge(who=who, at=now if at is None else at))
+
+    def assign(self, name: str, to: str, *, who: str) -> Done:
+        """Whose it is from now on; "" for nobody's."""
+        return self.do(name, lambda now: do.Assign(who=who, at=now, to=to, people=self._rules.people))
+
+    def role(self, name: str, role: str, to: str, *, who: str) -> Done:
+        """Who is commander, scribe, liaison or responder; "" for nobody."""
+        return self.do(name, lambda now: do.GiveRole(who=who, at=now, role=role, to=to, people=self._rules.people))
+
+    def note(self, name: str, text: str, *, who: str, at: float | None = None) -> Done:
+        """Write down something."""
+        return self.do(name, lambda now: do.Note(who=who, at=now if at is None else at, text=text))
+
+    def severity(
+        self, name: str, to: str, *, who: str, why: str = "", scheme: str = "", proposed: bool = False
+    ) -> Done:
+        """How bad it is: what a person says stays, whatever the matrix (``proposed``) says."""
+        levels = self._rules.levels(scheme or self.find(name).scheme)
+
+        def command(now: float) -> Command:
+            return do.SetSeverity(who=who, at=now, to=to, why=why, scheme=scheme, levels=levels, proposed=proposed)
+
+        return self.do(name, command)
+
+    def mitigate(self, name: str, how: str, *, who: str, at: float | None = None) -> Done:
+        """Users are served again."""
+        return self.do(name, lambda now: do.Mitigate(who=who, at=now if at is None else at, how=how))
+
+    def update(
+        self,
+        name: str,
+        conditions: str,
+        *,
+        who: str,
+        actions: str = "",
+        needs: str = "",
+        next_update_at: float | None = None,
+        customers: bool = False,
+    ) -> Done:
+        """Say how things are."""
+
+        def command(now: float) -> Command:
+            return do.Update(
+                who=who,
+                at=now,
+                conditions=conditions,
+                actions=actions,
+                needs=needs,
+                next_update_at=next_update_at,
+                customers=customers,
+            )
+
+        return self.do(name, command)
+
+    def escalate(
+        self, name: str, targets: Sequence[str], *, who: str, step: int = 0, tried: str = "", need: str = ""
+    ) -> Done:
+        """Ask more people."""
+
+        def command(now: float) -> Command:
+            return do.Escalate(who=who, at=now, targets=targets, step=step, tried=tried, need=need)
+
+        return self.do(name, command)
+
+    def snooze(self, name: str, until: float, why: str, *, who: str) -> Done:
+        """Ask nobody until then."""
+        return self.do(name, lambda now: do.Snooze(who=who, at=now, until=until, why=why))
+
+    def resolve(self, name: str, how: str, *, who: str, at: float | None = None) -> Done:
+        """It is over."""
+        return self.do(name, lambda now: do.Resolve(who=who, at=now if at is None else at, how=how))
+
+    def reopen(self, name: str, why: str, *, who: str, relapse: bool = False) -> Done:
+        """It is not over after all."""
+        return self.do(name, lambda now: do.Reopen(who=who, at=now, why=why, relapse=relapse))
+
+    def close(self, name: str, *, who: str, why: str = "") -> Done:
+        """It never changes again."""
+        return self.do(name, lambda now: do.Close(who=who, at=now, why=why))
+
+    def cancel(self, name: str, why: str, *, who: str) -> Done:
+        """It never was one."""
+        return self.do(name, lambda now: do.Cancel(who=who, at=now, why=why))
+
+    def step(self, name: str, checklist: str, step: str, *, who: str, done: bool = True) -> Done:
+        """Tick a step of a checklist, or untick it."""
+        return self.do(name, lambda now: do.Tick(who=who, at=now, checklist=checklist, step=step, done=done))
+
+    def pin(self, name: str, number: int, *, who: str, pinned: bool = True) -> Done:
+        """Have everybody see an entry."""
+        return self.do(name, lambda now: do.Pin(who=who, at=now, number=number, pinned=pinned))
+
+    def link(self, name: str, other: str, *, who: str, why: str = "") -> Done:
+        """Point to another one."""
+        to = self.find(other)
+        return self.do(name, lambda now: do.AddLink(who=who, at=now, id=to.id, name=to.name, why=why))
+
+    def correct(self, name: str, number: int, text: str, *, who: str) -> Done:
+        """Say what is wrong in an entry, which stays as it is."""
+        return self.do(name, lambda now: do.Correct(who=who, at=now, number=number, text=text))
+
+    def watch(
+        self, name: str, look: int, of: int, healthy: bool, *, who: str = do.PROGRAM, figures: Any = None
+    ) -> Done:
+        """A look after it was mitigated: the last healthy one resolves it, and one that is not opens it again."""
+        return self.do(name, lambda now: do.Watch(who=who, at=now, look=look, of=of, healthy=healthy, figures=figures))
+
+    def merge(self, name: str, into: str, *, who: str) -> Done:
+        """It is the same as another one, which goes on."""
+        for _ in range(MOST_TRIES):
+            now, source, target = self._clock(), self.find(name), self.find(into)
+            if source.state == MERGED and source.merged_into == target.id:
+                return Done(source, ())
+            ends, after = self._decided(source, [do.Merge(who=who, at=now, into=target)], now)
+            takes, taken = self._decided(target, [do.TakeIn(who=who, at=now, source=source)], now)
+            assert after is not None and taken is not None
+            changes = [Change(source.head, after, ends), Change(target.head, taken, takes, takes=source.id)]
+            if self._store.append(changes):
+                self._kept(Done(taken, takes))
+                return self._kept(Done(after, ends))
+        raise _crowded(name)
+
+    def write(self, name: str, *entries: do.Write, parts: Sequence[Part] = ()) -> Done:
+        """What other parts of the program have done or seen, all of it or nothing."""
+        return self.do(name, *((lambda _now, one=one: one) for one in entries), parts=parts)
+
+    def do(self, name: str, *make: Callable[[float], Command], parts: Sequence[Part] = ()) -> Done:
+        """Any commands, all of them or none, decided one after the other.
+
+        Args:
+            name: as `find` takes it.
+            make: what the clock says -> a command.
+            parts: (what, key) of what belongs to it from now on.
+        """
+        for _ in range(MOST_TRIES):
+            now, incident = self._clock(), self.find(name)
+            entries, after = self._decided(incident, [one(now) for one in make], now)
+            assert after is not None
+            if not entries and not parts:
+                return Done(incident, ())
+            if self._store.append([Change(incident.head, after, entries, parts)]):
+                return self._kept(Done(after, entries))
+            if any(self._store.owner(*part) for part in parts):
+                raise NotDone("it belongs to another incident already")
+        raise _crowded(name)
+
+    def _decided(
+        self, incident: Incident | None, commands: Iterable[Command], now: float, made: str = ""
+    ) -> tuple[tuple[Entry, ...], Incident | None]:
+        written: list[Entry] = []
+        for command in commands:
+            decided = decide(incident, command, now, made)
+            if isinstance(decided, Refused):
+                raise NotDone(decided.reason)
+            for entry in decided:
+                incident = advance(incident or Incident(made), entry)
+            written += decided
+        return tuple(written), incident
+
+    def _kept(self, done: Done) -> Done:
+        if done.entries and self._heads is not None:
+            self._heads.keep(done.incident.id, done.incident.head, done.incident.name)
+        if done.entries:
+            self._on_done(done)
+        return done
+
+    # ------------------------------------------------------------------ reading
+    def find(self, name: str) -> Incident:
+        """By its short name or its id."""
+        return self._store.find(name)
+
+    def going_on(self, incident: str) -> Incident:
+        """The one of this id, or the one that it was merged into."""
+        known = self._store.incident(incident)
+        for _ in range(MOST_POINTERS):
+            if known is None or known.state != MERGED:
+                break
+            known = self._store.incident(known.merged_into)
+        if known is None or known.state == MERGED:
+            raise OncallError(f"there is no incident {incident[:40]!r} that goes on")
+        return known
+
+    def listed(self, wanted: Filter | None = None) -> list[Incident]:
+        """The newest first."""
+        return self._store.listed(wanted or Filter())
+
+    def timeline(self, name: str, after: int = 0, most: int | None = None) -> list[Entry]:
+        """The entries of one, in their order."""
+        return self._store.timeline(self.find(name).id, after, most)
+
+    def document(self, name: str) -> dict[str, Any]:
+        """All of one: what ``show --json`` and ``export`` print, and the post-mortem takes."""
+        incident = self.find(name)
+        # What was written since is not in the incident.
+        entries = [one for one in self._store.timeline(incident.id) if one.number <= incident.head.number]
+        return document(incident, entries)
+
+    def stats(self, wanted: Filter | None = None) -> dict[str, Any]:
+        """The numbers of those that are wanted, however many."""
+        return figures(self._store.rows(wanted or Filter()))
+
+    # ------------------------------------------------------------------ proof
+    def head(self, name: str) -> SignedHead | None:
+        """Where its timeline ends, signed, to be kept elsewhere; None where there is no key."""
+        incident = self.find(name)
+        return sign(self._heads.key, incident.id, incident.head) if self._heads else None
+
+    def verify(self, name: str, heads: Sequence[SignedHead] = ()) -> tuple[Incident, Verdict]:
+        """What is known of its timeline; ``heads``: what the log or messages have of it, besides those that are kept here."""
+        incident = self.find(name)
+        return incident, self._verified(incident.id, heads)
+
+    def verify_document(
+        self, told: Mapping[str, Any], entries: Sequence[Entry], heads: Sequence[SignedHead] = ()
+    ) -> Verdict:
+        """What is known of one that was exported, with its entries. It may be older than what is kept: that is no fault of it."""
+        incident = str(told["incident"]["id"])
+        kept = self._heads.of(incident) if self._heads else []
+        within = [one for one in kept if one.number <= len(entries)]
+        verdict = verify(incident, entries, [*within, *heads], self._heads.key if self._heads else None)
+        if verdict.is_sound:
+            said = told["incident"].get("head") or {}
+            if (said.get("number"), said.get("hash")) != (len(entries), entries[-1].hash):
+                what = "the document says another end of its timeline than it has"
+                verdict = replace(verdict, problems=(Problem(len(entries), what),))
+        later = [f"what was written after it: entry {one.number} is known by now" for one in kept if one not in within]
+        return replace(verdict, not_proven=(*later, *verdict.not_proven))
+
+    def verify_all(self) -> Iterator[tuple[str, Incident | None, Verdict]]:
+        """Of each: its id, what is known of it, and whether it is sound; those too of which only the head is left."""
+        gone = {*self._heads.incidents()} if self._heads else set()
+        for one in self._store.ids():
+            gone.discard(one)
+            yield one, self._store.incident(one), self._verified(one)
+        for one in sorted(gone):
+            yield one, None, self._verified(one)
+
+    def _verified(self, incident: str, heads: Sequence[SignedHead] = ()) -> Verdict:
+        # First: what is written meanwhile is then in the timeline, and no tail is missing.
+        kept, known = self._heads.of(incident) if self._heads else [], self._store.incident(incident)
+        entries = self._store.timeline(incident)
+        verdict = verify(incident, entries, [*kept, *heads], self._heads.key if self._heads else None)
+        if not verdict.is_sound:
+            return verdict
+        if known is None:
+            return replace(verdict, problems=(Problem(0, "it is not in the list of incidents any more"),))
+        if known.head.number > len(entries):
+            what = f"the tail was cut off: the list knows {known.head.number} entries, and {len(entries)} are there"
+            return replace(verdict, problems=(Problem(len(entries), what),))
+        if known != fold(incident, entries[: known.head.number]):
+            what = "the list says something else than the timeline: it was changed by hand"
+            return replace(verdict, problems=(Problem(0, what),))
+        return verdict
+
+
+def _crowded(what: str) -> OncallError:
+    return OncallError(f"others write into {what[:40]} all the time; try it again")
