@@ -37,6 +37,8 @@ HOSTS = {
         "api.twilio.com",
         "slack.com",
     ),
+    # Where pagers and status pages have theirs.
+    *("api.eu.opsgenie.com", "api.opsgenie.com", "api.statuspage.io", "events.pagerduty.com"),
     # What the documents of the five systems name.
     *("api.panidobro.com", "dash.zeabur.com", "journey-api.zeabur.app", "status.attio.com", "status.linear.app"),
     # What their documentation has in answers, and in examples of signatures.
