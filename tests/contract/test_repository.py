@@ -27,6 +27,8 @@ HOSTS = {
     "github.com",
     "prometheus.io",
     "json-schema.org",
+    # Part of the name of SVG.
+    "www.w3.org",
     # Where providers of messages and of payments have their APIs.
     *(
         "api.eu.mailgun.net",
