@@ -26,6 +26,7 @@ from .frame import AS_JSON, CONFIG, one_line, user
 if TYPE_CHECKING:
     from ..incidents.books import Done, Incidents
     from ..incidents.record import Incident
+    from ..incidents.stats import Group
 
 STATES = ("open", "triggered", "acknowledged", "mitigated", "resolved", "closed", "merged", "cancelled")
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -757,27 +758,36 @@ def stats(config: Path, state_directory: Path | None, as_json: bool, **filters: 
     with open_incidents(config, state_directory) as incidents:
         told = incidents.stats(_wanted(most=1, **filters))
     if as_json:
-        display.document(told)
+        display.document(told.to_dict())
         return
-    states = ", ".join(f"{count} {state}" for state, count in told["states"].items())
-    print(f"{told['incidents']} incidents" + (f": {states}" if states else ""))
-    lines = [("all", *_spans(told))]
-    for by, groups in told["by"].items():
-        lines += [(f"{by} {display.shown(name) or 'none'}", *_spans(one)) for name, one in groups.items()]
+    print(
+        f"{told.incidents} incidents"
+        + (f", {told.not_counted} of these merged or cancelled" if told.not_counted else "")
+    )
+    groups = {
+        "": [told.all],
+        "system": told.by_system,
+        "severity": told.by_severity,
+        "runbook": told.by_runbook,
+        "week": told.by_week,
+    }
+    lines = [_group_line(by, one) for by, some in groups.items() for one in some]
     display.rows(("OF", "INCIDENTS", "ACKNOWLEDGED", "MITIGATED", "RESOLVED (median, 9 of 10)"), lines)
-    fixes = told["fixes"]
-    if fixes["share"] is not None:
-        print(f"fixes that helped: {fixes['helped']} of {fixes['helped'] + fixes['not_helped']}")
-    for one in told["recurs"][:5]:
-        print(f"came {one['count']} times: {display.shown(one['what'])}")
+    if told.fixes:
+        print(f"fixes that were seen to help: {told.verified} of {told.fixes}")
+    for one in told.recurring[:5]:
+        print(f"came {one.incidents} times: {display.shown(one.cause)} in {display.shown(one.system) or 'no system'}")
+    for call in told.woken[:5]:
+        outside = "" if call.outside_hours is None else f", {call.outside_hours} of these outside service hours"
+        print(f"called {call.calls} times: {display.shown(call.who)}{outside}")
 
 
-def _spans(told: dict[str, Any]) -> list[str]:
-    spans = [told[name] for name in ("acknowledge", "mitigate", "resolve")]
-    return [
-        str(told["incidents"]),
-        *(f"{_span(one['median'])}, {_span(one['p90'])}" if one["count"] else "" for one in spans),
+def _group_line(by: str, one: Group) -> list[str]:
+    spans = [
+        "" if span.median is None or span.p90 is None else f"{_span(span.median)}, {_span(span.p90)}"
+        for span in (one.acknowledge, one.mitigate, one.resolve)
     ]
+    return [f"{by} {display.shown(one.name) or 'none'}".strip(), str(one.incidents), *spans]
 
 
 def _span(seconds: float) -> str:

@@ -15,8 +15,8 @@ from ..errors import OncallError
 from . import commands as do
 from .commands import Command, Refused, decide
 from .entries import Entry, Head, Problem, SignedHead, Verdict, sign, verify
-from .figures import figures
 from .record import MERGED, Incident, advance, document, fold
+from .stats import Stats, row_of_incident, stats
 from .store.heads import Heads
 from .store.timeline import Change, Filter, IncidentStore, Part
 
@@ -53,10 +53,12 @@ class Rules:
     Attributes:
         levels: scheme -> its severities, the worst first; none where it is not known.
         people: who there is; none where it is not known.
+        in_service: system and time -> whether that was within service hours; None where nobody knows.
     """
 
     levels: Callable[[str], Sequence[str]] = field(default=lambda _scheme: ())
     people: Sequence[str] = ()
+    in_service: Callable[[str, float], bool | None] = field(default=lambda _system, _at: None)
 
 
 class Incidents:
@@ -345,9 +347,9 @@ class Incidents:
         entries = [one for one in self._store.timeline(incident.id) if one.number <= incident.head.number]
         return document(incident, entries)
 
-    def stats(self, wanted: Filter | None = None) -> dict[str, Any]:
+    def stats(self, wanted: Filter | None = None) -> Stats:
         """The numbers of those that are wanted, however many."""
-        return figures(self._store.rows(wanted or Filter()))
+        return stats(map(row_of_incident, self._store.rows(wanted or Filter())), self._rules.in_service)
 
     # ------------------------------------------------------------------ proof
     def head(self, name: str) -> SignedHead | None:

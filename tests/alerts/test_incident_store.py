@@ -285,12 +285,12 @@ def test_the_numbers_are_those_of_what_is_kept(many):
     )
     many.incidents.escalate("2", ["bob", "zoe"], who="oncall")
     told = many.incidents.stats()
-    assert (told["incidents"], told["states"]) == (4, {"acknowledged": 1, "resolved": 1, "triggered": 2})
-    assert told["acknowledge"]["count"] == 2 and told["resolve"]["count"] == 1
-    assert told["by"]["system"]["synap"]["incidents"] == 2
-    assert (told["runs"], told["fixes"]) == ({"resolved": 1}, {"helped": 1, "not_helped": 0, "share": 1.0})
-    assert {one["who"]: one["count"] for one in told["woken"]} == {"bob": 1, "zoe": 1}
-    assert many.incidents.stats(Filter(system="journey"))["incidents"] == 1
+    assert told.incidents == 4
+    assert told.all.acknowledge.measured == 2 and told.all.resolve.measured == 1
+    assert {one.name: one.incidents for one in told.by_system}["synap"] == 2
+    assert (told.outcomes, told.fixes, told.verified, told.verified_ratio) == ({"resolved": 1}, 1, 1, 1.0)
+    assert {one.who: one.calls for one in told.woken} == {"bob": 1, "zoe": 1}
+    assert many.incidents.stats(Filter(system="journey")).incidents == 1
 
 
 # ---------------------------------------------------------------------- what was changed by hand
