@@ -15,9 +15,12 @@ from ..errors import OncallError
 from . import commands as do
 from .commands import Command, Refused, decide
 from .entries import Entry, Head, Problem, SignedHead, Verdict, sign, verify
+from .escalation.policy import from_record
+from .escalation.timers import needs_acknowledgement, standing
 from .record import MERGED, Incident, advance, document, fold
 from .stats import Stats, row_of_incident, stats
 from .store.heads import Heads
+from .store.outbox import Became, Letter
 from .store.timeline import Change, Filter, IncidentStore, Part
 
 # Of so many who write at once, one has to be the last.
@@ -54,11 +57,13 @@ class Rules:
         levels: scheme -> its severities, the worst first; none where it is not known.
         people: who there is; none where it is not known.
         in_service: system and time -> whether that was within service hours; None where nobody knows.
+        policy: system -> its scheme, and the policy of escalation with which an incident of it begins.
     """
 
     levels: Callable[[str], Sequence[str]] = field(default=lambda _scheme: ())
     people: Sequence[str] = ()
     in_service: Callable[[str, float], bool | None] = field(default=lambda _system, _at: None)
+    policy: Callable[[str], tuple[str, Any]] = field(default=lambda _system: ("", None))
 
 
 class Incidents:
@@ -118,6 +123,8 @@ class Incidents:
             more: what is written with it.
         """
         closed = self.find(again) if again else None
+        its_scheme, its_policy = self._rules.policy(system)
+        scheme, policy = scheme or its_scheme, its_policy if policy is None else policy
         if closed is not None and not closed.is_over:
             raise NotDone(f"{closed.name} is {closed.state}, and goes on: reopen it, or write into it")
         for _ in range(MOST_TRIES):
@@ -149,7 +156,21 @@ class Incidents:
 
     def acknowledge(self, name: str, *, who: str, at: float | None = None) -> Done:
         """See to it. Of what is resolved, it is a note."""
-        return self.do(name, lambda now: do.Acknowledge(who=who, at=now if at is None else at))
+
+        def command(now: float) -> Command:
+            return do.Acknowledge(who=who, at=now if at is None else at, again=self._is_forgotten(name, now))
+
+        return self.do(name, command)
+
+    def _is_forgotten(self, name: str, now: float) -> bool:
+        """Whether an acknowledgement is needed by its policy, though somebody may have acknowledged it before."""
+        incident = self.find(name)
+        if not incident.acknowledged_by or not incident.policy:
+            return False
+        # What is written between this look and the append moves the head: then all of it is decided anew.
+        policy = from_record(incident.policy)
+        known = standing(incident.id, [one.to_dict() for one in self._store.timeline(incident.id)], policy)
+        return needs_acknowledgement(policy, known, now)
 
     def assign(self, name: str, to: str, *, who: str) -> Done:
         """Whose it is from now on; "" for nobody's."""
@@ -159,9 +180,9 @@ class Incidents:
         """Who is commander, scribe, liaison or responder; "" for nobody."""
         return self.do(name, lambda now: do.GiveRole(who=who, at=now, role=role, to=to, people=self._rules.people))
 
-    def note(self, name: str, text: str, *, who: str, at: float | None = None) -> Done:
-        """Write down something."""
-        return self.do(name, lambda now: do.Note(who=who, at=now if at is None else at, text=text))
+    def note(self, name: str, text: str, *, who: str, at: float | None = None, part: str = "") -> Done:
+        """Write down something; ``part``: the part or the question of the post-mortem that it answers."""
+        return self.do(name, lambda now: do.Note(who=who, at=now if at is None else at, text=text, part=part))
 
     def severity(
         self, name: str, to: str, *, who: str, why: str = "", scheme: str = "", proposed: bool = False
@@ -276,25 +297,42 @@ class Incidents:
         """What other parts of the program have done or seen, all of it or nothing."""
         return self.do(name, *((lambda _now, one=one: one) for one in entries), parts=parts)
 
-    def do(self, name: str, *make: Callable[[float], Command], parts: Sequence[Part] = ()) -> Done:
+    def do(
+        self,
+        name: str,
+        *make: Callable[[float], Command],
+        parts: Sequence[Part] = (),
+        became: Sequence[Became] = (),
+    ) -> Done:
         """Any commands, all of them or none, decided one after the other.
 
         Args:
             name: as `find` takes it.
             make: what the clock says -> a command.
             parts: (what, key) of what belongs to it from now on.
+            became: what became of messages.
         """
         for _ in range(MOST_TRIES):
             now, incident = self._clock(), self.find(name)
             entries, after = self._decided(incident, [one(now) for one in make], now)
             assert after is not None
-            if not entries and not parts:
+            if not entries and not parts and not became:
                 return Done(incident, ())
-            if self._store.append([Change(incident.head, after, entries, parts)]):
+            if self._store.append([Change(incident.head, after, entries, parts, became=became)]):
                 return self._kept(Done(after, entries))
             if any(self._store.owner(*part) for part in parts):
                 raise NotDone("it belongs to another incident already")
         raise _crowded(name)
+
+    def advance(
+        self, incident: Incident, commands: Sequence[Command], letters: Sequence[Letter], now: float
+    ) -> Done | None:
+        """What was decided on an incident as it was, with messages; None where somebody has written since, and it has to be decided anew."""
+        entries, after = self._decided(incident, commands, now)
+        assert after is not None
+        if not self._store.append([Change(incident.head, after, entries, letters=letters)]):
+            return None
+        return self._kept(Done(after, entries))
 
     def _decided(
         self, incident: Incident | None, commands: Iterable[Command], now: float, made: str = ""

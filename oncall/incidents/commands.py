@@ -85,7 +85,9 @@ class Open(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Acknowledge(Command):
-    """Somebody sees to it."""
+    """Somebody sees to it; ``again``: though somebody had acknowledged it before, which does not count any more."""
+
+    again: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,9 +109,10 @@ class GiveRole(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Note(Command):
-    """What a person has to say."""
+    """What a person has to say; ``part``: the part or the question of the post-mortem that it answers."""
 
     text: str
+    part: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -395,9 +398,9 @@ def _acknowledge(incident: Incident, command: Acknowledge) -> list[Draft]:
     if incident.state == RESOLVED:
         text = "acknowledged after it was resolved; it stays resolved"
         return [_draft(command, "note", text, text=text)]
-    if incident.acknowledged_by:
+    if incident.acknowledged_by and not command.again:
         return []
-    return [_draft(command, "acknowledged", "acknowledged")]
+    return [_draft(command, "acknowledged", "acknowledged again" if incident.acknowledged_by else "acknowledged")]
 
 
 def _first_acknowledge(incident: Incident, command: Command) -> list[Draft]:
@@ -427,7 +430,8 @@ def _note(_incident: Incident, command: Note) -> list[Draft]:
     text = cut(command.text)
     if not text:
         raise _No("the note is empty")
-    return [_draft(command, "note", text, text=text)]
+    part = {"part": part} if (part := _line(command.part)) else {}
+    return [_draft(command, "note", text, text=text, **part)]
 
 
 def _set_severity(incident: Incident, command: SetSeverity) -> list[Draft]:

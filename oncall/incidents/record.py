@@ -300,7 +300,9 @@ def _acknowledged(incident: Incident, entry: Entry) -> dict[str, Any]:
         # A runbook was quicker than any person: there was no acknowledgement before that.
         return {"acknowledged_by": entry.who, "assignee": incident.assignee or entry.who}
     if incident.state != TRIGGERED:
-        return {}
+        # Again, after a snooze, a raise or an acknowledgement that was forgotten: the first time stays.
+        is_again = incident.state in (ACKNOWLEDGED, MITIGATED)
+        return {"acknowledged_by": entry.who, "snoozed_until": None} if is_again else {}
     at = _not_before(incident, "acknowledged_at", entry.at)
     first = incident.first_acknowledged_at
     return {

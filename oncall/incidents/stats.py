@@ -283,7 +283,9 @@ def row_of_incident(told: Mapping[str, Any]) -> Row:
         fixes=helped + int(told.get("not_helped") or 0),
         verified=helped,
         reopenings=int(told.get("reopenings") or 0),
-        calls=tuple(Call(str(who), None, int(count)) for who, count in (told.get("woken") or {}).items()),
+        calls=tuple(Call(str(who), at) for who, at in told["calls"])
+        if told.get("calls")
+        else tuple(Call(str(who), None, int(count)) for who, count in (told.get("woken") or {}).items()),
     )
 
 

@@ -77,7 +77,35 @@ PARTS = sa.Table(
     sa.Column("incident", sa.Text, nullable=False, index=True),
     sqlite_with_rowid=False,
 )
+# Messages, each to one person by one channel. What became of them is in the timeline; here is what is still to be done.
+OUTBOX = sa.Table(
+    "oncall_outbox",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("incident", sa.Text, nullable=False, index=True),
+    sa.Column("person", sa.Text, nullable=False),
+    # The name of the channel; of an address of a person, that it is one, and which: never the address.
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("timer", sa.Text, nullable=False),
+    # waiting, sending, sent, dead, unknown, dropped
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("next_at", sa.Float, nullable=False),
+    # When it was last begun to be sent.
+    sa.Column("begun_at", sa.Float),
+    # That began to send it.
+    sa.Column("node", sa.Text, nullable=False),
+    sa.Column("why", sa.Text, nullable=False),
+    # What the other side calls it.
+    sa.Column("reference", sa.Text, nullable=False),
+    # What its template is given: JSON.
+    sa.Column("content", sa.Text, nullable=False),
+)
 for _column in ("state", "system", "severity", "assignee"):
     sa.Index(f"oncall_incidents_{_column}", INCIDENTS.c[_column], INCIDENTS.c.opened_at)
 sa.Index("oncall_incidents_opened", INCIDENTS.c.opened_at)
 sa.Index("oncall_timeline_kind", TIMELINE.c.kind, TIMELINE.c.at)
+sa.Index("oncall_outbox_state", OUTBOX.c.state, OUTBOX.c.next_at)
+sa.Index("oncall_outbox_begun", OUTBOX.c.begun_at)

@@ -19,6 +19,7 @@ from ...serve.store.opened import Opened
 from ..entries import Entry, Head, canonical
 from ..record import OPEN, Incident
 from .episodes import Episodes
+from .outbox import Became, Letter, Outbox
 from .tables import INCIDENTS, PARTS, TERMS, TIMELINE
 from .words import SHORTEST_BEGINNING, between, field, terms, words
 
@@ -43,6 +44,8 @@ class Change:
         entries: in their order.
         parts: (what, key) of what belongs to it from now on.
         takes: the id of one whose parts belong to this one from now on.
+        letters: messages that have to leave from now on.
+        became: what became of messages.
     """
 
     before: Head
@@ -50,6 +53,8 @@ class Change:
     entries: Sequence[Entry]
     parts: Sequence[Part] = ()
     takes: str = ""
+    letters: Sequence[Letter] = ()
+    became: Sequence[Became] = ()
 
 
 @dataclass(frozen=True)
@@ -76,11 +81,15 @@ class Filter:
     most: int = 50
 
 
+class _Escalated(msgspec.Struct):
+    targets: tuple[str, ...] = ()
+
+
 class _Moved(Exception):
     """Somebody else has written meanwhile."""
 
 
-class IncidentStore(Episodes):
+class IncidentStore(Episodes, Outbox):
     """Incidents and their timelines. Any number of threads may use one at once."""
 
     @classmethod
@@ -92,7 +101,11 @@ class IncidentStore(Episodes):
 
     # ------------------------------------------------------------------ writing
     def append(self, changes: Sequence[Change]) -> bool:
-        """All of these changes or none; False where somebody else has written meanwhile, and it has to be decided again."""
+        """All of these changes or none; False where somebody else has written meanwhile, and it has to be decided again.
+
+        Raises:
+            Superseded: what became of a message is written already.
+        """
         try:
             with self._engine.begin() as connection:
                 # In one order, so that no two wait for each other.
@@ -124,6 +137,8 @@ class IncidentStore(Episodes):
             connection.execute(PARTS.insert(), rows)
         if change.takes:
             connection.execute(PARTS.update().where(PARTS.c.incident == change.takes).values(incident=change.after.id))
+        self._post(connection, change.letters)
+        self._become(connection, change.became)
         found = [{"term": term, "incident": change.after.id} for term in sorted(terms(change.after, change.entries))]
         if found:
             connection.execute(self._insert(TERMS).on_conflict_do_nothing(), found)
@@ -189,6 +204,13 @@ class IncidentStore(Episodes):
             yield from some
             last = some[-1]
 
+    def heads(self) -> list[tuple[str, int, str]]:
+        """Of those that are not over: their ids, how many entries they have, and their states."""
+        columns = INCIDENTS.c.id, INCIDENTS.c.head_number, INCIDENTS.c.state
+        with self._reading.connect() as connection:
+            found = connection.execute(sa.select(*columns).where(INCIDENTS.c.state.in_((*OPEN, "resolved"))))
+            return [(row.id, row.head_number, row.state) for row in found]
+
     def listed(self, wanted: Filter) -> list[Incident]:
         """The newest first."""
         query = sa.select(INCIDENTS.c.record).where(*_conditions(wanted))
@@ -206,10 +228,17 @@ class IncidentStore(Episodes):
         """What the numbers are made of, of all that are wanted."""
         query = sa.select(*(INCIDENTS.c[name] for name in ROW)).where(*_conditions(wanted))
         with self._reading.connect() as connection:
-            return [
+            rows = [
                 {**dict(zip(ROW[:-1], row[:-1], strict=True)), **msgspec.json.decode(row[-1])}
                 for row in connection.execute(query).all()
             ]
+            calls: dict[str, list[tuple[str, float]]] = {}
+            if any(row["woken"] for row in rows):
+                escalated = sa.select(TIMELINE.c.incident, TIMELINE.c.at, TIMELINE.c.data)
+                for row in connection.execute(escalated.where(TIMELINE.c.kind == "escalated")):
+                    people = msgspec.json.decode(row.data, type=_Escalated).targets
+                    calls.setdefault(row.incident, []).extend((who, row.at) for who in people)
+        return [{**row, "calls": calls.get(row["id"], ())} for row in rows]
 
     def at_work(self, system: str) -> list[Incident]:
         """Those of a system that are not over, the newest first."""

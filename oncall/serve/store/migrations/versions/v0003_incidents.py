@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Incidents have timelines, what is worked out of them, words to be found by, and the episodes and runs that belong to them."""
+"""Incidents have timelines, what is worked out of them, words to be found by, messages, and the episodes and runs that belong to them."""
 
 from __future__ import annotations
 
@@ -65,7 +65,27 @@ def upgrade() -> None:
         sa.Column("incident", sa.Text, nullable=False, index=True),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "oncall_outbox",
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("incident", sa.Text, nullable=False, index=True),
+        sa.Column("person", sa.Text, nullable=False),
+        sa.Column("channel", sa.Text, nullable=False),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("timer", sa.Text, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("created_at", sa.Float, nullable=False),
+        sa.Column("next_at", sa.Float, nullable=False),
+        sa.Column("begun_at", sa.Float),
+        sa.Column("node", sa.Text, nullable=False),
+        sa.Column("why", sa.Text, nullable=False),
+        sa.Column("reference", sa.Text, nullable=False),
+        sa.Column("content", sa.Text, nullable=False),
+    )
     for column in ("state", "system", "severity", "assignee"):
         op.create_index(f"oncall_incidents_{column}", "oncall_incidents", [column, "opened_at"])
     op.create_index("oncall_incidents_opened", "oncall_incidents", ["opened_at"])
     op.create_index("oncall_timeline_kind", "oncall_timeline", ["kind", "at"])
+    op.create_index("oncall_outbox_state", "oncall_outbox", ["state", "next_at"])
+    op.create_index("oncall_outbox_begun", "oncall_outbox", ["begun_at"])
