@@ -13,10 +13,13 @@ from typing import Any
 
 from ..errors import OncallError
 from . import commands as do
+from . import postmortem
 from .commands import Command, Refused, decide
 from .entries import Entry, Head, Problem, SignedHead, Verdict, sign, verify
 from .escalation.policy import from_record
 from .escalation.timers import needs_acknowledgement, standing
+from .postmortem.document import PostMortem
+from .postmortem.review import Outstanding, OutstandingItem, outstanding, outstanding_items, why_not
 from .record import MERGED, Incident, advance, document, fold
 from .stats import Stats, row_of_incident, stats
 from .store.heads import Heads
@@ -58,12 +61,14 @@ class Rules:
         people: who there is; none where it is not known.
         in_service: system and time -> whether that was within service hours; None where nobody knows.
         policy: system -> its scheme, and the policy of escalation with which an incident of it begins.
+        review: system -> how its post-mortems look, as ``incident_review`` says it.
     """
 
     levels: Callable[[str], Sequence[str]] = field(default=lambda _scheme: ())
     people: Sequence[str] = ()
     in_service: Callable[[str, float], bool | None] = field(default=lambda _system, _at: None)
     policy: Callable[[str], tuple[str, Any]] = field(default=lambda _system: ("", None))
+    review: Callable[[str], Mapping[str, Any]] = field(default=lambda _system: {})
 
 
 class Incidents:
@@ -75,7 +80,7 @@ class Incidents:
     Args:
         store: the database.
         heads: where heads are kept outside of it; None where there is no such place.
-        rules: of the team.
+        rules: of the team, or what says them.
         clock: says what time it is.
         on_done: called after each change, once it is in the database.
 
@@ -87,13 +92,17 @@ class Incidents:
         self,
         store: IncidentStore,
         heads: Heads | None = None,
-        rules: Rules | None = None,
+        rules: Rules | Callable[[], Rules] | None = None,
         clock: Callable[[], float] = time.time,
         on_done: Callable[[Done], None] = lambda _done: None,
     ) -> None:
         self.store = self._store = store
         self._heads, self._clock, self._on_done = heads, clock, on_done
-        self._rules = rules or Rules()
+        self._what_rules = rules or Rules()
+
+    @property
+    def _rules(self) -> Rules:
+        return self._what_rules() if callable(self._what_rules) else self._what_rules
 
     # ------------------------------------------------------------------ commands
     def open(
@@ -228,12 +237,22 @@ class Incidents:
     def escalate(
         self, name: str, targets: Sequence[str], *, who: str, step: int = 0, tried: str = "", need: str = ""
     ) -> Done:
-        """Ask more people."""
+        """Ask more people: names of people or of roles."""
 
         def command(now: float) -> Command:
             return do.Escalate(who=who, at=now, targets=targets, step=step, tried=tried, need=need)
 
         return self.do(name, command)
+
+    def escalate_by(self, name: str, situation: str, *, who: str, tried: str = "", need: str = "") -> Done:
+        """Ask those whom the policy of an incident names for a situation, or for a step of this name."""
+        told = self.find(name).policy
+        if not told:
+            raise NotDone(f"{self.find(name).name} began without a policy of escalation; name people")
+        policy = from_record(told)
+        step = policy.step(situation)
+        number = policy.steps.index(step)
+        return self.escalate(name, step.roles, who=who, step=number, tried=tried, need=need or step.need)
 
     def snooze(self, name: str, until: float, why: str, *, who: str) -> Done:
         """Ask nobody until then."""
@@ -262,6 +281,60 @@ class Incidents:
     def pin(self, name: str, number: int, *, who: str, pinned: bool = True) -> Done:
         """Have everybody see an entry."""
         return self.do(name, lambda now: do.Pin(who=who, at=now, number=number, pinned=pinned))
+
+    def review(
+        self, name: str, state: str, *, who: str, owner: str = "", due_at: float | None = None, why: str = ""
+    ) -> Done:
+        """Bring the post-mortem into a state: ``due``, ``draft``, ``review`` or ``done``."""
+        for _ in range(MOST_TRIES):
+            incident = self.find(name)
+            told = incident.to_dict()
+            if refused := why_not(told, state, owner):
+                raise NotDone(f"the post-mortem of {incident.name}: {refused}")
+            whose = owner or incident.postmortem.owner
+            at = incident.postmortem.due_at if due_at is None else due_at
+            words = f"post-mortem: {state}" + (f", by {whose}" if whose else "") + (f": {why}" if why else "")
+            now = self._clock()
+            data = {"state": state, "owner": whose, "due_at": at}
+            done = self.advance(
+                incident, [do.Write(who=who, at=now, kind="postmortem", words=words, data=data)], (), now
+            )
+            if done is not None:
+                return done
+        raise _crowded(name)
+
+    def action_item(
+        self,
+        name: str,
+        text: str = "",
+        *,
+        who: str,
+        item: str = "",
+        owner: str = "",
+        due_at: float | None = None,
+        done: bool = False,
+    ) -> Done:
+        """Write down what is to be done so that it does not happen again; with ``item``, change the one of this name."""
+        for _ in range(MOST_TRIES):
+            incident, now = self.find(name), self._clock()
+            known = next((one for one in incident.action_items if one.item == item), None)
+            if item and known is None:
+                there = ", ".join(one.item for one in incident.action_items) or "none"
+                raise NotDone(f"{incident.name} has no action item {item[:40]!r}; there are {there}")
+            if not known and not text.strip():
+                raise NotDone("say what is to be done")
+            data = {
+                "item": known.item if known else f"A{len(incident.action_items) + 1}",
+                "text": do.cut(text, do.MOST_LINE) or (known.text if known else ""),
+                "owner": owner or (known.owner if known else ""),
+                "due_at": due_at if due_at is not None else known.due_at if known else None,
+                "done": done,
+            }
+            words = f"action item {data['item']}{' is done' if done else ''}: {data['text']}"
+            command = do.Write(who=who, at=now, kind="action_item", words=words, data=data)
+            if (written := self.advance(incident, [command], (), now)) is not None:
+                return written
+        raise _crowded(name)
 
     def link(self, name: str, other: str, *, who: str, why: str = "") -> Done:
         """Point to another one."""
@@ -384,6 +457,30 @@ class Incidents:
         # What was written since is not in the incident.
         entries = [one for one in self._store.timeline(incident.id) if one.number <= incident.head.number]
         return document(incident, entries)
+
+    def postmortem(self, name: str) -> PostMortem:
+        """The post-mortem, as the team of its system wants it."""
+        return self.postmortem_of(self.document(name))
+
+    def postmortem_of(self, document: Mapping[str, Any]) -> PostMortem:
+        """The post-mortem of a document that was exported; OncallError where it is none."""
+        try:
+            system = str(document["incident"]["system"])
+            return postmortem.of(document, postmortem.Template.of(self._rules.review(system)))
+        except (ValueError, KeyError, TypeError) as error:
+            raise OncallError(f"it is no document of an incident: {error}") from None
+
+    def outstanding(self) -> tuple[list[Outstanding], list[OutstandingItem]]:
+        """The post-mortems and the action items that are not done, those due first at the head."""
+        wanted = Filter(states=("open", "resolved"), most=1000)
+        incidents = [one.to_dict() for one in self._store.listed(wanted)]
+        now = self._clock()
+        owed = [one for one in outstanding(incidents, now) if self._is_owed(one)]
+        return owed, outstanding_items(incidents, now)
+
+    def _is_owed(self, one: Outstanding) -> bool:
+        """Whether a post-mortem was asked for, or the team of the system asks for all."""
+        return bool(self._rules.review(one.system)) or bool(self.find(one.id).postmortem.state)
 
     def stats(self, wanted: Filter | None = None) -> Stats:
         """The numbers of those that are wanted, however many."""

@@ -14,7 +14,6 @@ import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +21,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import OncallError, first_line
 from ..folders import Left, sweep
-from ..incidents.attach import Attaching, Where, guarded
-from ..incidents.books import Incidents
-from ..incidents.store.heads import Heads
-from ..incidents.store.timeline import IncidentStore
-from ..incidents.together import system_of
 from . import logs
 from .checks import trusted
 from .decide.dispatcher import Dispatcher, Node
 from .decide.rules import may_act
 from .decide.silences import Silences
 from .hosts import Inventory
+from .incidents import IncidentWork
 from .intake.group_commit import GroupCommit
 from .intake.server import Server, listen, many_files, tls_of
 from .intake.tokens import Tokens
@@ -43,7 +38,6 @@ from .play.awx import AwxExecutor
 from .play.executor import Executor
 from .play.local import Local
 from .play.player import Player
-from .settings import Incidents as IncidentSettings
 from .settings import Route, not_reloaded
 from .store import schema, shrink
 from .store.engine import check_sqlite, url_of, workflows_url
@@ -115,7 +109,10 @@ class Service:
             attach=self._attach,
         )
         self._dispatcher = Dispatcher(self._store, lambda: self.settings, self._inventory.names, Silences(), this_node)
-        self._attach_to_incidents = guarded(self._attaching)
+        # None as long as the settings want no incidents.
+        self.incidents: IncidentWork | None = None
+        if self.settings.incidents is not None:
+            self._keep_incidents()
         self._inbox_size = (0, 0.0)
         self._left = Left()
         self._group_commit = GroupCommit(self._store.keep, self._dispatcher.wake)
@@ -158,22 +155,21 @@ class Service:
         LOG.info("a run of %s has ended after %.1f s: %s", runbook, seconds, outcome)
         self._dispatcher.wake()
 
-    def _attaching(self) -> Attaching:
-        store = IncidentStore.beside(self._store)
-        return Attaching(Incidents(store, Heads(self.settings.state_directory)), store, self._where)
+    def _keep_incidents(self) -> None:
+        self.incidents = IncidentWork(self._store, lambda: self.settings, self._inventory, self._membership.check)
 
-    def _where(self) -> Where:
-        """What the settings say of systems now."""
-        told, members = self.settings.incidents or IncidentSettings(), self._inventory.names(False).members
-
-        def system(host: str, labels: Mapping[str, str]) -> str:
-            return system_of(host, labels, told.systems, members, told.system_label)
-
-        return Where(system, told.watch_seconds)
+    def _keep_incidents_from_now(self) -> None:
+        try:
+            self._keep_incidents()
+        except OncallError as error:
+            LOG.error("no incidents are kept: %s", error)
+            return
+        assert self.incidents is not None
+        self.incidents.start()
 
     def _attach(self) -> bool:
         """Bring what is new to its incidents; whether there may be more."""
-        return self.settings.incidents is not None and self._attach_to_incidents()
+        return self.incidents is not None and self.settings.incidents is not None and self.incidents.attach()
 
     async def _crowded(self) -> str:
         """Why no more notifications are taken; looked at now and then, as it need not be exact."""
@@ -243,13 +239,20 @@ class Service:
         dispatcher = getattr(self, "_dispatcher", None)
         return self._draining or dispatcher is None or time.monotonic() - dispatcher.turned_at < HANGS_SECONDS
 
+    def _nodes(self) -> set[str]:
+        """The nodes that are in the midst of something."""
+        senders = self.incidents.senders() if self.incidents is not None else set()
+        return {*self._store.nodes(), *senders}
+
     def _take_over(self) -> None:
         """What nodes left that are gone."""
-        for peer in self._membership.gone(self._store.nodes):
+        for peer in self._membership.gone(self._nodes):
             waiting, runs = self._store.take_over(peer, self.settings.node)
             if waiting or runs:
                 LOG.warning("node %s is gone; %d runs are queued again, %d taken over", peer.node, waiting, len(runs))
             workflows.take_up(runs)
+            if self.incidents is not None:
+                self.incidents.took_over(peer.node)
 
     def _see_to_what_is_left(self) -> None:
         """Take up the runs of this node that nobody is in the midst of, such as those that the database cut off."""
@@ -298,6 +301,8 @@ class Service:
         for run in self._store.open_runs(settings.node):
             workflows.begin(run)
         self._dispatcher.start()
+        if self.incidents is not None:
+            self.incidents.start()
         # What has been made by now stays. Looking through it for garbage would hold the loop for 0.15 s, again and again.
         gc.collect()
         gc.freeze()
@@ -329,6 +334,10 @@ class Service:
             if self._server is not None:
                 self._server.renew_certificate()
             self._metrics.know(new.runbooks)
+            if self.incidents is not None:
+                self.incidents.reload()
+            elif new.incidents is not None:
+                self._keep_incidents_from_now()
             self._dispatcher.wake()
             LOG.info("settings read again from %s", self._file)
 
@@ -336,6 +345,8 @@ class Service:
         """Let what runs end, for a while; kill what does not."""
         self._draining = self._player.draining = True
         self._dispatcher.stop()
+        if self.incidents is not None:
+            self.incidents.stop()
         deadline = time.monotonic() + self.settings.drain_seconds
         if self._player.running:
             LOG.info("waiting for %d runs to end", len(self._player.running))

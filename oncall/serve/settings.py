@@ -140,11 +140,13 @@ class Incidents(Strict, frozen=True):
         systems: name -> hosts and groups of the inventory; what is in none has the name that its alert says, or else its host's.
         system_label: of alerts, that names a system.
         watch_seconds: for so long one that was resolved is watched: the same again opens it again, and not another one.
+        page: the address under which people reach the page of this service, for links in messages; none without.
     """
 
     systems: dict[Name, tuple[Name, ...]] = {}
     system_label: Line = "system"
     watch_seconds: Seconds = 1800
+    page: Line = ""
 
 
 class Settings(Strict, frozen=True):

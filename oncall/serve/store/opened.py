@@ -67,6 +67,12 @@ class Opened:
         with self._engine.begin() as connection:
             self._set(connection, name, value, time.time() if at is None else at)
 
+    def set_if_new(self, name: str, value: str) -> None:
+        """Unless it is there: of several nodes that set it at once, one does."""
+        with self._engine.begin() as connection:
+            statement = self._insert(CONTROL).values(name=name, value=value, at=time.time())
+            connection.execute(statement.on_conflict_do_nothing())
+
     def unset(self, name: str) -> bool:
         with self._engine.begin() as connection:
             return connection.execute(CONTROL.delete().where(CONTROL.c.name == name)).rowcount == 1
