@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -34,6 +35,10 @@ MOST_POINTERS = 50
 
 class NotDone(OncallError):
     """The rules do not allow it; the message says why, and what to do instead."""
+
+
+class NotNow(NotDone):
+    """The rules do not allow it as the incident is now, or somebody has written meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -99,10 +104,27 @@ class Incidents:
         self.store = self._store = store
         self._heads, self._clock, self._on_done = heads, clock, on_done
         self._what_rules = rules or Rules()
+        self._after: int | None = None
+        self._parts: Sequence[Part] = ()
 
     @property
     def _rules(self) -> Rules:
         return self._what_rules() if callable(self._what_rules) else self._what_rules
+
+    def asked(self, after: int | None = None, parts: Sequence[Part] = ()) -> Incidents:
+        """The same, for one request.
+
+        Args:
+            after: the number of the last entry that its sender knows; `NotNow`, where there is a later one.
+            parts: what belongs to the incident from then on, such as the request itself, so that it is not done twice.
+        """
+        view = copy(self)
+        view._after, view._parts = after, parts
+        return view
+
+    def _check_after(self, incident: Incident) -> None:
+        if self._after is not None and incident.head.number != self._after:
+            raise NotNow(f"{incident.name} has {incident.head.number} entries by now, and not {self._after}; read it again")
 
     # ------------------------------------------------------------------ commands
     def open(
@@ -135,7 +157,7 @@ class Incidents:
         its_scheme, its_policy = self._rules.policy(system)
         scheme, policy = scheme or its_scheme, its_policy if policy is None else policy
         if closed is not None and not closed.is_over:
-            raise NotDone(f"{closed.name} is {closed.state}, and goes on: reopen it, or write into it")
+            raise NotNow(f"{closed.name} is {closed.state}, and goes on: reopen it, or write into it")
         for _ in range(MOST_TRIES):
             now = self._clock()
             command = do.Open(
@@ -157,10 +179,9 @@ class Incidents:
             made = uuid.uuid4().hex
             entries, after = self._decided(None, [command, *more], now, made)
             assert after is not None
-            if self._store.append([Change(Head(), after, entries, parts)]):
+            if self._store.append([Change(Head(), after, entries, (*parts, *self._parts))]):
                 return self._kept(Done(after, entries))
-            if any(self._store.owner(*part) for part in parts):
-                raise NotDone("it belongs to another incident already")
+            self._check_parts((*parts, *self._parts))
         raise _crowded("the list of incidents")
 
     def acknowledge(self, name: str, *, who: str, at: float | None = None) -> Done:
@@ -357,13 +378,15 @@ class Incidents:
             now, source, target = self._clock(), self.find(name), self.find(into)
             if source.state == MERGED and source.merged_into == target.id:
                 return Done(source, ())
+            self._check_after(source)
             ends, after = self._decided(source, [do.Merge(who=who, at=now, into=target)], now)
             takes, taken = self._decided(target, [do.TakeIn(who=who, at=now, source=source)], now)
             assert after is not None and taken is not None
-            changes = [Change(source.head, after, ends), Change(target.head, taken, takes, takes=source.id)]
+            changes = [Change(source.head, after, ends, self._parts), Change(target.head, taken, takes, takes=source.id)]
             if self._store.append(changes):
                 self._kept(Done(taken, takes))
                 return self._kept(Done(after, ends))
+            self._check_parts(self._parts)
         raise _crowded(name)
 
     def write(self, name: str, *entries: do.Write, parts: Sequence[Part] = ()) -> Done:
@@ -385,16 +408,17 @@ class Incidents:
             parts: (what, key) of what belongs to it from now on.
             became: what became of messages.
         """
+        parts = (*parts, *self._parts)
         for _ in range(MOST_TRIES):
             now, incident = self._clock(), self.find(name)
+            self._check_after(incident)
             entries, after = self._decided(incident, [one(now) for one in make], now)
             assert after is not None
             if not entries and not parts and not became:
                 return Done(incident, ())
             if self._store.append([Change(incident.head, after, entries, parts, became=became)]):
                 return self._kept(Done(after, entries))
-            if any(self._store.owner(*part) for part in parts):
-                raise NotDone("it belongs to another incident already")
+            self._check_parts(parts)
         raise _crowded(name)
 
     def advance(
@@ -407,6 +431,10 @@ class Incidents:
             return None
         return self._kept(Done(after, entries))
 
+    def _check_parts(self, parts: Sequence[Part]) -> None:
+        if any(self._store.owner(*part) for part in parts):
+            raise NotDone("it belongs to another incident already")
+
     def _decided(
         self, incident: Incident | None, commands: Iterable[Command], now: float, made: str = ""
     ) -> tuple[tuple[Entry, ...], Incident | None]:
@@ -414,7 +442,7 @@ class Incidents:
         for command in commands:
             decided = decide(incident, command, now, made)
             if isinstance(decided, Refused):
-                raise NotDone(decided.reason)
+                raise NotNow(decided.reason) if decided.by_state else NotDone(decided.reason)
             for entry in decided:
                 incident = advance(incident or Incident(made), entry)
             written += decided

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from ...errors import OncallError
+from ...errors import NoIncident, OncallError
 from ...serve.store.opened import Opened
 from ..entries import Entry, Head, canonical
 from ..record import OPEN, Incident
@@ -175,7 +175,7 @@ class IncidentStore(Episodes, Outbox):
                 rows = connection.scalars(query.where(INCIDENTS.c.id.between(first, last))).all()
         if len(rows) != 1:
             what = "several incidents begin with" if rows else "there is no incident"
-            raise OncallError(f"{what} {name[:40]!r}; list them with: oncall incident list")
+            raise NoIncident(f"{what} {name[:40]!r}; list them with: oncall incident list")
         return _read(rows[0])
 
     def timeline(self, incident: str, after: int = 0, most: int | None = None) -> list[Entry]:
