@@ -550,7 +550,7 @@ def _wanted(last: float | None, most: int, before: int | None = None, **filters:
 @incident.command("list")
 @_filtered
 @click.option("-n", "--count", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many.")
-@click.option("--before", type=int, help="Only those with a lower number, for the next page.")
+@click.option("--before", type=int, help="Only those that come after this number in the list, for the next page.")
 @_command
 def list_(
     config: Path, state_directory: Path | None, count: int, before: int | None, as_json: bool, **filters: Any

@@ -124,7 +124,9 @@ class Incidents:
 
     def _check_after(self, incident: Incident) -> None:
         if self._after is not None and incident.head.number != self._after:
-            raise NotNow(f"{incident.name} has {incident.head.number} entries by now, and not {self._after}; read it again")
+            raise NotNow(
+                f"{incident.name} has {incident.head.number} entries by now, and not {self._after}; read it again"
+            )
 
     # ------------------------------------------------------------------ commands
     def open(
@@ -307,6 +309,7 @@ class Incidents:
         self, name: str, state: str, *, who: str, owner: str = "", due_at: float | None = None, why: str = ""
     ) -> Done:
         """Bring the post-mortem into a state: ``due``, ``draft``, ``review`` or ``done``."""
+        self._check_person(owner)
         for _ in range(MOST_TRIES):
             incident = self.find(name)
             told = incident.to_dict()
@@ -336,6 +339,7 @@ class Incidents:
         done: bool = False,
     ) -> Done:
         """Write down what is to be done so that it does not happen again; with ``item``, change the one of this name."""
+        self._check_person(owner)
         for _ in range(MOST_TRIES):
             incident, now = self.find(name), self._clock()
             known = next((one for one in incident.action_items if one.item == item), None)
@@ -356,6 +360,10 @@ class Incidents:
             if (written := self.advance(incident, [command], (), now)) is not None:
                 return written
         raise _crowded(name)
+
+    def _check_person(self, name: str) -> None:
+        if why := do.why_nobody(name, self._rules.people):
+            raise NotDone(why)
 
     def link(self, name: str, other: str, *, who: str, why: str = "") -> Done:
         """Point to another one."""
@@ -382,7 +390,10 @@ class Incidents:
             ends, after = self._decided(source, [do.Merge(who=who, at=now, into=target)], now)
             takes, taken = self._decided(target, [do.TakeIn(who=who, at=now, source=source)], now)
             assert after is not None and taken is not None
-            changes = [Change(source.head, after, ends, self._parts), Change(target.head, taken, takes, takes=source.id)]
+            changes = [
+                Change(source.head, after, ends, self._parts),
+                Change(target.head, taken, takes, takes=source.id),
+            ]
             if self._store.append(changes):
                 self._kept(Done(taken, takes))
                 return self._kept(Done(after, ends))
@@ -425,9 +436,11 @@ class Incidents:
         self, incident: Incident, commands: Sequence[Command], letters: Sequence[Letter], now: float
     ) -> Done | None:
         """What was decided on an incident as it was, with messages; None where somebody has written since, and it has to be decided anew."""
+        self._check_after(incident)
         entries, after = self._decided(incident, commands, now)
         assert after is not None
-        if not self._store.append([Change(incident.head, after, entries, letters=letters)]):
+        if not self._store.append([Change(incident.head, after, entries, self._parts, letters=letters)]):
+            self._check_parts(self._parts)
             return None
         return self._kept(Done(after, entries))
 

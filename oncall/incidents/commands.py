@@ -343,14 +343,20 @@ def _check_not_over(incident: Incident) -> None:
         raise _NotNow(f"{name} is cancelled, and never changes again; open a new one")
 
 
+def why_nobody(name: str, people: Sequence[str]) -> str:
+    """Why a name is nobody's; "" where it is somebody's, or nobody knows who there is."""
+    if not name or not people or name in people:
+        return ""
+    near = difflib.get_close_matches(name, people, 3)
+    return f"nobody is called {name!r}; " + (
+        f"did you mean {', '.join(near)}" if near else f"there are {', '.join(sorted(people)[:10])}"
+    )
+
+
 def _named(to: str, people: Sequence[str]) -> str:
     name = _line(to, MOST_NAME)
-    if name and people and name not in people:
-        near = difflib.get_close_matches(name, people, 3)
-        raise _No(
-            f"nobody is called {name!r}; "
-            + (f"did you mean {', '.join(near)}" if near else f"there are {', '.join(sorted(people)[:10])}")
-        )
+    if why := why_nobody(name, people):
+        raise _No(why)
     return name
 
 

@@ -22,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..errors import OncallError, first_line
 from ..folders import Left, sweep
 from . import logs
+from .api.app import Api
 from .checks import trusted
 from .decide.dispatcher import Dispatcher, Node
 from .decide.rules import may_act
@@ -116,6 +117,7 @@ class Service:
         self._inbox_size = (0, 0.0)
         self._left = Left()
         self._group_commit = GroupCommit(self._store.keep, self._dispatcher.wake)
+        self._api = Api(lambda: self.incidents.books if self.incidents and self.settings.incidents else None)
         self._web = Web(
             self._group_commit,
             self._tokens,
@@ -125,6 +127,7 @@ class Service:
             lambda word: self._metrics.notifications.labels(word).inc(),
             # At least one, where it cannot be read how many.
             lambda left_out: self._metrics.truncated.inc(left_out.alerts or 1),
+            self._api,
         )
         self._server: Server | None = None
         self._left_alone: dict[str, float] = {}
@@ -362,6 +365,7 @@ class Service:
         while self._player.running and time.monotonic() < deadline + 15:
             time.sleep(0.05)
         workflows.stop()
+        self._api.close()
         self._group_commit.close()
         self._store.close()
         if self._files is not None:

@@ -12,16 +12,19 @@ from msgspec import Meta
 
 from ...incidents.commands import LATEST, LONGEST_SNOOZE_SECONDS, MOST_LINE, MOST_NAME, MOST_NOTE, MOST_TITLE
 from ...incidents.entries import SIGNED
-from ...incidents.store.timeline import MOST_LISTED
 
 # No database takes a NUL.
 PLAIN = r"^[^\x00-\x1f\x7f]*$"
 MOST_TEXT = 2_000_000
+# Of one page.
+MOST_LISTED = 500
 State = Literal["open", "triggered", "acknowledged", "mitigated", "resolved", "closed", "merged", "cancelled"]
 Review = Literal["due", "draft", "review", "done"]
 Role = Literal["commander", "scribe", "liaison", "responder"]
 Time = Annotated[float, Meta(ge=0, le=LATEST, description="Seconds since 1970, in UTC.")]
-Past = Annotated[float, Meta(ge=0, le=LATEST, description="When it happened, where that is not now: seconds since 1970, in UTC.")]
+Past = Annotated[
+    float, Meta(ge=0, le=LATEST, description="When it happened, where that is not now: seconds since 1970, in UTC.")
+]
 Number = Annotated[int, Meta(ge=1, le=999_999_999)]
 Entry = Annotated[int, Meta(ge=1, le=999_999_999, description="The number of an entry of the timeline.")]
 Name = Annotated[str, Meta(max_length=MOST_NAME)]
@@ -56,7 +59,9 @@ class Body(Strict, frozen=True, kw_only=True):
 
     after: Annotated[
         Entry | None,
-        Meta(description="The number of the last entry that you know. Where there is a later one, nothing is done (409)."),
+        Meta(
+            description="The number of the last entry that you know. Where there is a later one, nothing is done (409)."
+        ),
     ] = None
 
 
@@ -214,7 +219,9 @@ class Nothing(Strict, frozen=True, kw_only=True):
 class Filtered(Strict, frozen=True, kw_only=True):
     """Which incidents are wanted."""
 
-    state: Annotated[tuple[State, ...], Meta(max_length=8, description="In one of these; open means the first three.")] = ()
+    state: Annotated[
+        tuple[State, ...], Meta(max_length=8, description="In one of these; open means the first three.")
+    ] = ()
     system: Wanted = ""
     severity: Wanted = ""
     assignee: Wanted = ""
@@ -229,7 +236,9 @@ class Listed(Filtered, frozen=True, kw_only=True):
     """Which incidents are wanted, and which page of them."""
 
     limit: Annotated[int, Meta(ge=1, le=MOST_LISTED)] = 50
-    before: Annotated[Number | None, Meta(description="Those that come after this number in the list: `next` of the page before.")] = None
+    before: Annotated[
+        Number | None, Meta(description="Those that come after this number in the list: `next` of the page before.")
+    ] = None
 
 
 class Read(Strict, frozen=True, kw_only=True):
