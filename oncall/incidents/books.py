@@ -31,6 +31,8 @@ from .store.timeline import Change, Filter, IncidentStore, Part
 MOST_TRIES = 200
 # From one that was merged to the one that goes on; a longer way was made by hand.
 MOST_POINTERS = 50
+# What the service writes down of its own work: nobody decides otherwise because of it.
+QUIET = ("timer", "message", "delivery", "suppressed", "metric")
 
 
 class NotDone(OncallError):
@@ -115,7 +117,7 @@ class Incidents:
         """The same, for one request.
 
         Args:
-            after: the number of the last entry that its sender knows; `NotNow`, where there is a later one.
+            after: the number of the last entry that its sender knows; `NotNow`, where there is a later one that is not of QUIET.
             parts: what belongs to the incident from then on, such as the request itself, so that it is not done twice.
         """
         view = copy(self)
@@ -123,10 +125,14 @@ class Incidents:
         return view
 
     def _check_after(self, incident: Incident) -> None:
-        if self._after is not None and incident.head.number != self._after:
-            raise NotNow(
-                f"{incident.name} has {incident.head.number} entries by now, and not {self._after}; read it again"
-            )
+        """`NotNow` where people would decide otherwise, had they read what was written meanwhile."""
+        if self._after is None or self._after == incident.head.number:
+            return
+        if self._after > incident.head.number:
+            raise NotNow(f"{incident.name} has no entry {self._after} yet; read it again")
+        later = [one for one in self._store.timeline(incident.id, self._after) if one.kind not in QUIET]
+        if later:
+            raise NotNow(f"{later[-1].who} has written entry {later[-1].number} of {incident.name}: {later[-1].words}")
 
     # ------------------------------------------------------------------ commands
     def open(

@@ -87,6 +87,10 @@ class Person:
         """Open one; the path of it."""
         return f"/incidents/{self.do('/incidents', {'title': title, **more}, 201)['incident']['name']}"
 
+    def said(self, path: str) -> list[dict[str, Any]]:
+        """What people have written; the service writes down besides whom it told."""
+        return [one for one in self.get(f"{path}/timeline")["entries"] if one["who"] != "oncall"]
+
     def refused(self, path: str, body: Any, status: int, **headers: str) -> str:
         """Why it is not done."""
         answer = self.ask("POST", path, body, **headers)

@@ -31,9 +31,11 @@ from .problems import Problem
 
 LOG = logging.getLogger("oncall.api")
 # A text of a megabyte, however it is escaped.
-MOST_BODY_BYTES = 4 * 1024 * 1024
-# Bodies that are read, and requests that are worked on, at once; the others come again.
-MOST_AT_ONCE = 32
+MOST_BODY_BYTES = 8 * 1024 * 1024
+# Requests at once, and bytes of all their bodies, but for small ones; the others come again.
+MOST_AT_ONCE = 64
+MOST_BYTES = 16 * 1024 * 1024
+SMALL_BYTES = 64 * 1024
 THREADS = 4
 SLOW_SECONDS = 10.0
 # Of the parts in the database: a request that was done.
@@ -57,7 +59,7 @@ class Api:
 
     def __init__(self, books: Callable[[], Incidents | None]) -> None:
         self._books = books
-        self._at_once = 0
+        self._at_once = self._bytes = 0
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="api")
         paths: dict[str, dict[str, Operation | None]] = {f"{ROOT}/openapi.json": {"GET": None}}
         for one in OPERATIONS:
@@ -90,14 +92,40 @@ class Api:
         if self._at_once >= MOST_AT_ONCE:
             raise Problem(503, "too much is asked at this moment")
         self._at_once += 1
+        body = bytearray()
         try:
-            body = await _body(request) if operation.writes else b""
+            if operation.writes:
+                await self._read(request, body)
             work = asyncio.get_running_loop().run_in_executor(
                 self._threads, _done, operation, books, who.name, request, body
             )
             return await work
         finally:
             self._at_once -= 1
+            self._bytes -= len(body)
+
+    async def _read(self, request: Request, body: bytearray) -> None:
+        """What was sent, which is JSON or nothing."""
+        length = request.headers.get("content-length", "0")
+        if length.isdecimal() and (len(length) > 20 or int(length) > MOST_BODY_BYTES):
+            raise _too_large()
+        try:
+            async with asyncio.timeout(SLOW_SECONDS):
+                async for part in request.stream():
+                    body += part
+                    self._bytes += len(part)
+                    if len(body) > MOST_BODY_BYTES:
+                        raise _too_large()
+                    if len(body) > SMALL_BYTES and self._bytes > MOST_BYTES:
+                        raise Problem(503, "too much is being read at this moment")
+            request.state.is_read = True
+        except TimeoutError:
+            raise Problem(408, "the body is too slow") from None
+        if body and request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
+            # No form of a web page can send that to a service on the same machine.
+            raise Problem(415, f"the Content-Type has to be {JSON}")
+        if request.headers.get("content-encoding", "identity") != "identity":
+            raise Problem(415, "an encoded body is not read")
 
 
 class _Path:
@@ -147,41 +175,18 @@ def _check(who: Known | None, needed: str) -> None:
         raise Problem(403, f"the token of {who.name} is that of a {who.role}, and this needs a {needed}")
 
 
-async def _body(request: Request) -> bytes:
-    """What was sent, which is JSON or nothing."""
-    body = bytearray()
-    length = request.headers.get("content-length", "0")
-    if length.isdecimal() and (len(length) > 20 or int(length) > MOST_BODY_BYTES):
-        raise _too_large()
-    try:
-        async with asyncio.timeout(SLOW_SECONDS):
-            async for part in request.stream():
-                body += part
-                if len(body) > MOST_BODY_BYTES:
-                    raise _too_large()
-        request.state.is_read = True
-    except TimeoutError:
-        raise Problem(408, "the body is too slow") from None
-    if body and request.headers.get("content-type", "").partition(";")[0].strip().lower() != JSON:
-        # No form of a web page can send that to a service on the same machine.
-        raise Problem(415, f"the Content-Type has to be {JSON}")
-    if request.headers.get("content-encoding", "identity") != "identity":
-        raise Problem(415, "an encoded body is not read")
-    return bytes(body)
-
-
 def _too_large() -> Problem:
     return Problem(413, f"more than the {MOST_BODY_BYTES} bytes that are read")
 
 
-def _done(operation: Operation, books: Incidents, who: str, request: Request, body: bytes) -> Response:
+def _done(operation: Operation, books: Incidents, who: str, request: Request, body: bytearray) -> Response:
     """In a thread: it waits for the database."""
     incident = str(request.path_params.get("incident", ""))
     try:
         if "{incident}" in operation.path and not _INCIDENT.search(incident):
             raise NoIncident(f"{incident[:40]!r} is no name of an incident: INC-12, 12, or the beginning of its id")
         query = _query(request, operation)
-        given = _read(body, operation) if operation.body else None
+        given = _given(body, operation) if operation.body else None
         if not operation.writes:
             return _told(operation, operation.does(Call(books, who, incident, None, query)))
         if incident:
@@ -272,14 +277,14 @@ def _query(request: Request, operation: Operation) -> Any:
         raise Problem(400, f"in the query: {error}") from None
 
 
-def _read(body: bytes, operation: Operation) -> Any:
+def _given(body: bytearray, operation: Operation) -> Any:
     assert operation.body is not None
     try:
         return msgspec.json.decode(body or b"{}", type=operation.body)
     except msgspec.DecodeError as error:
         raise Problem(400, f"in the body: {error}") from None
     except (UnicodeDecodeError, RecursionError):
-        raise Problem(400, "the body is no JSON in UTF-8") from None
+        raise Problem(400, "in the body: no JSON in UTF-8") from None
 
 
 def _of_api(said: str) -> str:

@@ -116,7 +116,13 @@ def _statuses(one: Operation) -> list[int]:
 
 def _done(one: Operation) -> Schema:
     told: Schema = {"description": one.summary, "content": {one.kind: {"schema": one.says}}}
-    if one.status == 201:
+    if one.name == "open":
+        # With what is answered, each of the others can be asked.
+        told["links"] = {
+            other.name: {"operationId": other.name, "parameters": {"incident": "$response.body#/incident/name"}}
+            for other in OPERATIONS
+            if "{incident}" in other.path
+        }
         told["headers"] = {"Location": {"schema": {"type": "string"}, "description": "Where it is."}}
     return told
 

@@ -96,6 +96,10 @@ def _page(name: str, item: str, what: str) -> Schema:
 
 
 # ---------------------------------------------------------------------- reading
+def _set(value: Any) -> Any:
+    return None if value is msgspec.UNSET else value
+
+
 def wanted(query: ask.Filtered, most: int = 1, before: int | None = None) -> Filter:
     """What the store calls it."""
     return Filter(
@@ -106,8 +110,8 @@ def wanted(query: ask.Filtered, most: int = 1, before: int | None = None) -> Fil
         runbook=query.runbook,
         host=query.host,
         text=query.search,
-        since=query.since,
-        until=query.until,
+        since=_set(query.since),
+        until=_set(query.until),
         before=before,
         most=most,
     )
@@ -116,7 +120,7 @@ def wanted(query: ask.Filtered, most: int = 1, before: int | None = None) -> Fil
 def _list(call: Call) -> Any:
     query: ask.Listed = call.query
     # One more than is shown, to know whether there is another page.
-    found = call.books.listed(wanted(query, query.limit + 1, query.before))
+    found = call.books.listed(wanted(query, query.limit + 1, _set(query.before)))
     shown = found[: query.limit]
     return {
         "incidents": [one.to_dict() for one in shown],

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta, UnsetType
 
 from ...incidents.commands import LATEST, LONGEST_SNOOZE_SECONDS, MOST_LINE, MOST_NAME, MOST_NOTE, MOST_TITLE
 from ...incidents.entries import SIGNED
@@ -228,8 +228,8 @@ class Filtered(Strict, frozen=True, kw_only=True):
     runbook: Annotated[Wanted, Meta(description="Those that this runbook looked at.")] = ""
     host: Wanted = ""
     search: Annotated[Wanted, Meta(description="Those with all of these words, the last perhaps not to its end.")] = ""
-    since: Annotated[Time | None, Meta(description="Opened at this time or later: seconds since 1970.")] = None
-    until: Annotated[Time | None, Meta(description="Opened before this time.")] = None
+    since: Annotated[Time | UnsetType, Meta(description="Opened at this time or later: seconds since 1970.")] = UNSET
+    until: Annotated[Time | UnsetType, Meta(description="Opened before this time.")] = UNSET
 
 
 class Listed(Filtered, frozen=True, kw_only=True):
@@ -237,8 +237,9 @@ class Listed(Filtered, frozen=True, kw_only=True):
 
     limit: Annotated[int, Meta(ge=1, le=MOST_LISTED)] = 50
     before: Annotated[
-        Number | None, Meta(description="Those that come after this number in the list: `next` of the page before.")
-    ] = None
+        Number | UnsetType,
+        Meta(description="Those that come after this number in the list: `next` of the page before."),
+    ] = UNSET
 
 
 class Read(Strict, frozen=True, kw_only=True):
