@@ -23,7 +23,7 @@ def part(name: str) -> Any:
     Beside the plugins, in a checkout and where the collection was installed; or around the collection, where the package brings it along.
     """
     root = Path(__file__).resolve().parents[2]
-    places = [place for place in (root / "oncall", root.parents[3]) if (place / "incidents" / "folder.py").is_file()]
+    places = [place for place in (root / "oncall", *root.parents[3:4]) if (place / "incidents" / "folder.py").is_file()]
     if not places:
         raise ImportError(f"oncall/incidents is not beside {root}; install the collection again")
     if _NAME not in sys.modules:

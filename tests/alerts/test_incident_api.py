@@ -23,7 +23,14 @@ from ansible_collections.oncall.runbooks.tests.support.waiting import until
 from oncall.serve.api.app import MOST_BODY_BYTES
 from oncall.serve.api.operations import OPERATIONS
 
-PEOPLE = {name: {"reach": [f"mailto:{name}@example.com"]} for name in ("ann", "ben")}
+TEAM = {
+    "incident_severities": {"P0": {"name": "critical"}, "P1": {"name": "high"}},
+    "system_severities": [
+        {"level": "P0", "means": "nothing works", "when": ["critical"]},
+        {"level": "P1", "means": "much is broken", "when": ["high", "medium", "low"]},
+    ],
+    "incident_people": {"ann": {}, "ben": {}},
+}
 
 
 @pytest.fixture(scope="module")
@@ -378,7 +385,7 @@ def test_people_and_severities_that_the_inventory_names(tmp_path):
     serving = with_people(tmp_path)
     into_inventory(
         tmp_path,
-        {"incident_severities": {"P0": {"name": "critical"}, "P1": {"name": "high"}}, "incident_people": PEOPLE},
+        TEAM,
     )
     try:
         serving.start()
