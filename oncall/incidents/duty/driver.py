@@ -292,11 +292,7 @@ class Duty:
     def _drop(self, letter: Letter, why: str) -> None:
         one = letter.message
         became = Became(replace(one, state="dropped", why=why), "waiting")
-        what = (
-            f"{one.kind} to {one.person} by {one.channel}"
-            if one.person != one.channel
-            else f"{one.kind} to {one.channel}"
-        )
+        what = f"{one.kind} to {_whom(letter)}"
         data = {"what": what, "why": why, "message": one.id}
         write = do.Write(
             who=PROGRAM, at=self._clock(), kind="suppressed", words=f"not told: {what}, because {why}", data=data
@@ -396,7 +392,7 @@ class Duty:
     def _write_one(self, one: _Sent) -> None:
         message = one.after
         data = {**outbox.delivery(message), **one.told}
-        whom = f"{message.person} by {message.channel}" if message.person != message.channel else message.channel
+        whom = _whom(one.letter)
         result = {"failed": "failed, and is tried again", "dead": "given up", "unknown": "perhaps sent"}.get(
             data["result"], data["result"]
         )
@@ -426,6 +422,11 @@ class Duty:
         after = outbox.recovered(letter.message, is_repeatable, self._rules, self._clock())
         LOG.warning("message %s to %s: %s", after.id, after.person, after.why)
         self._write_one(_Sent(letter, after, Answer("unknown"), node))
+
+
+def _whom(letter: Letter) -> str:
+    one = letter.message
+    return f"{one.person} by {one.channel}" if letter.content.get("person") else one.channel
 
 
 def _channel(team: Team, reach: Mapping[str, Any]) -> Channel:

@@ -375,7 +375,7 @@ class _Planner:
     ) -> None:
         who = str(more.pop("who", ""))
         for name in names:
-            self._letter(made, name, name, {"channel": name}, kind, action, values, cause, who, **more)
+            self._letter(made, "", name, {"channel": name}, kind, action, values, cause, who, **more)
             if kind == "initial":
                 self.alerted[name] = self.incident.head.number + 1
 
@@ -412,7 +412,7 @@ class _Planner:
     ) -> None:
         incident = self.incident
         number = message_id(incident.id, cause, person, channel, f"{kind}/{action}")
-        is_person = person != channel
+        is_person, person = bool(person), person or channel
         known = {name: value for name, value in more.items() if value}
         line = subject(kind, values)
         data = {"message": number, "channel": channel, "template": kind, "to": person, "subject": line, **known}
