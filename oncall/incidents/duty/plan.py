@@ -34,6 +34,8 @@ MOST_LATE_SECONDS = 3600.0
 # A timer that fires later than this says so.
 LATE_SECONDS = 60.0
 MOST_SHOWN = 5
+# Of messages that are written at once, so that they keep their order.
+APART_SECONDS = 1e-5
 # Who pages people keeps an alert of its own, which is acknowledged there too.
 PAGERS = frozenset({"PagerDuty", "Opsgenie"})
 NOT_FIXED = ("unresolved", "blocked", "unknown")
@@ -419,7 +421,14 @@ class _Planner:
         words = f"to {person} by {channel}: {line}" if is_person else f"to {channel}: {line}"
         made.commands.append(do.Write(who=PROGRAM, at=self.now, kind="message", words=words, data=data))
         message = Message(
-            number, incident.id, person, channel, kind, self.now, timer=str(more.get("timer") or ""), next_at=self.now
+            number,
+            incident.id,
+            person,
+            channel,
+            kind,
+            self.now + len(made.letters) * APART_SECONDS,
+            timer=str(more.get("timer") or ""),
+            next_at=self.now,
         )
         event = {
             "action": action, "system": incident.system, "severity": incident.severity, "common": self._common(), "state": incident.state,

@@ -8,25 +8,18 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
-from ansible_collections.oncall.runbooks.tests.support.incident_books import books
-from ansible_collections.oncall.runbooks.tests.support.waiting import until
+from ansible_collections.oncall.runbooks.tests.support.duty_desk import BEGAN, MINUTE, Desk, desk
 from oncall.incidents import commands as do
-from oncall.incidents.books import Incidents
-from oncall.incidents.duty.driver import Duty, Node, Steady
-from oncall.incidents.duty.plan import Way
+from oncall.incidents.duty.driver import Steady
 from oncall.incidents.messages.answers import Answer
 from oncall.incidents.messages.links import Key, read
-from oncall.incidents.messages.outbox import Rules as Bounds
 from oncall.incidents.messages.outbox import begun
-from oncall.incidents.team import rules_of, team_of
+from oncall.incidents.team import team_of
 
-BEGAN = 1_770_000_000.0
-MINUTE = 60.0
 SECRET = "slack://T0ken/abc-secret-def"
 TEAM: dict[str, Any] = {
     "system_severities": [
@@ -58,69 +51,9 @@ TEAM: dict[str, Any] = {
 }  # fmt: skip
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = BEGAN
-
-    def __call__(self) -> float:
-        return self.now
-
-
-class Desk:
-    """The books, a team, and what is done by itself; messages are kept instead of sent."""
-
-    def __init__(self, incidents: Incidents, store: Any, told: dict[str, Any], clock: Clock) -> None:
-        self.books, self.store, self.clock = incidents, store, clock
-        self.team = team_of("shop", told)
-        self.answers: list[Answer] = []
-        self.calls: list[Any] = []
-        self._lock = threading.Lock()
-        self.duty = self.another("one")
-
-    def another(self, name: str) -> Duty:
-        node = Node(
-            name, lambda: None, lambda system: self.team if system == "shop" else None, lambda: True,
-            lambda: Way("https://oncall.example.com"), lambda: (), Key("1", b"k" * 32),
-        )  # fmt: skip
-        return Duty(self.books, self.store, node, self.clock, Bounds(per_person=1000), self._post)
-
-    def _post(self, call: Any) -> Answer:
-        with self._lock:
-            self.calls.append(call)
-            return self.answers.pop(0) if self.answers else Answer("sent", "taken")
-
-    def turn(self, minutes: float = 0.0) -> None:
-        """Everything that is due, some time later."""
-        self.clock.now += minutes * MINUTE
-        for _ in range(4):
-            self.duty.turn()
-            until(lambda: not self.duty._in_flight)
-
-    def entries(self, kind: str, name: str = "1") -> list[dict[str, Any]]:
-        return [one.data | {"who": one.who} for one in self.books.timeline(name) if one.kind == kind]
-
-    def told(self, name: str = "1") -> list[tuple[str, str]]:
-        """Whom messages were written for, and by which template."""
-        return [(one["to"], one["template"]) for one in self.entries("message", name)]
-
-    def fired(self) -> list[str]:
-        return [one["step"] for one in self.entries("timer") if one["state"] == "fired"]
-
-
-@contextmanager
-def desk(folder: Any, **changed: Any) -> Iterator[Desk]:
-    told = {**TEAM, **changed}
-    clock = Clock()
-    known = {"shop": team_of("shop", told).known}
-    with books(folder, clock=clock, rules=rules_of(known)) as (incidents, store):
-        made = Desk(incidents, store, told, clock)
-        yield made
-        made.duty.stop()
-
-
 @pytest.fixture
 def shop(tmp_path) -> Iterator[Desk]:
-    with desk(tmp_path) as made:
+    with desk(tmp_path, TEAM) as made:
         yield made
 
 
@@ -269,7 +202,7 @@ def test_a_clock_that_is_set_back_fires_nothing_twice_and_makes_nothing_late(tmp
     assert clock() == BEGAN + 60
     wall[0], steady[0] = BEGAN + 7200, 61.0
     assert clock() == BEGAN + 7200
-    with desk(tmp_path) as shop:
+    with desk(tmp_path, TEAM) as shop:
         opened(shop)
         shop.turn(15)
         # As after a restart, with a clock of an hour ago.
@@ -328,8 +261,11 @@ def test_where_nobody_is_told_it_says_why(shop, system, severity, says):
 def test_a_severity_without_a_channel_and_without_a_step_says_so(tmp_path):
     with desk(
         tmp_path,
-        incident_escalation=[],
-        incident_tell={"channels": TEAM["incident_tell"]["channels"], "by_severity": {"P0": ["chat"]}},
+        {
+            **TEAM,
+            "incident_escalation": [],
+            "incident_tell": {"channels": TEAM["incident_tell"]["channels"], "by_severity": {"P0": ["chat"]}},
+        },
     ) as shop:
         opened(shop)
         assert [one["why"] for one in shop.entries("suppressed")] == [
