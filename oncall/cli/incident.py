@@ -793,7 +793,7 @@ def postmortem(
     if as_json or form == "json":
         display.document(told.to_dict())
     else:
-        sys.stdout.write(found.html(told) if form == "html" else found.markdown(told))
+        sys.stdout.write(found.html(told).decode() if form == "html" else found.markdown(told))
 
 
 def _document(file: Path) -> Any:

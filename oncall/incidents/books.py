@@ -19,6 +19,7 @@ from .commands import Command, Refused, decide
 from .entries import Entry, Head, Problem, SignedHead, Verdict, sign, verify
 from .escalation.policy import from_record
 from .escalation.timers import needs_acknowledgement, standing
+from .messages.links import Key, Link, followed, read, use_of
 from .postmortem.document import PostMortem
 from .postmortem.review import Outstanding, OutstandingItem, outstanding, outstanding_items, why_not
 from .record import MERGED, Incident, advance, document, fold
@@ -29,6 +30,8 @@ from .store.timeline import Change, Filter, IncidentStore, Part
 
 # Of so many who write at once, one has to be the last.
 MOST_TRIES = 200
+# Of what belongs to an incident: links out of messages that have acted.
+LINK = "link"
 # From one that was merged to the one that goes on; a longer way was made by hand.
 MOST_POINTERS = 50
 # What the service writes down of its own work: nobody decides otherwise because of it.
@@ -57,6 +60,19 @@ class Done:
 
     def to_dict(self) -> dict[str, Any]:
         return {"incident": self.incident.to_dict(), "entries": [one.to_dict() for one in self.entries]}
+
+
+@dataclass(frozen=True)
+class Followed:
+    """What following a link did.
+
+    Attributes:
+        what: ``look``: nothing yet; ``act``: what it allows was done, or, of a plan, may be done now; ``used``: it has acted before.
+    """
+
+    what: str
+    link: Link
+    incident: Incident
 
 
 @dataclass(frozen=True)
@@ -199,6 +215,36 @@ class Incidents:
             return do.Acknowledge(who=who, at=now if at is None else at, again=self._is_forgotten(name, now))
 
         return self.do(name, command)
+
+    def follow(self, token: str, method: str, keys: Sequence[Key]) -> Followed:
+        """What following a link out of a message does: looking changes nothing, and acknowledging counts once.
+
+        Args:
+            token: the link.
+            method: of the request.
+            keys: with which links are signed.
+
+        Raises:
+            LinkError: it does nothing; one line for who followed it.
+        """
+        link = read(token, keys, self._clock())
+        use = (LINK, use_of(link))
+        used = [use[1]] if self._store.owner(*use) else []
+        what, incident = followed(method, link, used), self.going_on(link.incident)
+        if what != "act" or link.action != "acknowledge":
+            # A plan is decided on by who knows whether it is still the same.
+            return Followed(what, link, incident)
+        if incident.is_over:
+            return Followed("used", link, incident)
+        try:
+            done = self.do(
+                incident.id,
+                lambda now: do.Acknowledge(who=link.who, at=now, again=self._is_forgotten(incident.id, now)),
+                parts=[use],
+            )
+        except NotDone:
+            return Followed("used", link, self.going_on(link.incident))
+        return Followed(what, link, done.incident)
 
     def _is_forgotten(self, name: str, now: float) -> bool:
         """Whether an acknowledgement is needed by its policy, though somebody may have acknowledged it before."""

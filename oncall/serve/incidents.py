@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 import secrets
-import time
 from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -35,8 +34,6 @@ from .store.opened import Opened
 LOG = logging.getLogger("oncall.incidents")
 # Of the control table: what links are signed with, the same on all nodes.
 LINK_KEY = "incident_link_key"
-# For so long an alert waits until it is known how severe it is and who is told; the inventory is read meanwhile.
-READY_SECONDS = 60.0
 
 
 class IncidentWork:
@@ -59,7 +56,6 @@ class IncidentWork:
         self._settings, self._inventory = settings, inventory
         self._store = IncidentStore.beside(store)
         self._rules = Rules()
-        self._began = time.monotonic()
         clock = Steady()
         self.books = Incidents(
             self._store, Heads(settings().state_directory), lambda: self._rules, clock, lambda _done: self._duty.wake()
@@ -110,7 +106,8 @@ class IncidentWork:
 
     # ------------------------------------------------------------------ what the parts ask
     def _is_ready(self) -> bool:
-        return self.teams.is_read.is_set() or time.monotonic() - self._began > READY_SECONDS
+        # An alert waits until it is known how severe it is and who is told. To read that has an end, whatever comes of it.
+        return self.teams.is_read.is_set()
 
     def _told(self) -> Told:
         return self._settings().incidents or Told()

@@ -157,7 +157,7 @@ class Settings(Strict, frozen=True):
         database: ``postgresql://``, for several nodes that share the work; SQLite without.
         node: what this one is called among them.
         lease_seconds: a node that was not heard of for so long is gone, and the others take over what it left.
-        tokens_file: a TOKEN to a line, or NAME ROLE TOKEN; read again whenever it changes.
+        tokens_file: a TOKEN to a line, or TOKEN ROLE NAME; read again whenever it changes.
         executor: who plays: ansible-runner here, or AWX.
         watchdog_alert: an alert that always fires, and only shows that alerts still come.
         drain_seconds: how long runs in progress may take to end after SIGTERM.

@@ -160,7 +160,7 @@ def test_viewers_read_and_nothing_else(serving, ann):
 @pytest.mark.parametrize("token", [TOKEN, "prometheus"])
 def test_a_token_alone_reads_no_incidents(serving, token):
     answer = Person(serving, token).ask("GET", "/incidents")
-    assert answer.status == 403 and "NAME ROLE TOKEN" in answer.detail
+    assert answer.status == 403 and "TOKEN ROLE NAME" in answer.detail
     assert Person(serving, token).ask("GET", "/openapi.json").status == 403
 
 
@@ -178,15 +178,15 @@ def test_a_name_that_was_taken_back_is_nobodys(tmp_path):
         serving.start()
         ann, file = Person(serving), serving.folder / "tokens"
         one = ann.open()
-        file.write_text(f"ann viewer {TOKENS['ann']}\n")
+        file.write_text(f"{TOKENS['ann']} viewer ann\n")
         assert "that of a viewer" in ann.refused(f"{one}/acknowledge", {}, 403)
-        file.write_text(f"ben responder {TOKENS['ben']}\n")
+        file.write_text(f"{TOKENS['ben']} responder ben\n")
         assert ann.ask("GET", one).status == 401
         for wrong, says in {
-            f"ben boss {TOKENS['ben']}": "the roles are sender, viewer, responder, admin",
+            f"{TOKENS['ben']} boss ben": "the roles are sender, viewer, responder, admin",
             f"ben {TOKENS['ben']}": "NAME ROLE",
-            f"oncall admin {TOKENS['ben']}": "a name that nobody has",
-            f"ben viewer {TOKENS['ben']}\nann viewer {TOKENS['ben']}": "that of somebody else too",
+            f"{TOKENS['ben']} admin oncall": "a name that nobody has",
+            f"{TOKENS['ben']} viewer ben\n{TOKENS['ben']} viewer ann": "that of somebody else too",
         }.items():
             file.write_text(f"{wrong}\n")
             assert Person(serving, "ben").ask("GET", one).status == 503

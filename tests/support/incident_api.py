@@ -23,7 +23,7 @@ ROLES = {"ann": "responder", "ben": "responder", "vic": "viewer", "eve": "admin"
 def with_people(folder: Path, **settings: Any) -> Serving:
     """A service that keeps incidents, and knows people."""
     serving = Serving(folder, incidents={"systems": {"shop": ["web"]}}, **settings)
-    lines = [TOKEN, "# people", *(f"{name} {ROLES[name]} {token}" for name, token in TOKENS.items())]
+    lines = [TOKEN, "# people", *(f"{token} {ROLES[name]} {name}" for name, token in TOKENS.items())]
     (folder / "tokens").write_text("\n".join([*lines, ""]))
     return serving
 

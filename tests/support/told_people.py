@@ -13,6 +13,8 @@ from typing import Any
 
 from ansible_collections.oncall.runbooks.tests.support.http_servers import Handler, HttpServer
 
+KEY = "k3y-of-a-channel"
+
 
 class Channels:
     """A server on which each path is a channel.
@@ -29,16 +31,18 @@ class Channels:
 
         class Taking(Handler):
             def do_POST(self) -> None:
+                name = self.path.partition("?")[0].strip("/")
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 with channels._lock:
-                    channels._sent.append((self.path.strip("/"), body))
-                time.sleep(channels.slow.get(self.path.strip("/"), 0.0))
+                    channels._sent.append((name, body))
+                time.sleep(channels.slow.get(name, 0.0))
                 self.give(b"{}")
 
         self._server = HttpServer(Taking)
 
     def url(self, name: str) -> str:
-        return f"http://{self._server.place}/{name}"
+        """Its address, which is a secret as far as it has a key."""
+        return f"http://{self._server.place}/{name}?key={KEY}"
 
     def sent(self, name: str = "") -> list[dict[str, Any]]:
         """What a channel was sent, or all of them."""

@@ -28,7 +28,17 @@ from ..commands import PROGRAM, Command
 from ..entries import Entry
 from ..messages import channels, outbox
 from ..messages.answers import Answer
-from ..messages.channels import Call, Channel, ChannelError, Event, Notify, Opsgenie, PagerDuty, Webhook
+from ..messages.channels import (
+    Call,
+    Channel,
+    ChannelError,
+    Event,
+    Notify,
+    Opsgenie,
+    PagerDuty,
+    Statuspage,
+    Webhook,
+)
 from ..messages.links import MOST_SECONDS, Key, Link, LinkError, signed
 from ..messages.outbox import Message, Rules
 from ..messages.sender import send
@@ -48,6 +58,8 @@ SENDERS = 6
 MOST_AGAIN = 10
 AGAIN_SECONDS = 30.0
 LOOK_SECONDS = 2.0
+# What keeps an alert of its own.
+STATEFUL = (PagerDuty, Opsgenie, Statuspage)
 LINK_SECONDS = min(86400.0, MOST_SECONDS)
 
 
@@ -135,7 +147,8 @@ class Duty:
         self._seen: dict[str, _Seen] = {}
         self._wake, self._over = threading.Event(), threading.Event()
         self._lock = threading.Lock()
-        self._in_flight: set[str] = set()
+        # Message -> its incident and channel.
+        self._in_flight: dict[str, tuple[str, str]] = {}
         self._unwritten: list[_Sent] = []
         self._senders = ThreadPoolExecutor(SENDERS, thread_name_prefix="sender")
         self._thread = threading.Thread(target=self._loop, name="duty", daemon=True)
@@ -269,12 +282,40 @@ class Duty:
         held = {number: at for number, at in choice.hold.items() if letters[number].message.next_at != at}
         if held:
             self._store.hold_until(held)
-        for number in choice.send[: max(0, SENDERS - len(self._in_flight))]:
-            begun = outbox.begun(letters[number].message, now)
+        for letter in self._in_order(letters, choice.send):
+            begun = outbox.begun(letter.message, now)
             if self._store.begin(begun, self._node.name):
                 with self._lock:
-                    self._in_flight.add(number)
-                self._senders.submit(self._deliver, replace(letters[number], message=begun))
+                    self._in_flight[begun.id] = _line(begun)
+                self._senders.submit(self._deliver, replace(letter, message=begun))
+
+    def _in_order(self, waiting: Mapping[str, Letter], chosen: Sequence[str]) -> list[Letter]:
+        """Those to be sent now: of one incident, each channel gets one message at a time, as it was written.
+
+        A pager or a status page that heard of the end before the beginning would open it again. Such a one waits for what comes
+        before it, also where that has to be tried again.
+        """
+        first: dict[tuple[str, str], Letter] = {}
+        for one in sorted(waiting.values(), key=_written):
+            first.setdefault(_line(one.message), one)
+        busy, found = {*self._in_flight.values()}, []
+        for letter in sorted((waiting[number] for number in chosen), key=_written):
+            line = _line(letter.message)
+            if line in busy or (letter is not first[line] and self._keeps_state(letter)):
+                continue
+            busy.add(line)
+            found.append(letter)
+        urgent = {number: place for place, number in enumerate(chosen)}
+        found.sort(key=lambda one: urgent[one.message.id])
+        return found[: max(0, SENDERS - len(self._in_flight))]
+
+    def _keeps_state(self, letter: Letter) -> bool:
+        incident = self._store.incident(letter.message.incident)
+        team = self._node.team(incident.system) if incident else None
+        try:
+            return team is not None and isinstance(_channel(team, letter.content["reach"]), STATEFUL)
+        except ChannelError:
+            return False
 
     def _wanted(self, messages: list[Message]) -> set[str]:
         """The timers whose messages are still to be sent."""
@@ -292,11 +333,7 @@ class Duty:
     def _drop(self, letter: Letter, why: str) -> None:
         one = letter.message
         became = Became(replace(one, state="dropped", why=why), "waiting")
-        what = (
-            f"{one.kind} to {one.person} by {one.channel}"
-            if one.person != one.channel
-            else f"{one.kind} to {one.channel}"
-        )
+        what = f"{one.kind} to {_whom(letter)}"
         data = {"what": what, "why": why, "message": one.id}
         write = do.Write(
             who=PROGRAM, at=self._clock(), kind="suppressed", words=f"not told: {what}, because {why}", data=data
@@ -391,12 +428,12 @@ class Duty:
                 raise
             some = some[1:]
             with self._lock:
-                self._in_flight.discard(one.after.id)
+                self._in_flight.pop(one.after.id, None)
 
     def _write_one(self, one: _Sent) -> None:
         message = one.after
         data = {**outbox.delivery(message), **one.told}
-        whom = f"{message.person} by {message.channel}" if message.person != message.channel else message.channel
+        whom = _whom(one.letter)
         result = {"failed": "failed, and is tried again", "dead": "given up", "unknown": "perhaps sent"}.get(
             data["result"], data["result"]
         )
@@ -426,6 +463,19 @@ class Duty:
         after = outbox.recovered(letter.message, is_repeatable, self._rules, self._clock())
         LOG.warning("message %s to %s: %s", after.id, after.person, after.why)
         self._write_one(_Sent(letter, after, Answer("unknown"), node))
+
+
+def _line(message: Message) -> tuple[str, str]:
+    return message.incident, message.channel
+
+
+def _written(letter: Letter) -> tuple[float, str]:
+    return letter.message.created_at, letter.message.id
+
+
+def _whom(letter: Letter) -> str:
+    one = letter.message
+    return f"{one.person} by {one.channel}" if letter.content.get("person") else one.channel
 
 
 def _channel(team: Team, reach: Mapping[str, Any]) -> Channel:

@@ -34,6 +34,8 @@ MOST_LATE_SECONDS = 3600.0
 # A timer that fires later than this says so.
 LATE_SECONDS = 60.0
 MOST_SHOWN = 5
+# Of messages that are written at once, so that they keep their order.
+APART_SECONDS = 1e-5
 # Who pages people keeps an alert of its own, which is acknowledged there too.
 PAGERS = frozenset({"PagerDuty", "Opsgenie"})
 NOT_FIXED = ("unresolved", "blocked", "unknown")
@@ -375,7 +377,7 @@ class _Planner:
     ) -> None:
         who = str(more.pop("who", ""))
         for name in names:
-            self._letter(made, name, name, {"channel": name}, kind, action, values, cause, who, **more)
+            self._letter(made, "", name, {"channel": name}, kind, action, values, cause, who, **more)
             if kind == "initial":
                 self.alerted[name] = self.incident.head.number + 1
 
@@ -412,14 +414,21 @@ class _Planner:
     ) -> None:
         incident = self.incident
         number = message_id(incident.id, cause, person, channel, f"{kind}/{action}")
-        is_person = person != channel
+        is_person, person = bool(person), person or channel
         known = {name: value for name, value in more.items() if value}
         line = subject(kind, values)
         data = {"message": number, "channel": channel, "template": kind, "to": person, "subject": line, **known}
         words = f"to {person} by {channel}: {line}" if is_person else f"to {channel}: {line}"
         made.commands.append(do.Write(who=PROGRAM, at=self.now, kind="message", words=words, data=data))
         message = Message(
-            number, incident.id, person, channel, kind, self.now, timer=str(more.get("timer") or ""), next_at=self.now
+            number,
+            incident.id,
+            person,
+            channel,
+            kind,
+            self.now + len(made.letters) * APART_SECONDS,
+            timer=str(more.get("timer") or ""),
+            next_at=self.now,
         )
         event = {
             "action": action, "system": incident.system, "severity": incident.severity, "common": self._common(), "state": incident.state,

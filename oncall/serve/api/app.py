@@ -165,11 +165,11 @@ async def _nothing_there(scope: Any, receive: Any, send: Any) -> None:
 
 def _check(who: Known | None, needed: str) -> None:
     if who is None:
-        raise Problem(403, "nobody has a name here: the API needs a tokens_file with lines of NAME ROLE TOKEN")
+        raise Problem(403, "nobody has a name here: the API needs a tokens_file with lines of TOKEN ROLE NAME")
     if who.role == SENDER or not who.name:
         raise Problem(
             403,
-            "this token is only for alerts and metrics; a line NAME ROLE TOKEN in the tokens_file gives one to a person",
+            "this token is only for alerts and metrics; a line TOKEN ROLE NAME in the tokens_file gives one to a person",
         )
     if not who.may(needed):
         raise Problem(403, f"the token of {who.name} is that of a {who.role}, and this needs a {needed}")

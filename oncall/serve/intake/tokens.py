@@ -39,7 +39,7 @@ class Known:
 
 
 class Tokens:
-    """Known by one of the lines of a file: ``TOKEN``, or ``NAME ROLE TOKEN``.
+    """Known by one of the lines of a file: ``TOKEN``, or ``TOKEN ROLE NAME``.
 
     Empty lines and those that begin with # do not count.
 
@@ -129,11 +129,11 @@ class Tokens:
 
 def _of_line(line: str) -> tuple[bytes, Known, str]:
     """A token, whose it is, and what is wrong with it. What is said of it has nothing of the line: any part of it may be a token."""
-    *whose, token = line.rsplit(None, 2)
-    known = Known(*whose) if len(whose) == 2 else Known()
+    token, *whose = line.split(None, 2)
+    known = Known(whose[1], whose[0]) if len(whose) == 2 else Known()
     wrong = ""
     if len(whose) == 1 or known.role not in ROLES:
-        wrong = f"stands behind other words than NAME ROLE; the roles are {', '.join(ROLES)}"
+        wrong = f"has something else than a role and a name behind it; the roles are {', '.join(ROLES)}"
     elif len(token) < LEAST_LENGTH:
         wrong = f"has fewer than {LEAST_LENGTH} characters"
     elif len(known.name) > MOST_NAME or not known.name.isprintable() or known.name == PROGRAM:
