@@ -26,6 +26,7 @@ from .frame import AS_JSON, CONFIG, one_line, user
 
 if TYPE_CHECKING:
     from ..incidents.books import Done, Incidents
+    from ..incidents.folder import Folder
     from ..incidents.record import Incident
     from ..incidents.stats import Group
 
@@ -78,6 +79,12 @@ class _Moment(click.ParamType):
 
 
 DURATION, MOMENT = _Duration(), _Moment()
+RECORDS = click.option(
+    "--records",
+    "records",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="A folder of records, as the role incident writes it, instead of the database.",
+)
 AGO = click.option("--ago", type=DURATION, default="0s", help="It happened so long ago, such as 10m.")
 
 
@@ -657,6 +664,7 @@ def timeline(config: Path, state_directory: Path | None, incident: str, after: i
 @click.option(
     "--file", "file", type=click.Path(path_type=Path), help="A document that was exported, instead of the database."
 )
+@RECORDS
 @_command
 def verify(
     config: Path,
@@ -664,6 +672,7 @@ def verify(
     names: tuple[str, ...],
     heads: tuple[str, ...],
     file: Path | None,
+    records: Path | None,
     as_json: bool,
 ) -> int:
     """Look whether a timeline was changed, cut or reordered, and say what cannot be told. Without INCIDENT, all of them.
@@ -683,6 +692,12 @@ def verify(
     if known and len(names) != 1 and file is None:
         raise OncallError("a head is of one incident; name it")
     found: list[dict[str, Any]] = []
+    if records is not None:
+        folder = _in_folder(records)
+        for name in names or [one.id for one in folder.listed()]:
+            one, verdict = folder.verify(name)
+            found.append({"id": one.id, "name": one.name, **verdict.to_dict()})
+        return _said(found, bool(names), as_json)
     with open_incidents(config, state_directory) as incidents:
         if file is not None:
             found.append(_verified_file(file, incidents, known))
@@ -693,11 +708,15 @@ def verify(
         else:
             for id_, there, verdict in incidents.verify_all():
                 found.append({"id": id_, "name": there.name if there else "", **verdict.to_dict()})
+    return _said(found, bool(names or file), as_json)
+
+
+def _said(found: list[dict[str, Any]], whole: bool, as_json: bool) -> int:
     is_sound = all(one["sound"] for one in found)
     if as_json:
         display.document({"sound": is_sound, "incidents": found})
     else:
-        _verdicts(found, whole=bool(names or file))
+        _verdicts(found, whole)
     return 0 if is_sound else EXIT_CODES[Outcome.UNRESOLVED]
 
 
@@ -773,9 +792,16 @@ def export(config: Path, state_directory: Path | None, incident: str, file: Path
     default="markdown",
     help="What it is printed as.",
 )
+@RECORDS
 @_command
 def postmortem(
-    config: Path, state_directory: Path | None, name: str, file: Path | None, form: str, as_json: bool
+    config: Path,
+    state_directory: Path | None,
+    name: str,
+    file: Path | None,
+    form: str,
+    records: Path | None,
+    as_json: bool,
 ) -> None:
     """The post-mortem of INCIDENT: worked out from its timeline, with nothing in it that is not there.
 
@@ -783,17 +809,27 @@ def postmortem(
     oncall incident postmortem 12
     oncall incident postmortem 12 --format html > inc-12.html
     oncall incident postmortem --file inc-12.json
+    oncall incident postmortem 12 --records incidents
     """
     from ..incidents import postmortem as found
 
     if bool(name) == (file is not None):
         raise OncallError("name an incident, or a file that was exported")
-    with open_incidents(config, state_directory) as incidents:
-        told = incidents.postmortem(name) if file is None else incidents.postmortem_of(_document(file))
+    if records is not None:
+        told = found.of(_in_folder(records).document(name), found.Template.of({}))
+    else:
+        with open_incidents(config, state_directory) as incidents:
+            told = incidents.postmortem(name) if file is None else incidents.postmortem_of(_document(file))
     if as_json or form == "json":
         display.document(told.to_dict())
     else:
         sys.stdout.write(found.html(told).decode() if form == "html" else found.markdown(told))
+
+
+def _in_folder(records: Path) -> Folder:
+    from ..incidents.folder import Folder
+
+    return Folder(records)
 
 
 def _document(file: Path) -> Any:

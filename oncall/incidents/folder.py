@@ -160,9 +160,9 @@ class Folder:
     def _alone(self) -> Iterator[None]:
         try:
             self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = open(self._path / LOCK, "a")  # noqa: SIM115 - closed below
+            lock = os.open(self._path / LOCK, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         except OSError as error:
             raise OncallError(f"cannot use the folder {self._path}: {error.strerror}") from None
-        with lock:
+        with os.fdopen(lock, "w"):
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield

@@ -184,7 +184,7 @@ def test_a_name_that_was_taken_back_is_nobodys(tmp_path):
         assert ann.ask("GET", one).status == 401
         for wrong, says in {
             f"{TOKENS['ben']} boss ben": "the roles are sender, viewer, responder, admin",
-            f"ben {TOKENS['ben']}": "NAME ROLE",
+            f"{TOKENS['ben']} ben": "something else than a role and a name",
             f"{TOKENS['ben']} admin oncall": "a name that nobody has",
             f"{TOKENS['ben']} viewer ben\n{TOKENS['ben']} viewer ann": "that of somebody else too",
         }.items():

@@ -104,6 +104,19 @@ class Tokens:
 
     def _found(self, content: bytes, mode: int) -> tuple[list[tuple[bytes, Known]], str]:
         """The tokens and whose they are, or what is wrong with them."""
+        told, problem = self._lines(content, mode)
+        found: dict[bytes, Known] = {}
+        for number, line in enumerate(told, 1):
+            token, known, wrong = _of_line(line)
+            if not wrong and found.get(token, known) != known:
+                wrong = "is that of somebody else too"
+            if wrong:
+                return [], f"token {number} of {self._file} {wrong}"
+            found[token] = known
+        return [*found.items()], problem
+
+    def _lines(self, content: bytes, mode: int) -> tuple[list[str], str]:
+        """The lines that count, or what is wrong with the file."""
         if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
             return [], f"others can read the tokens_file {self._file}: chmod 600 {self._file}"
         try:
@@ -116,15 +129,7 @@ class Tokens:
         told = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
         if not told:
             return [], f"the tokens_file {self._file} has no token; make one with: openssl rand -hex 32"
-        found: dict[bytes, Known] = {}
-        for number, line in enumerate(told, 1):
-            token, known, wrong = _of_line(line)
-            if not wrong and found.get(token, known) != known:
-                wrong = "is that of somebody else too"
-            if wrong:
-                return [], f"token {number} of {self._file} {wrong}"
-            found[token] = known
-        return [*found.items()], ""
+        return told, ""
 
 
 def _of_line(line: str) -> tuple[bytes, Known, str]:
