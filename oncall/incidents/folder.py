@@ -32,7 +32,7 @@ _NAME = re.compile(r"(?:INC-)?([0-9]{1,9})", re.IGNORECASE)
 
 
 class Folder:
-    """The incidents of a folder. Any number of processes may write at once: one after the other.
+    """The incidents of a folder. Any number of processes may write at once: one after the other. Each thread has its own.
 
     Args:
         path: it is made where it is not there, for this user alone.
@@ -44,11 +44,12 @@ class Folder:
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.time) -> None:
         self._path, self._clock = path, clock
+        self._is_alone = False
 
     # ------------------------------------------------------------------ writing
     def open(self, title: str, *commands: Command, who: str, **more: Any) -> tuple[Incident, tuple[Entry, ...]]:
         """Open one, and write more into it; what is now, and what was written."""
-        with self._alone():
+        with self.alone():
             now = self._clock()
             number = max((one for one, _id in self._files()), default=0) + 1
             again = self.find(more.pop("again")) if more.get("again") else None
@@ -63,7 +64,7 @@ class Folder:
 
     def do(self, name: str, make: Callable[[Incident, float], Sequence[Command]]) -> tuple[Incident, tuple[Entry, ...]]:
         """All of these commands or none; what is now, and what was written: nothing, where it was so already."""
-        with self._alone():
+        with self.alone():
             known = self.find(name)
             now = self._clock()
             return self._write(known.id, self.timeline(known.id), make(known, now), now)
@@ -157,7 +158,11 @@ class Folder:
         return self._path / f"INC-{number}-{incident}.jsonl"
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def alone(self) -> Iterator[None]:
+        """Nobody else writes meanwhile; within another one, nothing more."""
+        if self._is_alone:
+            yield
+            return
         try:
             self._path.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = os.open(self._path / LOCK, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
@@ -165,4 +170,8 @@ class Folder:
             raise OncallError(f"cannot use the folder {self._path}: {error.strerror}") from None
         with os.fdopen(lock, "w"):
             fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+            self._is_alone = True
+            try:
+                yield
+            finally:
+                self._is_alone = False

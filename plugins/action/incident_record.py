@@ -55,7 +55,9 @@ class ActionModule(ActionBase):
             told = words.opening(fields)
             incident, written = folder.open(told.pop("title"), who=who, **told)
         elif command in ("attach", "run"):
-            incident, written = self._attached(folder, words, name, command, given, variables)
+            # Of two hosts that need a person at the same time, the second sees what the first has opened.
+            with folder.alone():
+                incident, written = self._attached(folder, words, name, command, given, variables)
         else:
             incident, written = folder.do(_named(name), words.command(command, fields, who))
         if incident is None:

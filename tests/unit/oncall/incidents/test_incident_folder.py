@@ -125,6 +125,19 @@ def test_who_writes_at_once_writes_one_after_the_other(tmp_path):
     assert {one.data["text"] for one in folder.timeline(folder.find("1").id)[1:]} == {f"note {n}" for n in range(40)}
 
 
+def _one_of_the_system(path: Path, _number: int) -> None:
+    folder = Folder(path)
+    with folder.alone():
+        if not folder.listed():
+            folder.open("x", who="ann", system="shop")
+
+
+def test_who_looks_and_opens_alone_opens_one(tmp_path):
+    with ProcessPoolExecutor(4) as many:
+        list(many.map(partial(_one_of_the_system, tmp_path), range(20)))
+    assert [one.name for one in Folder(tmp_path).listed()] == ["INC-1"]
+
+
 def test_nothing_but_python_and_what_ansible_brings_is_needed(tmp_path):
     """As an action of the collection has it, where the program oncall is not installed."""
     for name in (*NOT_THERE, "oncall"):
