@@ -59,7 +59,8 @@ class ActionModule(ActionBase):
             with folder.alone():
                 incident, written = self._attached(folder, words, name, command, given, variables)
         else:
-            incident, written = folder.do(_named(name), words.command(command, fields, who))
+            make = words.command(command, fields, who)
+            incident, written = folder.do(_named(name), make)
         if incident is None:
             return {
                 "changed": False,
