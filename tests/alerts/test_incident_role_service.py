@@ -34,8 +34,7 @@ def ask(serving, tmp_path):
         told = {
             "incident_url": f"http://127.0.0.1:{serving.port}/",
             "incident_token": TOKENS["ann"],
-            "incident_do": command,
-            "incident_name": name,
+            **({"incident_do": command, "incident_name": name} if playbook == PLAYBOOK else {}),
             **more,
         }
         play = player.play("-vvv", playbook=playbook, **told)

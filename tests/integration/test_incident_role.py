@@ -43,7 +43,7 @@ def test_a_team_with_only_ansible_has_the_post_mortem_of_a_real_fault(healthy_la
     )
     incident("acknowledge", "INC-1")
     os.kill(pids(healthy_lab)["redis"], signal.SIGSTOP)
-    fixed = player.play(playbook="playbooks/cache.yml", cache_timeout_seconds=1)
+    fixed = player.play(playbook="playbooks/cache.yml", cache_timeout_seconds=3)
     assert fixed.outcome == "resolved", fixed.output
     incident("attach", "INC-1", incident_runs=[str(fixed.record)])
     # Once more, with the whole folder: it is of one already.
@@ -84,7 +84,7 @@ def test_a_run_that_needs_a_person_opens_the_incident_itself(healthy_lab, player
     }
     try:
         for _ in range(2):
-            blocked = player.play(playbook="playbooks/cache.yml", cache_timeout_seconds=1, run_max_risk="low", **told)
+            blocked = player.play(playbook="playbooks/cache.yml", cache_timeout_seconds=3, run_max_risk="low", **told)
             assert blocked.outcome in ("blocked", "advised"), blocked.output
             assert blocked.run["notes"] == [] or "nobody" not in str(blocked.run["notes"]), blocked.run["notes"]
     finally:
