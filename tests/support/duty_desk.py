@@ -42,13 +42,15 @@ class Desk:
         self.team = team_of("shop", told)
         self.answers: list[Answer] = []
         self.calls: list[Any] = []
+        # Those that can look again.
+        self.runbooks: tuple[str, ...] = ()
         self._lock = threading.Lock()
         self.duty = self.another("one")
 
     def another(self, name: str) -> Duty:
         node = Node(
             name, lambda: None, lambda system: self.team if system == "shop" else None, lambda: True,
-            lambda: Way("https://oncall.example.com"), lambda: (), Key("1", b"k" * 32),
+            lambda: Way("https://oncall.example.com"), lambda: self.runbooks, Key("1", b"k" * 32),
         )  # fmt: skip
         return Duty(self.books, self.store, node, self.clock, Bounds(per_person=1000), self._post)
 
