@@ -78,11 +78,11 @@ class Desk:
 
 
 @contextmanager
-def desk(folder: Any, told: dict[str, Any]) -> Iterator[Desk]:
+def desk(folder: Any, told: dict[str, Any], database: str = "") -> Iterator[Desk]:
     """The incidents of the system ``shop``, whose inventory says this."""
     clock = Clock()
     known = {"shop": team_of("shop", told).known}
-    with books(folder, clock=clock, rules=rules_of(known)) as (incidents, store):
+    with books(folder, database, clock=clock, rules=rules_of(known)) as (incidents, store):
         made = Desk(incidents, store, told, clock)
         yield made
         made.duty.stop()
