@@ -42,13 +42,15 @@ class Desk:
         self.team = team_of("shop", told)
         self.answers: list[Answer] = []
         self.calls: list[Any] = []
+        # Those that can look again.
+        self.runbooks: tuple[str, ...] = ()
         self._lock = threading.Lock()
         self.duty = self.another("one")
 
     def another(self, name: str) -> Duty:
         node = Node(
             name, lambda: None, lambda system: self.team if system == "shop" else None, lambda: True,
-            lambda: Way("https://oncall.example.com"), lambda: (), Key("1", b"k" * 32),
+            lambda: Way("https://oncall.example.com"), lambda: self.runbooks, Key("1", b"k" * 32),
         )  # fmt: skip
         return Duty(self.books, self.store, node, self.clock, Bounds(per_person=1000), self._post)
 
@@ -76,11 +78,11 @@ class Desk:
 
 
 @contextmanager
-def desk(folder: Any, told: dict[str, Any]) -> Iterator[Desk]:
+def desk(folder: Any, told: dict[str, Any], database: str = "") -> Iterator[Desk]:
     """The incidents of the system ``shop``, whose inventory says this."""
     clock = Clock()
     known = {"shop": team_of("shop", told).known}
-    with books(folder, clock=clock, rules=rules_of(known)) as (incidents, store):
+    with books(folder, database, clock=clock, rules=rules_of(known)) as (incidents, store):
         made = Desk(incidents, store, told, clock)
         yield made
         made.duty.stop()

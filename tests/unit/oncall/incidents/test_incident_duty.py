@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from ansible_collections.oncall.runbooks.tests.support.duty_desk import BEGAN, MINUTE, Desk, desk
 from oncall.incidents import commands as do
@@ -19,6 +20,7 @@ from oncall.incidents.messages.answers import Answer
 from oncall.incidents.messages.links import Key, read
 from oncall.incidents.messages.outbox import begun
 from oncall.incidents.team import team_of
+from oncall.serve.store.tables import EPISODES
 
 SECRET = "slack://T0ken/abc-secret-def"
 TEAM: dict[str, Any] = {
@@ -383,3 +385,87 @@ def test_mail_of_one_that_was_closed_meanwhile_is_not_lost_in_an_error(shop):
     for _ in range(4):
         shop.turn(5)
     assert {one.message.state for one in shop.store.letters(shop.books.find("1").id)} <= {"dropped", "sent"}
+
+
+# ---------------------------------------------------------------------- the watch
+WATCHED = {**TEAM, "incident_watch": {"for_minutes": 30, "every_minutes": 10}}
+
+
+@pytest.fixture
+def watched(tmp_path) -> Iterator[Desk]:
+    """One that was mitigated by runs on two hosts, and is watched by their runbook."""
+    with desk(tmp_path, WATCHED) as made:
+        made.runbooks = ("cache",)
+        opened(made)
+        for host, runbook in (("h1", "cache"), ("h2", "cache"), ("h1", "cache"), ("h3", "odd")):
+            data = {"runbook": runbook, "uuid": "u", "outcome": "resolved", "host": host}
+            made.books.write("1", do.Write(who="oncall", at=BEGAN, kind="run", words=f"{runbook} on {host}", data=data))
+        made.books.mitigate("1", "cache: restart helped", who="oncall")
+        made.turn()
+        yield made
+
+
+def looks(made: Desk) -> list[dict[str, Any]]:
+    """The runs that were asked for and have not ended."""
+    with made.store._engine.begin() as connection:
+        found = connection.execute(sa.select(EPISODES).where(EPISODES.c.state == "queued").order_by(EPISODES.c.host))
+        return [dict(row._mapping) for row in found]
+
+
+def ended(made: Desk, *outcomes: str) -> None:
+    for one, outcome in zip(looks(made), outcomes, strict=True):
+        values = {"state": "ended", "outcome": outcome, "ended_at": made.clock.now}
+        with made.store._engine.begin() as connection:
+            connection.execute(EPISODES.update().where(EPISODES.c.id == one["id"]).values(**values))
+
+
+def test_runs_look_again_at_what_was_fixed_and_the_last_look_resolves_it(watched):
+    assert looks(watched) == []
+    for number in (1, 2, 3):
+        watched.turn(10)
+        found = looks(watched)
+        assert [(one["runbook"], one["host"], one["mode"], one["stage"]) for one in found] == [
+            ("cache", "h1", "suggest", "check"), ("cache", "h2", "suggest", "check"),
+        ]  # fmt: skip
+        # They are of this incident, and no alerts of it.
+        assert not watched.store.new_episodes(10) and watched.books.find("1").count == 0
+        # Whoever decides it again asks for the same runs.
+        watched.duty.again()
+        watched.turn()
+        assert looks(watched) == found and watched.books.find("1").state == "mitigated"
+        ended(watched, "healthy", "healthy")
+        watched.turn(0.1)
+        assert [one["look"] for one in watched.entries("watch")] == [*range(1, number + 1)]
+    assert watched.entries("watch")[0]["figures"] == {"cache on h1": "healthy", "cache on h2": "healthy"}
+    assert watched.books.find("1").state == "resolved"
+    watched.turn(30)
+    assert looks(watched) == [] and not watched.store.still_firing(0.0)
+
+
+def test_a_relapse_within_the_watch_opens_the_same_one_again_and_calls_again(watched):
+    watched.turn(10)
+    ended(watched, "healthy", "planned")
+    watched.turn(0.1)
+    one = watched.books.find("1")
+    assert (one.state, one.reopenings) == ("triggered", 1)
+    assert watched.entries("reopened")[0] | {"who": ""} == {
+        "why": "not healthy at look 1 of 3",
+        "relapse": True,
+        "who": "",
+    }
+    assert watched.fired() == ["0 min: engineer"] * 2 and watched.told()[-2:] == [
+        ("chat", "initial"),
+        ("ada", "initial"),
+    ]
+    # Mitigated once more, the watch begins anew.
+    watched.books.mitigate("1", "another restart", who="oncall")
+    watched.turn(9.9)
+    assert looks(watched) == []
+    watched.turn(0.1)
+    assert len(looks(watched)) == 2
+
+
+def test_a_look_that_is_held_is_waited_for(watched):
+    watched.turn(10)
+    watched.turn(300)
+    assert watched.books.find("1").state == "mitigated" and not watched.entries("watch")
