@@ -97,6 +97,14 @@ def test_a_run_that_needs_a_person_opens_the_incident_itself(healthy_lab, player
     assert (one.source, one.runbooks, one.woken) == ("run", ("cache",), {"team lead": 2})
 
 
+def test_a_check_writes_nothing(player, tmp_path):
+    """The module incident_record says what it would do."""
+    told = {"incident_records": str(tmp_path / "incidents"), "incident_do": "open", "incident_fields": {"title": "x"}}
+    play = player.play("--check", playbook=PLAYBOOK, **told)
+    assert play.code == 0 and "open would be written into" in play.output, play.output
+    assert not (tmp_path / "incidents").exists()
+
+
 @pytest.mark.parametrize(
     "more, says",
     [
