@@ -79,16 +79,23 @@ def test_synap_calls_by_time_and_by_role(tmp_path):
         assert (events[0]["event_action"], events[-1]["event_action"]) == ("trigger", "resolve")
 
 
-def test_the_steps_of_synap_are_ticked_with_who_and_when(tmp_path):
-    with system("synap", tmp_path) as made:
-        opened(made, "P1")
+@pytest.mark.parametrize(
+    ("name", "severity", "steps"),
+    [
+        ("synap", "P1", ["acknowledge", "assess", "communicate", "mitigate", "investigate", "resolve", "document"]),
+        ("journey", "P1", ["detect", "assess", "respond", "resolve", "review"]),
+    ],
+)
+def test_the_steps_of_a_document_are_ticked_with_who_and_when(name, severity, steps, tmp_path):
+    with system(name, tmp_path) as made:
+        opened(made, severity)
+        made.books.acknowledge("1", who="ann")
         for step in made.team.known.steps:
             made.books.step("1", "incident", step, who="ann")
-        found = made.books.find("1").steps
-        assert [one.step for one in found] == [
-            "acknowledge", "assess", "communicate", "mitigate", "investigate", "resolve", "document",
-        ]  # fmt: skip
-        assert {(one.done, one.who) for one in found} == {(True, "ann")}
+        one = made.books.find("1")
+        assert [step.step for step in one.steps] == steps
+        assert {(step.done, step.who, step.at) for step in one.steps} == {(True, "ann", made.clock.now)}
+        assert one.acknowledged_at == made.clock.now
 
 
 def test_journey_tells_by_severity_and_within_its_times(tmp_path):
@@ -98,6 +105,8 @@ def test_journey_tells_by_severity_and_within_its_times(tmp_path):
         opened(made, "P0")
         assert called(made) == [(0, ["engineering_manager", "backend_lead"])]
         made.books.update("1", "sync is late for all", who="ann", customers=True)
+        made.turn()
+        made.books.update("1", "sync is late", who="ann", actions="a rollback", needs="nothing")
         made.turn()
         page = [json.loads(one.body) for one in made.calls if "/v1/pages/" in getattr(one, "url", "")]
         assert page[0]["incident"]["status"] == "investigating"
@@ -191,28 +200,32 @@ def test_insightengine_responds_by_its_levels_and_names_a_channel(tmp_path):
         assert (one.roles, one.acknowledged_by) == ({"commander": "ann"}, "ann")
 
 
-def test_insightengine_watches_at_five_minutes_for_thirty_and_then_closes_the_page(tmp_path):
-    with system("insightengine", tmp_path) as made:
-        opened(made, "P1")
+@pytest.mark.parametrize(
+    ("name", "severity", "minutes", "looks"), [("insightengine", "P1", 5, 6), ("journey", "P0", 15, 1)]
+)
+def test_what_was_fixed_is_watched_before_it_is_resolved(name, severity, minutes, looks, tmp_path):
+    with system(name, tmp_path) as made:
+        opened(made, severity)
         data = {"runbook": "cache", "uuid": "u", "outcome": "resolved", "host": "h1"}
         made.books.write(
             "1", do.Write(who="oncall", at=made.clock.now, kind="run", words="cache on h1 ended as resolved", data=data)
         )
         made.books.mitigate("1", "a restart", who="oncall")
-        for _ in range(6):
+        for number in range(looks):
             assert made.books.find("1").state == "mitigated"
-            made.turn(4.9)
-            before = len(made.entries("watch"))
+            made.turn(minutes - 0.1)
+            assert len(made.entries("watch")) == number
             made.turn(0.1)
-            assert len(made.entries("watch")) == before + 1
-        assert [one["look"] for one in made.entries("watch")] == [1, 2, 3, 4, 5, 6]
+        assert [one["look"] for one in made.entries("watch")] == [*range(1, looks + 1)]
         assert made.books.find("1").state == "resolved"
-        assert [one for one in made.told() if one[1] == "resolution"] == [
-            ("pager", "resolution"),
-            ("chat", "resolution"),
-        ]
+        made.turn()
+        # The page is closed, and the channel has the resolution.
+        channels = {"insightengine": ["pager", "chat"], "journey": ["alerts"]}[name]
+        assert [one for one in made.told() if one[1] == "resolution"] == [(one, "resolution") for one in channels]
         told = made.books.postmortem("1")
-        assert any("5 Whys" in one.title for one in told.parts) and told.share == "#engineering"
+        assert made.books.find("1").postmortem.due_at == made.books.find("1").resolved_at + 48 * 3600
+        if name == "insightengine":
+            assert any("5 Whys" in one.title for one in told.parts) and told.share == "#engineering"
 
 
 def test_panidobro_calls_the_owner_of_a_scope_when_a_fix_fails(tmp_path):
