@@ -26,6 +26,7 @@ from ..incidents.attach import Attaching, Where, guarded
 from ..incidents.books import Incidents
 from ..incidents.store.heads import Heads
 from ..incidents.store.timeline import IncidentStore
+from ..incidents.team import known_of, rules_of
 from ..incidents.together import system_of
 from . import logs
 from .checks import trusted
@@ -36,8 +37,10 @@ from .hosts import Inventory
 from .intake.group_commit import GroupCommit
 from .intake.server import Server, listen, many_files, tls_of
 from .intake.tokens import Tokens
-from .intake.web import Web
+from .intake.web import Application, Web
 from .metrics import Metrics
+from .page.app import PageSite
+from .page.visit import Sources
 from .play import workflows
 from .play.awx import AwxExecutor
 from .play.executor import Executor
@@ -128,7 +131,9 @@ class Service:
             lambda word: self._metrics.notifications.labels(word).inc(),
             # At least one, where it cannot be read how many.
             lambda left_out: self._metrics.truncated.inc(left_out.alerts or 1),
+            self._beside,
         )
+        self._page = self._site() if self.settings.page is not None else None
         self._server: Server | None = None
         self._left_alone: dict[str, float] = {}
         self._hurry = threading.Event()
@@ -161,6 +166,29 @@ class Service:
     def _attaching(self) -> Attaching:
         store = IncidentStore.beside(self._store)
         return Attaching(Incidents(store, Heads(self.settings.state_directory)), store, self._where)
+
+    def _site(self) -> PageSite:
+        store = IncidentStore.beside(self._store)
+        return PageSite(
+            Sources(
+                store=self._store,
+                incidents=Incidents(
+                    store,
+                    Heads(self.settings.state_directory),
+                    rules_of(known_of(store.controls())),
+                    on_done=lambda _done: self._dispatcher.wake(),
+                ),
+                settings=lambda: self.settings,
+                names=lambda: self._inventory.names(False),
+                paused=lambda: self._dispatcher.paused(self.settings),
+                wake=self._dispatcher.wake,
+                going_down=lambda: self._draining,
+            )
+        )
+
+    def _beside(self, _path: str) -> Application | None:
+        """Who answers what no machine asks for."""
+        return self._page
 
     def _where(self) -> Where:
         """What the settings say of systems now."""
@@ -352,6 +380,8 @@ class Service:
             time.sleep(0.05)
         workflows.stop()
         self._group_commit.close()
+        if self._page is not None:
+            self._page.close()
         self._store.close()
         if self._files is not None:
             self._files.close()

@@ -31,6 +31,8 @@ class Tokens:
         OncallError: the file has no token, or others can read it.
     """
 
+    LEAST_LENGTH = LEAST_LENGTH
+
     def __init__(self, file: str) -> None:
         self._file = Path(file)
         self._stamp: tuple[int, ...] = ()

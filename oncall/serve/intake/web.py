@@ -91,6 +91,7 @@ class Web:
         counted: called with a word for each notification: ``taken``, ``refused`` or ``turned_away``;
             and for each request without a valid token: ``stranger``.
         left_out: called with what a sender says that it left out of a notification.
+        beside: path -> another application that answers it, and knows for itself who may ask; None where there is none.
     """
 
     def __init__(
@@ -102,10 +103,11 @@ class Web:
         why_not_ready: Callable[[], str],
         counted: Callable[[str], None],
         left_out: Callable[[LeftOut], None],
+        beside: Callable[[str], Application | None] = lambda _path: None,
     ) -> None:
         self._group_commit, self._tokens, self._crowded = group_commit, tokens, crowded
         self._metrics, self._why_not_ready, self._counted = metrics, why_not_ready, counted
-        self._left_out = left_out
+        self._left_out, self._beside = left_out, beside
         self._bytes = 0
         # One at a time: objects take more room than the text that they are made of.
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="reading")
@@ -128,6 +130,10 @@ class Web:
         peer = (scope.get("client") or ["somebody"])[0]
         is_unread = b"transfer-encoding" in headers or headers.get(b"content-length", [b"0"]) != [b"0"]
         request = Request(scope["http_version"], scope["method"], scope["path"], peer, headers, receive, is_unread)
+        other = None if request.path in self._routes else self._beside(request.path)
+        if other is not None and not _breaks_the_rules(request):
+            await other(scope, receive, send)
+            return
         try:
             answer = self._turned_away(request) or await self._routed(request)
         except _Gone:
