@@ -84,7 +84,9 @@ def ago(at: float | None, now: float) -> str:
     """How long ago, or in how long."""
     if at is None:
         return ""
-    return f"{span(now - at)} ago" if now - at >= 1 else f"in {span(at - now)}" if at - now >= 1 else "now"
+    seconds = abs(now - at)
+    told = span(seconds if seconds < 60 else seconds - seconds % 60)
+    return "now" if seconds < 1 else f"{told} ago" if now > at else f"in {told}"
 
 
 def data(value: Any, most: int = SHOWN) -> str:

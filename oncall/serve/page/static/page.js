@@ -59,7 +59,7 @@
   document.addEventListener("toggle", (event) => {
     const one = event.target;
     if (!(one instanceof HTMLDetailsElement) || !one.open || !one.matches(folding)) return;
-    for (const other of document.querySelectorAll(folding)) if (other !== one) other.open = false;
+    for (const other of document.querySelectorAll(folding)) if (other !== one && !other.contains(one)) other.open = false;
     one.querySelector("form input:not([type=hidden]), form textarea, form select")?.focus();
   }, true);
   document.addEventListener("keydown", (event) => {

@@ -151,7 +151,7 @@ def findings(entries: list[Entry]) -> list[dict[str, Any]]:
     return told[:FINDINGS]
 
 
-def drawn(visit: Visit, incident: Incident) -> list[Any]:
+def drawn(visit: Visit, incident: Incident) -> list[tuple[str, Markup]]:
     """The metrics that decided, as pictures."""
     named: dict[str, list[PlotEntry]] = {}
     for one in visit.sources.below.of_kinds(incident.id, ("metric",), 200):
@@ -162,13 +162,12 @@ def drawn(visit: Visit, incident: Incident) -> list[Any]:
     marks = [
         plot.Mark(one.at, one.number, f"{one.data.get('remedy')} {data(one.data.get('target'), 80)}") for one in actions
     ]
-    until = incident.resolved_at or visit.now
-    return [
-        Markup(  # noqa: S704 - the texts in it are escaped
-            plot.svg(points.metric(name, entries, (incident.opened_at, until), ()), marks, name=f"plot-{place}")
-        )
-        for place, (name, entries) in enumerate([*named.items()][:DRAWN], 1)
-    ]
+    window = incident.opened_at, incident.resolved_at or visit.now
+    pictures = []
+    for place, (name, found) in enumerate([*named.items()][:DRAWN], 1):
+        picture = plot.svg(points.metric(name, found, window, ()), marks, name=f"plot-{place}")
+        pictures.append((name, Markup(picture)))  # noqa: S704 - the texts in it are escaped
+    return pictures
 
 
 def entry(visit: Visit) -> Answer:
