@@ -118,10 +118,6 @@ class OpenIdProvider(HttpServer):
         if self.algorithm == "RS256":
             token = jwt.encode(claims, key_named(self.kid), algorithm="RS256", headers={"kid": "k1"})
         else:
-            token = jwt.encode(
-                claims,
-                SECRET * 2 if self.algorithm == "HS256" else None,
-                algorithm=self.algorithm,
-                headers={"kid": "k1"},
-            )
+            shared = SECRET * 2 if self.algorithm == "HS256" else ""
+            token = jwt.encode(claims, shared, algorithm=self.algorithm, headers={"kid": "k1"})
         return {"access_token": "a", "token_type": "Bearer", "expires_in": 300, "id_token": token}

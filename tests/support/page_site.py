@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html import unescape
@@ -65,7 +65,7 @@ class Site:
     page: PageSite
     store: Store
     incidents: Incidents
-    clock: Clock
+    clock: Any
     woken: list[str] = field(default_factory=list)
 
     def browser(self, base: str = BASE, **options: Any) -> Browser:
@@ -199,7 +199,12 @@ def words(html: str) -> str:
 
 @contextmanager
 def page_site(
-    folder: Path, page: Mapping[str, Any] | None = None, team: Known | None = TEAM, **settings: Any
+    folder: Path,
+    page: Mapping[str, Any] | None = None,
+    team: Known | None = TEAM,
+    teams: Callable[[], Read] = Read,
+    clock: Callable[[], float] | None = None,
+    **settings: Any,
 ) -> Iterator[Site]:
     """A page over a database, which is made."""
     people = folder / "people"
@@ -221,7 +226,7 @@ def page_site(
     if team is not None:
         store.set("team:shop", written(team))
     below = IncidentStore.beside(store)
-    clock = Clock()
+    clock = clock or Clock()
     incidents = Incidents(below, Heads(known.state_directory), rules_of(known_of(store.controls())), clock)
     woken: list[str] = []
     sources = Sources(
@@ -233,7 +238,7 @@ def page_site(
             frozenset({"all", "web"}),
             {"all": frozenset({"shop", "db1"}), "web": frozenset({"shop"})},
         ),
-        teams=Read,
+        teams=teams,
         link_keys=lambda: [KEY],
         paused=lambda: store.control("paused") or "",
         wake=lambda: woken.append("woken"),

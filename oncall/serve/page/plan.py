@@ -66,6 +66,12 @@ def plan_of(episode: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def card_of(episode: Mapping[str, Any]) -> dict[str, Any]:
+    """What a list shows of it, without reading the plan."""
+    names = ("runbook", "host", "summary", "until", "state")
+    return {"episode": episode["id"], "risk": "decide", **{name: episode[name] for name in names}}
+
+
 def _plan(run: RunbookRun) -> dict[str, Any]:
     steps = [
         {

@@ -17,6 +17,7 @@ from .base import View, known_teams, levels_of
 
 # Of what belongs to incidents: a link that has acted.
 LINK = "link"
+MOST_EPISODES = 1000
 
 
 def _link(visit: Visit) -> tuple[Link, Incident, bool]:
@@ -30,11 +31,12 @@ def _link(visit: Visit) -> tuple[Link, Incident, bool]:
 
 def _plan(visit: Visit, link: Link, incident: Incident) -> dict[str, object] | None:
     """The plan that a link decides on, while it waits."""
-    for name in visit.sources.below.parts(incident.id, EPISODE) if link.plan else ():
-        episode = visit.sources.store.episode(name)
-        if episode and episode["state"] == "waiting" and episode["plan_hash"] == link.plan:
-            return plan_of(episode)
-    return None
+    if not link.plan:
+        return None
+    episodes = visit.sources.store.waiting_of(
+        visit.sources.below.parts(incident.id, EPISODE)[-MOST_EPISODES:], MOST_EPISODES
+    )
+    return next((plan_of(one) for one in episodes if one["plan_hash"] == link.plan), None)
 
 
 def look(visit: Visit) -> Answer:

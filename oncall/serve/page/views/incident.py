@@ -17,7 +17,7 @@ from ....incidents.postmortem.timeline import Entry as PlotEntry
 from ....incidents.record import ROLES, Incident
 from ....incidents.store.episodes import EPISODE
 from ..people import Role
-from ..plan import plan_of
+from ..plan import card_of
 from ..visit import Answer, Gone, Lost, Moved, Shown, Unheard, Visit
 from ..words import data, rank
 from .base import View, known_teams, levels_of
@@ -27,7 +27,12 @@ ENTRIES = 50
 # What a person seldom looks for.
 QUIET = ("timer", "metric", "message")
 FINDINGS = 12
+MOST_FINDINGS = 60
+MOST_EPISODES = 1000
 MOST_DETAIL = 1200
+MOST_WORDS = 400
+# Of all that is long on one page; the rest is a tap away.
+MOST_DETAILS = 20_000
 DRAWN = 4
 CHECKLIST = "steps"
 # Kinds of entries that people made, or decide by.
@@ -49,16 +54,13 @@ def one(visit: Visit) -> Answer:
     asked = visit.asked("before")
     before = int(asked) if asked.isascii() and asked.isdecimal() and len(asked) < 10 else None
     entries = below.back(incident.id, before, ENTRIES + 1, () if everything else QUIET)
-    seen = below.of_kinds(incident.id, ("finding", "corrected", "pinned"), 400)
-    corrected = {e.data.get("number"): e.data.get("text") for e in seen if e.kind == "corrected"}
-    waiting = [
-        plan_of(episode)
-        for episode in map(sources.store.episode, below.parts(incident.id, EPISODE)[-50:])
-        if episode and episode["state"] == "waiting"
-    ]
+    seen = below.of_kinds(incident.id, ("finding",), MOST_FINDINGS)
+    corrected = {e.data.get("number"): e.data.get("text") for e in below.of_kinds(incident.id, ("corrected",), 200)}
+    waiting = [card_of(one) for one in sources.store.waiting_of(below.parts(incident.id, EPISODE)[-MOST_EPISODES:])]
     ticked = {(step.checklist, step.step): step for step in incident.steps}
     steps = [(CHECKLIST, step) for step in (known.steps if known else ())]
     steps += [pair for pair in ticked if pair not in steps]
+    room = Room(MOST_DETAILS)
     links = [(one.why, below.incident(one.id)) for one in incident.links[:20]]
     return Shown(
         "incident.html.j2",
@@ -69,11 +71,11 @@ def one(visit: Visit) -> Answer:
             "levels": levels.get(incident.scheme, ()),
             "people": known.people if known else (),
             "roles": ROLES,
-            "findings": findings(seen),
+            "findings": findings(seen, room),
             "waiting": waiting,
             "steps": [(*pair, ticked.get(pair)) for pair in steps],
             "plots": drawn(visit, incident),
-            "entries": [shown(entry, corrected, incident) for entry in entries[:ENTRIES]],
+            "entries": [shown(entry, corrected, incident, room) for entry in entries[:ENTRIES]],
             "older": entries[ENTRIES - 1].number if len(entries) > ENTRIES else 0,
             "before": before,
             "everything": everything,
@@ -86,18 +88,35 @@ def one(visit: Visit) -> Answer:
     )
 
 
-def shown(entry: Entry, corrected: Mapping[Any, Any], incident: Incident) -> dict[str, Any]:
+class Room:
+    """What may still be long on a page."""
+
+    def __init__(self, characters: int) -> None:
+        self._left = characters
+
+    def take(self, value: Any) -> tuple[str, bool]:
+        """As much of something as there is room for, and whether something is left out."""
+        if not value:
+            return "", False
+        whole = data(value, MOST_DETAIL)
+        if len(whole) > self._left:
+            return "", True
+        self._left -= len(whole)
+        return whole, len(whole) > MOST_DETAIL
+
+
+def shown(entry: Entry, corrected: Mapping[Any, Any], incident: Incident, room: Room) -> dict[str, Any]:
     """An entry on the page; what is long in it is behind a link."""
-    detail = _detail(entry)
+    detail, is_cut = room.take(_detail(entry))
     return {
         "number": entry.number,
         "at": entry.at,
         "kind": entry.kind,
         "who": entry.who,
-        "words": entry.words,
+        "words": data(entry.words, MOST_WORDS),
         "tone": TONES.get(entry.kind, ""),
-        "detail": data(detail, MOST_DETAIL) if detail else "",
-        "is_cut": bool(detail) and len(data(detail, MOST_DETAIL + 1)) > MOST_DETAIL,
+        "detail": detail,
+        "is_cut": is_cut,
         "corrected": corrected.get(entry.number, ""),
         "pinned": entry.number in incident.pins,
     }
@@ -105,8 +124,6 @@ def shown(entry: Entry, corrected: Mapping[Any, Any], incident: Incident) -> dic
 
 def _detail(entry: Entry) -> Any:
     told = entry.data
-    if entry.kind == "finding":
-        return told.get("evidence") or ""
     if entry.kind == "alert":
         return told.get("labels") or ""
     if entry.kind == "verification":
@@ -126,7 +143,7 @@ def _detail(entry: Entry) -> Any:
     return ""
 
 
-def findings(entries: list[Entry]) -> list[dict[str, Any]]:
+def findings(entries: list[Entry], room: Room) -> list[dict[str, Any]]:
     """What was found last of each cause, problems first."""
     last: dict[tuple[str, str, str], Entry] = {}
     for entry in entries:
@@ -142,12 +159,14 @@ def findings(entries: list[Entry]) -> list[dict[str, Any]]:
             "host": host,
             "cause": cause,
             "status": str(entry.data.get("status") or ""),
-            "summary": str(entry.data.get("summary") or ""),
-            "evidence": data(entry.data["evidence"], MOST_DETAIL) if entry.data.get("evidence") else "",
+            "summary": data(str(entry.data.get("summary") or ""), MOST_WORDS),
+            "told": entry.data.get("evidence"),
         }
         for (runbook, host, cause), entry in reversed(last.items())
     ]
     told.sort(key=lambda one: one["status"] != "problem")
+    for one in told[:FINDINGS]:
+        one["evidence"], one["is_cut"] = room.take(one.pop("told"))
     return told[:FINDINGS]
 
 

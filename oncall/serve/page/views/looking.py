@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ....incidents.postmortem.review import outstanding
 from ....incidents.store.timeline import Filter
+from ..plan import card_of
 from ..visit import Answer, Shown, Visit
 from .base import View, known_teams, levels_of, row
 
@@ -33,7 +34,7 @@ def now(visit: Visit) -> Answer:
             "live": "now",
             "incidents": found,
             "open_count": sources.below.count(Filter(states=("open",))),
-            "waiting": sources.store.episodes(("waiting",), 20),
+            "waiting": [card_of(one) for one in sources.store.episodes(("waiting",), 20)],
             "running": sources.store.episodes(("running", "queued"), MOST_RUNNING),
             "paused": sources.paused(),
             "quarantined": counts["quarantined"],

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ....incidents.store.episodes import EPISODE
 from ..people import Role
-from ..plan import decide, plan_of
+from ..plan import card_of, decide, plan_of
 from ..visit import Answer, Gone, Moved, Shown, Visit
 from .base import View
 
@@ -17,7 +17,7 @@ def waiting(visit: Visit) -> Answer:
     found = visit.sources.store.episodes(("waiting",), 100)
     owners = visit.sources.below.owners(EPISODE, [one["id"] for one in found])
     incidents = {owner: visit.sources.below.incident(owner) for owner in set(owners.values()) if owner}
-    plans = [{**plan_of(one), "incident": incidents.get(owners.get(one["id"], ""))} for one in reversed(found)]
+    plans = [{**card_of(one), "incident": incidents.get(owners.get(one["id"], ""))} for one in reversed(found)]
     decided = [one for one in visit.sources.store.episodes(("queued", "running", "ended"), 50) if one["note"]]
     return Shown("plans.html.j2", {"live": "plans", "plans": plans, "decided": decided[:10]})
 
