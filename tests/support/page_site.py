@@ -67,6 +67,11 @@ class Site:
     incidents: Incidents
     clock: Any
     woken: list[str] = field(default_factory=list)
+    base: str = BASE
+
+    @property
+    def now(self) -> float:
+        return float(self.clock())
 
     def browser(self, base: str = BASE, **options: Any) -> Browser:
         """A browser that nobody has signed in with."""
@@ -86,8 +91,8 @@ class Site:
             "id": one, "runbook": "db_pool", "host": "shop", "fingerprint": "f" * 16, "mode": "approve", "state": "waiting", "stage": "check",
             "alert": json.dumps({"labels": {"alertname": "PoolFull", "severity": "critical"}, "annotations": {}}), "reason": "",
             "outcome": "planned", "summary": "6 sessions are idle in a transaction", "plan_hash": plan,
-            "result": json.dumps(result(plan).to_dict(), default=str), "received_at": self.clock.now - 300, "seen_at": self.clock.now - 60,
-            "queued_at": self.clock.now - 300, "resolved_at": None, "ended_at": None, "until": self.clock.now + 3000, "cancel": "", "note": "",
+            "result": json.dumps(result(plan).to_dict(), default=str), "received_at": self.now - 300, "seen_at": self.now - 60,
+            "queued_at": self.now - 300, "resolved_at": None, "ended_at": None, "until": self.now + 3000, "cancel": "", "note": "",
             "runs": 1, **values,
         }  # fmt: skip
         with self.store._engine.begin() as connection:
@@ -104,7 +109,7 @@ class Site:
             "source": "alert",
             "severity": "P1",
             "scheme": "synap",
-            "at": self.clock.now - 320,
+            "at": self.now - 320,
             **options,
         }
         done = self.incidents.open(title, **told)
@@ -126,19 +131,19 @@ class Site:
         metric = {
             "name": "connections",
             "unit": "",
-            "points": [[self.clock.now - 320 + 20 * n, 40.0 + n] for n in range(15)],
+            "points": [[self.now - 320 + 20 * n, 40.0 + n] for n in range(15)],
         }
         self.incidents.write(
             done.incident.id,
-            Write(who="oncall", at=self.clock.now - 310, kind="alert", words="alert PoolFull on shop", data=alert),
+            Write(who="oncall", at=self.now - 310, kind="alert", words="alert PoolFull on shop", data=alert),
             Write(
                 who="oncall",
-                at=self.clock.now - 300,
+                at=self.now - 300,
                 kind="finding",
                 words="db_pool: idle_in_transaction is a problem",
                 data=finding,
             ),
-            Write(who="oncall", at=self.clock.now - 290, kind="metric", words="connections: 15 points", data=metric),
+            Write(who="oncall", at=self.now - 290, kind="metric", words="connections: 15 points", data=metric),
         )
         return done.incident.name
 
