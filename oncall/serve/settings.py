@@ -358,7 +358,7 @@ def _check_entries(data: Any) -> None:
 
 def _line(root: Any, message: str) -> int:
     """The line of the deepest part of ``$.a[0].b`` that is there."""
-    found = re.search(r" - at `(?:key in )?\$?(.*)`", message)
+    found = re.search(r" - at `(?:key(?:` in `| in ))?\$?(.*)`", message)
     unknown = re.search(r"unknown field `([^`]*)`", message)
     path = (found[1] if found else "") + (f".{unknown[1]}" if unknown else "")
     node, line = root, 0

@@ -24,8 +24,14 @@ from ansible_collections.oncall.runbooks.tests.support.page_site import PEOPLE, 
 from lab.ports import free_port
 from oncall.incidents.commands import Write
 
-# Where pictures for the docs go, if somebody wants them.
+# Where pictures for the docs go, if somebody wants them: PAGE_SHOTS=docs/images.
 SHOTS = os.environ.get("PAGE_SHOTS", "")
+SHOWN = {
+    "now wide light": "now",
+    "plan phone light": "plan",
+    "incident wide light": "incident",
+    "incident phone dark": "incident-phone",
+}
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +83,8 @@ def _sign_in(page, who):
 
 
 def _shot(page, name):
-    if SHOTS:
-        page.screenshot(path=Path(SHOTS, f"{name}.png"), full_page=False)
+    if SHOTS and name in SHOWN:
+        page.screenshot(path=Path(SHOTS, f"page-{SHOWN[name]}.png"))
 
 
 @pytest.mark.parametrize(("size", "scheme"), [(WIDE, "light"), (PHONE, "dark"), (PHONE, "light"), (WIDE, "dark")])
@@ -103,7 +109,7 @@ def test_every_page_can_be_read_by_everybody(site, browser, size, scheme):
             found[title] = axe(page)
             assert width(page) <= size["width"], title
             page.locator("details").evaluate_all("all => all.forEach((one) => { one.open = false; })")
-            _shot(page, f"page-{title}-{'phone' if size is PHONE else 'wide'}-{scheme}")
+            _shot(page, f"{title} {'phone' if size is PHONE else 'wide'} {scheme}")
         trouble = [line for line in trouble if "404" not in line]
         assert trouble == []
     assert {title: lines for title, lines in found.items() if lines} == {}
