@@ -26,7 +26,7 @@ OPTIONS_OF_ALL = {
     },
 }
 REQUIRED = {"title", "signal", "alerts", "severity", "escalation", "covers", "short_description", "description"}
-OPTIONAL = {"version_added", "options", "requires", "remedies"}
+OPTIONAL = {"version_added", "options", "requires", "of_any_host", "remedies"}
 # Safe both, and one of them ten times as fast.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

@@ -35,7 +35,6 @@ TAKE = (
 )
 VALIDATE = "UPDATE proposals SET status = 'validated', changed_at = now() WHERE id = %s AND status = 'pending'"
 END = "UPDATE events SET status = %s, ended_at = now(), error = %s WHERE id = %s AND status = 'running'"
-EVENTS_A_TURN = 100
 # More than one missed job and a reconnect.
 LATE_SECONDS = 15
 log = logging.getLogger("lab.worker")
@@ -51,6 +50,8 @@ class Worker:
         self.database = database_parameters("lab-worker")
         self.heartbeat = cache_client()
         self.batch_mb = number("WORKER_BATCH_MB", 0)
+        # With a second between two turns, no more of them in a second.
+        self.events_a_turn = number("WORKER_EVENTS_A_TURN", 100)
         self.metrics_off: Path | None = None
         self.last_job = time.monotonic()
 
@@ -77,7 +78,7 @@ class Worker:
 
     def work_off(self, connection: psycopg.Connection[Any]) -> None:
         """Some of the events that wait. One of the kind ``endless`` lasts until its row is gone, and one of ``broken`` fails."""
-        for _ in range(EVENTS_A_TURN):
+        for _ in range(self.events_a_turn):
             row = connection.execute(TAKE).fetchone()
             if row is None:
                 return

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ from .frame import AS_JSON, CONFIG, one_line, user
 
 if TYPE_CHECKING:
     from ..incidents.books import Done, Incidents
+    from ..incidents.folder import Folder
     from ..incidents.record import Incident
     from ..incidents.stats import Group
 
@@ -77,6 +79,12 @@ class _Moment(click.ParamType):
 
 
 DURATION, MOMENT = _Duration(), _Moment()
+RECORDS = click.option(
+    "--records",
+    "records",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="A folder of records, as the role incident writes it, instead of the database.",
+)
 AGO = click.option("--ago", type=DURATION, default="0s", help="It happened so long ago, such as 10m.")
 
 
@@ -85,6 +93,7 @@ def open_incidents(config: Path, state_directory: Path | None) -> Iterator[Incid
     from ..incidents.books import Incidents
     from ..incidents.store.heads import Heads
     from ..incidents.store.timeline import IncidentStore
+    from ..incidents.team import known_of, rules_of
     from ..serve.settings import load
     from ..serve.store.engine import FILE, sqlite_url
 
@@ -101,7 +110,8 @@ def open_incidents(config: Path, state_directory: Path | None) -> Iterator[Incid
             )
     store = IncidentStore(database or sqlite_url(folder))
     try:
-        yield Incidents(store, Heads(folder))
+        # What the service has read of teams.
+        yield Incidents(store, Heads(folder), rules_of(known_of(store.controls())))
     finally:
         store.close()
 
@@ -230,17 +240,21 @@ def role(config: Path, state_directory: Path | None, incident: str, role: str, t
 @incident.command()
 @NAME
 @click.argument("text")
+@click.option("--part", default="", help="The part or the question of the post-mortem that it answers, such as whys.")
 @AGO
 @_command
-def note(config: Path, state_directory: Path | None, incident: str, text: str, ago: float, as_json: bool) -> None:
+def note(
+    config: Path, state_directory: Path | None, incident: str, text: str, part: str, ago: float, as_json: bool
+) -> None:
     """Write TEXT into the timeline; - reads it from standard input.
 
     \b
     oncall incident note 12 "the provider says 20 minutes"
+    oncall incident note 12 "the pool was never measured" --part whys
     journalctl -u shop -n 50 | oncall incident note 12 -
     """
     with open_incidents(config, state_directory) as incidents:
-        _done(incidents.note(incident, _text(text), who=user(), at=time.time() - ago), as_json)
+        _done(incidents.note(incident, _text(text), who=user(), at=time.time() - ago, part=part), as_json)
 
 
 @incident.command()
@@ -298,7 +312,8 @@ def update(
 
 @incident.command()
 @NAME
-@click.argument("targets", metavar="PERSON...", nargs=-1, required=True)
+@click.argument("targets", metavar="[PERSON]...", nargs=-1)
+@click.option("--by", "situation", default="", help="The situation, or the step of its policy, that says whom.")
 @click.option("--tried", default="", help="What was tried.")
 @click.option("--need", default="", help="What is needed of them.")
 @_command
@@ -307,16 +322,23 @@ def escalate(
     state_directory: Path | None,
     incident: str,
     targets: tuple[str, ...],
+    situation: str,
     tried: str,
     need: str,
     as_json: bool,
 ) -> None:
-    """Say who else is asked.
+    """Say who else is asked: people or roles, or those whom the policy names for a situation.
 
     \b
     oncall incident escalate 12 "team lead" --tried "restart" --need "a decision on the failover"
+    oncall incident escalate 12 --by "Security breach"
     """
     with open_incidents(config, state_directory) as incidents:
+        if situation:
+            if targets:
+                raise OncallError("name people, or a situation, and not both")
+            _done(incidents.escalate_by(incident, situation, who=user(), tried=tried, need=need), as_json)
+            return
         _done(incidents.escalate(incident, targets, who=user(), tried=tried, need=need), as_json)
 
 
@@ -535,7 +557,7 @@ def _wanted(last: float | None, most: int, before: int | None = None, **filters:
 @incident.command("list")
 @_filtered
 @click.option("-n", "--count", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many.")
-@click.option("--before", type=int, help="Only those with a lower number, for the next page.")
+@click.option("--before", type=int, help="Only those that come after this number in the list, for the next page.")
 @_command
 def list_(
     config: Path, state_directory: Path | None, count: int, before: int | None, as_json: bool, **filters: Any
@@ -642,6 +664,7 @@ def timeline(config: Path, state_directory: Path | None, incident: str, after: i
 @click.option(
     "--file", "file", type=click.Path(path_type=Path), help="A document that was exported, instead of the database."
 )
+@RECORDS
 @_command
 def verify(
     config: Path,
@@ -649,6 +672,7 @@ def verify(
     names: tuple[str, ...],
     heads: tuple[str, ...],
     file: Path | None,
+    records: Path | None,
     as_json: bool,
 ) -> int:
     """Look whether a timeline was changed, cut or reordered, and say what cannot be told. Without INCIDENT, all of them.
@@ -668,6 +692,12 @@ def verify(
     if known and len(names) != 1 and file is None:
         raise OncallError("a head is of one incident; name it")
     found: list[dict[str, Any]] = []
+    if records is not None:
+        folder = _in_folder(records)
+        for name in names or [one.id for one in folder.listed()]:
+            one, verdict = folder.verify(name)
+            found.append({"id": one.id, "name": one.name, **verdict.to_dict()})
+        return _said(found, bool(names), as_json)
     with open_incidents(config, state_directory) as incidents:
         if file is not None:
             found.append(_verified_file(file, incidents, known))
@@ -678,11 +708,15 @@ def verify(
         else:
             for id_, there, verdict in incidents.verify_all():
                 found.append({"id": id_, "name": there.name if there else "", **verdict.to_dict()})
+    return _said(found, bool(names or file), as_json)
+
+
+def _said(found: list[dict[str, Any]], whole: bool, as_json: bool) -> int:
     is_sound = all(one["sound"] for one in found)
     if as_json:
         display.document({"sound": is_sound, "incidents": found})
     else:
-        _verdicts(found, whole=bool(names or file))
+        _verdicts(found, whole)
     return 0 if is_sound else EXIT_CODES[Outcome.UNRESOLVED]
 
 
@@ -744,6 +778,129 @@ def export(config: Path, state_directory: Path | None, incident: str, file: Path
         display.document({"file": str(file)})
     else:
         click.echo(f"{told['incident']['name']} is in {file}")
+
+
+@incident.command()
+@click.argument("name", metavar="[INCIDENT]", default="")
+@click.option(
+    "--file", "file", type=click.Path(path_type=Path), help="A document that was exported, instead of the database."
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["markdown", "html", "json"]),
+    default="markdown",
+    help="What it is printed as.",
+)
+@RECORDS
+@_command
+def postmortem(
+    config: Path,
+    state_directory: Path | None,
+    name: str,
+    file: Path | None,
+    form: str,
+    records: Path | None,
+    as_json: bool,
+) -> None:
+    """The post-mortem of INCIDENT: worked out from its timeline, with nothing in it that is not there.
+
+    \b
+    oncall incident postmortem 12
+    oncall incident postmortem 12 --format html > inc-12.html
+    oncall incident postmortem --file inc-12.json
+    oncall incident postmortem 12 --records incidents
+    """
+    from ..incidents import postmortem as found
+
+    if bool(name) == (file is not None):
+        raise OncallError("name an incident, or a file that was exported")
+    if records is not None:
+        told = found.of(_in_folder(records).document(name), found.Template.of({}))
+    else:
+        with open_incidents(config, state_directory) as incidents:
+            told = incidents.postmortem(name) if file is None else incidents.postmortem_of(_document(file))
+    if as_json or form == "json":
+        display.document(told.to_dict())
+    else:
+        sys.stdout.write(found.html(told).decode() if form == "html" else found.markdown(told))
+
+
+def _in_folder(records: Path) -> Folder:
+    from ..incidents.folder import Folder
+
+    return Folder(records)
+
+
+def _document(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise OncallError(f"cannot read {file}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise OncallError(f"{file} is no exported incident: {display.shown(error, 200)}") from None
+
+
+@incident.command()
+@NAME
+@click.argument("state", type=click.Choice(["due", "draft", "review", "done"]))
+@click.option("--owner", default="", help="Whose it is from now on.")
+@click.option("--due", "due_at", type=MOMENT, help="Until when: 48h, or a time with a zone.")
+@click.option("--why", default="", help="Such as what is to be changed.")
+@_command
+def review(config: Path, state_directory: Path | None, incident: str, state: str, as_json: bool, **more: Any) -> None:
+    """Say how far the post-mortem of INCIDENT is.
+
+    \b
+    oncall incident review 12 draft --owner ann
+    oncall incident review 12 done
+    """
+    with open_incidents(config, state_directory) as incidents:
+        _done(incidents.review(incident, state, who=user(), **more), as_json)
+
+
+@incident.command()
+@NAME
+@click.argument("text", default="")
+@click.option("--item", default="", help="The name of one that is there, to change it.")
+@click.option("--owner", default="", help="Who does it.")
+@click.option("--due", "due_at", type=MOMENT, help="Until when: 7d, or a time with a zone.")
+@click.option("--done", is_flag=True, help="It is done.")
+@_command
+def item(config: Path, state_directory: Path | None, incident: str, text: str, as_json: bool, **more: Any) -> None:
+    """Write down what is to be done so that it does not happen again, or that it is done.
+
+    \b
+    oncall incident item 12 "measure the pool" --owner ann --due 7d
+    oncall incident item 12 --item A1 --done
+    """
+    with open_incidents(config, state_directory) as incidents:
+        _done(incidents.action_item(incident, text, who=user(), **more), as_json)
+
+
+@incident.command()
+@_command
+def due(config: Path, state_directory: Path | None, as_json: bool) -> None:
+    """The post-mortems and action items that are not done, those due first at the head.
+
+    \b
+    oncall incident due
+    """
+    with open_incidents(config, state_directory) as incidents:
+        reviews, items = incidents.outstanding()
+    if as_json:
+        display.document(
+            {"postmortems": [asdict(one) for one in reviews], "action_items": [asdict(one) for one in items]}
+        )
+        return
+    lines = [
+        (one.name, display.when(one.due_at), one.owner, f"post-mortem ({one.state}): {one.title}") for one in reviews
+    ]
+    lines += [
+        (one.name, "" if one.due_at is None else display.when(one.due_at), one.owner, f"{one.item}: {one.text}")
+        for one in items
+    ]
+    display.rows(("INCIDENT", "DUE", "WHOSE", "WHAT"), [[display.shown(part, 300) for part in line] for line in lines])
 
 
 @incident.command()

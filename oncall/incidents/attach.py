@@ -24,7 +24,7 @@ from ..shared import masked
 from . import commands as do
 from .books import Done, Incidents, NotDone
 from .commands import MOST_TITLE, PROGRAM, Command
-from .record import ACKNOWLEDGED, TRIGGERED, Incident
+from .record import ACKNOWLEDGED, MITIGATED, TRIGGERED, Incident
 from .store.episodes import EPISODE, NOBODY, RUN
 from .store.timeline import IncidentStore
 from .together import BEFORE_SECONDS, Firing, alerts, choose, of_a_record, of_a_run, was_fixed
@@ -56,11 +56,17 @@ class Where:
         system: (host, labels) -> what its team calls what is affected.
         watch_seconds: for so long an incident is watched after it was resolved, or after its last alert was over.
         propose: what is said of an alert that opens an incident.
+        judge: what is said of an incident, once runbooks have found something: the names of levels, and a proposal; None where that is not known.
+        is_watched: whether runs look at a system again before what was mitigated counts as resolved.
     """
 
     system: Callable[[str, Mapping[str, str]], str] = field(default=lambda host, labels: labels.get("system") or host)
     watch_seconds: float = 1800.0
     propose: Callable[[Firing], Proposal] = field(default=lambda _firing: Proposal())
+    judge: Callable[[str, Sequence[str], Sequence[str]], tuple[Sequence[str], Proposal] | None] = field(
+        default=lambda _system, _labels, _problems: None
+    )
+    is_watched: Callable[[str], bool] = field(default=lambda _system: False)
 
 
 class Attaching:
@@ -200,14 +206,43 @@ class Attaching:
         writes += of_a_run(
             host, row["id"], row["runbook"], row["outcome"], row["summary"], began, row["ended_at"], record=row["id"], where=row["host"]
         )  # fmt: skip
+        writes += self._judged(incident, writes, row["ended_at"])
         writes += self._mitigated(incident, host, row["outcome"], row["ended_at"])
         self._write(incident.id, writes, part)
+
+    def _judged(self, incident: Incident, writes: Sequence[Command], at: float) -> list[Command]:
+        """How bad the matrix says that it is, now that runbooks have looked."""
+        entries = self._store.timeline(incident.id)
+        told = [(one.kind, one.data) for one in entries]
+        told += [(one.kind, one.data) for one in writes if isinstance(one, do.Write)]
+        problems = [
+            str(data.get("runbook")) for kind, data in told if kind == "finding" and data.get("status") == "problem"
+        ]
+        labels = [
+            str(data["labels"]["severity"])
+            for kind, data in told
+            if kind == "alert" and (data.get("labels") or {}).get("severity")
+        ]
+        judged = self._where().judge(incident.system, labels, problems) if problems else None
+        if judged is None or judged[1].severity == incident.severity_proposed:
+            return []
+        levels, proposal = judged
+        why = "; ".join(proposal.reasons)
+        return [
+            do.SetSeverity(
+                who=PROGRAM, at=at, to=proposal.severity, scheme=proposal.scheme, why=why, levels=levels, proposed=True
+            )
+        ]
 
     # ------------------------------------------------------------------ what is over
     def _what_is_over(self, now: float) -> None:
         seconds = self._where().watch_seconds
         minutes = f"{seconds / 60:.0f} min"
         for incident, count in self._store.over_since(now - seconds):
+            known = self._store.incident(incident)
+            if known is None or (known.state == MITIGATED and self._where().is_watched(known.system)):
+                # Runs look at it, and the last look resolves it.
+                continue
             how = f"its {count} alerts are over for {minutes}" if count > 1 else f"its alert is over for {minutes}"
             self._incidents.resolve(incident, how, who=PROGRAM)
         for incident in self._store.still_firing(seconds):

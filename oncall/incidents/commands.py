@@ -49,9 +49,14 @@ _BIDI = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0
 
 @dataclass(frozen=True)
 class Refused:
-    """Nothing is written; why, in one line that says what to do instead."""
+    """Nothing is written; why, in one line that says what to do instead.
+
+    Attributes:
+        by_state: the same could have been done to the incident at another time.
+    """
 
     reason: str
+    by_state: bool = False
 
 
 Decided = tuple[Entry, ...] | Refused
@@ -263,6 +268,10 @@ class _No(Exception):
     """Why not."""
 
 
+class _NotNow(_No):
+    """Why not, as the incident is now."""
+
+
 def decide(incident: Incident | None, command: Command, now: float | None = None, id: str = "") -> Decided:
     """The entries that a command writes into the timeline of an incident, or why it writes none.
 
@@ -279,7 +288,7 @@ def decide(incident: Incident | None, command: Command, now: float | None = None
             raise _No("say who you are; the timeline names everybody who changes it")
         if isinstance(command, Open):
             if incident is not None:
-                raise _No(f"{incident.name} is there already")
+                raise _NotNow(f"{incident.name} is there already")
             head, drafts = Head(), _open(command)
         elif incident is None:
             raise _No("there is no such incident; list them with: oncall incident list")
@@ -289,7 +298,7 @@ def decide(incident: Incident | None, command: Command, now: float | None = None
             drafts = _RULES[type(command)](incident, command)
         return write(id, head, drafts, command.at if now is None else now)
     except _No as reason:
-        return Refused(str(reason))
+        return Refused(str(reason), isinstance(reason, _NotNow))
     except ValueError as error:
         return Refused(f"it has data that no timeline can keep: {error}")
 
@@ -325,23 +334,29 @@ def _draft(command: Command, kind: str, words: str, run: str = "", /, **data: An
 def _check_not_over(incident: Incident) -> None:
     name = incident.name
     if incident.state == CLOSED:
-        raise _No(
+        raise _NotNow(
             f"{name} is closed, and never changes again; open a new one that is linked to it: oncall incident open --again {name}"
         )
     if incident.state == MERGED:
-        raise _No(f"{name} is merged into another one, which goes on: {incident.merged_into}")
+        raise _NotNow(f"{name} is merged into another one, which goes on: {incident.merged_into}")
     if incident.state == CANCELLED:
-        raise _No(f"{name} is cancelled, and never changes again; open a new one")
+        raise _NotNow(f"{name} is cancelled, and never changes again; open a new one")
+
+
+def why_nobody(name: str, people: Sequence[str]) -> str:
+    """Why a name is nobody's; "" where it is somebody's, or nobody knows who there is."""
+    if not name or not people or name in people:
+        return ""
+    near = difflib.get_close_matches(name, people, 3)
+    return f"nobody is called {name!r}; " + (
+        f"did you mean {', '.join(near)}" if near else f"there are {', '.join(sorted(people)[:10])}"
+    )
 
 
 def _named(to: str, people: Sequence[str]) -> str:
     name = _line(to, MOST_NAME)
-    if name and people and name not in people:
-        near = difflib.get_close_matches(name, people, 3)
-        raise _No(
-            f"nobody is called {name!r}; "
-            + (f"did you mean {', '.join(near)}" if near else f"there are {', '.join(sorted(people)[:10])}")
-        )
+    if why := why_nobody(name, people):
+        raise _No(why)
     return name
 
 
@@ -459,7 +474,7 @@ def _set_severity(incident: Incident, command: SetSeverity) -> list[Draft]:
 
 def _mitigate(incident: Incident, command: Mitigate) -> list[Draft]:
     if incident.state == RESOLVED:
-        raise _No(f"{incident.name} is resolved already; reopen it first")
+        raise _NotNow(f"{incident.name} is resolved already; reopen it first")
     if incident.state == MITIGATED:
         return []
     how = _needed(command.how, "say how it was mitigated")
@@ -485,7 +500,7 @@ def _update(_incident: Incident, command: Update) -> list[Draft]:
 
 def _escalate(incident: Incident, command: Escalate) -> list[Draft]:
     if incident.state == RESOLVED:
-        raise _No(f"{incident.name} is resolved; reopen it before you wake anybody")
+        raise _NotNow(f"{incident.name} is resolved; reopen it before you wake anybody")
     targets = [one for one in (_line(one, MOST_NAME) for one in [*command.targets][:50]) if one]
     if not targets:
         raise _No("say to whom it is escalated")
@@ -496,7 +511,7 @@ def _escalate(incident: Incident, command: Escalate) -> list[Draft]:
 
 def _snooze(incident: Incident, command: Snooze) -> list[Draft]:
     if incident.state not in (TRIGGERED, ACKNOWLEDGED):
-        raise _No(f"{incident.name} is {incident.state}: nobody is asked anyway")
+        raise _NotNow(f"{incident.name} is {incident.state}: nobody is asked anyway")
     why = _needed(command.why, "say why nobody should be asked meanwhile")
     if not 0 < command.until - command.at <= LONGEST_SNOOZE_SECONDS:
         raise _No(f"snooze it for up to {LONGEST_SNOOZE_SECONDS / 86400:.0f} days, and not into the past")
@@ -543,12 +558,12 @@ def _reopen(incident: Incident, command: Reopen) -> list[Draft]:
 
 def _close(incident: Incident, command: Close) -> list[Draft]:
     if incident.state != RESOLVED:
-        raise _No(f"{incident.name} is {incident.state}; resolve it first: oncall incident resolve {incident.name}")
+        raise _NotNow(f"{incident.name} is {incident.state}; resolve it first: oncall incident resolve {incident.name}")
     why = _line(command.why)
     undone = [f"the post-mortem ({incident.postmortem.state})"] if incident.postmortem.state not in ("", "done") else []
     undone += [f"action item {one.item}" for one in incident.action_items if not one.done]
     if undone and not why:
-        raise _No(
+        raise _NotNow(
             f"{', '.join(undone[:5])} would never be done, as a closed one does not change; do that first, or say why not"
         )
     words = f"closed without {', '.join(undone[:5])}: {why}" if undone else f"closed: {why}" if why else "closed"
@@ -557,7 +572,7 @@ def _close(incident: Incident, command: Close) -> list[Draft]:
 
 def _cancel(incident: Incident, command: Cancel) -> list[Draft]:
     if incident.state not in (TRIGGERED, ACKNOWLEDGED):
-        raise _No(f"{incident.name} is {incident.state}: something was done about it, so resolve it")
+        raise _NotNow(f"{incident.name} is {incident.state}: something was done about it, so resolve it")
     why = _needed(command.why, "say why it is none")
     return [*_stopped(incident, command, "cancelled"), _draft(command, "cancelled", f"cancelled: {why}", why=why)]
 
@@ -569,7 +584,7 @@ def _tick(incident: Incident, command: Tick) -> list[Draft]:
     if known.get((checklist, step), False) == command.done:
         return []
     if len(known) >= MOST_STEPS:
-        raise _No(f"there are {MOST_STEPS} steps already")
+        raise _NotNow(f"there are {MOST_STEPS} steps already")
     words = f"{checklist}: {step}" if command.done else f"{checklist}: {step} is not done after all"
     return [_draft(command, "step", words, checklist=checklist, step=step, done=command.done)]
 
@@ -610,7 +625,7 @@ def _correct(incident: Incident, command: Correct) -> list[Draft]:
 
 def _watch(incident: Incident, command: Watch) -> list[Draft]:
     if incident.state not in (MITIGATED, RESOLVED):
-        raise _No(f"{incident.name} is {incident.state}: there is nothing to watch before it is mitigated")
+        raise _NotNow(f"{incident.name} is {incident.state}: there is nothing to watch before it is mitigated")
     if not 1 <= command.look <= command.of:
         raise _No(f"look {command.look} of {command.of} is none")
     which = f"look {command.look} of {command.of}"

@@ -8,11 +8,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
-
-import msgspec
 
 from .entries import Entry, Head
 
@@ -154,12 +152,22 @@ class Incident:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it."""
-        told: dict[str, Any] = msgspec.to_builtins(self)
-        return {**told, "name": self.name}
+        return {**_told(self), "name": self.name}
+
+
+def _told(value: Any) -> Any:
+    if is_dataclass(value):
+        return {one.name: _told(getattr(value, one.name)) for one in fields(value)}
+    if isinstance(value, dict):
+        return {name: _told(one) for name, one in value.items()}
+    return [_told(one) for one in value] if isinstance(value, (list, tuple)) else value
 
 
 def of_dict(told: Mapping[str, Any]) -> Incident:
     """What `Incident.to_dict` wrote; ValueError where it is something else."""
+    # Not above: this module is used where only Ansible is.
+    import msgspec
+
     incident: Incident = msgspec.convert(told, Incident)
     return incident
 

@@ -14,16 +14,15 @@ import math
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 # Of the JSON document; raised when something in it changes its meaning or goes away.
 SCHEMA = 1
 # What came to no end of its own: its times would say nothing.
 NOT_COUNTED = ("merged", "cancelled")
-MEASURES = ("acknowledge", "mitigate", "resolve")
 
 
 @dataclass(frozen=True)
@@ -35,8 +34,7 @@ class Call:
     count: int = 1
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One incident.
 
     Attributes:
@@ -218,7 +216,7 @@ def _groups(
 def _group(name: str, seconds: Sequence[_Seconds]) -> Group:
     acknowledge, mitigate, resolve = (
         _times(sorted(told[place] for told in seconds if told[place] is not None), len(seconds))  # type: ignore[type-var]
-        for place in range(len(MEASURES))
+        for place in range(3)
     )
     return Group(name, len(seconds), acknowledge, mitigate, resolve)
 
@@ -263,29 +261,33 @@ def _woken(rows: Iterable[Row], in_service: Callable[[str, float], bool | None] 
 
 def row_of_incident(told: Mapping[str, Any]) -> Row:
     """The row of an incident without its timeline, as ``show --json`` has it, or a table with one runbook each."""
-    acknowledged_at = told.get("first_acknowledged_at")
-    helped, runbooks = (
-        int(told.get("helped") or 0),
-        tuple(map(str, told.get("runbooks") or [told.get("runbook") or ""])),
-    )
+    get = told.get
+    acknowledged_at = get("first_acknowledged_at")
+    helped, runbook = int(get("helped") or 0), str(get("runbook") or "")
+    runbooks = tuple(filter(None, map(str, get("runbooks") or ()))) or ((runbook,) if runbook else ())
+    title = str(get("title") or "")
+    calls: tuple[Call, ...] = ()
+    if at := get("calls"):
+        calls = tuple(Call(str(who), when) for who, when in at)
+    elif woken := get("woken"):
+        calls = tuple(Call(str(who), None, int(count)) for who, count in woken.items())
+    # By place: there may be ten thousand of them.
     return Row(
-        id=str(told["id"]),
-        system=str(told.get("system") or ""),
-        severity=str(told.get("severity") or ""),
-        state=str(told.get("state") or ""),
-        opened_at=told["opened_at"],
-        acknowledged_at=told.get("acknowledged_at") if acknowledged_at is None else acknowledged_at,
-        mitigated_at=told.get("mitigated_at"),
-        resolved_at=told.get("resolved_at"),
-        runbooks=tuple(name for name in runbooks if name),
-        causes=tuple(name for name in (*runbooks[:1], str(told.get("title") or "")) if name)[:1],
-        outcomes=tuple(Counter(told.get("outcomes") or {}).elements()),
-        fixes=helped + int(told.get("not_helped") or 0),
-        verified=helped,
-        reopenings=int(told.get("reopenings") or 0),
-        calls=tuple(Call(str(who), at) for who, at in told["calls"])
-        if told.get("calls")
-        else tuple(Call(str(who), None, int(count)) for who, count in (told.get("woken") or {}).items()),
+        str(told["id"]),
+        str(get("system") or ""),
+        str(get("severity") or ""),
+        str(get("state") or ""),
+        told["opened_at"],
+        get("acknowledged_at") if acknowledged_at is None else acknowledged_at,
+        get("mitigated_at"),
+        get("resolved_at"),
+        runbooks,
+        runbooks[:1] or ((title,) if title else ()),
+        tuple([name for name, count in (get("outcomes") or {}).items() for _ in range(count)]),
+        helped + int(get("not_helped") or 0),
+        helped,
+        int(get("reopenings") or 0),
+        calls,
     )
 
 
@@ -301,8 +303,7 @@ def row(document: Mapping[str, Any]) -> Row:
     runs = [one for one in timeline if one["kind"] == "run"]
     runbooks = dict.fromkeys((*known.runbooks, *map(_runbook, runs)))
     fixes, verified = _fixes(timeline)
-    return replace(
-        known,
+    return known._replace(
         runbooks=tuple(name for name in runbooks if name),
         causes=tuple(causes) or known.causes,
         outcomes=tuple(str(one["data"].get("outcome")) for one in runs),

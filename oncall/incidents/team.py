@@ -192,9 +192,13 @@ def rules_of(teams: Mapping[str, Known]) -> Rules:
         one = teams.get(system)
         return (one.scheme, one.policy or None) if one else ("", None)
 
+    def review_of(system: str) -> Mapping[str, Any]:
+        return teams[system].review if system in teams else {}
+
     return Rules(
         levels=lambda scheme: by_scheme.get(scheme, ()),
         people=people if is_closed else (),
         in_service=in_service,
         policy=policy_of,
+        review=review_of,
     )

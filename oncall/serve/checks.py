@@ -15,7 +15,6 @@ from ..inventory import Names
 from .hosts import Inventory
 from .intake.server import tls_of
 from .intake.tokens import Tokens
-from .page.people import PeopleFile
 from .play.awx import AwxExecutor
 from .settings import Page, Settings, load, secret
 from .store import schema
@@ -62,9 +61,7 @@ def check(file: Path) -> list[str]:
 
 
 def _page(page: Page) -> None:
-    """OncallError where nobody could sign in."""
-    if page.tokens_file:
-        PeopleFile(page.tokens_file)
+    """OncallError where nobody could sign in by OpenID Connect."""
     if page.openid is not None and page.openid.client_secret_file:
         secret(page.openid.client_secret_file)
 

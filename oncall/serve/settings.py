@@ -140,11 +140,13 @@ class Incidents(Strict, frozen=True):
         systems: name -> hosts and groups of the inventory; what is in none has the name that its alert says, or else its host's.
         system_label: of alerts, that names a system.
         watch_seconds: for so long one that was resolved is watched: the same again opens it again, and not another one.
+        page: the address under which people reach the page of this service, for links in messages; none without.
     """
 
     systems: dict[Name, tuple[Name, ...]] = {}
     system_label: Line = "system"
     watch_seconds: Seconds = 1800
+    page: Line = ""
 
 
 RoleName = Literal["viewer", "responder", "admin"]
@@ -188,14 +190,12 @@ class Page(Strict, frozen=True):
     """The page on which people see and decide.
 
     Attributes:
-        address: under which people reach it, such as https://oncall.example.org; that at which it listens without.
-        tokens_file: of people, a token, a role and a name to a line; read again whenever it changes.
+        address: under which people reach it, such as https://oncall.example.org; without, that of links in messages, or where it listens.
         roles: role -> names of people and groups, of those that a proxy or OpenID Connect names; ``*`` is everybody.
         session_minutes: after so long without a look somebody signs in again, and after ``session_hours`` in any case.
     """
 
     address: Line = ""
-    tokens_file: Line = ""
     proxy: Proxy | None = None
     openid: OpenId | None = None
     roles: dict[RoleName, tuple[Name, ...]] = {}
@@ -217,7 +217,7 @@ class Settings(Strict, frozen=True):
         database: ``postgresql://``, for several nodes that share the work; SQLite without.
         node: what this one is called among them.
         lease_seconds: a node that was not heard of for so long is gone, and the others take over what it left.
-        tokens_file: one token to a line; read again whenever it changes.
+        tokens_file: a TOKEN to a line, or TOKEN ROLE NAME; read again whenever it changes.
         executor: who plays: ansible-runner here, or AWX.
         watchdog_alert: an alert that always fires, and only shows that alerts still come.
         drain_seconds: how long runs in progress may take to end after SIGTERM.
@@ -395,7 +395,8 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
     tls, alertmanager, awx, page = settings.tls, settings.alertmanager, settings.awx, settings.page
     if page is not None:
         openid = page.openid and paths("page.openid", page.openid, "client_secret_file", "ca")
-        page = msgspec.structs.replace(paths("page", page, "tokens_file"), openid=openid)
+        address = page.address or (settings.incidents.page if settings.incidents else "")
+        page = msgspec.structs.replace(page, openid=openid, address=address)
     return msgspec.structs.replace(
         settings,
         inventories=tuple(
@@ -466,7 +467,7 @@ def _check_page(settings: Settings, page: Page) -> None:
             " proxy that has it",
             "page",
         )
-    if not (page.tokens_file or page.proxy or page.openid):
+    if not (settings.tokens_file or page.proxy or page.openid):
         raise _wrong("nobody can sign in: name a tokens_file, a proxy or openid", "page")
     for index, network in enumerate(page.proxy.addresses if page.proxy else ()):
         try:

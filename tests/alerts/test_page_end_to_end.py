@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import re
 import subprocess
 import sys
+from urllib.parse import urlencode
 
 import pytest
 
@@ -21,15 +23,14 @@ ROSA = "r0sa" * 8
 
 @pytest.fixture
 def serving(tmp_path):
-    people = tmp_path / "people"
-    people.touch(mode=0o600)
-    people.write_text(f"{ROSA} responder rosa\n")
     made = Serving(
         tmp_path,
         runbooks={"cache": {"mode": "approve"}},
         incidents={"systems": {"shop": ["web"]}, "watch_seconds": 5},
-        page={"tokens_file": "people"},
+        page={},
     )
+    with (tmp_path / "tokens").open("a") as tokens:
+        tokens.write(f"{ROSA} responder rosa\n")
     yield made.start()
     made.stop()
 
@@ -86,15 +87,20 @@ def test_from_an_alert_to_the_post_mortem_in_a_browser(serving):
     assert numbers and max(numbers) <= len(record["timeline"])
 
 
-def test_machines_have_their_own_tokens_and_people_theirs(serving):
-    # The page is for people, and alerts are for machines: a token of the one is none of the other.
-    assert serving.request("GET", "/metrics")[0] == 200
-    assert serving.request("GET", "/metrics", token=ROSA)[0] == 401
-    assert serving.request("POST", "/alerts", b"{}", token=ROSA)[0] == 401
+def test_what_machines_ask_and_what_people_look_at_stand_beside_each_other(serving):
+    for path in ("/metrics", "/readyz", "/healthz"):
+        assert serving.request("GET", path)[0] == 200
+    assert serving.request("GET", "/metrics", token="")[0] == 401
+    # The page knows people by their sessions, and no machine.
     status, said = serving.request("GET", "/")
-    assert status == 303 and said == ""
+    assert (status, said) == (303, "")
     assert serving.request("GET", "/signin")[0] == 200
-    assert serving.request("GET", "/readyz")[0] == 200
+    form = urlencode({"token": TOKEN}).encode()
+    origin = {"Origin": f"http://127.0.0.1:{serving.port}", "Content-Type": "application/x-www-form-urlencoded"}
+    connection = http.client.HTTPConnection("127.0.0.1", serving.port, timeout=60)
+    connection.request("POST", "/signin", form, origin)
+    assert connection.getresponse().status == 403
+    connection.close()
     assert TOKEN not in serving.log.read_text() and ROSA not in serving.log.read_text()
 
 

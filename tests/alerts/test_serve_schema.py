@@ -214,6 +214,7 @@ def test_what_a_released_version_kept_is_there(url, released):
         "oncall_incidents",
         "oncall_incident_terms",
         "oncall_incident_parts",
+        "oncall_outbox",
     )
     assert [after.pop(name)["rows"] for name in new] == [[]] * len(new)
     assert after == before

@@ -28,6 +28,7 @@ from oncall.incidents.team import Known, known_of, rules_of, written
 from oncall.incidents.teams import Read
 from oncall.inventory import Names
 from oncall.results import Finding, HostResult, Outcome, Plan, Result, RunbookRun, Step
+from oncall.serve.intake.tokens import Tokens
 from oncall.serve.page.app import PageSite
 from oncall.serve.page.visit import Sources
 from oncall.serve.settings import parse
@@ -43,6 +44,8 @@ PEOPLE = {
     "omar": ("responder", "o" * 32),
     "ada": ("admin", "a" * 32),
 }
+# Of Alertmanager, which is nobody.
+MACHINE = "m" * 32
 BASE = "http://127.0.0.1:9095"
 KEY = Key("1", b"k" * 32)
 TEAM = Known("synap", ("P0", "P1", "P2"), ("rosa", "omar", "ada"), {}, {}, ("acknowledge", "assess", "communicate"))
@@ -214,14 +217,17 @@ def page_site(
     """A page over a database, which is made."""
     people = folder / "people"
     people.touch(mode=0o600)
-    people.write_text("".join(f"{token} {role} {name}\n" for name, (role, token) in PEOPLE.items()))
+    people.write_text(
+        "".join([f"{MACHINE}\n", *(f"{token} {role} {name}\n" for name, (role, token) in PEOPLE.items())])
+    )
     told = {
         "inventories": ["shop,"],
         "state_directory": "state",
         "node": "node1",
         "runbooks": {"db_pool": {"mode": "approve"}},
         "incidents": {"systems": {"shop": ["shop"]}},
-        "page": {"tokens_file": "people", **(page or {})},
+        "tokens_file": "people",
+        "page": page or {},
         **settings,
     }
     known = parse(yaml.safe_dump(told), folder / "serve.yml")
@@ -236,7 +242,7 @@ def page_site(
     woken: list[str] = []
     sources = Sources(
         store=store,
-        incidents=incidents,
+        books=lambda: incidents,
         settings=lambda: known,
         names=lambda: Names(
             frozenset({"shop", "db1"}),
@@ -248,6 +254,7 @@ def page_site(
         paused=lambda: store.control("paused") or "",
         wake=lambda: woken.append("woken"),
         clock=clock,
+        tokens=Tokens(known.tokens_file),
     )
     site = PageSite(sources)
     try:

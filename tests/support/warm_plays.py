@@ -4,9 +4,10 @@
 """``ansible-playbook`` without its start: half of the processor time of a play is the import of Ansible and the packing of modules.
 
 A server imports Ansible once. For each play it forks, and the fork runs the same ``main`` as the program, in the folder and
-with the environment, arguments and output that it was given. Modules that an earlier play packed are not packed again.
-What a play does after that is the same. Tests that look at the program itself (its arguments in the list of processes, its
-death) start the program; so do molecule, the demo, and all that goes through ``oncall``.
+with the environment, arguments and output that it was given. Modules that an earlier play packed are not packed again, templates
+that one compiled are not compiled again (:mod:`warm_templates`), and modules begin without the start of Python
+(:mod:`warm_modules`). What a play does after that is the same. Tests that look at the program itself (its arguments in the list of
+processes, its death) start the program; so do molecule, the demo, and all that goes through ``oncall``.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ IMPORTED = (
     "cryptography.fernet",
 )
 PACKED = "ansiballz_cache"
+COMPILED = "compiled_templates"
 
 
 class Process:
@@ -141,14 +143,22 @@ def _readable(file: IO[str], seconds: float) -> bool:
 
 def serve(requests: socket.socket) -> None:
     """Fork for each request until nobody can send one any more."""
+    import warm_modules
+    import warm_templates
     from ansible import constants
     from ansible.utils.path import cleanup_tmp_file
 
+    # The program does not import from the folder of the tests.
+    del sys.path[0]
+    modules = warm_modules.begun()
     for name in IMPORTED:
         importlib.import_module(name)
     # A fork would remove what is the server's.
     atexit.unregister(cleanup_tmp_file)
     kept = Path(constants.DEFAULT_LOCAL_TMP)
+    (kept / COMPILED).mkdir()
+    warm_templates.keep(kept / COMPILED)
+    warm_modules.use(modules)
     gc.freeze()
     # A fork waits for the play and tells how it ended; nobody waits for that fork.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -217,6 +227,4 @@ def _share(there: Path, here: Path) -> None:
 
 
 if __name__ == "__main__":
-    # The program does not import from the folder of the tests.
-    del sys.path[0]
     serve(socket.socket(fileno=int(sys.argv[1])))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import lru_cache
 from typing import Any
 
 CPU_SECONDS = 2
@@ -30,6 +31,11 @@ def environment() -> Any:
     return ImmutableSandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
 
+@lru_cache(maxsize=64)
+def _compiled(source: str) -> Any:
+    return environment().from_string(source)
+
+
 def render(source: str, values: dict[str, Any]) -> str:
     """What a template makes of the values.
 
@@ -37,7 +43,7 @@ def render(source: str, values: dict[str, Any]) -> str:
         TooLong: more than a message may have.
     """
     parts, length = [], 0
-    for part in environment().from_string(source).generate(values):
+    for part in _compiled(source).generate(values):
         length += len(part)
         if length > MOST_CHARACTERS:
             raise TooLong(f"it makes more than {MOST_CHARACTERS} characters")

@@ -209,6 +209,11 @@ def render(
     return Rendered(built_in.subject, body, why)
 
 
+def subject(kind: str, values: Mapping[str, Any]) -> str:
+    """The built-in subject of a message of a kind, for the record."""
+    return _cut(rendering.render(_BUILT_IN[kind].subject, values_of(_for(kind, values))), "").subject
+
+
 def _for(kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
     if kind != "customers":
         return dict(values)

@@ -9,8 +9,9 @@ The template escapes every value. Only the pictures are markup, and `plot` escap
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from ...shared import plugin_util
@@ -52,7 +53,7 @@ def plots(post: PostMortem, *, alone: bool = False) -> list[Markup]:
 
 @cache
 def _template() -> Template:
-    loader = PackageLoader("oncall.incidents.postmortem", "")
+    loader = FileSystemLoader(Path(__file__).parent)
     found: Template = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     ).get_template("page.html.j2")

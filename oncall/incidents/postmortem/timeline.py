@@ -9,10 +9,8 @@ import math
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
-
-import msgspec
 
 from . import words
 from .document import Said
@@ -43,6 +41,26 @@ class Entry:
         return number(self.data.get(key))
 
 
+_TYPES: dict[str, Any] = {"number": int, "at": (int, float), "written_at": (int, float), "data": Mapping}
+
+
+def _mapping(told: Any) -> dict[str, Any]:
+    if not isinstance(told, Mapping):
+        raise TypeError(f"a mapping is expected, and not {type(told).__name__}")
+    return dict(told)
+
+
+def _entry(told: Any) -> Entry:
+    """An entry of the document; TypeError where it is none. What a post-mortem does not need is left out."""
+    known = {one.name: value for one in fields(Entry) if (value := _mapping(told).get(one.name, one)) is not one}
+    for name, value in known.items():
+        if not isinstance(value, _TYPES.get(name, str)) or isinstance(value, bool):
+            raise TypeError(f"the {name} of an entry is a {type(value).__name__}")
+        if name in ("at", "written_at"):
+            known[name] = float(value)
+    return Entry(**known)
+
+
 class Timeline:
     """The entries of one incident.
 
@@ -60,9 +78,9 @@ class Timeline:
                 f"the document of an incident has schema_version {DOCUMENT_SCHEMA}, not {document.get('schema_version')!r}"
             )
         try:
-            self.incident: dict[str, Any] = msgspec.convert(document["incident"], dict[str, Any])
-            self.entries = msgspec.convert(document["timeline"], tuple[Entry, ...])
-        except (KeyError, msgspec.ValidationError) as error:
+            self.incident: dict[str, Any] = _mapping(document["incident"])
+            self.entries = tuple(map(_entry, document["timeline"]))
+        except (KeyError, TypeError) as error:
             raise ValueError(f"no document of an incident: {error}") from None
         if [one.number for one in self.entries] != list(range(1, len(self.entries) + 1)):
             raise ValueError("the timeline has a hole: its entries are not numbered from 1 on")

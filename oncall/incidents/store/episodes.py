@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -93,6 +93,29 @@ class Episodes(Opened):
         )
         with self._reading.connect() as connection:
             return [(row[0], row[1]) for row in connection.execute(query)]
+
+    def looked(self, incident: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, str] | None:
+        """How looks have ended that the service takes for an incident, by their ids; None where they are begun only now.
+
+        They belong to the incident from the start, so that they are no alerts of it.
+        """
+        ids = [row["id"] for row in rows]
+        query = sa.select(EPISODES.c.id, EPISODES.c.outcome, EPISODES.c.state).where(EPISODES.c.id.in_(ids))
+        with self._reading.connect() as connection:
+            found = connection.execute(query).all()
+        if len(found) < len(ids):
+            with self._engine.begin() as connection:
+                parts = [{"what": EPISODE, "key": one, "incident": incident} for one in ids]
+                connection.execute(self._insert(PARTS).on_conflict_do_nothing(), parts)
+                connection.execute(self._insert(EPISODES).on_conflict_do_nothing(), [dict(row) for row in rows])
+            return None
+        ended = {row.id: row.outcome for row in found if row.state == "ended"}
+        if len(ended) == len(ids):
+            over = EPISODES.c.id.in_(ids), EPISODES.c.resolved_at.is_(None)
+            with self._engine.begin() as connection:
+                # No alert of it will ever be over.
+                connection.execute(EPISODES.update().where(*over).values(resolved_at=EPISODES.c.ended_at))
+        return ended
 
     def unsettled(self, incident: str) -> int:
         """Of how many of its alerts nobody knows that they are over or fixed."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ...serve.store.engine import alone
 from ...serve.store.opened import Opened
 from ..messages.outbox import Message
 from .tables import OUTBOX
@@ -98,14 +99,20 @@ class Outbox(Opened):
                 connection.execute(OUTBOX.update().where(*mine).values(next_at=at))
 
     def begin(self, message: Message, node: str) -> bool:
-        """Mark a message as being sent by this node, before anything leaves; False where another one does."""
+        """Mark a message as being sent by this node, before anything leaves; False where another one does, or sends one before it."""
         mine = (
             OUTBOX.c.id == message.id,
             OUTBOX.c.state == "waiting",
             OUTBOX.c.attempts == message.attempts - 1,
         )
         values = {"state": "sending", "attempts": message.attempts, "node": node, "begun_at": message.next_at}
-        with self._engine.begin() as connection:
+        busy = sa.select(OUTBOX.c.id).where(
+            OUTBOX.c.incident == message.incident, OUTBOX.c.channel == message.channel, OUTBOX.c.state == "sending"
+        )
+        # One at a time over all nodes, so that what is said of an incident by a channel keeps its order.
+        with alone(self._engine) as connection:
+            if connection.execute(busy.limit(1)).first() is not None:
+                return False
             return connection.execute(OUTBOX.update().where(*mine).values(**values)).rowcount == 1
 
     def waiting(self, most: int = AT_ONCE) -> list[Letter]:

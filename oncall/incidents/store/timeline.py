@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from ...errors import OncallError
+from ...errors import NoIncident, OncallError
 from ...serve.store.engine import alone
 from ...serve.store.opened import Opened
 from ...serve.store.tables import EPISODES
@@ -82,7 +82,7 @@ class Filter:
         states: ``open`` means all in which somebody has to do something.
         text: words that are all in it, the last one perhaps not to its end.
         since, until: when it was opened.
-        before: only those whose numbers are lower, for the next page.
+        before: only those that come after this number in the list, for the next page.
     """
 
     states: Sequence[str] = ()
@@ -211,7 +211,7 @@ class IncidentStore(Episodes, Outbox):
                 rows = connection.scalars(query.where(INCIDENTS.c.id.between(first, last))).all()
         if len(rows) != 1:
             what = "several incidents begin with" if rows else "there is no incident"
-            raise OncallError(f"{what} {name[:40]!r}; list them with: oncall incident list")
+            raise NoIncident(f"{what} {name[:40]!r}; list them with: oncall incident list")
         return _read(rows[0])
 
     def timeline(self, incident: str, after: int = 0, most: int | None = None) -> list[Entry]:
@@ -353,7 +353,10 @@ def _conditions(wanted: Filter) -> list[sa.ColumnElement[bool]]:
     if wanted.until is not None:
         conditions.append(INCIDENTS.c.opened_at < wanted.until)
     if wanted.before is not None:
-        conditions.append(INCIDENTS.c.number < wanted.before)
+        # Somebody may write down later what was open earlier: the list is in the order of the times.
+        shown = sa.select(INCIDENTS.c.opened_at).where(INCIDENTS.c.number == wanted.before).scalar_subquery()
+        same = sa.and_(INCIDENTS.c.opened_at == shown, INCIDENTS.c.number < wanted.before)
+        conditions.append(sa.or_(INCIDENTS.c.opened_at < shown, same))
     asked = words(wanted.text)
     if wanted.text.strip() and not asked:
         raise OncallError(f"{wanted.text.strip()[:40]!r} has no word of two letters to look for")

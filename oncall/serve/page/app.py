@@ -31,7 +31,7 @@ from . import guard, words
 from .guard import Refused, check_host, check_origin, form_of, is_secure
 from .live import Live
 from .openid import OpenIdSignIn
-from .people import PeopleFile, Person, Role, of_proxy, role_of
+from .people import Person, Role, TokenPeople, of_proxy, role_of
 from .sessions import Session, Sessions
 from .signin import SignIn
 from .views import VIEWS, View
@@ -67,7 +67,7 @@ class PageSite:
         page = sources.settings().page
         assert page is not None
         self._sources, self._started_with = sources, page
-        self.people = PeopleFile(page.tokens_file) if page.tokens_file else None
+        self.people = TokenPeople(sources.tokens, lambda: self.machines) if sources.tokens is not None else None
         self.sessions = Sessions(sources.store, page, self._still, sources.clock)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="page")
         self._slow_threads = ThreadPoolExecutor(SLOW_THREADS, thread_name_prefix="page-slow")

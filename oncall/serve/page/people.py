@@ -8,13 +8,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
-import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
 from ...incidents.commands import PROGRAM
-from ..intake.tokens import Tokens
+from ..intake.tokens import Known, Tokens
 from ..settings import Page, Proxy
 
 MOST_NAME = 100
@@ -67,55 +66,41 @@ def role_of(page: Page, name: str, groups: Collection[str]) -> Role | None:
     return max(found, default=None)
 
 
-def digest(token: str) -> str:
+def digest(token: bytes) -> str:
     """What a token is known by where it must not stand itself."""
-    return hashlib.sha256(b"oncall page token\0" + token.encode()).hexdigest()[:DIGEST_LENGTH]
+    return hashlib.sha256(b"oncall page token\0" + token).hexdigest()[:DIGEST_LENGTH]
 
 
-class PeopleFile(Tokens):
-    """Tokens of people: on each line a token, a role and a name.
+class TokenPeople:
+    """Those whose tokens stand in the ``tokens_file`` with a role and a name. What is only for machines signs nobody in.
 
-    Raises:
-        OncallError: the file has nobody, others can read it, or a line is none.
+    Args:
+        tokens: of the service.
+        machines: names that no person has.
     """
 
-    _people: Mapping[str, Person] = {}
+    def __init__(self, tokens: Tokens, machines: Callable[[], Collection[str]]) -> None:
+        self._tokens, self._machines = tokens, machines
 
-    def _found(self, content: bytes, mode: int) -> tuple[list[bytes], str]:
-        self._people = {}
-        lines, problem = super()._found(content, mode)
-        if problem:
-            return [], problem
-        people: dict[str, Person] = {}
-        for number, line in enumerate(lines, 1):
-            token, _, rest = line.decode().partition(" ")
-            role, _, told = rest.strip().partition(" ")
-            name = plain_name(told)
-            if role.upper() not in Role.__members__ or not name:
-                roles = ", ".join(one.word for one in Role)
-                what = f"line {number} of {self._file} has to be a token, a role ({roles}) and the name of a person"
-                return [], what
-            if len(token) < self.LEAST_LENGTH or not re.fullmatch(r"[!-~]+", token):
-                return (
-                    [],
-                    f"the token in line {number} of {self._file} needs {self.LEAST_LENGTH} characters of ASCII or more",
-                )
-            known = digest(token)
-            if known in people:
-                return [], f"the token in line {number} of {self._file} is {people[known].name}'s already"
-            people[known] = Person(name, Role[role.upper()], "token", known)
-        self._people = people
-        return [one.partition(b" ")[0] for one in lines], ""
+    @property
+    def problem(self) -> str:
+        """Why nobody is known; "" where somebody is."""
+        return self._tokens.problem
 
     def person(self, token: str) -> Person | None:
         """Whose token this is."""
-        return self.bound(digest(token))
+        given = token.encode("utf-8", "replace")
+        return self._person(self._tokens.whose(lambda one: hmac.compare_digest(one, given)), digest(given))
 
     def bound(self, known: str) -> Person | None:
         """Whose token has this digest, as the file says now."""
-        self.look()
-        found = [person for one, person in self._people.items() if hmac.compare_digest(one, known)]
-        return found[0] if found else None
+        return self._person(self._tokens.whose(lambda one: hmac.compare_digest(digest(one), known)), known)
+
+    def _person(self, told: Known | None, known: str) -> Person | None:
+        name = plain_name(told.name, self._machines()) if told else ""
+        if told is None or not name or told.role.upper() not in Role.__members__:
+            return None
+        return Person(name, Role[told.role.upper()], "token", known)
 
 
 def of_proxy(

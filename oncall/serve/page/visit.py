@@ -17,6 +17,7 @@ from ...incidents.messages.links import Key
 from ...incidents.store.timeline import IncidentStore
 from ...incidents.teams import Read
 from ...inventory import Names
+from ..intake.tokens import Tokens
 from ..settings import Settings
 from ..store.statements import Store
 from .people import Person, Role
@@ -28,17 +29,17 @@ class Sources:
 
     Attributes:
         store: episodes, runs and the rest of the service.
-        incidents: the books.
+        books: the incidents.
         settings, names, teams: as they are now.
         link_keys: with which one-tap links are signed; the first one signs.
         paused: why everything is paused; "" where it is not.
         wake: called when a decision may have something begin.
         going_down: whether the service ends; then nobody waits for news.
-        file: of the settings.
+        tokens: those of the service, some of which are people's.
     """
 
     store: Store
-    incidents: Incidents
+    books: Callable[[], Incidents]
     settings: Callable[[], Settings]
     names: Callable[[], Names]
     teams: Callable[[], Read] = Read
@@ -47,6 +48,11 @@ class Sources:
     wake: Callable[[], None] = lambda: None
     going_down: Callable[[], bool] = lambda: False
     clock: Callable[[], float] = time.time
+    tokens: Tokens | None = None
+
+    @property
+    def incidents(self) -> Incidents:
+        return self.books()
 
     @property
     def below(self) -> IncidentStore:

@@ -29,6 +29,9 @@ _EVENTS = 2000
 # What rateLimit() of a worker sets.
 _LIMITED_BY_HAND = 2**53 - 1
 _KEPT_EVENTS = 10000
+# How many of them tell whether jobs come to an end at this moment, and by which.
+_LATEST_EVENTS = 50
+_ENDED = (b"completed", b"failed")
 # By this name in the list of clients it is seen that names are kept at all.
 _OWN_NAME = "oncall.runbooks"
 _FIELDS = ("name", "timestamp", "delay", "processedOn", "opts")
@@ -268,18 +271,32 @@ def _rates(found, lately_seconds):
     }
 
 
-def count(store, queue):
+def count(store, queue, _window_seconds):
     """How many jobs could run at this moment."""
     prefix = f"{queue['prefix']}:{queue['queue']}:"
-    time, *lengths = store.needed(
-        ("TIME",), ("LLEN", prefix + "wait"), ("LLEN", prefix + "paused"), ("ZCARD", prefix + "prioritized")
+    time, events, *lengths = store.needed(
+        ("TIME",),
+        ("XREVRANGE", prefix + "events", "+", "-", "COUNT", _LATEST_EVENTS),
+        ("LLEN", prefix + "wait"),
+        ("LLEN", prefix + "paused"),
+        ("ZCARD", prefix + "prioritized"),
     )
-    return {"at_seconds": in_redis.clock(time), "ready": sum(lengths)}
+    return {"at_seconds": in_redis.clock(time), "ready": sum(lengths), "ended_at_seconds": _ended_at_seconds(events)}
 
 
-def between(_before, _after, _seconds):
-    """Nothing more: what is kept tells it."""
-    return {}
+def _ended_at_seconds(events):
+    """When a job came to an end last, as far as the latest events tell; else None."""
+    for identity, fields in events:
+        pairs = dict(zip(fields[::2], fields[1::2]))
+        if pairs.get(b"event") in _ENDED:
+            return int(text_of(identity).partition("-")[0]) / 1000
+    return None
+
+
+def between(before, after, _seconds):
+    """That jobs came to an end, where the latest events tell. All else is told by what is kept."""
+    ended = after["ended_at_seconds"]
+    return {"done_in_window": True} if ended is not None and ended >= before["at_seconds"] else {}
 
 
 def dead_ones(store, queue, most):

@@ -64,11 +64,11 @@ def _observe(store, queues, params, found):
             bounds = dict(params, limit_seconds=queue["limit_seconds"], share_seconds=share_seconds)
             found[name] = told(module.look, opened, queue, bounds)
             if params["window_seconds"] and hasattr(module, "count") and found[name]["available"]:
-                counted[name] = told(module.count, opened, queue)
+                counted[name] = told(module.count, opened, queue, params["window_seconds"])
         if counted:
             time.sleep(params["window_seconds"])
         for name, before in counted.items():
-            after = told(engine(queues[name]["engine"]).count, opened, queues[name])
+            after = told(engine(queues[name]["engine"]).count, opened, queues[name], params["window_seconds"])
             found[name] = _compared(queues[name], found[name], before, after)
 
 
@@ -98,4 +98,6 @@ def _compared(queue, found, before, after):
     if before["ready"] is not None and after["ready"] is not None:
         changes["ready_growth_per_second"] = round((after["ready"] - before["ready"]) / seconds, 3)
     changes.update(engine(queue["engine"]).between(before, after, seconds))
+    if "throughput_per_second" in changes:
+        changes["done_in_window"] = changes["throughput_per_second"] > 0
     return settled(dict(found, **changes), found["limits"])

@@ -194,19 +194,28 @@ def look(store, queue, bounds):
     return answer(found, bounds, partly.limits)
 
 
-def count(store, queue):
-    """How many wait, and when; None where the statement does not say how many."""
-    # Only what waits is read; a statement may divide by the others.
-    parameters = {**queue["parameters"], **dict.fromkeys(_BOUNDS, 1)}
+def count(store, queue, window_seconds):
+    """How many wait, when, and how many were done in the window before; None where the statement does not tell it.
+
+    Args:
+        store: a :class:`in_database.Database`.
+        queue: as :data:`OPTIONS` say.
+        window_seconds: between two looks.
+    """
+    # No more than these is read; a statement may divide by the others.
+    parameters = {**queue["parameters"], **dict.fromkeys(_BOUNDS, 1), "lately_seconds": window_seconds}
     with store.session(store.left_seconds()) as client:
         at_seconds = time.monotonic()
         rows = client.query(wrapped(queue["statements"]["counts"], _names(queue), _COUNTS), parameters)
-    return {"ready": number_of(rows[0].get("ready")) if len(rows) == 1 else None, "at_seconds": at_seconds}
+    row = rows[0] if len(rows) == 1 else {}
+    told = {"ready": row.get("ready"), "done_per_second": row.get("throughput_per_second")}
+    return {**{name: number_of(value) for name, value in told.items()}, "at_seconds": at_seconds}
 
 
-def between(before, after, seconds):
-    """Nothing but by how much it has grown, which is worked out for every engine."""
-    return {}
+def between(_before, after, _seconds):
+    """Whether anything was done. By how much it has grown is worked out for every engine."""
+    done = after["done_per_second"]
+    return {} if done is None else {"done_in_window": done > 0}
 
 
 def answer(found, bounds, limits):

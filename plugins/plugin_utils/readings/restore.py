@@ -248,18 +248,18 @@ def names_of(left_over: Sequence[Row]) -> str:
     )
 
 
-def kept_in_words(kept: Sequence[Row]) -> str:
+def _kept_in_words(kept: Sequence[Row]) -> str:
     """What is kept for a way back."""
     return ", ".join(one["name"] for one in kept[:_TOLD])
 
 
 def before_in_words(kept: Sequence[Row]) -> str:
     """What was in use before a restore."""
-    return f"{kept_in_words(kept)} is what was in use before" if kept else "there was none before"
+    return f"{_kept_in_words(kept)} is what was in use before" if kept else "there was none before"
 
 
 def figures(target: Row, kept: Sequence[Row], chosen: Row) -> str:
     """The database, the newest backup, and what is kept."""
     said = f"{one_line(target.get('name') or 'the database')}: {size(target.get('size_bytes'))} in {target.get('table_count')} tables"
     said += f"; {file_in_words(chosen)}"
-    return f"{said}; kept for a way back: {kept_in_words(kept)}, to be dropped by a person" if kept else said
+    return f"{said}; kept for a way back: {_kept_in_words(kept)}, to be dropped by a person" if kept else said

@@ -7,7 +7,8 @@ A row has ``queue`` (its name), ``complete`` (whether all was seen that its engi
 more is known; then ``is_least``), ``limit_seconds`` (for which a job may run), ``workers`` (that the engine sees), ``services`` (of the
 inventory, that work), ``running``, ``abandoned``, ``down`` (those of the services that do not run), ``paused``, ``rate_limited``,
 ``retrying`` (jobs that failed and wait to be tried again), ``done_per_second``, ``arrivals_per_second``, ``growth_per_second``, ``stuck``
-(jobs over their limit), ``stuck_count``, ``names`` and ``names_of`` (of what waits), ``errors`` and ``dead_lately``.
+(jobs over their limit), ``stuck_count``, ``done_in_window`` (whether any came to an end between two looks), ``names`` and ``names_of`` (of
+what waits), ``errors`` and ``dead_lately``.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ def _row(name: str, seen: Row, services: list[str], states: Mapping[str, Row], l
         "oldest_seconds": seen.get("oldest_ready_age_at_least_seconds") if oldest is None else oldest,
         "is_least": oldest is None,
         "oldest_was_taken": seen.get("oldest_was_taken"),
+        "done_in_window": seen.get("done_in_window"),
         "limit_seconds": limit_seconds,
         "workers": seen.get("workers"),
         "services": services,
@@ -124,7 +126,10 @@ def growing(waiting: Sequence[Row], worker_queue_window_seconds: float) -> list[
 
 
 def _is_at_work(row: Row) -> bool:
-    return bool(row["running"] if row["running"] is not None else row["done_per_second"] or row["oldest_was_taken"])
+    # At one moment none may run of jobs that are short.
+    if row["running"] or row["done_in_window"] or row["oldest_was_taken"]:
+        return True
+    return bool(row["running"] is None and row["done_per_second"])
 
 
 def _grows(row: Row, window_seconds: float) -> bool:
@@ -193,7 +198,7 @@ def stuck(rows: Sequence[Row]) -> list[Row]:
 
 
 def _is_held_up(row: Row) -> bool:
-    if (row["growth_per_second"] or 0) < 0:
+    if (row["growth_per_second"] or 0) < 0 or row["done_in_window"]:
         return False
     if row["oldest_seconds"] is not None and not row["is_least"]:
         # A place may be free, and what waits has come a moment ago.

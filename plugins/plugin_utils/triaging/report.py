@@ -26,8 +26,6 @@ _MOST_UNSEEN = 5
 _WIDTH = 240
 _FACT_WIDTH = 120
 _INDENT = "   "
-# Those that look at any host, without a word of the inventory: that they find nothing says nothing of a stack.
-_OF_ANY_HOST = ("disk_full",)
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,7 @@ class Report:
 
     def _is_bare(self) -> bool:
         """Whether nothing of a stack was seen to be well."""
-        return all(one.runbook in _OF_ANY_HOST for one in self._in(WELL))
+        return all(one.meta.get("of_any_host") for one in self._in(WELL))
 
     def _alert(self) -> tuple[str, str]:
         """The runbook that answers the alert, and what it says of this look."""
@@ -129,7 +127,7 @@ class Report:
             parts.append("the inventory has nothing that a runbook looks at")
         elif well and self._is_bare():
             parts.append(
-                "the inventory says nothing of the stack that could be judged, and of its host only the disks are seen to be well"
+                f"the inventory says nothing of the stack that could be judged: {', '.join(one.runbook for one in self._in(WELL))} looks at any host"
             )
         return "; ".join(parts)
 

@@ -223,6 +223,22 @@ test_concluded = table(
         "more comes than is done, and nobody is at work": Case(
             look(seen(**FULL, growth=4.0, running=0)), problems=["waits_unexplained"]
         ),
+        "more comes than is done, by workers that take short jobs in bursts": Case(
+            look({**seen(**FULL, growth=4.0, running=0), "done_in_window": True}), problems=["too_few_workers"], **SCALED
+        ),
+        "a storm, and none of the short jobs runs at the moment of the look": Case(
+            look({**seen(**FULL, growth=4.0, running=0, names={"sync": 230, "mail": 20}), "oldest_was_taken": True}),
+            problems=["event_storm"], **SCALED
+        ),
+        "more comes than is done, and what was done was done before the two looks": Case(
+            look({**seen(**FULL, growth=4.0, running=0), "done_in_window": False}), problems=["waits_unexplained"]
+        ),
+        "all that runs is over its limit, and short jobs are done beside it": Case(
+            look({**seen(**FULL, stuck=1, running=1), "done_in_window": True}), problems=["waits_unexplained"]
+        ),
+        "all that runs is over its limit, and what was done was done before the two looks": Case(
+            look({**seen(**FULL, stuck=2, running=2), "done_in_window": False}), problems=["stuck"], **RESTARTED
+        ),
         "one more has come": Case(look(seen(**FULL, growth=0.2)), problems=["waits_unexplained"]),
         "many came just now, and more is done": Case(
             look(seen(**FULL, growth=40.0, throughput_per_second=5.0, arrivals_per_second=4.0)), problems=["waits_unexplained"]

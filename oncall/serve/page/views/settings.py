@@ -27,7 +27,7 @@ def _shown(visit: Visit, answers: list[Check]) -> Answer:
     page = told.page
     assert page is not None
     ways = [
-        *(["tokens of people"] if page.tokens_file else []),
+        *(["tokens of people"] if told.tokens_file else []),
         *([f"a proxy at {', '.join(page.proxy.addresses)}, by {page.proxy.user_header}"] if page.proxy else []),
         *([f"OpenID Connect: {page.openid.issuer}"] if page.openid else []),
     ]

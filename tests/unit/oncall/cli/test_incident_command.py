@@ -17,7 +17,9 @@ from ansible_collections.oncall.runbooks.tests.support.schemas import OF_TYPES, 
 from ansible_collections.oncall.runbooks.tests.support.stores import as_released
 from oncall.cli import main
 from oncall.cli.incident import incident as group
-from oncall.serve.store.engine import url_of
+from oncall.incidents.store.timeline import IncidentStore
+from oncall.incidents.team import team_of, written
+from oncall.serve.store.engine import sqlite_url, url_of
 from oncall.serve.store.nodes import Alone
 
 
@@ -247,6 +249,81 @@ def test_a_database_that_somebody_removed_is_not_made_anew(shell):
     (shell.folder / "oncall.sqlite3").unlink()
     code, _out, errors = shell("list")
     assert code == 64 and "is missing, and oncall.sqlite3-written of it is there" in errors
+
+
+def test_a_post_mortem_is_printed_written_and_comes_to_its_end(shell, tmp_path):
+    shell("open", "the pool is empty", "--system", "shop")
+    shell("mitigate", "1", "a restart")
+    shell("note", "1", "the pool was never measured", "--part", "whys")
+    assert shell("review", "1", "draft", "--owner", "ann")[0] == 64
+    shell("resolve", "1", "the pool is larger")
+    code, _out, errors = shell("review", "1", "draft", "--owner", "ann")
+    assert code == 64 and "none was asked for yet" in errors
+    for state, more in (("due", ["--due", "48h"]), ("draft", ["--owner", "ann"]), ("review", [])):
+        assert shell.json("review", "1", state, *more)["incident"]["postmortem"]["state"] == state
+    assert (
+        shell.json("item", "1", "measure the pool", "--owner", "bob", "--due", "7d")["entries"][0]["data"]["item"]
+        == "A1"
+    )
+    due = shell.json("due")
+    assert [(one["name"], one["state"], one["owner"]) for one in due["postmortems"]] == [("INC-1", "review", "ann")]
+    assert [(one["item"], one["owner"]) for one in due["action_items"]] == [("A1", "bob")]
+    assert "A1: measure the pool" in shell("due")[1] and "post-mortem (review)" in shell("due")[1]
+    told = shell.json("postmortem", "1")
+    assert told["incident"]["name"] == "INC-1"
+    assert "the pool was never measured" in shell("postmortem", "1")[1].partition("Five whys")[2].partition("##")[0]
+    assert shell("postmortem", "1", "--format", "html")[1].startswith("<!doctype html>")
+    shell("export", "1", "--file", str(tmp_path / "inc.json"))
+    assert (
+        as_documented("incident_postmortem", shell("postmortem", "--file", str(tmp_path / "inc.json"), "--json")[1])
+        == told
+    )
+    shell("item", "1", "--item", "A1", "--done")
+    shell("review", "1", "done")
+    assert shell.json("due") == {"postmortems": [], "action_items": []}
+    assert shell.json("close", "1")["incident"]["state"] == "closed"
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (["postmortem"], "name an incident, or a file"),
+        (["postmortem", "1", "--file", "x.json"], "name an incident, or a file"),
+        (["postmortem", "--file", "gone.json"], "cannot read gone.json"),
+        (["item", "1"], "say what is to be done"),
+        (["item", "1", "--item", "A7", "--done"], "INC-1 has no action item 'A7'; there are none"),
+        (["escalate", "1"], "say to whom it is escalated"),
+        (["escalate", "1", "--by", "fire"], "INC-1 began without a policy of escalation; name people"),
+        (["escalate", "1", "zoe", "--by", "fire"], "name people, or a situation, and not both"),
+    ],
+)
+def test_what_makes_no_sense_is_said_in_one_line(shell, argv, says):
+    shell("open", "x")
+    code, _out, errors = shell(*argv)
+    assert code == 64 and says in errors and len(errors.splitlines()) == 1
+
+
+def test_what_the_service_has_read_of_a_team_holds_here_too(shell):
+    shell("open", "x")
+    store = IncidentStore(sqlite_url(str(shell.folder)))
+    variables = {
+        "system_severities": [
+            {"level": "P0", "means": "all", "when": ["critical"]},
+            {"level": "P1", "means": "some", "when": ["high"]},
+        ],
+        "incident_people": {"ann": {"reach": ["slack://secret-token"]}},
+        "incident_contacts": {"lead": {"people": ["ann"]}},
+        "incident_escalation": [{"roles": ["lead"]}, {"roles": ["lead"], "begins": "person", "situation": "fire"}],
+    }
+    known = written(team_of("shop", variables).known)
+    assert "secret" not in known
+    store.set("team:shop", known)
+    store.close()
+    assert shell.json("open", "y", "--system", "shop", "--severity", "p1")["incident"]["scheme"] == "P0-P1"
+    assert shell("severity", "2", "P7")[2].startswith("Error: no severity 'P7' in the scheme P0-P1")
+    assert "nobody is called 'zoe'" in shell("assign", "2", "zoe")[2]
+    assert shell.json("escalate", "2", "--by", "Fire")["entries"][-1]["data"]["targets"] == ["lead"]
+    assert "no step of the policy is called 'flood'" in shell("escalate", "2", "--by", "flood")[2]
 
 
 def test_each_command_has_a_schema_and_says_how_it_is_used():

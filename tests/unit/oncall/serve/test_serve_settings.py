@@ -416,19 +416,19 @@ def test_a_secret_is_the_one_line_of_its_file(tmp_path):
 @pytest.mark.parametrize(
     ("added", "line", "says"),
     [
-        ("page: {}\n", 5, "nobody can sign in: name a tokens_file, a proxy or openid"),
-        ("listen: 192.0.2.1:9095\ntokens_file: t\npage: {tokens_file: p}\n", 7, "give tls, or listen on 127.0.0.1 behind a proxy"),
-        ("page: {tokens_file: p, address: 'oncall.example'}\n", 5, "is no address of a page"),
-        ("page: {tokens_file: p, address: 'https://oncall.example/page'}\n", 5, "is no address of a page"),
-        ("page: {tokens_file: p, address: 'https://a@oncall.example'}\n", 5, "is no address of a page"),
-        ("page: {tokens_file: p, address: 'http://oncall.example'}\n", 5, "it has to be https, or this machine"),
+        ("page: {session_hours: 3}\n", 5, "nobody can sign in: name a tokens_file, a proxy or openid"),
+        ("listen: 192.0.2.1:9095\ntokens_file: t\npage: {}\n", 7, "give tls, or listen on 127.0.0.1 behind a proxy"),
+        ("page: {address: 'oncall.example'}\n", 5, "is no address of a page"),
+        ("page: {address: 'https://oncall.example/page'}\n", 5, "is no address of a page"),
+        ("page: {address: 'https://a@oncall.example'}\n", 5, "is no address of a page"),
+        ("page: {address: 'http://oncall.example'}\n", 5, "it has to be https, or this machine"),
         ("page:\n  proxy: {addresses: [10.0.0.5/8]}\n  roles: {viewer: ['*']}\n", 6, "'10.0.0.5/8' is no network"),
         ("page:\n  proxy: {addresses: []}\n", 6, "length >= 1"),
         ("page:\n  proxy: {addresses: [10.0.0.5]}\n", 5, "say who may do what: roles:"),
-        ("page:\n  tokens_file: p\n  roles: {king: [ada]}\n", 7, "king"),
+        ("page:\n  roles: {king: [ada]}\n", 6, "king"),
         ("page:\n  openid: {issuer: 'http://login.example', client_id: c}\n  roles: {viewer: ['*']}\n", 6, "is no https address"),
         ("page:\n  openid: {issuer: 'https://login.example', client_id: c, scopes: [email]}\n  roles: {viewer: ['*']}\n", 6, "the scope openid"),
-        ("page: {tokens_file: p, session_minutes: 0}\n", 5, ">= 1"),
+        ("page: {session_minutes: 0}\n", 5, ">= 1"),
     ],
 )  # fmt: skip
 def test_a_page_that_nobody_could_use_safely(added, line, says):
@@ -439,15 +439,15 @@ def test_a_page_that_nobody_could_use_safely(added, line, says):
 
 def test_a_page():
     added = (
-        "page:\n  address: https://Oncall.example:8443/\n  tokens_file: people\n  proxy: {addresses: [10.0.0.0/24, '::1']}\n"
+        "page:\n  address: https://Oncall.example:8443/\n  proxy: {addresses: [10.0.0.0/24, '::1']}\n"
         "  openid: {issuer: 'https://login.example/realms/shop', client_id: oncall, client_secret_file: s, ca: ca.pem}\n"
         "  roles: {admin: [ada], viewer: ['*']}\n"
     )
     page = parse(BASE + added, FILE).page
     assert page is not None and page.openid is not None
-    assert (page.origin, page.tokens_file) == ("https://oncall.example:8443", "/srv/oncall/people")
+    assert page.origin == "https://oncall.example:8443"
     assert (page.openid.client_secret_file, page.openid.ca) == ("/srv/oncall/s", "/srv/oncall/ca.pem")
     # Behind a proxy that has TLS, or with TLS of its own.
-    tls = "listen: 192.0.2.1:9095\ntokens_file: t\ntls: {certificate: c, key: k}\npage: {tokens_file: p}\n"
+    tls = "listen: 192.0.2.1:9095\ntokens_file: t\ntls: {certificate: c, key: k}\npage: {}\n"
     assert parse(BASE + tls, FILE).page is not None
     assert not_reloaded(parse(BASE, FILE), parse(BASE + added, FILE)) == ["page"]

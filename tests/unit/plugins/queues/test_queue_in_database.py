@@ -261,6 +261,17 @@ def test_a_table_is_looked_at_twice_where_there_is_time(table):
     assert "ready_growth_per_second" not in table({"counts": "SELECT 0.5 AS throughput_per_second"}, window_seconds=0.1)
 
 
+@pytest.mark.parametrize(("ended", "done"), [("+ interval '0.8 s'", True), ("- interval '30 s'", False)])
+def test_what_a_table_says_was_done_in_the_window_and_before_it(table, server, ended, done):
+    counts = """SELECT 5 AS ready, 0 AS running, count(*) FILTER (WHERE began > now() - make_interval(secs => :lately_seconds::float))
+      / :lately_seconds::float AS throughput_per_second FROM events"""
+    server.execute(f"UPDATE events SET began = clock_timestamp() {ended}", dbname="events", user="app")
+    found = table({"counts": counts}, window_seconds=1.0)
+    assert found["throughput_per_second"] > 0, "of the last minute"
+    assert found["done_in_window"] is done
+    assert "done_in_window" not in table({"counts": "SELECT 5 AS ready"}, window_seconds=0.1)
+
+
 @pytest.fixture
 def in_container(server, tmp_path, monkeypatch):
     """A function: name of the database -> how it is reached by the real psql as if it were in a container."""

@@ -81,6 +81,16 @@ def test_bullmq(at_capture, reach):
     ]
 
 
+@pytest.mark.parametrize(("event", "done"), [("completed", True), ("failed", True), ("added", None)])
+def test_bullmq_jobs_that_end_between_two_looks(client, reach, monkeypatch, event, done):
+    restore_redis(client, "bullmq")
+    queue = {"engine": "bullmq", "queue": "emails", "redis": reach}
+    assert "done_in_window" not in look(queue, window_seconds=0.05), "those of the capture ended before"
+    told = {"event": event, "jobId": "1"}
+    monkeypatch.setattr(time, "sleep", lambda _seconds: client.xadd("bull:emails:events", told))
+    assert look(queue, window_seconds=0.05).get("done_in_window") is done
+
+
 def test_bullmq_rates_by_the_events_that_are_kept(at_capture, reach):
     at_capture("bullmq")
     found = look({"engine": "bullmq", "queue": "emails", "redis": reach}, lately_seconds=3600.0)

@@ -15,7 +15,7 @@ META = {
     "api_down": {"severity": "critical", "alerts": ["ApiDown"], "escalation": "backend lead"},
     "cache": {"severity": "high", "alerts": ["RedisDown"], "escalation": "ops"},
     "db_down": {"severity": "critical", "alerts": ["DatabaseDown"], "escalation": "data owner"},
-    "disk_full": {"severity": "high", "alerts": ["DiskFull"], "escalation": "ops"},
+    "disk_full": {"severity": "high", "alerts": ["DiskFull"], "escalation": "ops", "of_any_host": True},
     "error_rate": {"severity": "high", "alerts": ["HighErrorRate"], "escalation": "backend lead"},
     "worker_queue": {"severity": "high", "alerts": ["WorkerQueueBackup"], "escalation": "jobs"},
 }
@@ -81,8 +81,7 @@ def test_a_hint_is_shown_beside_a_problem_and_never_alone():
         (
             [one("cache", share.NOT_SET_UP), one("disk_full", share.WELL)],
             "unknown",
-            "nothing found by 1 runbook; the inventory says nothing of the stack that could be judged, and of its host only the disks are seen "
-            "to be well",
+            "nothing found by 1 runbook; the inventory says nothing of the stack that could be judged: disk_full looks at any host",
         ),
         ([one("cache", share.WELL), one("disk_full", share.WELL)], "healthy", "nothing found by 2 runbooks"),
         ([], "unknown", "nothing was judged"),

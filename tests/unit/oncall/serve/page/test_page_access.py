@@ -8,9 +8,8 @@ from __future__ import annotations
 import jwt
 import pytest
 
-from ansible_collections.oncall.runbooks.tests.support.page_site import BASE, PEOPLE, page_site, words
-from oncall import OncallError
-from oncall.serve.page.people import PeopleFile, Role, is_of, plain_name
+from ansible_collections.oncall.runbooks.tests.support.page_site import BASE, MACHINE, PEOPLE, page_site, words
+from oncall.serve.page.people import Person, Role, is_of, plain_name
 from oncall.serve.page.signin import inside
 
 PROXY = {
@@ -245,32 +244,34 @@ def test_networks():
     assert not is_of("10.2.0.1", ["10.1.0.0/16"]) and not is_of("", ["0.0.0.0/0"]) and not is_of("shop", ["0.0.0.0/0"])
 
 
-# ---------------------------------------------------------------------- the file of people
-@pytest.mark.parametrize(
-    ("line", "why"),
-    [
-        ("r" * 32, "a token, a role (viewer, responder, admin) and the name of a person"),
-        ("r" * 32 + " boss rosa", "a token, a role"),
-        ("r" * 32 + " admin oncall", "a token, a role"),
-        ("short admin rosa with a long name", "16 characters"),
-        ("é" * 20 + " admin rosa", "ASCII"),
-        ("v" * 32 + " admin other", "is vera's already"),
-    ],
-)
-def test_a_line_that_is_nobody_is_said_with_its_place(tmp_path, line, why):
-    file = tmp_path / "people"
-    file.touch(mode=0o600)
-    file.write_text(f"# people\n\n{'v' * 32} viewer vera\n{line}\n")
-    with pytest.raises(OncallError, match="people") as caught:
-        PeopleFile(str(file))
-    assert why in str(caught.value) and "r" * 32 not in str(caught.value)
+# ---------------------------------------------------------------------- tokens
+def test_a_token_of_a_machine_or_of_the_program_itself_signs_nobody_in(tmp_path):
+    with page_site(tmp_path) as site:
+        people = tmp_path / "people"
+        people.write_text(
+            f"{people.read_text()}{'s' * 32} sender Alertmanager\n{'n' * 32} admin node1\n{'d' * 32} responder Vera  van Dam\n"
+        )
+        for token in (MACHINE, "s" * 32, "n" * 32, "", "é"):
+            assert site.browser().post("/signin", token=token).status_code == 403
+        browser = site.browser()
+        assert browser.post("/signin", token="d" * 32).status_code == 303
+        assert "Vera van Dam responder" in browser.text("/")
 
 
-def test_people_have_names_with_spaces_and_roles_in_order(tmp_path):
-    file = tmp_path / "people"
-    file.touch(mode=0o600)
-    file.write_text(f"{'v' * 32}  responder  Vera  van Dam\n")
-    person = PeopleFile(str(file)).person("v" * 32)
-    assert (person.name, person.role) == ("Vera van Dam", Role.RESPONDER)
+def test_a_file_of_tokens_that_cannot_be_read_is_said_and_signs_everybody_out(tmp_path):
+    with page_site(tmp_path) as site:
+        browser = site.of("rosa")
+        (tmp_path / "people").chmod(0o644)
+        assert browser.get("/").status_code == 303
+        answer = browser.post("/signin", token=PEOPLE["rosa"][1])
+        assert answer.status_code == 403 and "nobody is known by a token at this moment" in words(answer.text)
+
+
+def test_names_and_roles():
+    assert (
+        plain_name("a\x1b[2J\u202eb") == "a [2J b"
+        and plain_name(" OnCall ") == ""
+        and plain_name("node1", ["node1"]) == ""
+    )
+    person = Person("Vera", Role.RESPONDER, "token")
     assert person.may(Role.VIEWER) and not person.may(Role.ADMIN)
-    assert plain_name("a\x1b[2J\u202eb") == "a [2J b"
