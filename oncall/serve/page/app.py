@@ -28,7 +28,7 @@ from ...incidents.books import NotDone
 from ...incidents.postmortem import plot
 from ..settings import Page
 from . import guard, words
-from .guard import Refused, check_host, check_origin, form_of, is_secure
+from .guard import Forms, Refused, check_host, check_origin, is_secure
 from .live import Live
 from .openid import OpenIdSignIn
 from .people import Person, Role, TokenPeople, of_proxy, role_of
@@ -76,6 +76,7 @@ class PageSite:
         self._static["page.css"] += plot.STYLE.encode()
         self._digests = {name: hashlib.sha256(body).hexdigest()[:16] for name, body in self._static.items()}
         self._templates = self._environment()
+        self._forms = Forms()
         self._live = Live(sources, self._threads)
         self._sign_in = SignIn(self)
         self._openid = OpenIdSignIn(self, page.openid) if page.openid else None
@@ -140,7 +141,7 @@ class PageSite:
             check_host(headers.get("host", ""), settings, self.page)
             if scope["method"] == "POST":
                 check_origin(headers, settings, self.page)
-                scope["state"]["form"] = await form_of(headers, receive)
+                scope["state"]["form"] = await self._forms.read(headers, receive)
             elif scope["method"] not in ("GET", "HEAD"):
                 raise Refused(405, "this page is looked at, and its forms are sent; nothing else")
         except Refused as refused:

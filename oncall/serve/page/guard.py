@@ -14,6 +14,8 @@ from urllib.parse import parse_qsl, urlsplit
 from ..settings import Page, Settings
 
 MOST_FORM_BYTES = 256 * 1024
+# Of all forms that are being read: who sends many at once does not fill the memory.
+MOST_BYTES = 16 * 1024 * 1024
 MOST_FIELDS = 200
 SLOW_SECONDS = 10.0
 POLICY = (
@@ -73,26 +75,45 @@ def check_origin(headers: Mapping[str, str], settings: Settings, page: Page) -> 
         raise Refused(403, "this form comes from another site; open the page itself")
 
 
-async def form_of(headers: Mapping[str, str], receive: Receive) -> dict[str, str]:
-    """The fields of a form; of one that is there several times, the last."""
+class Forms:
+    """Reads forms, so many bytes at once."""
+
+    def __init__(self) -> None:
+        self._bytes = 0
+
+    async def read(self, headers: Mapping[str, str], receive: Receive) -> dict[str, str]:
+        """The fields of a form; of one that is there several times, the last."""
+        _check_kind(headers)
+        body = bytearray()
+        try:
+            async with asyncio.timeout(SLOW_SECONDS):
+                more = True
+                while more:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise Refused(400, "the form did not come to its end")
+                    part, more = message.get("body", b""), message.get("more_body", False)
+                    body += part
+                    self._bytes += len(part)
+                    if len(body) > MOST_FORM_BYTES:
+                        raise Refused(413, f"a form may have {MOST_FORM_BYTES // 1024} KiB; say it shorter")
+                    if self._bytes > MOST_BYTES:
+                        raise Refused(503, "too much is being sent at this moment; send it again")
+            return _fields(bytes(body))
+        except TimeoutError:
+            raise Refused(408, "the form is too slow") from None
+        finally:
+            self._bytes -= len(body)
+
+
+def _check_kind(headers: Mapping[str, str]) -> None:
     if headers.get("content-type", "").partition(";")[0].strip().lower() != "application/x-www-form-urlencoded":
         raise Refused(415, "only the forms of this page are read")
     if "content-encoding" in headers:
         raise Refused(415, "an encoded body is not read")
-    body = bytearray()
-    try:
-        async with asyncio.timeout(SLOW_SECONDS):
-            more = True
-            while more:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise Refused(400, "the form did not come to its end")
-                body += message.get("body", b"")
-                more = message.get("more_body", False)
-                if len(body) > MOST_FORM_BYTES:
-                    raise Refused(413, f"a form may have {MOST_FORM_BYTES // 1024} KiB; say it shorter")
-    except TimeoutError:
-        raise Refused(408, "the form is too slow") from None
+
+
+def _fields(body: bytes) -> dict[str, str]:
     try:
         return dict(
             parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="replace")

@@ -86,6 +86,12 @@ def test_a_large_or_a_wrong_form_is_one_clear_line(site):
     headers = {"Origin": BASE, "Content-Type": "application/x-www-form-urlencoded"}
     assert browser.client.post("/incidents", content="é".encode(), headers=headers).status_code == 400
     assert browser.client.post("/incidents", content="a=1&" * 1000, headers=headers).status_code == 400
+    # Many at once, of which none is larger than it may be.
+    site.page._forms._bytes = 16 * 1024 * 1024
+    assert browser.client.post("/incidents", content="a=1", headers=headers).status_code == 503
+    site.page._forms._bytes = 0
+    assert browser.client.post("/incidents", content="a=1", headers=headers).status_code == 403
+    assert site.page._forms._bytes == 0
 
 
 @pytest.mark.parametrize(
