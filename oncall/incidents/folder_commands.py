@@ -65,12 +65,15 @@ def command(name: str, given: Mapping[str, Any], who: str) -> Callable[[Incident
     return make
 
 
-def runs(records: Sequence[tuple[str, Mapping[str, Any]]], known: Sequence[str]) -> tuple[list[Command], list[str]]:
+def runs(
+    records: Sequence[tuple[str, Mapping[str, Any]]], known: Sequence[str], who: str = PROGRAM
+) -> tuple[list[Command], list[str]]:
     """What records of runs tell, in their order, and the systems' hosts that they are of; those that are known already are left out.
 
     Args:
         records: the name of each, and what is in it.
         known: ids of runs.
+        who: brings them.
     """
     written: list[Command] = []
     hosts: dict[str, None] = {}
@@ -82,27 +85,26 @@ def runs(records: Sequence[tuple[str, Mapping[str, Any]]], known: Sequence[str])
             if run["run_id"] in known:
                 continue
             hosts[str(run["host"])] = None
-            written += of_run(run, name)
+            written += of_run(run, name, who)
     return written, [*hosts]
 
 
-def of_run(run: Mapping[str, Any], record: str = "") -> list[Command]:
+def of_run(run: Mapping[str, Any], record: str = "", who: str = PROGRAM) -> list[Command]:
     """What one run tells, as the role ``run`` published it, and that it mitigated the incident where a remedy was proven to help."""
     host, runbook, uuid = (str(run[name]) for name in ("host", "runbook", "run_id"))
     try:
         result = host_result(host, {runbook: run}, runbook, "")
         began, ended = float(run.get("started_at") or 0.0), float(run.get("finished_at") or 0.0)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise OncallError(
-            f"a run of {runbook[:40]} on {host[:40]} has a result that cannot be read: {str(error)[:100]}"
-        ) from None
-    first = result.runs[0]
-    told: list[Command] = [
-        *of_a_run(result, uuid, runbook, first.outcome.value, first.summary, began, ended or began, record=record)
-    ]
-    if fixed := was_fixed(result, first.outcome.value):
-        told.append(do.Mitigate(who=PROGRAM, at=ended, how=f"{fixed} helped"))
-    return told
+        first = result.runs[0]
+        outcome, ended = first.outcome.value, ended or began
+        told: list[Command] = [
+            *of_a_run(result, uuid, runbook, outcome, first.summary, began, ended, record=record, who=who)
+        ]
+        fixed = was_fixed(result, outcome)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        what = f"a run of {runbook[:40]} on {host[:40]} has a result that cannot be read"
+        raise OncallError(f"{what}: {type(error).__name__}: {str(error)[:100]}") from None
+    return [*told, do.Mitigate(who=who, at=ended, how=f"{fixed} helped")] if fixed else told
 
 
 def fitting(incident: Incident, written: Sequence[Command]) -> list[Command]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.oncall.runbooks.tests.support.incident_api import TOKENS, Answer, Person, with_people
+from ansible_collections.oncall.runbooks.tests.support.incident_api import RECORD, TOKENS, Answer, Person, with_people
 from ansible_collections.oncall.runbooks.tests.support.schemas import as_documented
 from ansible_collections.oncall.runbooks.tests.support.serving import TOKEN, alert, notification
 from ansible_collections.oncall.runbooks.tests.support.told_people import into_inventory
@@ -67,7 +67,10 @@ def test_an_incident_from_its_beginning_to_its_post_mortem(serving, ann, ben):
     ben.do(f"{one}/escalate", {"targets": ["team lead"], "tried": "restart", "need": "a decision"})
     ben.do(f"{one}/snooze", {"until": time.time() + 600, "why": "the provider works on it"})
     ben.do(f"{one}/step", {"checklist": "respond", "step": "status page updated"})
-    ben.do(f"{one}/mitigate", {"how": "rolled back"})
+    done = ben.do(f"{one}/attach", {"record": RECORD, "name": "20260101T000000Z-cache-1"})["entries"]
+    assert [entry["kind"] for entry in done] == ["finding", "action", "verification", "run", "mitigated"]
+    assert ben.do(f"{one}/attach", {"record": RECORD})["entries"] == []
+    assert ben.do(f"{one}/mitigate", {"how": "rolled back"})["entries"] == []
     ben.do(f"{one}/resolve", {"how": "the pool is larger"})
     ann.do(f"{one}/reopen", {"why": "it is slow again"})
     ann.do(f"{one}/resolve", {"how": "the pool is much larger"})
@@ -102,8 +105,8 @@ def test_an_incident_from_its_beginning_to_its_post_mortem(serving, ann, ben):
     found = ann.get(f"{one}/postmortem")
     assert found == json.loads(serving.command("incident", "postmortem", told["name"], "--json").stdout)
     text, page = ann.ask("GET", f"{one}/postmortem.md"), ann.ask("GET", f"{one}/postmortem.html")
-    assert text.headers["content-type"].startswith("text/markdown") and "rolled back" in text.body.decode()
-    assert page.headers["content-type"] == "text/html; charset=utf-8" and b"rolled back" in page.body
+    assert text.headers["content-type"].startswith("text/markdown") and "restart_redis" in text.body.decode()
+    assert page.headers["content-type"] == "text/html; charset=utf-8" and b"restart_redis" in page.body
     assert "default-src 'none'" in page.headers["content-security-policy"]
     assert as_documented("incident_stats", json.dumps(ann.get("/stats?severity=P0")))["incidents"] >= 1
     assert ann.get("/due")["action_items"] == []
@@ -305,6 +308,13 @@ WRONG = {
     "nested deeply": ("/incidents", b"[" * 100_000, 400, "body"),
     "a severity that is no name": ("ONE/severity", b'{"to": "<b>"}', 422, "is no name of a severity"),
     "a role that there is not": ("ONE/role", b'{"role": "boss", "to": "ann"}', 400, "Invalid enum value 'boss'"),
+    "a record that is none": ("ONE/attach", b'{"record": []}', 400, "Expected `object`, got `array`"),
+    "a record with a run that is none": (
+        "ONE/attach",
+        b'{"record": {"runs": [{"runbook": "cache", "host": "h", "run_id": "x", "findings": 7}]}}',
+        422,
+        "has a result that cannot be read",
+    ),
     "an empty note": ("ONE/note", b'{"text": " "}', 422, "the note is empty"),
     "a time that is none": ("ONE/note", b'{"text": "x", "at": 1e300}', 400, "at"),
     "a number that is too large": ("ONE/pin", b'{"number": 99999999999999999999}', 400, "number"),

@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from ansible_collections.oncall.runbooks.tests.support.incident_api import TOKENS, Person, with_people
+from ansible_collections.oncall.runbooks.tests.support.incident_api import RECORD, TOKENS, Person, with_people
 from ansible_collections.oncall.runbooks.tests.support.plays import Player
 from lab.ports import free_port
 
@@ -55,6 +55,11 @@ def test_an_incident_from_its_beginning_to_its_post_mortem(serving, ask, tmp_pat
     ask("update", name, incident_fields={"conditions": "half of it works", "customers": True})
     ask("escalate", name, incident_fields={"targets": ["team lead"], "need": "a decision"})
     assert "unknown field" in ask("note", name, code=2, incident_fields={"colour": "red"})
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "20260101T000000Z-cache-1.json").write_text(json.dumps(RECORD))
+    for _ in range(2):
+        ask("attach", name, incident_runs=[str(tmp_path / "runs")])
+    assert ann.get(f"/incidents/{name}")["outcomes"] == {"resolved": 1}
     ask("resolve", name, incident_fields={"how": "rolled back"})
     assert '"state": "resolved"' in ask("show", name)
     ask("close", name)

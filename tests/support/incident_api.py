@@ -18,6 +18,19 @@ from oncall.serve.api.document import document
 
 TOKENS = {name: f"the-token-of-{name}-0123456789" for name in ("ann", "ben", "vic", "eve", "prometheus")}
 ROLES = {"ann": "responder", "ben": "responder", "vic": "viewer", "eve": "admin", "prometheus": "sender"}
+# Of a run, as the callback record writes it.
+RECORD = {
+    "runs": [
+        {
+            "run_id": "0d5afce3", "runbook": "cache", "host": "h000", "outcome": "resolved", "summary": "hangs: restart_redis helped",
+            "started_at": 1_700_000_000.0, "finished_at": 1_700_000_030.0,
+            "findings": [{"cause": "hangs", "status": "problem", "summary": "Redis hangs", "evidence": {}}],
+            "actions": [
+                {"remedy": "restart_redis", "cause": "hangs", "risk": "medium", "state": "done", "targets": ["redis"], "helped": True}
+            ],
+        }
+    ]
+}  # fmt: skip
 
 
 def with_people(folder: Path, **settings: Any) -> Serving:

@@ -292,7 +292,7 @@ def _given(body: bytearray, operation: Operation) -> Any:
 
 
 def _whole(told: Any) -> Any:
-    """For JSON, 3.0 is an integer; msgspec says that it is none."""
+    """For JSON, 3.0 is an integer; msgspec says that it is none. All integers that are asked for stand at the top."""
     if not isinstance(told, dict):
         return told
     return {name: int(one) if isinstance(one, float) and one.is_integer() else one for name, one in told.items()}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -14,7 +15,9 @@ import msgspec
 from ...errors import NoIncident
 from ...incidents import postmortem
 from ...incidents.books import Done, Incidents, NotNow
+from ...incidents.commands import Command
 from ...incidents.entries import signed_head
+from ...incidents.folder_commands import fitting, runs
 from ...incidents.store.timeline import Filter
 from ..intake.tokens import RESPONDER, VIEWER
 from . import requests as ask
@@ -209,6 +212,17 @@ def _escalate(call: Call) -> Done:
     return call.books.escalate(call.incident, body.targets, who=call.who, tried=body.tried, need=body.need)
 
 
+def _attach(call: Call) -> Done:
+    body: ask.Attach = call.body
+    incident = call.books.find(call.incident)
+    told, _hosts = runs([(body.name, body.record)], incident.runs, call.who)
+    return call.books.do(call.incident, *(partial(_same, one) for one in fitting(incident, told)))
+
+
+def _same(command: Command, _now: float) -> Command:
+    return command
+
+
 def _given(name: str, first: str = "") -> Callable[[Call], Done]:
     """A method of the books that takes the fields of the body by their names; one of them first, as books have another name for it."""
 
@@ -251,6 +265,7 @@ WRITING = (
     _command("correct", ask.Correct, "Say what is right instead of an entry, which stays as it is.", _given("correct")),
     _command("step", ask.Step, "Tick a step of a checklist.", _given("step")),
     _command("link", ask.Link, "Point to another one.", _given("link", "to")),
+    _command("attach", ask.Attach, "Bring the record of runs that the service did not begin into the timeline.", _attach),
     _command("item", ask.ActionItem, "Write down what is to be done so that it does not happen again.", _given("action_item")),
     _command("postmortem", ask.PostMortem, "Say how far the post-mortem is.", _given("review"), name="review"),
 )  # fmt: skip

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -190,6 +190,16 @@ class Link(Body, frozen=True, kw_only=True):
 
     to: Of
     why: Line = ""
+
+
+class Attach(Body, frozen=True, kw_only=True):
+    """Runs of ``ansible-playbook`` that the service did not begin."""
+
+    record: Annotated[
+        dict[str, Any],
+        Meta(description="As the callback record writes it. Those of its runs that are known already are left out."),
+    ]
+    name: Annotated[Line, Meta(description="What the record is called.")] = ""
 
 
 class ActionItem(Body, frozen=True, kw_only=True):
