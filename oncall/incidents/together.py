@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,9 @@ from .record import RESOLVED, Incident
 
 # A run that somebody began before the alert came is of the same incident.
 BEFORE_SECONDS = 1800.0
+# No part of a word, such as of p95 or of an address.
+NUMBER = re.compile(r"(?<![\w.,:-])\d[\d,]*(?:\.\d+)?(?![\w:]|\.\d)")
+UNIT = re.compile(r"\s?(?!(?:of|in|at|to|is|and|or)\b)(%|[A-Za-zµ]{1,3})(?![\w])")
 # Of one entry, that are named in its words, and in its data.
 SHOWN_HOSTS, MOST_HOSTS = 3, 50
 
@@ -218,7 +222,30 @@ def _of_one(one: RunbookRun, host: str, run: str, began: float, ended: float, wh
             f": {'; '.join(figures)}" if figures else ""
         )
         told.append(("verification", ended, words, {**named, "helped": helped, "figures": figures}))
+        for line in figures:
+            if found_in := metric(line):
+                name, unit, before, after = found_in
+                points = [[at, before], [ended, after]]
+                data = {**named, "name": f"{one.runbook} on {host}: {name}", "unit": unit, "points": points}
+                told.append(("metric", ended, f"{one.runbook} measured {line}", data))
     return [Write(who=who, at=when, kind=kind, words=words, data=data, run=run) for kind, when, words, data in told]
+
+
+def metric(line: str) -> tuple[str, str, float, float] | None:
+    """What a line of figures before and after says of one number: its name, unit and values; None where it is not one number that changed."""
+    before, arrow, after = line.partition(" -> ")
+    if not arrow or NUMBER.sub("#", before) != NUMBER.sub("#", after):
+        return None
+    values = [*zip(NUMBER.findall(before), NUMBER.findall(after), strict=True)]
+    changed = [place for place, (one, other) in enumerate(values) if one != other]
+    if len(changed) != 1:
+        return None
+    place = changed[0]
+    found = [*NUMBER.finditer(after)][place]
+    name = f"{after[: found.start()]}…{after[found.end() :]}"
+    unit = UNIT.match(after[found.end() :])
+    one, other = (float(number.replace(",", "")) for number in values[place])
+    return " ".join(name.split()), unit[1] if unit else "", one, other
 
 
 def was_fixed(host: HostResult | None, outcome: str) -> str:

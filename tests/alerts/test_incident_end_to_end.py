@@ -63,7 +63,7 @@ def test_from_an_alert_to_a_resolved_incident_with_its_post_mortem(tmp_path, cha
     try:
         serving.start()
         serving.send(alert("h000:6379", labels={"severity": "warning"}))
-        until(lambda: is_told(serving), 120, lambda: f"{known(serving)} {serving.log.read_text()[-3000:]}")
+        until(lambda: is_told(serving), 300, lambda: f"{known(serving)} {serving.log.read_text()[-3000:]}")
         told = incident(serving, "show", "1")
     finally:
         serving.stop()

@@ -17,7 +17,7 @@ from oncall.incidents.attach import Attaching, Proposal, Where, guarded
 from oncall.incidents.books import Incidents
 from oncall.incidents.store.heads import Heads
 from oncall.incidents.store.timeline import IncidentStore
-from oncall.incidents.together import system_of
+from oncall.incidents.together import metric, system_of
 from oncall.results import Action, Finding, HostResult, Outcome, Plan, Result, RunbookRun, Step
 
 NOW = 1_770_000_000.0
@@ -385,3 +385,23 @@ def test_a_run_of_the_service_is_not_attached_again_by_its_record(case):
     case.turn()
     attaching = Attaching(case.incidents, case.below, lambda: case.where)
     assert attaching.record(record(NOW, ident=run)) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "is_"),
+    [
+        (
+            "the 95th percentile is 1,800 ms -> the 95th percentile is 120 ms",
+            ("the 95th percentile is … ms", "ms", 1800.0, 120.0),
+        ),
+        ("p95 2.5 s of 40 requests -> p95 0.3 s of 40 requests", ("p95 … s of 40 requests", "s", 2.5, 0.3)),
+        ("31 % of requests fail -> 0 % of requests fail", ("… % of requests fail", "%", 31.0, 0.0)),
+        ("3 of 5 replicas -> 5 of 5 replicas", ("… of 5 replicas", "", 3.0, 5.0)),
+        ("3 of 5 replicas -> 4 of 6 replicas", None),
+        ("down -> up", None),
+        ("10.0.0.1 answers -> 10.0.0.2 answers", None),
+        ("nothing", None),
+    ],
+)
+def test_a_number_that_changed_is_a_metric(line, is_):
+    assert metric(line) == is_
