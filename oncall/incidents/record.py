@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -28,6 +28,7 @@ ROLES = ("commander", "scribe", "liaison", "responder")
 TIMES = ("opened_at", "acknowledged_at", "mitigated_at", "resolved_at", "closed_at")
 # What a chat takes for the name of a channel.
 CHANNEL_LENGTH = 80
+_WHOLE = frozenset({str, int, float, bool, type(None)})
 
 
 @dataclass(frozen=True)
@@ -156,11 +157,13 @@ class Incident:
 
 
 def _told(value: Any) -> Any:
-    if is_dataclass(value):
-        return {one.name: _told(getattr(value, one.name)) for one in fields(value)}
-    if isinstance(value, dict):
-        return {name: _told(one) for name, one in value.items()}
-    return [_told(one) for one in value] if isinstance(value, (list, tuple)) else value
+    if type(value) in _WHOLE:
+        return value
+    if isinstance(value, (list, tuple)):
+        return [_told(one) for one in value]
+    # A mapping, or one of the classes above.
+    parts = value if isinstance(value, dict) else vars(value)
+    return {name: _told(one) for name, one in parts.items()}
 
 
 def of_dict(told: Mapping[str, Any]) -> Incident:

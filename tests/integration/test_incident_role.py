@@ -37,19 +37,20 @@ def incident(player, tmp_path):
     return do
 
 
-def test_a_team_with_only_ansible_has_the_post_mortem_of_a_real_fault(healthy_lab, player, incident, tmp_path):
+def test_a_team_with_only_ansible_has_the_post_mortem_of_a_real_fault(
+    healthy_lab, old_transaction, player, incident, tmp_path
+):
     incident(
         "open", fields={"title": "customers wait {% raw %}{{ 7 * 7 }}{% endraw %}", "system": "shop", "severity": "P1"}
     )
     incident("acknowledge", "INC-1")
-    os.kill(pids(healthy_lab)["redis"], signal.SIGSTOP)
-    fixed = player.play(playbook="playbooks/cache.yml", cache_timeout_seconds=3)
+    fixed = player.play(run_escalation_tasks="", db_pool_idle_in_transaction_seconds=5)
     assert fixed.outcome == "resolved", fixed.output
     incident("attach", "INC-1", incident_runs=[str(fixed.record)])
     # Once more, with the whole folder: it is of one already.
     incident("attach", "INC-1", incident_runs=[str(fixed.record.parent)])
     incident("update", "INC-1", fields={"conditions": "it works again", "customers": True})
-    incident("resolve", "INC-1", fields={"how": "Redis was started again"})
+    incident("resolve", "INC-1", fields={"how": "the session was ended"})
     assert "never changes again" in incident("close", "INC-1") + incident(
         "note", "INC-1", code=2, fields={"text": "late"}
     )
@@ -58,21 +59,21 @@ def test_a_team_with_only_ansible_has_the_post_mortem_of_a_real_fault(healthy_la
     folder = Folder(tmp_path / "incidents")
     document = folder.document("INC-1")
     kinds = [one["kind"] for one in document["timeline"]]
-    assert kinds == [
-        "opened", "acknowledged", "finding", "plan", "action", "verification", "run", "mitigated", "update", "resolved", "closed",
+    assert "finding" in kinds and [one for one in kinds if one != "finding"] == [
+        "opened", "acknowledged", "plan", "action", "verification", "run", "mitigated", "update", "resolved", "closed",
     ]  # fmt: skip
     (action,) = [one for one in document["timeline"] if one["kind"] == "action"]
-    assert (action["data"]["remedy"], action["run"]) == ("restart_redis", fixed.run["run_id"])
+    assert (action["data"]["remedy"], action["run"]) == ("end_idle_in_transaction", fixed.run["run_id"])
     # The same as the program makes of the same timeline; and every time and figure in it is of the record.
     found = as_documented("incident_postmortem", (tmp_path / "post-mortems" / "INC-1.json").read_text())
     assert found == json.loads(json.dumps(postmortem.of(document, postmortem.Template.of({})).to_dict()))
     argv = [sys.executable, "-m", "oncall", "incident", "postmortem", "INC-1", "--records", str(tmp_path / "incidents")]
     printed = subprocess.run(argv, capture_output=True, text=True, check=True)
     text = (tmp_path / "post-mortems" / "INC-1.md").read_text()
-    assert text == printed.stdout and "Redis was started again" in text
+    assert text == printed.stdout and "the session was ended" in text
     assert invented(document, found) == [] and unheard(document, text) == set()
     page = (tmp_path / "post-mortems" / "INC-1.html").read_text()
-    assert "restart_redis" in page and "<script" not in page
+    assert "end_idle_in_transaction" in page and "<script" not in page
 
 
 def test_a_run_that_needs_a_person_opens_the_incident_itself(healthy_lab, player, tmp_path):
