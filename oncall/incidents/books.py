@@ -26,7 +26,7 @@ from .record import MERGED, Incident, advance, document, fold
 from .stats import Stats, row_of_incident, stats
 from .store.heads import Heads
 from .store.outbox import Became, Letter
-from .store.timeline import Change, Filter, IncidentStore, Part
+from .store.timeline import Change, Decides, Filter, IncidentStore, Part
 
 # Of so many who write at once, one has to be the last.
 MOST_TRIES = 200
@@ -208,13 +208,13 @@ class Incidents:
             self._check_parts((*parts, *self._parts))
         raise _crowded("the list of incidents")
 
-    def acknowledge(self, name: str, *, who: str, at: float | None = None) -> Done:
-        """See to it. Of what is resolved, it is a note."""
+    def acknowledge(self, name: str, *, who: str, at: float | None = None, parts: Sequence[Part] = ()) -> Done:
+        """See to it. Of what is resolved, it is a note. ``parts``: what belongs to it from then on, such as a link that acts once."""
 
         def command(now: float) -> Command:
             return do.Acknowledge(who=who, at=now if at is None else at, again=self._is_forgotten(name, now))
 
-        return self.do(name, command)
+        return self.do(name, command, parts=parts)
 
     def follow(self, token: str, method: str, keys: Sequence[Key]) -> Followed:
         """What following a link out of a message does: looking changes nothing, and acknowledging counts once.
@@ -462,6 +462,7 @@ class Incidents:
         *make: Callable[[float], Command],
         parts: Sequence[Part] = (),
         became: Sequence[Became] = (),
+        decides: Sequence[Decides] = (),
     ) -> Done:
         """Any commands, all of them or none, decided one after the other.
 
@@ -470,6 +471,7 @@ class Incidents:
             make: what the clock says -> a command.
             parts: (what, key) of what belongs to it from now on.
             became: what became of messages.
+            decides: what a person decides on plans, together with the entry that says so.
         """
         parts = (*parts, *self._parts)
         for _ in range(MOST_TRIES):
@@ -479,7 +481,7 @@ class Incidents:
             assert after is not None
             if not entries and not parts and not became:
                 return Done(incident, ())
-            if self._store.append([Change(incident.head, after, entries, parts, became=became)]):
+            if self._store.append([Change(incident.head, after, entries, parts, became=became, decides=decides)]):
                 return self._kept(Done(after, entries))
             self._check_parts(parts)
         raise _crowded(name)

@@ -16,7 +16,7 @@ from .hosts import Inventory
 from .intake.server import tls_of
 from .intake.tokens import Tokens
 from .play.awx import AwxExecutor
-from .settings import Settings, load
+from .settings import Page, Settings, load, secret
 from .store import schema
 from .store.engine import check_sqlite, sqlite_url
 from .store.written import check_before_start
@@ -42,6 +42,8 @@ def check(file: Path) -> list[str]:
     names = Inventory(settings, file).names(False)
     if settings.tokens_file:
         Tokens(settings.tokens_file)
+    if settings.page is not None:
+        _page(settings.page)
     tls_of(settings)
     check_sqlite(settings.database)
     if not settings.database:
@@ -56,6 +58,12 @@ def check(file: Path) -> list[str]:
         *told,
         str(migration),
     ]
+
+
+def _page(page: Page) -> None:
+    """OncallError where nobody could sign in by OpenID Connect."""
+    if page.openid is not None and page.openid.client_secret_file:
+        secret(page.openid.client_secret_file)
 
 
 def _teams(settings: Settings, names: Names) -> list[str]:

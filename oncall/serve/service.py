@@ -21,6 +21,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import OncallError, first_line
 from ..folders import Left, sweep
+from ..incidents.books import Incidents
+from ..incidents.store.heads import Heads
+from ..incidents.store.timeline import IncidentStore
+from ..incidents.teams import Read
 from . import logs
 from .api.app import Api
 from .checks import trusted
@@ -32,8 +36,10 @@ from .incidents import IncidentWork
 from .intake.group_commit import GroupCommit
 from .intake.server import Server, listen, many_files, tls_of
 from .intake.tokens import Tokens
-from .intake.web import Web
+from .intake.web import Application, Web
 from .metrics import Metrics
+from .page.app import PageSite
+from .page.visit import Sources
 from .play import workflows
 from .play.awx import AwxExecutor
 from .play.executor import Executor
@@ -128,7 +134,9 @@ class Service:
             # At least one, where it cannot be read how many.
             lambda left_out: self._metrics.truncated.inc(left_out.alerts or 1),
             self._api,
+            self._beside,
         )
+        self._page = self._site() if self.settings.page is not None else None
         self._server: Server | None = None
         self._left_alone: dict[str, float] = {}
         self._hurry = threading.Event()
@@ -169,6 +177,37 @@ class Service:
             return
         assert self.incidents is not None
         self.incidents.start()
+
+    def _site(self) -> PageSite:
+        beside: Incidents | None = None
+
+        def books() -> Incidents:
+            nonlocal beside
+            if self.incidents is not None:
+                return self.incidents.books
+            if beside is None:
+                # None are kept of alerts; people may still look at those that there are.
+                beside = Incidents(IncidentStore.beside(self._store), Heads(self.settings.state_directory))
+            return beside
+
+        return PageSite(
+            Sources(
+                store=self._store,
+                books=books,
+                settings=lambda: self.settings,
+                names=lambda: self._inventory.names(False),
+                teams=lambda: self.incidents.teams.all() if self.incidents is not None else Read(),
+                link_keys=lambda: [self.incidents.link_key] if self.incidents is not None else [],
+                paused=lambda: self._dispatcher.paused(self.settings),
+                wake=self._dispatcher.wake,
+                going_down=lambda: self._draining,
+                tokens=self._tokens,
+            )
+        )
+
+    def _beside(self, _path: str) -> Application | None:
+        """Who answers what no machine asks for."""
+        return self._page
 
     def _attach(self) -> bool:
         """Bring what is new to its incidents; whether there may be more."""
@@ -367,6 +406,8 @@ class Service:
         workflows.stop()
         self._api.close()
         self._group_commit.close()
+        if self._page is not None:
+            self._page.close()
         self._store.close()
         if self._files is not None:
             self._files.close()

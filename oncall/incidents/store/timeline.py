@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +15,13 @@ import msgspec
 import sqlalchemy as sa
 
 from ...errors import NoIncident, OncallError
+from ...serve.store.engine import alone
 from ...serve.store.opened import Opened
+from ...serve.store.tables import EPISODES
 from ..entries import Entry, Head, canonical
 from ..record import OPEN, Incident
 from .episodes import Episodes
-from .outbox import Became, Letter, Outbox
+from .outbox import Became, Letter, Outbox, Superseded
 from .tables import INCIDENTS, PARTS, TERMS, TIMELINE
 from .words import SHORTEST_BEGINNING, between, field, terms, words
 
@@ -35,6 +37,19 @@ Part = tuple[str, str]
 
 
 @dataclass(frozen=True)
+class Decides:
+    """What a person decides on the plan of an episode, which has to wait for it still, with this plan.
+
+    Attributes:
+        values: of the episode from then on.
+    """
+
+    episode: str
+    plan_hash: str
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Change:
     """What entries make of an incident.
 
@@ -44,6 +59,7 @@ class Change:
         entries: in their order.
         parts: (what, key) of what belongs to it from now on.
         takes: the id of one whose parts belong to this one from now on.
+        decides: what a person decides on plans.
         letters: messages that have to leave from now on.
         became: what became of messages.
     """
@@ -53,6 +69,7 @@ class Change:
     entries: Sequence[Entry]
     parts: Sequence[Part] = ()
     takes: str = ""
+    decides: Sequence[Decides] = ()
     letters: Sequence[Letter] = ()
     became: Sequence[Became] = ()
 
@@ -104,10 +121,12 @@ class IncidentStore(Episodes, Outbox):
         """All of these changes or none; False where somebody else has written meanwhile, and it has to be decided again.
 
         Raises:
-            Superseded: what became of a message is written already.
+            Superseded: what became of a message is written already, or a plan does not wait any more.
         """
+        # A decision on a plan is one of those that see what begins.
+        begin = alone(self._engine) if any(change.decides for change in changes) else self._engine.begin()
         try:
-            with self._engine.begin() as connection:
+            with begin as connection:
                 # In one order, so that no two wait for each other.
                 for change in sorted(changes, key=lambda one: one.after.id):
                     self._append(connection, change)
@@ -117,8 +136,25 @@ class IncidentStore(Episodes, Outbox):
             self._files.look()
         return True
 
+    def decide(self, one: Decides) -> bool:
+        """Write down a decision on a plan that belongs to no incident; False where it does not wait any more, or is another one."""
+        try:
+            with alone(self._engine) as connection:
+                self._decide(connection, one)
+        except Superseded:
+            return False
+        return True
+
+    def _decide(self, connection: sa.Connection, one: Decides) -> None:
+        mine = EPISODES.c.id == one.episode, EPISODES.c.state == "waiting", EPISODES.c.plan_hash == one.plan_hash
+        if connection.execute(EPISODES.update().where(*mine).values(**one.values)).rowcount != 1:
+            raise Superseded
+
     def _append(self, connection: sa.Connection, change: Change) -> None:
         values = _row(change.after)
+        for one in change.decides:
+            # With the row of the episode held, so that of two people one decides.
+            self._decide(connection, one)
         if change.before.number:
             # First: it holds the row, so that nobody else numbers entries of it.
             mine = (
@@ -188,6 +224,29 @@ class IncidentStore(Episodes, Outbox):
         )
         with self._reading.connect() as connection:
             return [_entry(row) for row in connection.execute(query)]
+
+    def back(
+        self, incident: str, before: int | None = None, most: int = 60, without: Sequence[str] = ()
+    ) -> list[Entry]:
+        """The entries of one, the newest first, before an entry, but for those of some kinds."""
+        query = sa.select(TIMELINE).where(TIMELINE.c.incident == incident, TIMELINE.c.kind.not_in([*without]))
+        if before is not None:
+            query = query.where(TIMELINE.c.number < before)
+        with self._reading.connect() as connection:
+            return [_entry(row) for row in connection.execute(query.order_by(TIMELINE.c.number.desc()).limit(most))]
+
+    def of_kinds(self, incident: str, kinds: Sequence[str], most: int = 1000) -> list[Entry]:
+        """The last entries of some kinds, in their order."""
+        query = sa.select(TIMELINE).where(TIMELINE.c.incident == incident, TIMELINE.c.kind.in_([*kinds]))
+        with self._reading.connect() as connection:
+            rows = connection.execute(query.order_by(TIMELINE.c.number.desc()).limit(most)).all()
+            return [_entry(row) for row in reversed(rows)]
+
+    def parts(self, incident: str, what: str) -> list[str]:
+        """The keys of what belongs to an incident."""
+        query = sa.select(PARTS.c.key).where(PARTS.c.incident == incident, PARTS.c.what == what)
+        with self._reading.connect() as connection:
+            return [*connection.scalars(query)]
 
     def ids(self) -> Iterator[str]:
         """Of all that have an entry or are listed."""

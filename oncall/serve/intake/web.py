@@ -95,6 +95,7 @@ class Web:
             and for each request without a valid token: ``stranger``.
         left_out: called with what a sender says that it left out of a notification.
         api: answers what is below ``/api/v1/``; ``known`` in its scope says whose the token is. None without incidents.
+        beside: path -> another application that answers it, and knows for itself who may ask; None where there is none.
     """
 
     def __init__(
@@ -107,10 +108,11 @@ class Web:
         counted: Callable[[str], None],
         left_out: Callable[[LeftOut], None],
         api: Application | None = None,
+        beside: Callable[[str], Application | None] = lambda _path: None,
     ) -> None:
         self._group_commit, self._tokens, self._crowded = group_commit, tokens, crowded
         self._metrics, self._why_not_ready, self._counted = metrics, why_not_ready, counted
-        self._left_out, self._api = left_out, api
+        self._left_out, self._api, self._beside = left_out, api, beside
         self._bytes = 0
         # One at a time: objects take more room than the text that they are made of.
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="reading")
@@ -134,6 +136,10 @@ class Web:
         is_unread = b"transfer-encoding" in headers or headers.get(b"content-length", [b"0"]) != [b"0"]
         request = Request(scope["http_version"], scope["method"], scope["path"], peer, headers, receive, is_unread)
         is_of_api = self._api is not None and request.path.startswith(API) and request.path not in self._routes
+        other = None if is_of_api or request.path in self._routes else self._beside(request.path)
+        if other is not None and not _breaks_the_rules(request):
+            await other(scope, receive, send)
+            return
         try:
             answer = self._turned_away(request)
             if answer is None and is_of_api:
