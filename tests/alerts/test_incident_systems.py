@@ -60,6 +60,7 @@ def test_nothing_of_it_would_surprise_anybody_at_night(name, tmp_path):
         assert trouble_of([made.team], BEGAN) == []
 
 
+@pytest.mark.covers("SY-0-1", "SY-6-1")
 def test_synap_calls_by_time_and_by_role(tmp_path):
     with system("synap", tmp_path) as made:
         assert [(one.name, bool(one.means)) for one in made.team.scheme.levels] == [
@@ -79,6 +80,7 @@ def test_synap_calls_by_time_and_by_role(tmp_path):
         assert (events[0]["event_action"], events[-1]["event_action"]) == ("trigger", "resolve")
 
 
+@pytest.mark.covers("SY-0-2", "JO-0-2")
 @pytest.mark.parametrize(
     ("name", "severity", "steps"),
     [
@@ -98,6 +100,7 @@ def test_the_steps_of_a_document_are_ticked_with_who_and_when(name, severity, st
         assert one.acknowledged_at == made.clock.now
 
 
+@pytest.mark.covers("JO-0-1", "JO-0-5")
 def test_journey_tells_by_severity_and_within_its_times(tmp_path):
     with system("journey", tmp_path) as made:
         levels = {one.name: one.respond_seconds for one in made.team.scheme.levels}
@@ -127,6 +130,7 @@ def test_the_matrix_of_journey_proposes_and_advises(tmp_path):
         assert told.level == "P2" and told.advice == ("Recent deployment: Consider rollback first",)
 
 
+@pytest.mark.covers("JO-5-1", "JO-5-2")
 def test_journey_calls_by_situation_with_what_was_tried_and_what_is_needed(tmp_path):
     with system("journey", tmp_path) as made:
         opened(made, "P0")
@@ -164,6 +168,7 @@ def test_journey_calls_by_situation_with_what_was_tried_and_what_is_needed(tmp_p
         assert {"backend_lead", "devops_lead", "product_lead"} <= {*told}
 
 
+@pytest.mark.covers("JO-5-3", "SY-6-2")
 def test_journey_writes_its_review_with_its_headings(tmp_path):
     with system("journey", tmp_path) as made:
         opened(made, "P1")
@@ -187,6 +192,7 @@ def test_journey_writes_its_review_with_its_headings(tmp_path):
         assert "12 clients" in text.partition("Clients affected")[2][:200] and "measure it" in text
 
 
+@pytest.mark.covers("IE-0-1", "IE-1-1")
 def test_insightengine_responds_by_its_levels_and_names_a_channel(tmp_path):
     with system("insightengine", tmp_path) as made:
         levels = {one.name: one.respond_seconds or one.respond for one in made.team.scheme.levels}
@@ -200,6 +206,7 @@ def test_insightengine_responds_by_its_levels_and_names_a_channel(tmp_path):
         assert (one.roles, one.acknowledged_by) == ({"commander": "ann"}, "ann")
 
 
+@pytest.mark.covers("IE-4-1", "IE-5-1", "JO-0-4")
 @pytest.mark.parametrize(
     ("name", "severity", "minutes", "looks"), [("insightengine", "P1", 5, 6), ("journey", "P0", 15, 1)]
 )
@@ -228,6 +235,7 @@ def test_what_was_fixed_is_watched_before_it_is_resolved(name, severity, minutes
             assert any("5 Whys" in one.title for one in told.parts) and told.share == "#engineering"
 
 
+@pytest.mark.covers("PD-6-1")
 def test_panidobro_calls_the_owner_of_a_scope_when_a_fix_fails(tmp_path):
     with system("panidobro", tmp_path) as made:
         opened(made, "High", runbook="payment_webhook")
