@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from ansible_collections.oncall.runbooks.tests.support.debian_programs import left_out
-from ansible_collections.oncall.runbooks.tests.support.plays import REPOSITORY, Play, on_host
+from ansible_collections.oncall.runbooks.tests.support.plays import AS_ELSEWHERE, REPOSITORY, Play, on_host
 from lab import Lab
 
 RUNBOOKS = sorted(path.parents[1].name for path in (REPOSITORY / "roles").glob("*/meta/runbook.yml"))
@@ -111,8 +111,7 @@ def lines(play: Play) -> str:
     return "\n".join(play.runs[0]["lines"])
 
 
-# The same interpreter by another name: then the questions go out as a module, as they do to another host.
-@pytest.mark.parametrize("interpreter", [sys.executable, str(Path(sys.executable).with_name("python3"))])
+@pytest.mark.parametrize("interpreter", [sys.executable, AS_ELSEWHERE])
 @pytest.mark.covers("JO-6-1", "PD-5-1", "IE-2-1")
 def test_all_is_well(healthy_lab, triage, interpreter):
     with users_of(healthy_lab):
