@@ -68,7 +68,7 @@ contract: .venv/test.stamp ## what every role and module has to keep
 
 # These wait more than they compute, the more the fewer containers are in it.
 integration: .venv/test.stamp ## every cause, on the real stack
-	pytest --numprocesses 4 --dist worksteal tests/integration tests/foreign
+	pytest --numprocesses 3 --dist worksteal tests/integration tests/foreign
 
 # One stack for all tests of a system.
 systems: .venv/test.stamp ## the five systems: what their documents name, broken and mended through their own inventories
