@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gc
 import multiprocessing
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ansible.plugins.action import ActionBase
 from ..module_utils import observe
 from ..plugin_utils.finish import Steps
 from ..plugin_utils.plain import plain
+from ..plugin_utils.quiet import answers_hidden
 from ..plugin_utils.role_contract import ROLES, trouble_with
 
 # What most diagnoses look with, loaded once and not in the worker of every host. A worker loads what it is asked for.
@@ -54,16 +56,11 @@ class ActionModule(ActionBase):
 
     def _observed_there(self, module_name: str, steps: Steps, task_vars: dict[str, Any]) -> dict[str, Any]:
         """What the module answers on the managed host."""
-        context = self._connection._play_context
-        is_hidden = context.no_log
-        try:
-            # A connection shows with -vvv what a module answers, and here that is all that was fetched.
-            context.no_log = is_hidden or steps.are_needed
+        # With a step on the controller that is all that was fetched.
+        with answers_hidden(self) if steps.are_needed else nullcontext():
             # A module writes its arguments into the log of the host, and a URL or a header can hold a password.
             task_vars = {**task_vars, "ansible_no_target_syslog": True}
             answer = self._execute_module(module_name=module_name, module_args=steps.arguments, task_vars=task_vars)
-        finally:
-            context.no_log = is_hidden
         # For the same reason: the module's arguments are shown where it fails.
         answer.pop("invocation", None)
         if steps.are_needed:

@@ -124,7 +124,7 @@ queues:
     done_in_window:
       description: Whether a job came to an end between the two looks, well or not. With C(bullmq) only that one did, as far as its latest events tell.
       type: bool
-      returned: when O(window_seconds) is above 0 and the engine tells; with C(table), where C(statements.counts) has C(throughput_per_second)
+      returned: when O(window_seconds) is above 0 and the engine tells. With C(table), where C(throughput_per_second) goes by C(:lately_seconds)
     ready_growth_per_second:
       description: By how many jobs the queue has grown for each second of the window, below 0 where it became shorter.
       type: float

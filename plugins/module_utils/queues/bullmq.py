@@ -271,7 +271,7 @@ def _rates(found, lately_seconds):
     }
 
 
-def count(store, queue, _window_seconds):
+def count(store, queue, _lately_seconds):
     """How many jobs could run at this moment."""
     prefix = f"{queue['prefix']}:{queue['queue']}:"
     time, events, *lengths = store.needed(

@@ -121,7 +121,7 @@ def _taken(message, score, queue, now):
     return job(headers.get("id") or "", name_of(headers.get("task")), now - score)
 
 
-def count(store, queue, _window_seconds):
+def count(store, queue, _lately_seconds):
     """How many messages wait, and the oldest of each priority."""
     keys = keys_of(queue)
     time, *told = store.needed(("TIME",), *(("LLEN", key) for key in keys), *(("LINDEX", key, -1) for key in keys))

@@ -242,7 +242,7 @@ def answer(found, bounds, limits):
     return settled(told(found, bounds, limits), limits)
 
 
-def count(store, queue, _window_seconds):
+def count(store, queue, _lately_seconds):
     """How many jobs could run, and how many the table gained and lost since its statistics began."""
     with store.session(store.left_seconds()) as client:
         found = client.query(_CHANGES.format(**_words(queue)), _parameters(queue))

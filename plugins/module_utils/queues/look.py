@@ -51,6 +51,10 @@ def observe(params):
     return summary("queue", {name: dict(found[name], engine=queues[name]["engine"]) for name in queues})
 
 
+# The first of two looks asks for what was done within this time, in which an engine that heeds it tells of nothing.
+MOMENT_SECONDS = 0.001
+
+
 def _observe(store, queues, params, found):
     """Put what is told of the queues of one store into ``found``, by name."""
     deadline = Deadline(params["timeout_seconds"] + params["window_seconds"])
@@ -64,7 +68,7 @@ def _observe(store, queues, params, found):
             bounds = dict(params, limit_seconds=queue["limit_seconds"], share_seconds=share_seconds)
             found[name] = told(module.look, opened, queue, bounds)
             if params["window_seconds"] and hasattr(module, "count") and found[name]["available"]:
-                counted[name] = told(module.count, opened, queue, params["window_seconds"])
+                counted[name] = told(module.count, opened, queue, MOMENT_SECONDS)
         if counted:
             time.sleep(params["window_seconds"])
         for name, before in counted.items():

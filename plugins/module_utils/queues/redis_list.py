@@ -99,7 +99,7 @@ def _age(now, value):
     return None if at is None else now - at
 
 
-def count(store, queue, _window_seconds):
+def count(store, queue, _lately_seconds):
     """How many jobs wait, and the one that has waited longest."""
     end = 0 if queue["oldest"] == "left" else -1
     time, ready, oldest = store.needed(("TIME",), ("LLEN", queue["queue"]), ("LINDEX", queue["queue"], end))

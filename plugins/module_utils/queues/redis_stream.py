@@ -131,7 +131,7 @@ def _time_of(identity):
     return int(identity.partition("-")[0]) / 1000
 
 
-def count(store, queue, _window_seconds):
+def count(store, queue, _lately_seconds):
     """How many jobs wait, where Redis counts them, and how many were read so far."""
     group = group_of(store, queue)
     (time,) = store.needed(("TIME",))

@@ -209,7 +209,7 @@ def _last_line(packed):
     return lines[-1] if lines else ""
 
 
-def count(store, queue, _window_seconds):
+def count(store, queue, _lately_seconds):
     """How many jobs wait, and how many its workers have ended so far."""
     prefix, name = queue["prefix"], queue["queue"]
     time, waiting, members = store.needed(

@@ -158,7 +158,7 @@ def _serves(process, name):
     return not isinstance(queues, list) or name in queues
 
 
-def count(store, queue, _window_seconds):
+def count(store, queue, _lately_seconds):
     """How many jobs wait, and how many were done so far in all queues."""
     prefix = queue["prefix"] + ":" if queue["prefix"] else ""
     time, ready, done, queues = store.needed(

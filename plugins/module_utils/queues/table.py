@@ -194,28 +194,32 @@ def look(store, queue, bounds):
     return answer(found, bounds, partly.limits)
 
 
-def count(store, queue, window_seconds):
-    """How many wait, when, and how many were done in the window before; None where the statement does not tell it.
+def count(store, queue, lately_seconds):
+    """How many wait, when, and how many were done lately; None where the statement does not tell it.
 
     Args:
         store: a :class:`in_database.Database`.
         queue: as :data:`OPTIONS` say.
-        window_seconds: between two looks.
+        lately_seconds: for what was done.
     """
     # No more than these is read; a statement may divide by the others.
-    parameters = {**queue["parameters"], **dict.fromkeys(_BOUNDS, 1), "lately_seconds": window_seconds}
+    parameters = {**queue["parameters"], **dict.fromkeys(_BOUNDS, 1), "lately_seconds": lately_seconds}
     with store.session(store.left_seconds()) as client:
         at_seconds = time.monotonic()
         rows = client.query(wrapped(queue["statements"]["counts"], _names(queue), _COUNTS), parameters)
     row = rows[0] if len(rows) == 1 else {}
     told = {"ready": row.get("ready"), "done_per_second": row.get("throughput_per_second")}
-    return {**{name: number_of(value) for name, value in told.items()}, "at_seconds": at_seconds}
+    counts = {name: number_of(value) for name, value in told.items()}
+    return {**counts, "at_seconds": at_seconds, "lately_seconds": lately_seconds}
 
 
-def between(_before, after, _seconds):
+def between(before, after, _seconds):
     """Whether anything was done. By how much it has grown is worked out for every engine."""
-    done = after["done_per_second"]
-    return {} if done is None else {"done_in_window": done > 0}
+    first, done = before["done_per_second"], after["done_per_second"]
+    # Less than one job in a moment is none of that moment: the statement counts a time of its own, which may be long before the window.
+    if first is None or done is None or 0 < first * before["lately_seconds"] < 0.99:
+        return {}
+    return {"done_in_window": done > 0}
 
 
 def answer(found, bounds, limits):

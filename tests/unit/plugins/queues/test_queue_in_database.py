@@ -272,6 +272,16 @@ def test_what_a_table_says_was_done_in_the_window_and_before_it(table, server, e
     assert "done_in_window" not in table({"counts": "SELECT 5 AS ready"}, window_seconds=0.1)
 
 
+def test_a_statement_that_counts_a_time_of_its_own_tells_nothing_of_the_window(table, server):
+    """Workers that have hung since were at work within it."""
+    server.execute("UPDATE events SET began = clock_timestamp() - interval '30 s'", dbname="events", user="app")
+    done = "count(*) FILTER (WHERE began > now() - interval '5 min')"
+    for rate in (f"{done} / 300.0", f"{done} / 60.0"):
+        found = table({"counts": f"SELECT 5 AS ready, {rate} AS throughput_per_second FROM events"}, window_seconds=0.5)
+        assert found["throughput_per_second"] > 0
+        assert "done_in_window" not in found
+
+
 @pytest.fixture
 def in_container(server, tmp_path, monkeypatch):
     """A function: name of the database -> how it is reached by the real psql as if it were in a container."""
