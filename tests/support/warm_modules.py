@@ -15,12 +15,10 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import gc
 import importlib
 import json
 import os
 import pkgutil
-import signal
 import socket
 import subprocess
 import sys
@@ -41,7 +39,6 @@ IMPORTED = (
     "ansible.module_utils._internal._json._profiles._module_legacy_m2c",
     *("docker", "psycopg", "redis", "requests"),
 )
-REQUEST_BYTES = 1 << 18
 
 
 def begun() -> socket.socket:
@@ -88,8 +85,8 @@ def _asked(requests: socket.socket, text: bytes, folder: str) -> tuple[int, byte
         given.seek(0)
         with telling:
             socket.send_fds(requests, [request], [given.fileno(), output.fileno(), errors.fileno(), telling.fileno()])
-        with told.makefile() as ended:
-            code = int(ended.readline())
+        with told.makefile() as lines:
+            _pid, code = map(int, lines)
         return code, _all_of(output), _all_of(errors)
 
 
@@ -105,20 +102,13 @@ def _all_of(file: IO[bytes]) -> bytes:
 
 
 def serve(requests: socket.socket) -> None:
-    """Fork for each request until nobody can send one any more."""
+    """Execute a module for each request until nobody can send one any more."""
+    import forks
+
+    # A module does not import from the folder of the tests.
+    del sys.path[0]
     _import()
-    gc.freeze()
-    # A fork waits for the module and tells how it ended; nobody waits for that fork.
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    while True:
-        request, descriptors, _flags, _address = socket.recv_fds(requests, REQUEST_BYTES, 4)
-        if not request:
-            return
-        if os.fork() == 0:
-            requests.close()
-            _watch(json.loads(request), descriptors)
-        for descriptor in descriptors:
-            os.close(descriptor)
+    forks.serve(requests, _execute, 3)
 
 
 def _import() -> None:
@@ -135,19 +125,6 @@ def _import() -> None:
     parents = OWN.split(".")[:-1]
     for count in range(len(parents)):
         del sys.modules[".".join(parents[: count + 1])]
-
-
-def _watch(request: dict[str, Any], descriptors: list[int]) -> NoReturn:
-    """Fork the module, and tell how it ended."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    *standard, telling = descriptors
-    pid = os.fork()
-    if pid == 0:
-        os.close(telling)
-        _execute(request, standard)
-    _pid, status = os.waitpid(pid, 0)
-    os.write(telling, b"%d\n" % os.waitstatus_to_exitcode(status))
-    os._exit(0)
 
 
 def _execute(request: dict[str, Any], standard: list[int]) -> NoReturn:
@@ -178,6 +155,4 @@ def _execute(request: dict[str, Any], standard: list[int]) -> NoReturn:
 
 
 if __name__ == "__main__":
-    # A module does not import from the folder of the tests.
-    del sys.path[0]
     serve(socket.socket(fileno=int(sys.argv[1])))

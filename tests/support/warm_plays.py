@@ -15,7 +15,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
-import gc
 import importlib
 import json
 import os
@@ -28,9 +27,8 @@ import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
-REQUEST_BYTES = 1 << 18
 # What a play imports in any case; it is nothing but saved time.
 IMPORTED = (
     "ansible.cli.playbook",
@@ -143,6 +141,7 @@ def _readable(file: IO[str], seconds: float) -> bool:
 
 def serve(requests: socket.socket) -> None:
     """Fork for each request until nobody can send one any more."""
+    import forks
     import warm_modules
     import warm_templates
     from ansible import constants
@@ -159,36 +158,16 @@ def serve(requests: socket.socket) -> None:
     (kept / COMPILED).mkdir()
     warm_templates.keep(kept / COMPILED)
     warm_modules.use(modules)
-    gc.freeze()
-    # A fork waits for the play and tells how it ended; nobody waits for that fork.
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    while True:
-        request, descriptors, _flags, _address = socket.recv_fds(requests, REQUEST_BYTES, 2)
-        if not request:
-            break
-        if os.fork() == 0:
-            requests.close()
-            output, telling = descriptors
-            _watch(json.loads(request), output, telling, kept)
-        for descriptor in descriptors:
-            os.close(descriptor)
+
+    def run(request: dict, descriptors: list[int]) -> NoReturn:
+        (output,) = descriptors
+        _play(request, output, kept)
+
+    forks.serve(requests, run, 1)
     shutil.rmtree(kept, ignore_errors=True)
 
 
-def _watch(request: dict, output: int, telling: int, kept: Path) -> None:
-    """Fork the play, tell its process id, and then how it ended. Does not return."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    pid = os.fork()
-    if pid == 0:
-        os.close(telling)
-        _play(request, output, kept)
-    os.write(telling, b"%d\n" % pid)
-    _pid, status = os.waitpid(pid, 0)
-    os.write(telling, b"%d\n" % os.waitstatus_to_exitcode(status))
-    os._exit(0)
-
-
-def _play(request: dict, output: int, kept: Path) -> None:
+def _play(request: dict, output: int, kept: Path) -> NoReturn:
     """What the program ansible-playbook does. Does not return."""
     from ansible import constants
     from ansible.cli.playbook import main
