@@ -281,22 +281,29 @@ def count(store, queue, _lately_seconds):
         ("LLEN", prefix + "paused"),
         ("ZCARD", prefix + "prioritized"),
     )
-    return {"at_seconds": in_redis.clock(time), "ready": sum(lengths), "ended_at_seconds": _ended_at_seconds(events)}
+    newest = [_order(identity) for identity, _fields in events[:1]]
+    ended = [_order(identity) for identity, fields in events if _event(fields) in _ENDED]
+    return {
+        "at_seconds": in_redis.clock(time),
+        "ready": sum(lengths),
+        "newest_event": max(newest, default=(0, 0)),
+        "ended_event": max(ended, default=(0, 0)),
+    }
 
 
-def _ended_at_seconds(events):
-    """When a job came to an end last, as far as the latest events tell; else None."""
-    for identity, fields in events:
-        pairs = dict(zip(fields[::2], fields[1::2]))
-        if pairs.get(b"event") in _ENDED:
-            return int(text_of(identity).partition("-")[0]) / 1000
-    return None
+def _order(identity):
+    """The identity of an entry of a stream, which is above those of all entries before it, however the clock goes."""
+    milliseconds, _dash, number = text_of(identity).partition("-")
+    return int(milliseconds), int(number)
+
+
+def _event(fields):
+    return dict(zip(fields[::2], fields[1::2])).get(b"event")
 
 
 def between(before, after, _seconds):
     """That jobs came to an end, where the latest events tell. All else is told by what is kept."""
-    ended = after["ended_at_seconds"]
-    return {"done_in_window": True} if ended is not None and ended >= before["at_seconds"] else {}
+    return {"done_in_window": True} if after["ended_event"] > before["newest_event"] else {}
 
 
 def dead_ones(store, queue, most):
