@@ -35,7 +35,7 @@ demo: .venv/lab.stamp ## start a real stack, break it, run the runbook, show the
 # What mostly waits runs beside what mostly computes, and promises alone. Every stage runs, whatever fails before it.
 test: .venv/test.stamp ## everything that checks this project
 	@MAKE="$(MAKE)" $(BIN)/python tests/support/stages.py \
-		"lint | types" "molecule | unit contract sanity" integration systems alerts promises containers
+		"lint | types" "integration | molecule systems" "unit contract sanity" alerts promises containers
 
 setup: .venv/test.stamp ## only make .venv
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
@@ -132,14 +133,19 @@ def ensure(say: Callable[[str], None] = lambda line: None) -> Found:
         "install compose": ("installing Docker Compose v2", _install_compose),
     }
     found = find()
-    for step in plan(found):
-        words, act = acts[step]
-        say(words)
-        try:
-            act()
-        except LabError as error:
-            raise NoDocker(f"no Docker engine answers, and {words} does not work: {error}") from None
-        found = find()
+    if plan(found):
+        # Two that begin together would both install it, or start two engines.
+        with (cache_folder() / "engine.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            found = find()
+            for step in plan(found):
+                words, act = acts[step]
+                say(words)
+                try:
+                    act()
+                except LabError as error:
+                    raise NoDocker(f"no Docker engine answers, and {words} does not work: {error}") from None
+                found = find()
     if not found.ready:
         raise NoDocker(
             f"Docker is installed and does not work: engine {found.engine or found.reason}, compose "
