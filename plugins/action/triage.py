@@ -22,6 +22,7 @@ from ..module_utils.text.one_line import inert, one_line
 from ..plugin_utils.plain import plain
 from ..plugin_utils.quiet import answers_hidden
 from ..plugin_utils.role_contract import ROLES, contract_of, read_role_file, trouble_with
+from ..plugin_utils.same_place import runs_here
 from ..plugin_utils.triaging import questions, severity
 from ..plugin_utils.triaging.looks import Answers, Asked
 from ..plugin_utils.triaging.processes import Here, There, processors, side_by_side
@@ -100,7 +101,7 @@ class ActionModule(ActionBase):
     def _played(self, shares: Sequence[Here | There], variables: dict[str, Any]) -> list[Judged]:
         """Have the shares ask until each has come to its end."""
         here = variables.get("system_observe_from", "host") != "host"
-        run_there = partial(self._run_there, variables)
+        run_there = _run_here if runs_here(self, variables) else partial(self._run_there, variables)
         judged: list[Judged] = []
         answers: dict[str, Answers] | None = None
         while shares:

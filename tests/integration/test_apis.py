@@ -18,6 +18,7 @@ import yaml
 
 from ansible_collections.oncall.runbooks.tests.support.host_log import host_log
 from ansible_collections.oncall.runbooks.tests.support.observing import Answers
+from ansible_collections.oncall.runbooks.tests.support.plays import AS_ELSEWHERE
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TOKEN = "tok-5e1d77aa"
@@ -73,7 +74,7 @@ def play(folder: Path, server: Answers, place: str, tasks: str, *paths: str) -> 
     fields = {"name": "name", "lag": "lag"}
     variables = {
         "ansible_connection": "local",
-        "ansible_python_interpreter": sys.executable,
+        "ansible_python_interpreter": AS_ELSEWHERE,
         "system_observe_from": place,
         "token": TOKEN,
         "system_apis": {

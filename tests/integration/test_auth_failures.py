@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.oncall.runbooks.tests.support.identity import Provider
-from ansible_collections.oncall.runbooks.tests.support.plays import Play, on_host
+from ansible_collections.oncall.runbooks.tests.support.plays import AS_ELSEWHERE, Play, on_host
 from ansible_collections.oncall.runbooks.tests.support.supervisord import Supervisord
 from ansible_collections.oncall.runbooks.tests.support.tls_servers import Issued, TlsServer
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
@@ -157,7 +157,7 @@ def secretless(played: Play, folder: Path) -> None:
 @pytest.mark.parametrize("where", ["host", "controller"])
 def test_a_stack_that_is_well(stack, play, tmp_path, where):
     assert set(stack.users()) == {200}
-    played = play("-vvv", system_observe_from=where)
+    played = play("-vvv", system_observe_from=where, ansible_python_interpreter=AS_ELSEWHERE)
     assert (played.code, played.outcome) == (0, "healthy"), played.output
     assert "the canary logged in" in played.run["summary"]
     secretless(played, tmp_path)

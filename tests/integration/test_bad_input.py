@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from plays import REPOSITORY, Play, Player
+from plays import AS_ELSEWHERE, REPOSITORY, Play, Player
 from test_db_pool import state_of
 
 from ansible_collections.oncall.runbooks.tests.support.http_servers import Handler, HttpServer
@@ -90,7 +90,11 @@ def test_metrics(healthy_lab, player, serve, name, place):
     # Only one that never answers is to be given up; the others have the time that a busy machine takes.
     seconds = 2 if name == "hang" else 60
     play = player.play(
-        system_endpoints={"api": url}, db_pool_timeout_seconds=seconds, system_observe_from=place, run_until="diagnose"
+        system_endpoints={"api": url},
+        db_pool_timeout_seconds=seconds,
+        system_observe_from=place,
+        ansible_python_interpreter=AS_ELSEWHERE,
+        run_until="diagnose",
     )
     assert (play.code, play.outcome) == (2, "unknown"), play.output
     assert word in one_line_of(play)
@@ -233,11 +237,13 @@ def without_time(value: Any) -> Any:
 
 
 def test_the_same_answer_from_host_and_controller(healthy_lab, player, old_transaction):
-    plays = [player.play(system_observe_from=place, run_until="diagnose") for place in ("host", "controller")]
-    assert [play.outcome for play in plays] == ["planned", "planned"], [play.output for play in plays]
+    elsewhere = {"ansible_python_interpreter": AS_ELSEWHERE, "run_until": "diagnose"}
+    plays = [player.play(**elsewhere, system_observe_from=place) for place in ("host", "controller")]
+    plays.append(player.play(run_until="diagnose"))
+    assert {play.outcome for play in plays} == {"planned"}, [play.output for play in plays]
     for part in ("findings", "evidence", "plan"):
         seen = [without_time(play.run[part]) for play in plays]
-        assert seen[0] == seen[1] and seen[0]
+        assert seen[0] == seen[1] == seen[2] and seen[0]
 
 
 @pytest.mark.parametrize("file", ["ONCALL_UNTOUCHED_FILE", "ONCALL_NOT_BEGUN_FILE"])

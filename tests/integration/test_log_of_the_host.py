@@ -13,6 +13,7 @@ from pathlib import Path
 import yaml
 
 from ansible_collections.oncall.runbooks.tests.support.host_log import host_log
+from ansible_collections.oncall.runbooks.tests.support.plays import AS_ELSEWHERE
 from ansible_collections.oncall.runbooks.tests.support.serving import REPOSITORY, Host
 
 TOKEN = "planted-7c41-token"
@@ -23,6 +24,7 @@ def test_a_remedy_leaves_its_arguments_out_of_it(tmp_path):
     variables = host.variables()
     # The program takes no notice of more arguments.
     variables["system_services"]["redis"]["commands"]["restart"].append(TOKEN)
+    variables["ansible_python_interpreter"] = AS_ELSEWHERE
     inventory = tmp_path / "inventory.yml"
     inventory.write_text(yaml.safe_dump({"all": {"hosts": {"h": variables}}}))
     log = host_log(tmp_path / "logs")

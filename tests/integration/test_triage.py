@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from ansible_collections.oncall.runbooks.tests.support.debian_programs import left_out
-from ansible_collections.oncall.runbooks.tests.support.plays import REPOSITORY, Play, on_host
+from ansible_collections.oncall.runbooks.tests.support.plays import AS_ELSEWHERE, REPOSITORY, Play, on_host
 from lab import Lab
 
 RUNBOOKS = sorted(path.parents[1].name for path in (REPOSITORY / "roles").glob("*/meta/runbook.yml"))
@@ -111,10 +111,11 @@ def lines(play: Play) -> str:
     return "\n".join(play.runs[0]["lines"])
 
 
+@pytest.mark.parametrize("interpreter", [sys.executable, AS_ELSEWHERE])
 @pytest.mark.covers("JO-6-1", "PD-5-1", "IE-2-1")
-def test_all_is_well(healthy_lab, triage):
+def test_all_is_well(healthy_lab, triage, interpreter):
     with users_of(healthy_lab):
-        play = triage(**WHOLE)
+        play = triage(**WHOLE, ansible_python_interpreter=interpreter)
     assert (play.code, play.outcome, named(play), named(play, "unknown")) == (0, "healthy", [], []), play.output
     assert {"api_down", "cache", "db_down", "db_pool", "disk_full", "error_rate", "latency", "worker_queue"} <= {
         *named(play, "ok")

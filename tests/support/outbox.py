@@ -12,9 +12,6 @@ import shlex
 import sys
 from pathlib import Path
 from typing import Any
-from xmlrpc.client import Fault
-
-from supervisor.xmlrpc import Faults
 
 from ansible_collections.oncall.runbooks.tests.support.postgres_servers import Server
 from ansible_collections.oncall.runbooks.tests.support.supervisord import Supervisord
@@ -174,12 +171,7 @@ class Outbox:
         return {**self.supervisord.service("worker"), "program_config": str(self.settings)}
 
     def environment(self) -> str:
-        """The provider with which the process runs; "" where it has only just been forked, or another is put in its place."""
-        try:
-            pid = self.supervisord.rpc("getProcessInfo", "worker")["pid"]
-        except Fault as fault:
-            if fault.faultCode != Faults.BAD_NAME:
-                raise
-            return ""
+        """The provider with which the process runs; "" where it has only just been forked."""
+        pid = self.supervisord.rpc("getProcessInfo", "worker")["pid"]
         pairs = dict(pair.split("=", 1) for pair in Path(f"/proc/{pid}/environ").read_text().split("\0") if "=" in pair)
         return pairs.get("MAIL_PROVIDER", "")

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SECONDS = 480
+# The same Python by another name: the controller does not take it for its own, and sends modules as it does to any other host.
+AS_ELSEWHERE = str(Path(sys.executable).with_name("python3"))
 # Variables of a host on which nothing is waited for that a test need not see.
 QUICK = {
     "ansible_connection": "local",
