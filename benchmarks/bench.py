@@ -35,7 +35,6 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "collections")]
 
 from benchmarks import alert_to_fixed, every_runbook  # noqa: E402
-from docs.generate.source import runbook_names  # noqa: E402
 from lab.embedded.stack import Lab  # noqa: E402
 from lab.layout import LabError, write_private  # noqa: E402
 
@@ -81,13 +80,10 @@ def many_hosts(inventory: Path) -> list[Contestant]:
     ]
 
 
-def all_runbooks(inventory: Path) -> list[Contestant]:
+def all_runbooks(inventory: Path, names: list[str]) -> list[Contestant]:
     return [
         Contestant(EMPTY, play(inventory, PLAYS[EMPTY])),
-        *(
-            Contestant(name, play(inventory, every_runbook.playbook(name)))
-            for name in [*runbook_names(), every_runbook.TRIAGE]
-        ),
+        *(Contestant(name, play(inventory, every_runbook.playbook(name))) for name in [*names, every_runbook.TRIAGE]),
     ]
 
 
@@ -98,8 +94,8 @@ def copies_of_the_lab(lab: Lab, folder: Path, count: int) -> Path:
     contestant, and it is no part of what is measured.
     """
     variables = yaml.safe_load((ROOT / "inventories" / "lab" / "host_vars" / "lab.yml").read_text())
-    variables = {name: value for name, value in variables.items() if not name.startswith("lab_")}
-    variables.update(json.loads((lab.home / "inventory.json").read_text()), lab_home=str(lab.home))
+    known = json.loads((lab.home / "inventory.json").read_text())
+    variables.update(known, lab_variables=known, lab_home=str(lab.home))
     hosts = "\n".join(f"lab-{number:03}" for number in range(1, count + 1))
     local = 'ansible_connection=local\nansible_python_interpreter="{{ ansible_playbook_python }}"'
     (folder / "group_vars").mkdir(parents=True)
@@ -222,7 +218,12 @@ def table(result: dict[str, Any]) -> str:
         for row in one["rows"]:
             lines.append(f"| {row['name']} | {row['ms']:,.0f} | {shown(row['to_stock'])} | {shown(row['to_empty'])} |")
     lines += ["", "## Everything at once", "", *every_runbook.triage_table(result["triage"])]
-    lines += ["", "## Every runbook on a healthy host", "", *every_runbook.table(result["runbooks"])]
+    lines += [
+        "",
+        "## Every runbook on a healthy host",
+        "",
+        *every_runbook.table(result["runbooks"], result["not_set_up"]),
+    ]
     measured = result["scan"]
     lines += [
         "",
@@ -282,7 +283,7 @@ def measure(quick: bool) -> dict[str, Any]:
             if not quick:
                 stretch = [Contestant("ours, from the controller", play(two_hundred, CONTROLLER))]
                 races.append(race("200 hosts in one play", stretch, 1, False, env))
-            runbooks, triage = measure_runbooks(lab, folder, env, quick)
+            runbooks, absent, triage = measure_runbooks(lab, folder, env, quick)
             measured_scan = scan(env)
             (folder / "alerts").mkdir()
             measured_alert = alert_to_fixed.measure(
@@ -300,6 +301,7 @@ def measure(quick: bool) -> dict[str, Any]:
         },
         "races": races,
         "runbooks": runbooks,
+        "not_set_up": absent,
         "triage": triage,
         "scan": measured_scan,
         "alert_to_fixed": measured_alert,
@@ -308,19 +310,21 @@ def measure(quick: bool) -> dict[str, Any]:
 
 def measure_runbooks(
     lab: Lab, folder: Path, env: dict[str, str], quick: bool
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """The diagnosis of every runbook, and unless it has to be quick, every case of the tests of its table; and triage."""
+) -> tuple[list[dict[str, Any]], list[str], dict[str, Any]]:
+    """The diagnosis of every runbook that has something to look at, the names of the others, and triage.
+
+    Unless it has to be quick, every case of the tests of the tables is measured too.
+    """
     inventory = copies_of_the_lab(lab, folder / "every", 1)
-    every_runbook.complete(inventory, lab)
     healthy, cases = folder / "healthy", None if quick else folder / "cases"
     with every_runbook.requests_of_users(lab):
-        plays = race(
-            "every runbook", all_runbooks(inventory), 2 if quick else 4, True, every_runbook.watched(env, healthy)
-        )
+        names, absent = every_runbook.set_up(inventory, env)
+        contestants = all_runbooks(inventory, names)
+        plays = race("every runbook", contestants, 1 if quick else 3, False, every_runbook.watched(env, healthy))
     if cases:
         print("every case of the table tests", file=sys.stderr)
         every_runbook.table_tests(env, cases)
-    return every_runbook.rows(plays, healthy, cases), every_runbook.triage_row(plays)
+    return every_runbook.rows(plays, healthy, cases, absent), absent, every_runbook.triage_row(plays)
 
 
 def put_into(page: Path, text: str) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import statistics
 import subprocess
 import sys
@@ -19,7 +20,6 @@ from typing import Any
 
 from docs.generate.source import runbook_names
 from lab.embedded.stack import Lab
-from lab.tools.checkout import deployed
 
 ROOT = Path(__file__).resolve().parent.parent
 WATCH = ROOT / "benchmarks" / "watch"
@@ -29,18 +29,21 @@ BUDGET_SECONDS = 0.2
 TRIAGE, TRIAGE_SECONDS = "triage", 3
 
 
-def complete(inventory: Path, lab: Lab) -> None:
-    """Add to a copy of the lab's inventory what a whole look of every runbook needs: a port, and something deployed."""
-    checkout = deployed(inventory)
-    file = inventory / "group_vars" / "all.json"
-    variables = json.loads(file.read_text())
-    variables["system_services"]["api"]["port"] = int(lab.url.rpartition(":")[2])
-    variables["system_deployment"] = {"path": str(checkout), "deploy_command": ["true"], "services": ["api"]}
-    file.write_text(json.dumps(variables))
-
-
 def playbook(runbook: str) -> list[str]:
     return [f"playbooks/{runbook}.yml", "-e", "run_until=diagnose"]
+
+
+def set_up(inventory: Path, env: dict[str, str]) -> tuple[list[str], list[str]]:
+    """The runbooks that have something to look at in this inventory, and those that triage calls not set up."""
+    argv = ["ansible-playbook", "-i", str(inventory), f"playbooks/{TRIAGE}.yml"]
+    done = subprocess.run(
+        argv, cwd=ROOT, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"bench: {' '.join(argv)} ended with {done.returncode}:\n{done.stdout[-2000:]}")
+    lines = re.findall(r"^ *not set up: (.+)$", done.stdout, re.MULTILINE)
+    absent = [name for line in lines for name in line.split(", ")]
+    return [name for name in runbook_names() if name not in absent], absent
 
 
 @contextlib.contextmanager
@@ -82,13 +85,14 @@ def table_tests(env: dict[str, str], judged: Path) -> None:
         raise SystemExit(f"bench: the tests of the tables fail, so that nothing is measured:\n{done.stdout[-2000:]}")
 
 
-def rows(plays: dict[str, Any], healthy: Path, cases: Path | None) -> list[dict[str, Any]]:
+def rows(plays: dict[str, Any], healthy: Path, cases: Path | None, absent: list[str]) -> list[dict[str, Any]]:
     """One row for each runbook.
 
     Args:
         plays: the race of all runbooks and an empty play.
         healthy: what the tables cost in these plays.
         cases: what they cost in the tests of the tables, if these were run.
+        absent: the runbooks that had nothing to look at.
     """
     on_healthy, in_cases = _by_runbook(healthy), _by_runbook(cases)
     measured = []
@@ -109,7 +113,7 @@ def rows(plays: dict[str, Any], healthy: Path, cases: Path | None) -> list[dict[
                 "met": max(seconds, costliest or 0) <= BUDGET_SECONDS,
             }
         )
-    if missing := set(runbook_names()) - {one["name"] for one in measured}:
+    if missing := set(runbook_names()) - {one["name"] for one in measured} - set(absent):
         raise SystemExit(f"bench: nothing was judged by {', '.join(sorted(missing))}")
     return measured
 
@@ -138,7 +142,7 @@ def _by_runbook(judged: Path | None) -> defaultdict[str, list[dict[str, Any]]]:
     return found
 
 
-def table(measured: list[dict[str, Any]]) -> list[str]:
+def table(measured: list[dict[str, Any]], absent: list[str]) -> list[str]:
     """The rows as Markdown."""
     head = "| runbook | found | median ms | CPU ms | CPU, to an empty play | its table, CPU ms | costliest case of its tests, CPU ms |"
     lines = [head, "|---|---|---:|---:|---:|---:|---:|"]
@@ -150,4 +154,6 @@ def table(measured: list[dict[str, Any]]) -> list[str]:
             f"| {row['name']} | {', '.join(row['found']) or 'nothing'} | {row['ms']:,.0f} | {row['cpu_ms']:,.0f} | {row['cpu_to_empty']:.2f} "
             f"| {row['table_cpu_seconds'] * 1000:.0f} | {said}{mark} |"
         )
+    if absent:
+        lines += ["", f"Nothing to look at in this lab, and so not measured: {', '.join(absent)}."]
     return lines

@@ -20,6 +20,7 @@ import yaml
 
 from ansible_collections.oncall.runbooks.tests.support.debian_programs import left_out
 from ansible_collections.oncall.runbooks.tests.support.plays import AS_ELSEWHERE, REPOSITORY, Play, on_host
+from benchmarks import bench, every_runbook
 from lab import Lab
 
 RUNBOOKS = sorted(path.parents[1].name for path in (REPOSITORY / "roles").glob("*/meta/runbook.yml"))
@@ -275,3 +276,12 @@ def test_a_mistake_in_the_inventory_is_one_line(triage):
     play = triage(system_severities=[{"level": "P0", "when": ["everything_burns"]}])
     assert (play.code, play.outcome) == (2, "unknown")
     assert "system_severities: P0 has the unknown word 'everything_burns' in when; known are " in play.run["summary"]
+
+
+def test_the_inventory_of_the_benchmark_is_that_of_the_lab(healthy_lab, tmp_path):
+    """Otherwise `make bench` would measure plays that fail, or runbooks that have nothing to look at."""
+    inventory = bench.copies_of_the_lab(healthy_lab, tmp_path / "one", 1)
+    there, absent = every_runbook.set_up(inventory, bench.environment(healthy_lab, tmp_path))
+    assert {"db_pool", "migrations", "worker_queue"} <= set(there)
+    assert set(absent) <= set(RUNBOOKS) and "db_pool" not in absent
+    assert "backup" in absent, "this lab has none"
