@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 from embedded_lab import healthy_lab, lab, player
 from psycopg import sql
+from waiting import until
 
 from lab.database import connect
 
@@ -27,4 +28,8 @@ def database(healthy_lab) -> Iterator[str]:
         session.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         info = session.info
         yield f"postgresql://{info.user}:{info.password}@127.0.0.1:{info.port}/{name}"
+        # Dropping one ends its sessions, and gives up after five seconds: on a busy machine, they take longer to end.
+        of_it = "FROM pg_stat_activity WHERE datname = %s"
+        session.execute(f"SELECT pg_terminate_backend(pid) {of_it}", [name])
+        until(lambda: session.execute(f"SELECT count(*) = 0 {of_it}", [name]).fetchone()[0])
         session.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
