@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +21,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from ansible_collections.oncall.runbooks.tests.support.debian_programs import left_out
 from ansible_collections.oncall.runbooks.tests.support.peers import peers
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
+from lab.compose import engine
+from lab.layout import LabError
 
 CHROMIUM = Path("/usr/bin/chromium")
 # It asks nobody for anything: neither updates nor accounts.
@@ -32,15 +37,30 @@ SECONDS = 60
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """A running one; a test is left out where Debian's package is not installed."""
-    if not CHROMIUM.exists():
-        left_out("there is no Chromium: apt-get install chromium")
+    """A running one; a test is left out where Debian's package is not installed, and may not be."""
+    _installed()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS])
         try:
             yield browser
         finally:
             browser.close()
+
+
+def _installed() -> None:
+    """Debian's package is there: as root it is installed where it is missing, as Docker is."""
+    if CHROMIUM.exists():
+        return
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        left_out("there is no Chromium: apt-get install chromium")
+    with (engine.cache_folder() / "chromium.lock").open("w") as lock:
+        # Tests run beside each other.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not CHROMIUM.exists():
+            try:
+                engine.apt_install("chromium")
+            except LabError as error:
+                left_out(f"there is no Chromium, and it cannot be installed: {error}")
 
 
 @contextmanager
