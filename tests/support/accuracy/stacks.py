@@ -32,7 +32,6 @@ from lab.base import BaseLab
 from lab.database import connect
 from lab.layout import LabError
 from lab.measure import redis_answers, wait
-from lab.tools.checkout import deployed
 
 # Of a play of all runbooks, of which each may wait for what does not answer.
 SECONDS = 1800
@@ -222,7 +221,7 @@ class LabStack(Stack):
 
 
 class Embedded(LabStack):
-    """The embedded lab, with users, a deployment and the port of its API, so that every runbook has something to look at."""
+    """The embedded lab, with users and the port of its API, so that every runbook has something to look at."""
 
     name = "embedded"
     left_out = dict.fromkeys(
@@ -252,11 +251,7 @@ class Embedded(LabStack):
     def variables(self) -> Mapping[str, Any]:
         services = self.inventory()["system_services"]
         services["api"]["port"] = self.port("api")
-        checkout = deployed(self.folder)
-        return {
-            "system_services": services,
-            "system_deployment": {"path": str(checkout), "deploy_command": ["true"], "services": ["api"]},
-        }
+        return {"system_services": services}
 
 
 class Compose(LabStack):
