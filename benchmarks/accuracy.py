@@ -68,8 +68,9 @@ def measured(stack: Stack, options: argparse.Namespace, keep: Callable[[dict[str
     turns = itertools.cycle(worth or [""])
     for number, scene in enumerate(chosen, 1):
         turn = {next(turns) for _ in range(len(worth) if options.others is None else options.others)}
-        # Whose fault it is, is asked in any case.
+        # Whose fault it is, is asked in any case, and first: a service that has crashed may run on its own by the time the others have answered.
         names = [name for name in asked if name in turn or name in scene.truth.rights]
+        names.sort(key=lambda name: not scene.truth.of(name).named)
         try:
             found["cases"] += told(stack, scene, names)
         except Exception as error:

@@ -64,6 +64,13 @@ def unseen(*runbooks: str) -> dict[str, Right]:
 # What an application tells of itself is not to be had, because it gives no metrics.
 WITHOUT_METRICS: Rights = unseen("cache", "circuit_breaker", "db_pool", "error_rate", "latency")
 
+# What is right while the API does not run, whatever keeps it down: its port is not the reason, and it is not healthy.
+WITHOUT_API: Rights = {
+    **WITHOUT_METRICS,
+    "port_conflict": right(also="stopped down_for_another_reason", healthy=True),
+    "rollback": right("service_not_healthy bad_deployment", also="deployed"),
+}
+
 
 @dataclass(frozen=True)
 class Pair:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import fcntl
 from functools import cache
 
 import pytest
@@ -18,10 +17,7 @@ from lab.compose import engine
 def without_docker() -> str:
     """Why there is no Docker, and none can be installed; "" where there is."""
     try:
-        # Several of pytest's workers install it once.
-        with (engine.cache_folder() / "docker.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            engine.ensure(lambda line: print("lab:", line))
+        engine.ensure(lambda line: print("lab:", line))
     except engine.NoDocker as error:
         return str(error)
     return ""

@@ -29,7 +29,7 @@ def fake(accuracy, tmp_path):
     class Fake(stacks.Stack):
         name = "fake"
         places = ()
-        breaks_off, lasting, plays, mended, measured = "", True, [], 0, {"cache": True}
+        breaks_off, tells_why, lasting, plays, mended, measured = "", False, True, [], 0, {"cache": True}
 
         @staticmethod
         def scenes():
@@ -54,7 +54,10 @@ def fake(accuracy, tmp_path):
         def _play(self, runbooks, variables):
             self.plays = [*self.plays, list(runbooks)]
             heard = runbooks[: runbooks.index(self.breaks_off)] if self.breaks_off in runbooks else runbooks
-            return {name: [self.said(name)] for name in heard}
+            answers = {name: [self.said(name)] for name in heard}
+            if self.tells_why and self.breaks_off in runbooks:
+                answers[self.breaks_off] = [{"runbook": self.breaks_off, "outcome": "unknown", "summary": "set it"}]
+            return answers
 
         @staticmethod
         def said(name):
@@ -81,6 +84,13 @@ def test_what_breaks_off_is_no_answer_and_those_behind_are_asked_again(fake, bre
         name: name != breaks_off for name in ("api_down", "cache", "latency")
     }
     assert sum(breaks_off in play for play in fake.plays) == 1, "it has one chance"
+
+
+def test_what_breaks_off_and_says_why_takes_no_answer_from_the_next(fake):
+    fake.breaks_off, fake.tells_why = "api_down", True
+    found = fake.ask(["cache", "api_down", "db_down", "db_pool"], {})
+    assert fake.plays == [["cache", "api_down", "db_down", "db_pool"], ["db_down", "db_pool"]]
+    assert (found["api_down"][0]["summary"], found["db_down"][0]["outcome"]) == ("set it", "healthy")
 
 
 def test_answers_are_judged_with_what_was_measured(accuracy, fake):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from lab.compose.target import Fault, Target
 from lab.layout import LabError
-from lab.rights import WITHOUT_METRICS, right
+from lab.rights import WITHOUT_API, right
 
 
 def _gone(target: Target) -> tuple[bool, str]:
@@ -33,23 +33,17 @@ FAULTS = {
         "the container of the API is gone",
         lambda target: target.docker("rm", "--force", target.container("api")["Id"]),
         _gone,
-        rights={
-            **WITHOUT_METRICS,
-            "api_down": right("not_running", "start_service"),
-            "port_conflict": right(also="stopped down_for_another_reason", healthy=True),
-            "rollback": right("service_not_healthy bad_deployment", also="deployed"),
-        },
+        rights={**WITHOUT_API, "api_down": right("not_running", "start_service")},
     ),
     "api_stopped_by_person": Fault(
         "a person stopped the API",
         lambda target: target.docker("stop", "--time", "5", target.container("api")["Id"]),
         _stopped,
         rights={
-            **WITHOUT_METRICS,
+            **WITHOUT_API,
             "api_down": right("stopped_by_person"),
             "crash_loop": right(also="stopped_by_person", healthy=True),
             "port_conflict": right(also="stopped", healthy=True),
-            "rollback": right("service_not_healthy bad_deployment", also="deployed"),
         },
     ),
     "api_one_route": Fault(

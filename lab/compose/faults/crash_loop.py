@@ -11,7 +11,7 @@ from functools import partial
 
 from lab.compose.target import Fault, Target
 from lab.layout import LabError
-from lab.rights import WITHOUT_METRICS, right
+from lab.rights import WITHOUT_API, right
 
 RESTARTS = 3
 SEGMENTATION_FAULT = "import os, signal; os.kill(-1, signal.SIGSEGV)"
@@ -120,7 +120,7 @@ FAULTS = {
         _without_variable,
         _loops_saying("missing required environment variable PROVIDER_URL"),
         rights={
-            **WITHOUT_METRICS,
+            **WITHOUT_API,
             "crash_loop": right("missing_variable", says="PROVIDER_URL"),
             "api_down": right("crash_loop"),
         },
@@ -130,14 +130,14 @@ FAULTS = {
         _failing_migration,
         _loops_saying("migration failed"),
         _migration_as_before,
-        rights={**WITHOUT_METRICS, "crash_loop": right("migration_failed"), "api_down": right("crash_loop")},
+        rights={**WITHOUT_API, "crash_loop": right("migration_failed"), "api_down": right("crash_loop")},
     ),
     "crash_out_of_memory": Fault(
         "the API takes more memory than its limit at every start, and the kernel kills it",
         _killed_at_start,
         _killed,
         rights={
-            **WITHOUT_METRICS,
+            **WITHOUT_API,
             "crash_loop": right("out_of_memory"),
             "resource_usage": right("killed_for_memory", "raise_memory_limit"),
             "api_down": right("out_of_memory crash_loop"),
@@ -148,7 +148,7 @@ FAULTS = {
         _short_of_memory,
         _killed,
         rights={
-            **WITHOUT_METRICS,
+            **WITHOUT_API,
             "crash_loop": right("out_of_memory"),
             "resource_usage": right("killed_for_memory", "raise_memory_limit"),
             "api_down": right("out_of_memory crash_loop"),

@@ -14,7 +14,7 @@ import psutil
 
 from lab.compose.target import Fault, Target
 from lab.layout import LabError
-from lab.rights import WITHOUT_METRICS, right
+from lab.rights import WITHOUT_API, right
 
 LISTEN = "import socket, sys, time\nkept = socket.create_server(('127.0.0.1', int(sys.argv[1])))\ntime.sleep(1e6)"
 SECONDS = 15
@@ -90,10 +90,9 @@ FAULTS = {
         _there,
         _undo,
         rights={
-            **WITHOUT_METRICS,
+            **WITHOUT_API,
             "port_conflict": right("stranger", "end_process"),
             "api_down": right("port_taken"),
-            "rollback": right("service_not_healthy bad_deployment", also="deployed"),
         },
     ),
 }

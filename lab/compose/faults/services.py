@@ -7,16 +7,11 @@ from __future__ import annotations
 
 from lab.compose.target import Fault, Target
 from lab.layout import LabError
-from lab.rights import WITHOUT_METRICS, Rights, right
+from lab.rights import WITHOUT_API, Rights, right
 
 # What is right while a service is down; without its worker the lab has nothing that waits, but for the job of every second.
 _WITHOUT: dict[str, Rights] = {
-    "api": {
-        **WITHOUT_METRICS,
-        "api_down": right("not_running", "start_service"),
-        "port_conflict": right(also="stopped down_for_another_reason", healthy=True),
-        "rollback": right("service_not_healthy bad_deployment", also="deployed"),
-    },
+    "api": {**WITHOUT_API, "api_down": right("not_running", "start_service")},
     "worker": {
         "job_scheduler": right("scheduler_down", "restart_scheduler"),
         "worker_queue": right(remedies="restart_workers", also="no_worker", healthy=True),

@@ -98,6 +98,11 @@ def still_in(its_sessions: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [row for row in its_sessions if row["active"] + row["idle_in_transaction"] > 0]
 
 
+def pool_is_taken(pool_waiting: float = 0, pool_in_use: float = 0, pool_max: float = 0) -> bool:
+    """Whether all connections of the application's pool are taken: so it has them. Where its pool is not told of, nobody says so."""
+    return pool_waiting > 0 and pool_in_use >= pool_max > 0
+
+
 def still_in_words(still_in: list[Mapping[str, Any]], postgres_activity: Mapping[str, Any]) -> str:
     """How many sessions they have, what these do, and how many sessions wait for locks."""
     counted = {key: sum(row[key] for row in still_in) for key in ("sessions", "active", "idle_in_transaction", "idle")}

@@ -24,7 +24,7 @@ import psycopg
 
 from ansible_collections.oncall.runbooks.tests.support.accuracy import scenes
 from ansible_collections.oncall.runbooks.tests.support.accuracy.scenes import Scene
-from ansible_collections.oncall.runbooks.tests.support.accuracy.verdicts import Run
+from ansible_collections.oncall.runbooks.tests.support.accuracy.verdicts import Run, is_broken_off
 from ansible_collections.oncall.runbooks.tests.support.plays import begun, environment_of_a_play
 from ansible_collections.oncall.runbooks.tests.support.waiting import going_on
 from lab import ComposeLab, Lab
@@ -32,7 +32,6 @@ from lab.base import BaseLab
 from lab.database import connect
 from lab.layout import LabError
 from lab.measure import redis_answers, wait
-from lab.tools.checkout import deployed
 
 # Of a play of all runbooks, of which each may wait for what does not answer.
 SECONDS = 1800
@@ -121,9 +120,10 @@ class Stack(ABC):
         left = list(runbooks)
         while left:
             found = self._play(left, {**self.variables(), **ASKED, **variables})
-            answers |= {name: runs for name, runs in found.items() if name in left}
+            told = {name: runs for name, runs in found.items() if name in left}
+            answers |= told
             left = [name for name in left if name not in answers]
-            if left:
+            if left and not any(is_broken_off(runs) for runs in told.values()):
                 # The first of which nothing is recorded is where the play ended.
                 answers[left.pop(0)] = []
         return answers
@@ -222,12 +222,15 @@ class LabStack(Stack):
 
 
 class Embedded(LabStack):
-    """The embedded lab, with users, a deployment and the port of its API, so that every runbook has something to look at."""
+    """The embedded lab, with users and the port of its API, so that every runbook has something to look at."""
 
     name = "embedded"
-    left_out = dict.fromkeys(
-        ("auth_failures", "notification_provider", "payment_webhook"), "this kind of the lab has no provider"
-    )
+    left_out = {
+        **dict.fromkeys(
+            ("auth_failures", "notification_provider", "payment_webhook"), "this kind of the lab has no provider"
+        ),
+        **dict.fromkeys(("backup", "restore"), "this kind of the lab has no backups"),
+    }
     lab: Lab
 
     def __init__(self, folder: Path, lab: Lab | None = None) -> None:
@@ -252,11 +255,7 @@ class Embedded(LabStack):
     def variables(self) -> Mapping[str, Any]:
         services = self.inventory()["system_services"]
         services["api"]["port"] = self.port("api")
-        checkout = deployed(self.folder)
-        return {
-            "system_services": services,
-            "system_deployment": {"path": str(checkout), "deploy_command": ["true"], "services": ["api"]},
-        }
+        return {"system_services": services}
 
 
 class Compose(LabStack):
@@ -286,6 +285,7 @@ class Foreign(Stack):
     """The stack of tests/foreign, whose folder has to be importable."""
 
     name = "foreign"
+    left_out = dict.fromkeys(("backup", "restore"), "it has no backups")
 
     def __init__(self, folder: Path, shop: Any = None) -> None:
         super().__init__(folder)

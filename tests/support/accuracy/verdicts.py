@@ -70,6 +70,11 @@ def remedies(run: Run) -> set[str]:
     return {step["remedy"] for step in (run.get("plan") or {}).get("steps", ()) if step["available"]}
 
 
+def is_broken_off(runs: Sequence[Run]) -> bool:
+    """Whether a runbook came to no answer."""
+    return not runs or "findings" not in runs[0]
+
+
 def judge(runbook: str, truth: Truth, runs: Sequence[Run], signal: bool | None = None) -> Verdict:
     """How the answer of one runbook is to be judged.
 
@@ -80,7 +85,7 @@ def judge(runbook: str, truth: Truth, runs: Sequence[Run], signal: bool | None =
         signal: whether its own signal was measured to be true, from the outside, before it was asked and after it had answered;
             None where that was not measured.
     """
-    if not runs or "findings" not in runs[0]:
+    if is_broken_off(runs):
         return Verdict(BROKE_OFF, str(runs[0].get("summary", "")) if runs else "no record of it")
     for run in runs:
         if strange := remedies(run) - truth.may_do(run["runbook"]):

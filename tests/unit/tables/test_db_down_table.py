@@ -688,6 +688,14 @@ def with_sessions(*names: str, started: float = 90_000, **counted: int) -> dict[
     return {**answers(started=started), "applications": [{**row, "application_name": name} for name in names]}
 
 
+POOL = {"db_pool_waiting": "app_waiting", "db_pool_in_use": "app_in_use", "db_pool_max": "app_max"}
+
+
+def pool(waiting: float, in_use: float) -> dict[str, Any]:
+    """What the application says of its pool of five."""
+    return {"available": True, "value": {"pool_waiting": waiting, "pool_in_use": in_use, "pool_max": 5.0}}
+
+
 BLOCKER = {"pid": 7, "application_name": "backoffice", "blocks": 5}
 PRESENT_CONCLUDED = {
     # name: (metrics, what the dependants answer, database, access, problems, words of the message)
@@ -706,6 +714,30 @@ PRESENT_CONCLUDED = {
         access(),
         ["application_locked_out"],
         "readyz: not ready",
+    ),
+    "all of them are idle, and its pool says that all are taken": (
+        pool(waiting=3, in_use=5),
+        ready(api="not ready"),
+        with_sessions("app-API", idle=5),
+        access(),
+        ["gets_no_connection"],
+        "all 5 connections of its pool are taken, and 3 requests wait for one",
+    ),
+    "its pool has none, and all wait": (
+        pool(waiting=3, in_use=0),
+        ready(api="not ready"),
+        with_sessions("app-API", idle=5),
+        access(),
+        ["application_locked_out"],
+        "readyz: not ready",
+    ),
+    "its pool is taken, and its role was shut": (
+        pool(waiting=3, in_use=5),
+        ready(api="not ready"),
+        with_sessions("app-API", idle=5),
+        access(NOLOGIN),
+        ["application_locked_out"],
+        "NOLOGIN",
     ),
     "they are those of its pool, by the name that db_pool knows": (
         SAYS_NOTHING,
@@ -771,8 +803,8 @@ PRESENT_CONCLUDED = {
 def test_an_application_that_has_sessions_is_not_kept_out(diagnose, measured):
     metrics, asked, database, told, problems, words = measured
     variables = {**SYSTEM, "system_name": "app"}
-    if metrics is SAYS_NOTHING:
-        variables["system_metrics"] = {}
+    if metrics is SAYS_NOTHING or "pool_max" in metrics["value"]:
+        variables["system_metrics"] = {} if metrics is SAYS_NOTHING else POOL
     result = conclude(diagnose, metrics, database, service(), asked, told, **variables)
     assert causes_that_are(result, "problem") == problems, result["findings"]
     assert words in result["msg"]
