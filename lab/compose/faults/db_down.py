@@ -34,6 +34,8 @@ FAULTS = {
             "db_down": right("hangs", "restart_database"),
             "db_pool": right("way_hangs waiting_unexplained connections_refused"),
             "api_down": right("database_down"),
+            "crash_loop": right(also="does_not_answer", healthy=True),
+            "payment_webhook": right("handler_slow"),
         },
     ),
 }

@@ -12,21 +12,41 @@ from ...filter.sessions import named
 
 Told = Mapping[str, list[str]]
 
-_BAD_GATEWAY = 502
+_INTERNAL_ERROR, _BAD_GATEWAY = 500, 502
 
 
-def ready(db_down_dependants: Mapping[str, str], http_probe: Mapping[str, Any] | None = None) -> Told:
+def ready(
+    db_down_dependants: Mapping[str, str],
+    http_probe: Mapping[str, Any] | None = None,
+    postgres_activity: Mapping[str, Any] | None = None,
+    postgres_access: Mapping[str, Any] | None = None,
+    system_name: str = "",
+) -> Told:
     """Which dependants have their database, as they say themselves.
+
+    One that answers with an error of its own (500) may have no database, or a fault in its code: while it has sessions there, and no role
+    is kept out, that says nothing.
 
     Returns:
         Names under ``connected``, ``lost`` (it says that it has none, or that it is not ready), ``silent`` (it took the
         request and gave no answer) and ``unknown`` (what came back says nothing about its database).
     """
     told: dict[str, list[str]] = {"connected": [], "lost": [], "silent": [], "unknown": []}
+    applications = (postgres_activity or {}).get("applications") or []
+    barred = (postgres_access or {}).get("barred")
     # Without dependants nothing was asked.
     for name, endpoint in (http_probe["endpoints"] if db_down_dependants else {}).items():  # type: ignore[index]
-        told[_told(endpoint)].append(name)
+        says = _told(endpoint)
+        if says == "failing":
+            may_have_it = named(applications, _own_names(name, system_name)) and not barred
+            says = "unknown" if may_have_it else "lost"
+        told[says].append(name)
     return told
+
+
+def _own_names(name: str, system_name: str) -> list[str]:
+    """The names under which the sessions of a service are known, whatever the inventory says besides."""
+    return [name, f"{system_name}-{name}"]
 
 
 def _told(endpoint: Mapping[str, Any]) -> str:
@@ -39,6 +59,8 @@ def _told(endpoint: Mapping[str, Any]) -> str:
         return "silent" if endpoint["available"] and endpoint["error"] == "timeout" else "unknown"
     if 200 <= status < 300:
         return "connected"
+    if status == _INTERNAL_ERROR:
+        return "failing"
     # A wrong URL, a login, a proxy that does not reach the service.
     return "lost" if status >= 500 and status != _BAD_GATEWAY else "unknown"
 
@@ -87,7 +109,7 @@ def its_sessions(
 
     Replicas share a name: while one of several has its database, sessions of a shared name may all be that one's.
     """
-    names = [pattern for one in ready["lost"] for pattern in (one, f"{system_name}-{one}")]
+    names = [pattern for one in ready["lost"] for pattern in _own_names(one, system_name)]
     if not ready["connected"]:
         names += db_down_applications
     return named(postgres_activity["applications"], names)

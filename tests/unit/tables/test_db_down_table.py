@@ -81,15 +81,15 @@ def access(*barred: tuple[str, str], read_only: bool | None = False, source: str
 
 
 def ready(**says: str) -> dict[str, Any]:
-    """What http_probe_info tells of the dependants that say yes, no, not ready, silent, not there or refused."""
+    """What http_probe_info tells of the dependants that say yes, no, not ready, fails, silent, not there or refused."""
     endpoints = {}
     for name, said in says.items():
         one = {"available": said != "refused", "ok": said == "yes", "status": None, "error": "", "fields": {}}
         one["reason"] = f"GET http://127.0.0.1:8080/readyz: {said}"
         if said in ("yes", "no"):
             one.update(status=200 if said == "yes" else 503, fields={"db_connected": said == "yes"})
-        elif said in ("plain yes", "not ready", "not there"):
-            one.update(status={"plain yes": 200, "not ready": 503, "not there": 404}[said])
+        elif said in ("plain yes", "not ready", "fails", "not there"):
+            one.update(status={"plain yes": 200, "not ready": 503, "fails": 500, "not there": 404}[said])
         else:
             one.update(error={"silent": "timeout", "refused": "refused"}[said])
         endpoints[name] = one
@@ -722,6 +722,30 @@ PRESENT_CONCLUDED = {
         access(),
         ["gets_no_connection"],
         "all 5 connections of its pool are taken, and 3 requests wait for one",
+    ),
+    "it fails with an error, and has sessions: its code may be the reason": (
+        SAYS_NOTHING,
+        ready(api="fails"),
+        with_sessions("api", idle=5),
+        access(),
+        [],
+        "application_locked_out",
+    ),
+    "it fails with an error, and has none": (
+        SAYS_NOTHING,
+        ready(api="fails"),
+        with_sessions("worker", idle=5),
+        access(),
+        ["application_locked_out"],
+        "readyz: fails",
+    ),
+    "it fails with an error, and has sessions of before its role was shut": (
+        SAYS_NOTHING,
+        ready(api="fails"),
+        with_sessions("api", idle=2),
+        access(NOLOGIN),
+        ["application_locked_out"],
+        "NOLOGIN",
     ),
     "its pool has none, and all wait": (
         pool(waiting=3, in_use=0),
