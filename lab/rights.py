@@ -64,6 +64,8 @@ def unseen(*runbooks: str) -> dict[str, Right]:
 # What an application tells of itself is not to be had, because it gives no metrics.
 WITHOUT_METRICS: Rights = unseen("cache", "circuit_breaker", "db_pool", "error_rate", "latency")
 
+# Who sees the pages of an API and no metrics of it may say that some of them hang; for what they wait, others have to tell.
+PAGES_ALONE: Rights = {"api_down": right(also="part_hangs", healthy=True)}
 # What is right while the API does not run, whatever keeps it down: its port is not the reason, and it is not healthy.
 WITHOUT_API: Rights = {
     **WITHOUT_METRICS,

@@ -14,7 +14,7 @@ from lab.database import connect
 from lab.embedded import processes
 from lab.embedded.target import Fault, Target
 from lab.layout import LabError, Layout
-from lab.rights import WITHOUT_METRICS, Right, right
+from lab.rights import PAGES_ALONE, WITHOUT_METRICS, Right, right
 
 
 def _down(name: str, answers: Callable[[Layout], bool], **rights: Right) -> Fault:
@@ -108,6 +108,6 @@ FAULTS: dict[str, Fault] = {
         },
     ),
     "metrics_missing": Fault(
-        "the API answers 404 on /metrics", _metrics_missing, blind=True, rights=WITHOUT_METRICS,
+        "the API answers 404 on /metrics", _metrics_missing, blind=True, rights={**WITHOUT_METRICS, **PAGES_ALONE},
     ),
 }  # fmt: skip
