@@ -1,7 +1,10 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is true of a fault, for each runbook that meets it. It is written beside the fault, and before a runbook has met it."""
+"""What is true of a fault, for each runbook that meets it. It is written beside the fault, and before a runbook has met it.
+
+Where a runbook then says something that is true as well and was forgotten here, it is added for its own sake, and the stack is asked again.
+"""
 
 from __future__ import annotations
 

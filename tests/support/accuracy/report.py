@@ -110,7 +110,8 @@ def page(results: Results) -> str:
         "A case is a real stack, what is really wrong with it, and one runbook that is asked about it in check mode. What is true was written "
         "beside the fault before: which names are right, which remedies may be planned, for whom all is well. A fault is made once, and every "
         "runbook is asked about it. So most cases are of the *wrong cause*: the fault is another runbook's, and this one has to say so, hand "
-        "it over, or say that it does not know; it must not act.",
+        "it over, or say that it does not know; it must not act. Where a runbook says something that is true as well and was not written down, "
+        "that is added, and the stack is asked again.",
         "",
         *_table(["goal", "measured", "wanted", ""], [[one.what, one.measured, one.wanted, _mark(one.met)] for one in goals(cases)], left=1),
         "",

@@ -299,8 +299,9 @@ _OF_METRICS = " ".join(WITHOUT_METRICS)
 _OF_TABLES = "job_scheduler stalled_workflow sync_lag worker_queue"
 _OF_THE_MANAGER = "crash_loop port_conflict resource_usage"
 _NOT_FROM_HERE = {"db_down": right("not_reached_from_here", also="unresponsive"), "db_pool": right()}
-# What the metrics and the pages say all the same, where something hangs meanwhile.
+# What the metrics, the pages and a refusal say all the same, where something is wrong meanwhile.
 _BESIDE_A_BLIND_ROLE = {
+    "db_pool": right(also="connections_refused"),
     "api_down": right(also="pool_exhausted", healthy=True),
     "error_rate": right(also="database_connections", healthy=True),
 }
@@ -309,7 +310,7 @@ _UNSEEN = (
            _metrics_elsewhere, PAGES_ALONE),
     Unseen("a database that is not reached from here", "The inventory names a port of the database where nobody listens.",
            _OF_TABLES, _as_it_is, _database_elsewhere, _NOT_FROM_HERE),
-    Unseen("a role without rights", "The role of the runbooks may log in, and see nothing of others.", f"{_OF_TABLES} db_pool",
+    Unseen("a role without rights", "The role of the runbooks may log in, and see nothing of others.", _OF_TABLES,
            _a_role_without_rights, _as_onlooker, _BESIDE_A_BLIND_ROLE),
     Unseen("a user of Redis without rights", "The user of the runbooks may say PING to Redis, and nothing else.", "",
            _a_user_of_redis_without_rights, _as_onlooker_of_redis, {"cache": right("credentials")}),
