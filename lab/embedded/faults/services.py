@@ -102,7 +102,8 @@ FAULTS: dict[str, Fault] = {
         _hangs, blind=True, make=_suspend, undo=_resume,
         rights={
             "db_down": right("hangs", "restart_database"),
-            "db_pool": right("way_hangs waiting_unexplained"),
+            # As with one that is gone, its names are of a database that answers.
+            "db_pool": right(also="way_hangs waiting_unexplained"),
             # It runs and gives no answer: that is not a loop, and it does not answer.
             "crash_loop": right(also="does_not_answer", healthy=True),
         },

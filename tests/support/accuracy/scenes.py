@@ -315,9 +315,9 @@ _UNSEEN = (
     Unseen("a user of Redis without rights", "The user of the runbooks may say PING to Redis, and nothing else.", "",
            _a_user_of_redis_without_rights, _as_onlooker_of_redis, {"cache": right("credentials")}),
     Unseen("a manager that is not reached", "The socket of supervisord is not where the inventory says.", _OF_THE_MANAGER, _as_it_is,
-           _manager_elsewhere),
+           _manager_elsewhere, dict.fromkeys(("cache", "db_down"), right(healthy=True, seen=False))),
     Unseen("nothing is to be seen", "No metrics, no database, no manager.", f"{_OF_METRICS} {_OF_TABLES} {_OF_THE_MANAGER}", _as_it_is,
-           _all_elsewhere, _NOT_FROM_HERE),
+           _all_elsewhere, {**_NOT_FROM_HERE, "db_down": right("not_reached_from_here", also="unresponsive", seen=False)}),
 )  # fmt: skip
 # Which faults are there meanwhile, in further scenes.
 _UNSEEN_WITH = {
