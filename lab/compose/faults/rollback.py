@@ -54,7 +54,8 @@ FAULTS = {
         rights={
             "rollback": right("bad_deployment", "roll_back", also="deployed"),
             # A restart would run the same release again.
-            "api_down": right("hangs errors part_hangs health_check_fails"),
+            "api_down": right("hangs errors part_hangs health_check_fails", also="starting"),
+            "crash_loop": right(also="does_not_answer", healthy=True),
         },
     ),
 }
