@@ -161,10 +161,18 @@ def _of_stacks(results: Results) -> list[str]:
         f"- **{name}**: {one['date']}, {one['machine']['cores']} cores, Python {one['machine']['python']}, ansible-core "
         f"{one['machine']['ansible_core']}, oncall.runbooks {one['machine']['collection']} (commit {one['machine']['commit']}), "
         f"{one['minutes']:.0f} minutes; {len(one['cases'])} cases in {len({case['scene'] for case in one['cases']})} scenes"
-        f"{' of ' + str(one['scenes']) + ': it is **part of a run**' if one['part'] else ''}."
+        f"{' of ' + str(one['scenes']) + ': it is **part of a run**' if one['part'] else ''}.{_again(one)}"
         for name, one in results.items()
     ]
     return ["Stacks:", "", *said] if said else ["Nothing was run."]
+
+
+def _again(one: Mapping[str, Any]) -> str:
+    """Which of its scenes are of a later commit, because they were asked about again."""
+    said = [f"{len(each['scenes'])} on {each['date']} (commit {each['commit']})" for each in one.get("again", ())]
+    return (
+        f" Of these scenes, some were asked about again, and the last answer counts: {', '.join(said)}." if said else ""
+    )
 
 
 def _judged_wrong(cases: Sequence[Case]) -> list[str]:
