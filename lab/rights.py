@@ -46,8 +46,8 @@ class Right:
 
     @property
     def named(self) -> bool:
-        """Whether there is a name to give, and all to be seen that it takes."""
-        return bool(self.causes) and self.seen
+        """Whether there is a name to give, and all to be seen that it takes. Where it is well too, a name is welcome and not asked for."""
+        return bool(self.causes) and self.seen and not self.healthy
 
 
 Rights = Mapping[str, Right]
