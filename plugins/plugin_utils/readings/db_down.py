@@ -120,9 +120,14 @@ def still_in(its_sessions: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [row for row in its_sessions if row["active"] + row["idle_in_transaction"] > 0]
 
 
-def pool_is_taken(pool_waiting: float = 0, pool_in_use: float = 0, pool_max: float = 0) -> bool:
-    """Whether all connections of the application's pool are taken: so it has them. Where its pool is not told of, nobody says so."""
+def pool_is_full(pool_waiting: float = 0, pool_in_use: float = 0, pool_max: float = 0) -> bool:
+    """Whether the application counts all connections of its pool as taken. Where its pool is not told of, nobody says so."""
     return pool_waiting > 0 and pool_in_use >= pool_max > 0
+
+
+def pool_is_taken(pool_is_full: bool, its_sessions: list[Mapping[str, Any]], pool_in_use: float = 0) -> bool:
+    """Whether they are there in the database too: behind a pooler that reaches no server, it counts what it never got."""
+    return pool_is_full and sum(row["sessions"] for row in its_sessions) >= pool_in_use
 
 
 def still_in_words(still_in: list[Mapping[str, Any]], postgres_activity: Mapping[str, Any]) -> str:

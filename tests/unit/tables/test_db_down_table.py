@@ -685,7 +685,8 @@ NO_TELEMETRY_ROW = "test_what_could_not_be_measured_is_unknown_and_starts_nothin
 def with_sessions(*names: str, started: float = 90_000, **counted: int) -> dict[str, Any]:
     """A server that answers, where these applications have sessions."""
     row = {"user": "app", "sessions": 5, "active": 0, "idle": 0, "idle_in_transaction": 0, **counted}
-    return {**answers(started=started), "applications": [{**row, "application_name": name} for name in names]}
+    applications = [{**row, "application_name": name} for name in names]
+    return {**answers(started=started), "applications": applications, "complete": True}
 
 
 POOL = {"db_pool_waiting": "app_waiting", "db_pool_in_use": "app_in_use", "db_pool_max": "app_max"}
@@ -754,6 +755,22 @@ PRESENT_CONCLUDED = {
         access(),
         ["application_locked_out"],
         "readyz: not ready",
+    ),
+    "its pool says that all are taken, and behind a pooler none of them is there": (
+        pool(waiting=3, in_use=5),
+        ready(api="not ready"),
+        with_sessions("worker", idle=5),
+        access(),
+        ["application_locked_out"],
+        "not ready",
+    ),
+    "its pool says that all are taken, and whose sessions there are is hidden": (
+        pool(waiting=3, in_use=5),
+        ready(api="not ready"),
+        {**with_sessions(idle=5), "complete": False},
+        access(),
+        [],
+        "application_locked_out",
     ),
     "its pool is taken, and its role was shut": (
         pool(waiting=3, in_use=5),
