@@ -35,6 +35,7 @@ FAULTS = {
             # Its names are of a database that answers.
             "db_pool": right(also="way_hangs waiting_unexplained connections_refused"),
             "api_down": right("database_down"),
+            "error_rate": right(also="requests_hang database_down"),
             "crash_loop": right(also="does_not_answer", healthy=True),
             "payment_webhook": right("handler_slow"),
         },

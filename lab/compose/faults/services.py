@@ -85,6 +85,7 @@ FAULTS = {
             "db_down": right("paused"),
             "db_pool": right(also="way_hangs waiting_unexplained"),
             "api_down": right("database_down"),
+            "error_rate": right(also="requests_hang database_down"),
             "payment_webhook": right("handler_slow"),
         },
     ),

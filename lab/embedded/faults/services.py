@@ -104,6 +104,7 @@ FAULTS: dict[str, Fault] = {
             "db_down": right("hangs", "restart_database"),
             # As with one that is gone, its names are of a database that answers.
             "db_pool": right(also="way_hangs waiting_unexplained"),
+            "error_rate": right(also="requests_hang"),
             # It runs and gives no answer: that is not a loop, and it does not answer.
             "crash_loop": right(also="does_not_answer", healthy=True),
         },
