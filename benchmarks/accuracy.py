@@ -104,12 +104,14 @@ def measured(
                 traceback.print_exc()
             stack.stop()
             stack.start()
+        if options.again and earlier:
+            found["again"][-1]["scenes"].append(scene.name)
         kept()
 
 
 def without(earlier: dict[str, Any], names: set[str], now: dict[str, Any]) -> dict[str, Any]:
-    """What is known of a stack, but for these scenes of it, which are asked about again now. Pure."""
-    asked_again = {"date": now["date"], "commit": now["machine"]["commit"], "scenes": sorted(names)}
+    """What is known of a stack, but for these scenes of it; the last of ``again`` is for those that are asked about now. Pure."""
+    asked_again: dict[str, Any] = {"date": now["date"], "commit": now["machine"]["commit"], "scenes": []}
     return {
         **earlier,
         "cases": [case for case in earlier["cases"] if case["scene"] not in names],
