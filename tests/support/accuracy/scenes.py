@@ -302,6 +302,7 @@ _NOT_FROM_HERE = {"db_down": right("not_reached_from_here", also="unresponsive")
 # What the metrics, the pages and a refusal say all the same, where something is wrong meanwhile.
 _BESIDE_A_BLIND_ROLE = {
     "db_pool": right(also="connections_refused"),
+    "db_down": right(also="gets_no_connection", healthy=True),
     "api_down": right(also="pool_exhausted", healthy=True),
     "error_rate": right(also="database_connections", healthy=True),
 }
