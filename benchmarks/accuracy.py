@@ -3,10 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How often the runbooks are right: every fault of every stack, every runbook asked, every answer judged.
 
-Usage: python benchmarks/accuracy.py [--stack embedded] [--scene NAME] [--runbook NAME] [--others 5] [--json benchmarks/accuracy.json]
-[--page docs/accuracy.md]
+Usage: python benchmarks/accuracy.py [--stack embedded] [--scene NAME] [--again] [--runbook NAME] [--others 5]
+[--json benchmarks/accuracy.json] [--page docs/accuracy.md]
 
-What was found of a stack before is kept in the file until that stack is run again. Ends with 1 where a goal is missed.
+What was found of a stack before is kept in the file until that stack is run again, or with --again these scenes of it. Ends with 1 where a goal
+is missed.
 """
 
 from __future__ import annotations
@@ -41,32 +42,49 @@ from docs.generate.source import runbook_names  # noqa: E402
 from lab.compose import engine  # noqa: E402
 
 
-def measured(stack: Stack, options: argparse.Namespace, keep: Callable[[dict[str, Any]], None]) -> None:
+def measured(
+    stack: Stack, options: argparse.Namespace, keep: Callable[[dict[str, Any]], None], earlier: dict[str, Any] | None
+) -> None:
     """Everything about one stack, as plain data that names neither this machine nor a path; kept after each scene.
 
     Args:
         stack: that runs.
-        options: ``scene``, ``runbook`` and ``others`` of the command line.
+        options: ``scene``, ``again``, ``runbook`` and ``others`` of the command line.
         keep: gets all that is known so far.
+        earlier: what is known of it from an earlier run.
     """
     began = time.monotonic()
     sound, *broken = stack.scenes()
     wanted = options.scene or ["*"]
     chosen = [scene for scene in broken if any(fnmatch(scene.name, pattern) for pattern in wanted)]
     asked = [name for name in options.runbook or runbook_names() if name not in stack.left_out]
-    whole = len(chosen) == len(broken) and options.runbook is None and options.others is None
-    found: dict[str, Any] = {
-        "date": datetime.now(timezone.utc).date().isoformat(),
-        "machine": machine(),
-        "left_out": {name: why for name, why in stack.left_out.items() if name in (options.runbook or runbook_names())},
-        "not_made": {},
-        "scenes": len(broken) + 1,
-        "cases": told(stack, sound, asked),
-    }
-    keep({**found, "minutes": round((time.monotonic() - began) / 60, 1), "part": not whole or bool(chosen)})
-    worth = [name for name, is_worth in asking.worth_asking(found["cases"]) if is_worth]
+    now: dict[str, Any] = {"date": datetime.now(timezone.utc).date().isoformat(), "machine": machine()}
+    if options.again and earlier:
+        found = without(earlier, {scene.name for scene in chosen}, now)
+    else:
+        found = {
+            **now,
+            "left_out": {
+                name: why for name, why in stack.left_out.items() if name in (options.runbook or runbook_names())
+            },
+            "not_made": {},
+            "scenes": len(broken) + 1,
+            "cases": told(stack, sound, asked),
+        }
+    before = found.get("minutes", 0)
+
+    def kept() -> None:
+        known = {*(case["scene"] for case in found["cases"]), *found["not_made"]}
+        is_part = any(scene.name not in known for scene in broken) or bool(
+            options.runbook or options.others is not None
+        )
+        keep({**found, "minutes": round(before + (time.monotonic() - began) / 60, 1), "part": is_part})
+
+    kept()
+    while_sound = [case for case in found["cases"] if case["scene"] == sound.name]
+    worth = [name for name, is_worth in asking.worth_asking(while_sound) if is_worth]
     turns = itertools.cycle(worth or [""])
-    for number, scene in enumerate(chosen, 1):
+    for scene in chosen:
         turn = {next(turns) for _ in range(len(worth) if options.others is None else options.others)}
         # Whose fault it is, is asked in any case, and first: a service that has crashed may run on its own by the time the others have answered.
         names = [name for name in asked if name in turn or name in scene.truth.rights]
@@ -86,8 +104,20 @@ def measured(stack: Stack, options: argparse.Namespace, keep: Callable[[dict[str
                 traceback.print_exc()
             stack.stop()
             stack.start()
-        minutes = round((time.monotonic() - began) / 60, 1)
-        keep({**found, "minutes": minutes, "part": not whole or number < len(chosen)})
+        if options.again and earlier:
+            found["again"][-1]["scenes"].append(scene.name)
+        kept()
+
+
+def without(earlier: dict[str, Any], names: set[str], now: dict[str, Any]) -> dict[str, Any]:
+    """What is known of a stack, but for these scenes of it; the last of ``again`` is for those that are asked about now. Pure."""
+    asked_again: dict[str, Any] = {"date": now["date"], "commit": now["machine"]["commit"], "scenes": []}
+    return {
+        **earlier,
+        "cases": [case for case in earlier["cases"] if case["scene"] not in names],
+        "not_made": {name: why for name, why in earlier["not_made"].items() if name not in names},
+        "again": [*earlier.get("again", ()), asked_again],
+    }
 
 
 def told(stack: Stack, scene: Scene, runbooks: Sequence[str]) -> list[dict[str, Any]]:
@@ -132,7 +162,7 @@ def run(name: str, options: argparse.Namespace, results: dict[str, Any]) -> None
             options.json.write_text(report.as_json(results))
 
     with tempfile.TemporaryDirectory(prefix="accuracy-") as folder, STACKS[name](Path(folder)).running() as stack:
-        measured(stack, options, keep)
+        measured(stack, options, keep, results.get(name))
 
 
 def main() -> None:
@@ -142,6 +172,9 @@ def main() -> None:
     )
     parser.add_argument(
         "--scene", action="append", default=[], help="only scenes of this name; a pattern, may be given several times"
+    )
+    parser.add_argument(
+        "--again", action="store_true", help="keep what is known of the other scenes; see --scene and --json"
     )
     parser.add_argument(
         "--runbook", action="append", choices=runbook_names(), help="ask only this one; may be given several times"

@@ -1,7 +1,10 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is true of a fault, for each runbook that meets it. It is written beside the fault, and before a runbook has met it."""
+"""What is true of a fault, for each runbook that meets it. It is written beside the fault, and before a runbook has met it.
+
+Where a runbook then says something that is true as well and was forgotten here, it is added for its own sake, and the stack is asked again.
+"""
 
 from __future__ import annotations
 
@@ -43,8 +46,8 @@ class Right:
 
     @property
     def named(self) -> bool:
-        """Whether there is a name to give, and all to be seen that it takes."""
-        return bool(self.causes) and self.seen
+        """Whether there is a name to give, and all to be seen that it takes. Where it is well too, a name is welcome and not asked for."""
+        return bool(self.causes) and self.seen and not self.healthy
 
 
 Rights = Mapping[str, Right]
@@ -64,6 +67,8 @@ def unseen(*runbooks: str) -> dict[str, Right]:
 # What an application tells of itself is not to be had, because it gives no metrics.
 WITHOUT_METRICS: Rights = unseen("cache", "circuit_breaker", "db_pool", "error_rate", "latency")
 
+# Who sees the pages of an API and no metrics of it may say that some of them hang; for what they wait, others have to tell.
+PAGES_ALONE: Rights = {"api_down": right(also="part_hangs", healthy=True)}
 # What is right while the API does not run, whatever keeps it down: its port is not the reason, and it is not healthy.
 WITHOUT_API: Rights = {
     **WITHOUT_METRICS,

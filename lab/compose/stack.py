@@ -156,10 +156,13 @@ class ComposeLab(BaseLab):
 
     def _heal(self, *names: str) -> None:
         known = self.faults
+        for name in names:
+            if name in known and known[name].undone_first:
+                known[name].undo(self.target)
         # A database that is frozen, and whatever else nothing works without, comes back before the rest is undone.
         self._settle_containers()
         for name in names:
-            if name in known:
+            if name in known and not known[name].undone_first:
                 known[name].undo(self.target)
             (self.layout.faults / f"{name}.json").unlink(missing_ok=True)
         if not self.active():

@@ -142,6 +142,7 @@ class Fault:
         undo: takes back what ``heal`` does not put back by itself. It puts back: the files of the project, containers
             that are stopped, paused, removed, changed or scaled, Redis' configuration, ALTER SYSTEM, sessions and
             replication slots of others, the API's debug faults, the provider's answers and the load.
+        undone_first: ``undo`` needs no container, and while the fault is there some cannot start.
         rights: what is right for each runbook that it is for. For the others it is well, or has another name there.
     """
 
@@ -149,5 +150,6 @@ class Fault:
     make: Callable[[Target], object]
     there: Callable[[Target], tuple[bool, str]]
     undo: Callable[[Target], object] = _nothing
+    undone_first: bool = False
     samples: int = 1
     rights: Rights = field(default_factory=dict)

@@ -23,7 +23,7 @@ PAIRS = (
         for first in ("idle_in_transaction", "blocker", "leaked_sessions", "max_connections")
     ),
     # The pool's requests end with the API.
-    Pair("leaked_sessions", "api_down"),
+    Pair("leaked_sessions", "api_down", explained="leaked_sessions", explained_for=frozenset({"db_down"})),
     Pair("redis_down", "database_down"),
     Pair("redis_down", "database_hang"),
     Pair("redis_down", "metrics_missing"),

@@ -1025,7 +1025,8 @@ CASES = [
         "PostgreSQL does not run. Start it.",
         {
             "db_down": right("database_down stopped_by_person", remedies="restart_database"),
-            "db_pool": right("connections_refused"),
+            # Its names are of a database that refuses one more, and not of one that is gone.
+            "db_pool": right(also="connections_refused"),
         },
     ),
     Case(

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 
 import pytest
@@ -139,3 +140,29 @@ def test_one_that_cannot_see_a_sound_stack_is_not_worth_asking(accuracy):
     asking = accuracy[0]
     said = [{"runbook": "cache", "outcome": "healthy"}, {"runbook": "latency", "outcome": "unknown"}]
     assert list(asking.worth_asking(said)) == [("cache", True), ("latency", False)]
+
+
+def test_scenes_that_are_asked_about_again_replace_their_cases_and_no_others(accuracy, fake):
+    from benchmarks.accuracy import measured
+
+    _asking, scenes, _stacks, verdicts = accuracy
+    names = ("nothing is wrong", "a fault", "another fault")
+    made = [
+        scenes.Scene("fake", scenes.FAULT, one, one, lambda _stack: contextlib.nullcontext(), verdicts.Truth({}))
+        for one in names
+    ]
+    fake.scenes = lambda: made
+    options = argparse.Namespace(scene=[], again=False, runbook=None, others=None)
+    kept: list[dict] = []
+    measured(fake, options, kept.append, None)
+    first = kept[-1]
+    assert not first["part"] and {case["scene"] for case in first["cases"]} == {*names} and "again" not in first
+    assert [one["part"] for one in kept] == [True, True, False]
+
+    fake.plays = []
+    options.again, options.scene = True, ["a f*"]
+    measured(fake, options, kept.append, first)
+    last = kept[-1]
+    assert len(fake.plays) == 1 and [one["scenes"] for one in last["again"]] == [["a fault"]]
+    assert (len(last["cases"]), last["part"], kept[-2]["part"]) == (len(first["cases"]), False, True)
+    assert {case["scene"] for case in last["cases"]} == {*names}

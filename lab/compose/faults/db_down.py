@@ -32,8 +32,12 @@ FAULTS = {
         lambda target: target.docker("kill", "--signal=CONT", target.container("db")["Id"]),
         rights={
             "db_down": right("hangs", "restart_database"),
-            "db_pool": right("way_hangs waiting_unexplained connections_refused"),
+            # Its names are of a database that answers.
+            "db_pool": right(also="way_hangs waiting_unexplained connections_refused"),
             "api_down": right("database_down"),
+            "error_rate": right(also="requests_hang database_down"),
+            "crash_loop": right(also="does_not_answer", healthy=True),
+            "payment_webhook": right("handler_slow"),
         },
     ),
 }

@@ -30,6 +30,11 @@ FAULTS = {
         "the code of every route fails",
         lambda target: target.begin("errors?route=*"),
         _every_route_fails,
-        rights={"error_rate": right("errors_unexplained"), "api_down": right("errors")},
+        rights={
+            "error_rate": right("errors_unexplained"),
+            "api_down": right("errors"),
+            "crash_loop": right(also="does_not_answer", healthy=True),
+            "rollback": right("service_not_healthy bad_deployment", also="deployed"),
+        },
     ),
 }

@@ -36,9 +36,11 @@ FAULTS = {
         _forget,
         rights={
             "job_scheduler": right("scheduler_hangs", "restart_scheduler"),
-            "worker_queue": right("stuck", "restart_workers"),
+            # Whether an event came meanwhile that has to wait is left to chance.
+            "worker_queue": right(remedies="restart_workers", also="stuck late_jobs", healthy=True),
             "sync_lag": right("stalled backlog_grows unexplained"),
             "stalled_workflow": right(remedies="restart_workers", also="worker_hangs events_wait", healthy=True),
+            "crash_loop": right(also="does_not_answer", healthy=True),
         },
     )
 }

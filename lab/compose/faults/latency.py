@@ -111,6 +111,10 @@ FAULTS = {
         "a session keeps the table orders locked",
         _locked,
         _slow("/orders"),
-        rights={"latency": right("blocker"), "db_pool": right("blocker", "end_blocker")},
+        rights={
+            "latency": right("blocker"),
+            "db_pool": right("blocker", "end_blocker"),
+            "payment_webhook": right("handler_slow"),
+        },
     ),
 }

@@ -89,6 +89,7 @@ FAULTS = {
         _make,
         _there,
         _undo,
+        undone_first=True,
         rights={
             **WITHOUT_API,
             "port_conflict": right("stranger", "end_process"),

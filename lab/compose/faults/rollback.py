@@ -41,7 +41,7 @@ FAULTS = {
         lambda target: release(target).begin(),
         rights={
             "error_rate": right("deployment_suspected recent_deployment", also="route_failing"),
-            "api_down": right("errors"),
+            "api_down": right("errors", also="starting"),
             # Its services are healthy, and nobody has said where to go back to; with that said it is asked for.
             "rollback": right(remedies="roll_back", also="deployed rollback_requested bad_deployment", healthy=True),
         },
@@ -54,7 +54,8 @@ FAULTS = {
         rights={
             "rollback": right("bad_deployment", "roll_back", also="deployed"),
             # A restart would run the same release again.
-            "api_down": right("hangs errors part_hangs health_check_fails"),
+            "api_down": right("hangs errors part_hangs health_check_fails", also="starting"),
+            "crash_loop": right(also="does_not_answer", healthy=True),
         },
     ),
 }

@@ -24,6 +24,7 @@ _WITHOUT: dict[str, Rights] = {
         "db_pool": right(),
         "api_down": right("database_down"),
         "error_rate": right("database_down"),
+        "payment_webhook": right("handler_slow"),
     },
     "redis": {"cache": right("redis_down", "restart_redis")},
 }
@@ -82,8 +83,10 @@ FAULTS = {
         _database_hangs,
         rights={
             "db_down": right("paused"),
-            "db_pool": right("way_hangs waiting_unexplained"),
+            "db_pool": right(also="way_hangs waiting_unexplained"),
             "api_down": right("database_down"),
+            "error_rate": right(also="requests_hang database_down"),
+            "payment_webhook": right("handler_slow"),
         },
     ),
     "api_unhealthy": Fault(

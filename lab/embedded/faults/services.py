@@ -14,7 +14,7 @@ from lab.database import connect
 from lab.embedded import processes
 from lab.embedded.target import Fault, Target
 from lab.layout import LabError, Layout
-from lab.rights import WITHOUT_METRICS, Right, right
+from lab.rights import PAGES_ALONE, WITHOUT_METRICS, Right, right
 
 
 def _down(name: str, answers: Callable[[Layout], bool], **rights: Right) -> Fault:
@@ -102,12 +102,14 @@ FAULTS: dict[str, Fault] = {
         _hangs, blind=True, make=_suspend, undo=_resume,
         rights={
             "db_down": right("hangs", "restart_database"),
-            "db_pool": right("way_hangs waiting_unexplained"),
+            # As with one that is gone, its names are of a database that answers.
+            "db_pool": right(also="way_hangs waiting_unexplained"),
+            "error_rate": right(also="requests_hang"),
             # It runs and gives no answer: that is not a loop, and it does not answer.
             "crash_loop": right(also="does_not_answer", healthy=True),
         },
     ),
     "metrics_missing": Fault(
-        "the API answers 404 on /metrics", _metrics_missing, blind=True, rights=WITHOUT_METRICS,
+        "the API answers 404 on /metrics", _metrics_missing, blind=True, rights={**WITHOUT_METRICS, **PAGES_ALONE},
     ),
 }  # fmt: skip

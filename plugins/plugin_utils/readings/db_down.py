@@ -12,21 +12,41 @@ from ...filter.sessions import named
 
 Told = Mapping[str, list[str]]
 
-_BAD_GATEWAY = 502
+_INTERNAL_ERROR, _BAD_GATEWAY = 500, 502
 
 
-def ready(db_down_dependants: Mapping[str, str], http_probe: Mapping[str, Any] | None = None) -> Told:
+def ready(
+    db_down_dependants: Mapping[str, str],
+    http_probe: Mapping[str, Any] | None = None,
+    postgres_activity: Mapping[str, Any] | None = None,
+    postgres_access: Mapping[str, Any] | None = None,
+    system_name: str = "",
+) -> Told:
     """Which dependants have their database, as they say themselves.
+
+    One that answers with an error of its own (500) may have no database, or a fault in its code: while it has sessions there, and no role
+    is kept out, that says nothing.
 
     Returns:
         Names under ``connected``, ``lost`` (it says that it has none, or that it is not ready), ``silent`` (it took the
         request and gave no answer) and ``unknown`` (what came back says nothing about its database).
     """
     told: dict[str, list[str]] = {"connected": [], "lost": [], "silent": [], "unknown": []}
+    applications = (postgres_activity or {}).get("applications") or []
+    barred = (postgres_access or {}).get("barred")
     # Without dependants nothing was asked.
     for name, endpoint in (http_probe["endpoints"] if db_down_dependants else {}).items():  # type: ignore[index]
-        told[_told(endpoint)].append(name)
+        says = _told(endpoint)
+        if says == "failing":
+            may_have_it = named(applications, _own_names(name, system_name)) and not barred
+            says = "unknown" if may_have_it else "lost"
+        told[says].append(name)
     return told
+
+
+def _own_names(name: str, system_name: str) -> list[str]:
+    """The names under which the sessions of a service are known, whatever the inventory says besides."""
+    return [name, f"{system_name}-{name}"]
 
 
 def _told(endpoint: Mapping[str, Any]) -> str:
@@ -39,6 +59,8 @@ def _told(endpoint: Mapping[str, Any]) -> str:
         return "silent" if endpoint["available"] and endpoint["error"] == "timeout" else "unknown"
     if 200 <= status < 300:
         return "connected"
+    if status == _INTERNAL_ERROR:
+        return "failing"
     # A wrong URL, a login, a proxy that does not reach the service.
     return "lost" if status >= 500 and status != _BAD_GATEWAY else "unknown"
 
@@ -87,7 +109,7 @@ def its_sessions(
 
     Replicas share a name: while one of several has its database, sessions of a shared name may all be that one's.
     """
-    names = [pattern for one in ready["lost"] for pattern in (one, f"{system_name}-{one}")]
+    names = [pattern for one in ready["lost"] for pattern in _own_names(one, system_name)]
     if not ready["connected"]:
         names += db_down_applications
     return named(postgres_activity["applications"], names)
@@ -98,9 +120,14 @@ def still_in(its_sessions: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [row for row in its_sessions if row["active"] + row["idle_in_transaction"] > 0]
 
 
-def pool_is_taken(pool_waiting: float = 0, pool_in_use: float = 0, pool_max: float = 0) -> bool:
-    """Whether all connections of the application's pool are taken: so it has them. Where its pool is not told of, nobody says so."""
+def pool_is_full(pool_waiting: float = 0, pool_in_use: float = 0, pool_max: float = 0) -> bool:
+    """Whether the application counts all connections of its pool as taken. Where its pool is not told of, nobody says so."""
     return pool_waiting > 0 and pool_in_use >= pool_max > 0
+
+
+def pool_is_taken(pool_is_full: bool, its_sessions: list[Mapping[str, Any]], pool_in_use: float = 0) -> bool:
+    """Whether they are there in the database too: behind a pooler that reaches no server, it counts what it never got."""
+    return pool_is_full and sum(row["sessions"] for row in its_sessions) >= pool_in_use
 
 
 def still_in_words(still_in: list[Mapping[str, Any]], postgres_activity: Mapping[str, Any]) -> str:

@@ -110,7 +110,8 @@ def page(results: Results) -> str:
         "A case is a real stack, what is really wrong with it, and one runbook that is asked about it in check mode. What is true was written "
         "beside the fault before: which names are right, which remedies may be planned, for whom all is well. A fault is made once, and every "
         "runbook is asked about it. So most cases are of the *wrong cause*: the fault is another runbook's, and this one has to say so, hand "
-        "it over, or say that it does not know; it must not act.",
+        "it over, or say that it does not know; it must not act. Where a runbook says something that is true as well and was not written down, "
+        "that is added, and the stack is asked again.",
         "",
         *_table(["goal", "measured", "wanted", ""], [[one.what, one.measured, one.wanted, _mark(one.met)] for one in goals(cases)], left=1),
         "",
@@ -160,10 +161,18 @@ def _of_stacks(results: Results) -> list[str]:
         f"- **{name}**: {one['date']}, {one['machine']['cores']} cores, Python {one['machine']['python']}, ansible-core "
         f"{one['machine']['ansible_core']}, oncall.runbooks {one['machine']['collection']} (commit {one['machine']['commit']}), "
         f"{one['minutes']:.0f} minutes; {len(one['cases'])} cases in {len({case['scene'] for case in one['cases']})} scenes"
-        f"{' of ' + str(one['scenes']) + ': it is **part of a run**' if one['part'] else ''}."
+        f"{' of ' + str(one['scenes']) + ': it is **part of a run**' if one['part'] else ''}.{_again(one)}"
         for name, one in results.items()
     ]
     return ["Stacks:", "", *said] if said else ["Nothing was run."]
+
+
+def _again(one: Mapping[str, Any]) -> str:
+    """Which of its scenes are of a later commit, because they were asked about again."""
+    said = [f"{len(each['scenes'])} on {each['date']} (commit {each['commit']})" for each in one.get("again", ())]
+    return (
+        f" Of these scenes, some were asked about again, and the last answer counts: {', '.join(said)}." if said else ""
+    )
 
 
 def _judged_wrong(cases: Sequence[Case]) -> list[str]:

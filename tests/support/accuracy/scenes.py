@@ -26,7 +26,7 @@ from ansible_collections.oncall.runbooks.tests.support.waiting import going_on, 
 from lab import Lab
 from lab.database import connect
 from lab.faults import load_faults
-from lab.rights import WITHOUT_METRICS, Pair, Right, Rights, right, together, unseen
+from lab.rights import PAGES_ALONE, WITHOUT_METRICS, Pair, Right, Rights, right, together, unseen
 
 HEALTHY, FAULT, PAIR, HERRING, BLIND, ELSEWHERE = (
     "healthy", "fault", "pair of faults", "red herring", "not to be seen", "wrong cause",
@@ -256,7 +256,7 @@ def _database_elsewhere(stack: Any) -> Mapping[str, Any]:
 
 
 def _manager_elsewhere(stack: Any) -> Mapping[str, Any]:
-    services = stack.inventory()["system_services"]
+    services = stack.variables()["system_services"]
     return {
         "system_services": {name: {**one, "config": "/nonexistent/supervisord.conf"} for name, one in services.items()}
     }
@@ -299,19 +299,26 @@ _OF_METRICS = " ".join(WITHOUT_METRICS)
 _OF_TABLES = "job_scheduler stalled_workflow sync_lag worker_queue"
 _OF_THE_MANAGER = "crash_loop port_conflict resource_usage"
 _NOT_FROM_HERE = {"db_down": right("not_reached_from_here", also="unresponsive"), "db_pool": right()}
+# What the metrics, the pages and a refusal say all the same, where something is wrong meanwhile.
+_BESIDE_A_BLIND_ROLE = {
+    "db_pool": right(also="connections_refused"),
+    "db_down": right(also="gets_no_connection", healthy=True),
+    "api_down": right(also="pool_exhausted", healthy=True),
+    "error_rate": right(also="database_connections", healthy=True),
+}
 _UNSEEN = (
     Unseen("metrics that nobody gives", "Nobody listens where the inventory says that the metrics are.", _OF_METRICS, _as_it_is,
-           _metrics_elsewhere),
+           _metrics_elsewhere, PAGES_ALONE),
     Unseen("a database that is not reached from here", "The inventory names a port of the database where nobody listens.",
            _OF_TABLES, _as_it_is, _database_elsewhere, _NOT_FROM_HERE),
-    Unseen("a role without rights", "The role of the runbooks may log in, and see nothing of others.", f"{_OF_TABLES} db_pool",
-           _a_role_without_rights, _as_onlooker),
-    Unseen("a user of Redis without rights", "The user of the runbooks may say PING to Redis, and nothing else.", "cache",
-           _a_user_of_redis_without_rights, _as_onlooker_of_redis),
+    Unseen("a role without rights", "The role of the runbooks may log in, and see nothing of others.", _OF_TABLES,
+           _a_role_without_rights, _as_onlooker, _BESIDE_A_BLIND_ROLE),
+    Unseen("a user of Redis without rights", "The user of the runbooks may say PING to Redis, and nothing else.", "",
+           _a_user_of_redis_without_rights, _as_onlooker_of_redis, {"cache": right("credentials")}),
     Unseen("a manager that is not reached", "The socket of supervisord is not where the inventory says.", _OF_THE_MANAGER, _as_it_is,
-           _manager_elsewhere),
+           _manager_elsewhere, dict.fromkeys(("cache", "db_down"), right(healthy=True, seen=False))),
     Unseen("nothing is to be seen", "No metrics, no database, no manager.", f"{_OF_METRICS} {_OF_TABLES} {_OF_THE_MANAGER}", _as_it_is,
-           _all_elsewhere, _NOT_FROM_HERE),
+           _all_elsewhere, {**_NOT_FROM_HERE, "db_down": right("not_reached_from_here", also="unresponsive", seen=False)}),
 )  # fmt: skip
 # Which faults are there meanwhile, in further scenes.
 _UNSEEN_WITH = {

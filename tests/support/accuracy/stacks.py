@@ -123,7 +123,8 @@ class Stack(ABC):
             told = {name: runs for name, runs in found.items() if name in left}
             answers |= told
             left = [name for name in left if name not in answers]
-            if left and not any(is_broken_off(runs) for runs in told.values()):
+            # A play ends where a runbook breaks off, or the last one that was handed over to.
+            if left and not any(is_broken_off(runs[-1:]) for runs in told.values()):
                 # The first of which nothing is recorded is where the play ended.
                 answers[left.pop(0)] = []
         return answers

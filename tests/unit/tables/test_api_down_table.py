@@ -67,6 +67,7 @@ NO_DRIVER = {"available": False, "error": "no_driver", "reason": "psycopg is not
 MEASURED_CONCLUDED = {
     # name: (endpoints, the service, the database, waiting, status, problems, available remedies, handed over to)
     "nothing": (probe(), running(), DATABASE, 0, "healthy", [], [], []),
+    "the same, and nobody tells of the service": (probe(), unseen(), NO_DATABASE, 0, "unknown", [], [], []),
     "platform": (
         all_("timeout", platform=bad("bad_json")), running(), DATABASE, 0, "problem", ["platform_outage"], [], [],
     ),

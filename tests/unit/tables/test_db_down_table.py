@@ -81,15 +81,15 @@ def access(*barred: tuple[str, str], read_only: bool | None = False, source: str
 
 
 def ready(**says: str) -> dict[str, Any]:
-    """What http_probe_info tells of the dependants that say yes, no, not ready, silent, not there or refused."""
+    """What http_probe_info tells of the dependants that say yes, no, not ready, fails, silent, not there or refused."""
     endpoints = {}
     for name, said in says.items():
         one = {"available": said != "refused", "ok": said == "yes", "status": None, "error": "", "fields": {}}
         one["reason"] = f"GET http://127.0.0.1:8080/readyz: {said}"
         if said in ("yes", "no"):
             one.update(status=200 if said == "yes" else 503, fields={"db_connected": said == "yes"})
-        elif said in ("plain yes", "not ready", "not there"):
-            one.update(status={"plain yes": 200, "not ready": 503, "not there": 404}[said])
+        elif said in ("plain yes", "not ready", "fails", "not there"):
+            one.update(status={"plain yes": 200, "not ready": 503, "fails": 500, "not there": 404}[said])
         else:
             one.update(error={"silent": "timeout", "refused": "refused"}[said])
         endpoints[name] = one
@@ -685,7 +685,8 @@ NO_TELEMETRY_ROW = "test_what_could_not_be_measured_is_unknown_and_starts_nothin
 def with_sessions(*names: str, started: float = 90_000, **counted: int) -> dict[str, Any]:
     """A server that answers, where these applications have sessions."""
     row = {"user": "app", "sessions": 5, "active": 0, "idle": 0, "idle_in_transaction": 0, **counted}
-    return {**answers(started=started), "applications": [{**row, "application_name": name} for name in names]}
+    applications = [{**row, "application_name": name} for name in names]
+    return {**answers(started=started), "applications": applications, "complete": True}
 
 
 POOL = {"db_pool_waiting": "app_waiting", "db_pool_in_use": "app_in_use", "db_pool_max": "app_max"}
@@ -723,6 +724,30 @@ PRESENT_CONCLUDED = {
         ["gets_no_connection"],
         "all 5 connections of its pool are taken, and 3 requests wait for one",
     ),
+    "it fails with an error, and has sessions: its code may be the reason": (
+        SAYS_NOTHING,
+        ready(api="fails"),
+        with_sessions("api", idle=5),
+        access(),
+        [],
+        "application_locked_out",
+    ),
+    "it fails with an error, and has none": (
+        SAYS_NOTHING,
+        ready(api="fails"),
+        with_sessions("worker", idle=5),
+        access(),
+        ["application_locked_out"],
+        "readyz: fails",
+    ),
+    "it fails with an error, and has sessions of before its role was shut": (
+        SAYS_NOTHING,
+        ready(api="fails"),
+        with_sessions("api", idle=2),
+        access(NOLOGIN),
+        ["application_locked_out"],
+        "NOLOGIN",
+    ),
     "its pool has none, and all wait": (
         pool(waiting=3, in_use=0),
         ready(api="not ready"),
@@ -730,6 +755,22 @@ PRESENT_CONCLUDED = {
         access(),
         ["application_locked_out"],
         "readyz: not ready",
+    ),
+    "its pool says that all are taken, and behind a pooler none of them is there": (
+        pool(waiting=3, in_use=5),
+        ready(api="not ready"),
+        with_sessions("worker", idle=5),
+        access(),
+        ["application_locked_out"],
+        "not ready",
+    ),
+    "its pool says that all are taken, and whose sessions there are is hidden": (
+        pool(waiting=3, in_use=5),
+        ready(api="not ready"),
+        {**with_sessions(idle=5), "complete": False},
+        access(),
+        [],
+        "application_locked_out",
     ),
     "its pool is taken, and its role was shut": (
         pool(waiting=3, in_use=5),

@@ -72,6 +72,17 @@ MEASURED_CONCLUDED = {
         {"api": running(oom_killed=True, restarts=1, uptime_seconds=9.0)},
         "problem", ["killed_for_memory"], ["raise_memory_limit"], [],
     ),
+    "killed, and takes memory at its start": (
+        {"api": growing(0.6, 10, oom_killed=True, restarts=1, uptime_seconds=3.0)},
+        "problem", ["killed_for_memory"], ["raise_memory_limit"], [],
+    ),
+    "killed, and leaks since": (
+        {"api": growing(0.9, 60, oom_killed=True, restarts=1, uptime_seconds=400.0)}, "problem", ["memory_leak"], ["restart_service"], [],
+    ),
+    "killed, while another leaks": (
+        {"api": crashing(oom_killed=True), "worker": growing(0.9, 60)},
+        "problem", ["killed_for_memory", "memory_leak"], ["raise_memory_limit", "restart_service"], [],
+    ),
     "killed, and up again since": ({"api": running(oom_killed=True, restarts=1, uptime_seconds=40.0)}, "healthy", [], [], []),
     "killed every 45 s, and up for 40": (
         {
