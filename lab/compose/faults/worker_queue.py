@@ -77,7 +77,8 @@ FAULTS = {
             "worker_queue": right("stuck", "restart_workers"),
             "job_scheduler": right("scheduler_hangs", "restart_scheduler"),
             "sync_lag": right("stalled backlog_grows unexplained"),
-            "stalled_workflow": right("worker_hangs events_wait", "restart_workers"),
+            # By the lab's inventory a record may wait for 15 minutes.
+            "stalled_workflow": right(remedies="restart_workers", also="worker_hangs events_wait", healthy=True),
         },
     ),
     "queue_worker_lost": Fault(
@@ -89,7 +90,9 @@ FAULTS = {
             "worker_queue": right("no_worker", "restart_workers"),
             "job_scheduler": right("scheduler_down", "restart_scheduler"),
             "sync_lag": right("scheduler_dead", "restart_sync"),
-            "stalled_workflow": right("no_worker", "restart_workers"),
+            "stalled_workflow": right(remedies="restart_workers", also="no_worker", healthy=True),
+            # It has ended once, which is no loop.
+            "crash_loop": right(remedies="clean_restart", also="unexplained restarted_lately", healthy=True),
         },
     ),
 }
