@@ -87,6 +87,7 @@ FAULTS = {
             "api_down": right("database_down"),
             "error_rate": right(also="requests_hang database_down"),
             "payment_webhook": right("handler_slow"),
+            "crash_loop": right(also="does_not_answer", healthy=True),
         },
     ),
     "api_unhealthy": Fault(
