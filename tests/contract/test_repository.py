@@ -39,6 +39,8 @@ HOSTS = {
     ),
     # What the documents of the five systems name.
     *("api.panidobro.com", "dash.zeabur.com", "journey-api.zeabur.app", "status.attio.com", "status.linear.app"),
+    # What SQLAlchemy writes into its errors, and an application into its log.
+    "sqlalche.me",
     # What their documentation has in answers, and in examples of signatures.
     *("example.amazonaws.com", "iam.amazonaws.com", "internal.amazon.com", "shop.slack.com", "www.twilio.com"),
 }

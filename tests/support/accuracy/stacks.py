@@ -13,6 +13,7 @@ import itertools
 import json
 import statistics
 import subprocess
+import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -180,7 +181,7 @@ class LabStack(Stack):
 
     @property
     def places(self) -> Sequence[str]:
-        return [str(self.lab.home), str(self.folder)]
+        return [str(self.lab.home), str(self.folder), sys.prefix]
 
     @abstractmethod
     def port(self, service: str) -> int: ...
@@ -331,7 +332,7 @@ class Foreign(Stack):
 
     @property
     def places(self) -> Sequence[str]:
-        return [str(self.shop.home), str(self.folder)]
+        return [str(self.shop.home), str(self.folder), sys.prefix]
 
 
 STACKS: dict[str, Callable[[Path], Stack]] = {"embedded": Embedded, "foreign": Foreign, "compose": Compose}
