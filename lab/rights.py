@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is true of a fault, for each runbook that meets it. It is written beside the fault, and before a runbook has met it.
 
-Where a runbook then says something that is true as well and was forgotten here, it is added for its own sake, and the stack is asked again.
+It is corrected where an answer shows that it was wrong: with a name that is true as well, or without one that cannot be seen there. docs/accuracy.md
+says so.
 """
 
 from __future__ import annotations

@@ -110,8 +110,10 @@ def page(results: Results) -> str:
         "A case is a real stack, what is really wrong with it, and one runbook that is asked about it in check mode. What is true was written "
         "beside the fault before: which names are right, which remedies may be planned, for whom all is well. A fault is made once, and every "
         "runbook is asked about it. So most cases are of the *wrong cause*: the fault is another runbook's, and this one has to say so, hand "
-        "it over, or say that it does not know; it must not act. Where a runbook says something that is true as well and was not written down, "
-        "that is added, and the stack is asked again.",
+        "it over, or say that it does not know; it must not act.",
+        "",
+        "What was written down is corrected where an answer shows that it was wrong: a name that is true as well is added, and a name that "
+        "cannot be seen in a scene, or whose threshold is not reached there, is not asked for any more. So it is not independent of the answers.",
         "",
         *_table(["goal", "measured", "wanted", ""], [[one.what, one.measured, one.wanted, _mark(one.met)] for one in goals(cases)], left=1),
         "",
@@ -171,7 +173,10 @@ def _again(one: Mapping[str, Any]) -> str:
     """Which of its scenes are of a later commit, because they were asked about again."""
     said = [f"{len(each['scenes'])} on {each['date']} (commit {each['commit']})" for each in one.get("again", ())]
     return (
-        f" Of these scenes, some were asked about again, and the last answer counts: {', '.join(said)}." if said else ""
+        f" Of these scenes, some were asked about again, and the last answer counts: {', '.join(said)}. These were chosen "
+        "for their answers, so this is better than one run of all on one commit has to be."
+        if said
+        else ""
     )
 
 
