@@ -55,10 +55,10 @@ class Runbook:
 
 
 def collections_path() -> Path:
-    """The folder with ``ansible_collections``: the one inside the installed package, else that of the checkout."""
+    """The folder with ``ansible_collections``: inside the installed package, in the checkout, or around the installed collection."""
     package = Path(__file__).resolve().parent
-    for folder in (package / "collections", package.parent / "collections"):
-        if (folder / COLLECTION / "galaxy.yml").is_file():
+    for folder in (package / "collections", package.parent / "collections", *package.parents[3:4]):
+        if (folder / COLLECTION / "plugins" / "plugin_utils").is_dir():
             return folder
     raise OncallError(f"the collection oncall.runbooks is not beside {package}; install the package again")
 

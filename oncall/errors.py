@@ -16,6 +16,10 @@ class OncallError(Exception):
     """The run was not begun."""
 
 
+class NoIncident(OncallError):
+    """There is no incident of this name, or more than one."""
+
+
 class UnknownRunbook(OncallError):
     """There is no runbook of this name.
 

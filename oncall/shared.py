@@ -13,8 +13,6 @@ from typing import Any
 
 from .catalog import collection
 
-_PACKAGE = "oncall_module_utils"
-
 
 @cache
 def module_util(name: str) -> Any:
@@ -22,10 +20,20 @@ def module_util(name: str) -> Any:
 
     The collection is no package that could be imported by its name.
     """
-    package = ModuleType(_PACKAGE)
-    package.__path__ = [str(collection() / "plugins" / "module_utils")]
-    sys.modules.setdefault(_PACKAGE, package)
-    return importlib.import_module(f"{_PACKAGE}.{name}")
+    return _of("module_utils", name)
+
+
+@cache
+def plugin_util(name: str) -> Any:
+    """A module of the collection's ``plugins/plugin_utils`` that imports nothing from beside it, such as ``triaging.severity``."""
+    return _of("plugin_utils", name)
+
+
+def _of(folder: str, name: str) -> Any:
+    package = ModuleType(f"oncall_{folder}")
+    package.__path__ = [str(collection() / "plugins" / folder)]
+    sys.modules.setdefault(package.__name__, package)
+    return importlib.import_module(f"{package.__name__}.{name}")
 
 
 def masked(text: object, length: int = 300) -> str:

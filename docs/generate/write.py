@@ -9,7 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from . import coverage, lists, metrics, observers, readme, role_files, systems
+from . import coverage, lists, metrics, observers, readme, role_files, schemas, systems
 from .source import ROOT, Runbook, SourceError, roles, runbook_names
 
 
@@ -31,6 +31,7 @@ def files() -> dict[Path, str]:
         | metrics.files(runbooks)
         | systems.files(runbooks)
         | observers.files()
+        | schemas.files()
     )
 
 

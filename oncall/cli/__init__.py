@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import click
 
-from . import episodes, ledger, past_runs, pause, run, runbooks, serve
+from . import episodes, incident, ledger, past_runs, pause, run, runbooks, serve
 from .frame import Commands
 
 
@@ -21,6 +21,7 @@ def main() -> None:
     oncall run db_pool -i inventories/mine --diagnose
     oncall run db_pool -i inventories/mine --check
     oncall run db_pool -i inventories/mine --limit shop --approve p0123456789abcde
+    oncall incident open "checkout is down" --system shop
 
     Completion: eval "$(_ONCALL_COMPLETE=bash_source oncall)", or zsh_source, fish_source.
     """
@@ -29,6 +30,6 @@ def main() -> None:
 for command in (
     runbooks.list_, runbooks.describe, run.triage, run.run, past_runs.runs, past_runs.show, ledger.hold, ledger.release, ledger.ledger,
     serve.serve, episodes.episodes, episodes.episode, episodes.approve, episodes.cancel, pause.pause, pause.resume,
-    episodes.quarantine, episodes.proven,
+    episodes.quarantine, episodes.proven, incident.incident,
 ):  # fmt: skip
     main.add_command(command)

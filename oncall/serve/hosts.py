@@ -80,6 +80,12 @@ def _check_groups(settings: Settings, names: inventory.Names, file: Path) -> Non
         for number, name in enumerate(window.hosts)
         if name not in names.hosts
     ]
+    named += [
+        (name, f"incidents.systems.{system}[{number}]")
+        for system, parts in (settings.incidents.systems.items() if settings.incidents else ())
+        for number, name in enumerate(parts)
+        if name not in names.hosts
+    ]
     for name, where in named:
         if name not in names.groups:
             near = difflib.get_close_matches(name, sorted(names.groups | names.hosts), n=3)

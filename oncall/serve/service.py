@@ -21,17 +21,25 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ..errors import OncallError, first_line
 from ..folders import Left, sweep
+from ..incidents.books import Incidents
+from ..incidents.store.heads import Heads
+from ..incidents.store.timeline import IncidentStore
+from ..incidents.teams import Read
 from . import logs
+from .api.app import Api
 from .checks import trusted
 from .decide.dispatcher import Dispatcher, Node
 from .decide.rules import may_act
 from .decide.silences import Silences
 from .hosts import Inventory
+from .incidents import IncidentWork
 from .intake.group_commit import GroupCommit
 from .intake.server import Server, listen, many_files, tls_of
 from .intake.tokens import Tokens
-from .intake.web import Web
+from .intake.web import Application, Web
 from .metrics import Metrics
+from .page.app import PageSite
+from .page.visit import Sources
 from .play import workflows
 from .play.awx import AwxExecutor
 from .play.executor import Executor
@@ -105,11 +113,17 @@ class Service:
             expired=self._metrics.expired,
             forget=workflows.forget,
             tidy=self._tidy,
+            attach=self._attach,
         )
         self._dispatcher = Dispatcher(self._store, lambda: self.settings, self._inventory.names, Silences(), this_node)
+        # None as long as the settings want no incidents.
+        self.incidents: IncidentWork | None = None
+        if self.settings.incidents is not None:
+            self._keep_incidents()
         self._inbox_size = (0, 0.0)
         self._left = Left()
         self._group_commit = GroupCommit(self._store.keep, self._dispatcher.wake)
+        self._api = Api(lambda: self.incidents.books if self.incidents and self.settings.incidents else None)
         self._web = Web(
             self._group_commit,
             self._tokens,
@@ -119,7 +133,10 @@ class Service:
             lambda word: self._metrics.notifications.labels(word).inc(),
             # At least one, where it cannot be read how many.
             lambda left_out: self._metrics.truncated.inc(left_out.alerts or 1),
+            self._api,
+            self._beside,
         )
+        self._page = self._site() if self.settings.page is not None else None
         self._server: Server | None = None
         self._left_alone: dict[str, float] = {}
         self._hurry = threading.Event()
@@ -148,6 +165,53 @@ class Service:
         self._metrics.ended(runbook, outcome, seconds)
         LOG.info("a run of %s has ended after %.1f s: %s", runbook, seconds, outcome)
         self._dispatcher.wake()
+
+    def _keep_incidents(self) -> None:
+        self.incidents = IncidentWork(self._store, lambda: self.settings, self._inventory, self._membership.check)
+
+    def _keep_incidents_from_now(self) -> None:
+        try:
+            self._keep_incidents()
+        except OncallError as error:
+            LOG.error("no incidents are kept: %s", error)
+            return
+        assert self.incidents is not None
+        self.incidents.start()
+
+    def _site(self) -> PageSite:
+        beside: Incidents | None = None
+
+        def books() -> Incidents:
+            nonlocal beside
+            if self.incidents is not None:
+                return self.incidents.books
+            if beside is None:
+                # None are kept of alerts; people may still look at those that there are.
+                beside = Incidents(IncidentStore.beside(self._store), Heads(self.settings.state_directory))
+            return beside
+
+        return PageSite(
+            Sources(
+                store=self._store,
+                books=books,
+                settings=lambda: self.settings,
+                names=lambda: self._inventory.names(False),
+                teams=lambda: self.incidents.teams.all() if self.incidents is not None else Read(),
+                link_keys=lambda: [self.incidents.link_key] if self.incidents is not None else [],
+                paused=lambda: self._dispatcher.paused(self.settings),
+                wake=self._dispatcher.wake,
+                going_down=lambda: self._draining,
+                tokens=self._tokens,
+            )
+        )
+
+    def _beside(self, _path: str) -> Application | None:
+        """Who answers what no machine asks for."""
+        return self._page
+
+    def _attach(self) -> bool:
+        """Bring what is new to its incidents; whether there may be more."""
+        return self.incidents is not None and self.settings.incidents is not None and self.incidents.attach()
 
     async def _crowded(self) -> str:
         """Why no more notifications are taken; looked at now and then, as it need not be exact."""
@@ -217,13 +281,20 @@ class Service:
         dispatcher = getattr(self, "_dispatcher", None)
         return self._draining or dispatcher is None or time.monotonic() - dispatcher.turned_at < HANGS_SECONDS
 
+    def _nodes(self) -> set[str]:
+        """The nodes that are in the midst of something."""
+        senders = self.incidents.senders() if self.incidents is not None else set()
+        return {*self._store.nodes(), *senders}
+
     def _take_over(self) -> None:
         """What nodes left that are gone."""
-        for peer in self._membership.gone(self._store.nodes):
+        for peer in self._membership.gone(self._nodes):
             waiting, runs = self._store.take_over(peer, self.settings.node)
             if waiting or runs:
                 LOG.warning("node %s is gone; %d runs are queued again, %d taken over", peer.node, waiting, len(runs))
             workflows.take_up(runs)
+            if self.incidents is not None:
+                self.incidents.took_over(peer.node)
 
     def _see_to_what_is_left(self) -> None:
         """Take up the runs of this node that nobody is in the midst of, such as those that the database cut off."""
@@ -272,6 +343,8 @@ class Service:
         for run in self._store.open_runs(settings.node):
             workflows.begin(run)
         self._dispatcher.start()
+        if self.incidents is not None:
+            self.incidents.start()
         # What has been made by now stays. Looking through it for garbage would hold the loop for 0.15 s, again and again.
         gc.collect()
         gc.freeze()
@@ -303,6 +376,10 @@ class Service:
             if self._server is not None:
                 self._server.renew_certificate()
             self._metrics.know(new.runbooks)
+            if self.incidents is not None:
+                self.incidents.reload()
+            elif new.incidents is not None:
+                self._keep_incidents_from_now()
             self._dispatcher.wake()
             LOG.info("settings read again from %s", self._file)
 
@@ -310,6 +387,8 @@ class Service:
         """Let what runs end, for a while; kill what does not."""
         self._draining = self._player.draining = True
         self._dispatcher.stop()
+        if self.incidents is not None:
+            self.incidents.stop()
         deadline = time.monotonic() + self.settings.drain_seconds
         if self._player.running:
             LOG.info("waiting for %d runs to end", len(self._player.running))
@@ -325,7 +404,10 @@ class Service:
         while self._player.running and time.monotonic() < deadline + 15:
             time.sleep(0.05)
         workflows.stop()
+        self._api.close()
         self._group_commit.close()
+        if self._page is not None:
+            self._page.close()
         self._store.close()
         if self._files is not None:
             self._files.close()

@@ -133,6 +133,82 @@ class Awx(Strict, frozen=True):
     queue_seconds: Seconds = 3600
 
 
+class Incidents(Strict, frozen=True):
+    """Alerts and runs become incidents: what belongs together comes together.
+
+    Attributes:
+        systems: name -> hosts and groups of the inventory; what is in none has the name that its alert says, or else its host's.
+        system_label: of alerts, that names a system.
+        watch_seconds: for so long one that was resolved is watched: the same again opens it again, and not another one.
+        page: the address under which people reach the page of this service, for links in messages; none without.
+    """
+
+    systems: dict[Name, tuple[Name, ...]] = {}
+    system_label: Line = "system"
+    watch_seconds: Seconds = 1800
+    page: Line = ""
+
+
+RoleName = Literal["viewer", "responder", "admin"]
+
+
+class Proxy(Strict, frozen=True):
+    """A proxy that knows who somebody is, and says so in a header.
+
+    Attributes:
+        addresses: of it, as networks: only from there a header is believed.
+        user_header: has the name of the person.
+        groups_header: has the groups, with commas between; "" for none.
+    """
+
+    addresses: Annotated[tuple[Name, ...], msgspec.Meta(min_length=1)]
+    user_header: Name = "X-Forwarded-User"
+    groups_header: Line = "X-Forwarded-Groups"
+
+
+class OpenId(Strict, frozen=True):
+    """An identity provider that speaks OpenID Connect.
+
+    Attributes:
+        issuer: its address; where it is described is found from there.
+        client_secret_file: with the one line; "" for a public client.
+        title: how the page names it.
+        name_claim, groups_claim: of the token, that say who somebody is and in which groups.
+    """
+
+    issuer: Place
+    client_id: Name
+    client_secret_file: Line = ""
+    title: Name = "single sign-on"
+    scopes: tuple[Name, ...] = ("openid", "profile", "email")
+    name_claim: Name = "preferred_username"
+    groups_claim: Name = "groups"
+    ca: Line = ""
+
+
+class Page(Strict, frozen=True):
+    """The page on which people see and decide.
+
+    Attributes:
+        address: under which people reach it, such as https://oncall.example.org; without, that of links in messages, or where it listens.
+        roles: role -> names of people and groups, of those that a proxy or OpenID Connect names; ``*`` is everybody.
+        session_minutes: after so long without a look somebody signs in again, and after ``session_hours`` in any case.
+    """
+
+    address: Line = ""
+    proxy: Proxy | None = None
+    openid: OpenId | None = None
+    roles: dict[RoleName, tuple[Name, ...]] = {}
+    session_minutes: Annotated[float, msgspec.Meta(ge=1, le=7 * 1440)] = 60
+    session_hours: Annotated[float, msgspec.Meta(ge=0.1, le=7 * 24)] = 12
+
+    @property
+    def origin(self) -> str:
+        """The address as a browser names where a request comes from."""
+        parts = urlsplit(self.address)
+        return f"{parts.scheme}://{parts.netloc}".lower() if self.address else ""
+
+
 class Settings(Strict, frozen=True):
     """The whole file. Paths in it are relative to its folder.
 
@@ -141,11 +217,13 @@ class Settings(Strict, frozen=True):
         database: ``postgresql://``, for several nodes that share the work; SQLite without.
         node: what this one is called among them.
         lease_seconds: a node that was not heard of for so long is gone, and the others take over what it left.
-        tokens_file: one token to a line; read again whenever it changes.
+        tokens_file: a TOKEN to a line, or TOKEN ROLE NAME; read again whenever it changes.
         executor: who plays: ansible-runner here, or AWX.
         watchdog_alert: an alert that always fires, and only shows that alerts still come.
         drain_seconds: how long runs in progress may take to end after SIGTERM.
-        keep_days: how long what has ended is kept.
+        keep_days: how long what has ended is kept; incidents stay.
+        incidents: keeps them of what alerts lead to.
+        page: shows all of it to people; none without.
     """
 
     inventories: Annotated[tuple[Place, ...], msgspec.Meta(min_length=1)]
@@ -168,6 +246,8 @@ class Settings(Strict, frozen=True):
     drain_seconds: Seconds = 300
     keep_days: Annotated[int, msgspec.Meta(ge=1, le=3650)] = 30
     keep_environment: tuple[Name, ...] = ()
+    incidents: Incidents | None = None
+    page: Page | None = None
 
     @property
     def address(self) -> tuple[str, int]:
@@ -278,7 +358,7 @@ def _check_entries(data: Any) -> None:
 
 def _line(root: Any, message: str) -> int:
     """The line of the deepest part of ``$.a[0].b`` that is there."""
-    found = re.search(r" - at `(?:key in )?\$?(.*)`", message)
+    found = re.search(r" - at `(?:key(?:` in `| in ))?\$?(.*)`", message)
     unknown = re.search(r"unknown field `([^`]*)`", message)
     path = (found[1] if found else "") + (f".{unknown[1]}" if unknown else "")
     node, line = root, 0
@@ -312,7 +392,11 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
         changed = {name: path(f"{where}.{name}", getattr(part, name)) for name in names}
         return msgspec.structs.replace(part, **changed)
 
-    tls, alertmanager, awx = settings.tls, settings.alertmanager, settings.awx
+    tls, alertmanager, awx, page = settings.tls, settings.alertmanager, settings.awx, settings.page
+    if page is not None:
+        openid = page.openid and paths("page.openid", page.openid, "client_secret_file", "ca")
+        address = page.address or (settings.incidents.page if settings.incidents else "")
+        page = msgspec.structs.replace(page, openid=openid, address=address)
     return msgspec.structs.replace(
         settings,
         inventories=tuple(
@@ -324,6 +408,7 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
         tls=tls and paths("tls", tls, "certificate", "key", "client_ca"),
         alertmanager=alertmanager and paths("alertmanager", alertmanager, "token_file"),
         awx=awx and paths("awx", awx, "token_file", "ca"),
+        page=page,
     )
 
 
@@ -363,6 +448,40 @@ def _check(settings: Settings) -> None:
     if settings.executor == "local" and settings.awx is not None:
         raise _wrong("AWX is named, and does not play; say executor: awx, or leave awx out", "awx")
     _check_listen(settings)
+    if settings.page is not None:
+        _check_page(settings, settings.page)
+
+
+def _check_page(settings: Settings, page: Page) -> None:
+    """Nobody signs in where others can listen, and somebody can."""
+    parts = urlsplit(page.address) if _is_url(page.address, "http", "https") else None
+    if page.address and (
+        parts is None or parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
+    ):
+        raise _wrong(f"{page.address!r} is no address of a page, as https://oncall.example.org", "page.address")
+    if parts and parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
+        raise _wrong("people sign in there: it has to be https, or this machine", "page.address")
+    if settings.tls is None and not _is_loopback(settings.address[0]):
+        raise _wrong(
+            f"people sign in on it, and {settings.address[0]} can be reached from outside: give tls, or listen on 127.0.0.1 behind a"
+            " proxy that has it",
+            "page",
+        )
+    if not (settings.tokens_file or page.proxy or page.openid):
+        raise _wrong("nobody can sign in: name a tokens_file, a proxy or openid", "page")
+    for index, network in enumerate(page.proxy.addresses if page.proxy else ()):
+        try:
+            ipaddress.ip_network(network)
+        except ValueError:
+            raise _wrong(f"{network!r} is no network, as 10.0.0.0/24", f"page.proxy.addresses[{index}]") from None
+    if (page.proxy or page.openid) and not page.roles:
+        raise _wrong("say who may do what: roles: {responder: [a group or a person]}", "page.roles")
+    if openid := page.openid:
+        issuer = urlsplit(openid.issuer) if _is_url(openid.issuer, "http", "https") else None
+        if issuer is None or (issuer.scheme == "http" and not _is_loopback(issuer.hostname or "")):
+            raise _wrong(f"{openid.issuer!r} is no https address", "page.openid.issuer")
+        if "openid" not in openid.scopes:
+            raise _wrong("the scope openid has to be among them", "page.openid.scopes")
 
 
 def _check_runbook(name: str, where: str) -> None:
@@ -418,5 +537,5 @@ def secret(path: str) -> str:
 
 def not_reloaded(old: Settings, new: Settings) -> list[str]:
     """The names of what has changed and holds only after the next start."""
-    fixed = ("listen", "state_directory", "database", "node", "tokens_file", "tls")
+    fixed = ("listen", "state_directory", "database", "node", "tokens_file", "tls", "page")
     return [name for name in fixed if getattr(old, name) != getattr(new, name)]

@@ -45,7 +45,7 @@ def markdown(document: Mapping[str, Any]) -> str:
 
 
 def _run(run: Mapping[str, Any]) -> list[str]:
-    lines = ["# " + _text(f"{run['runbook']} on {run['host']}: {run['outcome']}"), "", _text(run["summary"]), ""]
+    lines = ["# " + inline(f"{run['runbook']} on {run['host']}: {run['outcome']}"), "", inline(run["summary"]), ""]
     for title, section in SECTIONS.items():
         if found := [*section(run)]:
             lines += [f"## {title}", "", *found, ""]
@@ -57,7 +57,7 @@ def _run(run: Mapping[str, Any]) -> list[str]:
 
 
 def _snapshot(one: Mapping[str, Any]) -> list[str]:
-    lines = ["# " + _text(f"snapshot of {one['host']}"), "", _text(one["summary"]), ""]
+    lines = ["# " + inline(f"snapshot of {one['host']}"), "", inline(one["summary"]), ""]
     where = [_item(f"{key}: `{one[key]}`") for key in ("archive", "index", "overview", "sha256") if one.get(key)]
     lines += [*where, *([""] if where else [])]
     if one.get("missing"):
@@ -157,7 +157,7 @@ def _plan(run: Mapping[str, Any]) -> Iterable[str]:
         yield _item(f"{step['remedy']} for {step['cause']}, {state}")
         for before, key in (("on ", "words"), ("", "does"), ("undone: ", "undone"), ("not undone: ", "irreversible")):
             if step.get(key):
-                yield f"  - {_text(before + step[key])}"
+                yield f"  - {inline(before + step[key])}"
         yield f"  - targets: {_code(step['targets'])}"
         if step["undo"] is not None:
             yield f"  - undo: {_code(step['undo'])}"
@@ -199,10 +199,10 @@ def _words(name: str) -> str:
 
 
 def _item(text: str) -> str:
-    return f"- {_text(text)}"
+    return f"- {inline(text)}"
 
 
-def _text(value: Any) -> str:
+def inline(value: Any) -> str:
     """One block of text from outside, escaped where it would be markup; code spans stay what they are."""
     parts = _CODE.split(_addresses_as_code(" ".join(str(value).split())))
     many_stars = sum(part.count("*") for part in parts[::2]) > 1

@@ -300,11 +300,15 @@ def test_one_at_a_time_on_a_host(serving, host):
         ({"runbooks": {"cahce": {}}}, "did you mean cache?"),
         ({"limits": {"groups": {"wep": {}}}}, "limits.groups.wep: the inventory has no 'wep'; did you mean web?"),
         (
+            {"incidents": {"systems": {"shop": ["h000", "wep"]}}},
+            "incidents.systems.shop[1]: the inventory has no 'wep'; did you mean web?",
+        ),
+        (
             {"maintenance": [window(3600, 7200, hosts=["web", "h00"])]},
             "maintenance[0].hosts[1]: the inventory has no 'h00'",
         ),
     ],
-    ids=["runbook", "group of a limit", "host of a window"],
+    ids=["runbook", "group of a limit", "group of a system", "host of a window"],
 )
 def test_settings_that_are_wrong_change_nothing(serving, host, wrong, says):
     serving.reload(**wrong)

@@ -14,15 +14,11 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.oncall.runbooks.tests.support.debian_programs import program
 from ansible_collections.oncall.runbooks.tests.support.plays import REPOSITORY
-from ansible_collections.oncall.runbooks.tests.support.serving import TOKEN, Serving, alert
+from ansible_collections.oncall.runbooks.tests.support.serving import Serving, alert
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
-from lab.tools.alertmanager import Alertmanager, ensure_alertmanager
-from lab.tools.prometheus import Prometheus, ensure_prometheus, hurried
+from lab.tools.alertmanager import Alertmanager
 
-EXTENSION = REPOSITORY / "extensions" / "prometheus"
-TIMES = 20
 HURRIED = {"run_confirm_seconds": 1, "run_verify_seconds": 2, "run_verify_every_seconds": 1}
 
 
@@ -41,44 +37,6 @@ def serving(healthy_lab, tmp_path, monkeypatch) -> Iterator[Serving]:
     )
     try:
         yield found.start()
-    finally:
-        found.stop()
-
-
-@pytest.fixture
-def alertmanager(serving, tmp_path) -> Iterator[Alertmanager]:
-    """With the example's configuration, but for who the people are."""
-    folder = tmp_path / "alertmanager"
-    folder.mkdir()
-    (folder / "oncall-token").write_text(TOKEN)
-    text = (EXTENSION / "alertmanager.yml").read_text()
-    text = text.replace("http://127.0.0.1:9095", f"http://127.0.0.1:{serving.port}")
-    text = text.replace("https://people.example", "http://127.0.0.1:9").replace(
-        "https://dead-mans-switch.example", "http://127.0.0.1:9"
-    )
-    found = Alertmanager(program(ensure_alertmanager), folder, hurried(text, TIMES))
-    try:
-        found.wait_until_ready()
-        yield found
-    finally:
-        found.stop()
-
-
-@pytest.fixture
-def prometheus(healthy_lab, alertmanager, tmp_path) -> Iterator[Prometheus]:
-    """Which looks at the lab's API, with the rules of the extension a minute of which is three seconds here."""
-    folder = tmp_path / "prometheus"
-    folder.mkdir()
-    rules = []
-    for name in ("db_pool", "oncall"):
-        rules.append(folder / f"{name}.yml")
-        rules[-1].write_text(hurried((EXTENSION / "rules" / f"{name}.yml").read_text(), TIMES))
-    jobs = {"api": [f"127.0.0.1:{healthy_lab.layout.ports['api']}"]}
-    found = Prometheus(
-        program(ensure_prometheus), folder / "data", jobs, instance="lab", rules=rules, alertmanager=alertmanager.place
-    )
-    try:
-        yield found
     finally:
         found.stop()
 

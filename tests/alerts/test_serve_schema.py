@@ -32,13 +32,14 @@ from ansible_collections.oncall.runbooks.tests.support.stores import RELEASED, a
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
 from oncall import OncallError
 from oncall.cli import main
+from oncall.incidents.store.tables import INCIDENTS
 from oncall.serve.store import schema
 from oncall.serve.store.engine import FILE, url_of
 from oncall.serve.store.statements import Store
 from oncall.serve.store.tables import METADATA
 
 ROOT = Path(__file__).resolve().parents[2]
-LATER = ROOT / "tests" / "support" / "migrations" / "v0003_one_that_comes_later.py"
+LATER = ROOT / "tests" / "support" / "migrations" / "v0004_one_that_comes_later.py"
 NOBODY = 65534
 
 
@@ -62,7 +63,7 @@ def later(tmp_path, monkeypatch) -> Callable[..., Path]:
         folder.mkdir(exist_ok=True)
         (folder / LATER.name).write_text(f"{LATER.read_text()}    {end}\n")
         monkeypatch.setattr(schema, "SCRIPT_FOLDERS", [schema.MIGRATIONS / "versions", folder])
-        monkeypatch.setattr(schema, "VERSION", "0003")
+        monkeypatch.setattr(schema, "VERSION", "0004")
         return folder
 
     return know
@@ -72,7 +73,7 @@ def migrating(url: str, folder: Path, **options: Any) -> subprocess.Popen[str]:
     """Another process that migrates to the later schema."""
     program = (
         "import sys; from pathlib import Path; from oncall.serve.store import schema\n"
-        "schema.SCRIPT_FOLDERS.append(Path(sys.argv[2])); schema.VERSION = '0003'\n"
+        "schema.SCRIPT_FOLDERS.append(Path(sys.argv[2])); schema.VERSION = '0004'\n"
         "print(schema.migrate(sys.argv[1]).done())"
     )
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
@@ -100,6 +101,7 @@ def says(url: str) -> str:
 def test_every_change_of_a_table_has_its_migration(url):
     schema.migrate(url)
     with connected(url) as connection:
+        assert INCIDENTS.metadata is METADATA
         assert schema.differences(connection, METADATA) == []
     scripts = ScriptDirectory.from_config(schema._config())
     assert scripts.get_heads() == [schema.VERSION]
@@ -200,15 +202,24 @@ def test_what_a_released_version_kept_is_there(url, released):
     before = content(url)
     assert all(table["rows"] for table in before.values())
     told = schema.look(url)
-    assert str(told) == "the database is one of oncall 0.1.0 (schema 0001); a start migrates it to schema 0002"
+    assert str(told) == "the database is one of oncall 0.1.0 (schema 0001); a start migrates it to schema 0003"
     assert content(url) == before
     assert schema.migrate(url) == told
     after = content(url)
-    assert after.pop("oncall_schema")["rows"] == ["('0002',)"]
-    assert [after.pop(name)["rows"] for name in ("oncall_nodes", "oncall_shares")] == [[], []]
+    assert after.pop("oncall_schema")["rows"] == ["('0003',)"]
+    new = (
+        "oncall_nodes",
+        "oncall_shares",
+        "oncall_timeline",
+        "oncall_incidents",
+        "oncall_incident_terms",
+        "oncall_incident_parts",
+        "oncall_outbox",
+    )
+    assert [after.pop(name)["rows"] for name in new] == [[]] * len(new)
     assert after == before
     assert len(copies(url)) == url.startswith("sqlite")
-    assert str(schema.look(url)) == "the database has schema 0002, as this oncall needs"
+    assert str(schema.look(url)) == "the database has schema 0003, as this oncall needs"
 
     store = Store(url)
     try:
@@ -229,12 +240,12 @@ def test_and_moves_along_to_what_comes_later(url, released, later):
     before = content(url)
     later()
     assert (
-        str(schema.look(url)) == "the database is one of oncall 0.1.0 (schema 0001); a start migrates it to schema 0003"
+        str(schema.look(url)) == "the database is one of oncall 0.1.0 (schema 0001); a start migrates it to schema 0004"
     )
     assert content(url) == before
-    assert schema.migrate(url).done() == "the database is migrated from schema 0001 to 0003"
+    assert schema.migrate(url).done() == "the database is migrated from schema 0001 to 0004"
     after = content(url)
-    assert after["oncall_schema"]["rows"] == ["('0003',)"]
+    assert after["oncall_schema"]["rows"] == ["('0004',)"]
     assert [name for name, _type, _nullable in after["oncall_runs"]["columns"]][-1] == "attempt"
     assert "oncall_runs_open" not in dict(after["oncall_runs"]["indexes"])
     assert [row.count("'moved h00") for row in after["oncall_episodes"]["rows"]] == [1] * 4
@@ -252,9 +263,9 @@ def test_and_moves_along_to_what_comes_later(url, released, later):
 
 def test_what_is_new_is_made_at_once(url, later):
     later()
-    assert str(schema.look(url)) == "the database is empty; a start makes its tables (schema 0003)"
-    assert schema.migrate(url).done() == "the tables of the database are made (schema 0003)"
-    assert content(url)["oncall_schema"]["rows"] == ["('0003',)"]
+    assert str(schema.look(url)) == "the database is empty; a start makes its tables (schema 0004)"
+    assert schema.migrate(url).done() == "the tables of the database are made (schema 0004)"
+    assert content(url)["oncall_schema"]["rows"] == ["('0004',)"]
     assert copies(url) == []
 
 
@@ -295,7 +306,7 @@ def test_tables_that_nobody_knows_are_refused(url, statement, told):
 @pytest.mark.parametrize(
     ("version", "told"),
     [
-        ("0003", "has schema 0003, and this oncall knows schemas up to 0002; use the newer oncall that migrated it"),
+        ("0004", "has schema 0004, and this oncall knows schemas up to 0003; use the newer oncall that migrated it"),
         ("deadbeef", "has schema 'deadbeef', which is none of oncall"),
     ],
 )
@@ -316,8 +327,8 @@ def test_what_runs_stops_when_another_node_has_migrated(url, later):
     try:
         later()
         schema.migrate(url)
-        schema.VERSION = "0002"
-        with pytest.raises(OncallError, match="has schema 0003, and this oncall knows schemas up to 0002"):
+        schema.VERSION = "0003"
+        with pytest.raises(OncallError, match="has schema 0004, and this oncall knows schemas up to 0003"):
             store.check_schema()
     finally:
         store.close()
@@ -335,9 +346,9 @@ COMMANDS = {
         ("", "has no schema version"),
         (
             "UPDATE oncall_schema SET version_num = '0000'",
-            "has schema 0000, and this oncall needs 0002; restart oncall serve",
+            "has schema 0000, and this oncall needs 0003; restart oncall serve",
         ),
-        ("UPDATE oncall_schema SET version_num = '0003'", "knows schemas up to 0002"),
+        ("UPDATE oncall_schema SET version_num = '0004'", "knows schemas up to 0003"),
     ],
     ids=["as 0.1.0 made it", "older", "newer"],
 )
@@ -364,7 +375,7 @@ def test_a_migration_that_fails_leaves_all_as_it_was(url, later):
     with pytest.raises(OncallError) as raised:
         schema.migrate(url)
     line = str(raised.value)
-    assert "from schema 0001 to 0003: no such luck; it is as it was" in line and "\n" not in line
+    assert "from schema 0001 to 0004: no such luck; it is as it was" in line and "\n" not in line
     assert content(url) == before
     assert copies(url) == []
     later()
@@ -382,7 +393,7 @@ def test_one_that_is_killed_in_the_midst_leaves_all_as_it_was(url, later, tmp_pa
     assert content(url) == before
     later()
     schema.migrate(url)
-    assert content(url)["oncall_schema"]["rows"] == ["('0003',)"]
+    assert content(url)["oncall_schema"]["rows"] == ["('0004',)"]
 
 
 def test_several_at_once_do_it_once(url, later):
@@ -391,7 +402,7 @@ def test_several_at_once_do_it_once(url, later):
     several = [migrating(url, folder) for _ in range(4)]
     told = [process.communicate(timeout=60) for process in several]
     assert [process.returncode for process in several] == [0] * 4, told
-    assert sorted(out.strip() for out, _ in told).count("the database is migrated from schema 0001 to 0003") == 1
+    assert sorted(out.strip() for out, _ in told).count("the database is migrated from schema 0001 to 0004") == 1
     assert len(content(url)["oncall_pages"]["rows"]) == 4
     assert len(copies(url)) == url.startswith("sqlite")
 
@@ -507,17 +518,17 @@ def test_a_start_takes_over_what_0_1_0_left(tmp_path):
     checked = serving.command("serve", "--check")
     assert checked.returncode == 0, checked
     assert checked.stdout.splitlines()[1:] == [
-        "the database is one of oncall 0.1.0 (schema 0001); a start migrates it to schema 0002"
+        "the database is one of oncall 0.1.0 (schema 0001); a start migrates it to schema 0003"
     ]
     assert content(url) == before
     try:
         serving.start()
-        assert "the database is migrated from schema 0001 to 0002" in serving.log.read_text()
+        assert "the database is migrated from schema 0001 to 0003" in serving.log.read_text()
         assert serving.send(alert("h000", number=1)) == 202
         listed = serving.command("episodes", "--json")
         assert listed.returncode == 0 and "b" * 20 in listed.stdout
         again = serving.command("serve", "--check")
-        assert again.stdout.splitlines()[1:] == ["the database has schema 0002, as this oncall needs"]
+        assert again.stdout.splitlines()[1:] == ["the database has schema 0003, as this oncall needs"]
     finally:
         serving.stop()
 
@@ -532,7 +543,7 @@ def test_two_nodes_that_start_at_once_take_it_over_once(tmp_path, database):
     try:
         with ThreadPoolExecutor(2) as threads:
             [*threads.map(Serving.start, both)]
-        told = [node.log.read_text().count("is migrated from schema 0001 to 0002") for node in both]
+        told = [node.log.read_text().count("is migrated from schema 0001 to 0003") for node in both]
         assert sorted(told) == [0, 1]
         assert [node.get("/readyz")[0] for node in both] == [200, 200]
     finally:
@@ -544,8 +555,8 @@ def test_a_start_on_a_newer_database_is_one_line(tmp_path):
     serving = Serving(tmp_path)
     url = url_of("", str(tmp_path / "state"))
     schema.migrate(url)
-    execute(url, "UPDATE oncall_schema SET version_num = '0003'")
+    execute(url, "UPDATE oncall_schema SET version_num = '0004'")
     for arguments in (["serve"], ["serve", "--check"]):
         ended = serving.command(*arguments)
         assert (ended.returncode, ended.stdout, len(ended.stderr.splitlines())) == (64, "", 1), ended
-        assert "knows schemas up to 0002; use the newer oncall" in ended.stderr
+        assert "knows schemas up to 0003; use the newer oncall" in ended.stderr

@@ -23,7 +23,7 @@ def test_fresh():
 
 def test_stale_is_told_and_written(tmp_path):
     for part in (
-        *("roles", "docs", "playbooks", "molecule", "plugins", "meta", "inventories"), "tests/coverage.yml", "README.md",
+        *("roles", "docs", "playbooks", "molecule", "plugins", "meta", "inventories", "oncall", "collections"), "tests/coverage.yml", "README.md",
     ):  # fmt: skip
         (tmp_path / part).parent.mkdir(exist_ok=True)
         subprocess.run(["cp", "-R", str(ROOT / part), str((tmp_path / part).parent)], check=True)

@@ -15,7 +15,7 @@ from collection import NAME, ROOT, RUNBOOKS, load, tracked
 
 BELONGS = {
     *("MANIFEST.json", "FILES.json", "LICENSE", "README.md", "CHANGELOG.md", "requirements.yml"),
-    *("changelogs", "docs", "extensions", "meta", "playbooks", "plugins", "roles"),
+    *("changelogs", "docs", "extensions", "meta", "oncall", "playbooks", "plugins", "roles"),
 }
 SHIPPED = (
     *("plugins/", "roles/", "playbooks/", "docs/", "extensions/", "meta/"),

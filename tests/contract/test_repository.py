@@ -27,6 +27,8 @@ HOSTS = {
     "github.com",
     "prometheus.io",
     "json-schema.org",
+    # Part of the name of SVG.
+    "www.w3.org",
     # Where providers of messages and of payments have their APIs.
     *(
         "api.eu.mailgun.net",
@@ -37,6 +39,8 @@ HOSTS = {
         "api.twilio.com",
         "slack.com",
     ),
+    # Where pagers and status pages have theirs.
+    *("api.eu.opsgenie.com", "api.opsgenie.com", "api.statuspage.io", "events.pagerduty.com"),
     # What the documents of the five systems name.
     *("api.panidobro.com", "dash.zeabur.com", "journey-api.zeabur.app", "status.attio.com", "status.linear.app"),
     # What SQLAlchemy writes into its errors, and an application into its log.

@@ -12,7 +12,8 @@ from collection import BLOCKS, ROLES, ROOT, RUNBOOKS, entries, load, names, task
 
 # Only tasks that other tasks of the role include may stand beside the entry points.
 ENTRY_POINTS = {
-    role: {"main"} for role in ("connector", "drill", "dump", "queue", "run", "service", "snapshot", "system", "triage")
+    role: {"main"}
+    for role in ("connector", "drill", "dump", "incident", "queue", "run", "service", "snapshot", "system", "triage")
 }
 INCLUDES = ("include_role", "import_role")
 # A shell takes data for programs; pause takes the terminal, and stops a play that has none of its own.

@@ -30,6 +30,9 @@ _ELEMENTS = {
         "section",
     ),
     *("div", "table", "caption", "thead", "tbody", "tr", "th", "td", "details", "summary", "pre", "span"),
+    *("footer", "figure", "figcaption", "strong"),
+    # Of a picture: none of these loads anything.
+    *("svg", "desc", "path", "rect", "circle", "text"),
 }
 _ATTRIBUTES = {
     *(
@@ -45,7 +48,8 @@ _ATTRIBUTES = {
         "aria-labelledby",
         "tabindex",
     ),
-    *("role", "scope"),
+    *("role", "scope", "open"),
+    *("viewbox", "d", "x", "y", "width", "height", "cx", "cy", "r", "text-anchor"),
 }
 
 

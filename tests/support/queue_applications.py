@@ -178,6 +178,9 @@ class Application:
     @contextlib.contextmanager
     def worked_on(self) -> Iterator[None]:
         """Have a worker at work."""
+        if self.engine == "pgboss":
+            # Two that create a queue of pg-boss at once block each other: the database ends one of them.
+            self.add(0)
         everything = {**os.environ, **self._environment}
         with (self.folder / "log").open("ab") as log:
             process = subprocess.Popen(self._worker(), cwd=self.directory, env=everything, stdout=log, stderr=log)

@@ -9,7 +9,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ... import inventory
@@ -59,6 +59,7 @@ class Node:
         expired: called with the runbook of a plan that nobody agreed to in time.
         forget: drops what is kept elsewhere of runs.
         tidy: what else has to be done now and then.
+        attach: brings what is new to its incidents; whether there may be more.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Node:
     expired: Callable[[str], None]
     forget: Callable[[Sequence[str]], None]
     tidy: Callable[[], None]
+    attach: Callable[[], bool] = field(default=lambda: False)
 
 
 class Dispatcher:
@@ -154,6 +156,9 @@ class Dispatcher:
         self._expire(now)
         for run in self._admit(now):
             self._begin_or_put_back(run)
+        # Last: it is never in the way of a fix.
+        if self._node.attach():
+            self._wake.set()
         if time.monotonic() >= self._next_tidy:
             self._next_tidy = time.monotonic() + TIDY_SECONDS
             self._store.forget(self._pruning.before(self._settings().keep_days * DAY_SECONDS), self._node.forget)

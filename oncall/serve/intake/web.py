@@ -11,15 +11,16 @@ import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from ..api import problems
 from .alerts import RULER, LeftOut, Refused, in_words, read
 from .group_commit import GroupCommit, NotKept
-from .tokens import Tokens
+from .tokens import VIEWER, Known, Tokens
 
 LOG = logging.getLogger("oncall.web")
 MOST_BODY_BYTES = 32 * 1024 * 1024
@@ -31,6 +32,7 @@ SLOW_SECONDS = 10.0
 KEEP_SECONDS = 15.0
 SAY_AGAIN_SECONDS = 60.0
 # The path at which Prometheus, vmalert and Grafana expect an Alertmanager.
+API = "/api/v1/"
 API_OF_ALERTMANAGER = [f"{prefix}/api/{version}/alerts" for prefix in ("", "/alerts") for version in ("v1", "v2")]
 # What goes with an answer that is not the end of it.
 HEADERS = {503: {"Retry-After": "5"}, 401: {"WWW-Authenticate": "Bearer"}}
@@ -55,6 +57,7 @@ class Request:
     headers: Mapping[bytes, list[bytes]]
     receive: Receive
     is_unread: bool
+    known: Known | None = None
 
     def header(self, name: bytes) -> str:
         """Its last value; "" without one."""
@@ -91,6 +94,8 @@ class Web:
         counted: called with a word for each notification: ``taken``, ``refused`` or ``turned_away``;
             and for each request without a valid token: ``stranger``.
         left_out: called with what a sender says that it left out of a notification.
+        api: answers what is below ``/api/v1/``; ``known`` in its scope says whose the token is. None without incidents.
+        beside: path -> another application that answers it, and knows for itself who may ask; None where there is none.
     """
 
     def __init__(
@@ -102,10 +107,12 @@ class Web:
         why_not_ready: Callable[[], str],
         counted: Callable[[str], None],
         left_out: Callable[[LeftOut], None],
+        api: Application | None = None,
+        beside: Callable[[str], Application | None] = lambda _path: None,
     ) -> None:
         self._group_commit, self._tokens, self._crowded = group_commit, tokens, crowded
         self._metrics, self._why_not_ready, self._counted = metrics, why_not_ready, counted
-        self._left_out = left_out
+        self._left_out, self._api, self._beside = left_out, api, beside
         self._bytes = 0
         # One at a time: objects take more room than the text that they are made of.
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="reading")
@@ -128,10 +135,23 @@ class Web:
         peer = (scope.get("client") or ["somebody"])[0]
         is_unread = b"transfer-encoding" in headers or headers.get(b"content-length", [b"0"]) != [b"0"]
         request = Request(scope["http_version"], scope["method"], scope["path"], peer, headers, receive, is_unread)
+        is_of_api = self._api is not None and request.path.startswith(API) and request.path not in self._routes
+        other = None if is_of_api or request.path in self._routes else self._beside(request.path)
+        if other is not None and not _breaks_the_rules(request):
+            await other(scope, receive, send)
+            return
         try:
-            answer = self._turned_away(request) or await self._routed(request)
+            answer = self._turned_away(request)
+            if answer is None and is_of_api:
+                assert self._api is not None
+                await self._api({**scope, "known": request.known}, receive, send)
+                return
+            answer = answer or await self._routed(request)
         except _Gone:
             return
+        if is_of_api:
+            said = problems.encoded(answer.status, msgspec.json.decode(answer.body)["error"])
+            answer = replace(answer, body=said, kind=problems.KIND)
         fields = [(name.encode(), value.encode()) for name, value in answer.headers.items()]
         if request.is_unread:
             # It may be of any length.
@@ -149,7 +169,8 @@ class Web:
             return in_json({"error": wrong}, 400)
         if self._tokens is None or request.path in ("/healthz", "/readyz"):
             return None
-        if self._tokens.knows(request.headers.get(b"authorization", [])):
+        request.known = self._tokens.who(request.headers.get(b"authorization", []))
+        if request.known is not None:
             return None
         if self._tokens.problem:
             # Who is rightly here has to come again: the file may be written this very moment.
@@ -185,6 +206,8 @@ class Web:
         return in_json({"error": f"this is no Alertmanager: {RULER}"}, 404)
 
     async def _take(self, request: Request) -> Answer:
+        if request.known is not None and request.known.role == VIEWER:
+            raise _Refusal(403, f"the token of {request.known.name} is that of a viewer: it sends no alerts")
         if crowded := await self._crowded():
             raise _Refusal(503, crowded)
         kind = request.header(b"content-type").partition(";")[0].strip().lower()

@@ -56,6 +56,7 @@ class Alone:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
+            self._file.close()
             raise OncallError(f"another oncall serve uses {state_directory}; stop it first") from None
 
     def check(self) -> None:

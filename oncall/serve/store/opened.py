@@ -67,6 +67,12 @@ class Opened:
         with self._engine.begin() as connection:
             self._set(connection, name, value, time.time() if at is None else at)
 
+    def set_if_new(self, name: str, value: str) -> None:
+        """Unless it is there: of several nodes that set it at once, one does."""
+        with self._engine.begin() as connection:
+            statement = self._insert(CONTROL).values(name=name, value=value, at=time.time())
+            connection.execute(statement.on_conflict_do_nothing())
+
     def unset(self, name: str) -> bool:
         with self._engine.begin() as connection:
             return connection.execute(CONTROL.delete().where(CONTROL.c.name == name)).rowcount == 1
@@ -75,3 +81,14 @@ class Opened:
         """name -> (value, when it was set)."""
         with self._reading.connect() as connection:
             return {row.name: (row.value, row.at) for row in connection.execute(sa.select(CONTROL))}
+
+    def control(self, name: str) -> str | None:
+        """The value of one; None where it is not set."""
+        with self._reading.connect() as connection:
+            return connection.scalar(sa.select(CONTROL.c.value).where(CONTROL.c.name == name))
+
+    def forget_controls(self, beginning: str, before: float) -> None:
+        """Drop those whose names begin so, and that were set before then."""
+        old = CONTROL.c.name.startswith(beginning, autoescape=True), CONTROL.c.at < before
+        with self._engine.begin() as connection:
+            connection.execute(CONTROL.delete().where(*old))

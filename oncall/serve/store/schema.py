@@ -4,8 +4,8 @@
 """The version of the tables: which version a database has, and how it comes to the version of this program.
 
 Only `oncall serve` migrates, at its start; every other command refuses a database of another version. A change of the tables
-takes three steps: change `tables`, write the next script in ``migrations/versions`` (``v0003_what_it_does.py``, with
-``revision = "0003"`` and ``down_revision = "0002"``), and raise VERSION. A test compares all three. Nothing migrates back: what
+takes three steps: change `tables`, write the next script in ``migrations/versions`` (``v0004_what_it_does.py``, with
+``revision = "0004"`` and ``down_revision = "0003"``), and raise VERSION. A test compares all three. Nothing migrates back: what
 a newer version wrote, an older one would not understand.
 """
 
@@ -26,7 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ...errors import OncallError, first_line
 from .engine import alone, engine, read_only, shown
 
-VERSION = "0002"
+VERSION = "0003"
 # A table may be large.
 MIGRATION_SECONDS = 3600.0
 # The tables of oncall 0.1.0, which had no version.

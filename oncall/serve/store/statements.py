@@ -54,6 +54,14 @@ class Store(Inbox, Queues, Runs):
         with self._reading.connect() as connection:
             return [_plain(row) for row in connection.execute(query)]
 
+    def waiting_of(self, ids: Sequence[str], most: int = 20) -> list[dict[str, Any]]:
+        """Those of these episodes that wait for a person, the newest first."""
+        query = sa.select(EPISODES).where(EPISODES.c.id.in_(ids), EPISODES.c.state == "waiting")
+        with self._reading.connect() as connection:
+            return [
+                _plain(row) for row in connection.execute(query.order_by(EPISODES.c.received_at.desc()).limit(most))
+            ]
+
     def waited_enough(self, now: float) -> list[sa.Row[Any]]:
         """Episodes that wait for a person, though the alert is over or the time is."""
         with self._reading.connect() as connection:

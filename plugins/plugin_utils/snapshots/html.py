@@ -62,6 +62,11 @@ def _colours(theme: dict[str, str]) -> str:
     return " ".join(f"--{name}: {colour};" for name, colour in theme.items())
 
 
+def style() -> str:
+    """The style of a page, for every part of this project that writes one."""
+    return _STYLE % {"light": _colours(LIGHT), "dark": _colours(DARK)}
+
+
 def text(value: Any) -> str:
     """Text from outside, as text."""
     return escape(str(value), quote=True)
@@ -76,7 +81,6 @@ def page(title: str, sections: Iterable[tuple[str, str, str]], head: str) -> byt
         head: HTML before them.
     """
     sections = list(sections)
-    style = _STYLE % {"light": _colours(LIGHT), "dark": _colours(DARK)}
     links = "".join(f'<li><a href="#{key}">{text(name)}</a></li>' for key, name, _body in sections)
     bodies = "\n".join(
         f'<section id="{key}" aria-labelledby="{key}-title"><h2 id="{key}-title">{text(name)}</h2>\n{body}</section>'
@@ -91,7 +95,7 @@ def page(title: str, sections: Iterable[tuple[str, str, str]], head: str) -> byt
 <meta name="referrer" content="no-referrer">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <title>{text(title)}</title>
-<style>{style}</style>
+<style>{style()}</style>
 </head>
 <body>
 <a class="skip" href="#content">To the content</a>

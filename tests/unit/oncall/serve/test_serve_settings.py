@@ -411,3 +411,43 @@ def test_a_secret_is_the_one_line_of_its_file(tmp_path):
     assert secret(str(tmp_path / "token")) == "abc/+="
     with pytest.raises(OncallError, match="No such file"):
         secret(str(tmp_path / "none"))
+
+
+@pytest.mark.parametrize(
+    ("added", "line", "says"),
+    [
+        ("page: {session_hours: 3}\n", 5, "nobody can sign in: name a tokens_file, a proxy or openid"),
+        ("listen: 192.0.2.1:9095\ntokens_file: t\npage: {}\n", 7, "give tls, or listen on 127.0.0.1 behind a proxy"),
+        ("page: {address: 'oncall.example'}\n", 5, "is no address of a page"),
+        ("page: {address: 'https://oncall.example/page'}\n", 5, "is no address of a page"),
+        ("page: {address: 'https://a@oncall.example'}\n", 5, "is no address of a page"),
+        ("page: {address: 'http://oncall.example'}\n", 5, "it has to be https, or this machine"),
+        ("page:\n  proxy: {addresses: [10.0.0.5/8]}\n  roles: {viewer: ['*']}\n", 6, "'10.0.0.5/8' is no network"),
+        ("page:\n  proxy: {addresses: []}\n", 6, "length >= 1"),
+        ("page:\n  proxy: {addresses: [10.0.0.5]}\n", 5, "say who may do what: roles:"),
+        ("page:\n  roles: {king: [ada]}\n", 6, "king"),
+        ("page:\n  openid: {issuer: 'http://login.example', client_id: c}\n  roles: {viewer: ['*']}\n", 6, "is no https address"),
+        ("page:\n  openid: {issuer: 'https://login.example', client_id: c, scopes: [email]}\n  roles: {viewer: ['*']}\n", 6, "the scope openid"),
+        ("page: {session_minutes: 0}\n", 5, ">= 1"),
+    ],
+)  # fmt: skip
+def test_a_page_that_nobody_could_use_safely(added, line, says):
+    with pytest.raises(OncallError) as caught:
+        parse(BASE + added, FILE)
+    assert str(caught.value).startswith(f"{FILE}:{line}: ") and says in str(caught.value)
+
+
+def test_a_page():
+    added = (
+        "page:\n  address: https://Oncall.example:8443/\n  proxy: {addresses: [10.0.0.0/24, '::1']}\n"
+        "  openid: {issuer: 'https://login.example/realms/shop', client_id: oncall, client_secret_file: s, ca: ca.pem}\n"
+        "  roles: {admin: [ada], viewer: ['*']}\n"
+    )
+    page = parse(BASE + added, FILE).page
+    assert page is not None and page.openid is not None
+    assert page.origin == "https://oncall.example:8443"
+    assert (page.openid.client_secret_file, page.openid.ca) == ("/srv/oncall/s", "/srv/oncall/ca.pem")
+    # Behind a proxy that has TLS, or with TLS of its own.
+    tls = "listen: 192.0.2.1:9095\ntokens_file: t\ntls: {certificate: c, key: k}\npage: {}\n"
+    assert parse(BASE + tls, FILE).page is not None
+    assert not_reloaded(parse(BASE, FILE), parse(BASE + added, FILE)) == ["page"]

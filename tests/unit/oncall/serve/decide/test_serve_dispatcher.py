@@ -186,8 +186,8 @@ def test_a_node_of_before_takes_nothing_over_on_a_newer_schema(store, tmp_path):
     takes: Any = lambda: taken_over.append(True)  # noqa: E731
     node = Node("one", nothing, tuple, takes, nothing, lambda: False, nothing, nothing, nothing, nothing)
     with store._engine.begin() as connection:
-        connection.exec_driver_sql("UPDATE oncall_schema SET version_num = '0003'")
-    with pytest.raises(OncallError, match="schema 0003"):
+        connection.exec_driver_sql("UPDATE oncall_schema SET version_num = '9999'")
+    with pytest.raises(OncallError, match="schema 9999"):
         Dispatcher(store, lambda: settings, lambda _again: KNOWN, asked, node).turn()
     assert taken_over == []
 

@@ -1,0 +1,206 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who is on call, out of a feed: iCal or JSON. What is none, is empty or cannot be told is said, and the last good one is used meanwhile. Pure.
+
+The libraries that read iCal are imported where one is read: a service without a calendar needs none of their memory.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timezone
+from typing import Any
+
+import msgspec
+from zoneinfo import ZoneInfo
+
+from ...errors import OncallError
+from ...shared import masked
+from .people import Directory, Shift, Strict, Turn
+from .policy import PolicyError, read
+
+# A calendar of a team has some hundred entries.
+MOST_BYTES = 2 * 1024 * 1024
+MOST_EVENTS = 5000
+MOST_TURNS = 10_000
+_ZONE = re.compile(r"^[A-Z-]+(?:;[^:\r\n]*?)?;TZID=(?:\"([^\"\r\n]*)\"|([^;:\r\n]*))", re.M | re.I)
+_NOT_A_SHIFT = ("SECONDLY", "MINUTELY", "HOURLY")
+
+
+class FeedError(OncallError):
+    """It is no feed of shifts; the message is one line."""
+
+
+class _Json(Strict, frozen=True):
+    shifts: tuple[Shift, ...]
+
+
+@dataclass(frozen=True)
+class Feed:
+    """What a feed told.
+
+    Attributes:
+        turns: who, and when, of people that are known.
+        notes: what somebody should look at, a line each.
+        read_at: when it was read.
+    """
+
+    turns: tuple[Turn, ...]
+    notes: tuple[str, ...] = ()
+    read_at: float = 0.0
+
+
+def from_json(text: bytes, people: Directory, now: float) -> Feed:
+    """The turns of ``{"shifts": [{"who": ..., "begins_at": ..., "ends_at": ...}]}``, times with an offset.
+
+    Raises:
+        FeedError: it is none.
+    """
+    _bounded(text)
+    try:
+        said = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise FeedError(f"the feed is no JSON: it begins with {masked(_begin(text), 60)!r}") from None
+    try:
+        shifts = read({"shifts": said} if isinstance(said, list) else said, _Json, "feed").shifts
+    except PolicyError as error:
+        raise FeedError(masked(error)) from None
+    for number, shift in enumerate(shifts):
+        if not shift.begins_at.tzinfo or not shift.ends_at.tzinfo:
+            raise FeedError(f"feed.shifts[{number}]: its times need an offset, such as 2026-01-05T09:00:00+01:00")
+        if shift.ends_at <= shift.begins_at:
+            raise FeedError(f"feed.shifts[{number}]: it ends before it begins")
+    turns = (Turn(one.who, one.begins_at.timestamp(), one.ends_at.timestamp()) for one in shifts[:MOST_TURNS])
+    return _feed(list(turns), people, now, [])
+
+
+def from_ical(text: bytes, people: Directory, zone: str, begin: float, end: float, now: float) -> Feed:
+    """The turns of a calendar that touch the time from ``begin`` to ``end``. Who it is stands in the summary of an entry.
+
+    Args:
+        text: the feed.
+        people: who can be called so.
+        zone: of times that have none of their own; "" where they cannot be told.
+        begin, end: in between is what is asked for.
+        now: when it was read.
+
+    Raises:
+        FeedError: it is no calendar, or its times cannot be told.
+    """
+    _bounded(text)
+    if not text.lstrip(b"\xef\xbb\xbf \r\n\t").upper().startswith(b"BEGIN:VCALENDAR"):
+        raise FeedError(f"the feed is no iCal: it begins with {masked(_begin(text), 60)!r}")
+    if text.upper().count(b"BEGIN:VEVENT") > MOST_EVENTS:
+        raise FeedError(f"the feed has more than {MOST_EVENTS} entries")
+    calendar = _parsed(text)
+    _zones_known(text, calendar)
+    notes = _moved(calendar, zone)
+    turns: list[Turn] = []
+    for event in _occurrences(calendar, begin, end):
+        if str(event.get("STATUS", "")).upper() == "CANCELLED":
+            continue
+        turns.append(Turn(str(event.get("SUMMARY", "")).strip(), _at(event.start, zone), _at(event.end, zone)))
+        if len(turns) > MOST_TURNS:
+            raise FeedError(f"the feed has more than {MOST_TURNS} shifts in the time that was asked for")
+    return _feed(turns, people, now, notes)
+
+
+def _parsed(text: bytes) -> Any:
+    import icalendar
+
+    try:
+        calendar = icalendar.Calendar.from_ical(text.decode("utf-8-sig", "strict"))
+    except UnicodeDecodeError:
+        raise FeedError("the feed is no iCal: it is not written in UTF-8") from None
+    # What it raises for a broken calendar is not written down anywhere.
+    except Exception as error:
+        raise FeedError(f"the feed is no iCal: {masked(str(error).partition(':')[0], 120)}") from None
+    for event in calendar.walk("VEVENT"):
+        rules = event.get("RRULE") or ()
+        for rule in rules if isinstance(rules, list) else [rules]:
+            for frequency in rule.get("FREQ", ()) if rule else ():
+                if str(frequency).upper() in _NOT_A_SHIFT:
+                    raise FeedError(f"the feed has an entry that repeats {str(frequency).lower()}, which is no shift")
+    return calendar
+
+
+def _zones_known(text: bytes, calendar: Any) -> None:
+    """A time of a zone that nobody knows is read without any zone, in silence: shifts would be hours off."""
+    from icalendar.timezone import tzp
+
+    unfolded = re.sub(r"\r?\n[ \t]", "", text.decode("utf-8-sig", "replace"))
+    own = {str(zone.get("TZID", "")) for zone in calendar.walk("VTIMEZONE")}
+    for name in dict.fromkeys(one or other for one, other in _ZONE.findall(unfolded)):
+        if name not in own and tzp.timezone(name) is None:
+            raise FeedError(f"the feed has times of the time zone {masked(name, 60)!r}, which nobody knows")
+
+
+def _moved(calendar: Any, zone: str) -> list[str]:
+    said = str(calendar.get("X-WR-TIMEZONE", "")).strip()
+    if said and zone and said != zone:
+        return [
+            f"the calendar's time zone is {masked(said, 60)}, the schedule says {zone}: its entries keep the times that they name"
+        ]
+    return []
+
+
+def _occurrences(calendar: Any, begin: float, end: float) -> Iterator[Any]:
+    import recurring_ical_events
+
+    since, until = (datetime.fromtimestamp(at, timezone.utc) for at in (begin, end))
+    try:
+        yield from recurring_ical_events.of(calendar).between(since, until)
+    # The same: a rule or a date that cannot be read.
+    except Exception as error:
+        raise FeedError(f"the feed has an entry that cannot be read: {masked(error, 160)}") from None
+
+
+def _at(value: date | datetime, zone: str) -> float:
+    whole = value if isinstance(value, datetime) else datetime.combine(value, time())
+    if whole.tzinfo is None:
+        if not zone:
+            raise FeedError("the feed has times without a time zone; give the schedule its zone")
+        whole = whole.replace(tzinfo=ZoneInfo(zone))
+    return whole.timestamp()
+
+
+def _feed(turns: list[Turn], people: Directory, now: float, notes: list[str]) -> Feed:
+    known: list[Turn] = []
+    strangers: dict[str, None] = {}
+    for turn in turns:
+        if name := people.name_of(turn.who):
+            known.append(replace(turn, who=name))
+        else:
+            strangers[masked(turn.who, 60) or "(nobody)"] = None
+    if strangers:
+        notes = [*notes, f"the feed names {', '.join(list(strangers)[:5])}, who is nobody in incident_people"]
+    if not turns:
+        notes = [*notes, "the feed has no shift in this time"]
+    return Feed(tuple(sorted(known, key=lambda one: (one.begins_at, one.who))), tuple(notes), now)
+
+
+def _bounded(text: bytes) -> None:
+    if len(text) > MOST_BYTES:
+        raise FeedError(f"the feed is larger than {MOST_BYTES // 1024**2} MB")
+    if not text.strip():
+        raise FeedError("the feed is empty")
+
+
+def _begin(text: bytes) -> str:
+    return text[:60].decode("utf-8", "replace")
+
+
+def kept(before: Feed | None, new: Feed | FeedError, now: float, stale_after_seconds: float) -> tuple[Feed | None, str]:
+    """The feed to go by, and what to say of it; "" where all is well.
+
+    A feed that cannot be read, or names nobody any more, says nothing of who is on call: the last good one is used, until it is too old.
+    """
+    if isinstance(new, Feed) and new.turns:
+        return new, "; ".join(new.notes)
+    why = "; ".join(new.notes) if isinstance(new, Feed) else str(new)
+    if before and before.turns and now - before.read_at <= stale_after_seconds:
+        return before, f"{why}; who is on call is known from {(now - before.read_at) / 3600:.0f} h ago"
+    return (new if isinstance(new, Feed) else None), why

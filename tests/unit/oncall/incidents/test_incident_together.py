@@ -1,0 +1,407 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Episodes, runs and records of the service -> the incidents that they come to."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.oncall.runbooks.tests.support.stores import first, new_store
+from oncall.incidents.attach import Attaching, Proposal, Where, guarded
+from oncall.incidents.books import Incidents
+from oncall.incidents.store.heads import Heads
+from oncall.incidents.store.timeline import IncidentStore
+from oncall.incidents.together import metric, system_of
+from oncall.results import Action, Finding, HostResult, Outcome, Plan, Result, RunbookRun, Step
+
+NOW = 1_770_000_000.0
+SYSTEMS = {"synap": ["web"], "forum": ["h9"]}
+MEMBERS = {"web": {"h1", "h2"}, "all": {"h1", "h2", "h9"}}
+
+
+class Case:
+    """A database of the service, whose clock is set by hand."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = new_store(folder / "state")
+        self.now = NOW
+        self.below = IncidentStore.beside(self.store)
+        self.incidents = Incidents(self.below, Heads(str(folder / "state")), clock=lambda: self.now)
+        self.where = Where(lambda host, labels: system_of(host, labels, SYSTEMS, MEMBERS, "system"), 1800.0)
+        self.count = 0
+
+    def alert(self, host="h1", runbook="db_pool", at=None, name="PoolEmpty", times=1, **more) -> str:
+        """An episode of an alert, or of so many, each on a host of its own; its id."""
+        at = self.now if at is None else at
+        shown = {"labels": {"alertname": name, **more.pop("labels", {})}, "starts_at": "", "annotations": more}
+        rows = []
+        for one in range(times):
+            self.count += 1
+            rows.append({
+                "id": f"{self.count:020x}", "runbook": runbook, "host": f"h{one}" if times > 1 else host, "fingerprint": "f",
+                "alert": json.dumps(shown), "mode": "auto", "state": "queued", "stage": "act", "received_at": at, "seen_at": at,
+                "queued_at": at,
+            })  # fmt: skip
+        self.store.sort((), rows, [], [], {})
+        return rows[0]["id"]
+
+    def over(self, *episodes) -> None:
+        self.store.sort((), [], [(one, self.now) for one in episodes], [], {})
+
+    def run(self, episode: str, result: Result | None = None, outcome="resolved", note="") -> str:
+        """A run of an episode, from its beginning to its end; its id."""
+        with self.store.decision() as decision:
+            (one,) = [one for one in decision.waiting(first(self.store, 100)) if one.episode == episode]
+            run = decision.admit(one, "one", self.now)
+        self.store.begin(run, "one", 0, self.now)
+        if note:
+            self.store.note(episode, note)
+        told = json.dumps(result.to_dict(), default=str) if result else ""
+        values = {"state": "ended", "outcome": outcome, "summary": "it is", "ended_at": self.now, "result": told}
+        self.store.conclude(run, outcome, {}, episode, values)
+        return run
+
+    def turn(self) -> bool:
+        attaching = Attaching(self.incidents, self.below, lambda: self.where)
+        attaching._has_begun = self.count > 0
+        self.now += 1
+        return attaching.turn(self.now)
+
+    def listed(self) -> list[tuple[str, str, str, int]]:
+        return [(one.name, one.system, one.state, one.count) for one in reversed(self.incidents.listed())]
+
+    def kinds(self, name: str) -> list[str]:
+        return [one.kind for one in self.incidents.timeline(name)]
+
+
+@pytest.fixture
+def case(tmp_path) -> Iterator[Case]:
+    made = Case(tmp_path)
+    try:
+        yield made
+    finally:
+        made.store.close()
+
+
+def result(host="h1", outcome=Outcome.RESOLVED, helped: bool | None = True) -> Result:
+    step = Step("restart", "pool_exhausted", "low", ("api",), True, words="api", does="restarts it")
+    actions = (
+        (Action("restart", "pool_exhausted", "low", ("api",), "applied", helped, 2.0),) if helped is not None else ()
+    )
+    found = (Finding("pool_exhausted", "problem", "25 of 25 in use", evidence={"used": 25}), Finding("disk", "ok"))
+    run = RunbookRun(
+        "r", "db_pool", outcome, "pool was full", NOW, 3.0, found, Plan("p0123456789abcde", "low", (step,)), actions,
+        before_and_after=("used 25 -> 3",),
+    )  # fmt: skip
+    return Result("db_pool", "act", "ended", NOW, 3.0, {host: HostResult(host, outcome, "pool was full", (run,))})
+
+
+def test_overlapping_alerts_of_a_system_are_one_incident_and_those_of_another_are_another(case):
+    case.alert("h1", summary="the pool of h1 is empty, password=hunter2")
+    case.alert("h2", "latency", name="Slow")
+    case.alert("h9", "disk_full", name="DiskFull")
+    case.alert("h7", "cache", name="Down", labels={"system": "shop"})
+    case.turn()
+    assert case.listed() == [
+        ("INC-1", "synap", "triggered", 2), ("INC-2", "forum", "triggered", 1), ("INC-3", "shop", "triggered", 1),
+    ]  # fmt: skip
+    one = case.incidents.find("1")
+    assert (one.hosts, one.runbooks, one.source) == (("h1", "h2"), ("db_pool", "latency"), "alert")
+    assert one.title.startswith("the pool of h1 is empty") and "hunter2" not in json.dumps(case.incidents.document("1"))
+    case.alert("h2", "error_rate", name="Errors")
+    case.turn()
+    assert case.kinds("1") == ["opened", "alert", "alert", "alert"]
+    # Doing it twice is doing it once.
+    before = case.incidents.document("1")
+    case.turn()
+    assert case.incidents.document("1") == before
+
+
+def test_ten_thousand_alerts_of_one_cause_are_one_incident_with_a_count(case):
+    case.alert(times=1200)
+    case.where = Where(lambda _host, _labels: "shop")
+    assert case.turn() is True
+    while case.turn():
+        pass
+    ((_name, system, _state, count),) = case.listed()
+    assert (system, count) == ("shop", 1200)
+    entries = case.incidents.timeline("1")
+    assert len(entries) <= 5
+    assert entries[1].words.startswith("500 alerts PoolEmpty on h") and "more" in entries[1].words
+    assert case.incidents.verify("1")[1].is_sound
+
+
+def test_a_run_tells_what_it_found_planned_and_did_and_whether_it_helped(case):
+    episode = case.alert()
+    case.turn()
+    run = case.run(episode, result(), note="agreed by ann")
+    case.turn()
+    assert case.kinds("1") == [
+        "opened",
+        "alert",
+        "approval",
+        "finding",
+        "plan",
+        "action",
+        "verification",
+        "run",
+        "mitigated",
+    ]
+    entries = {one.kind: one for one in case.incidents.timeline("1")}
+    assert (entries["approval"].who, entries["approval"].data["plan_hash"]) == ("ann", "p0123456789abcde")
+    assert entries["finding"].data["evidence"] == {"used": 25} and entries["finding"].data["cause"] == "pool_exhausted"
+    assert entries["action"].data["target"] == ["api"] and entries["verification"].data["helped"] is True
+    assert entries["run"].run == run == entries["run"].data["uuid"]
+    assert entries["mitigated"].words == "mitigated: db_pool: restart helped"
+    told = case.incidents.find("1")
+    assert (told.state, told.outcomes, told.helped, told.runs) == ("mitigated", {"resolved": 1}, 1, (run,))
+    case.turn()
+    assert len(case.kinds("1")) == 9
+
+
+def test_what_helped_on_one_of_two_hosts_has_not_mitigated_it(case):
+    one, two = case.alert("h1"), case.alert("h2")
+    case.turn()
+    case.run(one, result())
+    case.turn()
+    assert case.incidents.find("1").state == "triggered"
+    # What the first remedy did was enough for the second as well.
+    case.run(two, result("h2", Outcome.HEALTHY, None), "healthy")
+    case.turn()
+    assert case.incidents.find("1").state == "mitigated"
+    assert case.incidents.timeline("1")[-1].data["how"].startswith("a remedy had helped")
+
+
+@pytest.mark.parametrize(
+    ("told", "outcome", "state"),
+    [
+        (result(helped=False, outcome=Outcome.UNRESOLVED), "unresolved", "triggered"),
+        (result(helped=None, outcome=Outcome.HEALTHY), "healthy", "triggered"),
+        (None, "interrupted", "triggered"),
+        # It ended well, and nothing proves that it was this run.
+        (result(helped=False), "resolved", "triggered"),
+    ],
+)
+def test_what_is_not_proven_to_have_helped_mitigates_nothing(case, told, outcome, state):
+    case.alert()
+    case.turn()
+    case.run(f"{1:020x}", told, outcome)
+    case.turn()
+    assert case.kinds("1")[-1] == "run"
+    assert case.incidents.find("1").state == state
+
+
+def test_what_is_over_for_the_watch_is_resolved_and_what_comes_within_the_next_opens_it_again(case):
+    one, two = case.alert(), case.alert("h2")
+    case.turn()
+    case.over(one)
+    case.now += 3600
+    case.turn()
+    assert case.incidents.find("1").state == "triggered"
+    case.over(two)
+    case.now += 1700
+    case.turn()
+    assert case.incidents.find("1").state == "triggered"
+    case.now += 200
+    case.turn()
+    assert case.incidents.timeline("1")[-1].words == "resolved: its 2 alerts are over for 30 min"
+    case.now += 600
+    case.alert("h2")
+    case.turn()
+    told = case.incidents.find("1")
+    assert (told.state, told.reopenings, told.count) == ("triggered", 1, 3)
+    assert case.kinds("1")[-2:] == ["reopened", "alert"] and case.incidents.timeline("1")[-2].data["relapse"] is True
+
+
+def test_another_cause_after_the_resolution_is_another_incident_that_is_linked_where_it_is_the_same(case):
+    case.over(case.alert())
+    case.turn()
+    case.incidents.resolve("1", "restarted", who="ann")
+    case.now += 60
+    case.alert("h1", "disk_full")
+    case.turn()
+    assert case.listed() == [("INC-1", "synap", "resolved", 1), ("INC-2", "synap", "triggered", 1)]
+    case.incidents.resolve("2", "made room", who="ann")
+    case.now += 4000
+    case.over(f"{2:020x}")
+    case.alert("h1")
+    case.turn()
+    assert case.incidents.find("3").links[0].id == case.incidents.find("1").id
+
+
+def test_a_closed_one_never_changes_and_a_repeat_names_it(case):
+    case.over(case.alert())
+    case.turn()
+    case.incidents.resolve("1", "restarted", who="ann")
+    case.incidents.close("1", who="ann")
+    before = case.incidents.document("1")
+    case.now += 10
+    case.alert()
+    case.turn()
+    assert case.incidents.find("2").opens_again == case.incidents.find("1").id
+    assert case.incidents.document("1") == before
+
+
+def test_what_had_come_before_it_was_resolved_opens_nothing_again(case):
+    case.alert()
+    case.turn()
+    late = case.now
+    case.now += 60
+    case.incidents.resolve("1", "restarted", who="ann")
+    case.alert("h2", at=late + 1)
+    case.turn()
+    assert case.listed() == [("INC-1", "synap", "resolved", 2)]
+
+
+def test_what_still_fires_after_a_person_resolved_it_opens_it_again(case):
+    episode = case.alert()
+    case.turn()
+    case.incidents.resolve("1", "I think so", who="ann")
+    case.now += 1000
+    case.turn()
+    assert case.incidents.find("1").state == "resolved"
+    case.now += 1000
+    row = {**case.store.episode(episode), "seen_at": case.now}
+    row["alert"] = json.dumps(row["alert"])
+    case.store.sort((), [row], [], [], {})
+    case.turn()
+    assert (
+        case.incidents.timeline("1")[-1].words == "came again: an alert of it still fires 30 min after it was resolved"
+    )
+
+
+def test_runs_and_alerts_of_what_was_merged_go_to_the_one_that_goes_on(case):
+    one = case.alert("h1")
+    case.alert("h9", "disk_full")
+    case.turn()
+    case.incidents.merge("1", "2", who="ann")
+    case.run(one, result())
+    case.turn()
+    assert case.kinds("1")[-1] == "merged"
+    assert case.kinds("2")[-1] == "run"
+    # The alert of the other host still fires.
+    assert case.incidents.find("2").state == "triggered"
+
+
+def test_a_run_that_ends_after_it_was_closed_changes_nothing(case, caplog):
+    episode = case.alert()
+    case.turn()
+    case.incidents.cancel("1", "a drill", who="ann")
+    case.run(episode, result())
+    before = case.incidents.document("1")
+    case.turn()
+    assert case.incidents.document("1") == before
+    assert "ended after INC-1 was cancelled, which does not change any more" in caplog.text
+    assert case.below.new_runs(9) == []
+
+
+def test_what_was_over_before_incidents_were_kept_is_none(case):
+    old = case.alert()
+    case.run(old, result())
+    case.alert("h9", "disk_full")
+    case.below.begin_with_incidents(case.now)
+    case.turn()
+    assert case.listed() == [("INC-1", "forum", "triggered", 1)]
+
+
+def test_what_is_gone_leaves_no_rows_behind(case):
+    case.run(case.alert(), result())
+    case.turn()
+    case.store.forget(case.now + 1e6, lambda _runs: None)
+    case.below.forget_what_is_gone()
+    assert case.below.owners("episode", [f"{1:020x}"]) == {}
+    assert case.kinds("1")[-1] in ("run", "mitigated")
+
+
+def test_a_proposal_is_kept_with_the_policy_it_begins_with(case):
+    proposal = Proposal("P0", "synap", ("all users",), {"steps": [15, 30]})
+    case.where = Where(case.where.system, propose=lambda _firing: proposal)
+    case.alert()
+    case.turn()
+    one = case.incidents.find("1")
+    assert (one.severity, one.severity_proposed, one.severity_by, one.policy) == ("P0", "P0", "", {"steps": [15, 30]})
+
+
+def test_what_fails_is_said_once_and_holds_nothing_up(caplog):
+    def broken():
+        raise ValueError("no such luck")
+
+    turn = guarded(broken)
+    with caplog.at_level(logging.ERROR):
+        assert [turn(), turn()] == [False, False]
+    assert caplog.text.count("could not be brought to its incidents: ValueError: no such luck") == 1
+
+
+# ---------------------------------------------------------------------- records
+def record(at: float, host="h1", outcome="resolved", ident="aaaa1111") -> dict:
+    run = {
+        "run_id": "x", "runbook": "db_pool", "host": host, "outcome": outcome, "summary": "pool was full", "started_at": at,
+        "findings": [{"cause": "pool_exhausted", "status": "problem", "summary": "full"}], "plan": {"hash": "p0", "steps": []},
+        "actions": [{"remedy": "restart", "cause": "pool_exhausted", "risk": "low", "targets": ["api"], "state": "applied", "helped": True}],
+    }  # fmt: skip
+    return {
+        "id": ident,
+        "file": f"/r/2026-db_pool-{ident}.json",
+        "started_at": at,
+        "finished_at": at + 9,
+        "runs": [run],
+    }
+
+
+@pytest.mark.parametrize(
+    ("at", "host", "is_its"),
+    [(60, "h1", True), (-600, "h1", True), (-7200, "h1", False), (60, "h2", True), (60, "h9", False)],
+)
+def test_a_run_of_ansible_playbook_comes_to_the_incident_of_its_time_and_system(case, at, host, is_its):
+    episode = case.alert()
+    case.turn()
+    case.over(episode)
+    attaching = Attaching(case.incidents, case.below, lambda: case.where)
+    done = attaching.record(record(NOW + at, host))
+    assert (done is not None) == is_its
+    if is_its:
+        assert case.kinds("1")[2:] == ["finding", "plan", "action", "verification", "run", "mitigated"]
+        assert attaching.record(record(NOW + at, host)) is None
+
+
+def test_a_record_of_which_there_is_no_incident_opens_one_where_it_is_wanted(case):
+    attaching = Attaching(case.incidents, case.below, lambda: case.where)
+    assert attaching.record(record(NOW, outcome="healthy"), is_opened=True) is None
+    done = attaching.record(record(NOW, outcome="unresolved", ident="bbbb"), is_opened=True)
+    assert (done.incident.source, done.incident.system) == ("run", "synap")
+    assert attaching.record(record(NOW + 9e6, "h9", ident="cccc"), name="1") is not None
+    for broken in ({}, {"id": "d", "runs": [{}]}, {"id": "e", "problem": "x", "runs": []}):
+        assert attaching.record({"id": "x", **broken}) is None
+
+
+def test_a_run_of_the_service_is_not_attached_again_by_its_record(case):
+    run = case.run(case.alert(), result())
+    case.turn()
+    attaching = Attaching(case.incidents, case.below, lambda: case.where)
+    assert attaching.record(record(NOW, ident=run)) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "is_"),
+    [
+        (
+            "the 95th percentile is 1,800 ms -> the 95th percentile is 120 ms",
+            ("the 95th percentile is … ms", "ms", 1800.0, 120.0),
+        ),
+        ("p95 2.5 s of 40 requests -> p95 0.3 s of 40 requests", ("p95 … s of 40 requests", "s", 2.5, 0.3)),
+        ("31 % of requests fail -> 0 % of requests fail", ("… % of requests fail", "%", 31.0, 0.0)),
+        ("3 of 5 replicas -> 5 of 5 replicas", ("… of 5 replicas", "", 3.0, 5.0)),
+        ("3 of 5 replicas -> 4 of 6 replicas", None),
+        ("down -> up", None),
+        ("10.0.0.1 answers -> 10.0.0.2 answers", None),
+        ("nothing", None),
+    ],
+)
+def test_a_number_that_changed_is_a_metric(line, is_):
+    assert metric(line) == is_

@@ -1,0 +1,350 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What people decide on the page: plans, incidents, hosts, and by links in messages."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from ansible_collections.oncall.runbooks.tests.support.page_site import KEY, page_site, words
+from oncall.incidents.messages.links import Key, Link, signed
+
+PLAN = "p0123456789abcde"
+
+
+@pytest.fixture
+def site(tmp_path):
+    with page_site(tmp_path) as made:
+        yield made
+
+
+# ---------------------------------------------------------------------- plans
+def test_a_plan_is_read_in_full_before_the_button(site):
+    episode = site.episode(incident=site.incident())
+    html = site.of("rosa").get(f"/plans/{episode}").text
+    told = words(html)
+    for part in (
+        "terminate_sessions", "risk medium", "sessions 4711 and 4712 of shop", "ends these sessions; the application opens new ones",
+        "Cannot be undone: what they had not committed is lost", "restart_service", "Not available: no service is named",
+        "6 sessions hold 6 of 20 connections", "now: 6 sessions hold 6 of 20 connections", "then: ends these sessions", PLAN,
+    ):  # fmt: skip
+        assert part in told, part
+        # The button comes last.
+        assert told.index(part) < told.index("Approve exactly this"), part
+
+
+def test_an_approval_is_in_the_episode_and_in_the_timeline_under_the_name(site):
+    name = site.incident()
+    episode = site.episode(incident=name)
+    answer = site.of("rosa").send(f"/plans/{episode}", decision="approved", plan_hash=PLAN, reason="as agreed with Kim")
+    assert answer.headers["location"] == f"/plans/{episode}?did=approved"
+    found = site.store.episode(episode)
+    assert (found["state"], found["stage"], found["note"], found["plan_hash"]) == (
+        "queued",
+        "act",
+        "approved by rosa",
+        PLAN,
+    )
+    last = site.incidents.timeline(name)[-1]
+    assert (last.kind, last.who, last.data["decision"], last.data["plan_hash"], last.data["reason"]) == (
+        "approval", "rosa", "approved", PLAN, "as agreed with Kim",
+    )  # fmt: skip
+    assert site.woken
+
+
+def test_a_rejection_needs_a_reason_and_ends_the_plan(site):
+    name = site.incident()
+    episode = site.episode(incident=name)
+    browser = site.of("rosa")
+    answer = browser.send(f"/plans/{episode}", decision="rejected", plan_hash=PLAN, reason="  ")
+    assert answer.status_code == 409 and "say why it is rejected" in words(answer.text)
+    assert (
+        browser.send(
+            f"/plans/{episode}", decision="rejected", plan_hash=PLAN, reason="sessions of a migration"
+        ).status_code
+        == 303
+    )
+    found = site.store.episode(episode)
+    assert (found["state"], found["outcome"], found["summary"]) == (
+        "ended",
+        "canceled",
+        "rejected by rosa: sessions of a migration",
+    )
+    assert site.incidents.timeline(name)[-1].data["decision"] == "rejected"
+    assert browser.send(f"/plans/{episode}", decision="perhaps", plan_hash=PLAN).status_code == 409
+
+
+@pytest.mark.parametrize("with_incident", [True, False])
+def test_an_approval_of_a_plan_that_changed_is_refused_and_says_so(site, with_incident):
+    name = site.incident()
+    episode = site.episode(plan="pffffffffffffff0", incident=name if with_incident else "")
+    before = len(site.incidents.timeline(name))
+    answer = site.of("rosa").send(f"/plans/{episode}", decision="approved", plan_hash=PLAN)
+    assert answer.status_code == 409
+    assert f"the plan has changed since you read it: it is pffffffffffffff0 now, and was {PLAN}" in words(answer.text)
+    assert site.store.episode(episode)["state"] == "waiting" and len(site.incidents.timeline(name)) == before
+
+
+@pytest.mark.parametrize("with_incident", [True, False])
+def test_of_two_people_who_decide_at_once_one_does_and_the_other_is_told(site, with_incident):
+    name = site.incident()
+    for _ in range(6):
+        episode = site.episode(incident=name if with_incident else "")
+        asks = [(site.of("rosa"), "approved"), (site.of("omar"), "rejected")]
+        forms = [
+            (browser, {"csrf": browser.csrf("/"), "decision": word, "plan_hash": PLAN, "reason": "so"})
+            for browser, word in asks
+        ]
+        together, answers = threading.Barrier(2), {}
+
+        def send(browser, form, at=together, to=answers, path=f"/plans/{episode}"):
+            at.wait()
+            to[form["decision"]] = browser.post(path, **form)
+
+        threads = [threading.Thread(target=send, args=one) for one in forms]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        won = [word for word, answer in answers.items() if answer.status_code == 303]
+        assert len(won) == 1, answers
+        who = {"approved": "rosa", "rejected": "omar"}[won[0]]
+        lost = next(answer for word, answer in answers.items() if word != won[0])
+        assert lost.status_code == 409 and f"{won[0]} by {who}".replace(
+            "approved", "agreed" if not with_incident else "approved"
+        ) in words(lost.text)
+        assert site.store.episode(episode)["state"] == {"approved": "queued", "rejected": "ended"}[won[0]]
+    if with_incident:
+        told = [one for one in site.incidents.timeline(name) if one.kind == "approval"]
+        assert len(told) == 6 and site.incidents.verify(name)[1].is_sound
+
+
+def test_a_plan_that_is_gone_or_of_an_incident_that_is_closed(site):
+    name = site.incident()
+    episode = site.episode(incident=name)
+    site.incidents.resolve(name, "it is over", who="rosa")
+    site.incidents.close(name, who="rosa")
+    answer = site.of("omar").send(f"/plans/{episode}", decision="approved", plan_hash=PLAN)
+    assert answer.status_code == 409 and "is closed, and never changes again" in words(answer.text)
+    assert site.store.episode(episode)["state"] == "waiting"
+    assert site.of("omar").get("/plans/0123").status_code == 404
+    assert site.of("omar").send("/plans/0123", decision="approved", plan_hash=PLAN).status_code == 404
+
+
+# ---------------------------------------------------------------------- an incident
+def test_everything_that_a_person_does_is_in_the_timeline_under_that_name(site):
+    browser, other = site.of("rosa"), site.incident("another one")
+    answer = browser.send("/incidents", title="The cache is cold", system="shop", severity="P2")
+    name = answer.headers["location"].removeprefix("/incidents/").partition("?")[0]
+    asked = [
+        ("note", {"text": "seen at the door"}, "note"),
+        ("assign", {"to": "omar", "was": ""}, "assigned"),
+        ("role", {"role": "scribe", "to": "ada"}, "role"),
+        ("severity", {"to": "P1", "why": "more users", "was": "P2"}, "severity"),
+        (
+            "update",
+            {"conditions": "slow", "actions": "warming", "needs": "", "next_minutes": "30", "customers": "yes"},
+            "update",
+        ),
+        ("escalate", {"targets": "team_lead, executive", "tried": "all", "need": "a decision"}, "escalated"),
+        ("snooze", {"minutes": "15", "why": "a build runs"}, "snoozed"),
+        ("step", {"checklist": "steps", "step": "assess", "done": "yes"}, "step"),
+        ("pin", {"number": "1"}, "pinned"),
+        ("correct", {"number": "1", "text": "it was lukewarm"}, "corrected"),
+        ("link", {"other": other, "why": "the same cache"}, "linked"),
+        ("mitigate", {"how": "warmed"}, "mitigated"),
+        ("reopen", {"why": "cold again"}, "reopened"),
+        ("resolve", {"how": "warm"}, "resolved"),
+        ("close", {"why": ""}, "closed"),
+    ]
+    for command, form, kind in asked:
+        answer = browser.send(f"/incidents/{name}/do/{command}", **form)
+        assert answer.status_code == 303, (command, words(answer.text))
+        entries = site.incidents.timeline(name)
+        assert any(one.kind == kind for one in entries[-2:]), command
+        assert browser.get(answer.headers["location"]).status_code == 200, command
+    assert {one.who for one in entries} == {"rosa"} and site.incidents.find(name).state == "closed"
+    answer = browser.send(f"/incidents/{name}/do/note", text="too late")
+    assert answer.status_code == 409 and "never changes again" in words(answer.text)
+    merged = site.incident("the same")
+    assert browser.send(f"/incidents/{merged}/do/merge", into=other).status_code == 303
+    assert other in words(browser.get(f"/incidents/{merged}").text)
+    assert browser.send(f"/incidents/{site.incident('none')}/do/cancel", why="a drill").status_code == 303
+    assert browser.send(f"/incidents/{other}/do/remove").status_code == 404
+
+
+def test_who_saw_an_older_page_is_told_and_changes_nothing(site):
+    name = site.incident()
+    first, second = site.of("rosa"), site.of("omar")
+    assert first.send(f"/incidents/{name}/do/severity", to="P0", was="P1").status_code == 303
+    answer = second.send(f"/incidents/{name}/do/severity", to="P2", was="P1")
+    assert answer.status_code == 409 and "meanwhile the severity is P0" in words(answer.text)
+    assert first.send(f"/incidents/{name}/do/assign", to="ada", was="").status_code == 303
+    assert second.send(f"/incidents/{name}/do/assign", to="omar", was="").status_code == 409
+    assert (site.incidents.find(name).severity, site.incidents.find(name).assignee) == ("P0", "ada")
+
+
+@pytest.mark.parametrize(
+    ("command", "form", "why"),
+    [
+        ("assign", {"to": "zoe"}, "nobody is called 'zoe'"),
+        ("severity", {"to": "P9"}, "no severity 'P9' in the scheme synap; there are P0, P1, P2"),
+        ("snooze", {"minutes": "soon", "why": "x"}, "'soon' is no number of minutes"),
+        ("snooze", {"why": "x"}, "say for how many minutes"),
+        ("update", {"conditions": "x", "next_minutes": "-1"}, "is no number of minutes"),
+        ("pin", {"number": "last"}, "is no number of an entry"),
+        ("pin", {"number": "99"}, "there is no entry 99"),
+        ("mitigate", {"how": ""}, "say how it was mitigated"),
+        ("merge", {"into": "INC-99"}, "there is no incident"),
+        ("role", {"role": "king", "to": "ada"}, "no role 'king'"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(site, command, form, why):
+    name = site.incident()
+    before = len(site.incidents.timeline(name))
+    answer = site.of("rosa").send(f"/incidents/{name}/do/{command}", **form)
+    assert answer.status_code == 409 and why in words(answer.text)
+    assert len(site.incidents.timeline(name)) == before
+
+
+def test_the_pause_switch(site):
+    browser = site.of("rosa")
+    assert browser.send("/pause", reason="").status_code == 409
+    assert browser.send("/pause", reason="storage is moved").status_code == 303
+    assert site.store.control("paused") == "storage is moved (rosa)"
+    assert "Everything is paused. storage is moved (rosa)" in browser.text("/")
+    assert browser.send("/resume").status_code == 303 and site.store.control("paused") is None
+    assert browser.send("/resume").status_code == 409
+
+
+def test_only_hosts_of_the_inventory_are_given_to_ansible(site):
+    browser = site.of("rosa")
+    for name in ("all", "web", "shop:db1", "*", "shop,db1", "-i"):
+        assert browser.send(f"/hosts/{name}/hold", reason="x").status_code == 404
+        assert browser.get(f"/hosts/{name}/ledger").status_code == 404
+
+
+# ---------------------------------------------------------------------- the post-mortem
+def test_the_post_mortem_goes_from_asked_for_to_done(site):
+    name = site.incident()
+    site.incidents.resolve(name, "it is over", who="rosa")
+    browser, path = site.of("omar"), f"/incidents/{name}/postmortem"
+    assert browser.send(f"{path}/state", state="done").status_code == 409
+    was = ""
+    for state in ("due", "draft", "review", "done"):
+        assert browser.send(f"{path}/state", state=state, was=was, owner="omar").status_code == 303, state
+        was = state
+    assert browser.send(f"{path}/state", state="draft", was="review", owner="omar").status_code == 409
+    assert browser.send(f"{path}/item", text="Bound the pool", owner="ada", due="2027-01-31").status_code == 303
+    assert browser.send(f"{path}/item", text="x", due="soon").status_code == 409
+    assert browser.send(f"{path}/item", item="1", done="yes").status_code == 303
+    known = site.incidents.find(name)
+    assert (known.postmortem.state, known.postmortem.owner) == ("done", "omar")
+    assert [(one.text, one.owner, one.done) for one in known.action_items] == [("Bound the pool", "ada", True)]
+    assert "Bound the pool" in browser.text(path)
+    document = browser.get(f"{path}.html")
+    policy = document.headers["content-security-policy"]
+    assert (
+        "'unsafe-inline'" not in policy
+        and "style-src 'sha256-" in policy
+        and "The pool of the shop is full" in document.text
+    )
+    assert browser.get(f"{path}.json").headers["content-disposition"] == f'attachment; filename="{name}.json"'
+    assert browser.get(f"{path}.md").status_code == 200 and browser.get(f"{path}.exe").status_code == 404
+
+
+# ---------------------------------------------------------------------- links in messages
+def _link(site, action="acknowledge", plan="", key=KEY, who="rosa", message="m1", seconds=3600.0):
+    incident = site.incidents.listed()[0]
+    return "/act/" + signed(
+        Link(incident.id, action, who, message, site.clock.now + seconds, plan), key, site.clock.now
+    )
+
+
+def test_looking_at_a_link_changes_nothing_and_its_button_acts_once_under_the_name(site):
+    name = site.incident()
+    path, browser = _link(site), site.browser()
+    for _ in range(3):
+        assert "Acknowledge as rosa" in browser.text(path)
+        assert browser.client.head(path).status_code == 200
+    assert site.incidents.find(name).state == "triggered"
+    assert browser.client.post(path, headers={"Origin": "https://evil.example"}).status_code == 403
+    answer = browser.post(path, a="")
+    assert answer.status_code == 200 and "acknowledged, under your name" in words(answer.text)
+    assert site.incidents.find(name).acknowledged_by == "rosa"
+    count = len(site.incidents.timeline(name))
+    assert "has done its work already" in words(browser.post(path, a="").text)
+    assert "has done its work already" in browser.text(path)
+    assert len(site.incidents.timeline(name)) == count
+    # It signs nobody in.
+    assert browser.get("/").status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("action", "state", "decision"), [("approve", "queued", "approved"), ("reject", "ended", "rejected")]
+)
+def test_a_plan_is_decided_on_by_a_link(site, action, state, decision):
+    name = site.incident()
+    episode, path, browser = site.episode(incident=name), _link(site, action, PLAN), site.browser()
+    told = browser.text(path)
+    assert told.index("sessions 4711 and 4712 of shop") < told.index(
+        f"{'Approve exactly this' if action == 'approve' else 'Reject'} as rosa"
+    )
+    assert f"The plan is {decision}, under your name." in words(browser.post(path, reason="so").text)
+    assert site.store.episode(episode)["state"] == state
+    assert (site.incidents.timeline(name)[-1].who, site.incidents.timeline(name)[-1].data["decision"]) == (
+        "rosa",
+        decision,
+    )
+    # Approving and rejecting by one message is one use.
+    other = _link(site, "reject" if action == "approve" else "approve", PLAN)
+    assert "has done its work already" in words(browser.post(other, reason="so").text)
+
+
+def test_a_link_to_a_plan_that_changed_decides_nothing(site):
+    name = site.incident()
+    episode, path, browser = (
+        site.episode(plan="pffffffffffffff0", incident=name),
+        _link(site, "approve", PLAN),
+        site.browser(),
+    )
+    assert "does not wait any more, or it has changed" in browser.text(path)
+    answer = browser.post(path, a="")
+    assert answer.status_code == 409 and "it has changed since the message" in words(answer.text)
+    assert site.store.episode(episode)["state"] == "waiting"
+
+
+def test_links_that_expired_were_changed_or_are_of_another_key(site):
+    site.incident()
+    browser, path = site.browser(), _link(site)
+    for wrong in (path[:-2] + "AA", "/act/x", "/act/1.e30.AAAA", _link(site, key=Key("1", b"z" * 32))):
+        answer = browser.get(wrong)
+        assert answer.status_code == 404 and "this link is none of ours" in words(answer.text)
+        assert browser.post(wrong, a="").status_code == 409
+    late = _link(site, seconds=60)
+    site.clock.now += 61
+    assert "this link has expired" in words(browser.get(late).text)
+    assert browser.post(late, a="").status_code == 409
+    nobody = browser.get(_link(site, who="oncall", message="m2"))
+    assert nobody.status_code == 409 and "for nobody who could act" in words(nobody.text)
+    assert site.incidents.listed()[0].state == "triggered"
+
+
+def test_two_taps_at_once_act_once(site):
+    name = site.incident()
+    path, answers = _link(site), []
+
+    def tap():
+        answers.append(site.browser().post(path, a=""))
+
+    threads = [threading.Thread(target=tap) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [one.status_code for one in answers] == [200] * 6
+    assert sum("acknowledged, under your name" in words(one.text) for one in answers) == 1
+    assert [one.kind for one in site.incidents.timeline(name)].count("acknowledged") == 1
