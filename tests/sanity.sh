@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ansible-test sanity on what a user installs.
+# ansible-test sanity on what a user installs: the collection as it is built, `oncall` too as far as it travels with it.
 #
 # ansible-test wants the collection in a folder ansible_collections/oncall/runbooks, and makes virtual environments whose
 # pip it downloads from a host that is not reachable everywhere. It looks into its cache first, so the pip that Python
@@ -9,13 +9,12 @@ cd "$(dirname "$0")/.."
 repository=$PWD
 home="$repository/.cache/sanity"
 target="$home/ansible_collections/oncall/runbooks"
-rm -rf "$target"
+rm -rf "$home/package" "$target"
 mkdir -p "$target" "$home/.ansible/test/cache"
-git ls-files --cached --others --exclude-standard -z -- \
-    galaxy.yml meta playbooks plugins roles README.md LICENSE requirements.yml tests/sanity changelogs |
-    while IFS= read -r -d '' file; do
-        if [ -e "$file" ]; then printf '%s\0' "$file"; fi
-    done | tar --create --null --files-from=- | tar --extract --directory "$target"
+ansible-galaxy collection build --force --output-path "$home/package" . >/dev/null
+tar --extract --gzip --file "$home"/package/*.tar.gz --directory "$target"
+mkdir "$target/tests"
+cp -r tests/sanity "$target/tests/"
 
 pip_version=$(python -c 'import ansible_test._internal.python_requirements as r, types
 print(r.get_venv_packages(types.SimpleNamespace(version="3"))["pip"].replace(".", "_"))' 2>/dev/null) ||

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .entries import Draft, Entry, Head, canonical, plain, write
+from .entries import LATEST, Draft, Entry, Head, canonical, plain, write
 from .record import ACKNOWLEDGED, CANCELLED, CLOSED, MERGED, MITIGATED, RESOLVED, ROLES, TRIGGERED, Incident
 
 # What a person reads at once; more of a note is cut, with a word about it.
@@ -25,8 +25,6 @@ MOST_NAME = 100
 MOST_STEPS = 1000
 # Of the data of an entry, as JSON.
 MOST_DATA = 256 * 1024
-# The end of the year 9999.
-LATEST = 253_402_300_799.0
 LONGEST_SNOOZE_SECONDS = 7 * 86400.0
 PROGRAM = "oncall"
 SOURCES = ("alert", "person", "run")

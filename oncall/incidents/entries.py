@@ -27,6 +27,8 @@ KINDS = frozenset({
 # Above this, a float has no fraction and JSON of other programs has other digits.
 MOST_WHOLE = 2**53
 MOST_DEPTH = 40
+# The end of the year 9999: nothing shows a later time.
+LATEST = 253_402_300_799.0
 SIGNED = re.compile(r"([1-9][0-9]{0,8}):([0-9a-f]{64}):([0-9a-f]{8}):([0-9a-f]{64})")
 
 
@@ -127,9 +129,10 @@ def of_dict(told: Mapping[str, Any]) -> Entry:
     texts = (entry.kind, entry.who, entry.words, entry.previous, entry.hash, entry.run)
     times = (entry.at, entry.written_at)
     if (
-        type(entry.number) is not int
+        not isinstance(entry.number, int)
+        or any(isinstance(one, bool) for one in (entry.number, *times))
         or not all(isinstance(one, str) for one in texts)
-        or not all(type(one) in (int, float) and math.isfinite(one) for one in times)
+        or not all(isinstance(one, (int, float)) and abs(one) <= LATEST for one in times)
         or not isinstance(entry.data, Mapping)
     ):
         raise ValueError(f"an entry has a part of another type: {str(told)[:100]}")

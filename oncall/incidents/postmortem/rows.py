@@ -111,7 +111,7 @@ def facts(post: PostMortem) -> Iterator[Row]:
 def _said(told: Iterable[Said]) -> Iterator[Row]:
     for one in told:
         if "\n" in one.words:
-            first, _, rest = one.words.partition("\n")
+            first, rest = one.words.split("\n", 1)
             yield Row("", first, one.entries, rest.strip(), corrected=one.corrected)
         else:
             yield Row("", one.words, one.entries, corrected=one.corrected)

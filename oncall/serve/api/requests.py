@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from ...incidents.commands import LATEST, LONGEST_SNOOZE_SECONDS, MOST_LINE, MOST_NAME, MOST_NOTE, MOST_TITLE
-from ...incidents.entries import SIGNED
+from ...incidents.commands import LONGEST_SNOOZE_SECONDS, MOST_LINE, MOST_NAME, MOST_NOTE, MOST_TITLE
+from ...incidents.entries import LATEST, SIGNED
 
 # No database takes a NUL.
 PLAIN = r"^[^\x00-\x1f\x7f]*$"

@@ -96,7 +96,8 @@ def test_what_is_nested_without_end_is_refused():
 @pytest.mark.parametrize(
     "change",
     [
-        {"number": "1"}, {"number": True}, {"at": "now"}, {"at": float("inf")}, {"data": []}, {"who": None}, {"more": 1},
+        {"number": "1"}, {"number": True}, {"at": "now"}, {"at": float("inf")}, {"at": float("nan")}, {"at": True},
+        {"at": 10**400}, {"written_at": 1e12}, {"data": []}, {"who": None}, {"more": 1},
     ],
 )  # fmt: skip
 def test_what_is_no_entry_is_refused(change):
