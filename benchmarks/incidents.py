@@ -195,6 +195,45 @@ def measured(calls: dict[str, Callable[[], Any]], repeat: int) -> dict[str, dict
     return told
 
 
+def measure(database: str, state: Path, incidents: int, entries: int, repeat: int = 10) -> dict[str, Any]:
+    """Fill a database where it is not full yet, and ask.
+
+    Args:
+        database: a URL of PostgreSQL, or "" for SQLite.
+        state: the folder of SQLite, as ``state_directory`` of the service.
+        incidents: how many.
+        entries: of each timeline.
+        repeat: how often each is asked.
+
+    Returns:
+        How much there is, ``milliseconds`` of each question, and ``slow``: those above `MOST_MILLISECONDS`.
+    """
+    url = url_of(database, str(state))
+    schema.migrate(url)
+    store = IncidentStore(url)
+    try:
+        books = Incidents(store, Heads(str(state)))
+        if store.number() <= incidents:
+            fill(store, incidents, entries)
+            if not database:
+                # As the service has it: the log is in the file.
+                with sqlite3.connect(sa.make_url(url).database or "") as connection:
+                    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                connection.close()
+        newest = books.timeline("1")
+        assert books.find("1").head == head_of(newest) and books.verify("1")[1].is_sound
+        with store._reading.connect() as connected:
+            counts = {
+                name: connected.scalar(sa.select(sa.func.count()).select_from(table)) or 0
+                for name, table in (("incidents", INCIDENTS), ("entries", TIMELINE), ("terms", TERMS))
+            }
+        told = measured(asked(books, store, incidents), repeat)
+    finally:
+        store.close()
+    slow = [name for name, one in told.items() if one["median"] > MOST_MILLISECONDS]
+    return {**counts, "database": "PostgreSQL" if database else "SQLite", "milliseconds": told, "slow": slow}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--incidents", type=int, default=10_000)
@@ -205,35 +244,9 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         state = options.keep or Path(temporary, "state")
-        url = url_of(options.database, str(state))
-        schema.migrate(url)
-        store = IncidentStore(url)
-        try:
-            incidents = Incidents(store, Heads(str(state)))
-            if store.number() <= options.incidents:
-                fill(store, options.incidents, options.entries)
-                if not options.database:
-                    # As the service has it: the log is in the file.
-                    with sqlite3.connect(sa.make_url(url).database or "") as connection:
-                        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-                    connection.close()
-            newest = incidents.timeline("1")
-            assert incidents.find("1").head == head_of(newest) and incidents.verify("1")[1].is_sound
-            with store._reading.connect() as connected:
-                counts = {
-                    name: connected.scalar(sa.select(sa.func.count()).select_from(table)) or 0
-                    for name, table in (("incidents", INCIDENTS), ("entries", TIMELINE), ("terms", TERMS))
-                }
-            told = measured(asked(incidents, store, options.incidents), options.repeat)
-        finally:
-            store.close()
-    slow = [name for name, one in told.items() if one["median"] > MOST_MILLISECONDS]
-    print(
-        json.dumps(
-            {**counts, "database": "PostgreSQL" if options.database else "SQLite", "milliseconds": told, "slow": slow}
-        )
-    )
-    return 1 if slow else 0
+        told = measure(options.database, state, options.incidents, options.entries, options.repeat)
+    print(json.dumps(told))
+    return 1 if told["slow"] else 0
 
 
 if __name__ == "__main__":

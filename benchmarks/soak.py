@@ -21,16 +21,24 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
 
+import psutil
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "collections")]
 
+import incident_timers  # noqa: E402
+import incidents  # noqa: E402
+
 from ansible_collections.oncall.runbooks.tests.support import (  # noqa: E402
     killed_runs,
+    page_visits,
     partitions,
     postgres_servers,
     promises,
     rulebook_promises,
+    told_under_kills,
 )
+from ansible_collections.oncall.runbooks.tests.support.serving import Serving  # noqa: E402
 
 MEBIBYTE = 1024 * 1024
 
@@ -152,6 +160,62 @@ def swollen(folder: Path, quick: bool) -> list[Row]:
     ]
 
 
+def many_incidents(folder: Path, quick: bool) -> list[Row]:
+    count, entries = (500, 20) if quick else (10_000, 100)
+    serving = Serving(folder, incidents={"systems": {"shop": ["web"]}}, page={})
+    token = "v1ewer" * 6
+    with (folder / "tokens").open("a") as tokens:
+        tokens.write(f"{token} viewer vera\n")
+    told = incidents.measure("", folder / "state", count, entries)
+    slowest, took = max(((name, one["median"]) for name, one in told["milliseconds"].items()), key=lambda pair: pair[1])
+    what = f"{told['incidents']:,} incidents with {told['entries']:,} entries of timelines"
+    questions = f"the slowest of {len(told['milliseconds'])} questions, {slowest}: {took:.0f} ms"
+    rows = [Row(what, questions, f"{incidents.MOST_MILLISECONDS:.0f} ms", not told["slow"])]
+    names = ("/", "/incidents", f"/incidents/INC-{count // 2}", "/plans", "/numbers", "/runbooks", "/oncall", "/hosts")
+    serving.start()
+    try:
+        visits = page_visits.visit(serving.port, token, names)
+        assert serving.process is not None
+        memory = psutil.Process(serving.process.pid).memory_info().rss
+    finally:
+        serving.stop()
+    last = max(visits, key=lambda one: one.first_byte_seconds)
+    heaviest = max(visits, key=lambda one: one.bytes)
+    first_byte = (
+        f"the slowest of {len(visits)} pages, {last.path}: first byte after {last.first_byte_seconds * 1000:.0f} ms"
+    )
+    weight = f"the heaviest page, {heaviest.path}: {heaviest.bytes / 1000:.0f} KB with its files, not compressed"
+    return [
+        *rows,
+        Row("the same", first_byte, "below 100 ms", last.first_byte_seconds < 0.1),
+        Row("the same", weight, "below 100 KB", heaviest.bytes < 100_000),
+        Row("the same, after these pages were loaded", f"{memory / MEBIBYTE:.0f} MiB", "below 150 MB", memory < 150e6),
+    ]
+
+
+def timers(_folder: Path, quick: bool) -> list[Row]:
+    told = incident_timers.measure(100 if quick else 1000, 20 if quick else 60)
+    late = told["late_seconds"]
+    what = f"{told['armed']:,} timers of escalations armed"
+    lost = told["armed"] - told["fired"]
+    return [
+        Row(what, f"{lost} did not fire", "0", lost == 0),
+        Row("the same", f"late by {late['median']:.2f} s (median), {late['most']:.2f} s at most", "2 s",
+            late["most"] <= incident_timers.MOST_SECONDS),
+    ]  # fmt: skip
+
+
+def told(folder: Path, quick: bool) -> list[Row]:
+    found = told_under_kills.tell_under_kills(folder, 25 if quick else 200, 12 if quick else 100)
+    what = f"{found.kills} kill -9 while {found.steps} steps of escalations and {found.messages} messages were due"
+    return [
+        Row(what, f"{found.steps_lost} steps lost, {found.steps_twice} fired twice", "0, 0",
+            found.steps_lost == found.steps_twice == 0),
+        Row("the same", f"{found.lost} messages lost, {found.twice} came twice; {found.unknown} are marked as not known", "0, 0",
+            found.lost == found.twice == found.disagreeing == 0),
+    ]  # fmt: skip
+
+
 def beside(folder: Path, quick: bool) -> list[str]:
     """The same with ansible-rulebook, for which nothing is wanted."""
     found = rulebook_promises.see(folder, rounds=1 if quick else 5, kills=2 if quick else 20)
@@ -210,7 +274,18 @@ def main() -> None:
     parser.add_argument("--page", type=Path, help="write the figures there")
     options = parser.parse_args()
     began = time.monotonic()
-    experiments: list[Callable[[Path, bool], list[Row]]] = [kept, cut, orphans, partitioned, busy, swollen, held_back]
+    experiments: list[Callable[[Path, bool], list[Row]]] = [
+        kept,
+        cut,
+        orphans,
+        partitioned,
+        busy,
+        swollen,
+        held_back,
+        many_incidents,
+        timers,
+        told,
+    ]
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         rows = []
         for experiment in experiments:
