@@ -32,10 +32,10 @@ help: ## this list
 demo: .venv/lab.stamp ## start a real stack, break it, run the runbook, show the result
 	@$(BIN)/python -m lab.tools.demo
 
-# What mostly waits runs beside what mostly computes, and promises alone. Every stage runs, whatever fails before it.
+# What mostly waits runs beside what computes, and what has one processor at work beside its like. Every stage runs, whatever fails before it.
 test: .venv/test.stamp ## everything that checks this project
 	@MAKE="$(MAKE)" $(BIN)/python tests/support/stages.py \
-		"lint | types" "integration | molecule systems" "unit contract sanity" alerts promises containers
+		"lint | types" "integration | molecule systems" "unit | sanity contract" "alerts | promises" containers
 
 setup: .venv/test.stamp ## only make .venv
 
@@ -78,7 +78,7 @@ systems: .venv/test.stamp ## the five systems: what their documents name, broken
 alerts: .venv/test.stamp ## from an alert to what came of it: oncall serve and its neighbours
 	pytest --numprocesses 3 --dist loadfile tests/alerts
 
-# Alone: they take the whole machine.
+# They mostly wait for a service that starts again.
 promises: .venv/test.stamp ## what oncall serve promises, in short; soak has it at length
 	pytest tests/promises
 
