@@ -100,8 +100,9 @@ compat: ## demo, unit and contract on every pair of Python and ansible-core that
 bench: .venv/test.stamp ## what a diagnosis and a table cost: ours, stock modules, by hand, an empty play
 	$(BIN)/python benchmarks/bench.py --json benchmarks/last.json --page docs/benchmark.md
 
+# PART=incidents does that part alone, and leaves the others on the page as they are.
 soak: .venv/test.stamp ## what oncall serve promises, with hundreds of kills; it takes long
-	$(BIN)/python benchmarks/soak.py --page docs/reliability.md
+	$(BIN)/python benchmarks/soak.py $(addprefix --part ,$(PART)) --page docs/reliability.md
 
 coverage: .venv/test.stamp ## what the source documents ask for, and the tests that exercise it; fails on a hole
 	@$(BIN)/python -m docs.generate.coverage

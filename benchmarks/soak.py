@@ -3,7 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What `oncall serve` promises, at length: the experiments of tests/support/promises.py with their full numbers.
 
-Usage: python benchmarks/soak.py [--quick] [--page docs/reliability.md]
+Usage: python benchmarks/soak.py [--quick] [--part incidents] [--page docs/reliability.md]
+
+The page has a section for each part, with its own date. Parts that are not done again stay as they are.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.metadata import version
@@ -216,7 +218,7 @@ def told(folder: Path, quick: bool) -> list[Row]:
     ]  # fmt: skip
 
 
-def beside(folder: Path, quick: bool) -> list[str]:
+def beside(folder: Path, quick: bool) -> list[Row]:
     """The same with ansible-rulebook, for which nothing is wanted."""
     found = rulebook_promises.see(folder, rounds=1 if quick else 5, kills=2 if quick else 20)
     lost = "{0.without_run} of {0.acknowledged} acknowledged alerts led to no run, also after the last start"
@@ -230,7 +232,7 @@ def beside(folder: Path, quick: bool) -> list[str]:
         ("all of them", f"acknowledgements took up to {found.slowest_seconds:.1f} s"),
         ("a template in an annotation", "executed" if found.template_executed else "not executed"),
     ]
-    return [f"| {what} | {measured} |" for what, measured in rows]
+    return [Row(what, measured, "", True) for what, measured in rows]
 
 
 def results(experiment: Callable[[Path, bool], list[Row]], folder: Path, quick: bool) -> list[Row]:
@@ -242,67 +244,83 @@ def results(experiment: Callable[[Path, bool], list[Row]], folder: Path, quick: 
         return [Row(f"the experiment `{experiment.__name__}`", f"not done: {type(error).__name__}", "done", False)]
 
 
-def page(rows: list[Row], others: list[str], seconds: float) -> str:
-    lines = [
-        "# What was measured of `oncall serve`",
-        "",
-        "`make soak` writes this page. The short form of each experiment is in `make test`.",
-        "",
-        f"{datetime.now(timezone.utc).date().isoformat()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
-        f"ansible-core {version('ansible-core')}, dbos {version('dbos')}, SQLite; {seconds / 60:.0f} minutes. Clients, the "
-        "service, the playbooks and the Redis servers that they start again share the machine.",
-        "",
-        "| experiment | measured | wanted | |",
-        "|---|---|---|---|",
-        *(f"| {row.what} | {row.measured} | {row.wanted} | {'met' if row.met else '**not met**'} |" for row in rows),
-        "",
-        "## Beside it: ansible-rulebook",
-        "",
-        f"ansible-rulebook {rulebook_promises.VERSION} with its webhook source and a rule that runs a playbook, on the same "
-        "machine.",
-        "",
-        "| experiment | measured |",
-        "|---|---|",
-        *others,
+@dataclass(frozen=True)
+class Part:
+    """A section of the page."""
+
+    title: str
+    experiments: Sequence[Callable[[Path, bool], list[Row]]]
+    of: str
+
+
+PARTS = {
+    "service": Part(
+        "The service", [kept, cut, orphans, partitioned, busy, swollen, held_back],
+        f"ansible-core {version('ansible-core')}, dbos {version('dbos')}, SQLite. Clients, the service, the playbooks and the Redis "
+        "servers that they start again share the machine.",
+    ),
+    "incidents": Part("Incidents", [many_incidents, timers, told], "SQLite. What is measured and what measures share the machine."),
+    "rulebook": Part(
+        "Beside it: ansible-rulebook", [beside],
+        f"ansible-rulebook {rulebook_promises.VERSION} with its webhook source and a rule that runs a playbook, on the same machine.",
+    ),
+}  # fmt: skip
+
+
+def section(part: Part, rows: list[Row], seconds: float) -> str:
+    """A part of the page, without the ## before its title."""
+    measured = (
+        f"{datetime.now(timezone.utc).date().isoformat()}, {os.cpu_count()} cores, Python {platform.python_version()}, {part.of} "
+        f"It took {seconds / 60:.0f} minutes."
+    )
+    if any(row.wanted for row in rows):
+        head = ["| experiment | measured | wanted | |", "|---|---|---|---|"]
+        said = [
+            f"| {row.what} | {row.measured} | {row.wanted} | {'met' if row.met else '**not met**'} |" for row in rows
+        ]
+    else:
+        head = ["| experiment | measured |", "|---|---|"]
+        said = [f"| {row.what} | {row.measured} |" for row in rows]
+    return "\n".join([part.title, "", measured, "", *head, *said]) + "\n"
+
+
+def page(before: str, done: Mapping[str, str]) -> str:
+    """The page, with the sections that were written now, by the name of their part, and the others as they were."""
+    known = {one.partition("\n")[0]: one for one in before.split("\n## ")[1:]}
+    sections = [done.get(name) or known.get(part.title, "") for name, part in PARTS.items()]
+    told = [
+        "# What was measured of `oncall serve`\n",
+        "`make soak` writes this page. The short form of each experiment is in `make test`.\n",
+        *(f"## {one.rstrip()}\n" for one in sections if one),
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(told)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="What oncall serve promises, at length.")
     parser.add_argument("--quick", action="store_true", help="with small numbers, to try this out")
+    parser.add_argument(
+        "--part", action="append", choices=sorted(PARTS), help="only this one; may be given several times"
+    )
     parser.add_argument("--page", type=Path, help="write the figures there")
     options = parser.parse_args()
-    began = time.monotonic()
-    experiments: list[Callable[[Path, bool], list[Row]]] = [
-        kept,
-        cut,
-        orphans,
-        partitioned,
-        busy,
-        swollen,
-        held_back,
-        many_incidents,
-        timers,
-        told,
-    ]
+    done, met = dict[str, str](), True
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
-        rows = []
-        for experiment in experiments:
-            folder = Path(name, experiment.__name__)
-            folder.mkdir()
-            for row in results(experiment, folder, options.quick):
-                print(
-                    f"{'met    ' if row.met else 'NOT MET'}  {row.what}: {row.measured} (wanted: {row.wanted})",
-                    flush=True,
-                )
-                rows.append(row)
-        Path(name, "beside").mkdir()
-        others = beside(Path(name, "beside"), options.quick)
-    print(*others, sep="\n")
-    if options.page:
-        options.page.write_text(page(rows, others, time.monotonic() - began))
-    sys.exit(0 if all(row.met for row in rows) else 1)
+        for chosen in options.part or PARTS:
+            began, rows = time.monotonic(), list[Row]()
+            for experiment in PARTS[chosen].experiments:
+                folder = Path(name, experiment.__name__)
+                folder.mkdir()
+                for row in results(experiment, folder, options.quick):
+                    wanted = f" (wanted: {row.wanted})" if row.wanted else ""
+                    print(f"{'met    ' if row.met else 'NOT MET'}  {row.what}: {row.measured}{wanted}", flush=True)
+                    rows.append(row)
+                    met = met and row.met
+            done[chosen] = section(PARTS[chosen], rows, time.monotonic() - began)
+            if options.page:
+                before = options.page.read_text() if options.page.exists() else ""
+                options.page.write_text(page(before, done))
+    sys.exit(0 if met else 1)
 
 
 if __name__ == "__main__":
