@@ -9,13 +9,14 @@ import json
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from itertools import chain
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.oncall.runbooks.tests.support.incident_api import RECORD, TOKENS, Answer, Person, with_people
+from ansible_collections.oncall.runbooks.tests.support.postgres_servers import server
 from ansible_collections.oncall.runbooks.tests.support.schemas import as_documented
 from ansible_collections.oncall.runbooks.tests.support.serving import TOKEN, alert, notification
 from ansible_collections.oncall.runbooks.tests.support.told_people import into_inventory
@@ -33,13 +34,16 @@ TEAM = {
 }
 
 
-@pytest.fixture(scope="module")
-def serving(tmp_path_factory):
-    one = with_people(tmp_path_factory.mktemp("api"))
-    try:
+@pytest.fixture(scope="module", params=["SQLite", "PostgreSQL"])
+def serving(request, tmp_path_factory):
+    with ExitStack() as ended:
+        one = with_people(tmp_path_factory.mktemp("api"))
+        if request.param == "PostgreSQL":
+            postgres = ended.enter_context(server())
+            postgres.execute("CREATE DATABASE oncall", dbname="postgres")
+            one.write(database=f"postgresql://postgres@127.0.0.1:{postgres.port}/oncall")
+        ended.callback(one.stop)
         yield one.start()
-    finally:
-        one.stop()
 
 
 @pytest.fixture
