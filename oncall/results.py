@@ -124,8 +124,9 @@ class RunbookRun:
     hand_over: tuple[str, ...] = ()
     before_and_after: tuple[str, ...] = ()
     not_looked_at: tuple[str, ...] = ()
-    # Of triage, what a person reads.
+    # Of triage, what a person reads, and what it worked out of the whole: name -> the text that says it.
     lines: tuple[str, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
     evidence: Any = None
 
 
@@ -258,6 +259,7 @@ def _run(told: Mapping[str, Any]) -> RunbookRun:
         before_and_after=tuple(map(str, told.get("before_and_after") or ())),
         not_looked_at=tuple(map(str, told.get("not_looked_at") or ())),
         lines=tuple(map(str, told.get("lines") or ())),
+        facts={str(name): str(text) for name, text in (told.get("facts") or {}).items()},
         evidence=told.get("evidence"),
     )
 

@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ..catalog import TRIAGE
 from ..errors import OncallError, first_line
 from ..results import HostResult, Outcome, host_result, of_document
 from ..shared import masked
@@ -49,6 +50,21 @@ class Proposal:
 
 
 @dataclass(frozen=True)
+class Signs:
+    """What alerts and runbooks say of an incident, by which its severity is judged.
+
+    Attributes:
+        labels: how severe its alerts call it.
+        problems: the runbooks that found something.
+        facts: what triage worked out of the whole: name -> the text that says it.
+    """
+
+    labels: Sequence[str] = ()
+    problems: Sequence[str] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Where:
     """What a team says of its systems.
 
@@ -63,9 +79,7 @@ class Where:
     system: Callable[[str, Mapping[str, str]], str] = field(default=lambda host, labels: labels.get("system") or host)
     watch_seconds: float = 1800.0
     propose: Callable[[Firing], Proposal] = field(default=lambda _firing: Proposal())
-    judge: Callable[[str, Sequence[str], Sequence[str]], tuple[Sequence[str], Proposal] | None] = field(
-        default=lambda _system, _labels, _problems: None
-    )
+    judge: Callable[[str, Signs], tuple[Sequence[str], Proposal] | None] = field(default=lambda _system, _known: None)
     is_watched: Callable[[str], bool] = field(default=lambda _system: False)
 
 
@@ -215,15 +229,8 @@ class Attaching:
         entries = self._store.timeline(incident.id)
         told = [(one.kind, one.data) for one in entries]
         told += [(one.kind, one.data) for one in writes if isinstance(one, do.Write)]
-        problems = [
-            str(data.get("runbook")) for kind, data in told if kind == "finding" and data.get("status") == "problem"
-        ]
-        labels = [
-            str(data["labels"]["severity"])
-            for kind, data in told
-            if kind == "alert" and (data.get("labels") or {}).get("severity")
-        ]
-        judged = self._where().judge(incident.system, labels, problems) if problems else None
+        signs = signs_of(told)
+        judged = self._where().judge(incident.system, signs) if signs.problems else None
         if judged is None or judged[1].severity == incident.severity_proposed:
             return []
         levels, proposal = judged
@@ -361,3 +368,19 @@ def guarded(make: Callable[[], Attaching], now: Callable[[], float] = time.time)
             return False
 
     return turn
+
+
+def signs_of(told: Sequence[tuple[str, Mapping[str, Any]]]) -> Signs:
+    """What entries of a timeline, as kind and data, say of how severe it is. Triage names a runbook as the cause of each problem."""
+    problems = [
+        str(data.get("cause" if data.get("runbook") == TRIAGE else "runbook"))
+        for kind, data in told
+        if kind == "finding" and data.get("status") == "problem"
+    ]
+    labels = [
+        str(data["labels"]["severity"])
+        for kind, data in told
+        if kind == "alert" and (data.get("labels") or {}).get("severity")
+    ]
+    facts = {word: text for kind, data in told if kind == "run" for word, text in (data.get("facts") or {}).items()}
+    return Signs(labels, problems, facts)

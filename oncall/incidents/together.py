@@ -173,7 +173,16 @@ def of_a_run(
     told: list[Write] = []
     for one in host.runs if host else ():
         told += _of_one(one, name, run, began, ended, who)
-    data = {"runbook": runbook, "uuid": run, "outcome": outcome, "summary": summary, "record": record, "host": name}
+    data: dict[str, Any] = {
+        "runbook": runbook,
+        "uuid": run,
+        "outcome": outcome,
+        "summary": summary,
+        "record": record,
+        "host": name,
+    }
+    if facts := {word: text for one in (host.runs if host else ()) for word, text in one.facts.items()}:
+        data["facts"] = facts
     words = f"{runbook} on {name} ended as {outcome}" + (f": {summary}" if summary else "")
     return [*told, Write(who=who, at=ended, kind="run", words=words, data=data, run=run)]
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from .. import catalog
 from ..errors import first_line
-from ..incidents.attach import Attaching, Proposal, Where, guarded
+from ..incidents.attach import Attaching, Proposal, Signs, Where, guarded
 from ..incidents.books import Incidents, Rules
 from ..incidents.commands import PROGRAM
 from ..incidents.duty.driver import Duty, Node, Steady
@@ -154,22 +154,21 @@ class IncidentWork:
         told = propose(team.scheme, Seen(label=firing.labels.get("severity", "")))
         return Proposal(told.level, team.scheme.name, told.reasons, team.policy.data() if team.policy.steps else None)
 
-    def _judge(
-        self, system: str, labels: Sequence[str], problems: Sequence[str]
-    ) -> tuple[Sequence[str], Proposal] | None:
+    def _judge(self, system: str, signs: Signs) -> tuple[Sequence[str], Proposal] | None:
         team = self.teams.of(system)
         if team is None:
             return None
-        told = judged(team, labels, problems)
+        told = judged(team, signs)
         return team.scheme.names, Proposal(told.level, team.scheme.name, told.reasons)
 
 
-def judged(team: Team, labels: Sequence[str], problems: Sequence[str]) -> Judged:
-    """What the matrix of a team says of runbooks that found something, and of how severe alerts call it."""
-    known = catalog.runbooks()
-    ranked = {name: known[name].severity for name in dict.fromkeys(problems) if name in known}
+def judged(team: Team, signs: Signs) -> Judged:
+    """What the matrix of a team says of what alerts and runbooks say."""
+    runbooks = catalog.runbooks()
+    ranked = {name: runbooks[name].severity for name in dict.fromkeys(signs.problems) if name in runbooks}
     # One alert of many may be worse than the others.
-    found = [propose(team.scheme, Seen(problems=ranked, label=label)) for label in dict.fromkeys(labels) or [""]]
+    labels = dict.fromkeys(signs.labels) or [""]
+    found = [propose(team.scheme, Seen(facts=signs.facts, problems=ranked, label=label)) for label in labels]
     return min(found, key=lambda one: _rank(team.scheme, one))
 
 

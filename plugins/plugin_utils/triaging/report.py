@@ -77,9 +77,12 @@ class Report:
             for name, text in one.facts.items()
             if name not in hint_names
         }
+        hinted = {name: text for one in self._of.values() for name, text in one.facts.items() if name in hint_names}
+        # What is worked out is for the severity of an incident too, whose matrix may ask for hints.
+        self._facts = {**facts, **{name: one_line(text, _FACT_WIDTH) for name, text in hinted.items()}}
         by_rank = {rank.runbook: self._of[rank.runbook].meta["severity"] for rank in self._ranks}
         self.level: Level | None = level(wanted.scheme, facts, by_rank)
-        self._hints = [text for one in self._of.values() for name, text in one.facts.items() if name in hint_names]
+        self._hints = [*hinted.values()]
         self.first = self._alerted if wanted.alert else self._ranks[0].runbook if self._ranks else ""
         self.outcome = self._outcome()
 
@@ -259,6 +262,7 @@ class Report:
             "notes": [f"not set up: {one.runbook}: {one.line}" for one in self._in(NOT_SET_UP)],
             "title": "Everything at once, and which runbook comes first",
             "severity": self.level.name if self.level else "",
+            "facts": self._facts if self._ranks else {},
             "escalation": str(first.meta["escalation"]) if first and self._ranks else "",
             "hand_over": [self.first] if self._wanted.run and self.first else [],
         }

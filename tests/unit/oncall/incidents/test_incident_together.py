@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.oncall.runbooks.tests.support.stores import first, new_store
-from oncall.incidents.attach import Attaching, Proposal, Where, guarded
+from oncall.incidents.attach import Attaching, Proposal, Signs, Where, guarded
 from oncall.incidents.books import Incidents
 from oncall.incidents.store.heads import Heads
 from oncall.incidents.store.timeline import IncidentStore
@@ -326,6 +326,28 @@ def test_a_proposal_is_kept_with_the_policy_it_begins_with(case):
     case.turn()
     one = case.incidents.find("1")
     assert (one.severity, one.severity_proposed, one.severity_by, one.policy) == ("P0", "P0", "", {"steps": [15, 30]})
+
+
+def test_triage_says_which_runbooks_and_which_facts_decide_how_severe_it_is(case):
+    asked = []
+
+    def judge(system, signs):
+        asked.append((system, signs))
+        return ("P0", "P1"), Proposal("P0", "P0-P1", ("every request fails",))
+
+    case.where = Where(case.where.system, propose=lambda _firing: Proposal("P1", "P0-P1"), judge=judge)
+    found = (Finding("api_down", "problem", "it fails"), Finding("cache", "ok"))
+    facts = {"every_request_fails": "every request fails"}
+    run = RunbookRun("r", "triage", Outcome.ADVISED, "first api_down", NOW, 3.0, found, facts=facts)
+    host = HostResult("h1", Outcome.ADVISED, "first api_down", (run,))
+    case.run(
+        case.alert(labels={"severity": "warning"}),
+        Result("triage", "diagnose", "ended", NOW, 3.0, {"h1": host}),
+        "advised",
+    )
+    case.turn()
+    assert asked == [("synap", Signs(["warning"], ["api_down"], facts))]
+    assert case.incidents.find("1").severity == "P0"
 
 
 def test_what_fails_is_said_once_and_holds_nothing_up(caplog):

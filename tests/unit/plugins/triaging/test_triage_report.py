@@ -63,6 +63,18 @@ def test_a_fact_counts_only_where_its_runbook_has_a_problem():
     assert report(well, found("cache", "gone")).level.name == "P1"
 
 
+def test_facts_and_hints_are_in_the_record_for_the_severity_of_an_incident():
+    failing = found("api_down", "it fails", facts={"every_request_fails": "every request fails"})
+    fresh = one(
+        "worker_queue", share.WELL, facts={"recent": "r7 since 3 min", "every_request_fails": "of one that is well"}
+    )
+    assert report(failing, fresh).run("h1", 1.0, 2.0, False)["facts"] == {
+        "every_request_fails": "every request fails",
+        "recent": "r7 since 3 min",
+    }
+    assert report(fresh).run("h1", 1.0, 2.0, False)["facts"] == {}
+
+
 @pytest.mark.covers("JO-0-3")
 def test_a_hint_is_shown_beside_a_problem_and_never_alone():
     well = one("worker_queue", share.WELL, facts={"recent": "think of taking it back first"})

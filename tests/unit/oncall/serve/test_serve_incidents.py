@@ -1,0 +1,41 @@
+# Copyright: (c) 2026, oncall.runbooks maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How severe the service says that an incident is, by what alerts, runbooks and triage say."""
+
+from __future__ import annotations
+
+import pytest
+
+from oncall.incidents.attach import Signs
+from oncall.incidents.team import team_of
+from oncall.serve.incidents import judged
+
+TEAM = {
+    "system_severities": [
+        {"level": "P0", "means": "nobody can work", "when": ["every_request_fails"]},
+        {"level": "P1", "means": "much is broken", "when": ["critical"]},
+        {"level": "P2", "means": "some is", "when": ["high", "medium", "low"]},
+    ],
+    "incident_decisions": [
+        {"if": "A recent deployment?", "when": ["recent_deployment"], "then": "take it back", "level": "P1"}
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("signs", "level"),
+    [
+        (Signs((), ["cache"]), "P2"),
+        (Signs((), ["cache", "db_down"]), "P1"),
+        (Signs((), ["cache"], {"every_request_fails": "every request fails (api 500)"}), "P0"),
+        (Signs((), ["cache"], {"recent_deployment": "r7 since 3 min"}), "P1"),
+        (Signs((), ["cache"], {"nobody_knows": "this word"}), "P2"),
+        (Signs(["P1", "P0"], ["cache"]), "P0"),
+        (Signs(["P2"], ["db_down"]), "P1"),
+        # A runbook that this version does not have any more.
+        (Signs((), ["cache", "gone"]), "P2"),
+    ],
+)
+def test_the_worst_of_what_is_said_decides(signs, level):
+    assert judged(team_of("shop", TEAM), signs).level == level
