@@ -29,7 +29,7 @@ def main() -> None:
 
 for command in (
     runbooks.list_, runbooks.describe, run.triage, run.run, past_runs.runs, past_runs.show, ledger.hold, ledger.release, ledger.ledger,
-    serve.serve, episodes.episodes, episodes.episode, episodes.approve, episodes.cancel, pause.pause, pause.resume,
+    serve.serve, episodes.episodes, episodes.episode, episodes.approve, episodes.reject, episodes.cancel, pause.pause, pause.resume,
     episodes.quarantine, episodes.proven, incident.incident,
 ):  # fmt: skip
     main.add_command(command)

@@ -185,7 +185,9 @@ def episode(told: dict[str, Any], runs: Sequence[dict[str, Any]]) -> None:
     if told["result"]:
         _result_of(told["result"])
     if told["state"] == "waiting":
-        print(f"to have exactly this done: oncall approve {told['id'][:12]}")
+        about = f"{told['id'][:12]} --plan {shown(told['plan_hash'])}"
+        print(f"to have exactly this done: oncall approve {about}")
+        print(f"to have nothing done: oncall reject {about} --reason WHY")
 
 
 def _result_of(document: dict[str, Any]) -> None:

@@ -7,16 +7,25 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import OncallError
 from . import display
-from .frame import AS_JSON, CONFIG, COUNT, one_line, open_store, user
+from .frame import AS_JSON, CONFIG, COUNT, one_line, open_plans, open_store, user
+
+if TYPE_CHECKING:
+    from ..serve.decide.plans import Decided, Plans
 
 EPISODE = click.argument("episode", metavar="EPISODE")
 STATES = ("queued", "running", "waiting", "ended")
+REASON = click.option("--reason", default="", help="Why; people read it in the timeline of the incident.")
+PLAN = click.option(
+    "--plan", default="", metavar="HASH", help="Of the plan that you have read: no other is decided on."
+)
+NO_REASON = "a person wanted it"
+TRIES = 10
 
 
 @click.command()
@@ -62,45 +71,105 @@ def episode(episode: str, config: Path, as_json: bool) -> None:
 
 @click.command()
 @EPISODE
+@REASON
+@PLAN
 @CONFIG
+@AS_JSON
 @one_line
-def approve(episode: str, config: Path) -> None:
-    """Agree to the plan of EPISODE, which is acted on if a fresh diagnosis gives the same plan.
+def approve(episode: str, reason: str, plan: str, config: Path, as_json: bool) -> None:
+    """Approve the plan of EPISODE, under your name. It is acted on if a fresh diagnosis gives the same plan.
 
     \b
     oncall approve 3f2a90c1
+    oncall approve 3f2a90c1 --plan p0123456789abcde --reason "as agreed with Kim"
     """
-    with open_store(config) as store:
-        found = store.find(episode)
-        now, who = time.time(), user()
-        agreed = {"state": "queued", "stage": "act", "queued_at": now, "until": None, "reason": "", "cancel": ""}
-        if found["state"] != "waiting" or not store.change(found["id"], "waiting", agreed):
-            raise OncallError(f"episode {found['id'][:12]} does not wait for a person: {_said(found)}")
-        store.note(found["id"], f"agreed by {who}")
-    click.echo(f"agreed; {found['runbook']} acts on {found['host']} as soon as nothing holds it back: oncall episodes")
+    with open_plans(config) as plans:
+        told = _decide(plans, episode, plan, "approved", reason)
+    _print(told, f"{told.runbook} acts on {told.host} as soon as nothing holds it back: oncall episodes", as_json)
 
 
 @click.command()
 @EPISODE
+@REASON
+@PLAN
 @CONFIG
-@click.option("--reason", default="a person wanted it", help="Why; people read it in the episode.")
+@AS_JSON
 @one_line
-def cancel(episode: str, config: Path, reason: str) -> None:
-    """End EPISODE: before its run, while it waits for a person, or by killing its run.
+def reject(episode: str, reason: str, plan: str, config: Path, as_json: bool) -> None:
+    """Reject the plan of EPISODE, under your name. Nothing is done, and the episode ends.
+
+    \b
+    oncall reject 3f2a90c1 --reason "these sessions are of a migration"
+    """
+    if not reason.strip():
+        raise OncallError("say with --reason why it is rejected; who comes next has to know")
+    with open_plans(config) as plans:
+        told = _decide(plans, episode, plan, "rejected", reason)
+    _print(told, f"{told.runbook} does nothing on {told.host}", as_json)
+
+
+@click.command()
+@EPISODE
+@click.option("--reason", default=NO_REASON, help="Why; people read it in the episode.")
+@CONFIG
+@AS_JSON
+@one_line
+def cancel(episode: str, reason: str, config: Path, as_json: bool) -> None:
+    """End EPISODE: before its run, or by killing its run. A plan of it that waits for a person is rejected.
 
     \b
     oncall cancel 3f2a90c1 --reason "done by hand"
     """
-    with open_store(config) as store:
-        found = store.find(episode)
-        why = f"canceled by {user()}: {reason}"
-        ended = {"state": "ended", "outcome": "canceled", "summary": why, "ended_at": time.time()}
-        if not (store.change(found["id"], "queued", ended) or store.change(found["id"], "waiting", ended)):
-            if not store.change(found["id"], "running", {"cancel": why}):
-                raise OncallError(f"episode {found['id'][:12]} has ended already: {_said(found)}")
-            click.echo(f"{found['runbook']} on {found['host']} is being killed")
-            return
-    click.echo(f"{found['runbook']} on {found['host']} is canceled")
+    with open_plans(config) as plans:
+        told, how = _cancel(plans, plans.store.find(episode)["id"], reason)
+    _print(told, how, as_json)
+
+
+def _decide(plans: Plans, episode: str, plan: str, decision: str, reason: str) -> Decided:
+    found = plans.store.find(episode)
+    return plans.decide(found["id"], plan or found["plan_hash"], decision, reason, user())
+
+
+def _cancel(plans: Plans, episode: str, reason: str) -> tuple[Decided, str]:
+    """End an episode, whatever state it is in; and how that was done."""
+    from ..incidents.books import NotDone
+    from ..serve.decide.plans import Decided, NoPlan, TooLate, one_line_of
+
+    who, reason = user(), one_line_of(reason) or NO_REASON
+    why = f"canceled by {who}: {reason}"
+    ended = {"state": "ended", "outcome": "canceled", "summary": why, "ended_at": time.time()}
+    more = ""
+    # It may go on from one state to the next meanwhile.
+    for _ in range(TRIES):
+        found = plans.store.episode(episode)
+        if found is None:
+            raise NoPlan(f"episode {episode[:12]} is gone")
+        where = f"{found['runbook']} on {found['host']}"
+        told = Decided(episode, found["runbook"], found["host"], found["plan_hash"], "canceled", who, reason)
+        if found["state"] == "ended":
+            raise OncallError(f"episode {episode[:12]} has ended already: {_said(found)}")
+        if found["state"] == "running" and plans.store.change(episode, "running", {"cancel": why}):
+            return told, f"{where} is being killed"
+        if found["state"] == "waiting" and not more:
+            try:
+                return plans.decide(episode, found["plan_hash"], "rejected", reason, who), f"{where} does nothing"
+            except TooLate:
+                continue
+            except NotDone as error:
+                # Such as of an incident that is closed. It has to end all the same.
+                more = f"; no timeline says so: {error}"
+        if found["state"] != "running" and plans.store.change(episode, found["state"], ended):
+            return told, f"{where} is canceled{more}"
+    raise OncallError(f"episode {episode[:12]} changes all the time; try it again")
+
+
+def _print(told: Decided, how: str, as_json: bool) -> None:
+    if as_json:
+        display.document(told.to_dict())
+        return
+    entry = f" ({told.incident}, entry {told.entry})" if told.incident else ""
+    begin = "" if told.decision == "canceled" else f"{told.decision}{entry}; "
+    click.echo(display.shown(f"{begin}{how}"))
 
 
 @click.command()

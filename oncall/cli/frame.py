@@ -23,6 +23,10 @@ from ..results import EXIT_CODES, FAULT, NOT_BEGUN
 from . import display
 
 if TYPE_CHECKING:
+    from ..incidents.books import Incidents
+    from ..incidents.store.timeline import IncidentStore
+    from ..serve.decide.plans import Plans
+    from ..serve.settings import Settings
     from ..serve.store.statements import Store
 
 CODES = ", ".join(f"{code} {outcome}" for outcome, code in EXIT_CODES.items())
@@ -110,10 +114,38 @@ def user() -> str:
 @contextmanager
 def open_store(config: Path) -> Iterator[Store]:
     from ..serve.settings import load
+
+    with _opened(load(config)) as store:
+        yield store
+
+
+@contextmanager
+def open_plans(config: Path) -> Iterator[Plans]:
+    """The plans that wait for a person, with the incidents that they are of."""
+    from ..incidents.store.timeline import IncidentStore
+    from ..serve.decide.plans import Plans
+    from ..serve.settings import load
+
+    settings = load(config)
+    with _opened(settings) as store:
+        below = IncidentStore.beside(store)
+        yield Plans(store, below, lambda: books(below, settings.state_directory))
+
+
+def books(store: IncidentStore, state_directory: str) -> Incidents:
+    """The incidents, with what the service has read of teams."""
+    from ..incidents.books import Incidents
+    from ..incidents.store.heads import Heads
+    from ..incidents.team import known_of, rules_of
+
+    return Incidents(store, Heads(state_directory), rules_of(known_of(store.controls())))
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[Store]:
     from ..serve.store.engine import FILE, sqlite_url
     from ..serve.store.statements import Store
 
-    settings = load(config)
     file = Path(settings.state_directory, FILE)
     # One made here would be another one than that of a service whose database somebody removed.
     if not settings.database and not file.is_file():

@@ -22,7 +22,7 @@ import click
 from ..errors import OncallError
 from ..results import EXIT_CODES, Outcome
 from . import display
-from .frame import AS_JSON, CONFIG, one_line, user
+from .frame import AS_JSON, CONFIG, books, one_line, user
 
 if TYPE_CHECKING:
     from ..incidents.books import Done, Incidents
@@ -90,10 +90,7 @@ AGO = click.option("--ago", type=DURATION, default="0s", help="It happened so lo
 
 @contextmanager
 def open_incidents(config: Path, state_directory: Path | None) -> Iterator[Incidents]:
-    from ..incidents.books import Incidents
-    from ..incidents.store.heads import Heads
     from ..incidents.store.timeline import IncidentStore
-    from ..incidents.team import known_of, rules_of
     from ..serve.settings import load
     from ..serve.store.engine import FILE, sqlite_url
 
@@ -110,8 +107,7 @@ def open_incidents(config: Path, state_directory: Path | None) -> Iterator[Incid
             )
     store = IncidentStore(database or sqlite_url(folder))
     try:
-        # What the service has read of teams.
-        yield Incidents(store, Heads(folder), rules_of(known_of(store.controls())))
+        yield books(store, folder)
     finally:
         store.close()
 

@@ -28,7 +28,18 @@ from .commands import MOST_TITLE, PROGRAM, Command
 from .record import ACKNOWLEDGED, MITIGATED, TRIGGERED, Incident
 from .store.episodes import EPISODE, NOBODY, RUN
 from .store.timeline import IncidentStore
-from .together import BEFORE_SECONDS, Firing, alerts, choose, of_a_record, of_a_run, was_fixed
+from .together import (
+    APPROVED,
+    BEFORE_SECONDS,
+    REJECTED,
+    Firing,
+    alerts,
+    choose,
+    decision_on,
+    of_a_record,
+    of_a_run,
+    was_fixed,
+)
 
 LOG = logging.getLogger("oncall.incidents")
 AT_ONCE = 500
@@ -36,7 +47,8 @@ AT_ONCE = 500
 LOOKS_PART = 10
 TIDY_SECONDS = 3600.0
 RECORD = "record"
-AGREED = "agreed by "
+# Of the note of an episode: what a person decided. The first says that no timeline says it yet.
+AGREED, DECLINED = "agreed by ", "rejected by "
 
 
 @dataclass(frozen=True)
@@ -209,20 +221,32 @@ class Attaching:
         began = row["began_at"] or row["admitted_at"]
         writes: list[Command] = []
         if row["acts"] and row["note"].startswith(AGREED):
-            hashes = [run.plan.hash for run in host.runs if run.plan.hash] if host else []
-            data = {"plan_hash": ",".join(hashes), "decision": "approved", "reason": ""}
+            hashes = ",".join(run.plan.hash for run in host.runs if run.plan.hash) if host else ""
             who = row["note"].removeprefix(AGREED)
-            writes.append(
-                do.Write(
-                    who=who, at=row["admitted_at"], kind="approval", words="approved the plan", data=data, run=row["id"]
-                )
-            )
+            told = row["episode"], row["runbook"], row["host"], hashes, APPROVED, "", who, row["admitted_at"]
+            writes.append(decision_on(*told, run=row["id"]))
+        summary = row["summary"]
+        if _was_rejected(row):
+            # Since then the episode says why, and not how its run ended.
+            summary = host.summary if host else ""
         writes += of_a_run(
-            host, row["id"], row["runbook"], row["outcome"], row["summary"], began, row["ended_at"], record=row["id"], where=row["host"]
+            host, row["id"], row["runbook"], row["outcome"], summary, began, row["ended_at"], record=row["id"], where=row["host"]
         )  # fmt: skip
+        writes += self._rejected_before(incident, row)
         writes += self._judged(incident, writes, row["ended_at"])
         writes += self._mitigated(incident, host, row["outcome"], row["ended_at"])
         self._write(incident.id, writes, part)
+
+    def _rejected_before(self, incident: Incident, row: Mapping[str, Any]) -> list[Command]:
+        """That the plan of this run was rejected, where that was before its episode came to the incident."""
+        if not _was_rejected(row):
+            return []
+        known = self._store.of_kinds(incident.id, ("approval",))
+        if any((one.data.get("episode"), one.data["decision"]) == (row["episode"], REJECTED) for one in known):
+            return []
+        who, reason = row["note"].removeprefix(DECLINED), row["summary"].removeprefix(f"{row['note']}: ")
+        told = row["episode"], row["runbook"], row["host"], row["plan_hash"], REJECTED, reason, who, row["over_at"]
+        return [decision_on(*told)]
 
     def _judged(self, incident: Incident, writes: Sequence[Command], at: float) -> list[Command]:
         """How bad the matrix says that it is, now that runbooks have looked."""
@@ -317,6 +341,12 @@ class Attaching:
 
 def _same(command: Command, _now: float) -> Command:
     return command
+
+
+def _was_rejected(row: Mapping[str, Any]) -> bool:
+    """Whether a person rejected the plan of a run that is the last of its episode."""
+    is_last = row["id"] == f"{row['episode']}r{row['runs']}"
+    return is_last and row["over_at"] is not None and row["note"].startswith(DECLINED)
 
 
 def _firing(row: Mapping[str, Any], where: Where) -> Firing:

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..results import HostResult, Outcome, RunbookRun
+from ..shared import masked
 from .commands import PROGRAM, Write
 from .record import RESOLVED, Incident
 
@@ -21,6 +23,10 @@ NUMBER = re.compile(r"(?<![\w.,:-])\d[\d,]*(?:\.\d+)?(?![\w:]|\.\d)")
 UNIT = re.compile(r"\s?(?!(?:of|in|at|to|is|and|or)\b)(%|[A-Za-zµ]{1,3})(?![\w])")
 # Of one entry, that are named in its words, and in its data.
 SHOWN_HOSTS, MOST_HOSTS = 3, 50
+# What a person decides on a plan.
+APPROVED, REJECTED = "approved", "rejected"
+# Of the diff of a plan: targets of a step, characters of a line, and of all of it in an entry.
+MOST_TARGETS, MOST_DIFF_LINE, MOST_DIFF = 50, 1500, 4000
 
 
 @dataclass(frozen=True)
@@ -150,6 +156,56 @@ def _alerts(group: Sequence[Firing]) -> Write:
     return Write(who=PROGRAM, at=first.at, kind="alert", words=f"{times} on {where}{said}", data=data)
 
 
+def decision_on(
+    episode: str,
+    runbook: str,
+    host: str,
+    plan_hash: str,
+    decision: str,
+    reason: str,
+    who: str,
+    at: float,
+    run: str = "",
+) -> Write:
+    """That a person approved or rejected the plan of an episode."""
+    data = {
+        "plan_hash": plan_hash, "decision": decision, "reason": reason, "runbook": runbook, "host": host, "episode": episode,
+    }  # fmt: skip
+    words = f"{decision} the plan of {runbook} on {host} ({plan_hash})" + (f": {reason}" if reason else "")
+    return Write(who=who, at=at, kind="approval", words=words, data=data, run=run)
+
+
+def diff(run: RunbookRun) -> list[tuple[str, str]]:
+    """What is there, and what a plan would have there instead: a line each without secrets, with ``-``, ``+`` or `` `` before it."""
+    found = {one.cause: one.summary or one.reason for one in run.findings}
+    told: list[tuple[str, str]] = []
+    for step in run.plan.steps:
+        if not step.available:
+            continue
+        told.append((" ", f"{step.remedy} for {step.cause} (risk {step.risk})"))
+        told.append(("-", found.get(step.cause) or f"as it is: {step.cause}"))
+        for target in step.targets[:MOST_TARGETS] or (step.words,):
+            told.append(("+", f"{step.does or step.remedy}: {_in_words(target)}"))
+        if len(step.targets) > MOST_TARGETS:
+            told.append(("+", f"and {len(step.targets) - MOST_TARGETS} more, which stand above"))
+    return [(sign, masked(line, MOST_DIFF_LINE)) for sign, line in told]
+
+
+def _in_words(target: Any) -> str:
+    return target if isinstance(target, str) else json.dumps(target, ensure_ascii=False, default=str)
+
+
+def _diff_text(run: RunbookRun) -> str:
+    """The diff of an entry: as many of its lines as there is room for."""
+    lines = [line if sign == " " else f"{sign} {line}" for sign, line in diff(run)]
+    kept, left = 0, MOST_DIFF
+    while kept < len(lines) and len(lines[kept]) < left:
+        left -= len(lines[kept]) + 1
+        kept += 1
+    more = [f"… and {len(lines) - kept} lines more; the steps say them"] if kept < len(lines) else []
+    return "\n".join([*lines[:kept], *more])
+
+
 def of_a_run(
     host: HostResult | None,
     run: str,
@@ -209,7 +265,7 @@ def _of_one(one: RunbookRun, host: str, run: str, began: float, ended: float, wh
     if one.plan.hash:
         steps = [{"remedy": step.remedy, "risk": step.risk, "targets": [*step.targets]} for step in one.plan.steps]
         remedies = ", ".join(step.remedy for step in one.plan.steps if step.available) or "nothing that may be done"
-        data = {**named, "hash": one.plan.hash, "steps": steps, "diff": ""}
+        data = {**named, "hash": one.plan.hash, "steps": steps, "diff": _diff_text(one)}
         told.append(("plan", at, f"{one.runbook} plans {remedies} ({one.plan.hash})", data))
     for action in one.actions:
         data = {

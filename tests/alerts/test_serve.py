@@ -122,7 +122,29 @@ def test_a_person_agrees(serving, host):
 
     again = serving.command("approve", waiting["id"])
     assert (again.returncode, len(again.stderr.splitlines())) == (64, 1)
-    assert "does not wait for a person: resolved" in again.stderr
+    assert "this plan does not wait any more: agreed by " in again.stderr and "; resolved: " in again.stderr
+
+
+@with_settings(runbooks=APPROVE)
+def test_a_person_rejects(serving, host):
+    serving.send(alert(host.name))
+    waiting = serving.until_state(host, "waiting")
+    without = serving.command("reject", waiting["id"][:12])
+    assert (without.returncode, without.stdout) == (64, "")
+    assert without.stderr == "Error: say with --reason why it is rejected; who comes next has to know\n"
+    other = serving.command("approve", waiting["id"][:12], "--plan", "p0123456789abcde")
+    assert other.returncode == 64 and "the plan has changed since you read it" in other.stderr
+    assert serving.one(host)["state"] == "waiting"
+
+    done = serving.command("reject", waiting["id"][:12], "--reason", "a migration holds it", "--json")
+    told = as_documented("reject", done.stdout)
+    assert (told["decision"], told["plan_hash"], told["incident"]) == ("rejected", waiting["plan_hash"], None)
+    ended = serving.one(host)
+    assert (ended["state"], ended["outcome"], host.effects()) == ("ended", "canceled", 0)
+    assert ended["summary"] == f"rejected by {told['who']}: a migration holds it"
+    again = serving.command("reject", waiting["id"][:12], "--reason", "no")
+    assert (again.returncode, len(again.stderr.splitlines())) == (64, 1)
+    assert f"rejected by {told['who']}: a migration holds it. Your decision was not taken" in again.stderr
 
 
 @with_settings(runbooks=APPROVE)

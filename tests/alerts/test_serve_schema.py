@@ -335,8 +335,8 @@ def test_what_runs_stops_when_another_node_has_migrated(url, later):
 
 
 COMMANDS = {
-    "episodes": [], "episode": ["bbbb"], "approve": ["bbbb"], "cancel": ["bbbb"], "pause": ["--reason", "x"], "resume": [],
-    "quarantine": [], "proven": [],
+    "episodes": [], "episode": ["bbbb"], "approve": ["bbbb"], "reject": ["bbbb", "--reason", "x"], "cancel": ["bbbb"],
+    "pause": ["--reason", "x"], "resume": [], "quarantine": [], "proven": [],
 }  # fmt: skip
 
 

@@ -124,7 +124,7 @@ class Person:
 
 @dataclass(frozen=True)
 class Line:
-    """An entry of the timeline. ``late_seconds`` is how long after it happened it was written."""
+    """An entry of the timeline. ``late_seconds`` is how long after it happened it was written; ``text`` is a note in full, or the diff of a plan."""
 
     number: int
     at: float

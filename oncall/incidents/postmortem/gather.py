@@ -38,6 +38,8 @@ _BY_PEOPLE = (
     *("acknowledged", "note", "corrected", "assigned", "approval", "role", "update", "step", "snoozed", "pinned"),
     *("mitigated", "resolved", "closed", "cancelled", "action_item", "postmortem"),
 )
+# What an entry says over several lines, by its kind.
+_MORE = {"note": "text", "corrected": "text", "plan": "diff"}
 _BY_NODES = ("timer", "delivery", "watch", "alert")
 _NOT_FINE = ("planned", "advised", "blocked", "unresolved", "unknown")
 
@@ -355,9 +357,9 @@ def _links(timeline: Timeline) -> tuple[Said, ...]:
 
 def _line(timeline: Timeline, one: Entry) -> Line:
     late = seconds_between(one.at, one.written_at)
-    note = one.data.get("text") if one.kind in ("note", "corrected") else ""
+    more = one.data.get(_MORE.get(one.kind, "")) or ""
     # What the line says already is not said again.
-    is_said = words.line(note) in words.line(one.words) and "\n" not in str(note).strip()
+    is_said = words.line(more) in words.line(one.words) and "\n" not in str(more).strip()
     return Line(
         number=one.number,
         at=one.at,
@@ -365,7 +367,7 @@ def _line(timeline: Timeline, one: Entry) -> Line:
         kind=words.line(one.kind, 40),
         who=words.line(one.who, 100),
         words=words.line(one.words),
-        text="" if is_said else words.text(note),
+        text="" if is_said else words.text(more),
         corrected=timeline.corrected(one),
         pinned=one.number in timeline.pinned,
         entries=timeline.numbers(one),

@@ -313,6 +313,7 @@ def _line(one: Line) -> Row:
         said,
         others,
         one.text,
+        "what would change" if one.kind == "plan" else "the whole text",
         corrected=one.corrected,
         number=one.number,
         pinned=one.pinned,

@@ -58,7 +58,10 @@ class Episodes(Opened):
             RUNS.c[name]
             for name in ("id", "episode", "runbook", "host", "acts", "began_at", "admitted_at", "ended_at", "outcome")
         ]
-        of_episode = [EPISODES.c[name] for name in ("summary", "result", "note", "runs", "plan_hash")]
+        of_episode: list[sa.ColumnElement[Any]] = [
+            *(EPISODES.c[name] for name in ("summary", "result", "note", "runs", "plan_hash")),
+            EPISODES.c.ended_at.label("over_at"),
+        ]
         query = (
             sa.select(*of_run, *of_episode, PARTS.c.incident)
             .join(EPISODES, EPISODES.c.id == RUNS.c.episode)

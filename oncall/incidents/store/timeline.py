@@ -20,7 +20,7 @@ from ...serve.store.opened import Opened
 from ...serve.store.tables import EPISODES
 from ..entries import Entry, Head, canonical
 from ..record import OPEN, Incident
-from .episodes import Episodes
+from .episodes import EPISODE, NOBODY, Episodes
 from .outbox import Became, Letter, Outbox, Superseded
 from .tables import INCIDENTS, PARTS, TERMS, TIMELINE
 from .words import SHORTEST_BEGINNING, between, field, terms, words
@@ -137,17 +137,22 @@ class IncidentStore(Episodes, Outbox):
         return True
 
     def decide(self, one: Decides) -> bool:
-        """Write down a decision on a plan that belongs to no incident; False where it does not wait any more, or is another one."""
+        """Write down a decision on a plan whose episode is of no incident.
+
+        Returns:
+            False where it does not wait any more, is another one, or is of an incident by now.
+        """
+        owned = sa.exists().where(PARTS.c.what == EPISODE, PARTS.c.key == one.episode, PARTS.c.incident != NOBODY)
         try:
             with alone(self._engine) as connection:
-                self._decide(connection, one)
+                self._decide(connection, one, ~owned)
         except Superseded:
             return False
         return True
 
-    def _decide(self, connection: sa.Connection, one: Decides) -> None:
+    def _decide(self, connection: sa.Connection, one: Decides, *more: sa.ColumnElement[bool]) -> None:
         mine = EPISODES.c.id == one.episode, EPISODES.c.state == "waiting", EPISODES.c.plan_hash == one.plan_hash
-        if connection.execute(EPISODES.update().where(*mine).values(**one.values)).rowcount != 1:
+        if connection.execute(EPISODES.update().where(*mine, *more).values(**one.values)).rowcount != 1:
             raise Superseded
 
     def _append(self, connection: sa.Connection, change: Change) -> None:

@@ -26,6 +26,7 @@ from starlette.routing import Route
 from ...errors import OncallError, first_line
 from ...incidents.books import NotDone
 from ...incidents.postmortem import plot
+from ..decide.plans import NoPlan
 from ..settings import Page
 from . import guard, words
 from .guard import Forms, Refused, check_host, check_origin, is_secure
@@ -212,7 +213,7 @@ class PageSite:
                 answer = self._made(request, known, view.function(visit))
             except (Lost, Unheard, NotDone) as error:
                 answer = self.problem(request, known, str(error), 409, self._back(request))
-            except Gone as error:
+            except (Gone, NoPlan) as error:
                 answer = self.problem(request, known, str(error), 404)
         except OncallError as error:
             answer = self.problem(

@@ -17,6 +17,7 @@ from ...incidents.messages.links import Key
 from ...incidents.store.timeline import IncidentStore
 from ...incidents.teams import Read
 from ...inventory import Names
+from ..decide.plans import Plans
 from ..intake.tokens import Tokens
 from ..settings import Settings
 from ..store.statements import Store
@@ -58,6 +59,11 @@ class Sources:
     def below(self) -> IncidentStore:
         """The statements about incidents."""
         return self.incidents.store
+
+    @property
+    def plans(self) -> Plans:
+        """The plans that wait, to be decided on."""
+        return Plans(self.store, self.below, self.books, self.wake, self.clock)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from ....incidents.messages.links import Link, followed, read, use_of
 from ....incidents.record import Incident
 from ....incidents.store.episodes import EPISODE
 from ..people import plain_name
-from ..plan import decide, plan_of
+from ..plan import plan_of
 from ..visit import Answer, Lost, Shown, Unheard, Visit
 from ..words import rank
 from .base import View, known_teams, levels_of
@@ -64,7 +64,7 @@ def act(visit: Visit) -> Answer:
                 )
             decision = "approved" if link.action == "approve" else "rejected"
             reason = visit.said("reason") or ("by the link in a message" if decision == "rejected" else "")
-            decide(visit.sources, str(plan["episode"]), link.plan, decision, reason, link.who, [part])
+            visit.sources.plans.decide(str(plan["episode"]), link.plan, decision, reason, link.who, [part])
             said = f"The plan is {decision}, under your name."
     except NotDone as error:
         if visit.sources.below.owner(*part) is not None:

@@ -136,7 +136,8 @@ def _detail(entry: Entry) -> Any:
     if entry.kind == "escalated":
         return f"Tried: {told['tried']}" if told.get("tried") else ""
     if entry.kind == "plan":
-        return "\n".join(
+        # Of a version before, it has no diff.
+        return told.get("diff") or "\n".join(
             f"{one.get('remedy')} ({one.get('risk')}): {data(one.get('targets'), 300)}"
             for one in told.get("steps") or ()
         )

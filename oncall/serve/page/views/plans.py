@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from ....incidents.store.episodes import EPISODE
 from ..people import Role
-from ..plan import card_of, decide, plan_of
+from ..plan import card_of, plan_of
 from ..visit import Answer, Gone, Moved, Shown, Visit
 from .base import View
 
@@ -42,7 +42,7 @@ def plan(visit: Visit) -> Answer:
 def decided(visit: Visit) -> Answer:
     """A person decides."""
     episode, decision = visit.part("episode"), visit.said("decision")
-    decide(visit.sources, episode, visit.said("plan_hash"), decision, visit.said("reason"), visit.who)
+    visit.sources.plans.decide(episode, visit.said("plan_hash"), decision, visit.said("reason"), visit.who)
     return Moved(f"/plans/{episode}", decision)
 
 

@@ -242,13 +242,16 @@ def test_an_episode_is_shown_whatever_is_known_of_it(capsys, result, says):
     told = {
         "id": "0123456789abcdef0123", "runbook": "cache", "host": "shop", "alert": {"labels": {"a": "\x1b[31m\nred"}},
         "mode": "approve", "state": "waiting", "until": 2.0, "received_at": 1.0, "seen_at": 1.0, "resolved_at": None,
-        "reason": "", "outcome": "planned", "summary": "a\x1b b", "note": "", "result": result,
+        "reason": "", "outcome": "planned", "summary": "a\x1b b", "note": "", "result": result, "plan_hash": "p0123456789abcde",
     }  # fmt: skip
     run = {"id": "0123r1", "acts": False, "node": "n\x1b", "admitted_at": 1.0, "ended_at": None, "outcome": ""}
     display.episode(told, [run])
     out = capsys.readouterr().out
     assert says in out and "\x1b" not in out
-    assert out.splitlines()[-1] == "to have exactly this done: oncall approve 0123456789ab"
+    assert out.splitlines()[-2:] == [
+        "to have exactly this done: oncall approve 0123456789ab --plan p0123456789abcde",
+        "to have nothing done: oncall reject 0123456789ab --plan p0123456789abcde --reason WHY",
+    ]
 
 
 @pytest.mark.parametrize("awx", [{}, {"awx_job": 7, "awx_url": "https://awx.example/#/jobs/playbook/7/output"}])

@@ -17,8 +17,9 @@ from oncall.incidents.attach import Attaching, Proposal, Signs, Where, guarded
 from oncall.incidents.books import Incidents
 from oncall.incidents.store.heads import Heads
 from oncall.incidents.store.timeline import IncidentStore
-from oncall.incidents.together import metric, system_of
+from oncall.incidents.together import MOST_DIFF, _of_one, diff, metric, system_of
 from oncall.results import Action, Finding, HostResult, Outcome, Plan, Result, RunbookRun, Step
+from oncall.serve.decide.plans import Plans
 
 NOW = 1_770_000_000.0
 SYSTEMS = {"synap": ["web"], "forum": ["h9"]}
@@ -155,6 +156,10 @@ def test_a_run_tells_what_it_found_planned_and_did_and_whether_it_helped(case):
     ]
     entries = {one.kind: one for one in case.incidents.timeline("1")}
     assert (entries["approval"].who, entries["approval"].data["plan_hash"]) == ("ann", "p0123456789abcde")
+    assert entries["approval"].words == "approved the plan of db_pool on h1 (p0123456789abcde)"
+    assert entries["plan"].data["diff"].splitlines() == [
+        "restart for pool_exhausted (risk low)", "- 25 of 25 in use", "+ restarts it: api",
+    ]  # fmt: skip
     assert entries["finding"].data["evidence"] == {"used": 25} and entries["finding"].data["cause"] == "pool_exhausted"
     assert entries["action"].data["target"] == ["api"] and entries["verification"].data["helped"] is True
     assert entries["run"].run == run == entries["run"].data["uuid"]
@@ -163,6 +168,84 @@ def test_a_run_tells_what_it_found_planned_and_did_and_whether_it_helped(case):
     assert (told.state, told.outcomes, told.helped, told.runs) == ("mitigated", {"resolved": 1}, 1, (run,))
     case.turn()
     assert len(case.kinds("1")) == 9
+
+
+def planned(targets=("api",), summary="25 of 25 in use", does="restarts it") -> Result:
+    steps = (
+        Step("restart", "pool_exhausted", "low", tuple(targets), True, words="api", does=does),
+        Step("grow", "pool_exhausted", "high", ("db",), False, "nobody said how"),
+    )
+    run = RunbookRun(
+        "r", "db_pool", Outcome.PLANNED, "pool was full", NOW, 3.0, (Finding("pool_exhausted", "problem", summary),),
+        Plan("p0123456789abcde", "low", steps),
+    )  # fmt: skip
+    host = HostResult("h1", Outcome.PLANNED, "pool was full", (run,))
+    return Result("db_pool", "check", "ended", NOW, 3.0, {"h1": host})
+
+
+def test_the_diff_of_a_plan_is_bounded_and_has_no_secrets_and_no_steps_that_are_not_taken():
+    run = planned(
+        [{"pid": 7, "query": "ALTER ROLE app PASSWORD 'hunter2'"}, "postgres://app:hunter2@db/shop", "a\n+ b\x1b[31m"],
+        "password=hunter2 is refused",
+    ).hosts["h1"].runs[0]  # fmt: skip
+    (plan,) = [one for one in _of_one(run, "h1", "r1", NOW, NOW, "oncall") if one.kind == "plan"]
+    lines = plan.data["diff"].splitlines()
+    assert [one[:2] for one in lines] == ["re", "- ", "+ ", "+ ", "+ "] and lines[-1] == "+ restarts it: a + b"
+    assert "hunter2" not in plan.data["diff"] and "grow" not in plan.data["diff"] and "\x1b" not in plan.data["diff"]
+
+    for targets in (["x" * 5000] * 3, [f"target {one} {'y' * 100}" for one in range(2000)]):
+        run = planned(targets).hosts["h1"].runs[0]
+        (plan,) = [one for one in _of_one(run, "h1", "r1", NOW, NOW, "oncall") if one.kind == "plan"]
+        lines = plan.data["diff"].splitlines()
+        assert len(plan.data["diff"]) <= MOST_DIFF + 60
+        assert lines[-1] == f"… and {len(diff(run)) - len(lines) + 1} lines more; the steps say them"
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["in its timeline", "not yet"])
+def test_a_rejection_is_in_the_timeline_once_whether_the_episode_had_come_to_its_incident_or_not(case, is_known):
+    episode = case.alert()
+    if is_known:
+        case.turn()
+    run = case.run(episode, planned(), "planned")
+    waits = {"state": "waiting", "until": case.now + 60, "plan_hash": "p0123456789abcde", "ended_at": None}
+    case.store.change(episode, "ended", waits)
+    plans = Plans(case.store, case.below, lambda: case.incidents, clock=lambda: case.now)
+    told = plans.decide(episode, "p0123456789abcde", "rejected", "a migration\nholds it", "ann")
+    assert (told.incident, told.entry) == (("INC-1", 3) if is_known else (None, None))
+    case.turn()
+    case.turn()
+    kinds = case.kinds("1")
+    assert kinds.count("approval") == 1 and kinds.count("run") == 1
+    entries = {one.kind: one for one in case.incidents.timeline("1")}
+    one = entries["approval"]
+    assert (one.who, one.data) == ("ann", {
+        "plan_hash": "p0123456789abcde", "decision": "rejected", "reason": "a migration holds it", "runbook": "db_pool", "host": "h1",
+        "episode": episode,
+    })  # fmt: skip
+    assert one.at <= case.now - 2
+    # How the run ended is not what a person said of its plan.
+    assert (entries["run"].run, entries["run"].words) == (run, "db_pool on h1 ended as planned: pool was full")
+
+
+def test_an_episode_that_comes_to_its_incident_while_its_plan_is_decided_on_is_in_its_timeline(case, monkeypatch):
+    episode = case.alert()
+    case.run(episode, planned(), "planned")
+    waits = {"state": "waiting", "until": case.now + 60, "plan_hash": "p0123456789abcde", "ended_at": None}
+    case.store.change(episode, "ended", waits)
+    owner, asked = case.below.owner, []
+
+    def quick(*part):
+        asked.append(part)
+        found = owner(*part)
+        if len(asked) == 1:
+            case.turn()
+        return found
+
+    monkeypatch.setattr(case.below, "owner", quick)
+    plans = Plans(case.store, case.below, lambda: case.incidents, clock=lambda: case.now)
+    told = plans.decide(episode, "p0123456789abcde", "approved", "", "ann")
+    assert (told.incident, case.kinds("1").count("approval")) == ("INC-1", 1)
+    assert case.store.episode(episode)["note"] == "approved by ann"
 
 
 def test_what_helped_on_one_of_two_hosts_has_not_mitigated_it(case):

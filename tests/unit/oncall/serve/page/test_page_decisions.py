@@ -52,6 +52,7 @@ def test_an_approval_is_in_the_episode_and_in_the_timeline_under_the_name(site):
     assert (last.kind, last.who, last.data["decision"], last.data["plan_hash"], last.data["reason"]) == (
         "approval", "rosa", "approved", PLAN, "as agreed with Kim",
     )  # fmt: skip
+    assert last.data["episode"] == episode
     assert site.woken
 
 
