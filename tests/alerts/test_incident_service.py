@@ -61,3 +61,43 @@ def test_from_an_alert_to_an_incident_that_tells_all_of_it(tmp_path):
         assert len(incident(serving, "list")) == 1
     finally:
         serving.stop()
+
+
+def test_what_people_decide_at_a_shell_is_in_the_timeline(tmp_path):
+    serving = Serving(
+        tmp_path, hosts=2, runbooks={"cache": {"mode": "approve"}}, incidents={"systems": {"shop": ["web"]}}
+    )
+    one, two = serving.hosts
+    try:
+        serving.start()
+        for host in serving.hosts:
+            serving.send(alert(host.name))
+        waiting = {host.name: serving.until_state(host, "waiting") for host in serving.hosts}
+        asked = waiting[one.name]
+        shown = serving.command("episode", asked["id"]).stdout
+        assert f"oncall approve {asked['id'][:12]} --plan {asked['plan_hash']}" in shown
+        done = serving.command(
+            "approve", asked["id"][:12], "--plan", asked["plan_hash"], "--reason", "it is down", "--json"
+        )
+        approved = as_documented("approve", done.stdout)
+        done = serving.command("reject", waiting[two.name]["id"], "--reason", "it is moved", "--json")
+        rejected = as_documented("reject", done.stdout)
+        # At once, and not when the run has ended.
+        timeline = incident(serving, "timeline", "1")
+        for told, decision, host in ((approved, "approved", one), (rejected, "rejected", two)):
+            (entry,) = [one for one in timeline if one["number"] == told["entry"]]
+            assert (entry["kind"], entry["who"], told["incident"]) == ("approval", told["who"], "INC-1")
+            assert (entry["data"]["decision"], entry["data"]["host"]) == (decision, host.name)
+        assert serving.until_state(one, "ended")["outcome"] == "resolved"
+        assert serving.one(two)["summary"] == f"rejected by {rejected['who']}: it is moved"
+        assert (one.effects(), two.effects()) == (1, 0)
+        until(lambda: incident(serving, "list")[0]["outcomes"].get("resolved") == 1, seconds=120)
+        kinds = [one["kind"] for one in incident(serving, "timeline", "1")]
+        assert kinds.count("approval") == 2
+        (plan, *_) = [one for one in incident(serving, "timeline", "1") if one["kind"] == "plan"]
+        lines = plan["data"]["diff"].splitlines()
+        assert lines[0].startswith("restart_redis for ") and [one[:2] for one in lines[1:3]] == ["- ", "+ "]
+        told = serving.command("incident", "postmortem", "1").stdout
+        assert lines[1] in told and "it is moved" in told
+    finally:
+        serving.stop()

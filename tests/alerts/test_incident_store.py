@@ -25,7 +25,8 @@ from oncall.incidents.books import Incidents, NotDone
 from oncall.incidents.entries import head_of, signed_head
 from oncall.incidents.record import fold
 from oncall.incidents.store.heads import Heads
-from oncall.incidents.store.timeline import Filter, IncidentStore
+from oncall.incidents.store.timeline import Decides, Filter, IncidentStore
+from oncall.serve.decide.plans import Plans, TooLate
 from oncall.serve.store.engine import sqlite_url
 from oncall.serve.store.statements import Store
 
@@ -431,3 +432,67 @@ def test_alerts_come_to_their_incidents_on_either_database_and_by_two_nodes_at_o
     finally:
         for one in (service, *nodes):
             one.close()
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["of an incident", "of none yet"])
+def test_of_two_who_decide_on_a_plan_at_once_one_does_on_either_database(case, is_known):
+    services, nodes, clock = [Store(case.url) for _ in range(2)], [IncidentStore(case.url) for _ in range(2)], Clock()
+    try:
+        name = case.incidents.open("the cache is down", who="oncall").incident.name
+        plans = [
+            Plans(service, node, lambda node=node: Incidents(node, clock=clock), clock=clock)
+            for service, node in zip(services, nodes, strict=True)
+        ]
+        for number in range(8):
+            episode, at = f"{number:020x}", clock()
+            row = {
+                "id": episode, "runbook": "cache", "host": "h1", "fingerprint": "f", "alert": "{}", "mode": "approve", "state": "queued",
+                "stage": "check", "received_at": at, "seen_at": at, "queued_at": at,
+            }  # fmt: skip
+            services[0].sort((), [row], [], [], {})
+            waits = {"state": "waiting", "outcome": "planned", "plan_hash": "p0", "until": at + 600}
+            services[0].change(episode, "queued", waits)
+            if is_known:
+                case.incidents.write(name, parts=[("episode", episode)])
+
+            def decide(one, episode=episode):
+                place, decision, who = one
+                try:
+                    return plans[place].decide(episode, "p0", decision, "so", who)
+                except NotDone as error:
+                    return error
+
+            with ThreadPoolExecutor(2) as pool:
+                came = [*pool.map(decide, ((0, "approved", "ann"), (1, "rejected", "bob")))]
+            (won,) = [one for one in came if not isinstance(one, NotDone)]
+            (lost,) = [one for one in came if isinstance(one, NotDone)]
+            assert isinstance(lost, TooLate) and f" by {won.who}" in str(lost)
+            assert services[1].episode(episode)["state"] == {"ann": "queued", "bob": "ended"}[won.who]
+            assert (won.incident, won.entry) == ((name, 2 + number) if is_known else (None, None))
+        kinds = [one.kind for one in case.incidents.timeline(name)]
+        assert kinds == ["opened", *["approval"] * (8 if is_known else 0)] and case.incidents.verify(name)[1].is_sound
+    finally:
+        for one in (*services, *nodes):
+            one.close()
+
+
+def test_a_plan_of_an_episode_that_has_come_to_an_incident_is_not_decided_on_without_it(case):
+    service = Store(case.url)
+    try:
+        at, name = Clock()(), case.incidents.open("the cache is down", who="oncall").incident.name
+        for episode, parts in (("a" * 20, True), ("b" * 20, False)):
+            row = {
+                "id": episode, "runbook": "cache", "host": "h1", "fingerprint": "f", "alert": "{}", "mode": "approve", "state": "queued",
+                "stage": "check", "received_at": at, "seen_at": at, "queued_at": at,
+            }  # fmt: skip
+            service.sort((), [row], [], [], {})
+            service.change(episode, "queued", {"state": "waiting", "plan_hash": "p0"})
+            if parts:
+                case.incidents.write(name, parts=[("episode", episode)])
+            else:
+                case.store.nobodys("episode", episode)
+            decides = Decides(episode, "p0", {"state": "ended"})
+            assert case.store.decide(decides) is not parts
+            assert service.episode(episode)["state"] == ("waiting" if parts else "ended")
+    finally:
+        service.close()

@@ -152,6 +152,20 @@ def test_no_secret_comes_through():
         assert left_in(page) == []
 
 
+def test_a_plan_shows_what_it_would_change_without_secrets():
+    told = Told()
+    told.add("opened", "down", later=0, title="down", system="synap")
+    diff = "restart for leak (risk low)\n- 25 of 25 <b>in use\n+ restarts it: api\n"
+    told.add("plan", "a plan", runbook="x", hash="p0", steps=[], diff=diff + "\n".join(one.text for one in PLANTED))
+    told.add("plan", "another plan", runbook="x", hash="p1", steps=[], diff="")
+    found = postmortem.of(told.document())
+    assert found.timeline[1].text.startswith(diff) and found.timeline[2].text == ""
+    html, text = postmortem.html(found).decode(), postmortem.markdown(found)
+    assert "<summary>what would change</summary>" in html and "- 25 of 25 &lt;b&gt;in use" in html
+    assert "  - 25 of 25 <b>in use\n  + restarts it: api\n" in text
+    assert left_in(html) == [] and left_in(text) == []
+
+
 def test_a_note_of_a_megabyte_is_cut_and_says_so():
     told = Told()
     told.add("opened", "down", later=0, title="down", system="synap")

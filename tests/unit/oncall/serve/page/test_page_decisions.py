@@ -10,6 +10,7 @@ import threading
 import pytest
 
 from ansible_collections.oncall.runbooks.tests.support.page_site import KEY, page_site, words
+from oncall.incidents.commands import Write
 from oncall.incidents.messages.links import Key, Link, signed
 
 PLAN = "p0123456789abcde"
@@ -133,6 +134,17 @@ def test_a_plan_that_is_gone_or_of_an_incident_that_is_closed(site):
     assert site.store.episode(episode)["state"] == "waiting"
     assert site.of("omar").get("/plans/0123").status_code == 404
     assert site.of("omar").send("/plans/0123", decision="approved", plan_hash=PLAN).status_code == 404
+
+
+def test_what_a_plan_would_change_is_in_the_timeline_on_the_page(site):
+    name, browser = site.incident(), site.of("vera")
+    plan = {"runbook": "db_pool", "hash": PLAN, "steps": [{"remedy": "restart", "risk": "low", "targets": ["api"]}]}
+    for diff, shown in (("restart for a (risk low)\n- it is <b>down\n+ restarts it: api", "- it is <b>down + restarts it: api"),
+                        ("", 'restart (low): [ "api" ]')):  # fmt: skip
+        site.incidents.write(
+            name, Write(who="oncall", at=site.now, kind="plan", words="a plan", data={**plan, "diff": diff})
+        )
+        assert shown in browser.text(f"/incidents/{name}")
 
 
 # ---------------------------------------------------------------------- an incident
