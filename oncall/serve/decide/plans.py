@@ -147,7 +147,9 @@ def _values(told: Decided, now: float, is_of_an_incident: bool) -> dict[str, Any
 def _check(found: Mapping[str, Any], plan_hash: str) -> None:
     """TooLate where a plan does not wait any more, or is another one."""
     if found["state"] != "waiting":
-        what = "this plan does not wait any more" if found["plan_hash"] else "no plan waits for a person there"
+        # A run that acted has no plan any more; the note says that there was one.
+        was_asked = found["plan_hash"] or found["note"]
+        what = "this plan does not wait any more" if was_asked else "no plan waits for a person there"
         raise TooLate(f"{what}: {_how_it_is(found)}. Your decision was not taken")
     if found["plan_hash"] != plan_hash:
         raise TooLate(
