@@ -90,7 +90,7 @@ def approve(episode: str, reason: str, plan: str, config: Path, as_json: bool) -
 
 @click.command()
 @EPISODE
-@REASON
+@click.option("--reason", default="", help="Why, which is needed; people read it in the timeline of the incident.")
 @PLAN
 @CONFIG
 @AS_JSON
