@@ -81,7 +81,7 @@ def approve(episode: str, reason: str, plan: str, config: Path, as_json: bool) -
 
     \b
     oncall approve 3f2a90c1
-    oncall approve 3f2a90c1 --plan p0123456789abcde --reason "as agreed with Kim"
+    oncall approve 3f2a90c1 --plan p0123456789abcde --reason "as agreed"
     """
     with open_plans(config) as plans:
         told = _decide(plans, episode, plan, "approved", reason)
