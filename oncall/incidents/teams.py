@@ -24,6 +24,7 @@ from ..execution import Job, execute
 from ..folders import private_folder
 from ..inventory import Names, exact
 from ..shared import masked
+from .escalation import apart
 from .escalation.check import AHEAD_SECONDS
 from .escalation.feeds import Feed, FeedError, from_ical, from_json, kept
 from .escalation.fetch import fetched
@@ -156,7 +157,8 @@ def _feed_of(where: str, schedule: Schedule, team: Team, now: float) -> Feed | F
     try:
         text = fetched(where)
         if schedule.ical:
-            return from_ical(text, team.people, schedule.zone, now - BEHIND_SECONDS, now + 2 * AHEAD_SECONDS, now)
+            begin, end = now - BEHIND_SECONDS, now + 2 * AHEAD_SECONDS
+            return from_ical(text, team.people, schedule.zone, begin, end, now, apart.shifts_of)
         return from_json(text, team.people, now)
     except FeedError as error:
         return error

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from oncall import OncallError, inventory
+from oncall.incidents.escalation import apart
 from oncall.incidents.team import known_of, rules_of, team_of, written
 from oncall.incidents.teams import Feeds, Read, Teams, read_teams, trouble_of
 from oncall.serve.checks import check
@@ -148,3 +149,18 @@ def test_a_feed_that_is_none_leaves_who_was_on_call(tmp_path):
     assert "the feed of week: the feed is no JSON" in trouble[0] and "is known from 1 h ago" in trouble[0]
     fed, trouble = feeds.read(team, now + 8 * 86400)
     assert fed.people.on_call("week", now)[0] == ()
+
+
+def test_a_calendar_that_never_ends_holds_up_no_other_team(tmp_path, monkeypatch):
+    monkeypatch.setattr(apart, "CPU_SECONDS", 4)
+    calendar = tmp_path / "team.ics"
+    calendar.write_text(
+        "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:1\r\nSUMMARY:ann\r\nDTSTART:20260101T090000Z\r\nDURATION:P1D\r\n"
+        "RRULE:FREQ=DAILY;INTERVAL=0\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
+    )
+    said = {
+        **TEAM, "incident_tell": {"channels": {"chat": {"kind": "apprise", "address": SECRET}}},
+        "incident_contacts": {"lead": {"on_call": "week"}}, "incident_on_call": {"week": {"ical": str(calendar)}},
+    }  # fmt: skip
+    _team, trouble = Feeds().read(team_of("shop", said), 1_770_000_000.0)
+    assert "the feed of week: the feed takes more than 4 s to work out" in trouble[0]

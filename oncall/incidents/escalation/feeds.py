@@ -9,7 +9,7 @@ The libraries that read iCal are imported where one is read: a service without a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timezone
 from typing import Any
@@ -74,10 +74,18 @@ def from_json(text: bytes, people: Directory, now: float) -> Feed:
         if shift.ends_at <= shift.begins_at:
             raise FeedError(f"feed.shifts[{number}]: it ends before it begins")
     turns = (Turn(one.who, one.begins_at.timestamp(), one.ends_at.timestamp()) for one in shifts[:MOST_TURNS])
-    return _feed(list(turns), people, now, [])
+    return _feed(list(turns), [], people, now)
 
 
-def from_ical(text: bytes, people: Directory, zone: str, begin: float, end: float, now: float) -> Feed:
+def from_ical(
+    text: bytes,
+    people: Directory,
+    zone: str,
+    begin: float,
+    end: float,
+    now: float,
+    shifts: Callable[[bytes, str, float, float], tuple[list[Turn], list[str]]] | None = None,
+) -> Feed:
     """The turns of a calendar that touch the time from ``begin`` to ``end``. Who it is stands in the summary of an entry.
 
     Args:
@@ -86,6 +94,16 @@ def from_ical(text: bytes, people: Directory, zone: str, begin: float, end: floa
         zone: of times that have none of their own; "" where they cannot be told.
         begin, end: in between is what is asked for.
         now: when it was read.
+        shifts: works them out; `shifts_of`, or `apart.shifts_of`, which is bounded in time and memory.
+
+    Raises:
+        FeedError: it is no calendar, or its times cannot be told.
+    """
+    return _feed(*(shifts or shifts_of)(text, zone, begin, end), people, now)
+
+
+def shifts_of(text: bytes, zone: str, begin: float, end: float) -> tuple[list[Turn], list[str]]:
+    """The turns of a calendar, of whom it calls so, and what somebody should look at. A hostile one takes any time: see `apart`.
 
     Raises:
         FeedError: it is no calendar, or its times cannot be told.
@@ -95,17 +113,43 @@ def from_ical(text: bytes, people: Directory, zone: str, begin: float, end: floa
         raise FeedError(f"the feed is no iCal: it begins with {masked(_begin(text), 60)!r}")
     if text.upper().count(b"BEGIN:VEVENT") > MOST_EVENTS:
         raise FeedError(f"the feed has more than {MOST_EVENTS} entries")
+    try:
+        return _shifts(text, zone, begin, end)
+    except FeedError:
+        raise
+    # What the libraries raise for a rule or a date that cannot be read is not written down anywhere.
+    except Exception as error:
+        raise FeedError(f"the feed has an entry that cannot be read: {masked(error, 160)}") from None
+
+
+def _shifts(text: bytes, zone: str, begin: float, end: float) -> tuple[list[Turn], list[str]]:
+    import recurring_ical_events
+
     calendar = _parsed(text)
     _zones_known(text, calendar)
     notes = _moved(calendar, zone)
     turns: list[Turn] = []
-    for event in _occurrences(calendar, begin, end):
+    empty: dict[str, None] = {}
+    since, until = (datetime.fromtimestamp(at, timezone.utc) for at in (begin, end))
+    for event in recurring_ical_events.of(calendar).between(since, until):
         if str(event.get("STATUS", "")).upper() == "CANCELLED":
             continue
-        turns.append(Turn(str(event.get("SUMMARY", "")).strip(), _at(event.start, zone), _at(event.end, zone)))
-        if len(turns) > MOST_TURNS:
+        turn = Turn(str(event.get("SUMMARY", "")).strip(), _at(event.start, zone), _at(event.end, zone))
+        if turn.ends_at > turn.begins_at:
+            turns.append(turn)
+        else:
+            empty[masked(turn.who, 60) or "(nobody)"] = None
+        if len(turns) + len(empty) > MOST_TURNS:
             raise FeedError(f"the feed has more than {MOST_TURNS} shifts in the time that was asked for")
-    return _feed(turns, people, now, notes)
+    if empty:
+        notes.append(f"the feed has shifts of {', '.join(list(empty)[:5])} that end when they begin: give them an end")
+    # The library turns such an entry round, in silence.
+    for event in calendar.walk("VEVENT"):
+        if "DTEND" in event and _at(event.get("DTEND").dt, zone or "UTC") < _at(event.get("DTSTART").dt, zone or "UTC"):
+            raise FeedError(
+                f"the feed has an entry of {masked(event.get('SUMMARY', ''), 60)!r} that ends before it begins"
+            )
+    return turns, notes
 
 
 def _parsed(text: bytes) -> Any:
@@ -147,17 +191,6 @@ def _moved(calendar: Any, zone: str) -> list[str]:
     return []
 
 
-def _occurrences(calendar: Any, begin: float, end: float) -> Iterator[Any]:
-    import recurring_ical_events
-
-    since, until = (datetime.fromtimestamp(at, timezone.utc) for at in (begin, end))
-    try:
-        yield from recurring_ical_events.of(calendar).between(since, until)
-    # The same: a rule or a date that cannot be read.
-    except Exception as error:
-        raise FeedError(f"the feed has an entry that cannot be read: {masked(error, 160)}") from None
-
-
 def _at(value: date | datetime, zone: str) -> float:
     whole = value if isinstance(value, datetime) else datetime.combine(value, time())
     if whole.tzinfo is None:
@@ -167,7 +200,7 @@ def _at(value: date | datetime, zone: str) -> float:
     return whole.timestamp()
 
 
-def _feed(turns: list[Turn], people: Directory, now: float, notes: list[str]) -> Feed:
+def _feed(turns: list[Turn], notes: list[str], people: Directory, now: float) -> Feed:
     known: list[Turn] = []
     strangers: dict[str, None] = {}
     for turn in turns:

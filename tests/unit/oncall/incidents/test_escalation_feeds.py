@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oncall.incidents.escalation import feeds
+from oncall.incidents.escalation import apart, feeds
 from oncall.incidents.escalation.feeds import Feed, FeedError, from_ical, from_json, kept
 from oncall.incidents.escalation.fetch import fetched
 from oncall.incidents.escalation.people import Turn, directory
@@ -118,6 +118,9 @@ def test_a_cancelled_shift_is_none():
         (calendar('DTSTART;X="a";TZID="Mars/Base":20261019T090000'), "the feed has times of the time zone 'Mars/Base', which nobody knows"),
         (calendar("DTSTART:20261019T090000\nDURATION:P1D"), "the feed has times without a time zone; give the schedule its zone"),
         (calendar("DTSTART:20261019T090000Z\nRRULE:FREQ=SECONDLY"), "the feed has an entry that repeats secondly, which is no shift"),
+        (calendar("DTSTART:20261019T090000Z\nRRULE:FREQ=SOMETIMES"), "the feed has an entry that cannot be read: "),
+        (calendar("DTEND:20261019T090000Z"), "the feed has an entry that cannot be read: "),
+        (calendar("DTSTART:20261020T090000Z\nDTEND:20261019T090000Z"), "the feed has an entry of 'Ada L.' that ends before it begins"),
         (calendar(*["DTSTART:20261019T090000Z"] * 5001), "the feed has more than 5000 entries"),
         (b"BEGIN:VCALENDAR\r\n" + b"X" * 10 * 1024 * 1024, "the feed is larger than 2 MB"),
     ],
@@ -142,6 +145,36 @@ def test_a_calendar_that_moved_to_another_time_zone_is_said():
     assert feed.notes == (
         "the calendar's time zone is America/New_York, the schedule says Europe/Berlin: its entries keep the times that they name",
     )
+
+
+def test_a_shift_without_an_end_is_said_and_nobodys():
+    feed = read("DTSTART:20261019T090000Z", "DTSTART:20261020T090000Z\nDURATION:P1D")
+    assert begins(feed) == [at(2026, 10, 20, 9)]
+    assert feed.notes == ("the feed has shifts of Ada L. that end when they begin: give them an end",)
+
+
+@pytest.mark.parametrize(
+    "rule", ["INTERVAL=0", "BYHOUR={hours};BYMINUTE={all};BYSECOND={all}"], ids=["no step", "every second"]
+)
+def test_a_rule_without_an_end_is_ended(monkeypatch, rule):
+    monkeypatch.setattr(apart, "CPU_SECONDS", 4)
+    numbers = {"hours": ",".join(map(str, range(24))), "all": ",".join(map(str, range(60)))}
+    text = calendar(f"DTSTART:20261019T090000Z\nDURATION:P1D\nRRULE:FREQ=DAILY;{rule.format(**numbers)}")
+    with pytest.raises(FeedError, match=r"takes more than 4 s to work out.*INTERVAL of 0"):
+        from_ical(text, PEOPLE, "", BEGIN, END, NOW, apart.shifts_of)
+
+
+def test_apart_it_comes_to_the_same():
+    good = calendar("DTSTART:20261019T090000\nDURATION:P1D\nRRULE:FREQ=WEEKLY", head="X-WR-TIMEZONE:Asia/Tokyo\n")
+    here, there = (from_ical(good, PEOPLE, "Europe/Berlin", BEGIN, END, NOW, how) for how in (None, apart.shifts_of))
+    assert here == there and here.turns and here.notes
+    for bad in (b"", b"\xff\xfe", b"<html>", b"X" * 3_000_000, calendar("DTSTART:2026foo")):
+        said = []
+        for how in (None, apart.shifts_of):
+            with pytest.raises(FeedError) as error:
+                from_ical(bad, PEOPLE, "", BEGIN, END, NOW, how)
+            said.append(str(error.value))
+        assert said[0] == said[1]
 
 
 def test_strangers_are_named_and_not_on_call():
