@@ -12,6 +12,21 @@ def first_line(error: BaseException, length: int = 300) -> str:
     return next(iter(said.splitlines()), type(error).__name__)[:length]
 
 
+# What SQLite says -> what to do.
+_HINTS = {
+    "locked": "another program has been writing into it for long; wait until it is done",
+    "disk": "make room on its disk, or mend the disk",
+    "readonly": "make its file and its folder writable for this user",
+}
+
+
+def of_database(error: BaseException) -> str:
+    """What a database says that does not do something, and what to do, in one line."""
+    said = first_line(error)
+    hint = next((hint for word, hint in _HINTS.items() if word in said), "see that it is there and answers")
+    return f"{said}; {hint}"
+
+
 class OncallError(Exception):
     """The run was not begun."""
 

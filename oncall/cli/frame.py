@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import catalog
-from ..errors import OncallError
+from ..errors import OncallError, of_database
 from ..results import EXIT_CODES, FAULT, NOT_BEGUN
 from . import display
 
@@ -63,8 +63,20 @@ def one_line(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(**options)
         except OncallError as error:
             raise click.ClickException(display.shown(error)) from None
+        except Exception as error:
+            if why := _of_the_database(error):
+                raise click.ClickException(display.shown(why, 500)) from None
+            raise
 
     return command
+
+
+def _of_the_database(error: Exception) -> str:
+    """What a database that does not do it says, and what to do; "" where the error is not the database's."""
+    known = sys.modules.get("sqlalchemy.exc")
+    if known is None or not isinstance(error, (known.OperationalError, known.TimeoutError)):
+        return ""
+    return f"the database does not do it: {of_database(error)}; then do it again"
 
 
 def _complete_runbook(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:

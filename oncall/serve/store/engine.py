@@ -21,6 +21,8 @@ from .sessions import ANSWER_SECONDS, Session
 FILE, WORKFLOWS_FILE, LOCK_FILE = "oncall.sqlite3", "workflows.sqlite3", "lock"
 # The workflows are written with RETURNING.
 LEAST_SQLITE = (3, 35)
+# For so long SQLite waits for another writer.
+BUSY_SECONDS = 10
 # After a large transaction the log is cut to this.
 WAL_BYTES = 16 * 1024 * 1024
 # A peer that is silent for so long is gone: its sessions end, and with them their locks.
@@ -60,7 +62,7 @@ def engine(url: str, connections: int = 5, answer_seconds: float = ANSWER_SECOND
     if not url.startswith("sqlite"):
         return _postgresql(url, 5, SERVER, answer_seconds)
     # A statement that is kept keeps what it was given last, which may be a notification of 32 MiB.
-    options = {"timeout": 10, "isolation_level": None, "cached_statements": 0}
+    options = {"timeout": BUSY_SECONDS, "isolation_level": None, "cached_statements": 0}
     made = sa.create_engine(url, pool_size=connections, max_overflow=0, connect_args=options)
 
     @sa.event.listens_for(made, "connect")

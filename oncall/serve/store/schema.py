@@ -23,7 +23,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-from ...errors import OncallError, first_line
+from ...errors import OncallError, first_line, of_database
 from .engine import alone, engine, read_only, shown
 
 VERSION = "0003"
@@ -156,7 +156,7 @@ def _opened(made: sa.Engine, url: str) -> Iterator[sa.Engine]:
     try:
         yield made
     except SQLAlchemyError as error:
-        raise OncallError(f"cannot use the database {shown(url)}: {first_line(error)}") from None
+        raise OncallError(f"cannot use the database {shown(url)}: {of_database(error)}") from None
     finally:
         made.dispose()
 

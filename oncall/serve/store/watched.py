@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ...errors import OncallError, first_line
+from ...errors import OncallError, first_line, of_database
 from . import wal
 from .engine import WAL_BYTES, closed_if_it_fails
 from .written import lost
@@ -75,7 +75,7 @@ class Database:
                     opened.callback(os.close, self._descriptors[-1])
                 opened.pop_all()
         except (OSError, sqlite3.Error) as error:
-            raise OncallError(f"cannot use the database {file}: {first_line(error)}") from None
+            raise OncallError(f"cannot use the database {file}: {of_database(error)}") from None
         self._has_log = bool(beside)
         self.names = {path: identity(os.fstat(each)) for path, each in zip(paths, self._descriptors, strict=True)}
         self._checkpoint_lock = threading.Lock()

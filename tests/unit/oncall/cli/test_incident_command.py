@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -249,6 +251,19 @@ def test_a_database_that_somebody_removed_is_not_made_anew(shell):
     (shell.folder / "oncall.sqlite3").unlink()
     code, _out, errors = shell("list")
     assert code == 64 and "is missing, and oncall.sqlite3-written of it is there" in errors
+
+
+@pytest.mark.parametrize("command", [["note", "1", "x"], ["open", "another"]])
+def test_a_database_that_another_program_holds_is_said_and_nothing_is_lost(shell, monkeypatch, command):
+    shell("open", "checkout is down")
+    monkeypatch.setattr("oncall.serve.store.engine.BUSY_SECONDS", 0.2)
+    with closing(sqlite3.connect(shell.folder / "oncall.sqlite3", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        code, out, errors = shell(*command)
+        other.execute("ROLLBACK")
+    assert (code, out) == (64, "")
+    assert errors.count("\n") == 1 and "database is locked; another program has been writing into it" in errors
+    assert shell(*command)[0] == 0
 
 
 def test_a_post_mortem_is_printed_written_and_comes_to_its_end(shell, tmp_path):
