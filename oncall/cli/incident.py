@@ -689,10 +689,10 @@ def verify(
         raise OncallError("a head is of one incident; name it")
     found: list[dict[str, Any]] = []
     if records is not None:
-        folder = _in_folder(records)
-        for name in names or [one.id for one in folder.listed()]:
-            one, verdict = folder.verify(name)
-            found.append({"id": one.id, "name": one.name, **verdict.to_dict()})
+        if known or file is not None:
+            raise OncallError("of a folder of records no head is kept, and it is no file: give --records alone")
+        for id_, called, verdict in _in_folder(records).verified(names):
+            found.append({"id": id_, "name": called, **verdict.to_dict()})
         return _said(found, bool(names), as_json)
     with open_incidents(config, state_directory) as incidents:
         if file is not None:
@@ -812,6 +812,8 @@ def postmortem(
     if bool(name) == (file is not None):
         raise OncallError("name an incident, or a file that was exported")
     if records is not None:
+        if file is not None:
+            raise OncallError("give a file that was exported, or --records with an incident")
         told = found.of(_in_folder(records).document(name), found.Template.of({}))
     else:
         with open_incidents(config, state_directory) as incidents:

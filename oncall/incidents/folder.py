@@ -15,7 +15,8 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from ..errors import NoIncident, OncallError
 from . import commands as do
 from . import entries as chain
 from .commands import Command, Refused, decide
-from .entries import Entry, Verdict
+from .entries import Entry, Problem, Verdict
 from .record import Incident, advance, document, fold
 
 LOCK = "lock"
@@ -98,52 +99,94 @@ class Folder:
                 os.fsync(file.fileno())
             beside.replace(self._file(incident.number, incident.id))
         except OSError as error:
-            raise OncallError(f"cannot write into {self._path}: {error.strerror}") from None
+            with suppress(OSError):
+                beside.unlink()
+            raise OncallError(f"cannot write into {self._path}, and nothing was changed: {error.strerror}") from None
 
     # ------------------------------------------------------------------ reading
     def find(self, name: str) -> Incident:
         """By its short name (``INC-12`` or 12), or the beginning of its id of at least six characters."""
-        short = _NAME.fullmatch(name.strip())
-        ids = [id_ for number, id_ in self._files() if short and number == int(short[1])]
-        if not ids and re.fullmatch(r"[0-9a-f]{6,32}", name.strip()):
-            ids = [id_ for _number, id_ in self._files() if id_.startswith(name.strip())]
-        if len(ids) != 1:
-            there = ", ".join(one.name for one in self.listed()[:5]) or "none"
-            what = "several incidents are called" if ids else "there is no incident"
-            raise NoIncident(f"{what} {name[:40]!r} in {self._path}; the newest are {there}")
-        return self._incident(ids[0])
+        return self._incident(*self._meant(name))
 
     def listed(self) -> list[Incident]:
-        """All that can be read, the newest first."""
-        found = [self._incident(id_) for _number, id_ in sorted(self._files(), reverse=True)]
+        """All that can be read, the newest first; `verified` says which cannot. One that was damaged keeps no other from being written."""
+        found = []
+        for file in self._files():
+            with suppress(OncallError):
+                found.append(self._incident(*file))
         return sorted(found, key=lambda one: (one.opened_at, one.number), reverse=True)
 
     def timeline(self, incident: str) -> list[Entry]:
         """The entries of one, in their order."""
-        number = next(number for number, id_ in self._files() if id_ == incident)
-        file = self._file(number, incident)
-        try:
-            return [chain.of_dict(json.loads(line)) for line in file.read_text(encoding="utf-8").splitlines() if line]
-        except OSError as error:
-            raise OncallError(f"cannot read {file}: {error.strerror}") from None
-        except (ValueError, TypeError, RecursionError) as error:
-            raise OncallError(f"{file} has a line that is no entry: {str(error)[:200]}") from None
+        return self._read(next(number for number, id_ in self._files() if id_ == incident), incident)
 
     def document(self, name: str) -> dict[str, Any]:
         """All of one: what ``export`` prints, and the post-mortem takes."""
-        incident = self.find(name).id
-        timeline = self.timeline(incident)
+        number, incident = self._meant(name)
+        timeline = self._read(number, incident)
         return document(fold(incident, timeline), timeline)
 
     def verify(self, name: str) -> tuple[Incident, Verdict]:
         """What is known of its timeline. No head is kept outside of the folder."""
-        known = self.find(name)
-        return known, chain.verify(known.id, self.timeline(known.id))
+        return self.find(name), self._verdict(*self._meant(name))
 
-    def _incident(self, incident: str) -> Incident:
-        timeline = self.timeline(incident)
+    def verified(self, names: Sequence[str] = ()) -> list[tuple[str, str, Verdict]]:
+        """(id, name, what is known of its timeline) of these or all, the newest first, also of what cannot be read."""
+        if not self._path.is_dir():
+            raise OncallError(
+                f"there is no folder {self._path}; name the one that the role incident has as incident_records"
+            )
+        found = [self._meant(name) for name in names] or sorted(self._files(), reverse=True)
+        return [(id_, f"INC-{number}", self._verdict(number, id_)) for number, id_ in found]
+
+    def _verdict(self, number: int, incident: str) -> Verdict:
+        try:
+            timeline = self._read(number, incident)
+        except OncallError as error:
+            return Verdict((Problem(0, str(error)),), (), ())
+        told = chain.verify(incident, timeline)
+        problems = [*told.problems]
+        # The name of the file is in no hash.
+        if timeline and (opened := timeline[0].data.get("number")) not in (number, None):
+            problems.append(Problem(1, f"it was opened as INC-{opened}, and its file is called INC-{number}"))
+        if len(alike := [other for other, id_ in self._files() if id_ == incident]) > 1:
+            names = ", ".join(f"INC-{other}" for other in sorted(alike))
+            problems.append(Problem(0, f"there are several files of it: {names}"))
+        return replace(told, problems=tuple(problems))
+
+    def _meant(self, name: str) -> tuple[int, str]:
+        """(number, id) of the one that is called so."""
+        files, told = self._files(), name.strip()
+        short = _NAME.fullmatch(told)
+        meant = [file for file in files if short and file[0] == int(short[1])]
+        if not meant and re.fullmatch(r"[0-9a-f]{6,32}", told):
+            meant = [file for file in files if file[1].startswith(told)]
+        if len(meant) != 1:
+            there = ", ".join(one.name for one in self.listed()[:5]) or "none"
+            what = "several incidents are called" if meant else "there is no incident"
+            raise NoIncident(f"{what} {name[:40]!r} in {self._path}; the newest are {there}")
+        return meant[0]
+
+    def _read(self, number: int, incident: str) -> list[Entry]:
+        file = self._file(number, incident)
+        try:
+            lines = file.read_text(encoding="utf-8").split("\n")
+        except OSError as error:
+            raise OncallError(f"cannot read {file}: {error.strerror}") from None
+        except ValueError as error:
+            raise OncallError(f"{file} has a line that is no entry: {str(error)[:200]}") from None
+        found = []
+        for place, line in enumerate(lines, 1):
+            try:
+                found += [chain.of_dict(json.loads(line))] if line else []
+            except (ValueError, TypeError, RecursionError) as error:
+                raise OncallError(f"{file} has a line that is no entry, line {place}: {str(error)[:200]}") from None
+        return found
+
+    def _incident(self, number: int, incident: str) -> Incident:
+        timeline = self._read(number, incident)
         if not timeline:
-            raise OncallError(f"the file of {incident} in {self._path} has no entry")
+            raise OncallError(f"{self._file(number, incident)} has no entry; put back a copy of it")
         return fold(incident, timeline)
 
     def _files(self) -> list[tuple[int, str]]:

@@ -178,8 +178,12 @@ def _records(paths: Iterable[Any]) -> Iterable[tuple[str, dict[str, Any]]]:
     for file in files:
         try:
             told = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
-            raise part("errors").OncallError(f"cannot read the record {file}: {str(error)[:200]}") from None
+        except OSError as error:
+            raise part("errors").OncallError(
+                f"cannot read {file}: {error.strerror}; incident_runs names records of runs, or the folders that ONCALL_RECORD_DIRECTORY named"
+            ) from None
+        except (ValueError, RecursionError) as error:
+            raise part("errors").OncallError(f"{file} is no record of a run: {str(error)[:200]}") from None
         if not isinstance(told, dict) or not isinstance(told.get("runs"), list):
             raise part("errors").OncallError(f"{file} is no record of a run")
         yield file.stem, told

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
@@ -114,6 +115,54 @@ def test_a_timeline_that_was_tampered_with_is_found(folder, tmp_path):
 
 def _note(path: Path, number: int) -> None:
     do(Folder(path), "1", "note", text=f"note {number}")
+
+
+def _damaged(folder, name, how):
+    """The file of an incident, after somebody was at it."""
+    file = next(folder.glob(f"{name}-*.jsonl"))
+    lines, other = file.read_text().splitlines(), file.with_name(file.name.replace(name, "INC-9"))
+    if how == "renamed":
+        file.rename(other)
+    elif how == "copied":
+        shutil.copy(file, other)
+    elif how == "a folder":
+        file.unlink()
+        file.mkdir()
+    else:
+        half = "\n".join([*lines[:-1], lines[-1][:50]]).encode()
+        file.write_bytes({"half a line": half, "empty": b"", "binary": b"\xff\xfe\x00", "no entry": b"{}\n"}[how])
+
+
+@pytest.mark.parametrize(
+    "how, says",
+    [
+        ("half a line", "has a line that is no entry, line 2: "),
+        ("empty", "there is no entry: all were removed"),
+        ("binary", "has a line that is no entry"),
+        ("no entry", "has a line that is no entry, line 1: "),
+        ("a folder", "Is a directory"),
+        ("renamed", "it was opened as INC-2, and its file is called INC-9"),
+        ("copied", "there are several files of it: INC-2, INC-9"),
+    ],
+)
+def test_a_damaged_file_is_found_and_hides_no_other(folder, tmp_path, how, says):
+    for number in (1, 2, 3):
+        folder.open(f"number {number}", who="ann", system="shop")
+        do(folder, str(number), "note", text="seen")
+    _damaged(tmp_path / "incidents", "INC-2", how)
+    found = {name: verdict for _id, name, verdict in folder.verified()}
+    assert found["INC-1"].is_sound and found["INC-3"].is_sound
+    wrong = {name: verdict for name, verdict in found.items() if not verdict.is_sound}
+    assert says in " ".join(one.what for verdict in wrong.values() for one in verdict.problems)
+    assert {"INC-1", "INC-3"} <= {one.name for one in folder.listed()}
+    # What goes on is written: nobody waits for the damaged one.
+    do(folder, "3", "resolve", how="rolled back")
+    assert folder.open("another", who="ann")[0].number in (4, 10)
+
+
+def test_a_folder_that_is_not_there_is_not_sound(tmp_path):
+    with pytest.raises(OncallError, match=r"there is no folder .*/typo; name the one"):
+        Folder(tmp_path / "typo").verified()
 
 
 def test_who_writes_at_once_writes_one_after_the_other(tmp_path):
