@@ -15,8 +15,11 @@ def first_line(error: BaseException, length: int = 300) -> str:
 # What SQLite says -> what to do.
 _HINTS = {
     "locked": "another program has been writing into it for long; wait until it is done",
-    "disk": "make room on its disk, or mend the disk",
+    "disk is full": "make room on its disk",
+    "disk I/O": "make room on its disk, or mend the disk",
     "readonly": "make its file and its folder writable for this user",
+    "malformed": "put back a copy of it",
+    "not a database": "put back a copy of it",
 }
 
 

@@ -74,7 +74,10 @@ def one_line(function: Callable[..., Any]) -> Callable[..., Any]:
 def _of_the_database(error: Exception) -> str:
     """What a database that does not do it says, and what to do; "" where the error is not the database's."""
     known = sys.modules.get("sqlalchemy.exc")
-    if known is None or not isinstance(error, (known.OperationalError, known.TimeoutError)):
+    if known is None or not isinstance(error, (known.DatabaseError, known.TimeoutError)):
+        return ""
+    # A statement that is wrong is a fault of the program.
+    if isinstance(error, (known.ProgrammingError, known.IntegrityError, known.DataError, known.NotSupportedError)):
         return ""
     return f"the database does not do it: {of_database(error)}; then do it again"
 

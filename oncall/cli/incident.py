@@ -114,13 +114,20 @@ def open_incidents(config: Path, state_directory: Path | None) -> Iterator[Incid
 
 def _make(folder: str) -> None:
     """The database in a folder that may have no service: made where there is none, and brought to the version of this program."""
+    from ..incidents.store.heads import FOLDER, kept_in
     from ..serve.store import schema
-    from ..serve.store.engine import url_of
+    from ..serve.store.engine import FILE, url_of
     from ..serve.store.nodes import Alone
     from ..serve.store.written import check_before_start
 
     # Not in the place of one that somebody removed.
     check_before_start(folder)
+    file = Path(folder, FILE)
+    if not file.exists() and (left := kept_in(folder)):
+        raise OncallError(
+            f"there is no {file}, and {file.with_name(FOLDER)} names {len(left)} incidents of it; put back a copy of it,"
+            f" or move {FOLDER} away to begin anew without them"
+        )
     url = url_of("", folder)
     migration = schema.look(url)
     # What a running service has open is its own to migrate.

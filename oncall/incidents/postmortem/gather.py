@@ -31,7 +31,7 @@ from .document import (
 )
 from .moments import moments, seconds_between
 from .template import Template
-from .timeline import Entry, Timeline, number, plain
+from .timeline import Entry, Timeline, more, number, plain
 
 # Who writes these is a person, or a node that carries a command out.
 _BY_PEOPLE = (
@@ -39,7 +39,7 @@ _BY_PEOPLE = (
     *("mitigated", "resolved", "closed", "cancelled", "action_item", "postmortem"),
 )
 # What an entry says over several lines, by its kind.
-_MORE = {"note": "text", "corrected": "text", "plan": "diff"}
+_MORE = {"note": "text", "corrected": "text", "plan": "diff", "update": "conditions"}
 _BY_NODES = ("timer", "delivery", "watch", "alert")
 _NOT_FINE = ("planned", "advised", "blocked", "unresolved", "unknown")
 
@@ -357,9 +357,10 @@ def _links(timeline: Timeline) -> tuple[Said, ...]:
 
 def _line(timeline: Timeline, one: Entry) -> Line:
     late = seconds_between(one.at, one.written_at)
-    more = one.data.get(_MORE.get(one.kind, "")) or ""
+    kept = one.data.get(_MORE.get(one.kind, "")) or ""
+    beside = [f"{name}: {told}" for name, told in more(one)]
     # What the line says already is not said again.
-    is_said = words.line(more) in words.line(one.words) and "\n" not in str(more).strip()
+    is_said = words.line(kept) in words.line(one.words) and "\n" not in str(kept).strip()
     return Line(
         number=one.number,
         at=one.at,
@@ -367,7 +368,7 @@ def _line(timeline: Timeline, one: Entry) -> Line:
         kind=words.line(one.kind, 40),
         who=words.line(one.who, 100),
         words=words.line(one.words),
-        text="" if is_said else words.text(more),
+        text=words.text("\n".join([*([] if is_said else [str(kept)]), *beside])),
         corrected=timeline.corrected(one),
         pinned=one.number in timeline.pinned,
         entries=timeline.numbers(one),

@@ -123,6 +123,7 @@ class Timeline:
     def said(self, one: Entry) -> Said:
         """An entry as a sentence: the one that was written then."""
         sentence = words.line(one.words) or one.kind.replace("_", " ")
+        sentence = "; ".join([sentence, *(f"{name}: {words.line(told)}" for name, told in more(one))])
         return Said(sentence, self.numbers(one), one.at, words.line(one.who, 100), self.corrected(one))
 
     def sentences(self, entries: Iterable[Entry]) -> tuple[Said, ...]:
@@ -135,6 +136,19 @@ class Timeline:
             if wanted and _name(str(one.data.get("part") or "")) == wanted:
                 told = words.text(one.data.get("text") or one.words)
                 yield Said(told, self.numbers(one), one.at, words.line(one.who, 100), self.corrected(one))
+
+
+# What people wrote beside the words of an entry: kind -> (what it is, where it is in the data).
+_BESIDE = {"update": (("actions", "actions"), ("needed", "needs")), "escalated": (("tried", "tried"),)}
+
+
+def more(one: Entry) -> Iterator[tuple[str, str]]:
+    """What an entry says that is not in its words."""
+    for name, key in _BESIDE.get(one.kind, ()):
+        value = one.data.get(key)
+        parts = value if isinstance(value, (list, tuple)) else [value] if value else []
+        if told := ", ".join(map(str, parts)):
+            yield name, told
 
 
 def _name(part: str) -> str:

@@ -75,13 +75,23 @@ class Heads:
 
     def incidents(self) -> list[str]:
         """The ids of those of which something is kept."""
-        return sorted(one.name for one in self._folder.iterdir() if re.fullmatch(r"[0-9a-f]{32}", one.name))
+        return _names(self._folder)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
         with open(self._folder / LOCK, "a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def kept_in(state_directory: str) -> list[str]:
+    """The ids of incidents of which a head is kept in a state directory; none where there is no such folder."""
+    folder = Path(state_directory, FOLDER)
+    return _names(folder) if folder.is_dir() else []
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(one.name for one in folder.iterdir() if re.fullmatch(r"[0-9a-f]{32}", one.name))
 
 
 def _key(file: Path) -> bytes:

@@ -253,6 +253,31 @@ def test_a_database_that_somebody_removed_is_not_made_anew(shell):
     assert code == 64 and "is missing, and oncall.sqlite3-written of it is there" in errors
 
 
+def test_a_database_that_is_gone_while_its_heads_are_there_is_not_begun_anew(shell, tmp_path):
+    shell("open", "x")
+    (shell.folder / "oncall.sqlite3").rename(tmp_path / "copy")
+    for command in (["list"], ["open", "y"], ["verify"]):
+        code, out, errors = shell(*command)
+        assert (code, out) == (64, "") and "incident-heads names 1 incidents of it; put back a copy of it" in errors
+    assert not (shell.folder / "oncall.sqlite3").exists()
+    (tmp_path / "copy").rename(shell.folder / "oncall.sqlite3")
+    assert shell("verify")[0] == 0
+
+
+def test_pages_of_the_database_that_were_overwritten_are_said(shell):
+    shell("open", "x")
+    shell("note", "1", "long " * 3000)
+    file = shell.folder / "oncall.sqlite3"
+    with closing(sqlite3.connect(file)) as database:
+        (size,) = database.execute("PRAGMA page_size").fetchone()
+        # The pages of the timeline alone: what a look at the schema does not read.
+        (root,) = database.execute("SELECT rootpage FROM sqlite_master WHERE name = 'oncall_timeline'").fetchone()
+    whole = file.read_bytes()
+    file.write_bytes(whole[: (root - 1) * size] + b"\xff" * size + whole[root * size :])
+    code, out, errors = shell("timeline", "1")
+    assert (code, out) == (64, "") and "malformed; put back a copy of it" in errors and errors.count("\n") == 1
+
+
 @pytest.mark.parametrize("command", [["note", "1", "x"], ["open", "another"]])
 def test_a_database_that_another_program_holds_is_said_and_nothing_is_lost(shell, monkeypatch, command):
     shell("open", "checkout is down")

@@ -312,6 +312,25 @@ def test_insightengines_report_has_five_whys_and_says_where_it_is_shared():
     assert "## Action items to prevent recurrence\n" in text and "- Follow-up tickets: ____\n" in text
 
 
+def test_what_people_wrote_beside_the_words_of_an_entry_is_there():
+    told = opened()
+    conditions = "half of it works\n" * 60 + "and the end"
+    told.add(
+        "update",
+        f"update: {conditions[:480].strip()}…",
+        conditions=conditions,
+        actions="the key is renewed",
+        needs="a DBA",
+    )
+    told.add("escalated", "escalated to lead", targets=["lead"], tried="a restart of the pool", need="")
+    text = postmortem.markdown(made(told))
+    parts = {part.partition("\n")[0]: part for part in text.split("\n## ")}
+    assert "actions: the key is renewed; needed: a DBA" in parts["Impact"]
+    assert "escalated to lead; tried: a restart of the pool" in parts["What was tried"]
+    for said in ("and the end", "actions: the key is renewed", "needed: a DBA", "tried: a restart of the pool"):
+        assert said in parts["Timeline"], said
+
+
 def test_synaps_post_mortem_has_its_timeline_lessons_action_items_and_the_update_of_the_runbook():
     text = postmortem.markdown(postmortem.of(story("synap").document(), Template.of(review("synap"))))
     titles = [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")]
