@@ -172,7 +172,12 @@ def known_of(controls: Mapping[str, tuple[str, float]]) -> dict[str, Known]:
 
 def rules_of(teams: Mapping[str, Known]) -> Rules:
     """The rules by which commands are decided."""
-    by_scheme = {one.scheme: one.levels for one in teams.values()}
+    by_scheme: dict[str, tuple[str, ...]] = {}
+    # A scheme is called by its first and last level: P0 to P3 of one team may leave out P1 of another.
+    for one in sorted(teams.values(), key=lambda one: -len(one.levels)):
+        known = by_scheme.setdefault(one.scheme, one.levels)
+        if more := [level for level in one.levels if level not in known]:
+            by_scheme[one.scheme] = (*known[:-1], *more, *known[-1:])
     people = sorted({name for one in teams.values() for name in one.people})
     # Where one of the teams names none, anybody may be meant.
     is_closed = all(one.people for one in teams.values())

@@ -180,7 +180,7 @@ def _records(paths: Iterable[Any]) -> Iterable[tuple[str, dict[str, Any]]]:
             told = json.loads(file.read_text(encoding="utf-8"))
         except OSError as error:
             raise part("errors").OncallError(
-                f"cannot read {file}: {error.strerror}; incident_runs names records of runs, or the folders that ONCALL_RECORD_DIRECTORY named"
+                f"cannot read the record {file}: {error.strerror}; incident_runs names records of runs, or folders of them"
             ) from None
         except (ValueError, RecursionError) as error:
             raise part("errors").OncallError(f"{file} is no record of a run: {str(error)[:200]}") from None

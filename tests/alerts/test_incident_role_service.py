@@ -55,6 +55,8 @@ def test_an_incident_from_its_beginning_to_its_post_mortem(serving, ask, tmp_pat
     ask("update", name, incident_fields={"conditions": "half of it works", "customers": True})
     ask("escalate", name, incident_fields={"targets": ["team lead"], "need": "a decision"})
     assert "unknown field" in ask("note", name, code=2, incident_fields={"colour": "red"})
+    none = ask("attach", name, code=2, incident_runs=[str(tmp_path / "runs")])
+    assert f"there is no record of a run in {tmp_path}/runs; incident_runs names records" in none
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "20260101T000000Z-cache-1.json").write_text(json.dumps(RECORD))
     for _ in range(2):

@@ -10,6 +10,7 @@ from lab.shape import group_vars
 from oncall import catalog
 from oncall.incidents import severity
 from oncall.incidents.severity import Proposal, SchemeError, Seen, scheme_of
+from oncall.incidents.team import Known, rules_of
 
 # What the documents say.
 SCHEMES = {
@@ -150,3 +151,14 @@ def test_a_word_that_triage_never_says_is_named():
     assert severity.trouble_with_words(
         scheme_of({"system_severities": [{"level": "A", "when": ["moon"]}]}), [], [], []
     ).startswith("system_severities: A has the unknown word 'moon'")
+
+
+def test_a_scheme_that_leaves_out_a_level_refuses_none_of_another_team():
+    teams = {
+        "shop": Known(scheme="P0-P3", levels=("P0", "P1", "P2", "P3")),
+        "forum": Known(scheme="P0-P3", levels=("P0", "P3")),
+        "wiki": Known(scheme="P0-P3", levels=("P0", "P2b", "P3")),
+    }
+    for order in (["shop", "forum", "wiki"], ["wiki", "forum", "shop"]):
+        rules = rules_of({name: teams[name] for name in order})
+        assert rules.levels("P0-P3") == ("P0", "P1", "P2", "P2b", "P3")
