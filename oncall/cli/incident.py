@@ -33,10 +33,21 @@ if TYPE_CHECKING:
 STATES = ("open", "triggered", "acknowledged", "mitigated", "resolved", "closed", "merged", "cancelled")
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 NAME = click.argument("incident", metavar="INCIDENT")
+
+
+class _Folder(click.Path):
+    """A folder that has a name: an empty one, such as of a variable that is not set, is not the folder where somebody happens to be."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not str(value):
+            self.fail("it is empty; name a folder", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 STATE_FOLDER = click.option(
     "--state-directory",
     "state_directory",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=_Folder(file_okay=False, path_type=Path),
     envvar="ONCALL_STATE_DIRECTORY",
     show_envvar=True,
     help="Where there is no service: a folder for the database, which is made. Instead of --config.",
@@ -82,7 +93,7 @@ DURATION, MOMENT = _Duration(), _Moment()
 RECORDS = click.option(
     "--records",
     "records",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=_Folder(file_okay=False, path_type=Path),
     help="A folder of records, as the role incident writes it, instead of the database.",
 )
 AGO = click.option("--ago", type=DURATION, default="0s", help="It happened so long ago, such as 10m.")
@@ -98,6 +109,11 @@ def open_incidents(config: Path, state_directory: Path | None) -> Iterator[Incid
         folder, database = str(state_directory.expanduser().absolute()), ""
         _make(folder)
     else:
+        if not config.expanduser().exists():
+            raise OncallError(
+                f"there are no settings {config}; name those of the service with -c or ONCALL_CONFIG,"
+                " or, without a service, a folder with --state-directory"
+            )
         settings = load(config)
         folder, database = settings.state_directory, settings.database
         if not database and not Path(folder, FILE).is_file():
@@ -775,6 +791,8 @@ def export(config: Path, state_directory: Path | None, incident: str, file: Path
         with os.fdopen(descriptor, "w", encoding="utf-8") as out:
             json.dump(told, out, indent=2)
             out.write("\n")
+    except FileExistsError:
+        raise OncallError(f"{file} is there already, and stays as it is; name another one") from None
     except OSError as error:
         raise OncallError(f"cannot write {file}: {error.strerror}") from None
     if as_json:
@@ -824,7 +842,7 @@ def postmortem(
         told = found.of(_in_folder(records).document(name), found.Template.of({}))
     else:
         with open_incidents(config, state_directory) as incidents:
-            told = incidents.postmortem(name) if file is None else incidents.postmortem_of(_document(file))
+            told = incidents.postmortem(name) if file is None else _of_file(incidents, file)
     if as_json or form == "json":
         display.document(told.to_dict())
     else:
@@ -835,6 +853,14 @@ def _in_folder(records: Path) -> Folder:
     from ..incidents.folder import Folder
 
     return Folder(records)
+
+
+def _of_file(incidents: Incidents, file: Path) -> Any:
+    document = _document(file)
+    try:
+        return incidents.postmortem_of(document)
+    except OncallError as error:
+        raise OncallError(f"{file}: {error}; make one with: oncall incident export") from None
 
 
 def _document(file: Path) -> Any:

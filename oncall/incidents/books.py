@@ -562,7 +562,9 @@ class Incidents:
         try:
             system = str(document["incident"]["system"])
             return postmortem.of(document, postmortem.Template.of(self._rules.review(system)))
-        except (ValueError, KeyError, TypeError) as error:
+        except KeyError as error:
+            raise OncallError(f"it is no document of an incident: it has no {error}") from None
+        except (ValueError, TypeError) as error:
             raise OncallError(f"it is no document of an incident: {error}") from None
 
     def outstanding(self) -> tuple[list[Outstanding], list[OutstandingItem]]:
