@@ -72,7 +72,7 @@ def why_not(incident: Mapping[str, Any], to: str, owner: str = "") -> str:
         return (
             f"it is {state}, and comes next to {' or '.join(STATES[state])}"
             if state in STATES and state
-            else "none was asked for yet"
+            else "none was asked for yet; it is due first"
         )
     if not _is_over(incident):
         return "the incident is not resolved"

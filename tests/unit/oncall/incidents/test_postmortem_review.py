@@ -49,8 +49,8 @@ def test_the_states_come_one_after_the_other(was, to):
         (reviewed("due"), "done", "", "it is due, and comes next to draft"),
         (reviewed("review"), "due", "", "it is review, and comes next to draft or done"),
         (reviewed("draft"), "draft", "", "it is draft already"),
-        (reviewed(""), "draft", "", "none was asked for yet"),
-        (incident(), "draft", "", "none was asked for yet"),
+        (reviewed(""), "draft", "", "none was asked for yet; it is due first"),
+        (incident(), "draft", "", "none was asked for yet; it is due first"),
         (reviewed("due"), "written", "", "a post-mortem is never 'written'; it is due, draft, review, done"),
         (reviewed("due"), "", "", "a post-mortem is never ''; it is due, draft, review, done"),
         (reviewed("due", owner=""), "draft", "", "nobody owns it: name an owner"),
@@ -58,7 +58,7 @@ def test_the_states_come_one_after_the_other(was, to):
         (incident(state="mitigated", resolved_at=None), "due", "", "the incident is not resolved"),
         (incident(state="cancelled"), "due", "", "the incident is not resolved"),
         # Of a later version.
-        (reviewed("printed"), "draft", "", "none was asked for yet"),
+        (reviewed("printed"), "draft", "", "none was asked for yet; it is due first"),
     ],
 )
 def test_why_it_cannot_come_into_a_state(told, to, owner, why):
