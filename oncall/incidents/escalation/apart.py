@@ -10,6 +10,7 @@ could end that, and all teams would wait for it. The libraries need no memory of
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 
@@ -50,14 +51,15 @@ def shifts_of(text: bytes, zone: str, begin: float, end: float) -> tuple[list[Tu
         done = None
     except OSError as error:
         raise FeedError(f"nothing could be started to read the feed: {error.strerror}") from None
-    if done is None or done.returncode:
+    if done is None or done.returncode in (-signal.SIGXCPU, -signal.SIGKILL) or b"MemoryError" in done.stderr:
         raise FeedError(
             f"the feed takes more than {CPU_SECONDS} s to work out, or too much memory; look for an INTERVAL of 0 and for BYSECOND in it"
         )
     try:
         answer = msgspec.json.decode(done.stdout, type=_Answer)
     except msgspec.DecodeError:
-        raise FeedError("nothing came out of reading the feed") from None
+        why = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        raise FeedError(f"nothing came out of reading the feed: {why[:200] or f'code {done.returncode}'}") from None
     if answer.why:
         raise FeedError(answer.why)
     return [Turn(*one) for one in answer.turns], answer.notes

@@ -135,8 +135,8 @@ def test_lists_and_numbers(shell):
     told = shell.json("stats", "--system", "shop")
     assert (told["incidents"], told["all"]["resolve"]["measured"]) == (2, 1)
     out = shell("stats")[1].splitlines()
-    # Of one that was measured, the median and the 90th percentile are the same; a busy machine takes a second.
-    assert out[0] == "3 incidents" and re.match(r"all\t3\t([01] s), \1\t\t", out[1])
+    # Of one that was measured, the median and the 90th percentile are the same, however long it took.
+    assert out[0] == "3 incidents" and re.match(r"all\t3\t(\d+ s), \1\t\t", out[1])
 
 
 def test_what_was_changed_is_found_and_what_was_exported_can_be_looked_at_later(shell, tmp_path):
