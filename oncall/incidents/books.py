@@ -358,14 +358,28 @@ class Incidents:
         return self.do(name, lambda now: do.Pin(who=who, at=now, number=number, pinned=pinned))
 
     def review(
-        self, name: str, state: str, *, who: str, owner: str = "", due_at: float | None = None, why: str = ""
+        self,
+        name: str,
+        state: str,
+        *,
+        who: str,
+        owner: str = "",
+        due_at: float | None = None,
+        why: str = "",
+        was: str | None = None,
     ) -> Done:
-        """Bring the post-mortem into a state: ``due``, ``draft``, ``review`` or ``done``."""
+        """Bring the post-mortem into a state: ``due``, ``draft``, ``review`` or ``done``; ``was``: the one that its sender knows."""
         self._check_person(owner)
         for _ in range(MOST_TRIES):
             incident = self.find(name)
-            told = incident.to_dict()
-            if refused := why_not(told, state, owner):
+            if was is not None and was != incident.postmortem.state:
+                now_is = incident.postmortem.state or "not asked for"
+                raise NotNow(
+                    f"meanwhile the post-mortem is {now_is}; look at it, and say it again if you still want to"
+                )
+            refused = why_not(incident.to_dict(), state, owner)
+            # What is over says so itself.
+            if refused and not incident.is_over:
                 raise NotDone(f"the post-mortem of {incident.name}: {refused}")
             whose = owner or incident.postmortem.owner
             at = incident.postmortem.due_at if due_at is None else due_at

@@ -42,6 +42,8 @@ CHOICES = {
     ("delivery", "result"): ("sent", "failed", "dead", "unknown"),
     ("postmortem", "state"): ("due", "draft", "review", "done"),
 }
+# Of these, people say the texts.
+SAID = ("postmortem", "action_item")
 _BIDI = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C])
 
 
@@ -650,6 +652,14 @@ def _write(incident: Incident, command: Write) -> list[Draft]:
     for (kind, name), choices in CHOICES.items():
         if kind == command.kind and data[name] not in choices:
             raise _No(f"the {name} of a {kind} is one of {', '.join(choices)}")
+    if command.kind in SAID:
+        most = {"owner": MOST_NAME}
+        data = {k: _line(v, most.get(k, MOST_LINE)) if isinstance(v, str) else v for k, v in data.items()}
+        if "text" in data and not data["text"]:
+            raise _No("say what is to be done")
+        due_at = data.get("due_at")
+        if due_at is not None and not (isinstance(due_at, (int, float)) and 0 <= due_at <= LATEST):
+            raise _No("it is due at no time: say a day from 1970 to 9999")
     return [_draft(command, command.kind, command.words, command.run, **_bounded(data))]
 
 

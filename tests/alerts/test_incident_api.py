@@ -296,6 +296,10 @@ def test_what_is_over_never_changes(serving, ann):
     for path, body in {"acknowledge": {}, "note": {"text": "x"}, "reopen": {"why": "x"}, "close": {}}.items():
         assert "closed, and never changes again" in ann.refused(f"{one}/{path}", body, 409)
     assert ann.ask("POST", f"{one}/reopen", {"why": "x"}).told["incident"]["state"] == "closed"
+    assert "closed, and never changes again" in ann.refused(f"{one}/postmortem", {"state": "due"}, 409)
+    merged, into = ann.open(), ann.open()
+    ann.do(f"{merged}/merge", {"into": into.rpartition("/")[2]})
+    assert "is merged into another one" in ann.refused(f"{merged}/postmortem", {"state": "due"}, 409)
     again = ann.do("/incidents", {"title": "again", "again": one.rpartition("/")[2]}, 201)["incident"]
     assert again["links"][0]["why"] == "a repeat of it"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from ....incidents.books import Done
+from ....incidents.books import Done, Incidents
 from ....incidents.entries import Entry
 from ....incidents.postmortem import plot, points
 from ....incidents.postmortem.timeline import Entry as PlotEntry
@@ -223,12 +223,18 @@ def _seconds(visit: Visit, name: str, unit: float = 60.0) -> float | None:
     return value * unit
 
 
-def _unless_changed(visit: Visit, what: str, now: str) -> None:
-    """Lost where the form was made when something was something else."""
-    if "was" in visit.form and visit.form["was"] != now:
+def _as_read(visit: Visit, name: str, what: str, known: Callable[[Incident], str]) -> Incidents:
+    """The incidents, of which this one is changed only while it is as the form showed it; Lost where it is not."""
+    incidents = visit.sources.incidents
+    if "was" not in visit.form:
+        return incidents
+    incident = incidents.find(name)
+    now = known(incident)
+    if visit.form["was"] != now:
         raise Lost(
             f"meanwhile {what} is {now or 'nobody'}, set by somebody else; look at it, and say it again if you still want to"
         )
+    return incidents.asked(incident.head.number)
 
 
 def _acknowledge(visit: Visit, name: str) -> Done:
@@ -240,18 +246,19 @@ def _note(visit: Visit, name: str) -> Done:
 
 
 def _assign(visit: Visit, name: str) -> Done:
-    _unless_changed(visit, "the assignee", visit.sources.incidents.find(name).assignee)
-    return visit.sources.incidents.assign(name, visit.said("to"), who=visit.who)
+    incidents = _as_read(visit, name, "the assignee", lambda one: one.assignee)
+    return incidents.assign(name, visit.said("to"), who=visit.who)
 
 
 def _role(visit: Visit, name: str) -> Done:
     role = visit.said("role")
-    return visit.sources.incidents.role(name, role, visit.said("to"), who=visit.who)
+    incidents = _as_read(visit, name, f"the {role[:20]}", lambda one: one.roles.get(role, ""))
+    return incidents.role(name, role, visit.said("to"), who=visit.who)
 
 
 def _severity(visit: Visit, name: str) -> Done:
-    _unless_changed(visit, "the severity", visit.sources.incidents.find(name).severity)
-    return visit.sources.incidents.severity(name, visit.said("to"), who=visit.who, why=visit.said("why"))
+    incidents = _as_read(visit, name, "the severity", lambda one: one.severity)
+    return incidents.severity(name, visit.said("to"), who=visit.who, why=visit.said("why"))
 
 
 def _mitigate(visit: Visit, name: str) -> Done:

@@ -11,16 +11,14 @@ import json
 import re
 from datetime import UTC, datetime
 
-from ....incidents import commands as do
 from ....incidents import postmortem
-from ....incidents.postmortem.review import STATES, why_not
+from ....incidents.postmortem.review import STATES
 from ....incidents.record import Incident
 from ..people import Role
 from ..visit import Answer, File, Gone, Moved, Shown, Unheard, Visit
 from .base import View, known_teams
 
 KINDS = {"html": "text/html; charset=utf-8", "md": "text/markdown; charset=utf-8", "json": "application/json"}
-MOST_TEXT = 500
 
 
 def _template(visit: Visit, incident: Incident) -> postmortem.Template:
@@ -68,17 +66,10 @@ def policy_of(page: bytes) -> str:
 
 def moved(visit: Visit) -> Answer:
     """The review comes into its next state, or is given an owner."""
-    incident = visit.sources.incidents.find(visit.part("name"))
-    to, owner = visit.said("state"), visit.said("owner")[:100]
-    if visit.form.get("was", incident.postmortem.state) != incident.postmortem.state:
-        raise Unheard(f"meanwhile it is {incident.postmortem.state or 'not asked for'}; look at it, and say it again")
-    if why := why_not(incident.to_dict(), to, owner):
-        raise Unheard(why)
-    data = {"state": to, "owner": owner or incident.postmortem.owner, "due_at": incident.postmortem.due_at}
-    words = f"post-mortem: {to}" + (f", owned by {data['owner']}" if data["owner"] else "")
-    write = do.Write(who=visit.who, at=visit.now, kind="postmortem", words=words, data=data)
-    visit.sources.incidents.write(incident.id, write)
-    return Moved(f"/incidents/{incident.name}/postmortem", "changed")
+    done = visit.sources.incidents.review(
+        visit.part("name"), visit.said("state"), who=visit.who, owner=visit.said("owner"), was=visit.form.get("was")
+    )
+    return Moved(f"/incidents/{done.incident.name}/postmortem", "changed")
 
 
 def answered(visit: Visit) -> Answer:
@@ -90,37 +81,17 @@ def answered(visit: Visit) -> Answer:
 
 def item(visit: Visit) -> Answer:
     """An action item: a new one, or one that is done."""
-    incident = visit.sources.incidents.find(visit.part("name"))
-    known = {one.item: one for one in incident.action_items}
     number = visit.said("item")
-    if number:
-        if number not in known:
-            raise Gone("there is no such action item")
-        one = known[number]
-        data = {
-            "item": one.item,
-            "text": one.text,
-            "owner": one.owner,
-            "due_at": one.due_at,
-            "done": visit.said("done") != "no",
-        }
-    else:
-        text = do.cut(visit.said("text"), MOST_TEXT)
-        if not text:
-            raise Unheard("say what is to be done")
-        names = (str(one) for one in range(1, len(known) + 2))
-        free = next(one for one in names if one not in known)
-        data = {
-            "item": free,
-            "text": text,
-            "owner": visit.said("owner")[:100],
-            "due_at": _day(visit.said("due")),
-            "done": False,
-        }
-    words = f"action item {data['item']}" + (" is done" if data["done"] else "") + f": {data['text']}"
-    write = do.Write(who=visit.who, at=visit.now, kind="action_item", words=words, data=data)
-    visit.sources.incidents.write(incident.id, write)
-    return Moved(f"/incidents/{incident.name}/postmortem", "changed")
+    done = visit.sources.incidents.action_item(
+        visit.part("name"),
+        "" if number else visit.said("text"),
+        who=visit.who,
+        item=number,
+        owner=visit.said("owner"),
+        due_at=_day(visit.said("due")),
+        done=bool(number) and visit.said("done") != "no",
+    )
+    return Moved(f"/incidents/{done.incident.name}/postmortem", "changed")
 
 
 def _day(told: str) -> float | None:

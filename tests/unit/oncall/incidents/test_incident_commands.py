@@ -153,6 +153,9 @@ def test_what_is_over_never_changes(state, told):
         (do.AddLink, {"id": ID, "name": "INC-1"}, "INC-1 cannot be linked to itself"),
         (do.Open, {"number": 1, "title": "x"}, "INC-1 is there already"),
         (do.Write, {"kind": "note", "words": "x"}, "no kind 'note' that is only written down; there are alert, finding, plan, "),
+        (do.Write, {"kind": "action_item", "words": "x", "data": {"item": "A1", "text": "x", "due_at": -1.0}}, "it is due at no time"),
+        (do.Write, {"kind": "action_item", "words": "x", "data": {"item": "A1", "text": "x", "due_at": 1e12}}, "it is due at no time"),
+        (do.Write, {"kind": "action_item", "words": "x", "data": {"item": "A1", "text": "\u202e"}}, "say what is to be done"),
         (do.Write, {"kind": "delivery", "words": "x"}, "a delivery has to say message, result"),
         (do.Write, {"kind": "delivery", "words": "x", "data": {"message": "m", "result": "lost"}}, "the result of a delivery is one of sent, "),
         (do.Write, {"kind": "delivery", "words": "x", "data": {"message": {1}, "result": "sent"}}, "a delivery with data that are none: a set is "),
@@ -308,3 +311,11 @@ def test_an_incident_cannot_be_changed():
     with pytest.raises(AttributeError):
         Case().known.state = "closed"
     assert replace(Case().known, state="closed").is_over
+
+
+def test_the_owner_of_an_action_item_or_of_a_post_mortem_is_one_line():
+    case = Case()
+    for kind, more in (("action_item", {"item": "A1", "text": "a\u202eb\nc"}), ("postmortem", {"state": "due"})):
+        case.do(do.Write, kind=kind, words="x", data={**more, "owner": "ann\x1b[31m\u202e\nbob", "due_at": 5.0})
+        assert case.last[0].data["owner"] == "ann [31m bob"
+    assert case.known.action_items[0].text == "ab c"

@@ -198,6 +198,58 @@ def test_who_saw_an_older_page_is_told_and_changes_nothing(site):
     assert first.send(f"/incidents/{name}/do/assign", to="ada", was="").status_code == 303
     assert second.send(f"/incidents/{name}/do/assign", to="omar", was="").status_code == 409
     assert (site.incidents.find(name).severity, site.incidents.find(name).assignee) == ("P0", "ada")
+    assert first.send(f"/incidents/{name}/do/role", role="commander", to="ada", was="").status_code == 303
+    answer = second.send(f"/incidents/{name}/do/role", role="commander", to="omar", was="")
+    assert answer.status_code == 409 and "meanwhile the commander is ada" in words(answer.text)
+    # The form of each role says who has it.
+    assert first.get(f"/incidents/{name}").text.count('name="was" value="ada"') == 2
+
+
+def _at_once(*sent):
+    """The answers to forms that different people send in the same moment: browser, path and values of each."""
+    together, answers = threading.Barrier(len(sent)), [None] * len(sent)
+
+    def send(place, browser, path, values):
+        together.wait()
+        answers[place] = browser.post(path, **values)
+
+    threads = [threading.Thread(target=send, args=(place, *one)) for place, one in enumerate(sent)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return answers
+
+
+@pytest.mark.parametrize("what", ["assign", "role"])
+def test_of_two_who_change_the_same_at_once_one_is_told(site, what):
+    people = [(browser, browser.csrf("/")) for browser in (site.of("rosa"), site.of("omar"))]
+    for _ in range(8):
+        name = site.incident()
+        answers = _at_once(
+            *(
+                (browser, f"/incidents/{name}/do/{what}", {"csrf": csrf, "to": to, "was": "", "role": "commander"})
+                for (browser, csrf), to in zip(people, ("ada", "omar"), strict=True)
+            )
+        )
+        assert sorted(one.status_code for one in answers) == [303, 409]
+        won = ("ada", "omar")[[one.status_code for one in answers].index(303)]
+        known = site.incidents.find(name)
+        assert (known.assignee or known.roles["commander"]) == won
+
+
+def test_of_action_items_that_are_added_at_once_none_is_lost(site):
+    name = site.incident()
+    people = [(browser, browser.csrf("/")) for browser in (site.of("rosa"), site.of("omar"), site.of("ada"))]
+    for turn in range(8):
+        answers = _at_once(
+            *(
+                (browser, f"/incidents/{name}/postmortem/item", {"csrf": csrf, "text": f"{turn} of {place}"})
+                for place, (browser, csrf) in enumerate(people)
+            )
+        )
+        assert [one.status_code for one in answers] == [303] * 3
+    assert len({one.text for one in site.incidents.find(name).action_items}) == 24
 
 
 @pytest.mark.parametrize(
@@ -253,7 +305,15 @@ def test_the_post_mortem_goes_from_asked_for_to_done(site):
     assert browser.send(f"{path}/state", state="draft", was="review", owner="omar").status_code == 409
     assert browser.send(f"{path}/item", text="Bound the pool", owner="ada", due="2027-01-31").status_code == 303
     assert browser.send(f"{path}/item", text="x", due="soon").status_code == 409
-    assert browser.send(f"{path}/item", item="1", done="yes").status_code == 303
+    for wrong, why in (
+        ({"text": "x", "due": "0001-01-01"}, "it is due at no time: say a day from 1970 to 9999"),
+        ({"text": "x", "owner": "zoe"}, "nobody is called 'zoe'"),
+        ({"text": "\u202e"}, "say what is to be done"),
+        ({"item": "A9", "done": "yes"}, "has no action item 'A9'"),
+    ):
+        answer = browser.send(f"{path}/item", **wrong)
+        assert answer.status_code == 409 and why in words(answer.text), wrong
+    assert browser.send(f"{path}/item", item="A1", done="yes").status_code == 303
     known = site.incidents.find(name)
     assert (known.postmortem.state, known.postmortem.owner) == ("done", "omar")
     assert [(one.text, one.owner, one.done) for one in known.action_items] == [("Bound the pool", "ada", True)]
