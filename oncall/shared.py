@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Mapping
 from functools import cache
 from types import ModuleType
 from typing import Any
@@ -39,3 +40,16 @@ def _of(folder: str, name: str) -> Any:
 def masked(text: object, length: int = 300) -> str:
     """Text from outside on one line of at most ``length`` characters, without the secrets in it."""
     return str(module_util("text.masking").masked(text, length))
+
+
+def masked_values(told: Mapping[Any, Any], length: int = 300) -> dict[str, Any]:
+    """Names with their texts, as an alert has them, without the secrets in them; of a name that is one of a secret, nothing is said."""
+    masking = module_util("text.masking")
+    found: dict[str, Any] = {}
+    for name, value in told.items():
+        if isinstance(value, Mapping):
+            shown: Any = masked_values(value, length)
+        else:
+            shown = masking.MASK if masking.is_secret_name(str(name)) else masked(value, length)
+        found[masked(name, length)] = shown
+    return found

@@ -21,7 +21,7 @@ from typing import Any
 from ..catalog import TRIAGE
 from ..errors import OncallError, first_line
 from ..results import HostResult, Outcome, host_result, of_document
-from ..shared import masked
+from ..shared import masked, masked_values
 from . import commands as do
 from .books import Done, Incidents, NotDone
 from .commands import MOST_TITLE, PROGRAM, Command
@@ -363,7 +363,7 @@ def _firing(row: Mapping[str, Any], where: Where) -> Firing:
         runbook=row["runbook"],
         at=row["received_at"],
         fingerprint=row["fingerprint"],
-        labels={name: masked(value) for name, value in labels.items()},
+        labels=masked_values(labels),
         starts_at=str(told.get("starts_at") or ""),
         summary=masked(annotations.get("summary") or "", MOST_TITLE),
     )

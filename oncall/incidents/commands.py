@@ -44,6 +44,7 @@ CHOICES = {
 }
 # Of these, people say the texts.
 SAID = ("postmortem", "action_item")
+# Of the control characters, those that turn text around: what a person reads would not be what is there.
 _BIDI = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C])
 
 
@@ -303,9 +304,14 @@ def decide(incident: Incident | None, command: Command, now: float | None = None
         return Refused(f"it has data that no timeline can keep: {error}")
 
 
+def straight(text: str) -> str:
+    """Text without what turns its direction."""
+    return text.translate(_BIDI)
+
+
 def cut(text: str, most: int = MOST_NOTE) -> str:
     """Text of several lines without what a terminal would act on, and no longer than this; where it is cut, it says so."""
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").translate(_BIDI)
+    lines = straight(text.replace("\r\n", "\n").replace("\r", "\n"))
     told = "".join(one if one.isprintable() or one in "\n\t" else " " for one in lines[: most + 1]).strip()
     if len(lines) <= most:
         return told
@@ -315,7 +321,7 @@ def cut(text: str, most: int = MOST_NOTE) -> str:
 def _line(text: object, most: int = MOST_LINE) -> str:
     """Text as one line."""
     # Whoever sends a megabyte does not have all of it looked through.
-    some = str(text)[: most * 4].translate(_BIDI)
+    some = straight(str(text)[: most * 4])
     line = " ".join("".join(one if one.isprintable() else " " for one in some).split())
     return line if len(line) <= most else f"{line[: most - 1]}…"
 

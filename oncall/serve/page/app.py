@@ -10,7 +10,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -159,7 +159,10 @@ class PageSite:
             return self.people.bound(person.bound) if self.people else None
         if person.way == "openid":
             openid = self.page.openid
-            return person if openid and person.bound == f"{openid.issuer} {openid.client_id}" else None
+            # As the settings are now: whoever is taken out of them does not keep a role until the session ends.
+            role = self.role_of(person.name, person.groups)
+            is_bound = openid is not None and person.bound == f"{openid.issuer} {openid.client_id}"
+            return replace(person, role=role) if is_bound and role else None
         return None
 
     def known(self, request: Request) -> Known | None:
@@ -302,10 +305,11 @@ class PageSite:
             loader=PackageLoader(__package__),
             autoescape=True,
             undefined=StrictUndefined,
+            finalize=words.straight,
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        for name in ("when", "clock", "day", "iso", "span", "ago", "data", "listed"):
+        for name in ("when", "clock", "day", "iso", "span", "ago", "data", "listed", "alert"):
             made.filters[name] = getattr(words, name)
         made.globals["static"] = lambda name: f"/static/{self._digests[name]}/{name}"
         return made

@@ -8,6 +8,7 @@ What a sign-in needs until it comes back (state, nonce, verifier) is in a cookie
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
 from typing import TYPE_CHECKING, Any
@@ -145,7 +146,10 @@ class OpenIdSignIn:
         if role is None:
             LOG.warning("%s is known by OpenID Connect, and has no role", name)
             return self._refused(request, f"you are known as {name}, and nobody has given you a role on this page")
-        person = Person(name, role, "openid", f"{settings.issuer} {settings.client_id}")
+        # Only those that have a role: of all of them, a cookie has no room.
+        named = {*itertools.chain.from_iterable(self._site.page.roles.values())}
+        kept = tuple(one for one in groups if one in named)
+        person = Person(name, role, "openid", f"{settings.issuer} {settings.client_id}", kept)
         answer = RedirectResponse(inside(told.get("to", "/")), 303)
         self._site.keep(answer, self._site.sessions.begin(person))
         answer.delete_cookie(self._cookie, path="/", secure=self._site.secure, httponly=True, samesite="lax")

@@ -41,12 +41,14 @@ class Person:
         name: under which everything stands in the timeline.
         way: ``token``, ``proxy``, ``openid`` or ``link``.
         bound: what the session hangs on, such as the digest of a token.
+        groups: of those that have a role, the ones that this person was in at the sign-in.
     """
 
     name: str
     role: Role
     way: str
     bound: str = ""
+    groups: tuple[str, ...] = ()
 
     def may(self, role: Role) -> bool:
         return self.role >= role

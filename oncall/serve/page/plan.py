@@ -9,16 +9,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...incidents.together import diff
-from ...results import RunbookRun, of_document
-from .words import data
+from ...results import Finding, RunbookRun, of_document
+from .words import Room, data
 
-MOST_EVIDENCE = 3000
+# Of one, and of all on a page.
+MOST_EVIDENCE, MOST_EVIDENCES = 3000, 12_000
+MOST_DIFF, MOST_DIFFS = 1500, 12_000
 
 
 def plan_of(episode: Mapping[str, Any]) -> dict[str, Any]:
     """All that a person has to know before the button: what was found, what would be done to what, how it is undone, and the diff."""
     runs = _runs(episode)
     planned = [run for run in runs if run.plan.hash]
+    room, changes = Room(MOST_EVIDENCES, MOST_EVIDENCE), Room(MOST_DIFFS, MOST_DIFF)
+    problems = [(run, found) for run in runs for found in run.findings if found.status == "problem"]
     alert = episode["alert"] if isinstance(episode["alert"], Mapping) else {}
     return {
         "episode": episode["id"],
@@ -36,19 +40,8 @@ def plan_of(episode: Mapping[str, Any]) -> dict[str, Any]:
         "labels": alert.get("labels") or {},
         "annotations": alert.get("annotations") or {},
         "risk": _worst(run.plan.risk for run in planned),
-        "plans": [_plan(run) for run in planned],
-        "problems": [
-            {
-                "runbook": run.runbook,
-                "cause": found.cause,
-                "summary": found.summary or found.reason,
-                "evidence": data(found.evidence, MOST_EVIDENCE) if found.evidence else "",
-                "advice": found.advice,
-            }
-            for run in runs
-            for found in run.findings
-            if found.status == "problem"
-        ],
+        "plans": [_plan(run, changes) for run in planned],
+        "problems": [_problem(run.runbook, found, room) for run, found in problems],
         "unknown": [
             (found.cause, found.reason or found.summary)
             for run in runs
@@ -65,7 +58,13 @@ def card_of(episode: Mapping[str, Any]) -> dict[str, Any]:
     return {"episode": episode["id"], "risk": "decide", **{name: episode[name] for name in names}}
 
 
-def _plan(run: RunbookRun) -> dict[str, Any]:
+def _problem(runbook: str, found: Finding, room: Room) -> dict[str, Any]:
+    evidence, is_cut = room.take(found.evidence)
+    told = {"runbook": runbook, "cause": found.cause, "summary": found.summary or found.reason, "advice": found.advice}
+    return {**told, "evidence": evidence, "is_cut": is_cut}
+
+
+def _plan(run: RunbookRun, changes: Room) -> dict[str, Any]:
     steps = [
         {
             "remedy": step.remedy,
@@ -80,7 +79,20 @@ def _plan(run: RunbookRun) -> dict[str, Any]:
         }
         for step in run.plan.steps
     ]
-    return {"runbook": run.runbook, "hash": run.plan.hash, "risk": run.plan.risk, "steps": steps, "diff": diff(run)}
+    return {
+        "runbook": run.runbook,
+        "hash": run.plan.hash,
+        "risk": run.plan.risk,
+        "steps": steps,
+        "diff": _changes(run, changes),
+    }
+
+
+def _changes(run: RunbookRun, room: Room) -> list[tuple[str, str]]:
+    """The diff, as far as there is room; the targets stand with their steps."""
+    lines = diff(run)
+    shown = [(sign, text) for sign, line in lines if (text := room.take(line)[0])]
+    return [*shown, (" ", f"and {len(lines) - len(shown)} more lines")] if len(shown) < len(lines) else shown
 
 
 def _worst(risks: Any) -> str:

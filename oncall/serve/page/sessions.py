@@ -91,7 +91,8 @@ class Sessions:
                     "verify_iat": False,
                 },
             )
-            person = Person(str(told["sub"]), Role(told["role"]), str(told["way"]), str(told["bound"]))
+            groups = tuple(map(str, told.get("groups", ())))
+            person = Person(str(told["sub"]), Role(told["role"]), str(told["way"]), str(told["bound"]), groups)
             session = Session(str(told["sid"]), person, float(told["iat"]), float(told["end"]))
         except (jwt.InvalidTokenError, ValueError, TypeError):
             return None
@@ -131,6 +132,7 @@ class Sessions:
             "role": int(session.person.role),
             "way": session.person.way,
             "bound": session.person.bound,
+            "groups": session.person.groups,
             "sid": session.id,
             "iat": session.renewed,
             "end": session.ends_at,

@@ -10,8 +10,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from markupsafe import escape
+
+from ...incidents import commands
 from ...incidents.commands import cut
 from ...incidents.record import Incident
+from ...shared import masked, masked_values
 
 # What is shown of something long on a page with much else.
 SHOWN = 2000
@@ -28,6 +32,7 @@ DID = {
     "held": "The host is held: no remedy touches it.",
     "merged": "It is merged.",
     "mitigated": "It is mitigated.",
+    "noted": "It is resolved, and stays so. That you have seen it is noted.",
     "opened": "The incident is open.",
     "paused": "Everything is paused: nothing is begun.",
     "rejected": "You have rejected the plan. Nothing is done.",
@@ -94,6 +99,40 @@ def data(value: Any, most: int = SHOWN) -> str:
     if isinstance(value, str):
         return cut(value, most)
     return cut(json.dumps(value, indent=1, ensure_ascii=False, default=str), most)
+
+
+def alert(value: Any, most: int = SHOWN) -> str:
+    """What an alert says, which nobody has looked through: without secrets."""
+    return data(masked_values(value, most) if isinstance(value, Mapping) else masked(value, most), most)
+
+
+class Room:
+    """What may still be long on a page.
+
+    Args:
+        size: so many bytes of HTML, of all of it.
+        each: so many characters of one.
+    """
+
+    def __init__(self, size: int, each: int) -> None:
+        self._left, self._each = size, each
+
+    def take(self, value: Any, least: int = 0) -> tuple[str, bool]:
+        """As much of something as there is room for, and whether something is left out; ``least``: so much stands there in any case."""
+        if not value:
+            return "", False
+        whole = data(value, self._each)
+        # A sign of markup takes five bytes, and others up to four.
+        size = len(escape(whole).encode())
+        if size > self._left:
+            return (data(value, least) if least else ""), True
+        self._left -= size
+        return whole, len(whole) > self._each
+
+
+def straight(value: Any) -> Any:
+    """What a template shows, without what turns text around: the reader of a plan would read another one."""
+    return commands.straight(value) if type(value) is str else value
 
 
 def listed(values: Any) -> str:

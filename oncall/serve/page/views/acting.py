@@ -12,8 +12,9 @@ from ....incidents.store.episodes import EPISODE
 from ..people import plain_name
 from ..plan import plan_of
 from ..visit import Answer, Lost, Shown, Unheard, Visit
-from ..words import rank
+from ..words import DID, rank
 from .base import View, known_teams, levels_of
+from .incident import is_only_noted
 
 # Of what belongs to incidents: a link that has acted.
 LINK = "link"
@@ -56,6 +57,8 @@ def act(visit: Visit) -> Answer:
         if link.action == "acknowledge":
             done = visit.sources.incidents.acknowledge(incident.id, who=link.who, parts=[part])
             said = "It is acknowledged, under your name." if done.entries else "Somebody has acknowledged it already."
+            if is_only_noted(done):
+                said = DID["noted"]
         else:
             plan = _plan(visit, link, incident)
             if plan is None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ....api import Runbooks
 from ....errors import OncallError
+from ....incidents import commands as do
 from ....incidents.store.timeline import Filter
 from ...decide.dispatcher import PAUSED
 from ..people import Role
@@ -104,7 +105,7 @@ def _runbooks(visit: Visit) -> Runbooks:
 
 
 def _reason(visit: Visit) -> str:
-    reason = " ".join(visit.said("reason").split())[:MOST_REASON]
+    reason = " ".join(do.cut(visit.said("reason"), MOST_REASON).split())
     if not reason:
         raise Unheard("say why; people read it where they meet it")
     return reason

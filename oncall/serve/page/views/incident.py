@@ -19,7 +19,7 @@ from ....incidents.store.episodes import EPISODE
 from ..people import Role
 from ..plan import card_of
 from ..visit import Answer, Gone, Lost, Moved, Shown, Unheard, Visit
-from ..words import data, rank
+from ..words import Room, data, rank
 from .base import View, known_teams, levels_of
 
 # Of the timeline on one page: it stays light on a phone.
@@ -30,9 +30,9 @@ FINDINGS = 12
 MOST_FINDINGS = 60
 MOST_EPISODES = 1000
 MOST_DETAIL = 1200
-MOST_WORDS = 400
+MOST_WORDS, LEAST_WORDS = 400, 60
 # Of all that is long on one page; the rest is a tap away.
-MOST_DETAILS = 20_000
+MOST_DETAILS = MOST_OF_WORDS = 18_000
 DRAWN = 4
 CHECKLIST = "steps"
 # Kinds of entries that people made, or decide by.
@@ -55,12 +55,12 @@ def one(visit: Visit) -> Answer:
     before = int(asked) if asked.isascii() and asked.isdecimal() and len(asked) < 10 else None
     entries = below.back(incident.id, before, ENTRIES + 1, () if everything else QUIET)
     seen = below.of_kinds(incident.id, ("finding",), MOST_FINDINGS)
-    corrected = {e.data.get("number"): e.data.get("text") for e in below.of_kinds(incident.id, ("corrected",), 200)}
+    corrected = corrections(visit, incident)
     waiting = [card_of(one) for one in sources.store.waiting_of(below.parts(incident.id, EPISODE)[-MOST_EPISODES:])]
     ticked = {(step.checklist, step.step): step for step in incident.steps}
     steps = [(CHECKLIST, step) for step in (known.steps if known else ())]
     steps += [pair for pair in ticked if pair not in steps]
-    room = Room(MOST_DETAILS)
+    room, for_words = Room(MOST_DETAILS, MOST_DETAIL), Room(MOST_OF_WORDS, MOST_WORDS)
     links = [(one.why, below.incident(one.id)) for one in incident.links[:20]]
     return Shown(
         "incident.html.j2",
@@ -75,7 +75,7 @@ def one(visit: Visit) -> Answer:
             "waiting": waiting,
             "steps": [(*pair, ticked.get(pair)) for pair in steps],
             "plots": drawn(visit, incident),
-            "entries": [shown(entry, corrected, incident, room) for entry in entries[:ENTRIES]],
+            "entries": [shown(entry, corrected, incident, room, for_words) for entry in entries[:ENTRIES]],
             "older": entries[ENTRIES - 1].number if len(entries) > ENTRIES else 0,
             "before": before,
             "everything": everything,
@@ -88,36 +88,28 @@ def one(visit: Visit) -> Answer:
     )
 
 
-class Room:
-    """What may still be long on a page."""
-
-    def __init__(self, characters: int) -> None:
-        self._left = characters
-
-    def take(self, value: Any) -> tuple[str, bool]:
-        """As much of something as there is room for, and whether something is left out."""
-        if not value:
-            return "", False
-        whole = data(value, MOST_DETAIL)
-        if len(whole) > self._left:
-            return "", True
-        self._left -= len(whole)
-        return whole, len(whole) > MOST_DETAIL
+def corrections(visit: Visit, incident: Incident) -> dict[Any, Entry]:
+    """Number of an entry -> the last one that corrects it."""
+    return {one.data.get("number"): one for one in visit.sources.below.of_kinds(incident.id, ("corrected",), 200)}
 
 
-def shown(entry: Entry, corrected: Mapping[Any, Any], incident: Incident, room: Room) -> dict[str, Any]:
+def shown(
+    entry: Entry, corrected: Mapping[Any, Entry], incident: Incident, room: Room, for_words: Room
+) -> dict[str, Any]:
     """An entry on the page; what is long in it is behind a link."""
+    right = corrected.get(entry.number)
     detail, is_cut = room.take(_detail(entry))
     return {
         "number": entry.number,
         "at": entry.at,
         "kind": entry.kind,
         "who": entry.who,
-        "words": data(entry.words, MOST_WORDS),
+        "words": for_words.take(entry.words, LEAST_WORDS)[0],
         "tone": TONES.get(entry.kind, ""),
         "detail": detail,
         "is_cut": is_cut,
-        "corrected": corrected.get(entry.number, ""),
+        "corrected": room.take(right.data.get("text"))[0] if right else "",
+        "corrected_by": right.number if right else 0,
         "pinned": entry.number in incident.pins,
     }
 
@@ -204,7 +196,13 @@ def entry(visit: Visit) -> Answer:
     may = visit.may(Role.RESPONDER)
     return Shown(
         "entry.html.j2",
-        {"one": incident, "entry": found[0], "may_act": may, "pinned": found[0].number in incident.pins},
+        {
+            "one": incident,
+            "entry": found[0],
+            "may_act": may,
+            "pinned": found[0].number in incident.pins,
+            "corrected": corrections(visit, incident).get(found[0].number),
+        },
     )
 
 
@@ -366,7 +364,14 @@ def do(visit: Visit) -> Answer:
         raise Gone("nothing of an incident is done so")
     function, word = command
     done = function(visit, visit.part("name"))
+    if word == "acknowledged" and is_only_noted(done):
+        word = "noted"
     return Moved(f"/incidents/{done.incident.name}", word if done.entries else "already")
+
+
+def is_only_noted(done: Done) -> bool:
+    """Whether what was acknowledged was over already."""
+    return [one.kind for one in done.entries] == ["note"]
 
 
 VIEWS = (

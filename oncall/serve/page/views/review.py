@@ -18,6 +18,8 @@ from ..people import Role
 from ..visit import Answer, File, Gone, Moved, Shown, Unheard, Visit
 from .base import View, known_teams
 
+# To one question, on one page; the document has all of them.
+MOST_ANSWERS = 10
 KINDS = {"html": "text/html; charset=utf-8", "md": "text/markdown; charset=utf-8", "json": "application/json"}
 
 
@@ -36,7 +38,7 @@ def review(visit: Visit) -> Answer:
             "one": incident,
             "told": told,
             "next": [state for state in STATES.get(incident.postmortem.state, ()) if state],
-            "asks": [place for part in told.parts for place in part.places],
+            "asks": [(place.asks, place.said[-MOST_ANSWERS:]) for part in told.parts for place in part.places],
             "may_act": visit.may(Role.RESPONDER) and not incident.is_over,
         },
     )

@@ -356,6 +356,17 @@ def test_looking_at_a_link_changes_nothing_and_its_button_acts_once_under_the_na
     assert browser.get("/").status_code == 303
 
 
+def test_who_acknowledges_what_is_over_is_told_that_it_stays_so(site):
+    name = site.incident()
+    site.incidents.resolve(name, "by itself", who="omar")
+    path = _link(site)
+    answer = site.of("rosa").send(f"/incidents/{name}/do/acknowledge")
+    assert "It is resolved, and stays so." in site.of("rosa").text(answer.headers["location"])
+    said = words(site.browser().post(path, a="").text)
+    assert "It is resolved, and stays so." in said and "acknowledged, under your name" not in said
+    assert site.incidents.find(name).state == "resolved"
+
+
 @pytest.mark.parametrize(
     ("action", "state", "decision"), [("approve", "queued", "approved"), ("reject", "ended", "rejected")]
 )

@@ -123,3 +123,28 @@ def test_a_provider_that_is_away_is_one_clear_line(site, provider):
     provider.close()
     answer = site.browser().get("/signin/openid")
     assert answer.status_code == 502 and "the sign-in failed" in words(answer.text)
+
+
+def test_a_role_that_is_taken_back_holds_from_the_next_look_on(tmp_path, provider):
+    (tmp_path / "secret").write_text(f"{SECRET}\n")
+    openid = {"issuer": provider.url, "client_id": CLIENT, "client_secret_file": "secret"}
+
+    def looks(roles, cookies):
+        """What is answered to those cookies by a service that was started anew with these roles; and new ones, where there are none."""
+        with page_site(tmp_path, {"openid": openid, "roles": roles}) as site:
+            site.clock.now = time.time()
+            browser = site.browser()
+            if not cookies:
+                browser.get(provider.agreed(browser.get("/signin/openid").headers["location"]))
+                cookies.update(browser.client.cookies)
+            browser.client.cookies.update(cookies)
+            return browser.get("/settings").status_code, browser.get("/").status_code
+
+    provider.claims["groups"] = ["oncall-team", "of no meaning"]
+    kept = {}
+    assert looks({"admin": ["oncall-team"]}, kept) == (200, 200)
+    assert looks({"admin": ["oncall-team"]}, kept) == (200, 200)
+    assert looks({"responder": ["oncall-team"]}, kept) == (403, 200)
+    assert looks({"admin": ["kim"], "viewer": ["oncall-team"]}, kept) == (200, 200)
+    # Nobody any more.
+    assert looks({"admin": ["ada"]}, kept) == (303, 303)

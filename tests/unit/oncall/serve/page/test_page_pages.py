@@ -9,16 +9,20 @@ import asyncio
 import json
 import time
 from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
+import sqlalchemy as sa
 
 from ansible_collections.oncall.runbooks.tests.support.http_servers import Handler, HttpServer
-from ansible_collections.oncall.runbooks.tests.support.page_site import PEOPLE, page_site, words
+from ansible_collections.oncall.runbooks.tests.support.page_site import PEOPLE, TEAM, page_site, result, words
 from oncall.incidents.commands import Write
 from oncall.incidents.team import team_of
 from oncall.incidents.teams import Read
+from oncall.results import Finding, HostResult, Outcome, Plan, Result, RunbookRun, Step
 from oncall.serve.page.live import Live
+from oncall.serve.store.tables import QUARANTINE
 
 PAGES = (
     "/",
@@ -151,6 +155,43 @@ def test_what_alerts_and_people_say_is_text_and_never_markup(tmp_path):
     assert "<script>alert(1)</script>" in words(hostile[1].text)
 
 
+TURNS = "\u202e\u2066\u200f\u061c"
+
+
+def test_nothing_turns_the_text_of_a_page_around(site):
+    text = f"terminate {TURNS}10 sessions"
+    name = site.incident()
+    episode = site.episode(incident=name, summary=text, reason=text, alert=json.dumps({"labels": {text: text}}))
+    told = result("p9")
+    (run,) = told.hosts["shop"].runs
+    step = replace(run.plan.steps[0], words=text, does=text, undone=text)
+    run = replace(run, plan=replace(run.plan, steps=(step,)), findings=(replace(run.findings[0], summary=text),))
+    told = replace(told, hosts={"shop": replace(told.hosts["shop"], runs=(run,))})
+    plan = site.episode("p9", incident=name, summary=text, result=json.dumps(told.to_dict(), default=str))
+    site.store.set("paused", text)
+    browser = site.of("rosa")
+    for path in ("/", "/plans", f"/plans/{episode}", f"/plans/{plan}", "/hosts", "/hosts/shop", f"/incidents/{name}"):
+        shown = browser.get(path).text
+        assert "terminate 10 sessions" in shown, path
+        assert not {*TURNS} & {*shown}, path
+    site.store.unset("paused")
+    assert browser.send("/pause", reason=f"a\x1b[31m{TURNS}\nb").status_code == 303
+    assert site.store.control("paused") == "a [31m b (rosa)"
+
+
+def test_no_secret_of_an_alert_is_shown(site):
+    secrets = ("hunter22", "s3cretword")
+    said = {"api_token": secrets[0], "dsn": f"postgresql://app:{secrets[1]}@db/shop", "severity": "critical"}
+    episode = site.episode(alert=json.dumps({"labels": said, "annotations": said}))
+    row = {"id": "q", "reason": "no runbook", "first_at": site.now, "last_at": site.now, "count": 1}
+    with site.store._engine.begin() as connection:
+        connection.execute(sa.insert(QUARANTINE).values(**row, alert=json.dumps({"labels": said, "annotations": said})))
+    for path in (f"/plans/{episode}", "/hosts"):
+        shown = site.of("vera").get(path).text
+        assert "critical" in shown and "@db/shop" in shown
+        assert [one for one in secrets if one in shown] == [], path
+
+
 @pytest.mark.parametrize(
     "query",
     ["?q=%3Cscript%3E", "?q=x", "?state=<b>&before=-1", "?before=99999999999999", "?q=" + "a" * 5000, "?system=%00"],
@@ -236,6 +277,46 @@ def _static(browser):
         for part in html.replace('src="', 'href="').split('href="')
         if part.startswith("/static/")
     ]
+
+
+def test_pages_stay_light_whatever_people_write_and_runs_find(tmp_path):
+    review = {"contents": [{"title": "Lessons", "asks": ["What went well?"]}]}
+    with page_site(tmp_path, team=replace(TEAM, review=review)) as site:
+        name, long = site.incident(), "a word & <another> " * 840
+        for number in range(50):
+            site.incidents.note(name, f"note {number} {'&' * 400}", who="rosa")
+        last = site.incidents.find(name).head.number
+        for number in range(50):
+            site.incidents.correct(name, last - number, long, who="rosa")
+        for _ in range(30):
+            site.incidents.note(name, long, who="omar", part="What went well?")
+        targets = tuple({"pid": number} for number in range(60))
+        steps = tuple(Step(f"remedy{n}", "c", "low", targets, True, "", "s", "does it " * 30) for n in range(12))
+        findings = tuple(Finding(f"c{n}", "problem", long, "", (long,), [{"query": long}]) for n in range(12))
+        run = RunbookRun(
+            "r", "db_pool", Outcome.PLANNED, long, 0, 1.0, findings=findings, plan=Plan("p1", "low", steps)
+        )
+        told = Result("db_pool", "check", "ended", 0, 1.0, {"shop": HostResult("shop", Outcome.PLANNED, long, (run,))})
+        episode = site.episode("p1", incident=name, summary=long, result=json.dumps(told.to_dict(), default=str))
+        browser = site.of("rosa")
+        static = sum(len(browser.get(path).content) for path in _static(browser))
+        pages = {
+            path: browser.get(path)
+            for path in (
+                "/", "/plans", f"/plans/{episode}", "/hosts/shop", f"/incidents/{name}", f"/incidents/{name}?before={last + 1}",
+                f"/incidents/{name}/postmortem",
+            )
+        }  # fmt: skip
+        assert {path: one.status_code for path, one in pages.items() if one.status_code != 200} == {}
+        heavy = {path: len(one.content) for path, one in pages.items() if len(one.content) + static > 100_000}
+        assert heavy == {}
+        # What is cut is a tap away.
+        corrected = f'<a href="/incidents/{name}/entries/{last + 50}">Corrected</a>'
+        assert corrected in pages[f"/incidents/{name}?before={last + 1}"].text
+        assert "Corrected : a word & <another>" in browser.text(f"/incidents/{name}/entries/{last}")
+        review = pages[f"/incidents/{name}/postmortem"].text
+        assert "What went well?" in words(review)
+        assert f'href="/incidents/{name}/entries/{site.incidents.find(name).head.number}"' in review
 
 
 def test_files_are_kept_by_browsers_and_are_ours(site):
