@@ -157,6 +157,23 @@ def test_a_page_that_is_open_stays_fresh_and_interrupts_nobody_who_writes(site, 
         assert trouble == []
 
 
+def test_a_page_that_grows_old_says_so(site, browser):
+    name, _episode, _over = _filled(site)
+    with looking(browser, site.base, viewport=WIDE) as (page, _trouble):
+        _sign_in(page, "rosa")
+        page.goto(f"/incidents/{name}")
+        page.wait_for_timeout(2500)
+        other = page.context.new_page()
+        other.goto(f"{site.base}/")
+        other.locator("summary", has_text="More").click()
+        other.click("text=Sign out")
+        other.wait_for_url("**/signin**")
+        # Nothing of what is written from now on is shown here.
+        site.incidents.note(name, "a word for those who are known", who="omar")
+        page.click("text=This page is not kept fresh any more. Look again", timeout=20_000)
+        page.wait_for_url(f"**/signin?to=/incidents/{name}")
+
+
 def test_without_scripts_all_of_it_works(site, browser):
     _name, episode, _over = _filled(site)
     with looking(browser, site.base, viewport=PHONE, java_script_enabled=False) as (page, trouble):

@@ -171,7 +171,7 @@ class PageSite:
         if page.proxy is not None:
             told: dict[str, list[str]] = {}
             for name, value in request.headers.items():
-                told.setdefault(name, []).append(value)
+                told.setdefault(name, []).append(_in_utf8(value))
             peer = request.client.host if request.client else ""
             if person := of_proxy(page, page.proxy, peer, told, self.machines):
                 return Known(person, f"proxy {person.name}")
@@ -298,7 +298,9 @@ class PageSite:
         known = await asyncio.get_running_loop().run_in_executor(self._threads, self.known, request)
         if known is None:
             return Response("nobody is signed in\n", 401, media_type="text/plain")
-        return self._live.answer(request.query_params.get("of", ""))
+        if request.method == "HEAD":
+            return Response(media_type="text/event-stream")
+        return self._live.answer(request.query_params.get("of", ""), lambda: self.known(request) is not None)
 
     def _environment(self) -> Environment:
         made = Environment(
@@ -313,3 +315,11 @@ class PageSite:
             made.filters[name] = getattr(words, name)
         made.globals["static"] = lambda name: f"/static/{self._digests[name]}/{name}"
         return made
+
+
+def _in_utf8(value: str) -> str:
+    """A header as its proxy means it: most send UTF-8, where HTTP reads each byte as a character."""
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeError:
+        return value

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -37,15 +37,20 @@ class Live:
         self._marks: dict[str, str] = {}
         self._looking: asyncio.Task[None] | None = None
 
-    def answer(self, topic: str) -> Response:
-        """A stream of news about a topic: ``now``, ``plans`` or the name of an incident."""
+    def answer(self, topic: str, is_known: Callable[[], bool]) -> Response:
+        """A stream of news about a topic: ``now``, ``plans`` or the name of an incident.
+
+        Args:
+            topic: it.
+            is_known: whether the one who waits may still hear of it; asked before each word.
+        """
         if sum(self._waiting.values()) >= MOST_WAITING:
             return Response("too many wait for news\n", 503, media_type="text/plain", headers={"Retry-After": "60"})
         return StreamingResponse(
-            self._told(topic[:60]), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+            self._told(topic[:60], is_known), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
         )
 
-    async def _told(self, topic: str) -> AsyncIterator[str]:
+    async def _told(self, topic: str, is_known: Callable[[], bool]) -> AsyncIterator[str]:
         self._waiting[topic] = self._waiting.get(topic, 0) + 1
         try:
             if self._looking is None or self._looking.done():
@@ -54,7 +59,10 @@ class Live:
             yield "retry: 5000\n\n"
             while waited < LONGEST_SECONDS and not self._sources.going_down():
                 mark = self._marks.get(topic, "")
-                if mark and mark != seen:
+                is_news = bool(mark) and mark != seen
+                if (is_news or silent >= BEAT_SECONDS) and not await self._is(is_known):
+                    return
+                if is_news:
                     # The first mark only says what the page shows already.
                     if seen:
                         yield f"event: changed\ndata: {mark}\n\n"
@@ -70,6 +78,12 @@ class Live:
             if not self._waiting[topic]:
                 del self._waiting[topic]
                 self._marks.pop(topic, None)
+
+    async def _is(self, is_known: Callable[[], bool]) -> bool:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, is_known)
+        except (OncallError, SQLAlchemyError):
+            return False
 
     async def _look(self) -> None:
         loop = asyncio.get_running_loop()

@@ -17,20 +17,22 @@
     return changed || main.querySelector("details.act[open]") !== null || String(getSelection()) !== "";
   };
 
+  const say = (words) => {
+    const link = document.createElement("a");
+    link.href = location.href;
+    link.textContent = words;
+    fresh.replaceChildren(link);
+  };
+
   const renew = async () => {
     try {
       const answer = await fetch(location.href, { credentials: "same-origin", redirect: "manual" });
+      if (answer.type === "opaqueredirect") return say("You are signed out. Sign in again");
       if (!answer.ok) return;
       const next = new DOMParser().parseFromString(await answer.text(), "text/html");
       const content = next.getElementById("content");
       if (!content) return;
-      if (isBusy()) {
-        const link = document.createElement("a");
-        link.href = location.href;
-        link.textContent = "There is news. Look again";
-        fresh.replaceChildren(link);
-        return;
-      }
+      if (isBusy()) return say("There is news. Look again");
       const keys = (root) => new Map([...root.querySelectorAll("details")].map((one) => [one.closest("[id]")?.id + one.textContent.slice(0, 80), one]));
       const before = keys(main);
       for (const [key, one] of keys(content)) if (before.get(key)?.open) one.open = true;
@@ -50,6 +52,10 @@
     news.addEventListener("changed", () => {
       clearTimeout(waiting);
       waiting = setTimeout(renew, 300);
+    });
+    // Refused, and not only cut off: nobody would see that what is shown grows old.
+    news.addEventListener("error", () => {
+      if (news.readyState === EventSource.CLOSED) say("This page is not kept fresh any more. Look again");
     });
     addEventListener("pagehide", () => news.close());
     addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); });

@@ -232,6 +232,10 @@ def test_a_proxy_says_who_somebody_is_and_nobody_else_does(tmp_path):
         # By the role that everybody has, one looks.
         assert browser.get("/incidents/new", **{"X-Forwarded-User": "eve"}).status_code == 403
         assert browser.get("/settings", **{"X-Forwarded-User": "ada"}).status_code == 200
+        # A proxy sends UTF-8, or each character as a byte.
+        for sent in ("José".encode(), "José".encode("latin-1")):
+            answer = browser.client.get("/", headers=[(b"X-Forwarded-User", sent)])
+            assert answer.status_code == 200 and "José viewer" in words(answer.text)
 
 
 def test_what_the_proxy_says_comes_before_an_older_session(tmp_path):

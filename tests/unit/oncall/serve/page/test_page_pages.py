@@ -335,18 +335,19 @@ def test_who_waits_hears_that_something_changed_and_nothing_of_what(site, monkey
     name = site.incident()
     assert site.browser().get("/events?of=now").status_code == 401
 
-    async def heard(topic, change):
+    async def heard(topic, change, is_known=lambda: True):
         live = Live(site.page.sources, site.page._threads)
-        stream = live._told(topic)
+        stream = live._told(topic, is_known)
         assert await stream.__anext__() == "retry: 5000\n\n"
         waiting = asyncio.ensure_future(stream.__anext__())
         await asyncio.sleep(0.4)
         assert not waiting.done()
         change()
-        said = await asyncio.wait_for(waiting, 10)
-        await stream.aclose()
-        assert live._waiting == {}
-        return said
+        try:
+            return await asyncio.wait_for(waiting, 10)
+        finally:
+            await stream.aclose()
+            assert live._waiting == {}
 
     for topic, change in (
         (name, lambda: site.incidents.note(name, "a secret word", who="rosa")),
@@ -355,6 +356,17 @@ def test_who_waits_hears_that_something_changed_and_nothing_of_what(site, monkey
     ):
         said = asyncio.run(heard(topic, change))
         assert said.startswith("event: changed\ndata: ") and "secret" not in said
+    # Whoever has signed out meanwhile hears nothing more.
+    known = [True]
+
+    def leave():
+        known[0] = False
+        site.incidents.note(name, "more", who="rosa")
+
+    with pytest.raises(StopAsyncIteration):
+        asyncio.run(heard(name, leave, lambda: known[0]))
+    # Who only asks for the head does not wait.
+    assert site.of("vera").client.head("/events?of=now").headers["content-type"].startswith("text/event-stream")
 
 
 # ---------------------------------------------------------------------- teams, and whether parts answer
