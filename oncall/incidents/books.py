@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -523,11 +524,22 @@ class Incidents:
         for command in commands:
             decided = decide(incident, command, now, made)
             if isinstance(decided, Refused):
-                raise NotNow(decided.reason) if decided.by_state else NotDone(decided.reason)
+                raise NotNow(self._named(decided.reason)) if decided.by_state else NotDone(decided.reason)
             for entry in decided:
                 incident = advance(incident or Incident(made), entry)
             written += decided
         return tuple(written), incident
+
+    def _named(self, reason: str) -> str:
+        """The same, with the name of the incident that goes on instead of an id."""
+
+        def name(found: re.Match[str]) -> str:
+            try:
+                return self.going_on(found[0]).name
+            except OncallError:
+                return found[0]
+
+        return re.sub(r"(?<=, which goes on: )[0-9a-f]{32}\Z", name, reason)
 
     def _kept(self, done: Done) -> Done:
         if done.entries and self._heads is not None:

@@ -440,6 +440,9 @@ def _check(settings: Settings) -> None:
         other = getattr(settings, name)
         if other and not _is_url(other.url, "http", "https"):
             raise _wrong(f"{other.url!r} is no http or https address", f"{name}.url")
+        if other and "@" in urlsplit(other.url).netloc:
+            # Not shown, as the page and the log would show it.
+            raise _wrong("no name and no password belong in the address; a token stands in token_file", f"{name}.url")
     if settings.database and not _is_url(settings.database, "postgresql"):
         # Not shown: it may have a password in it.
         raise _wrong("database has to be a postgresql:// address; leave it out for SQLite", "database")
@@ -480,6 +483,8 @@ def _check_page(settings: Settings, page: Page) -> None:
         issuer = urlsplit(openid.issuer) if _is_url(openid.issuer, "http", "https") else None
         if issuer is None or (issuer.scheme == "http" and not _is_loopback(issuer.hostname or "")):
             raise _wrong(f"{openid.issuer!r} is no https address", "page.openid.issuer")
+        if "@" in issuer.netloc:
+            raise _wrong("no name and no password belong in the address", "page.openid.issuer")
         if "openid" not in openid.scopes:
             raise _wrong("the scope openid has to be among them", "page.openid.scopes")
 

@@ -299,7 +299,14 @@ def test_what_is_over_never_changes(serving, ann):
     assert "closed, and never changes again" in ann.refused(f"{one}/postmortem", {"state": "due"}, 409)
     merged, into = ann.open(), ann.open()
     ann.do(f"{merged}/merge", {"into": into.rpartition("/")[2]})
-    assert "is merged into another one" in ann.refused(f"{merged}/postmortem", {"state": "due"}, 409)
+    # Named is the one that goes on, however many were merged on the way there.
+    last = ann.open()
+    ann.do(f"{into}/merge", {"into": last.rpartition("/")[2]})
+    for path, body in (("postmortem", {"state": "due"}), ("note", {"text": "x"})):
+        said = ann.refused(f"{merged}/{path}", body, 409)
+        assert said.endswith(f"is merged into another one, which goes on: {last.rpartition('/')[2]}")
+    said = ann.refused(f"{last}/merge", {"into": merged.rpartition("/")[2]}, 409)
+    assert said.endswith(f"which goes on: {last.rpartition('/')[2]}")
     again = ann.do("/incidents", {"title": "again", "again": one.rpartition("/")[2]}, 201)["incident"]
     assert again["links"][0]["why"] == "a repeat of it"
 
