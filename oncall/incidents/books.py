@@ -86,6 +86,7 @@ class Rules:
         in_service: system and time -> whether that was within service hours; None where nobody knows.
         policy: system -> its scheme, and the policy of escalation with which an incident of it begins.
         review: system -> how its post-mortems look, as ``incident_review`` says it.
+        asked: system -> the people and roles to which it can be escalated; none where it is not known.
     """
 
     levels: Callable[[str], Sequence[str]] = field(default=lambda _scheme: ())
@@ -93,6 +94,7 @@ class Rules:
     in_service: Callable[[str, float], bool | None] = field(default=lambda _system, _at: None)
     policy: Callable[[str], tuple[str, Any]] = field(default=lambda _system: ("", None))
     review: Callable[[str], Mapping[str, Any]] = field(default=lambda _system: {})
+    asked: Callable[[str], Sequence[str]] = field(default=lambda _system: ())
 
 
 class Incidents:
@@ -314,7 +316,14 @@ class Incidents:
         self, name: str, targets: Sequence[str], *, who: str, step: int = 0, tried: str = "", need: str = ""
     ) -> Done:
         """Ask more people: names of people or of roles."""
+        asked = self._rules.asked(self.find(name).system)
+        for target in targets:
+            # Else somebody believes at night that help is on its way.
+            if why := do.why_nobody(target, asked):
+                raise NotDone(why)
+        return self._escalate(name, targets, who=who, step=step, tried=tried, need=need)
 
+    def _escalate(self, name: str, targets: Sequence[str], *, who: str, step: int, tried: str, need: str) -> Done:
         def command(now: float) -> Command:
             return do.Escalate(who=who, at=now, targets=targets, step=step, tried=tried, need=need)
 
@@ -328,7 +337,7 @@ class Incidents:
         policy = from_record(told)
         step = policy.step(situation)
         number = policy.steps.index(step)
-        return self.escalate(name, step.roles, who=who, step=number, tried=tried, need=need or step.need)
+        return self._escalate(name, step.roles, who=who, step=number, tried=tried, need=need or step.need)
 
     def snooze(self, name: str, until: float, why: str, *, who: str) -> Done:
         """Ask nobody until then."""

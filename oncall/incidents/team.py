@@ -9,7 +9,7 @@ database, so that ``oncall incident`` and the other nodes go by it without readi
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -62,6 +62,7 @@ class Known:
         policy: as data.
         review: ``incident_review``, as data.
         steps: what people do in an incident, in their order.
+        contacts: the roles to which it can be escalated; None where an older program wrote it.
     """
 
     scheme: str = ""
@@ -70,6 +71,7 @@ class Known:
     policy: dict[str, Any] = field(default_factory=dict)
     review: dict[str, Any] = field(default_factory=dict)
     steps: tuple[str, ...] = ()
+    contacts: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,15 @@ def team_of(system: str, variables: Mapping[str, Any]) -> Team:
             review=Review.of(review),
             asks_review=bool(review),
             watch=watch,
-            known=Known(scheme.name, scheme.names, tuple(people.people), policy.data(), dict(review), steps),
+            known=Known(
+                scheme.name,
+                scheme.names,
+                tuple(people.people),
+                policy.data(),
+                dict(review),
+                steps,
+                tuple(people.contacts),
+            ),
         )
     except (SchemeError, PolicyError) as error:
         raise OncallError(f"incidents of {system}: {error}") from None
@@ -200,10 +210,15 @@ def rules_of(teams: Mapping[str, Known]) -> Rules:
     def review_of(system: str) -> Mapping[str, Any]:
         return teams[system].review if system in teams else {}
 
+    def asked_of(system: str) -> Sequence[str]:
+        one = teams.get(system)
+        return (*one.people, *one.contacts) if one and one.contacts is not None else ()
+
     return Rules(
         levels=lambda scheme: by_scheme.get(scheme, ()),
         people=people if is_closed else (),
         in_service=in_service,
         policy=policy_of,
         review=review_of,
+        asked=asked_of,
     )

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from ansible_collections.oncall.runbooks.tests.support.duty_desk import BEGAN, MINUTE, Desk, desk
 from oncall.incidents import commands as do
+from oncall.incidents.books import NotDone
 from oncall.incidents.duty.driver import Steady
 from oncall.incidents.messages.answers import Answer
 from oncall.incidents.messages.links import Key, read
@@ -300,7 +301,12 @@ def test_a_person_can_call_others_by_a_situation(shop):
     assert done.entries[-1].data["targets"] == ["security"]
     shop.turn()
     assert shop.told()[-1] == ("bob", "escalation")
-    shop.books.escalate("1", ["nobody"], who="ada")
+    # Nobody believes that help is on its way where nobody was meant.
+    with pytest.raises(NotDone, match="nobody is called 'bbo'; did you mean bob"):
+        shop.books.escalate("1", ["security", "bbo"], who="ada")
+    shop.books.escalate("1", ["bob"], who="ada")
+    # A role that there was when the policy began, and is not there any more.
+    shop.books.do("1", lambda now: do.Escalate(who="ada", at=now, targets=["nobody"]))
     shop.turn()
     assert shop.entries("suppressed")[-1]["why"] == "nobody: there is no such contact"
 
