@@ -317,10 +317,10 @@ class Incidents:
     ) -> Done:
         """Ask more people: names of people or of roles."""
         asked = self._rules.asked(self.find(name).system)
-        for target in targets:
-            # Else somebody believes at night that help is on its way.
-            if why := do.why_nobody(target, asked):
-                raise NotDone(why)
+        missed = [why for one in targets if (why := do.why_nobody(one, asked))]
+        # Else somebody believes at night that help is on its way. Of several, those are told who are somebody, and the timeline says who is not.
+        if missed and len(missed) == len(targets):
+            raise NotDone("; ".join(missed[:3]))
         return self._escalate(name, targets, who=who, step=step, tried=tried, need=need)
 
     def _escalate(self, name: str, targets: Sequence[str], *, who: str, step: int, tried: str, need: str) -> Done:

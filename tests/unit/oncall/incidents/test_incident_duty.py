@@ -303,8 +303,12 @@ def test_a_person_can_call_others_by_a_situation(shop):
     assert shop.told()[-1] == ("bob", "escalation")
     # Nobody believes that help is on its way where nobody was meant.
     with pytest.raises(NotDone, match="nobody is called 'bbo'; did you mean bob"):
-        shop.books.escalate("1", ["security", "bbo"], who="ada")
-    shop.books.escalate("1", ["bob"], who="ada")
+        shop.books.escalate("1", ["bbo"], who="ada")
+    # Of several, the others are told all the same.
+    shop.books.escalate("1", ["bbo", "security"], who="ada")
+    shop.turn()
+    assert shop.told()[-1] == ("bob", "escalation")
+    assert shop.entries("suppressed")[-1]["why"] == "bbo: there is no such contact"
     # A role that there was when the policy began, and is not there any more.
     shop.books.do("1", lambda now: do.Escalate(who="ada", at=now, targets=["nobody"]))
     shop.turn()
