@@ -43,13 +43,20 @@ def masked(text: object, length: int = 300) -> str:
 
 
 def masked_values(told: Mapping[Any, Any], length: int = 300) -> dict[str, Any]:
-    """Names with their texts, as an alert has them, without the secrets in them; of a name that is one of a secret, nothing is said."""
+    """Names with their values, as an alert has them, without the secrets in them; of a name that is one of a secret, nothing is said.
+
+    Numbers, truth values and what is nothing stay what they are.
+    """
     masking = module_util("text.masking")
-    found: dict[str, Any] = {}
-    for name, value in told.items():
+
+    def shown(value: Any) -> Any:
         if isinstance(value, Mapping):
-            shown: Any = masked_values(value, length)
-        else:
-            shown = masking.MASK if masking.is_secret_name(str(name)) else masked(value, length)
-        found[masked(name, length)] = shown
-    return found
+            return masked_values(value, length)
+        if isinstance(value, (list, tuple)):
+            return [shown(one) for one in value]
+        return value if value is None or isinstance(value, (bool, int, float)) else masked(value, length)
+
+    return {
+        masked(name, length): masking.MASK if masking.is_secret_name(str(name)) else shown(value)
+        for name, value in told.items()
+    }

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import OncallError
+from ..shared import masked, masked_values
 from . import display
 from .frame import AS_JSON, CONFIG, COUNT, one_line, open_plans, open_store, user
 
@@ -26,6 +28,8 @@ PLAN = click.option(
 )
 NO_REASON = "a person wanted it"
 TRIES = 10
+# Of a text of an alert.
+MOST_ALERT = 2000
 
 
 @click.command()
@@ -42,7 +46,7 @@ def episodes(config: Path, states: tuple[str, ...], count: int, as_json: bool) -
     oncall episodes --json
     """
     with open_store(config) as store:
-        found = store.episodes(states, count)
+        found = [_without_secrets(one) for one in store.episodes(states, count)]
     heads = ("EPISODE", "RECEIVED", "RUNBOOK", "HOST", "STATE", "")
     display.listing(found, as_json, heads, lambda one: (
         one["id"][:12], display.when(one["received_at"]), one["runbook"], one["host"], one["state"], _said(one),
@@ -61,7 +65,7 @@ def episode(episode: str, config: Path, as_json: bool) -> None:
     oncall episode 3f2a90c1
     """
     with open_store(config) as store:
-        found = store.find(episode)
+        found = _without_secrets(store.find(episode))
         runs = store.runs(found["id"])
     if as_json:
         display.document({**found, "runs": runs})
@@ -184,7 +188,7 @@ def quarantine(config: Path, count: int, as_json: bool) -> None:
     oncall quarantine -n 5
     """
     with open_store(config) as store:
-        found = store.quarantine(count)
+        found = [_without_secrets(one) for one in store.quarantine(count)]
     heads = ("LAST", "COUNT", "REASON", "ALERT")
     display.listing(found, as_json, heads, lambda one: (
         display.when(one["last_at"]), one["count"], one["reason"], one["alert"],
@@ -207,6 +211,13 @@ def proven(config: Path, as_json: bool) -> None:
     display.listing(found, as_json, heads, lambda one: (
         one["runbook"], one["host"], f"{one['helped']} of {one['remedies']}", one["not_helped_in_a_row"],
     ))  # fmt: skip
+
+
+def _without_secrets(told: dict[str, Any]) -> dict[str, Any]:
+    """The same with what its alert says, which nobody has looked through."""
+    alert = told["alert"]
+    shown = masked_values(alert, MOST_ALERT) if isinstance(alert, Mapping) else masked(alert, MOST_ALERT)
+    return {**told, "alert": shown}
 
 
 def _said(episode: dict[str, Any]) -> str:

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import json
 import threading
 
 import pytest
+import sqlalchemy as sa
 import yaml
 from click.testing import CliRunner
 
@@ -15,6 +17,7 @@ from ansible_collections.oncall.runbooks.tests.support.page_site import page_sit
 from ansible_collections.oncall.runbooks.tests.support.schemas import as_documented
 from oncall.cli import main
 from oncall.serve.decide.plans import NotDone, Plans
+from oncall.serve.store.tables import QUARANTINE
 
 PLAN, OTHER = "p0123456789abcde", "pffffffffffffff0"
 
@@ -210,3 +213,21 @@ def test_what_waits_for_an_incident_that_is_closed_can_only_be_canceled(site):
     assert (code, out.startswith(f"db_pool on shop is canceled; no timeline says so: {name} is closed")) == (0, True)
     assert site.store.episode(episode)["summary"] == "canceled by ann: a person wanted it"
     assert decided(site, name) == []
+
+
+@pytest.mark.parametrize("as_json", [(), ("--json",)])
+def test_no_secret_of_an_alert_is_printed(site, as_json):
+    labels = {"alertname": "PoolEmpty", "api_token": "s3cretvalue", "url": "https://ann:hunter22@shop.example/"}
+    alert = {"labels": labels, "annotations": {"summary": "password=hunter22"}, "count": 3}
+    episode = site.episode(alert=json.dumps(alert))
+    row = {"id": "k", "reason": "no runbook", "alert": json.dumps(alert), "first_at": 1.0, "last_at": 1.0, "count": 1}
+    with site.store._engine.begin() as connection:
+        connection.execute(sa.insert(QUARANTINE).values(**row))
+    for command, shows in (
+        (["episode", episode], "PoolEmpty"),
+        (["episodes"], episode[:12]),
+        (["quarantine"], "PoolEmpty"),
+    ):
+        code, out, errors = oncall(*command, *as_json)
+        assert (code, errors) == (0, "") and shows in out
+        assert "s3cretvalue" not in out and "hunter22" not in out, out
