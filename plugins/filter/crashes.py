@@ -9,11 +9,8 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-_AGAIN_AND_AGAIN = ("restarting", "backoff")
-_ENDED = ("exited", "dead", "fatal", "created")
-_UP = ("running", "starting", "paused")
-_GAPS_TO_BE_SURE = 3
-_HOUR_SECONDS = 3600
+from ..plugin_utils.looping import loops, replicas_of, was_started_again
+
 # 128 and the number of SIGKILL, as a shell and an engine tell it.
 _KILLED = 137
 
@@ -39,10 +36,10 @@ def crash_loops(
     names = {str(one.get("name") or name): name for name, one in services.items()}
     looping, recent, unclear = [], [], []
     for name, one in observed.items():
-        replicas = _replicas(one)
-        told = [_loops(replica, restarts, settled_seconds) for replica in replicas]
+        replicas = replicas_of(one)
+        told = [loops(replica, restarts, settled_seconds) for replica in replicas]
         if True in told:
-            some = [_own_name(replica) for replica, loops in zip(replicas, told) if loops is True]
+            some = [_own_name(replica) for replica, does in zip(replicas, told) if does is True]
             described = _described(name, replicas[told.index(True)], services, observed, names)
             # The others of a service go on.
             members = some if len(some) < len(replicas) else []
@@ -50,7 +47,7 @@ def crash_loops(
         elif any(told):
             unclear.append(f"{name}: {next(filter(None, told))}")
         else:
-            uptimes = [each["uptime_seconds"] for each in replicas if _was_started_again(each, settled_seconds)]
+            uptimes = [each["uptime_seconds"] for each in replicas if was_started_again(each, settled_seconds)]
             recent += [f"{name} was started again by itself {min(uptimes):.0f} s ago"] if uptimes else []
     ends = {one["service"] for one in looping}
     looping.sort(key=lambda one: (len(ends & set(one["needs"])), -(one["restarts"] or 0), one["service"]))
@@ -88,80 +85,8 @@ def _end_of_log(one: Mapping[str, Any]) -> list[str]:
     return [str(line) for line in lines]
 
 
-def _replicas(one: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Each container of a service, or program of a group, the most often restarted first: the worst off may be another.
-
-    A service that is neither is one by itself.
-    """
-    containers = sorted(
-        one.get("containers") or one.get("members") or [], key=lambda container: -(container.get("restarts") or 0)
-    )
-    return [{**one, **container} for container in containers] or [one]
-
-
 def _own_name(replica: Mapping[str, Any]) -> str:
     return str(replica.get("container") or replica.get("name") or "")
-
-
-def _loops(one: Mapping[str, Any], restarts: float, settled_seconds: float) -> bool | str:
-    """True, False, or why nothing shows it."""
-    if not one.get("available"):
-        return str(one.get("reason") or "it could not be observed")
-    state, count = one["state"], one.get("restarts") or 0
-    if state in _AGAIN_AND_AGAIN:
-        return True
-    if state in _ENDED:
-        return _ended(one)
-    if state == "unknown":
-        return str(one.get("reason") or "what it does is not known")
-    if state in _UP and one.get("restarts") is None and _is_young(one, settled_seconds):
-        return f"it was started {one['uptime_seconds']:.0f} s ago, and nothing shows how often before"
-    if state not in _UP or not count or one.get("uptime_seconds") is None:
-        return False
-    return _still_loops(one, count, restarts, settled_seconds)
-
-
-def _still_loops(one: Mapping[str, Any], count: int, restarts: float, settled_seconds: float) -> bool | str:
-    """Whether a service that runs, and was started again by itself, will end again."""
-    uptime, rate = one["uptime_seconds"], one.get("restarts_per_hour")
-    times = sorted(one.get("restart_times") or [])[-(_GAPS_TO_BE_SURE + 1) :]
-    gaps = [later - earlier for earlier, later in zip(times, times[1:])]
-    # An engine remembers few events, and health checks push them out. Without two starts nobody knows how long it lives;
-    # what still loops that often lives no longer than this.
-    life = _GAPS_TO_BE_SURE * max(gaps) if gaps else _HOUR_SECONDS / max(restarts, 1)
-    if count < restarts or uptime >= max(settled_seconds, life):
-        return False
-    is_often = rate is None or rate >= restarts
-    if uptime < settled_seconds or (gaps and is_often):
-        return is_often
-    # It was restarted often some time, and what is remembered of the last hour is the least that happened in it.
-    return f"it was restarted {count} times, the last time {uptime:.0f} s ago, and when before that is not remembered"
-
-
-def _is_young(one: Mapping[str, Any], settled_seconds: float) -> bool:
-    uptime = one.get("uptime_seconds")
-    return uptime is not None and uptime < settled_seconds
-
-
-def _was_started_again(one: Mapping[str, Any], settled_seconds: float) -> bool:
-    return one["state"] in _UP and bool(one.get("restarts")) and _is_young(one, settled_seconds)
-
-
-def _ended(one: Mapping[str, Any]) -> bool | str:
-    # An error of its start is newer than the stop that a person may have begun with.
-    if one.get("error"):
-        return True
-    if one.get("stopped_by_person") is True:
-        return False
-    if one.get("oom_killed"):
-        return True
-    if one["state"] == "created" or (one.get("exit_code") == 0 and one["state"] != "fatal"):
-        return False
-    if one.get("stopped_by_person") is None:
-        return "it ended, and nothing shows whether a person stopped it"
-    if one["state"] == "fatal" or one.get("exit_code") is not None or one.get("signal"):
-        return True
-    return "it ended, and how is not known"
 
 
 def _described(

@@ -65,6 +65,12 @@ def crashing(*log: str, **changes: Any) -> dict[str, Any]:
     return running(**{**told, **changes})
 
 
+def between_two_ends(*log: str, **changes: Any) -> dict[str, Any]:
+    """The same in one of the moments in which it runs."""
+    told = {"state": "running", "uptime_seconds": 1.2, "restart_times": [1767225600.0 + 3 * n for n in range(7)]}
+    return crashing(*log, **{**told, **changes})
+
+
 def unseen(reason: str = "no engine answers") -> dict[str, Any]:
     """A service that could not be observed."""
     return {"available": False, "manager": "compose", "reason": reason}

@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...module_utils.queues.answer import name_of
+from ..looping import crashes
 
 Row = Mapping[str, Any]
 
@@ -146,6 +147,9 @@ def _up_seconds(state: Row, seen: Row) -> float | None:
 def _is_up(state: Row) -> bool | None:
     if state.get("available") is not True:
         return None
+    # What ends again and again runs for a moment, and starts no jobs in time.
+    if crashes(state):
+        return False
     return {**dict.fromkeys(_UP, True), **dict.fromkeys(_DOWN, False)}.get(state.get("state") or "")
 
 
@@ -212,7 +216,7 @@ def stopped(not_up: Sequence[Row]) -> list[Row]:
 
 def crashing(not_up: Sequence[Row]) -> list[Row]:
     """Those whose service ends by itself again and again."""
-    return [row for row in not_up if row["state"].get("state") in ("restarting", "backoff", "fatal")]
+    return [row for row in not_up if row["state"].get("state") and crashes(row["state"])]
 
 
 def not_up(judged: Sequence[Row]) -> list[Row]:

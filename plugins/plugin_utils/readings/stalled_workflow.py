@@ -20,12 +20,12 @@ from typing import Any
 
 from ...module_utils.text.log_lines import group_error_lines, is_error_line
 from ...module_utils.workflows.request import PLAIN_ID
+from ..looping import crashes
 
 Row = Mapping[str, Any]
 
 # In the states of a service: it runs, or will in a moment.
 _UP = ("running", "starting")
-_RESTARTING = ("restarting", "backoff", "fatal")
 # Two clocks, and the time between two statements, may differ by so much.
 _CLOCKS_SECONDS = 5.0
 
@@ -76,7 +76,7 @@ def _row(
         "waits_in": [str(one) for one in said["waiting"]],
         "services": services,
         "known": len(known) == len(services),
-        "down": [one for one, state in known.items() if state["state"] not in _UP],
+        "down": [one for one, state in known.items() if state["state"] not in _UP or crashes(state)],
         "young": [one for one, state in known.items() if _is_young(state, settled_seconds)],
         "lines": [
             line
@@ -172,7 +172,7 @@ def stopped(held: Sequence[Row], service_states: Mapping[str, Row]) -> list[str]
 
 def crashing(held: Sequence[Row], service_states: Mapping[str, Row]) -> list[str]:
     """Those that end by themselves again and again."""
-    return [one for one in _down(held) if service_states[one]["state"] in _RESTARTING]
+    return [one for one in _down(held) if crashes(service_states[one])]
 
 
 def _down(held: Sequence[Row]) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from ...module_utils.connectors.answer import CLOCKS_SECONDS
 from ..connector_ways import missing_for
+from ..looping import crashes
 
 Row = Mapping[str, Any]
 
@@ -45,7 +46,6 @@ CAUSES = (
 )
 _STATES = ("ok", "running", "retrying", "failed", "paused")
 _RUNNING = ("running", "starting")
-_CRASHING = ("restarting", "backoff", "fatal")
 # A page that says so explains errors of these classes, and no wrong key.
 _OUTAGES = ("degraded", "partial_outage", "major_outage", "maintenance")
 _OF_PROVIDERS = ("provider", "timeout", "connection", "dns", "tls")
@@ -225,7 +225,7 @@ class _Judge:
         if self._entries[source].get("source") == "kafka_connect":
             return False
         service = self._scheduler(source)
-        is_down = service.get("available") is True and service["state"] not in _RUNNING
+        is_down = service.get("available") is True and not _works(service)
         rows = self._of[source]
         ages = [row.get("run_seconds" if row.get("state") == "running" else "last_run_age_seconds") for row in rows]
         # What runs was started, and would be cut off; the others may wait for it.
@@ -260,11 +260,11 @@ class _Judge:
         service = self._scheduler(source)
         if service and service.get("available") is not True and otherwise == "scheduler_dead":
             return "scheduler_unknown"
-        if service.get("available") is not True or service["state"] in _RUNNING:
+        if service.get("available") is not True or _works(service):
             return otherwise
         if service.get("stopped_by_person"):
             return "scheduler_stopped"
-        return "scheduler_crashes" if service["state"] in _CRASHING else "scheduler_dead"
+        return "scheduler_crashes" if crashes(service) else "scheduler_dead"
 
     # One without.
 
@@ -656,3 +656,7 @@ def _time(seconds: float) -> str:
     if seconds >= 7200:
         return f"{seconds / 3600:.1f} h"
     return f"{seconds / 60:.0f} min" if seconds >= 120 else f"{seconds:.0f} s"
+
+
+def _works(service: Row) -> bool:
+    return service["state"] in _RUNNING and not crashes(service)

@@ -16,6 +16,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..looping import crashes
+
 Row = Mapping[str, Any]
 
 # States of a service in which it works, or soon will, and in which it does not. What is neither says nothing.
@@ -63,7 +65,7 @@ def _row(name: str, seen: Row, services: list[str], states: Mapping[str, Row], l
         "workers": seen.get("workers"),
         "services": services,
         "known": len(known) == len(services),
-        "down": [one for one, state in known.items() if state["state"] in _DOWN],
+        "down": [one for one, state in known.items() if state["state"] in _DOWN or crashes(state)],
         "running": seen.get("running"),
         "abandoned": seen.get("abandoned"),
         "paused": seen.get("paused"),
@@ -296,7 +298,7 @@ def stopped(waiting: Sequence[Row], service_states: Mapping[str, Row]) -> list[s
 
 def crashing(waiting: Sequence[Row], service_states: Mapping[str, Row]) -> list[str]:
     """Those that end by themselves again and again."""
-    return [one for one in _down(waiting) if service_states[one]["state"] in ("restarting", "backoff", "fatal")]
+    return [one for one in _down(waiting) if crashes(service_states[one])]
 
 
 def _down(rows: Sequence[Row]) -> list[str]:

@@ -14,7 +14,7 @@ from ansible_collections.oncall.runbooks.plugins.module_utils.queues.answer impo
 from ansible_collections.oncall.runbooks.plugins.module_utils.schedules import pg_cron
 from ansible_collections.oncall.runbooks.plugins.module_utils.schedules import table as own_table
 from ansible_collections.oncall.runbooks.plugins.plugin_utils.finishing.job_schedule import finish
-from ansible_collections.oncall.runbooks.tests.support.observed_services import crashing, running
+from ansible_collections.oncall.runbooks.tests.support.observed_services import between_two_ends, crashing, running
 from ansible_collections.oncall.runbooks.tests.support.tables import Case, diagnose, table
 
 # 2026-11-30 12:00:00 in UTC, a Monday; 13:00 in Berlin.
@@ -213,6 +213,9 @@ test_concluded = table(
             problems=["scheduler_stopped_by_person"],
         ),
         "it ends again and again": of(schedule(digest(**LATE_DIGEST), invoices()), crashing(), problems=["scheduler_crashes"]),
+        "it ends again and again, and runs just now": of(
+            schedule(digest(**LATE_DIGEST), invoices()), between_two_ends(), problems=["scheduler_crashes"]
+        ),
         "it runs and starts nothing": of(
             schedule(digest(**LATE_DIGEST), invoices(**LATE_INVOICES)), problems=["scheduler_hangs"], **RESTARTED,
             says=["scheduler runs and starts nothing: digest started 25 min ago"],

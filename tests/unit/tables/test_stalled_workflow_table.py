@@ -11,7 +11,13 @@ from ansible_collections.oncall.runbooks.plugins.module_utils.queues.look import
 from ansible_collections.oncall.runbooks.plugins.module_utils.queues.table import answer as queue_answer
 from ansible_collections.oncall.runbooks.plugins.module_utils.workflows.answer import answer, between
 from ansible_collections.oncall.runbooks.plugins.module_utils.workflows.spec import described
-from ansible_collections.oncall.runbooks.tests.support.observed_services import crashing, observed, running, unseen
+from ansible_collections.oncall.runbooks.tests.support.observed_services import (
+    between_two_ends,
+    crashing,
+    observed,
+    running,
+    unseen,
+)
 from ansible_collections.oncall.runbooks.tests.support.tables import Case, diagnose, table
 
 PROPOSALS: dict[str, Any] = {
@@ -177,6 +183,9 @@ test_concluded = table(
             says=["jobs: a person stopped"],
         ),
         "the worker ends again and again": Case(look(seen(**STUCK), crashing(FINE)), problems=["workers_crash"]),
+        "it ends again and again, and runs just now": Case(
+            look(seen(**STUCK), between_two_ends(FINE)), problems=["workers_crash"]
+        ),
         "the worker is gone": Case(
             look(seen(**STUCK), jobs(FINE, state="exited")), problems=["no_worker"], **RESTARTED,
             says=["Nobody brings them on: proposals: 12 pending, the oldest 67 min, 10 for longer than 15 min; 0 left in 10 min"],

@@ -14,7 +14,7 @@ from ansible_collections.oncall.runbooks.plugins.module_utils.connectors.error_c
 from ansible_collections.oncall.runbooks.plugins.module_utils.connectors.kafka_connect import rows_of
 from ansible_collections.oncall.runbooks.plugins.module_utils.connectors.replication_slot import row_of
 from ansible_collections.oncall.runbooks.plugins.module_utils.connectors.spec import described
-from ansible_collections.oncall.runbooks.tests.support.observed_services import crashing, running
+from ansible_collections.oncall.runbooks.tests.support.observed_services import between_two_ends, crashing, running
 from ansible_collections.oncall.runbooks.tests.support.tables import Case, diagnose, table
 
 NOW = 1_800_000_000.0
@@ -203,6 +203,9 @@ test_concluded = table(
         ),
         "the scheduler ends again and again": Case(
             look(source(row(late=3 * HOUR, last_run=3 * HOUR)), crashing()), problems=["scheduler_crashes"]
+        ),
+        "its scheduler ends again and again, and runs just now": Case(
+            look(source(row(late=3 * HOUR, last_run=3 * HOUR)), between_two_ends()), problems=["scheduler_crashes"]
         ),
         "the scheduler has ended, and all is in time yet": Case(look(source(row()), running(state="exited"))),
         "all gave up, and the scheduler runs": Case(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.oncall.runbooks.plugins.module_utils.queues.table import answer
-from ansible_collections.oncall.runbooks.tests.support.observed_services import crashing, running
+from ansible_collections.oncall.runbooks.tests.support.observed_services import between_two_ends, crashing, running
 from ansible_collections.oncall.runbooks.tests.support.tables import Case, diagnose, table
 
 SYSTEM = {
@@ -160,6 +160,12 @@ test_concluded = table(
             look(seen(**FULL, workers=0), running(state="exited", stopped_by_person=True)), problems=["stopped_by_person"]
         ),
         "the worker ends again and again": Case(look(seen(**FULL, workers=0), crashing()), problems=["workers_crash"]),
+        "it ends again and again, and runs just now": Case(
+            look(seen(**FULL, workers=0), between_two_ends()), problems=["workers_crash"]
+        ),
+        "it ended three times, and has run for long since": Case(
+            look(seen(**FULL, workers=0, running=0, throughput_per_second=0.0), between_two_ends(uptime_seconds=900.0)), problems=["no_worker"], **RESTARTED
+        ),
         "somebody paused it": Case(look(seen(**FULL, paused=True, workers=0)), problems=["paused"], says=["Somebody paused mail"]),
         "a rate limit": Case(look(seen(**FULL, rate_limited=True)), problems=["rate_limited"]),
         "the database is held up": Case(
