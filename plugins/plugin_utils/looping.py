@@ -22,12 +22,17 @@ _SETTLED_SECONDS = 30.0
 
 
 def crashes(service: Mapping[str, Any]) -> bool:
-    """Whether a service that was seen ends by itself again and again, also where it runs at this moment. Of replicas, whether one does."""
-    if service["state"] in (*_AGAIN_AND_AGAIN, "fatal"):
-        return True
-    return service["state"] in _UP and any(
-        loops(one, _RESTARTS, _SETTLED_SECONDS) is True for one in replicas_of(service) if one["state"] in _UP
-    )
+    """Whether a service that was seen ends by itself again and again, also where it runs at this moment, or is not started any more.
+
+    Of replicas, whether one does.
+    """
+    return service["state"] in (*_AGAIN_AND_AGAIN, "fatal") or any(map(_was_often_started, replicas_of(service)))
+
+
+def _was_often_started(one: Mapping[str, Any]) -> bool:
+    rate = one.get("restarts_per_hour")
+    often = (one.get("restarts") if rate is None else rate) or 0
+    return often >= _RESTARTS and loops(one, _RESTARTS, _SETTLED_SECONDS) is True
 
 
 def replicas_of(one: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -163,6 +163,9 @@ test_concluded = table(
         "it ends again and again, and runs just now": Case(
             look(seen(**FULL, workers=0), between_two_ends()), problems=["workers_crash"]
         ),
+        "it ended again and again, and is not started any more": Case(
+            look(seen(**FULL, workers=0), between_two_ends(state="exited", uptime_seconds=None)), problems=["workers_crash"]
+        ),
         "it ended three times, and has run for long since": Case(
             look(seen(**FULL, workers=0, running=0, throughput_per_second=0.0), between_two_ends(uptime_seconds=900.0)), problems=["no_worker"], **RESTARTED
         ),
