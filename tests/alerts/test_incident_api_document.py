@@ -46,10 +46,12 @@ def test_the_api_is_as_its_document_says(tmp_path):
         assert told["openapi"] == "3.1.0" and sum(map(len, told["paths"].values())) == len(OPERATIONS)
         for number in range(4):
             eve.open(f"number {number}")
+        # One worker: hypothesis parses its own source, and of two threads that do that at once one fails in CPython 3.11 ("AST
+        # constructor recursion depth mismatch", github.com/python/cpython/issues/106905).
         argv = [
             str(Path(sys.executable).with_name("schemathesis")), "--config-file", "schemathesis.toml", "run",
             f"http://127.0.0.1:{serving.port}/api/v1/openapi.json", "--header", f"Authorization: Bearer {TOKENS['eve']}",
-            "--checks", "all", "--max-examples", "10", "--max-time", str(SECONDS), "--seed", "1", "--no-color", "--workers", "2",
+            "--checks", "all", "--max-examples", "10", "--max-time", str(SECONDS), "--seed", "1", "--no-color", "--workers", "1",
         ]  # fmt: skip
         done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, timeout=240)
         assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
