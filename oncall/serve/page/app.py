@@ -213,7 +213,8 @@ class PageSite:
                     )
             visit = Visit(self._sources, request, known.person if known else None, form)
             try:
-                answer = self._made(request, known, view.function(visit))
+                mark = self._live.mark(str(request.path_params.get(view.live, view.live))) if view.live else ""
+                answer = self._made(request, known, view.function(visit), mark)
             except (Lost, Unheard, NotDone) as error:
                 answer = self.problem(request, known, str(error), 409, self._back(request))
             except (Gone, NoPlan) as error:
@@ -232,7 +233,7 @@ class PageSite:
             self.keep(answer, cookie)
         return answer
 
-    def _made(self, request: Request, known: Known | None, answer: Answer) -> Response:
+    def _made(self, request: Request, known: Known | None, answer: Answer, mark: str) -> Response:
         if isinstance(answer, Moved):
             mark = "&" if "?" in answer.to else "?"
             return RedirectResponse(f"{answer.to}{mark}did={answer.did}" if answer.did else answer.to, 303)
@@ -241,7 +242,7 @@ class PageSite:
             if answer.name:
                 headers["Content-Disposition"] = f'attachment; filename="{answer.name}"'
             return Response(answer.body, media_type=answer.kind, headers=headers)
-        return self.html(request, known, answer.template, answer.values, answer.status)
+        return self.html(request, known, answer.template, {"mark": mark, **answer.values}, answer.status)
 
     def html(
         self, request: Request, known: Known | None, template: str, values: Mapping[str, Any], status: int = 200
@@ -255,6 +256,7 @@ class PageSite:
             "did": words.DID.get(request.query_params.get("did", ""), ""),
             "now": self._sources.clock(),
             "live": "",
+            "mark": "",
         }
         return HTMLResponse(self._templates.get_template(template).render({**common, **values}), status)
 
@@ -300,7 +302,10 @@ class PageSite:
             return Response("nobody is signed in\n", 401, media_type="text/plain")
         if request.method == "HEAD":
             return Response(media_type="text/event-stream")
-        return self._live.answer(request.query_params.get("of", ""), lambda: self.known(request) is not None)
+        topic, shown = request.query_params.get("of", ""), request.query_params.get("seen", "")
+        # A browser that comes again says what it heard last.
+        seen = request.headers.get("last-event-id") or shown
+        return self._live.answer(topic, lambda: self.known(request) is not None, seen)
 
     def _environment(self) -> Environment:
         made = Environment(

@@ -37,25 +37,26 @@ class Live:
         self._marks: dict[str, str] = {}
         self._looking: asyncio.Task[None] | None = None
 
-    def answer(self, topic: str, is_known: Callable[[], bool]) -> Response:
+    def answer(self, topic: str, is_known: Callable[[], bool], seen: str = "") -> Response:
         """A stream of news about a topic: ``now``, ``plans`` or the name of an incident.
 
         Args:
             topic: it.
             is_known: whether the one who waits may still hear of it; asked before each word.
+            seen: the mark of what the browser shows already; "" where it does not say.
         """
         if sum(self._waiting.values()) >= MOST_WAITING:
             return Response("too many wait for news\n", 503, media_type="text/plain", headers={"Retry-After": "60"})
         return StreamingResponse(
-            self._told(topic[:60], is_known), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+            self._told(topic[:60], is_known, seen), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
         )
 
-    async def _told(self, topic: str, is_known: Callable[[], bool]) -> AsyncIterator[str]:
+    async def _told(self, topic: str, is_known: Callable[[], bool], seen: str = "") -> AsyncIterator[str]:
         self._waiting[topic] = self._waiting.get(topic, 0) + 1
         try:
             if self._looking is None or self._looking.done():
                 self._looking = asyncio.create_task(self._look())
-            seen, silent, waited = self._marks.get(topic, ""), 0.0, 0.0
+            silent = waited = 0.0
             yield "retry: 5000\n\n"
             while waited < LONGEST_SECONDS and not self._sources.going_down():
                 mark = self._marks.get(topic, "")
@@ -63,9 +64,9 @@ class Live:
                 if (is_news or silent >= BEAT_SECONDS) and not await self._is(is_known):
                     return
                 if is_news:
-                    # The first mark only says what the page shows already.
+                    # Without a mark of the page, the first one only says where it begins.
                     if seen:
-                        yield f"event: changed\ndata: {mark}\n\n"
+                        yield f"id: {mark}\nevent: changed\ndata: {mark}\n\n"
                     seen, silent = mark, 0.0
                 elif silent >= BEAT_SECONDS:
                     yield ": still here\n\n"
@@ -90,13 +91,13 @@ class Live:
         while self._waiting and not self._sources.going_down():
             for topic in [*self._waiting]:
                 try:
-                    self._marks[topic] = await loop.run_in_executor(self._threads, self._mark, topic)
+                    self._marks[topic] = await loop.run_in_executor(self._threads, self.mark, topic)
                 except (OncallError, SQLAlchemyError) as error:
                     LOG.debug("no news of %s: %s", topic, error)
             await asyncio.sleep(LOOK_SECONDS)
 
-    def _mark(self, topic: str) -> str:
-        """What changes whenever what a page shows does."""
+    def mark(self, topic: str) -> str:
+        """What changes whenever what a page shows does. A page takes it before it looks: what comes after that is news."""
         seen: list[object] = [
             (one["id"], one["plan_hash"], one["state"]) for one in self._sources.store.episodes(("waiting",), 200)
         ]

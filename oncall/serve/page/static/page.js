@@ -47,7 +47,7 @@
   };
 
   if (topic && "EventSource" in window) {
-    const news = new EventSource("/events?of=" + encodeURIComponent(topic));
+    const news = new EventSource("/events?of=" + encodeURIComponent(topic) + "&seen=" + encodeURIComponent(document.body.dataset.mark));
     let waiting = 0;
     news.addEventListener("changed", () => {
       clearTimeout(waiting);

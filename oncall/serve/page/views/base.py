@@ -22,6 +22,7 @@ class View:
     Attributes:
         role: who may; None where nobody need be known.
         slow: whether it waits for something else than the database.
+        live: what it hears news of: ``now``, ``plans``, or the part of the path that names an incident; "" for none.
     """
 
     path: str
@@ -29,6 +30,7 @@ class View:
     role: Role | None = Role.VIEWER
     method: Literal["GET", "POST"] = "GET"
     slow: bool = False
+    live: str = ""
 
 
 def known_teams(visit: Visit) -> dict[str, Known]:

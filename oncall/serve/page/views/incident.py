@@ -375,7 +375,7 @@ def is_only_noted(done: Done) -> bool:
 
 
 VIEWS = (
-    View("/incidents/{name}", one),
+    View("/incidents/{name}", one, live="name"),
     View("/incidents/{name}/entries/{number}", entry),
     View("/incidents/{name}/do/{command}", do, Role.RESPONDER, "POST"),
 )

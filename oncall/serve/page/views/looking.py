@@ -55,6 +55,6 @@ def numbers(visit: Visit) -> Answer:
 
 
 VIEWS = (
-    View("/", now),
+    View("/", now, live="now"),
     View("/numbers", numbers),
 )

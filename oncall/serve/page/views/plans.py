@@ -47,7 +47,7 @@ def decided(visit: Visit) -> Answer:
 
 
 VIEWS = (
-    View("/plans", waiting),
-    View("/plans/{episode}", plan),
+    View("/plans", waiting, live="plans"),
+    View("/plans/{episode}", plan, live="plans"),
     View("/plans/{episode}", decided, Role.RESPONDER, "POST"),
 )

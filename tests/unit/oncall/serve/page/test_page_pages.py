@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections import Counter
 from dataclasses import replace
@@ -355,7 +356,7 @@ def test_who_waits_hears_that_something_changed_and_nothing_of_what(site, monkey
         ("plans", lambda: site.episode()),
     ):
         said = asyncio.run(heard(topic, change))
-        assert said.startswith("event: changed\ndata: ") and "secret" not in said
+        assert re.fullmatch(r"id: (\w+)\nevent: changed\ndata: \1\n\n", said), said
     # Whoever has signed out meanwhile hears nothing more.
     known = [True]
 
@@ -367,6 +368,29 @@ def test_who_waits_hears_that_something_changed_and_nothing_of_what(site, monkey
         asyncio.run(heard(name, leave, lambda: known[0]))
     # Who only asks for the head does not wait.
     assert site.of("vera").client.head("/events?of=now").headers["content-type"].startswith("text/event-stream")
+
+
+def test_what_changes_before_a_browser_waits_is_news_too(site, monkeypatch):
+    monkeypatch.setattr("oncall.serve.page.live.LOOK_SECONDS", 0.05)
+    name = site.incident()
+    change = {
+        f"/incidents/{name}": lambda: site.incidents.note(name, "restarted", who="rosa"),
+        "/": lambda: site.incidents.open("another", who="rosa"),
+        "/plans": lambda: site.episode(),
+    }
+
+    async def first(topic, seen):
+        stream = Live(site.page.sources, site.page._threads)._told(topic, lambda: True, seen)
+        assert await stream.__anext__() == "retry: 5000\n\n"
+        try:
+            return await asyncio.wait_for(stream.__anext__(), 10)
+        finally:
+            await stream.aclose()
+
+    for path, changed in change.items():
+        topic, seen = re.search(r'data-live="([^"]+)" data-mark="([^"]+)"', site.of("vera").get(path).text).groups()
+        changed()
+        assert asyncio.run(first(topic, seen)).startswith("id: "), path
 
 
 # ---------------------------------------------------------------------- teams, and whether parts answer
