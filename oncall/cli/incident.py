@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
@@ -839,14 +839,27 @@ def postmortem(
     if records is not None:
         if file is not None:
             raise OncallError("give a file that was exported, or --records with an incident")
-        told = found.of(_in_folder(records).document(name), found.Template.of({}))
+        folder = _in_folder(records)
+        told = found.of(folder.document(name), found.Template.of({}))
+        _refuse_changed(name, folder.verify(name)[1].to_dict())
     else:
         with open_incidents(config, state_directory) as incidents:
             told = incidents.postmortem(name) if file is None else _of_file(incidents, file)
+            seen = incidents.verify(name)[1].to_dict() if file is None else _verified_file(file, incidents, [])
+        _refuse_changed(name or str(file), seen)
     if as_json or form == "json":
         display.document(told.to_dict())
     else:
         sys.stdout.write(found.html(told).decode() if form == "html" else found.markdown(told))
+
+
+def _refuse_changed(name: str, verdict: Mapping[str, Any]) -> None:
+    """A post-mortem of a timeline that was changed tells what did not happen."""
+    if not verdict["sound"]:
+        problem = verdict["problems"][0]
+        raise OncallError(
+            f"the timeline of {name} was changed: entry {problem['number']}: {problem['what']}; oncall incident verify says all that is known"
+        )
 
 
 def _in_folder(records: Path) -> Folder:

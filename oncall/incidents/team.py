@@ -43,6 +43,12 @@ class Watch(Strict, frozen=True):
     for_minutes: _Minutes
     every_minutes: _Minutes | None = None
 
+    def __post_init__(self) -> None:
+        if self.every_minutes is not None and self.every_minutes > self.for_minutes:
+            raise ValueError(
+                f"every_minutes is {self.every_minutes:g}, and it is watched for {self.for_minutes:g} only; make it as long at most"
+            )
+
     @property
     def looks(self) -> int:
         return max(1, round(self.for_minutes / self.every_minutes)) if self.every_minutes else 1

@@ -20,9 +20,10 @@ from ansible_collections.oncall.runbooks.tests.support.schemas import OF_TYPES, 
 from ansible_collections.oncall.runbooks.tests.support.stores import as_released
 from oncall.cli import main
 from oncall.cli.incident import incident as group
+from oncall.incidents.folder import Folder
 from oncall.incidents.store.timeline import IncidentStore
 from oncall.incidents.team import team_of, written
-from oncall.serve.store.engine import sqlite_url, url_of
+from oncall.serve.store.engine import FILE, sqlite_url, url_of
 from oncall.serve.store.nodes import Alone
 
 
@@ -160,11 +161,33 @@ def test_what_was_changed_is_found_and_what_was_exported_can_be_looked_at_later(
         (tmp_path / name).write_text(json.dumps(document))
         code, out, _ = shell("verify", "--file", str(tmp_path / name))
         assert code == 21 and says in out, (name, out)
+        code, out, errors = shell("postmortem", "--file", str(tmp_path / name))
+        assert (code, out) == (64, "") and "was changed: entry" in errors, (name, errors)
+    assert shell("postmortem", "--file", str(exported))[0] == 0
     (tmp_path / "none").write_text('{"incident": 3}')
     assert shell("verify", "--file", str(tmp_path / "none"))[0] == 64
     code, out, _ = shell("verify", "1")
     assert code == 0 and "INC-1: not proven: what whoever has the key changed" in out
     assert shell("verify", "--head", "x", "1")[2].endswith("as the log and messages have it\n")
+
+
+def test_no_post_mortem_is_made_of_a_timeline_that_was_changed(shell, tmp_path):
+    shell("open", "x")
+    shell("note", "1", "a note")
+    assert shell("postmortem", "1")[0] == 0
+    with sqlite3.connect(tmp_path / "state" / FILE) as connection:
+        connection.execute("UPDATE oncall_timeline SET words = 'all is well' WHERE number = 2")
+    connection.close()
+    code, out, errors = shell("postmortem", "1")
+    assert (code, out) == (64, "") and "the timeline of 1 was changed: entry 2: it was changed" in errors
+
+    folder = Folder(tmp_path / "records")
+    folder.open("x", who="ann")
+    assert shell("postmortem", "1", "--records", str(tmp_path / "records"))[0] == 0
+    (file,) = [one for one in (tmp_path / "records").rglob("*") if one.is_file() and '"opened"' in one.read_text()]
+    file.write_text(file.read_text().replace('"x"', '"another"'))
+    code, out, errors = shell("postmortem", "1", "--records", str(tmp_path / "records"))
+    assert (code, out) == (64, "") and "was changed" in errors
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from ansible_collections.oncall.runbooks.tests.support.duty_desk import BEGAN, MINUTE, Desk, desk
+from oncall.errors import OncallError
 from oncall.incidents import commands as do
 from oncall.incidents.books import NotDone
 from oncall.incidents.duty.driver import Steady
@@ -398,6 +399,11 @@ def test_mail_of_one_that_was_closed_meanwhile_is_not_lost_in_an_error(shop):
 
 
 # ---------------------------------------------------------------------- the watch
+def test_a_watch_whose_looks_are_further_apart_than_it_lasts_is_refused():
+    with pytest.raises(OncallError, match="incident_watch: every_minutes is 30, and it is watched for 5 only"):
+        team_of("shop", {**TEAM, "incident_watch": {"for_minutes": 5, "every_minutes": 30}})
+
+
 WATCHED = {**TEAM, "incident_watch": {"for_minutes": 30, "every_minutes": 10}}
 
 
