@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
-from ..plugin_utils.looping import loops, replicas_of, was_started_again
+from ..plugin_utils.looping import crashes, loops, replicas_of, was_started_again
 
 # 128 and the number of SIGKILL, as a shell and an engine tell it.
 _KILLED = 137
@@ -158,4 +158,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """The filters of this file, by name."""
-        return {"crash_loops": crash_loops, "end_of_life": end_of_life, "shortage": shortage}
+        return {"crash_loops": crash_loops, "crashes": crashes, "end_of_life": end_of_life, "shortage": shortage}

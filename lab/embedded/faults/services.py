@@ -93,6 +93,7 @@ FAULTS: dict[str, Fault] = {
     "database_down": _down(
         "database", lambda layout: measure.listens(layout.ports["database"]),
         db_down=right("stopped_by_person database_down", "restart_database"),
+        api_down=right("database_down"),
         # Its names are of a database that refuses one more, and not of one that is gone.
         db_pool=right(),
         crash_loop=right(also="stopped_by_person", healthy=True),
