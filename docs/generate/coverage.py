@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """docs/coverage.md, and ``python -m docs.generate.coverage``: which test exercises what each source document asks for.
 
-The items are in tests/coverage.yml, what a runbook claims in its ``meta/runbook.yml``, and what a test exercises in its mark.
+The items are in tests/coverage.yml, what a role claims in its ``meta/runbook.yml`` or ``meta/overview.yml``, and what a test exercises in its mark.
 The command prints the table, then a line for each hole, and ends with 1 where there is one.
 """
 
@@ -22,6 +22,8 @@ from .words import code, prose, table
 SYSTEMS = {"LP": "labpics", "SY": "synap", "JO": "journey", "IE": "insightengine", "PD": "panidobro"}
 # What a table concludes, or when it is asked, a row can show. Whether something is really looked at, done or proven, it cannot.
 ROWS_DO = {"signal", "cause", "reference"}
+# Of a runbook, and of a role that covers items and is no runbook.
+CLAIMING = ("runbook.yml", "overview.yml")
 OPEN = "open: there is no such runbook yet"
 HOW = """\
 What the five source documents ask for, item by item, and the tests that exercise it. `make coverage` prints the same, and fails
@@ -36,7 +38,7 @@ class Coverage:
 
     Attributes:
         items: of tests/coverage.yml, in its order.
-        claims: role -> the ids that its meta/runbook.yml says it covers; only roles that have one.
+        claims: role -> the ids that its meta/runbook.yml or meta/overview.yml says it covers; only roles that have one of them.
         exercises: what the tests say.
         there: the roles and playbooks that there are.
     """
@@ -65,7 +67,7 @@ class Coverage:
             if role not in self.there:
                 continue
             if role in self.claims and item["id"] not in self.claims[role]:
-                yield f"{what}: roles/{role}/meta/runbook.yml does not claim it in covers"
+                yield f"{what}: roles/{role}/meta does not claim it in covers"
             if not self.of(item):
                 rows = [one.name for one in self.exercises if one.item == item["id"]]
                 why = (
@@ -78,7 +80,7 @@ class Coverage:
     def _of_claims(self) -> Iterator[str]:
         owners = {item["id"]: item["runbook"] for item in self.items}
         for role, claimed in self.claims.items():
-            where = f"roles/{role}/meta/runbook.yml"
+            where = f"roles/{role}/meta"
             for one in claimed:
                 if one not in owners:
                     yield f"{where} covers {one}, which is no item of tests/coverage.yml"
@@ -100,9 +102,10 @@ class Coverage:
 def read(root: Path = ROOT) -> Coverage:
     """All of it, as the repository has it."""
     claims: dict[str, list[str]] = {
-        role: load("roles", role, "meta", "runbook.yml")["covers"]
+        role: load("roles", role, "meta", name)["covers"]
         for role in roles()
-        if (root / "roles" / role / "meta" / "runbook.yml").is_file()
+        for name in CLAIMING
+        if (root / "roles" / role / "meta" / name).is_file()
     }
     playbooks = {path.stem for path in (root / "playbooks").glob("*.yml")}
     return Coverage(load("tests", "coverage.yml")["items"], claims, exercises(root), {*roles(), *playbooks})

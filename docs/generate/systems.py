@@ -4,7 +4,7 @@
 """docs/systems: for each system of ``inventories``, what the project does instead of each line of its source document.
 
 ``docs/systems/<system>.yml`` says by hand which line is about what. What is claimed comes from the roles, the inventory and
-tests/coverage.yml as they are now: a row that names what is not there is refused, and one whose runbook is not there says so.
+tests/coverage.yml as they are now: a row that names what is not there is refused.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from .readme import NOTE, risk
-from .source import ROOT, Runbook, SourceError, load, runbook_names
+from .source import ROOT, Runbook, SourceError, load
 from .words import code, prose, table
 
 FOLDER = ROOT / "docs" / "systems"
 ROW = {"lines", "says", "ids", "runbook", "looks", "causes", "remedies", "sets", "note", "open"}
 HOW = """\
 Each row is a line of the document, or a few that belong together, and what the project does instead. What it says of a runbook is
-read from the role as it is now: **not there yet** and **not covered** are what they say."""
+read from the role as it is now: **not covered** is what it says."""
 
 
 def files(runbooks: list[Runbook]) -> dict[Path, str]:
@@ -90,6 +90,8 @@ class System:
             for key in row.get("ids", []):
                 if key not in items():
                     raise SourceError(f"{self._where}: line {row['lines']}: tests/coverage.yml has no item {key}")
+                if (name := items()[key]["runbook"]) not in self._runbooks and not overview(name):
+                    raise SourceError(f"{self._where}: line {row['lines']}: there is no role {name} for {key}")
             if not row.get("ids") and "open" not in row:
                 raise SourceError(f"{self._where}: line {row.get('lines')}: name its ids, or say why it is open")
         named = {key for row in self._rows() for key in row.get("ids", [])}
@@ -139,15 +141,12 @@ class System:
         for name in dict.fromkeys(items()[key]["runbook"] for key in self.ids):
             ids = [key for key in self.ids if items()[key]["runbook"] == name]
             count = f"{sum(map(self.covered, ids))} of {len(ids)}"
-            if name in self._runbooks or overview(name):
-                said = self._runbooks[name].meta["title"] if name in self._runbooks else overview(name)["title"]
-                rows.append((_link(name), prose(said), code(self._command(name)), count))
-            else:
-                rows.append((code(name), "**not there yet**", "", count))
+            said = self._runbooks[name].meta["title"] if name in self._runbooks else overview(name)["title"]
+            rows.append((_link(name), prose(said), code(self._command(name)), count))
         return table(*rows)
 
     def _command(self, name: str) -> str:
-        return f"ansible-playbook -i inventories/{self.name} playbooks/{name}.yml"
+        return overview(name).get("command") or f"ansible-playbook -i inventories/{self.name} playbooks/{name}.yml"
 
     def _instead(self, row: dict[str, Any]) -> list[str]:
         lines = [f"`{name}: {self._value(row, name)}`" for name in row.get("sets", [])]
@@ -158,14 +157,11 @@ class System:
         ):
             if name in self._runbooks:
                 lines += self._by(row, self._runbooks[name])
-            elif overview(name):
-                lines.append(f"{code(self._command(name))} shows it: {_link(name)}")
             else:
-                lines.append(f"**not there yet**: the runbook {code(name)}")
-        there = {
-            name for name in (items()[key]["runbook"] for key in row["ids"]) if name in self._runbooks or overview(name)
-        }
-        missing = [key for key in row["ids"] if items()[key]["runbook"] in there and not self.covered(key)]
+                lines.append(
+                    f"{code(self._command(name))} {'keeps' if 'command' in overview(name) else 'shows'} it: {_link(name)}"
+                )
+        missing = [key for key in row["ids"] if not self.covered(key)]
         lines += [f"**not covered**: {code(key)}" for key in missing]
         return lines + ([prose(row["note"])] if "note" in row else [])
 
@@ -214,5 +210,5 @@ def _said(text: str) -> str:
 
 
 def _link(name: str) -> str:
-    there = name in runbook_names() or overview(name)
-    return f"[{name}](../../roles/{name}/README.md)" if there else code(name)
+    page = overview(name).get("page")
+    return f"[{name}](../{page}.md)" if page else f"[{name}](../../roles/{name}/README.md)"

@@ -103,17 +103,17 @@ def test_an_item_whose_runbook_is_not_there_is_open():
         ),
         (
             {"claims": {"pool": ["LP-1-1"]}},
-            "LP-1-2 (remediate of pool): roles/pool/meta/runbook.yml does not claim it in covers",
+            "LP-1-2 (remediate of pool): roles/pool/meta does not claim it in covers",
         ),
         (
             {"claims": {"pool": ["LP-1-1", "LP-1-2", "LP-9-9"]}},
-            "roles/pool/meta/runbook.yml covers LP-9-9, which is no item of tests/coverage.yml",
+            "roles/pool/meta covers LP-9-9, which is no item of tests/coverage.yml",
         ),
         (
             {"claims": {"pool": ["LP-1-1", "LP-1-2", "SY-1-1"]}},
-            "roles/pool/meta/runbook.yml covers SY-1-1, which is an item of later",
+            "roles/pool/meta covers SY-1-1, which is an item of later",
         ),
-        ({"claims": {"pool": ["LP-1-1", "LP-1-2", "LP-1-1"]}}, "roles/pool/meta/runbook.yml covers LP-1-1 twice"),
+        ({"claims": {"pool": ["LP-1-1", "LP-1-2", "LP-1-1"]}}, "roles/pool/meta covers LP-1-1 twice"),
         (
             {"exercises": [*seen().exercises, Exercise("LP-9-9", REAL, "test_raised")]},
             f"{REAL}::test_raised covers LP-9-9, which is no item of tests/coverage.yml",
