@@ -10,7 +10,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
@@ -26,6 +26,7 @@ from .frame import AS_JSON, CONFIG, books, one_line, user
 
 if TYPE_CHECKING:
     from ..incidents.books import Done, Incidents
+    from ..incidents.entries import Verdict
     from ..incidents.folder import Folder
     from ..incidents.record import Incident
     from ..incidents.stats import Group
@@ -719,7 +720,8 @@ def verify(
         return _said(found, bool(names), as_json)
     with open_incidents(config, state_directory) as incidents:
         if file is not None:
-            found.append(_verified_file(file, incidents, known))
+            id_, called, verdict = _verified_file(file, incidents, known)
+            found.append({"id": id_, "name": called, **verdict.to_dict()})
         elif names:
             for name in names:
                 one, verdict = incidents.verify(name, known)
@@ -739,7 +741,8 @@ def _said(found: list[dict[str, Any]], whole: bool, as_json: bool) -> int:
     return 0 if is_sound else EXIT_CODES[Outcome.UNRESOLVED]
 
 
-def _verified_file(file: Path, incidents: Incidents, heads: list[Any]) -> dict[str, Any]:
+def _verified_file(file: Path, incidents: Incidents, heads: list[Any]) -> tuple[str, str, Verdict]:
+    """The id and the name of an incident that was exported, and what is known of its timeline."""
     from ..incidents import entries
 
     try:
@@ -750,8 +753,7 @@ def _verified_file(file: Path, incidents: Incidents, heads: list[Any]) -> dict[s
         raise OncallError(f"cannot read {file}: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise OncallError(f"{file} is no exported incident: {display.shown(error, 200)}") from None
-    verdict = incidents.verify_document(told, timeline, heads)
-    return {"id": id_, "name": name, **verdict.to_dict()}
+    return id_, name, incidents.verify_document(told, timeline, heads)
 
 
 def _verdicts(found: list[dict[str, Any]], whole: bool) -> None:
@@ -841,25 +843,20 @@ def postmortem(
             raise OncallError("give a file that was exported, or --records with an incident")
         folder = _in_folder(records)
         told = found.of(folder.document(name), found.Template.of({}))
-        _refuse_changed(name, folder.verify(name)[1].to_dict())
+        _refuse_changed(name, folder.verify(name)[1])
     else:
         with open_incidents(config, state_directory) as incidents:
             told = incidents.postmortem(name) if file is None else _of_file(incidents, file)
-            seen = incidents.verify(name)[1].to_dict() if file is None else _verified_file(file, incidents, [])
-        _refuse_changed(name or str(file), seen)
     if as_json or form == "json":
         display.document(told.to_dict())
     else:
         sys.stdout.write(found.html(told).decode() if form == "html" else found.markdown(told))
 
 
-def _refuse_changed(name: str, verdict: Mapping[str, Any]) -> None:
+def _refuse_changed(name: str, verdict: Verdict) -> None:
     """A post-mortem of a timeline that was changed tells what did not happen."""
-    if not verdict["sound"]:
-        problem = verdict["problems"][0]
-        raise OncallError(
-            f"the timeline of {name} was changed: entry {problem['number']}: {problem['what']}; oncall incident verify says all that is known"
-        )
+    if why := verdict.why_not(name):
+        raise OncallError(why)
 
 
 def _in_folder(records: Path) -> Folder:
@@ -871,9 +868,11 @@ def _in_folder(records: Path) -> Folder:
 def _of_file(incidents: Incidents, file: Path) -> Any:
     document = _document(file)
     try:
-        return incidents.postmortem_of(document)
+        told = incidents.postmortem_of(document)
     except OncallError as error:
         raise OncallError(f"{file}: {error}; make one with: oncall incident export") from None
+    _refuse_changed(str(file), _verified_file(file, incidents, [])[2])
+    return told
 
 
 def _document(file: Path) -> Any:

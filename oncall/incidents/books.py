@@ -588,9 +588,18 @@ class Incidents:
         entries = [one for one in self._store.timeline(incident.id) if one.number <= incident.head.number]
         return document(incident, entries)
 
-    def postmortem(self, name: str) -> PostMortem:
-        """The post-mortem, as the team of its system wants it."""
-        return self.postmortem_of(self.document(name))
+    def postmortem(self, name: str, template: postmortem.Template | None = None) -> PostMortem:
+        """The post-mortem, as the team of its system wants it; NotNow where its timeline was changed: it would tell what did not happen.
+
+        Args:
+            name: of the incident.
+            template: as the team wants it, where the caller knows that better.
+        """
+        incident, verdict = self.verify(name)
+        if why := verdict.why_not(incident.name):
+            raise NotNow(why)
+        told = self.document(incident.id)
+        return postmortem.of(told, template) if template else self.postmortem_of(told)
 
     def postmortem_of(self, document: Mapping[str, Any]) -> PostMortem:
         """The post-mortem of a document that was exported; OncallError where it is none."""

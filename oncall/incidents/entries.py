@@ -252,6 +252,14 @@ class Verdict:
     def is_sound(self) -> bool:
         return not self.problems
 
+    def why_not(self, name: str) -> str:
+        """Why nothing is made of the timeline of the incident ``name``, in one line; empty where it is sound."""
+        if self.is_sound:
+            return ""
+        first = self.problems[0]
+        where = f"entry {first.number}: " if first.number else ""
+        return f"the timeline of {name} was changed: {where}{first.what}; oncall incident verify says all that is known"
+
     def to_dict(self) -> dict[str, Any]:
         return {"sound": self.is_sound, **asdict(self)}
 

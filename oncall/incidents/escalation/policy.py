@@ -87,7 +87,7 @@ class ServiceHours(Strict, frozen=True):
 
 
 class Policy(Strict, frozen=True):
-    """Who is told of an incident, step by step.
+    """Who hears of an incident, step by step.
 
     Attributes:
         steps: in the order of the document.

@@ -207,10 +207,13 @@ def _fields(incident: Standing) -> dict[str, Any]:
 
 
 def forgotten_at(policy: Policy, incident: Standing) -> float | None:
-    """When an acknowledgement times out: nobody who acknowledged has done anything since, and nothing is mitigated."""
+    """When an acknowledgement times out: nobody who acknowledged has done anything since, and nothing is mitigated.
+
+    A snooze that goes on holds that back too: an acknowledgement meanwhile does not shorten it.
+    """
     if policy.acknowledged_for_minutes is None or not incident.acknowledged or incident.mitigated:
         return None
-    return incident.alive_at + policy.acknowledged_for_minutes * 60
+    return max(incident.alive_at + policy.acknowledged_for_minutes * 60, incident.armed_at)
 
 
 def needs_acknowledgement(policy: Policy, incident: Standing, now: float) -> bool:

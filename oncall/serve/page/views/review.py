@@ -31,7 +31,7 @@ def _template(visit: Visit, incident: Incident) -> postmortem.Template:
 def review(visit: Visit) -> Answer:
     """Where it stands, and what is asked of people."""
     incident = visit.sources.incidents.find(visit.part("name"))
-    told = postmortem.of(visit.sources.incidents.document(incident.id), _template(visit, incident))
+    told = visit.sources.incidents.postmortem(incident.id, _template(visit, incident))
     return Shown(
         "review.html.j2",
         {
@@ -50,7 +50,7 @@ def document(visit: Visit) -> Answer:
     if kind not in KINDS:
         raise Gone(f"there is no post-mortem as {kind[:20]}; there is {', '.join(KINDS)}")
     incident = visit.sources.incidents.find(visit.part("name"))
-    told = postmortem.of(visit.sources.incidents.document(incident.id), _template(visit, incident))
+    told = visit.sources.incidents.postmortem(incident.id, _template(visit, incident))
     if kind == "json":
         return File(json.dumps(told.to_dict(), indent=1).encode(), KINDS[kind], f"{incident.name}.json")
     if kind == "md":

@@ -179,7 +179,7 @@ def test_no_post_mortem_is_made_of_a_timeline_that_was_changed(shell, tmp_path):
         connection.execute("UPDATE oncall_timeline SET words = 'all is well' WHERE number = 2")
     connection.close()
     code, out, errors = shell("postmortem", "1")
-    assert (code, out) == (64, "") and "the timeline of 1 was changed: entry 2: it was changed" in errors
+    assert (code, out) == (64, "") and "the timeline of INC-1 was changed: entry 2: it was changed" in errors
 
     folder = Folder(tmp_path / "records")
     folder.open("x", who="ann")

@@ -213,6 +213,14 @@ def test_acknowledging_within_a_snooze_counts():
     assert story.fire(minutes(500)) == []
 
 
+def test_a_snooze_holds_a_forgotten_acknowledgement_back():
+    story = Story(policy(acknowledged_for_minutes=30))
+    story.add("snoozed", minutes(3), until=minutes(100)).add("acknowledged", minutes(50))
+    assert [story.fire(minutes(at)) for at in (80, 99)] == [[], []]
+    assert not timers.needs_acknowledgement(story.policy, story.standing, minutes(99))
+    assert story.fire(minutes(100)) == ["first"]
+
+
 @pytest.mark.parametrize("until", [T0, T0 - 1, T0 + 86401, math.nan, math.inf])
 def test_a_snooze_is_bounded(until):
     with pytest.raises(PolicyError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+import sqlalchemy as sa
 
 from ansible_collections.oncall.runbooks.tests.support.page_site import KEY, page_site, words
 from oncall.incidents.commands import Write
@@ -293,6 +294,18 @@ def test_only_hosts_of_the_inventory_are_given_to_ansible(site):
 
 
 # ---------------------------------------------------------------------- the post-mortem
+def test_no_post_mortem_is_shown_of_a_timeline_that_was_changed(site):
+    name = site.incident()
+    site.incidents.note(name, "the disk was full", who="rosa")
+    browser, path = site.of("omar"), f"/incidents/{name}/postmortem"
+    assert browser.get(path).status_code == 200
+    with site.store._engine.begin() as connection:
+        connection.execute(sa.text("UPDATE oncall_timeline SET words = 'all is well' WHERE words = 'the disk was full'"))
+    for one in (path, f"{path}.html", f"{path}.md", f"{path}.json"):
+        answer = browser.get(one)
+        assert answer.status_code == 409 and f"the timeline of {name} was changed: entry" in words(answer.text), one
+
+
 def test_the_post_mortem_goes_from_asked_for_to_done(site):
     name = site.incident()
     site.incidents.resolve(name, "it is over", who="rosa")
