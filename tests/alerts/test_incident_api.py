@@ -14,6 +14,7 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from ansible_collections.oncall.runbooks.tests.support.incident_api import RECORD, TOKENS, Answer, Person, with_people
 from ansible_collections.oncall.runbooks.tests.support.postgres_servers import server
@@ -114,6 +115,17 @@ def test_an_incident_from_its_beginning_to_its_post_mortem(serving, ann, ben):
     assert "default-src 'none'" in page.headers["content-security-policy"]
     assert as_documented("incident_stats", json.dumps(ann.get("/stats?severity=P0")))["incidents"] >= 1
     assert ann.get("/due")["action_items"] == []
+
+
+def test_no_post_mortem_is_made_of_a_timeline_that_was_changed(serving, ann):
+    one = ann.open("the disk is full")
+    ann.do(f"{one}/note", {"text": "somebody filled it"})
+    assert ann.get(f"{one}/postmortem")
+    with serving.store()._engine.begin() as connection:
+        connection.execute(sa.text("UPDATE oncall_timeline SET words = 'all is well' WHERE words = 'somebody filled it'"))
+    for path in ("postmortem", "postmortem.md", "postmortem.html"):
+        answer = ann.ask("GET", f"{one}/{path}")
+        assert (answer.status, "was changed: entry" in answer.detail) == (409, True), (path, answer.body)
 
 
 def test_each_operation_is_tried_here():
