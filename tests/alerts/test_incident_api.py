@@ -9,7 +9,7 @@ import json
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from itertools import chain
 from pathlib import Path
 
@@ -121,7 +121,7 @@ def test_no_post_mortem_is_made_of_a_timeline_that_was_changed(serving, ann):
     one = ann.open("the disk is full")
     ann.do(f"{one}/note", {"text": "somebody filled it"})
     assert ann.get(f"{one}/postmortem")
-    with serving.store()._engine.begin() as connection:
+    with closing(serving.store()) as store, store._engine.begin() as connection:
         connection.execute(sa.text("UPDATE oncall_timeline SET words = 'all is well' WHERE words = 'somebody filled it'"))
     for path in ("postmortem", "postmortem.md", "postmortem.html"):
         answer = ann.ask("GET", f"{one}/{path}")
