@@ -46,7 +46,8 @@ class Shell:
 
 @pytest.fixture
 def shell(tmp_path, monkeypatch) -> Shell:
-    monkeypatch.setattr("oncall.cli.incident.user", lambda: "ann")
+    for room in ("acts", "review"):
+        monkeypatch.setattr(f"oncall.cli.incident.{room}.user", lambda: "ann")
     return Shell(tmp_path / "state")
 
 
