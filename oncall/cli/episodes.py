@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +26,6 @@ PLAN = click.option(
     "--plan", default="", metavar="HASH", help="Of the plan that you have read: no other is decided on."
 )
 NO_REASON = "a person wanted it"
-TRIES = 10
 # Of a text of an alert.
 MOST_ALERT = 2000
 
@@ -125,7 +123,7 @@ def cancel(episode: str, reason: str, config: Path, as_json: bool) -> None:
     oncall cancel 3f2a90c1 --reason "done by hand"
     """
     with open_plans(config) as plans:
-        told, how = _cancel(plans, plans.store.find(episode)["id"], reason)
+        told, how = plans.cancel(plans.store.find(episode)["id"], reason or NO_REASON, user())
     _print(told, how, as_json)
 
 
@@ -134,46 +132,15 @@ def _decide(plans: Plans, episode: str, plan: str, decision: str, reason: str) -
     return plans.decide(found["id"], plan or found["plan_hash"], decision, reason, user())
 
 
-def _cancel(plans: Plans, episode: str, reason: str) -> tuple[Decided, str]:
-    """End an episode, whatever state it is in; and how that was done."""
-    from ..incidents.books import NotDone
-    from ..serve.decide.plans import Decided, NoPlan, TooLate, one_line_of
-
-    who, reason = user(), one_line_of(reason) or NO_REASON
-    why = f"canceled by {who}: {reason}"
-    ended = {"state": "ended", "outcome": "canceled", "summary": why, "ended_at": time.time()}
-    more = ""
-    # It may go on from one state to the next meanwhile.
-    for _ in range(TRIES):
-        found = plans.store.episode(episode)
-        if found is None:
-            raise NoPlan(f"episode {episode[:12]} is gone")
-        where = f"{found['runbook']} on {found['host']}"
-        told = Decided(episode, found["runbook"], found["host"], found["plan_hash"], "canceled", who, reason)
-        if found["state"] == "ended":
-            raise OncallError(f"episode {episode[:12]} has ended already: {_said(found)}")
-        if found["state"] == "running" and plans.store.change(episode, "running", {"cancel": why}):
-            return told, f"{where} is being killed"
-        if found["state"] == "waiting" and not more:
-            try:
-                return plans.decide(episode, found["plan_hash"], "rejected", reason, who), f"{where} does nothing"
-            except TooLate:
-                continue
-            except NotDone as error:
-                # Such as of an incident that is closed. It has to end all the same.
-                more = f"; no timeline says so: {error}"
-        if found["state"] != "running" and plans.store.change(episode, found["state"], ended):
-            return told, f"{where} is canceled{more}"
-    raise OncallError(f"episode {episode[:12]} changes all the time; try it again")
-
-
 def _print(told: Decided, how: str, as_json: bool) -> None:
+    from ..serve.decide.plans import CANCELED
+
     if as_json:
         display.document(told.to_dict())
         return
     entry = f" ({told.incident}, entry {told.entry})" if told.incident else ""
-    begin = "" if told.decision == "canceled" else f"{told.decision}{entry}; "
-    click.echo(display.shown(f"{begin}{how}"))
+    shown = f"{how}{entry}" if told.decision == CANCELED else f"{told.decision}{entry}; {how}"
+    click.echo(display.shown(shown))
 
 
 @click.command()

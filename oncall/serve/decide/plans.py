@@ -1,13 +1,13 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a person decides on a plan that waits, on the page and at a shell: of two people who decide at once, one does, and the other is told."""
+"""What a person decides on a plan that waits, on the page and at a shell: of two people who decide at once, one does, and the other reads who."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ...errors import OncallError
@@ -21,8 +21,11 @@ from ...incidents.together import APPROVED, REJECTED, decision_on
 from ..store.statements import Store
 
 MOST_REASON = 500
+CANCELED = "canceled"
 # An episode may come to an incident in the moment in which its plan is decided on.
 TRIES = 3
+# An episode may go on from one state to the next while it is canceled.
+MOST_STATES = 10
 
 
 class NoPlan(OncallError):
@@ -112,6 +115,53 @@ class Plans:
                 return written
         raise TooLate("somebody else decides on it this very moment; look at it again")
 
+    def cancel(self, episode: str, reason: str, who: str) -> tuple[Decided, str]:
+        """End an episode, whatever state it is in, and say so in the timeline of its incident. A plan that waits is rejected.
+
+        Returns:
+            what was decided, and in words how it ends.
+
+        Raises:
+            NoPlan: there is no such episode.
+            OncallError: it has ended, or changes all the time.
+        """
+        reason = one_line_of(reason)
+        why = f"{CANCELED} by {who}: {reason}"
+        more = ""
+        for _ in range(MOST_STATES):
+            found = self.store.episode(episode)
+            if found is None:
+                raise NoPlan(f"episode {episode[:12]} is gone")
+            where = f"{found['runbook']} on {found['host']}"
+            told = Decided(episode, found["runbook"], found["host"], found["plan_hash"], CANCELED, who, reason)
+            if found["state"] == "ended":
+                raise OncallError(f"episode {episode[:12]} has ended already: {_how_it_is(found)}")
+            if found["state"] == "running" and self.store.change(episode, "running", {"cancel": why}):
+                return self._noted(told, f"{where} is being killed")
+            if found["state"] == "waiting" and not more:
+                try:
+                    return self.decide(episode, found["plan_hash"], REJECTED, reason, who), f"{where} does nothing"
+                except TooLate:
+                    continue
+                except NotDone as error:
+                    # Such as of an incident that is closed. It has to end all the same.
+                    more = f"; no timeline says so: {error}"
+            ended = {"state": "ended", "outcome": CANCELED, "summary": why, "ended_at": self.clock()}
+            if found["state"] != "running" and self.store.change(episode, found["state"], ended):
+                how = f"{where} is canceled"
+                return (told, f"{how}{more}") if more else self._noted(told, how)
+        raise OncallError(f"episode {episode[:12]} changes all the time; try it again")
+
+    def _noted(self, told: Decided, how: str) -> tuple[Decided, str]:
+        owner = self.below.owner(EPISODE, told.episode)
+        if not owner:
+            return told, how
+        try:
+            done = self.books().note(owner, f"{how}: {told.reason}", who=told.who)
+        except NotDone as error:
+            return told, f"{how}; no timeline says so: {error}"
+        return replace(told, incident=done.incident.name, entry=done.entries[-1].number), how
+
     def _write(self, told: Decided, parts: Sequence[Part]) -> Decided:
         now = self.clock()
         owner = self.below.owner(EPISODE, told.episode)
@@ -124,7 +174,7 @@ class Plans:
             told.episode, told.runbook, told.host, told.plan_hash, told.decision, told.reason, told.who, now
         )
         done: Done = self.books().do(owner, lambda _now: entry, parts=parts, decides=[decides])
-        return Decided(**{**asdict(told), "incident": done.incident.name, "entry": done.entries[-1].number})
+        return replace(told, incident=done.incident.name, entry=done.entries[-1].number)
 
 
 def one_line_of(reason: str) -> str:
@@ -136,7 +186,7 @@ def _values(told: Decided, now: float, is_of_an_incident: bool) -> dict[str, Any
     """What the episode is from then on."""
     if told.decision == REJECTED:
         note = f"{DECLINED}{told.who}"
-        ended = {"state": "ended", "outcome": "canceled", "summary": f"{note}: {told.reason}", "ended_at": now}
+        ended = {"state": "ended", "outcome": CANCELED, "summary": f"{note}: {told.reason}", "ended_at": now}
         return {**ended, "note": note}
     # Without an incident, what is attached later says so in its timeline.
     note = f"approved by {told.who}" if is_of_an_incident else f"{AGREED}{told.who}"

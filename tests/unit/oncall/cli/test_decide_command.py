@@ -186,18 +186,36 @@ def test_to_cancel_what_waits_is_to_reject_its_plan(site):
 
 @pytest.mark.parametrize(
     ("state", "then", "says"),
-    [("queued", "ended", "db_pool on shop is canceled\n"), ("running", "running", "db_pool on shop is being killed\n")],
+    [("queued", "ended", "db_pool on shop is canceled"), ("running", "running", "db_pool on shop is being killed")],
 )
-def test_what_has_no_plan_that_waits_is_canceled(site, state, then, says):
+def test_what_has_no_plan_that_waits_is_canceled_and_the_timeline_says_so(site, state, then, says):
     name = site.incident()
-    one, two = (site.episode(incident=name, state=state) for _ in range(2))
-    assert oncall("cancel", one, "--reason", "enough") == (0, says, "")
+    one, two, other = (
+        site.episode(incident=name, state=state),
+        site.episode(incident=name, state=state),
+        site.episode(state=state),
+    )
+    number = site.incidents.find(name).head.number + 1
+    assert oncall("cancel", one, "--reason", "enough") == (0, f"{says} ({name}, entry {number})\n", "")
+    entry = site.incidents.timeline(name)[-1]
+    assert (entry.kind, entry.who, entry.words) == ("note", "ann", f"{says}: enough")
+    # It is of no incident.
+    assert oncall("cancel", other, "--reason", "enough") == (0, f"{says}\n", "")
     found = site.store.episode(one)
     told = found["summary"] if state == "queued" else found["cancel"]
     assert (found["state"], told) == (then, "canceled by ann: enough")
     told = as_documented("cancel", oncall("cancel", two, "--json")[1])
-    assert (told["decision"], told["incident"], told["entry"]) == ("canceled", None, None)
+    assert (told["decision"], told["incident"], told["entry"]) == ("canceled", name, number + 1)
     assert decided(site, name) == []
+
+
+def test_what_is_queued_for_an_incident_that_is_closed_is_canceled_and_no_timeline_says_so(site):
+    name = site.incident()
+    episode = site.episode(incident=name, state="queued")
+    site.incidents.resolve(name, "it is over", who="rosa")
+    site.incidents.close(name, who="rosa")
+    code, out, _ = oncall("cancel", episode, "--reason", "enough")
+    assert (code, out.startswith(f"db_pool on shop is canceled; no timeline says so: {name} is closed")) == (0, True)
 
 
 def test_what_waits_for_an_incident_that_is_closed_can_only_be_canceled(site):
