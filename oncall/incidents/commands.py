@@ -284,7 +284,7 @@ def decide(incident: Incident | None, command: Command, now: float | None = None
     """
     try:
         if not 0 <= command.at <= LATEST:
-            raise _No(f"{command.at} is no time")
+            raise _No(f"{command.at:.0f} is no time: seconds since 1970 are needed")
         if not _line(command.who, MOST_NAME):
             raise _No("say who you are; the timeline names everybody who changes it")
         if isinstance(command, Open):

@@ -134,7 +134,7 @@ def test_what_is_over_never_changes(state, told):
     [
         (do.Note, {"text": " \n"}, "the note is empty"),
         (do.Note, {"text": "x", "who": " "}, "say who you are; the timeline names everybody who changes it"),
-        (do.Note, {"text": "x", "at": float("nan")}, "nan is no time"),
+        (do.Note, {"text": "x", "at": float("nan")}, "nan is no time: seconds since 1970 are needed"),
         (do.Assign, {"to": "anm", "people": ["ann", "bob"]}, "nobody is called 'anm'; did you mean ann"),
         (do.Assign, {"to": "zoe", "people": ["ann", "bob"]}, "nobody is called 'zoe'; there are ann, bob"),
         (do.GiveRole, {"role": "king", "to": "bob"}, "no role 'king'; there are commander, scribe, liaison, responder"),
