@@ -47,8 +47,8 @@ def test_a_team_with_only_ansible_has_the_post_mortem_of_a_real_fault(
     fixed = player.play(run_escalation_tasks="", db_pool_idle_in_transaction_seconds=5)
     assert fixed.outcome == "resolved", fixed.output
     incident("attach", "INC-1", incident_runs=[str(fixed.record)])
-    # Once more, with the whole folder, which is where records go here: it is of one already.
-    incident("attach", "INC-1")
+    # Once more, with the whole folder: it is of one already.
+    incident("attach", "INC-1", incident_runs=[str(fixed.record.parent)])
     incident("update", "INC-1", fields={"conditions": "it works again", "customers": True})
     incident("resolve", "INC-1", fields={"how": "the session was ended"})
     assert "never changes again" in incident("close", "INC-1") + incident(
@@ -116,6 +116,8 @@ def test_a_check_writes_nothing(player, tmp_path):
         ({"command": "resolve", "name": "INC-7", "fields": {"how": "x"}}, "there is no incident 'INC-7'"),
         ({"command": "resolve", "fields": {"how": "x"}}, "name the incident"),
         ({"command": "attach", "incident_runs": ["/nowhere/run.json"]}, "cannot read the record /nowhere/run.json"),
+        # Without it, where ONCALL_RECORD_DIRECTORY says.
+        ({"command": "attach"}, "/records: No such file or directory; incident_runs names records of runs"),
     ],
 )
 def test_what_is_wrong_is_told_in_one_line(player, tmp_path, more, says):
