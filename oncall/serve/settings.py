@@ -191,7 +191,8 @@ class Page(Strict, frozen=True):
 
     Attributes:
         address: under which people reach it, such as https://oncall.example.org; without, that of links in messages, or where it listens.
-        roles: role -> names of people and groups, of those that a proxy or OpenID Connect names; ``*`` is everybody.
+        roles: role -> names of people and groups, of those that a proxy or OpenID Connect names; ``*`` is everybody,
+            ``person:NAME`` only a person and ``group:NAME`` only a group.
         session_minutes: after so long without a look somebody signs in again, and after ``session_hours`` in any case.
     """
 

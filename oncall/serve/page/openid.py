@@ -8,7 +8,6 @@ What a sign-in needs until it comes back (state, nonce, verifier) is in a cookie
 
 from __future__ import annotations
 
-import itertools
 import logging
 import time
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,7 @@ from starlette.routing import Route
 from ...errors import first_line
 from ...shared import masked
 from ..settings import OpenId, secret
-from .people import Person, plain_name
+from .people import Person, plain_name, with_a_role
 from .signin import inside
 
 if TYPE_CHECKING:
@@ -146,10 +145,9 @@ class OpenIdSignIn:
         if role is None:
             LOG.warning("%s is known by OpenID Connect, and has no role", name)
             return self._refused(request, f"you are known as {name}, and nobody has given you a role on this page")
-        # Only those that have a role: of all of them, a cookie has no room.
-        named = {*itertools.chain.from_iterable(self._site.page.roles.values())}
-        kept = tuple(one for one in groups if one in named)
-        person = Person(name, role, "openid", f"{settings.issuer} {settings.client_id}", kept)
+        person = Person(
+            name, role, "openid", f"{settings.issuer} {settings.client_id}", with_a_role(self._site.page, groups)
+        )
         answer = RedirectResponse(inside(told.get("to", "/")), 303)
         self._site.keep(answer, self._site.sessions.begin(person))
         answer.delete_cookie(self._cookie, path="/", secure=self._site.secure, httponly=True, samesite="lax")

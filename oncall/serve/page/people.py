@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
-from collections.abc import Callable, Collection, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -63,9 +64,21 @@ def plain_name(told: str, machines: Collection[str] = ()) -> str:
 
 def role_of(page: Page, name: str, groups: Collection[str]) -> Role | None:
     """The highest role that the settings give to a person or to one of the groups; None for none."""
-    known = {name, *groups, "*"}
+    known = {"*", *_ways("person", name), *(one for group in groups for one in _ways("group", group))}
     found = [Role[role.upper()] for role, names in page.roles.items() if known & {*names}]
     return max(found, default=None)
+
+
+def with_a_role(page: Page, groups: Iterable[str]) -> tuple[str, ...]:
+    """The groups that the settings name: of all groups of a person, a cookie has no room."""
+    named = {*itertools.chain.from_iterable(page.roles.values())}
+    return tuple(one for one in groups if named & _ways("group", one))
+
+
+def _ways(kind: str, name: str) -> set[str]:
+    """How the settings can name it. A name that itself looks like ``group:x`` is none of a group."""
+    is_plain = not name.startswith(("person:", "group:"))
+    return {f"{kind}:{name}", *([name] if is_plain and name != "*" else [])}
 
 
 def digest(token: bytes) -> str:

@@ -9,8 +9,9 @@ import jwt
 import pytest
 
 from ansible_collections.oncall.runbooks.tests.support.page_site import BASE, MACHINE, PEOPLE, page_site, words
-from oncall.serve.page.people import Person, Role, is_of, plain_name
+from oncall.serve.page.people import Person, Role, is_of, plain_name, role_of, with_a_role
 from oncall.serve.page.signin import inside
+from oncall.serve.settings import Page
 
 PROXY = {
     "proxy": {"addresses": ["10.1.0.0/16", "::1/128"]},
@@ -245,6 +246,30 @@ def test_what_the_proxy_says_comes_before_an_older_session(tmp_path):
         assert "ada" in browser.text("/")
         told = words(browser.get("/", **{"X-Forwarded-User": "eve"}).text)
         assert "eve viewer" in told and "ada" not in told
+
+
+ROLES = Page(roles={"responder": ("team-shop",), "admin": ("person:ada", "group:admins"), "viewer": ("group:all",)})
+
+
+@pytest.mark.parametrize(
+    ("name", "groups", "role"),
+    [
+        ("kim", ["team-shop"], Role.RESPONDER),
+        # A bare name is of a person or of a group.
+        ("team-shop", [], Role.RESPONDER),
+        ("ada", [], Role.ADMIN),
+        ("kim", ["ada"], None),
+        ("kim", ["admins"], Role.ADMIN),
+        ("admins", [], None),
+        ("group:admins", [], None),
+        ("kim", ["person:ada"], None),
+        ("*", ["*"], None),
+    ],
+)
+def test_nobody_has_the_role_of_a_group_by_a_name(name, groups, role):
+    assert role_of(ROLES, name, groups) is role
+    # What a session keeps of the groups gives the same.
+    assert role_of(ROLES, name, with_a_role(ROLES, groups)) is role
 
 
 def test_networks():
