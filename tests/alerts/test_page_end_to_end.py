@@ -10,11 +10,13 @@ import json
 import re
 import subprocess
 import sys
+from contextlib import ExitStack
 from urllib.parse import urlencode
 
 import pytest
 
 from ansible_collections.oncall.runbooks.tests.support.chromium import PHONE, SECONDS, chromium, looking
+from ansible_collections.oncall.runbooks.tests.support.postgres_servers import server
 from ansible_collections.oncall.runbooks.tests.support.serving import TOKEN, Serving, alert
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
 
@@ -22,7 +24,8 @@ ROSA = "r0sa" * 8
 
 
 @pytest.fixture
-def serving(tmp_path):
+def serving(request, tmp_path):
+    """A service with its page, on the database that the test names."""
     made = Serving(
         tmp_path,
         runbooks={"cache": {"mode": "approve"}},
@@ -31,10 +34,16 @@ def serving(tmp_path):
     )
     with (tmp_path / "tokens").open("a") as tokens:
         tokens.write(f"{ROSA} responder rosa\n")
-    yield made.start()
-    made.stop()
+    with ExitStack() as ended:
+        if getattr(request, "param", "SQLite") == "PostgreSQL":
+            postgres = ended.enter_context(server())
+            postgres.execute("CREATE DATABASE oncall", dbname="postgres")
+            made.write(database=f"postgresql://postgres@127.0.0.1:{postgres.port}/oncall")
+        ended.callback(made.stop)
+        yield made.start()
 
 
+@pytest.mark.parametrize("serving", ["SQLite", "PostgreSQL"], indirect=True)
 def test_from_an_alert_to_the_post_mortem_in_a_browser(serving):
     (host,) = serving.hosts
     serving.send(alert(host.name))
