@@ -5,10 +5,19 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import subprocess
+import sys
 import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
 from ansible_collections.oncall.runbooks.tests.support.duty_desk import BEGAN, desk
 from ansible_collections.oncall.runbooks.tests.support.told_under_kills import tell_under_kills
+from oncall.serve.store.engine import FILE
 
 
 def test_of_a_timer_and_its_message_nothing_is_lost_and_nothing_comes_twice(tmp_path):
@@ -16,6 +25,44 @@ def test_of_a_timer_and_its_message_nothing_is_lost_and_nothing_comes_twice(tmp_
     assert (told.steps_lost, told.steps_twice, told.lost, told.twice, told.disagreeing) == (0, 0, 0, 0, 0), told
     # It was killed where it matters, or this test shows nothing.
     assert told.unknown
+
+
+def test_a_command_that_is_killed_is_done_or_not_and_the_next_one_works(tmp_path):
+    folder = ["--state-directory", str(tmp_path / "state")]
+
+    def begin(*arguments: str) -> subprocess.Popen[bytes]:
+        argv = [sys.executable, "-m", "oncall", "incident", *arguments, *folder]
+        return subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+
+    def says(*arguments: str) -> Any:
+        argv = [sys.executable, "-m", "oncall", "incident", *arguments, *folder, "--json"]
+        return json.loads(subprocess.run(argv, capture_output=True, check=True, timeout=60).stdout)
+
+    says("open", "the disk is full")
+    done, killed = set(), set()
+    for number in range(30):
+        running = begin("note", "1", f"note {number}")
+        # The database is open from here on: what is killed later is killed at its work.
+        while running.poll() is None and not opens(running.pid, FILE):
+            time.sleep(0.001)
+        time.sleep(0.0015 * number)
+        running.kill()
+        _, errors = running.communicate(timeout=60)
+        assert running.returncode in (0, -signal.SIGKILL), errors
+        (done if running.returncode == 0 else killed).add(f"note {number}")
+    written = [one["words"] for one in says("show", "1")["timeline"] if one["kind"] == "note"]
+    assert len(written) == len({*written}) and done <= {*written} <= done | killed
+    assert killed, "none was killed, so this shows nothing"
+    assert says("verify")["sound"] is True
+    says("note", "1", "it goes on")
+    assert says("verify")["sound"] is True
+
+
+def opens(pid: int, name: str) -> bool:
+    """Whether a process has a file of this name open."""
+    with suppress(OSError):
+        return any(one.readlink().name == name for one in Path(f"/proc/{pid}/fd").iterdir())
+    return False
 
 
 def test_nodes_on_a_postgresql_fire_and_tell_once(database, tmp_path):
