@@ -163,6 +163,11 @@ def _parsed(text: bytes) -> Any:
     except Exception as error:
         raise FeedError(f"the feed is no iCal: {masked(str(error).partition(':')[0], 120)}") from None
     for event in calendar.walk("VEVENT"):
+        # The library passes over it, and would call somebody in a shift that is none.
+        if "EXRULE" in event:
+            raise FeedError(
+                "the feed has an entry with EXRULE, which iCalendar does not have any more: name the days in EXDATE"
+            )
         rules = event.get("RRULE") or ()
         for rule in rules if isinstance(rules, list) else [rules]:
             for frequency in rule.get("FREQ", ()) if rule else ():

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
@@ -219,6 +220,12 @@ def directory(variables: Mapping[str, Any]) -> Directory:
             _zone(schedule.zone, f"{where}.zone")
         if schedule.ical and schedule.json:
             raise PolicyError(f"{where}: it has both ical and json; one feed is enough")
+        feed = schedule.ical or schedule.json
+        # From another folder it would be another file, and perhaps none.
+        if feed and "://" not in feed and not Path(feed).is_absolute():
+            raise PolicyError(
+                f"{where}: the feed {feed[:80]!r} is neither an address nor a whole path; begin it with / or https://"
+            )
         for key in ("shifts", "overrides"):
             for number, shift in enumerate(getattr(schedule, key)):
                 _sound(shift, f"{where}.{key}[{number}]")

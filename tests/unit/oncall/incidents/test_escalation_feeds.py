@@ -118,6 +118,7 @@ def test_a_cancelled_shift_is_none():
         (calendar('DTSTART;X="a";TZID="Mars/Base":20261019T090000'), "the feed has times of the time zone 'Mars/Base', which nobody knows"),
         (calendar("DTSTART:20261019T090000\nDURATION:P1D"), "the feed has times without a time zone; give the schedule its zone"),
         (calendar("DTSTART:20261019T090000Z\nRRULE:FREQ=SECONDLY"), "the feed has an entry that repeats secondly, which is no shift"),
+        (calendar("DTSTART:20261019T090000Z\nRRULE:FREQ=DAILY\nEXRULE:FREQ=WEEKLY"), "the feed has an entry with EXRULE, which iCalendar does not"),
         (calendar("DTSTART:20261019T090000Z\nRRULE:FREQ=SOMETIMES"), "the feed has an entry that cannot be read: "),
         (calendar("DTEND:20261019T090000Z"), "the feed has an entry that cannot be read: "),
         (calendar("DTSTART:20261020T090000Z\nDTEND:20261019T090000Z"), "the feed has an entry of 'Ada L.' that ends before it begins"),

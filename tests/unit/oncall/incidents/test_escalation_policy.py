@@ -116,6 +116,8 @@ def test_what_is_wrong_is_said_in_one_line(said, line):
          "incident_on_call.w.rotation.begins: a time on the clock of zone, without an offset"),
         ({"incident_on_call": {"w": {"zone": "Nowhere"}}}, "incident_on_call.w.zone: there is no time zone 'Nowhere'"),
         ({"incident_on_call": {"w": {"ical": "a", "json": "b"}}}, "incident_on_call.w: it has both ical and json"),
+        ({"incident_on_call": {"w": {"ical": "week.ics"}}}, "incident_on_call.w: the feed 'week.ics' is neither an address nor a whole path"),
+        ({"incident_on_call": {"w": {"json": "~/week.json"}}}, "incident_on_call.w: the feed '~/week.json' is neither an address nor a whole path"),
         ({"incident_on_call": {"w": {"overrides": [{"who": "ada", "begins_at": "2026-01-05T09:00:00", "ends_at": "2026-01-06T09:00:00"}]}}},
          "incident_on_call.w.overrides[0]: its times need an offset"),
         ({"incident_on_call": {"w": {"shifts": [{"who": "ada", "begins_at": "2026-01-05T09:00:00Z", "ends_at": "2026-01-05T09:00:00Z"}]}}},
