@@ -258,7 +258,7 @@ class Verdict:
             return ""
         first = self.problems[0]
         where = f"entry {first.number}: " if first.number else ""
-        return f"the timeline of {name} was changed: {where}{first.what}; oncall incident verify says all that is known"
+        return f"the timeline of {name} was changed: {where}{first.what}; verify says all that is known"
 
     def to_dict(self) -> dict[str, Any]:
         return {"sound": self.is_sound, **asdict(self)}

@@ -92,6 +92,7 @@ def test_every_page_can_be_read_by_everybody(site, browser, size, scheme):
     name, episode, over = _filled(site)
     pages = {
         "now": "/", "incidents": "/incidents", "new": "/incidents/new", "incident": f"/incidents/{name}", "entry": f"/incidents/{name}/entries/3",
+        "proof": f"/incidents/{name}/verify",
         "closed": f"/incidents/{over}", "plans": "/plans", "plan": f"/plans/{episode}", "hosts": "/hosts", "host": "/hosts/shop",
         "oncall": "/oncall", "runbooks": "/runbooks", "runbook": "/runbooks/db_pool", "numbers": "/numbers", "settings": "/settings",
         "postmortem": f"/incidents/{over}/postmortem", "problem": "/incidents/INC-99",

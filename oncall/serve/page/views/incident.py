@@ -25,6 +25,8 @@ from .base import View, known_teams, levels_of
 # Of the timeline on one page: it stays light on a phone.
 ENTRIES = 50
 # What a person seldom looks for.
+# On one page; `oncall incident verify` has all.
+MOST_PROBLEMS = 50
 QUIET = ("timer", "metric", "message")
 FINDINGS = 12
 MOST_FINDINGS = 60
@@ -374,8 +376,15 @@ def is_only_noted(done: Done) -> bool:
     return [one.kind for one in done.entries] == ["note"]
 
 
+def proof(visit: Visit) -> Answer:
+    """Whether its timeline was changed, and what cannot be told."""
+    incident, verdict = visit.sources.incidents.verify(visit.part("name"))
+    return Shown("proof.html.j2", {"one": incident, "verdict": verdict, "most": MOST_PROBLEMS})
+
+
 VIEWS = (
     View("/incidents/{name}", one, live="name"),
     View("/incidents/{name}/entries/{number}", entry),
+    View("/incidents/{name}/verify", proof),
     View("/incidents/{name}/do/{command}", do, Role.RESPONDER, "POST"),
 )

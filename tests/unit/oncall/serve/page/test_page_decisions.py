@@ -299,6 +299,9 @@ def test_no_post_mortem_is_shown_of_a_timeline_that_was_changed(site):
     site.incidents.note(name, "the disk was full", who="rosa")
     browser, path = site.of("omar"), f"/incidents/{name}/postmortem"
     assert browser.get(path).status_code == 200
+    number = site.incidents.find(name).head.number
+    proven = f"Nothing shows that it was. Proven entries 1 to {number} follow from one another"
+    assert proven in browser.text(f"/incidents/{name}/verify")
     with site.store._engine.begin() as connection:
         connection.execute(
             sa.text("UPDATE oncall_timeline SET words = 'all is well' WHERE words = 'the disk was full'")
@@ -306,6 +309,8 @@ def test_no_post_mortem_is_shown_of_a_timeline_that_was_changed(site):
     for one in (path, f"{path}.html", f"{path}.md", f"{path}.json"):
         answer = browser.get(one)
         assert answer.status_code == 409 and f"the timeline of {name} was changed: entry" in words(answer.text), one
+    told = browser.text(f"/incidents/{name}/verify")
+    assert f"Yes. No post-mortem is made of it. Entry {number} : it was changed: its hash is another one" in told
 
 
 def test_the_post_mortem_goes_from_asked_for_to_done(site):

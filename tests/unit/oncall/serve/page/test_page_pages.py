@@ -136,6 +136,7 @@ def _hostile(folder, text):
             f"/incidents/{name}?show=all",
             "/incidents",
             f"/incidents/{name}/entries/1",
+            f"/incidents/{name}/verify",
             f"/plans/{episode}",
             "/plans",
             "/hosts",
