@@ -116,6 +116,77 @@ def test_what_starts_a_backup_is_told_beside_it(program, tmp_path):
     assert seen["schedule"] == {"kind": "timer", "present": False, "why": "there is no nightly.timer"}, seen
 
 
+# Heartbeats, and logs of what makes a backup.
+def nightly(folder, **more: Any) -> dict[str, Any]:
+    backup = {"path": str(folder), "pattern": "*.sql", **more.pop("backup")}
+    params = {**PARAMS, "timeout_seconds": 60.0, **more}
+    seen: dict[str, Any] = observe({**params, "backups": {"nightly": backup}, "state_directory": str(folder)})
+    assert seen["backups"]["nightly"]["available"] is True, seen
+    return seen["backups"]["nightly"]
+
+
+def test_a_heartbeat_that_is_a_file(tmp_path):
+    beat = tmp_path / "heartbeat"
+    told = nightly(tmp_path, backup={"heartbeat": {"file": str(beat)}})["heartbeat"]
+    assert (told["age_seconds"], "No such file" in told["why"]) == (None, True), told
+    beat.touch()
+    os.utime(beat, (time.time() - 27 * 3600, time.time() - 27 * 3600))
+    told = nightly(tmp_path, backup={"heartbeat": {"file": str(beat)}})["heartbeat"]
+    assert (told["age_seconds"] == pytest.approx(27 * 3600, abs=120), told["why"]) == (True, ""), told
+    # Nobody waits for who writes into a pipe.
+    beat.unlink()
+    os.mkfifo(beat)
+    told = nightly(tmp_path, backup={"heartbeat": {"file": str(beat)}})["heartbeat"]
+    assert (told["age_seconds"], "a FIFO, and no file" in told["why"]) == (None, True), told
+
+
+@pytest.fixture(scope="module")
+def postgres():
+    with server() as running:
+        running.execute("CREATE TABLE beats (at timestamptz, local timestamp)")
+        running.execute("GRANT SELECT ON beats TO oncall")
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("statement", "age_seconds", "why"),
+    [
+        ("SELECT now() - interval '27 hours'", 27 * 3600, ""),
+        ("SELECT extract(epoch FROM now()) - 60;", 60, ""),
+        ("SELECT max(at) FROM beats", None, "gives no time"),
+        ("SELECT at FROM beats", None, "gives no time"),
+        ("SELECT localtimestamp", None, "is a time without a zone"),
+        ("SELECT 'yesterday'", None, "is no time"),
+        ("SELECT at FROM nowhere", None, 'relation "nowhere" does not exist'),
+        ("DELETE FROM beats RETURNING at", None, ""),
+    ],
+)
+def test_a_heartbeat_that_a_database_tells(postgres, tmp_path, statement, age_seconds, why):
+    seen = nightly(tmp_path, backup={"heartbeat": {"statement": statement}}, database=postgres.reach())
+    told = seen["heartbeat"]
+    assert told["age_seconds"] == (None if age_seconds is None else pytest.approx(age_seconds, abs=120)), told
+    assert why in told["why"] and bool(told["why"]) is (age_seconds is None), told
+
+
+def test_a_heartbeat_without_a_database(tmp_path):
+    told = nightly(tmp_path, backup={"heartbeat": {"statement": "SELECT now()"}})["heartbeat"]
+    assert (told["age_seconds"], "neither a file nor a statement with a database" in told["why"]) == (None, True), told
+
+
+def test_the_log_of_what_makes_a_backup(tmp_path):
+    log = tmp_path / "backup.log"
+    log.write_text(
+        "dumping\n" * 20_000 + "pg_dump: error: permission denied for table invoices (password=s3cretpassword)\ndone\n"
+    )
+    seen = nightly(tmp_path, backup={"log": str(log)})
+    (line,) = seen["log_errors"]
+    assert "permission denied for table invoices" in line and "s3cretpassword" not in line
+    log.unlink()
+    seen = nightly(tmp_path, backup={"log": str(log)})
+    assert (seen["log_errors"], seen["complete"]) == (None, False)
+    assert any("log_errors is not seen" in one and "No such file" in one for one in seen["limits"]), seen["limits"]
+
+
 # The archiver.
 def test_an_archiver_that_fails_and_then_does_not():
     with server("archive_mode = on", "archive_command = 'false'") as postgres:
