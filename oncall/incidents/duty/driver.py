@@ -384,7 +384,11 @@ class Duty:
         except ChannelError as error:
             return Answer("refused", str(error))
         kind = one.kind if one.kind in KINDS else "update"
-        values = {**content["values"], "entries": incident.head.number, "proof": incident.head.hash[:16]}
+        # Signed, and whole: who has the message can prove by it that the timeline was not cut or written anew since.
+        head = self._incidents.head(incident.id)
+        values = {**content["values"], "entries": incident.head.number, "proof": ""}
+        if head is not None:
+            values |= {"entries": head.number, "proof": str(head)}
         page = content["event"]["page"]
         words = render(kind, values, team.templates.get(kind), {"page": page, "acknowledge": self._link(letter, page)})
         told["subject"] = words.subject

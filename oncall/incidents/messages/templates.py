@@ -34,7 +34,7 @@ _TOO_MUCH = "it takes too much time or memory"
 # What customers are told is what a person wrote for them, and nothing of what goes on inside.
 _FOR_CUSTOMERS = ("issue", "status", "started", "resolved", "updates_every", "next_update")
 
-_PROOF = "{% if entries %}\nRecord: {{ entries }} entries, {{ proof }}\n{% endif %}"
+_PROOF = "{% if entries %}\nRecord: {{ entries }} entries{% if proof %}, {{ proof }}{% endif %}\n{% endif %}"
 _LINKS = "{% if page %}\n{{ page }}\n{% endif %}{% if acknowledge %}\nAcknowledge: {{ acknowledge }}\n{% endif %}"
 
 

@@ -18,9 +18,12 @@ from oncall.errors import OncallError
 from oncall.incidents import commands as do
 from oncall.incidents.books import NotDone
 from oncall.incidents.duty.driver import Steady
+from oncall.incidents.entries import signed_head
 from oncall.incidents.messages.answers import Answer
 from oncall.incidents.messages.links import Key, read
 from oncall.incidents.messages.outbox import begun
+from oncall.incidents.store.heads import FOLDER
+from oncall.incidents.store.tables import TIMELINE
 from oncall.incidents.team import team_of
 from oncall.serve.store.tables import EPISODES
 
@@ -85,6 +88,22 @@ def test_no_address_comes_into_the_record(shop):
     whole = json.dumps(shop.books.document("1"))
     assert "secret" not in whole and "T0ken" not in whole and "address 1 of ada" in whole
     assert [call.address for call in shop.calls if hasattr(call, "address")] == [SECRET]
+
+
+def test_a_message_carries_the_signed_head_against_which_the_timeline_can_be_proven(shop, tmp_path):
+    opened(shop)
+    (mail,) = [call for call in shop.calls if hasattr(call, "address")]
+    (line,) = [one for one in mail.body.splitlines() if one.startswith("Record: ")]
+    head = signed_head(line.rpartition(" ")[2])
+    assert line == f"Record: {head.number} entries, {head}"
+    incident, verdict = shop.books.verify("1", [head])
+    assert verdict.is_sound
+    # The state directory was lost as well: only the message is left.
+    (tmp_path / "state" / FOLDER / incident.id).unlink()
+    with shop.store._engine.begin() as connection:
+        connection.execute(sa.delete(TIMELINE).where(TIMELINE.c.number >= head.number))
+    _incident, verdict = shop.books.verify("1", [head])
+    assert not verdict.is_sound and "the tail was cut off" in verdict.problems[0].what
 
 
 def test_steps_fire_at_their_times_and_who_cannot_be_reached_is_said(shop):
