@@ -340,8 +340,10 @@ class Incidents:
         return self._escalate(name, step.roles, who=who, step=number, tried=tried, need=need or step.need)
 
     def snooze(self, name: str, until: float, why: str, *, who: str) -> Done:
-        """Ask nobody until then."""
-        return self.do(name, lambda now: do.Snooze(who=who, at=now, until=until, why=why))
+        """Ask nobody until then, for no longer than the policy that it began with allows."""
+        told = self.find(name).policy
+        longest = from_record(told).snooze_at_most_minutes * 60 if told else do.LONGEST_SNOOZE_SECONDS
+        return self.do(name, lambda now: do.Snooze(who=who, at=now, until=until, why=why, longest=longest))
 
     def resolve(self, name: str, how: str, *, who: str, at: float | None = None) -> Done:
         """It is over."""

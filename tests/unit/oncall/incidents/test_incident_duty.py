@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -104,6 +105,17 @@ def test_a_message_carries_the_signed_head_against_which_the_timeline_can_be_pro
         connection.execute(sa.delete(TIMELINE).where(TIMELINE.c.number >= head.number))
     _incident, verdict = shop.books.verify("1", [head])
     assert not verdict.is_sound and "the tail was cut off" in verdict.problems[0].what
+
+
+@pytest.mark.parametrize(("policy", "minutes"), [({}, 1440), ({"snooze_at_most_minutes": 45}, 45)])
+def test_a_snooze_is_no_longer_than_the_policy_allows(tmp_path, policy, minutes):
+    with desk(tmp_path, {**TEAM, "incident_policy": policy}) as shop:
+        opened(shop)
+        for seconds in (minutes * MINUTE + 1, -1.0, 0.0, math.nan, math.inf):
+            with pytest.raises(NotDone, match=f"up to {minutes} minutes"):
+                shop.books.snooze("1", shop.clock.now + seconds, "the provider works on it", who="ada")
+        shop.books.snooze("1", shop.clock.now + minutes * MINUTE, "the provider works on it", who="ada")
+        assert [one["until"] for one in shop.entries("snoozed")] == [shop.clock.now + minutes * MINUTE]
 
 
 def test_steps_fire_at_their_times_and_who_cannot_be_reached_is_said(shop):
