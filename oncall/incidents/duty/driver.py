@@ -22,6 +22,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from ...errors import OncallError, first_line
+from ...results import Outcome
 from .. import commands as do
 from ..books import Incidents, NotDone
 from ..commands import PROGRAM, Command
@@ -61,6 +62,8 @@ LOOK_SECONDS = 2.0
 # What keeps an alert of its own.
 STATEFUL = (PagerDuty, Opsgenie, Statuspage)
 LINK_SECONDS = min(86400.0, MOST_SECONDS)
+# How runs end whose plan a person may be asked about.
+PLANNED = (Outcome.PLANNED, Outcome.BLOCKED)
 
 
 class Steady:
@@ -227,7 +230,9 @@ class Duty:
                 return
             now = self._clock()
             timeline = [one for one in self._store.timeline(name) if one.number <= incident.head.number]
-            told = plan(incident, timeline, self._node.team(incident.system), now, self._node.way())
+            has_planned = any(one.kind == "run" and one.data.get("outcome") in PLANNED for one in timeline)
+            waiting = self._store.plans_waiting(name) if has_planned else {}
+            told = plan(incident, timeline, self._node.team(incident.system), now, self._node.way(), waiting)
             commands, next_at = [*told.commands], told.next_at
             try:
                 if not commands:
@@ -390,7 +395,7 @@ class Duty:
         if head is not None:
             values |= {"entries": head.number, "proof": str(head)}
         page = content["event"]["page"]
-        words = render(kind, values, team.templates.get(kind), {"page": page, "acknowledge": self._link(letter, page)})
+        words = render(kind, values, team.templates.get(kind), {"page": page, **self._links(letter, page)})
         told["subject"] = words.subject
         event = Event(
             id=one.id, incident=one.incident, kind=kind, reference=self._store.reference(one.incident, one.channel),
@@ -405,18 +410,25 @@ class Duty:
             told["trouble"] = "; ".join(filter(None, trouble))
         return self._post(call)
 
-    def _link(self, letter: Letter, page: str) -> str:
-        """The address behind which this person acknowledges by a button; "" where there is none."""
-        one, now = letter.message, self._clock()
-        is_asked = letter.content.get("person") and letter.content["event"]["action"] == "trigger"
-        if self._node.key is None or not page or not is_asked:
-            return ""
-        try:
-            link = Link(one.incident, "acknowledge", one.person, one.id, now + LINK_SECONDS)
-            return f"{self._node.way().page.rstrip('/')}/act/{signed(link, self._node.key, now)}"
-        except LinkError as error:
-            LOG.error("message %s has no link: %s", one.id, error)
-            return ""
+    def _links(self, letter: Letter, page: str) -> dict[str, str]:
+        """The addresses behind which this person acknowledges, or decides on a plan, by a button: what it does -> address."""
+        one, now, plan_hash = letter.message, self._clock(), letter.content.get("plan") or ""
+        if self._node.key is None or not page or not letter.content.get("person"):
+            return {}
+        actions: tuple[str, ...] = ()
+        if plan_hash:
+            # Not where others read it too: it decides under the name of this person.
+            actions = ("approve", "reject") if "person" in letter.content["reach"] else ()
+        else:
+            actions = ("acknowledge",) if letter.content["event"]["action"] == "trigger" else ()
+        found = {}
+        for action in actions:
+            try:
+                link = Link(one.incident, action, one.person, one.id, now + LINK_SECONDS, plan_hash)
+                found[action] = f"{self._node.way().page.rstrip('/')}/act/{signed(link, self._node.key, now)}"
+            except LinkError as error:
+                LOG.error("message %s has no link: %s", one.id, error)
+        return found
 
     def _write_down(self) -> None:
         """What attempts made of messages: into the database and the timeline, together."""

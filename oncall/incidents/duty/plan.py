@@ -79,7 +79,14 @@ class _Made:
     letters: list[Letter] = field(default_factory=list)
 
 
-def plan(incident: Incident, timeline: Sequence[Entry], team: Team | None, now: float, way: Way) -> Plan:
+def plan(
+    incident: Incident,
+    timeline: Sequence[Entry],
+    team: Team | None,
+    now: float,
+    way: Way,
+    waiting: Mapping[str, str] | None = None,
+) -> Plan:
     """What has to be done for an incident now.
 
     Args:
@@ -88,10 +95,11 @@ def plan(incident: Incident, timeline: Sequence[Entry], team: Team | None, now: 
         team: of its system; None where nothing is known of one.
         now: the time.
         way: how this service is reached.
+        waiting: run -> hash of its plan, of those that wait for a person.
     """
     if incident.is_over:
         return Plan()
-    planner = _Planner(incident, timeline, team, now, way)
+    planner = _Planner(incident, timeline, team, now, way, waiting or {})
     made = _Made()
     planner.of_entries(made)
     later = planner.of_timers(made)
@@ -101,8 +109,17 @@ def plan(incident: Incident, timeline: Sequence[Entry], team: Team | None, now: 
 
 
 class _Planner:
-    def __init__(self, incident: Incident, timeline: Sequence[Entry], team: Team | None, now: float, way: Way) -> None:
+    def __init__(
+        self,
+        incident: Incident,
+        timeline: Sequence[Entry],
+        team: Team | None,
+        now: float,
+        way: Way,
+        waiting: Mapping[str, str],
+    ) -> None:
         self.incident, self.timeline, self.team, self.now, self.way = incident, timeline, team, now, way
+        self.waiting = waiting
         told = [one for one in timeline if one.kind in ("message", "suppressed")]
         self.about = {one.data.get("about") for one in told}
         self.reminded = {str(one.data["reminder"]) for one in told if one.data.get("reminder")}
@@ -178,6 +195,25 @@ class _Planner:
         for gap in gaps:
             self._suppressed(made, f"escalation to {gap.partition(':')[0]}", gap, about=entry.number)
         self._to_people(made, "escalation", targets, values, f"{entry.number}", about=entry.number)
+
+    def _run(self, entry: Entry, made: _Made) -> None:
+        """A plan that waits has an end to its waiting: those are asked who are at it, or else those who were called."""
+        one, plan_hash = self.incident, self.waiting.get(str(entry.data.get("uuid")), "")
+        if not plan_hash or (one.snoozed_until or 0.0) > self.now:
+            return
+        plans = "; ".join(known.words for known in self.timeline if known.kind == "plan" and known.run == entry.run)
+        need = f"approve or reject what {plans or entry.words}"
+        who = one.assignee or one.roles.get("commander", "")
+        targets = self._people([who] if who else [*one.woken])[0] if self.team else []
+        if targets:
+            values = self._values(need=need, tried=self._tried())
+            self._to_people(made, "escalation", targets, values, f"{entry.number}", about=entry.number, plan=plan_hash)
+        elif names := self._names("update"):
+            values = self._values(conditions=entry.words, needs=need)
+            self._send(made, names, "update", "tell", values, f"{entry.number}", about=entry.number)
+        else:
+            why = self._nobody() if self.team is None else "nobody is at it, and no channel of its severity has updates"
+            self._suppressed(made, "the plan that waits", why, about=entry.number)
 
     # ------------------------------------------------------------------ timers
     def of_timers(self, made: _Made) -> float:
@@ -436,7 +472,16 @@ class _Planner:
             "runbook": incident.runbooks[0] if incident.runbooks else "",
         }  # fmt: skip
         made.letters.append(
-            Letter(message, {"values": dict(values), "event": event, "reach": dict(reach), "person": is_person})
+            Letter(
+                message,
+                {
+                    "values": dict(values),
+                    "event": event,
+                    "reach": dict(reach),
+                    "person": is_person,
+                    "plan": str(more.get("plan") or ""),
+                },
+            )
         )
 
     def _suppressed(self, made: _Made, what: str, why: str, **more: Any) -> None:
@@ -496,6 +541,7 @@ _TELLS = {
     "mitigated": _Planner._mitigated,
     "resolved": _Planner._resolved,
     "escalated": _Planner._escalated,
+    "run": _Planner._run,
 }
 
 

@@ -516,3 +516,86 @@ def test_a_look_that_is_held_is_waited_for(watched):
     watched.turn(10)
     watched.turn(300)
     assert watched.books.find("1").state == "mitigated" and not watched.entries("watch")
+
+
+def a_plan_waits(shop: Desk, number: int = 1, state: str = "waiting") -> str:
+    """As a run leaves it that has planned; the hash of its plan."""
+    now, episode, plan_hash = shop.clock.now, f"{number:020d}", f"p{number:016x}"
+    row = {
+        "id": episode, "runbook": "db_pool", "host": "web01", "fingerprint": "", "mode": "approve", "alert": "{}", "state": state, "stage": "check",
+        "received_at": now, "seen_at": now, "queued_at": now, "runs": 1, "plan_hash": plan_hash,
+    }  # fmt: skip
+    with shop.store._engine.begin() as connection:
+        connection.execute(EPISODES.insert(), [row])
+    named = {"runbook": "db_pool", "host": "web01"}
+    shop.books.write(
+        "1",
+        do.Write(
+            who="oncall", at=now, kind="plan", words=f"db_pool plans end_sessions ({plan_hash})",
+            data={**named, "hash": plan_hash, "steps": []}, run=f"{episode}r1",
+        ),
+        do.Write(
+            who="oncall", at=now, kind="run", words="db_pool on web01 ended as planned",
+            data={**named, "uuid": f"{episode}r1", "outcome": "planned"}, run=f"{episode}r1",
+        ),
+        parts=[("episode", episode)],
+    )  # fmt: skip
+    shop.turn()
+    return plan_hash
+
+
+def plans_told(shop: Desk) -> list[tuple[str, str]]:
+    return [(one["to"], one["template"]) for one in shop.entries("message") if one.get("plan")]
+
+
+def links_of(text: str) -> list[Any]:
+    tokens = [part.split()[0] for part in text.split("https://oncall.example.com/act/")[1:]]
+    return [read(one, [Key("1", b"k" * 32)], BEGAN) for one in tokens]
+
+
+def test_who_was_called_is_asked_about_a_plan_that_waits_by_a_link_that_decides_on_it(shop):
+    opened(shop)
+    plan_hash = a_plan_waits(shop)
+    assert plans_told(shop) == [("ada", "escalation")]
+    body = shop.calls[-1].body
+    assert f"approve or reject what db_pool plans end_sessions ({plan_hash})" in body
+    links = links_of(body)
+    assert [(one.action, one.who, one.plan) for one in links] == [
+        ("approve", "ada", plan_hash),
+        ("reject", "ada", plan_hash),
+    ]
+    # Once, whatever is written later.
+    shop.books.note("1", "I look at it", who="ada")
+    shop.turn(1)
+    assert len(plans_told(shop)) == 1
+    a_plan_waits(shop, 2)
+    assert len(plans_told(shop)) == 2
+
+
+def test_who_is_at_it_is_asked_about_a_plan_and_a_channel_of_many_carries_no_link(shop):
+    opened(shop)
+    shop.books.acknowledge("1", who="bob")
+    a_plan_waits(shop)
+    assert plans_told(shop) == [("bob", "escalation")]
+    assert b"approve or reject what db_pool plans" in shop.calls[-1].body and b"/act/" not in shop.calls[-1].body
+
+
+def test_of_a_plan_that_does_not_wait_nobody_is_asked(shop):
+    opened(shop)
+    before = shop.told()
+    a_plan_waits(shop, state="ended")
+    shop.books.snooze("1", shop.clock.now + 10 * MINUTE, "the provider works on it", who="ada")
+    a_plan_waits(shop, 2)
+    assert shop.told() == before
+    # It still waits when the snooze ends.
+    shop.turn(10)
+    assert plans_told(shop) == [("ada", "escalation")]
+
+
+def test_a_plan_that_nobody_could_be_asked_about_is_said(tmp_path):
+    told = {**TEAM, "incident_escalation": [], "incident_tell": {}}
+    with desk(tmp_path, told) as shop:
+        opened(shop)
+        a_plan_waits(shop)
+        why = "nobody is at it, and no channel of its severity has updates"
+        assert [one["why"] for one in shop.entries("suppressed") if one["what"] == "the plan that waits"] == [why]
