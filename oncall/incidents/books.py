@@ -27,7 +27,7 @@ from .record import MERGED, Incident, advance, document, fold
 from .stats import Stats, row_of_incident, stats
 from .store.heads import Heads
 from .store.outbox import Became, Letter
-from .store.timeline import Change, Decides, Filter, IncidentStore, Part
+from .store.timeline import MOST_LISTED, Change, Decides, Filter, IncidentStore, Part
 
 # Of so many who write at once, one has to be the last.
 MOST_TRIES = 200
@@ -615,8 +615,11 @@ class Incidents:
 
     def outstanding(self) -> tuple[list[Outstanding], list[OutstandingItem]]:
         """The post-mortems and the action items that are not done, those due first at the head."""
-        wanted = Filter(states=("open", "resolved"), most=1000)
-        incidents = [one.to_dict() for one in self._store.listed(wanted)]
+        # All of them: what is late the longest is the oldest.
+        incidents, before = [], None
+        while some := self._store.listed(Filter(states=("open", "resolved"), most=MOST_LISTED, before=before)):
+            incidents += [one.to_dict() for one in some]
+            before = some[-1].number
         now = self._clock()
         owed = [one for one in outstanding(incidents, now) if self._is_owed(one)]
         return owed, outstanding_items(incidents, now)

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from ansible_collections.oncall.runbooks.tests.support.duty_desk import BEGAN, MINUTE, Desk, desk
 from oncall.errors import OncallError
+from oncall.incidents import books as books_module
 from oncall.incidents import commands as do
 from oncall.incidents.books import NotDone
 from oncall.incidents.duty.driver import Steady
@@ -599,3 +600,14 @@ def test_a_plan_that_nobody_could_be_asked_about_is_said(tmp_path):
         a_plan_waits(shop)
         why = "nobody is at it, and no channel of its severity has updates"
         assert [one["why"] for one in shop.entries("suppressed") if one["what"] == "the plan that waits"] == [why]
+
+
+def test_what_is_due_for_the_longest_is_listed_however_many_are_newer(shop, monkeypatch):
+    monkeypatch.setattr(books_module, "MOST_LISTED", 2)
+    for number in range(1, 6):
+        shop.books.open(f"fault {number}", who="ann", system="shop", severity="P1")
+        shop.books.action_item(str(number), "measure the pool", who="ann", owner="bob")
+        shop.books.resolve(str(number), "the pool is larger", who="ann")
+        shop.clock.now += MINUTE
+    reviews, items = shop.books.outstanding()
+    assert [one.name for one in reviews] == [one.name for one in items] == [f"INC-{number}" for number in range(1, 6)]

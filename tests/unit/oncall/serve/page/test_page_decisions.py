@@ -342,6 +342,17 @@ def test_the_post_mortem_goes_from_asked_for_to_done(site):
     assert browser.get(f"{path}.md").status_code == 200 and browser.get(f"{path}.exe").status_code == 404
 
 
+def test_an_action_item_that_is_late_is_to_be_seen_to_until_it_is_done(site):
+    name, browser = site.incident(), site.of("vera")
+    site.incidents.action_item(name, "Bound the <pool>", who="rosa", owner="ada", due_at=site.now - 60)
+    site.incidents.action_item(name, "Measure it", who="rosa", owner="ada", due_at=site.now + 60)
+    site.incidents.resolve(name, "it is over", who="rosa")
+    told = browser.text("/")
+    assert f"A1 of {name}: Bound the <pool>" in told and "ada" in told and "Measure it" not in told
+    site.incidents.action_item(name, who="ada", item="A1", done=True)
+    assert "Bound the" not in browser.text("/")
+
+
 # ---------------------------------------------------------------------- links in messages
 def _link(site, action="acknowledge", plan="", key=KEY, who="rosa", message="m1", seconds=3600.0):
     incident = site.incidents.listed()[0]
