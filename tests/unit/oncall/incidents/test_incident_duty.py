@@ -611,3 +611,45 @@ def test_what_is_due_for_the_longest_is_listed_however_many_are_newer(shop, monk
         shop.clock.now += MINUTE
     reviews, items = shop.books.outstanding()
     assert [one.name for one in reviews] == [one.name for one in items] == [f"INC-{number}" for number in range(1, 6)]
+
+
+def sent_by(shop: Desk, count: int) -> list[tuple[str, str]]:
+    """What left since so many calls, as the address and what it does there."""
+    bodies = [json.loads(one.body) for one in shop.calls[count:] if not hasattr(one, "address")]
+    return sorted((one.get("event_action") or one["kind"], one.get("dedup_key") or one["text"]) for one in bodies)
+
+
+@pytest.mark.parametrize("how", ["cancelled", "merged"])
+def test_a_pager_does_not_go_on_about_what_was_cancelled_or_merged(shop, how):
+    opened(shop, "P0")
+    shop.books.open("the same once more", who="oncall", source="alert", system="shop", severity="P1")
+    shop.turn()
+    (key,) = [of for what, of in sent_by(shop, 0) if what == "trigger"]
+    count = len(shop.calls)
+    if how == "cancelled":
+        shop.books.cancel("1", "a drill", who="ada")
+    else:
+        shop.books.merge("1", "2", who="ada")
+    before = shop.books.find("1").head
+    shop.turn()
+    told = sent_by(shop, count)
+    assert [(what, of == key) for what, of in told] == [("resolution", False), ("resolve", True)]
+    assert ("cancelled: a drill" if how == "cancelled" else "merged into INC-2") in told[0][1]
+    assert shop.books.find("1").head == before and not [*shop.store.waiting()]
+    # Once: also by another node, and after a restart.
+    another = shop.another("two")
+    for _ in range(3):
+        another.turn()
+    shop.turn(1)
+    another.stop()
+    assert len(sent_by(shop, count)) == 2
+
+
+def test_what_was_cancelled_while_no_service_ran_ends_at_the_pager_when_it_does(shop):
+    opened(shop, "P0")
+    count = len(shop.calls)
+    shop.books.cancel("1", "a drill", who="ada")
+    shop.duty.stop()
+    shop.duty = shop.another("two")
+    shop.turn()
+    assert [what for what, _of in sent_by(shop, count)] == ["resolution", "resolve"]
