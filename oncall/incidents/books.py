@@ -24,6 +24,7 @@ from .messages.links import Key, Link, followed, read, use_of
 from .postmortem.document import PostMortem
 from .postmortem.review import Outstanding, OutstandingItem, outstanding, outstanding_items, why_not
 from .record import MERGED, Incident, advance, document, fold
+from .severity import NOT_TOLD
 from .stats import Stats, row_of_incident, stats
 from .store.heads import Heads
 from .store.outbox import Became, Letter
@@ -183,6 +184,10 @@ class Incidents:
         closed = self.find(again) if again else None
         its_scheme, its_policy = self._rules.policy(system)
         scheme, policy = scheme or its_scheme, its_policy if policy is None else policy
+        levels = self._rules.levels(scheme)
+        if levels and not severity and not proposed:
+            # As the matrix has it: else no channel and no step of a severity would tell anybody.
+            proposed, reasons = levels[0], (*reasons, NOT_TOLD)
         if closed is not None and not closed.is_over:
             raise NotNow(f"{closed.name} is {closed.state}, and goes on: reopen it, or write into it")
         for _ in range(MOST_TRIES):
@@ -197,7 +202,7 @@ class Incidents:
                 severity=severity,
                 proposed=proposed,
                 scheme=scheme,
-                levels=self._rules.levels(scheme),
+                levels=levels,
                 reasons=reasons,
                 policy=policy,
                 runbook=runbook,

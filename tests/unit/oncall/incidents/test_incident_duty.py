@@ -653,3 +653,17 @@ def test_what_was_cancelled_while_no_service_ran_ends_at_the_pager_when_it_does(
     shop.duty = shop.another("two")
     shop.turn()
     assert [what for what, _of in sent_by(shop, count)] == ["resolution", "resolve"]
+
+
+def test_what_is_opened_without_a_severity_is_the_most_severe_until_a_person_decides(shop):
+    shop.books.open("checkout is down", who="ann", system="shop")
+    shop.turn()
+    assert shop.told() == [("chat", "initial"), ("pager", "initial"), ("ada", "initial")]
+    known = shop.books.find("1")
+    assert (known.severity, known.severity_proposed, known.severity_by) == ("P0", "P0", "")
+    assert "until a person decides" in shop.entries("opened")[0]["reasons"][-1]
+    shop.books.severity("1", "P1", who="ann")
+    assert (shop.books.find("1").severity, shop.books.find("1").severity_by) == ("P1", "ann")
+    # Of a system of which nothing is known, nothing is proposed.
+    shop.books.open("the tea is cold", who="ann", system="kitchen")
+    assert shop.books.find("2").severity == ""
