@@ -569,7 +569,13 @@ def test_who_was_called_is_asked_about_a_plan_that_waits_by_a_link_that_decides_
     shop.books.note("1", "I look at it", who="ada")
     shop.turn(1)
     assert len(plans_told(shop)) == 1
-    a_plan_waits(shop, 2)
+    # Those that come soon after it are told together.
+    for number in (2, 3, 4):
+        a_plan_waits(shop, number)
+    assert len(plans_told(shop)) == 1
+    shop.turn(4)
+    assert len(plans_told(shop)) == 2 and "; 4 plans wait" in shop.calls[-1].body
+    shop.turn(4)
     assert len(plans_told(shop)) == 2
 
 
