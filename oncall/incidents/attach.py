@@ -14,6 +14,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -364,9 +365,19 @@ def _firing(row: Mapping[str, Any], where: Where) -> Firing:
         at=row["received_at"],
         fingerprint=row["fingerprint"],
         labels=masked_values(labels),
-        starts_at=str(told.get("starts_at") or ""),
+        starts_at=_seconds(told.get("starts_at")),
         summary=masked(annotations.get("summary") or "", MOST_TITLE),
     )
+
+
+def _seconds(written: object) -> float | None:
+    """When an alert says that it began, as the timeline has its times; None where it says none."""
+    try:
+        moment = datetime.fromisoformat(str(written or ""))
+    except ValueError:
+        return None
+    # Who sends alerts has the year 1 for a time that it does not know.
+    return moment.timestamp() if moment.tzinfo and moment.year >= 1970 else None
 
 
 def _result(text: str, host: str) -> HostResult | None:

@@ -24,10 +24,11 @@ from .messages.links import Key, Link, followed, read, use_of
 from .postmortem.document import PostMortem
 from .postmortem.review import Outstanding, OutstandingItem, outstanding, outstanding_items, why_not
 from .record import MERGED, Incident, advance, document, fold
+from .severity import NOT_TOLD
 from .stats import Stats, row_of_incident, stats
 from .store.heads import Heads
 from .store.outbox import Became, Letter
-from .store.timeline import Change, Decides, Filter, IncidentStore, Part
+from .store.timeline import MOST_LISTED, Change, Decides, Filter, IncidentStore, Part
 
 # Of so many who write at once, one has to be the last.
 MOST_TRIES = 200
@@ -183,6 +184,10 @@ class Incidents:
         closed = self.find(again) if again else None
         its_scheme, its_policy = self._rules.policy(system)
         scheme, policy = scheme or its_scheme, its_policy if policy is None else policy
+        levels = self._rules.levels(scheme)
+        if levels and not severity and not proposed:
+            # As the matrix has it: else no channel and no step of a severity would tell anybody.
+            proposed, reasons = levels[0], (*reasons, NOT_TOLD)
         if closed is not None and not closed.is_over:
             raise NotNow(f"{closed.name} is {closed.state}, and goes on: reopen it, or write into it")
         for _ in range(MOST_TRIES):
@@ -197,7 +202,7 @@ class Incidents:
                 severity=severity,
                 proposed=proposed,
                 scheme=scheme,
-                levels=self._rules.levels(scheme),
+                levels=levels,
                 reasons=reasons,
                 policy=policy,
                 runbook=runbook,
@@ -340,8 +345,10 @@ class Incidents:
         return self._escalate(name, step.roles, who=who, step=number, tried=tried, need=need or step.need)
 
     def snooze(self, name: str, until: float, why: str, *, who: str) -> Done:
-        """Ask nobody until then."""
-        return self.do(name, lambda now: do.Snooze(who=who, at=now, until=until, why=why))
+        """Ask nobody until then, for no longer than the policy that it began with allows."""
+        told = self.find(name).policy
+        longest = from_record(told).snooze_at_most_minutes * 60 if told else do.LONGEST_SNOOZE_SECONDS
+        return self.do(name, lambda now: do.Snooze(who=who, at=now, until=until, why=why, longest=longest))
 
     def resolve(self, name: str, how: str, *, who: str, at: float | None = None) -> Done:
         """It is over."""
@@ -613,8 +620,11 @@ class Incidents:
 
     def outstanding(self) -> tuple[list[Outstanding], list[OutstandingItem]]:
         """The post-mortems and the action items that are not done, those due first at the head."""
-        wanted = Filter(states=("open", "resolved"), most=1000)
-        incidents = [one.to_dict() for one in self._store.listed(wanted)]
+        # All of them: what is late the longest is the oldest.
+        incidents, before = [], None
+        while some := self._store.listed(Filter(states=("open", "resolved"), most=MOST_LISTED, before=before)):
+            incidents += [one.to_dict() for one in some]
+            before = some[-1].number
         now = self._clock()
         owed = [one for one in outstanding(incidents, now) if self._is_owed(one)]
         return owed, outstanding_items(incidents, now)

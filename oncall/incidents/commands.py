@@ -162,10 +162,11 @@ class Escalate(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Snooze(Command):
-    """Ask nobody until then."""
+    """Ask nobody until then; ``longest``: for how long its policy allows that."""
 
     until: float
     why: str
+    longest: float = LONGEST_SNOOZE_SECONDS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -519,8 +520,10 @@ def _snooze(incident: Incident, command: Snooze) -> list[Draft]:
     if incident.state not in (TRIGGERED, ACKNOWLEDGED):
         raise _NotNow(f"{incident.name} is {incident.state}: nobody is asked anyway")
     why = _needed(command.why, "say why nobody should be asked meanwhile")
-    if not 0 < command.until - command.at <= LONGEST_SNOOZE_SECONDS:
-        raise _No(f"snooze it for up to {LONGEST_SNOOZE_SECONDS / 86400:.0f} days, and not into the past")
+    longest = min(command.longest, LONGEST_SNOOZE_SECONDS)
+    if not 0 < command.until - command.at <= longest:
+        most = f"{longest / 86400:g} days" if longest >= 2 * 86400 else f"{longest / 60:g} minutes"
+        raise _No(f"snooze it for up to {most}, and not into the past")
     return [_draft(command, "snoozed", f"snoozed: {why}", until=command.until, why=why)]
 
 

@@ -23,7 +23,7 @@ COMMANDS: dict[str, type[Command]] = {
 }  # fmt: skip
 OPEN = ("title", "system", "severity", "scheme", "runbook", "again", "at")
 # What the rules are given, and nobody can say.
-_OF_THE_RULES = ("who", "at", "people", "levels", "proposed", "relapse")
+_OF_THE_RULES = ("who", "at", "people", "levels", "proposed", "relapse", "longest")
 # Where the time at which it happened can be said.
 _WITH_TIME = ("acknowledge", "note", "mitigate", "resolve")
 

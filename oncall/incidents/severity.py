@@ -21,6 +21,7 @@ from ..shared import masked, plugin_util
 
 # The words that runbooks have for it, the most severe first.
 COMMON = ("critical", "high", "medium", "low")
+NOT_TOLD = "nothing tells how severe it is: taken as the most severe until a person decides"
 # What alerts call it.
 _LABELS = {"page": "critical", "emergency": "critical", "fatal": "critical", "error": "high", "major": "high", "warning": "medium",
            "warn": "medium", "minor": "medium", "info": "low", "information": "low", "notice": "low"}  # fmt: skip
@@ -278,7 +279,7 @@ def propose(scheme: Scheme, seen: Seen) -> Proposal:
     if not found:
         return Proposal(
             scheme.levels[0].name,
-            ("nothing tells how severe it is: taken as the most severe until a person decides",),
+            (NOT_TOLD,),
             tuple(advice),
         )
     found.sort(key=lambda one: one[0])

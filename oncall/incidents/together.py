@@ -46,7 +46,7 @@ class Firing:
     at: float
     fingerprint: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
-    starts_at: str = ""
+    starts_at: float | None = None
     summary: str = ""
 
     @property
@@ -145,7 +145,7 @@ def _alerts(group: Sequence[Firing]) -> Write:
         "name": first.name,
         "fingerprint": first.fingerprint,
         "labels": dict([*first.labels.items()][:40]),
-        "starts_at": first.starts_at,
+        "starts_at": min((one.starts_at for one in group if one.starts_at is not None), default=None),
         "ends_at": None,
         "count": len(group),
         "host": first.host,

@@ -191,7 +191,7 @@ def escalate(
 @click.option("--why", required=True, help="Why nobody should be asked meanwhile.")
 @command
 def snooze(config: Path, state_directory: Path | None, incident: str, until: float, why: str, as_json: bool) -> None:
-    """Ask nobody about INCIDENT until then, at most for 7 days.
+    """Ask nobody about INCIDENT until then, for as long as its policy allows: a day, where that says nothing; 7 days at most.
 
     \b
     oncall incident snooze 12 2h --why "the provider works on it"

@@ -179,11 +179,14 @@ def stats(config: Path, state_directory: Path | None, as_json: bool, **filters: 
     display.rows(("OF", "INCIDENTS", "ACKNOWLEDGED", "MITIGATED", "RESOLVED (median, 9 of 10)"), lines)
     if told.fixes:
         print(f"fixes that were seen to help: {told.verified} of {told.fixes}")
+    if told.outcomes:
+        print(f"runs: {', '.join(f'{count} {display.shown(name)}' for name, count in told.outcomes.items())}")
     for one in told.recurring[:5]:
         print(f"came {one.incidents} times: {display.shown(one.cause)} in {display.shown(one.system) or 'no system'}")
     for call in told.woken[:5]:
         outside = "" if call.outside_hours is None else f", {call.outside_hours} of these outside service hours"
-        print(f"called {call.calls} times: {display.shown(call.who)}{outside}")
+        last = "" if call.last_at is None else f", last {display.when(call.last_at)}"
+        print(f"called {call.calls} times: {display.shown(call.who)}{outside}{last}")
 
 
 def _group_line(by: str, one: Group) -> list[str]:

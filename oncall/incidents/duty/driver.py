@@ -22,6 +22,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from ...errors import OncallError, first_line
+from ...results import Outcome
 from .. import commands as do
 from ..books import Incidents, NotDone
 from ..commands import PROGRAM, Command
@@ -40,12 +41,13 @@ from ..messages.channels import (
     Webhook,
 )
 from ..messages.links import MOST_SECONDS, Key, Link, LinkError, signed
-from ..messages.outbox import Message, Rules
+from ..messages.outbox import Message, Rules, message_id
 from ..messages.sender import send
 from ..messages.templates import KINDS, render
-from ..record import Incident
+from ..messages.words import incident_values, moment
+from ..record import CANCELLED, MERGED, Incident
 from ..store.outbox import Became, Letter, Superseded
-from ..store.timeline import IncidentStore
+from ..store.timeline import Filter, IncidentStore
 from ..team import Team
 from .plan import Way, plan, wanted
 from .watch import next_look
@@ -58,9 +60,14 @@ SENDERS = 6
 MOST_AGAIN = 10
 AGAIN_SECONDS = 30.0
 LOOK_SECONDS = 2.0
+# What ended before this program began is looked for so far back.
+LOOK_BACK_SECONDS = 2 * 86400.0
+MOST_LOOKED_BACK = 200
 # What keeps an alert of its own.
 STATEFUL = (PagerDuty, Opsgenie, Statuspage)
 LINK_SECONDS = min(86400.0, MOST_SECONDS)
+# How runs end whose plan a person may be asked about.
+PLANNED = (Outcome.PLANNED, Outcome.BLOCKED)
 
 
 class Steady:
@@ -154,6 +161,7 @@ class Duty:
         self._thread = threading.Thread(target=self._loop, name="duty", daemon=True)
         self._failure = ""
         self._left_by: set[str] = {node.name}
+        self._has_looked_back = False
 
     # ------------------------------------------------------------------ its life
     def start(self) -> None:
@@ -216,6 +224,9 @@ class Duty:
             if seen is None or seen.number != number or seen.next_at <= now:
                 self._see_to(incident)
         gone = self._seen.keys() - {one for one, _number, _state in open_ones}
+        for name in gone if self._has_looked_back else {*gone, *self._ended_before()}:
+            self._end(name)
+        self._has_looked_back = True
         self._seen = {one: seen for one, seen in self._seen.items() if one not in gone}
         self._send_some()
 
@@ -227,7 +238,9 @@ class Duty:
                 return
             now = self._clock()
             timeline = [one for one in self._store.timeline(name) if one.number <= incident.head.number]
-            told = plan(incident, timeline, self._node.team(incident.system), now, self._node.way())
+            has_planned = any(one.kind == "run" and one.data.get("outcome") in PLANNED for one in timeline)
+            waiting = self._store.plans_waiting(name) if has_planned else {}
+            told = plan(incident, timeline, self._node.team(incident.system), now, self._node.way(), waiting)
             commands, next_at = [*told.commands], told.next_at
             try:
                 if not commands:
@@ -241,6 +254,39 @@ class Duty:
                 LOG.error("%s: what is due is not done: %s", incident.name, error)
                 break
         self._seen[name] = _Seen(0, self._clock() + AGAIN_SECONDS)
+
+    # ------------------------------------------------------------------ what never was one, or is another
+    def _ended_before(self) -> list[str]:
+        """What was cancelled or merged lately, perhaps while no service ran."""
+        wanted = Filter(states=(CANCELLED, MERGED), since=self._clock() - LOOK_BACK_SECONDS, most=MOST_LOOKED_BACK)
+        return [one.id for one in self._store.listed(wanted)]
+
+    def _end(self, name: str) -> None:
+        """Where an alert was told, it ends with what was cancelled or merged: a pager would go on calling people for ever.
+
+        Its timeline takes no entry any more. Each message has the same id on whatever node and however often, and leaves once.
+        """
+        incident = self._store.incident(name)
+        team = self._node.team(incident.system) if incident else None
+        if incident is None or team is None or incident.state not in (CANCELLED, MERGED):
+            return
+        now, (ended,) = self._clock(), self._store.of_kinds(name, (incident.state,), 1)
+        values = incident_values(incident.to_dict(), now, resolution=ended.words, resolved=moment(incident.closed_at))
+        letters: dict[tuple[str, str], Letter] = {}
+        for one in self._store.letters(name):
+            told, channel = one.content, str(one.content["reach"].get("channel") or "")
+            kind = "customers" if one.message.kind == "customers" else "resolution"
+            is_alert = told["event"]["action"] == "trigger" or (kind == "customers" and incident.state == CANCELLED)
+            if not is_alert or channel not in team.tell.channels or kind not in team.tell.channels[channel].kinds:
+                continue
+            number = message_id(name, "ended", channel, channel, f"{kind}/resolve")
+            event = {**told["event"], "action": "resolve", "state": incident.state, "who": ended.who}
+            content = {**told, "values": {**told["values"], **values, "issue": told["values"].get("issue", "")}}
+            letters[channel, kind] = Letter(
+                Message(number, name, channel, channel, kind, now, next_at=now),
+                {**content, "event": event, "person": False, "plan": ""},
+            )
+        self._store.post([*letters.values()])
 
     # ------------------------------------------------------------------ the watch before it is resolved
     def _watch(self, incident: Incident, timeline: Sequence[Entry], now: float) -> tuple[list[Command], float]:
@@ -384,9 +430,13 @@ class Duty:
         except ChannelError as error:
             return Answer("refused", str(error))
         kind = one.kind if one.kind in KINDS else "update"
-        values = {**content["values"], "entries": incident.head.number, "proof": incident.head.hash[:16]}
+        # Signed, and whole: who has the message can prove by it that the timeline was not cut or written anew since.
+        head = self._incidents.head(incident.id)
+        values = {**content["values"], "entries": incident.head.number, "proof": ""}
+        if head is not None:
+            values |= {"entries": head.number, "proof": str(head)}
         page = content["event"]["page"]
-        words = render(kind, values, team.templates.get(kind), {"page": page, "acknowledge": self._link(letter, page)})
+        words = render(kind, values, team.templates.get(kind), {"page": page, **self._links(letter, page)})
         told["subject"] = words.subject
         event = Event(
             id=one.id, incident=one.incident, kind=kind, reference=self._store.reference(one.incident, one.channel),
@@ -401,18 +451,25 @@ class Duty:
             told["trouble"] = "; ".join(filter(None, trouble))
         return self._post(call)
 
-    def _link(self, letter: Letter, page: str) -> str:
-        """The address behind which this person acknowledges by a button; "" where there is none."""
-        one, now = letter.message, self._clock()
-        is_asked = letter.content.get("person") and letter.content["event"]["action"] == "trigger"
-        if self._node.key is None or not page or not is_asked:
-            return ""
-        try:
-            link = Link(one.incident, "acknowledge", one.person, one.id, now + LINK_SECONDS)
-            return f"{self._node.way().page.rstrip('/')}/act/{signed(link, self._node.key, now)}"
-        except LinkError as error:
-            LOG.error("message %s has no link: %s", one.id, error)
-            return ""
+    def _links(self, letter: Letter, page: str) -> dict[str, str]:
+        """The addresses behind which this person acknowledges, or decides on a plan, by a button: what it does -> address."""
+        one, now, plan_hash = letter.message, self._clock(), letter.content.get("plan") or ""
+        if self._node.key is None or not page or not letter.content.get("person"):
+            return {}
+        actions: tuple[str, ...] = ()
+        if plan_hash:
+            # Not where others read it too: it decides under the name of this person.
+            actions = ("approve", "reject") if "person" in letter.content["reach"] else ()
+        else:
+            actions = ("acknowledge",) if letter.content["event"]["action"] == "trigger" else ()
+        found = {}
+        for action in actions:
+            try:
+                link = Link(one.incident, action, one.person, one.id, now + LINK_SECONDS, plan_hash)
+                found[action] = f"{self._node.way().page.rstrip('/')}/act/{signed(link, self._node.key, now)}"
+            except LinkError as error:
+                LOG.error("message %s has no link: %s", one.id, error)
+        return found
 
     def _write_down(self) -> None:
         """What attempts made of messages: into the database and the timeline, together."""

@@ -33,6 +33,8 @@ from ..team import Team
 MOST_LATE_SECONDS = 3600.0
 # A timer that fires later than this says so.
 LATE_SECONDS = 60.0
+# Nobody is asked about plans of one incident more often.
+PLANS_APART_SECONDS = 300.0
 MOST_SHOWN = 5
 # Of messages that are written at once, so that they keep their order.
 APART_SECONDS = 1e-5
@@ -79,7 +81,14 @@ class _Made:
     letters: list[Letter] = field(default_factory=list)
 
 
-def plan(incident: Incident, timeline: Sequence[Entry], team: Team | None, now: float, way: Way) -> Plan:
+def plan(
+    incident: Incident,
+    timeline: Sequence[Entry],
+    team: Team | None,
+    now: float,
+    way: Way,
+    waiting: Mapping[str, str] | None = None,
+) -> Plan:
     """What has to be done for an incident now.
 
     Args:
@@ -88,23 +97,36 @@ def plan(incident: Incident, timeline: Sequence[Entry], team: Team | None, now: 
         team: of its system; None where nothing is known of one.
         now: the time.
         way: how this service is reached.
+        waiting: run -> hash of its plan, of those that wait for a person.
     """
     if incident.is_over:
         return Plan()
-    planner = _Planner(incident, timeline, team, now, way)
+    planner = _Planner(incident, timeline, team, now, way, waiting or {})
     made = _Made()
     planner.of_entries(made)
     later = planner.of_timers(made)
-    later = min(later, planner.of_reminders(made))
+    later = min(later, planner.of_reminders(made), planner.later)
     planner.of_the_review(made)
     return Plan(tuple(made.commands), tuple(made.letters), later)
 
 
 class _Planner:
-    def __init__(self, incident: Incident, timeline: Sequence[Entry], team: Team | None, now: float, way: Way) -> None:
+    def __init__(
+        self,
+        incident: Incident,
+        timeline: Sequence[Entry],
+        team: Team | None,
+        now: float,
+        way: Way,
+        waiting: Mapping[str, str],
+    ) -> None:
         self.incident, self.timeline, self.team, self.now, self.way = incident, timeline, team, now, way
+        self.waiting = waiting
         told = [one for one in timeline if one.kind in ("message", "suppressed")]
         self.about = {one.data.get("about") for one in told}
+        # When somebody was asked about a plan, and when that has to be looked at again.
+        self.asked_at = max((one.written_at for one in told if one.data.get("plan")), default=-math.inf)
+        self.later = math.inf
         self.reminded = {str(one.data["reminder"]) for one in told if one.data.get("reminder")}
         # Channel -> up to which entry it has the alert itself.
         self.alerted = {
@@ -178,6 +200,32 @@ class _Planner:
         for gap in gaps:
             self._suppressed(made, f"escalation to {gap.partition(':')[0]}", gap, about=entry.number)
         self._to_people(made, "escalation", targets, values, f"{entry.number}", about=entry.number)
+
+    def _run(self, entry: Entry, made: _Made) -> None:
+        """A plan that waits has an end to its waiting: those are asked who are at it, or else those who were called."""
+        one, plan_hash = self.incident, self.waiting.get(str(entry.data.get("uuid")), "")
+        if not plan_hash or (one.snoozed_until or 0.0) > self.now:
+            return
+        if (again_at := self.asked_at + PLANS_APART_SECONDS) > self.now:
+            # A fault of a thousand hosts has a thousand plans: they are told together.
+            self.later = min(self.later, again_at)
+            return
+        self.asked_at = self.now
+        plans = "; ".join(known.words for known in self.timeline if known.kind == "plan" and known.run == entry.run)
+        more = f"; {len(self.waiting)} plans wait" if len(self.waiting) > 1 else ""
+        need = f"approve or reject what {plans or entry.words}{more}"
+        told = {"about": entry.number, "plan": plan_hash}
+        who = one.assignee or one.roles.get("commander", "")
+        targets = self._people([who] if who else [*one.woken])[0] if self.team else []
+        if targets:
+            values = self._values(need=need, tried=self._tried())
+            self._to_people(made, "escalation", targets, values, f"{entry.number}", **told)
+        elif names := self._names("update"):
+            values = self._values(conditions=entry.words, needs=need)
+            self._send(made, names, "update", "tell", values, f"{entry.number}", **told)
+        else:
+            why = self._nobody() if self.team is None else "nobody is at it, and no channel of its severity has updates"
+            self._suppressed(made, "the plan that waits", why, **told)
 
     # ------------------------------------------------------------------ timers
     def of_timers(self, made: _Made) -> float:
@@ -436,7 +484,16 @@ class _Planner:
             "runbook": incident.runbooks[0] if incident.runbooks else "",
         }  # fmt: skip
         made.letters.append(
-            Letter(message, {"values": dict(values), "event": event, "reach": dict(reach), "person": is_person})
+            Letter(
+                message,
+                {
+                    "values": dict(values),
+                    "event": event,
+                    "reach": dict(reach),
+                    "person": is_person,
+                    "plan": str(more.get("plan") or ""),
+                },
+            )
         )
 
     def _suppressed(self, made: _Made, what: str, why: str, **more: Any) -> None:
@@ -496,6 +553,7 @@ _TELLS = {
     "mitigated": _Planner._mitigated,
     "resolved": _Planner._resolved,
     "escalated": _Planner._escalated,
+    "run": _Planner._run,
 }
 
 

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .policy import Policy, PolicyError, Step
+from .policy import Policy, Step
 
 ENDED = frozenset({"resolved", "closed", "cancelled", "merged"})
 # What a person does who has not forgotten.
@@ -258,18 +258,3 @@ def _at(policy: Policy, severity: str, base: float, seconds: float) -> float:
     if policy.hours and severity in policy.held:
         return policy.hours.hours().after(base, seconds)
     return base + seconds
-
-
-def snooze(policy: Policy, now: float, until: float) -> float:
-    """Until when it is snoozed.
-
-    Raises:
-        PolicyError: that is in the past, or longer than the policy allows.
-    """
-    if not math.isfinite(until) or until <= now:
-        raise PolicyError("a snooze has to end in the future")
-    if until - now > policy.snooze_at_most_minutes * 60:
-        raise PolicyError(
-            f"a snooze may take {policy.snooze_at_most_minutes:g} minutes at most; this one takes {(until - now) / 60:.0f}"
-        )
-    return until

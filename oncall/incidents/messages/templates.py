@@ -26,6 +26,7 @@ from .words import address, incident_values, neutral, values_of
 
 TEMPLATES = "incident_templates"
 KINDS = ("initial", "update", "resolution", "customers", "escalation")
+LINKS = ("page", "acknowledge", "approve", "reject")
 MOST_SUBJECT = 150
 MOST_BODY = 8000
 # A template cannot wait, and its time of processor is bounded apart: this is for a machine that has too much to do.
@@ -34,7 +35,7 @@ _TOO_MUCH = "it takes too much time or memory"
 # What customers are told is what a person wrote for them, and nothing of what goes on inside.
 _FOR_CUSTOMERS = ("issue", "status", "started", "resolved", "updates_every", "next_update")
 
-_PROOF = "{% if entries %}\nRecord: {{ entries }} entries, {{ proof }}\n{% endif %}"
+_PROOF = "{% if entries %}\nRecord: {{ entries }} entries{% if proof %}, {{ proof }}{% endif %}\n{% endif %}"
 _LINKS = "{% if page %}\n{{ page }}\n{% endif %}{% if acknowledge %}\nAcknowledge: {{ acknowledge }}\n{% endif %}"
 
 
@@ -148,6 +149,7 @@ Need:
 Please respond if you can assist.
 """
         + "{% if acknowledge %}\nAcknowledge: {{ acknowledge }}\n{% endif %}"
+        + "{% if approve %}\nRead the plan and approve it: {{ approve }}\nReject it: {{ reject }}\n{% endif %}"
         + _PROOF,
     ),
 }
@@ -189,12 +191,10 @@ def render(
         kind: one of :data:`KINDS`.
         values: as :func:`~.words.incident_values` gives them; they may be anything, and come out as data.
         own: the team's template; None for the built-in one.
-        links: ``page`` and ``acknowledge``, addresses of ours.
+        links: addresses of ours, by the names in :data:`LINKS`.
     """
     known = values_of(_for(kind, values))
-    known |= {
-        name: "" if kind == "customers" else address((links or {}).get(name, "")) for name in ("page", "acknowledge")
-    }
+    known |= {name: "" if kind == "customers" else address((links or {}).get(name, "")) for name in LINKS}
     if own is None:
         return _built_in(kind, known)
     said, trouble = apart({"subject": own.subject, "body": own.body}, known)
@@ -275,7 +275,7 @@ def check(own: Mapping[str, Template]) -> list[str]:
         **dict.fromkeys(("impact", "issue", "need", "needs", "summary", "resolution", "review", "conditions", "actions"), "some words"),
         updates_every="30 min", symptoms=["one"], tried=["this"],
     )  # fmt: skip
-    links = {"page": "https://oncall.example.com/incidents/1", "acknowledge": "https://oncall.example.com/act/x"}
+    links = {name: f"https://oncall.example.com/{name}/x" for name in LINKS}
     lines = []
     for kind, template in own.items():
         for values, given in ((full, links), (incident_values(_SAMPLE, 0.0), {})):

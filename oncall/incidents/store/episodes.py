@@ -131,6 +131,16 @@ class Episodes(Opened):
         with self._reading.connect() as connection:
             return connection.scalar(query) or 0
 
+    def plans_waiting(self, incident: str) -> dict[str, str]:
+        """Of its plans those that wait for a person: the run that made one -> its hash."""
+        query = (
+            sa.select(EPISODES.c.id, EPISODES.c.runs, EPISODES.c.plan_hash)
+            .join(PARTS, sa.and_(PARTS.c.what == EPISODE, PARTS.c.key == EPISODES.c.id))
+            .where(PARTS.c.incident == incident, EPISODES.c.state == "waiting")
+        )
+        with self._reading.connect() as connection:
+            return {f"{row.id}r{row.runs}": row.plan_hash for row in connection.execute(query)}
+
     def still_firing(self, seconds: float) -> Sequence[str]:
         """The incidents that were resolved, though an alert of them was heard of so long afterwards."""
         query = (

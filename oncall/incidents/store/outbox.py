@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,6 +67,11 @@ class Outbox(Opened):
         if rows:
             # One that is there already is of the same step, to the same person: it is one message.
             connection.execute(self._insert(OUTBOX).on_conflict_do_nothing(), rows)
+
+    def post(self, letters: Sequence[Letter]) -> None:
+        """Have these leave, without an entry: what they are about takes none any more."""
+        with self._engine.begin() as connection:
+            self._post(connection, letters)
 
     def _become(self, connection: sa.Connection, became: Iterable[Became]) -> None:
         for one in became:

@@ -36,6 +36,7 @@ MOST_WORDS, LEAST_WORDS = 400, 60
 # Of all that is long on one page; the rest is a tap away.
 MOST_DETAILS = MOST_OF_WORDS = 18_000
 DRAWN = 4
+MOST_PINS = 10
 CHECKLIST = "steps"
 # Kinds of entries that people made, or decide by.
 TONES = {
@@ -78,6 +79,9 @@ def one(visit: Visit) -> Answer:
             "steps": [(*pair, ticked.get(pair)) for pair in steps],
             "plots": drawn(visit, incident),
             "entries": [shown(entry, corrected, incident, room, for_words) for entry in entries[:ENTRIES]],
+            "pins": [
+                pin for number in incident.pins[-MOST_PINS:] for pin in below.timeline(incident.id, number - 1, 1)
+            ],
             "older": entries[ENTRIES - 1].number if len(entries) > ENTRIES else 0,
             "before": before,
             "everything": everything,

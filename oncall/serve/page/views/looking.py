@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ....incidents.postmortem.review import outstanding
+from ....incidents.postmortem.review import outstanding, outstanding_items
 from ....incidents.store.timeline import Filter
 from ..plan import card_of
 from ..visit import Answer, Shown, Visit
@@ -28,6 +28,7 @@ def now(visit: Visit) -> Answer:
     resolved = sources.incidents.listed(Filter(states=("resolved",), since=after, most=200))
     asked = [one.to_dict() for one in resolved if one.postmortem.state]
     late = [one for one in outstanding(asked, visit.now) if one.late_seconds > 0]
+    items = outstanding_items((one.to_dict() for one in resolved if one.action_items), visit.now)
     return Shown(
         "now.html.j2",
         {
@@ -40,6 +41,7 @@ def now(visit: Visit) -> Answer:
             "quarantined": counts["quarantined"],
             "not_told": {k: v for k, v in sources.below.not_over().items() if k in ("dead", "unknown")},
             "late": late,
+            "late_items": [one for one in items if one.late_seconds is not None and one.late_seconds > 0],
             "keeps": sources.settings().incidents is not None,
         },
     )

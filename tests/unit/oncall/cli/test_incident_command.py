@@ -20,6 +20,8 @@ from ansible_collections.oncall.runbooks.tests.support.schemas import OF_TYPES, 
 from ansible_collections.oncall.runbooks.tests.support.stores import as_released
 from oncall.cli import main
 from oncall.cli.incident import incident as group
+from oncall.cli.incident.options import open_incidents
+from oncall.incidents.commands import Write
 from oncall.incidents.folder import Folder
 from oncall.incidents.store.timeline import IncidentStore
 from oncall.incidents.team import team_of, written
@@ -139,6 +141,18 @@ def test_lists_and_numbers(shell):
     out = shell("stats")[1].splitlines()
     # Of one that was measured, the median and the 90th percentile are the same, however long it took.
     assert out[0] == "3 incidents" and re.match(r"all\t3\t(\d+ s), \1\t\t", out[1])
+    shell("escalate", "1", "ann")
+    run = Write(
+        who="oncall",
+        at=0.0,
+        kind="run",
+        words="db_pool",
+        data={"runbook": "db_pool", "uuid": "1", "outcome": "resolved"},
+    )
+    with open_incidents(Path("none.yml"), shell.folder) as incidents:
+        incidents.write("1", run, run)
+    out = shell("stats")[1]
+    assert "runs: 2 resolved\n" in out and re.search(r"^called 1 times: ann, last 20\d\d-", out, re.M)
 
 
 def test_what_was_changed_is_found_and_what_was_exported_can_be_looked_at_later(shell, tmp_path):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -15,12 +16,16 @@ import sqlalchemy as sa
 
 from ansible_collections.oncall.runbooks.tests.support.duty_desk import BEGAN, MINUTE, Desk, desk
 from oncall.errors import OncallError
+from oncall.incidents import books as books_module
 from oncall.incidents import commands as do
 from oncall.incidents.books import NotDone
 from oncall.incidents.duty.driver import Steady
+from oncall.incidents.entries import signed_head
 from oncall.incidents.messages.answers import Answer
 from oncall.incidents.messages.links import Key, read
 from oncall.incidents.messages.outbox import begun
+from oncall.incidents.store.heads import FOLDER
+from oncall.incidents.store.tables import TIMELINE
 from oncall.incidents.team import team_of
 from oncall.serve.store.tables import EPISODES
 
@@ -85,6 +90,33 @@ def test_no_address_comes_into_the_record(shop):
     whole = json.dumps(shop.books.document("1"))
     assert "secret" not in whole and "T0ken" not in whole and "address 1 of ada" in whole
     assert [call.address for call in shop.calls if hasattr(call, "address")] == [SECRET]
+
+
+def test_a_message_carries_the_signed_head_against_which_the_timeline_can_be_proven(shop, tmp_path):
+    opened(shop)
+    (mail,) = [call for call in shop.calls if hasattr(call, "address")]
+    (line,) = [one for one in mail.body.splitlines() if one.startswith("Record: ")]
+    head = signed_head(line.rpartition(" ")[2])
+    assert line == f"Record: {head.number} entries, {head}"
+    incident, verdict = shop.books.verify("1", [head])
+    assert verdict.is_sound
+    # The state directory was lost as well: only the message is left.
+    (tmp_path / "state" / FOLDER / incident.id).unlink()
+    with shop.store._engine.begin() as connection:
+        connection.execute(sa.delete(TIMELINE).where(TIMELINE.c.number >= head.number))
+    _incident, verdict = shop.books.verify("1", [head])
+    assert not verdict.is_sound and "the tail was cut off" in verdict.problems[0].what
+
+
+@pytest.mark.parametrize(("policy", "minutes"), [({}, 1440), ({"snooze_at_most_minutes": 45}, 45)])
+def test_a_snooze_is_no_longer_than_the_policy_allows(tmp_path, policy, minutes):
+    with desk(tmp_path, {**TEAM, "incident_policy": policy}) as shop:
+        opened(shop)
+        for seconds in (minutes * MINUTE + 1, -1.0, 0.0, math.nan, math.inf):
+            with pytest.raises(NotDone, match=f"up to {minutes} minutes"):
+                shop.books.snooze("1", shop.clock.now + seconds, "the provider works on it", who="ada")
+        shop.books.snooze("1", shop.clock.now + minutes * MINUTE, "the provider works on it", who="ada")
+        assert [one["until"] for one in shop.entries("snoozed")] == [shop.clock.now + minutes * MINUTE]
 
 
 def test_steps_fire_at_their_times_and_who_cannot_be_reached_is_said(shop):
@@ -485,3 +517,159 @@ def test_a_look_that_is_held_is_waited_for(watched):
     watched.turn(10)
     watched.turn(300)
     assert watched.books.find("1").state == "mitigated" and not watched.entries("watch")
+
+
+def a_plan_waits(shop: Desk, number: int = 1, state: str = "waiting") -> str:
+    """As a run leaves it that has planned; the hash of its plan."""
+    now, episode, plan_hash = shop.clock.now, f"{number:020d}", f"p{number:016x}"
+    row = {
+        "id": episode, "runbook": "db_pool", "host": "web01", "fingerprint": "", "mode": "approve", "alert": "{}", "state": state, "stage": "check",
+        "received_at": now, "seen_at": now, "queued_at": now, "runs": 1, "plan_hash": plan_hash,
+    }  # fmt: skip
+    with shop.store._engine.begin() as connection:
+        connection.execute(EPISODES.insert(), [row])
+    named = {"runbook": "db_pool", "host": "web01"}
+    shop.books.write(
+        "1",
+        do.Write(
+            who="oncall", at=now, kind="plan", words=f"db_pool plans end_sessions ({plan_hash})",
+            data={**named, "hash": plan_hash, "steps": []}, run=f"{episode}r1",
+        ),
+        do.Write(
+            who="oncall", at=now, kind="run", words="db_pool on web01 ended as planned",
+            data={**named, "uuid": f"{episode}r1", "outcome": "planned"}, run=f"{episode}r1",
+        ),
+        parts=[("episode", episode)],
+    )  # fmt: skip
+    shop.turn()
+    return plan_hash
+
+
+def plans_told(shop: Desk) -> list[tuple[str, str]]:
+    return [(one["to"], one["template"]) for one in shop.entries("message") if one.get("plan")]
+
+
+def links_of(text: str) -> list[Any]:
+    tokens = [part.split()[0] for part in text.split("https://oncall.example.com/act/")[1:]]
+    return [read(one, [Key("1", b"k" * 32)], BEGAN) for one in tokens]
+
+
+def test_who_was_called_is_asked_about_a_plan_that_waits_by_a_link_that_decides_on_it(shop):
+    opened(shop)
+    plan_hash = a_plan_waits(shop)
+    assert plans_told(shop) == [("ada", "escalation")]
+    body = shop.calls[-1].body
+    assert f"approve or reject what db_pool plans end_sessions ({plan_hash})" in body
+    links = links_of(body)
+    assert [(one.action, one.who, one.plan) for one in links] == [
+        ("approve", "ada", plan_hash),
+        ("reject", "ada", plan_hash),
+    ]
+    # Once, whatever is written later.
+    shop.books.note("1", "I look at it", who="ada")
+    shop.turn(1)
+    assert len(plans_told(shop)) == 1
+    # Those that come soon after it are told together.
+    for number in (2, 3, 4):
+        a_plan_waits(shop, number)
+    assert len(plans_told(shop)) == 1
+    shop.turn(4)
+    assert len(plans_told(shop)) == 2 and "; 4 plans wait" in shop.calls[-1].body
+    shop.turn(4)
+    assert len(plans_told(shop)) == 2
+
+
+def test_who_is_at_it_is_asked_about_a_plan_and_a_channel_of_many_carries_no_link(shop):
+    opened(shop)
+    shop.books.acknowledge("1", who="bob")
+    a_plan_waits(shop)
+    assert plans_told(shop) == [("bob", "escalation")]
+    assert b"approve or reject what db_pool plans" in shop.calls[-1].body and b"/act/" not in shop.calls[-1].body
+
+
+def test_of_a_plan_that_does_not_wait_nobody_is_asked(shop):
+    opened(shop)
+    before = shop.told()
+    a_plan_waits(shop, state="ended")
+    shop.books.snooze("1", shop.clock.now + 10 * MINUTE, "the provider works on it", who="ada")
+    a_plan_waits(shop, 2)
+    assert shop.told() == before
+    # It still waits when the snooze ends.
+    shop.turn(10)
+    assert plans_told(shop) == [("ada", "escalation")]
+
+
+def test_a_plan_that_nobody_could_be_asked_about_is_said(tmp_path):
+    told = {**TEAM, "incident_escalation": [], "incident_tell": {}}
+    with desk(tmp_path, told) as shop:
+        opened(shop)
+        a_plan_waits(shop)
+        why = "nobody is at it, and no channel of its severity has updates"
+        assert [one["why"] for one in shop.entries("suppressed") if one["what"] == "the plan that waits"] == [why]
+
+
+def test_what_is_due_for_the_longest_is_listed_however_many_are_newer(shop, monkeypatch):
+    monkeypatch.setattr(books_module, "MOST_LISTED", 2)
+    for number in range(1, 6):
+        shop.books.open(f"fault {number}", who="ann", system="shop", severity="P1")
+        shop.books.action_item(str(number), "measure the pool", who="ann", owner="bob")
+        shop.books.resolve(str(number), "the pool is larger", who="ann")
+        shop.clock.now += MINUTE
+    reviews, items = shop.books.outstanding()
+    assert [one.name for one in reviews] == [one.name for one in items] == [f"INC-{number}" for number in range(1, 6)]
+
+
+def sent_by(shop: Desk, count: int) -> list[tuple[str, str]]:
+    """What left since so many calls, as the address and what it does there."""
+    bodies = [json.loads(one.body) for one in shop.calls[count:] if not hasattr(one, "address")]
+    return sorted((one.get("event_action") or one["kind"], one.get("dedup_key") or one["text"]) for one in bodies)
+
+
+@pytest.mark.parametrize("how", ["cancelled", "merged"])
+def test_a_pager_does_not_go_on_about_what_was_cancelled_or_merged(shop, how):
+    opened(shop, "P0")
+    shop.books.open("the same once more", who="oncall", source="alert", system="shop", severity="P1")
+    shop.turn()
+    (key,) = [of for what, of in sent_by(shop, 0) if what == "trigger"]
+    count = len(shop.calls)
+    if how == "cancelled":
+        shop.books.cancel("1", "a drill", who="ada")
+    else:
+        shop.books.merge("1", "2", who="ada")
+    before = shop.books.find("1").head
+    shop.turn()
+    told = sent_by(shop, count)
+    assert [(what, of == key) for what, of in told] == [("resolution", False), ("resolve", True)]
+    assert ("cancelled: a drill" if how == "cancelled" else "merged into INC-2") in told[0][1]
+    assert shop.books.find("1").head == before and not [*shop.store.waiting()]
+    # Once: also by another node, and after a restart.
+    another = shop.another("two")
+    for _ in range(3):
+        another.turn()
+    shop.turn(1)
+    another.stop()
+    assert len(sent_by(shop, count)) == 2
+
+
+def test_what_was_cancelled_while_no_service_ran_ends_at_the_pager_when_it_does(shop):
+    opened(shop, "P0")
+    count = len(shop.calls)
+    shop.books.cancel("1", "a drill", who="ada")
+    shop.duty.stop()
+    shop.duty = shop.another("two")
+    shop.turn()
+    assert [what for what, _of in sent_by(shop, count)] == ["resolution", "resolve"]
+
+
+def test_what_is_opened_without_a_severity_is_the_most_severe_until_a_person_decides(shop):
+    shop.books.open("checkout is down", who="ann", system="shop")
+    shop.turn()
+    assert shop.told() == [("chat", "initial"), ("pager", "initial"), ("ada", "initial")]
+    known = shop.books.find("1")
+    assert (known.severity, known.severity_proposed, known.severity_by) == ("P0", "P0", "")
+    assert "until a person decides" in shop.entries("opened")[0]["reasons"][-1]
+    shop.books.severity("1", "P1", who="ann")
+    assert (shop.books.find("1").severity, shop.books.find("1").severity_by) == ("P1", "ann")
+    # Of a system of which nothing is known, nothing is proposed.
+    shop.books.open("the tea is cold", who="ann", system="kitchen")
+    assert shop.books.find("2").severity == ""

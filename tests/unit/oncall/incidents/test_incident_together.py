@@ -40,7 +40,11 @@ class Case:
     def alert(self, host="h1", runbook="db_pool", at=None, name="PoolEmpty", times=1, **more) -> str:
         """An episode of an alert, or of so many, each on a host of its own; its id."""
         at = self.now if at is None else at
-        shown = {"labels": {"alertname": name, **more.pop("labels", {})}, "starts_at": "", "annotations": more}
+        shown = {
+            "labels": {"alertname": name, **more.pop("labels", {})},
+            "starts_at": more.pop("starts_at", ""),
+            "annotations": more,
+        }
         rows = []
         for one in range(times):
             self.count += 1
@@ -122,6 +126,27 @@ def test_overlapping_alerts_of_a_system_are_one_incident_and_those_of_another_ar
     before = case.incidents.document("1")
     case.turn()
     assert case.incidents.document("1") == before
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("2026-02-02T02:30:00.123456789+00:00", 1_769_999_400.123456),
+        ("2026-02-02T03:30:00+01:00", 1_769_999_400.0),
+        ("2026-02-02T02:30:00Z", 1_769_999_400.0),
+        ("0001-01-01T00:00:00Z", None),
+        ("2026-02-02T02:30:00", None),
+        ("soon", None),
+    ],
+)
+def test_the_post_mortem_says_when_the_first_alert_says_that_it_began(case, said, seconds):
+    case.alert(host="h2", name="Slow", starts_at="2026-02-02T02:30:10Z" if seconds else "")
+    case.alert(starts_at=said)
+    case.turn()
+    began, detected = case.incidents.postmortem("1").moments[:2]
+    assert (began.name, began.at) == ("began", seconds)
+    assert began.not_known == ("" if seconds else "no alert says when it began")
+    assert detected.step_seconds == (round(detected.at - seconds, 3) if seconds else None)
 
 
 def test_ten_thousand_alerts_of_one_cause_are_one_incident_with_a_count(case):

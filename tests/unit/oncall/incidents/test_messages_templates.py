@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oncall.incidents.entries import Head, sign
 from oncall.incidents.escalation.policy import PolicyError
 from oncall.incidents.messages import templates, words
 from oncall.incidents.messages.templates import KINDS, Template, render, templates_of
@@ -19,10 +20,12 @@ INCIDENT = {
     "acknowledged_at": 1_800_000_060.0, "resolved_at": None, "next_update_at": 1_800_003_600.0, "assignee": "ada", "channel": "incident-2027-01-15-locks",
     "count": 3, "head": {"number": 17, "hash": "ab" * 32},
 }  # fmt: skip
+HEAD = str(sign(b"k" * 32, "a" * 32, Head(17, "ab" * 32)))
 MORE = {
     "impact": "nobody can pay", "symptoms": ["every request fails", "the pool is full"], "conditions": "as bad as before", "actions": "ended 3 sessions",
     "needs": "somebody who knows the batch job", "issue": "payments", "tried": ["restarted the API", "ended sessions"], "need": "the owner of the job",
     "summary": "a job held locks", "resolution": "the job was ended", "review": "2027-01-17", "updates_every": "30 min",
+    "proof": HEAD,
 }  # fmt: skip
 LINKS = {"page": "https://oncall.example.com/incidents/12", "acknowledge": "https://oncall.example.com/act/e30.x_y-z"}
 
@@ -36,7 +39,7 @@ def values(**changed):
     [
         ("initial", ["INCIDENT ALERT INC-12: sessions hold locks", "Severity: P0", "Service: shop", "Started: 2027-01-15 08:00 UTC", "Impact: nobody can pay",
                      "Symptoms:", "- every request fails", "- the pool is full", "Responding: ada", "Status: Investigating", LINKS["page"],
-                     f"Acknowledge: {LINKS['acknowledge']}", "Record: 17 entries, abababababababab"]),
+                     f"Acknowledge: {LINKS['acknowledge']}", f"Record: 17 entries, {HEAD}"]),
         ("update", ["Time: 2027-01-15 09:05 UTC", "Status: Investigating", "Conditions:", "as bad as before", "Actions:", "ended 3 sessions", "Needs:",
                     "somebody who knows the batch job", "Next update at: 2027-01-15 09:00 UTC"]),
         ("resolution", ["INCIDENT RESOLVED INC-12: sessions hold locks", "Duration: 1 h 5 min", "Summary:", "a job held locks", "Resolution:",

@@ -349,6 +349,29 @@ def test_the_post_mortem_goes_from_asked_for_to_done(site):
     assert browser.get(f"{path}.md").status_code == 200 and browser.get(f"{path}.exe").status_code == 404
 
 
+def test_a_pinned_entry_stands_above_the_timeline_however_much_came_after_it(site):
+    name, browser = site.incident(), site.of("rosa")
+    number = site.incidents.note(name, "the <key> was renewed", who="rosa").entries[0].number
+    for later in range(60):
+        site.incidents.note(name, f"later {later}", who="rosa")
+    assert "was renewed" not in browser.text(f"/incidents/{name}")
+    assert browser.send(f"/incidents/{name}/do/pin", number=str(number)).status_code == 303
+    assert f"pinned note {number} the <key> was renewed" in browser.text(f"/incidents/{name}")
+    assert browser.send(f"/incidents/{name}/do/pin", number=str(number), pinned="no").status_code == 303
+    assert "was renewed" not in browser.text(f"/incidents/{name}")
+
+
+def test_an_action_item_that_is_late_is_to_be_seen_to_until_it_is_done(site):
+    name, browser = site.incident(), site.of("vera")
+    site.incidents.action_item(name, "Bound the <pool>", who="rosa", owner="ada", due_at=site.now - 60)
+    site.incidents.action_item(name, "Measure it", who="rosa", owner="ada", due_at=site.now + 60)
+    site.incidents.resolve(name, "it is over", who="rosa")
+    told = browser.text("/")
+    assert f"A1 of {name}: Bound the <pool>" in told and "ada" in told and "Measure it" not in told
+    site.incidents.action_item(name, who="ada", item="A1", done=True)
+    assert "Bound the" not in browser.text("/")
+
+
 # ---------------------------------------------------------------------- links in messages
 def _link(site, action="acknowledge", plan="", key=KEY, who="rosa", message="m1", seconds=3600.0):
     incident = site.incidents.listed()[0]

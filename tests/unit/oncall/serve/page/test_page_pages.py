@@ -479,9 +479,12 @@ def test_numbers_say_how_long_it_took(site):
     site.clock.now += 30
     site.incidents.acknowledge(name, who="rosa")
     site.clock.now += 300
+    site.incidents.escalate(name, ["omar"], who="rosa")
+    site.clock.now += 30
     site.incidents.resolve(name, "so", who="rosa")
     told = site.of("vera").text("/numbers?days=30")
-    assert "To acknowledge 5 min 50 s" in told and "To resolve 10 min 50 s" in told
+    assert "To acknowledge 5 min 50 s" in told and "To resolve 11 min 20 s" in told
+    assert "omar: 1 times last 30 s ago" in told
 
 
 def test_a_database_that_does_not_answer_is_one_line(site, monkeypatch):
