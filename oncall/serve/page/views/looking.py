@@ -13,6 +13,7 @@ from .base import View, known_teams, levels_of, row
 
 MOST_OPEN = 50
 MOST_RUNNING = 20
+MOST_LATE = 20
 # For reviews that are due: those of so many days.
 REVIEW_DAYS = 30
 
@@ -42,6 +43,7 @@ def now(visit: Visit) -> Answer:
             "not_told": {k: v for k, v in sources.below.not_over().items() if k in ("dead", "unknown")},
             "late": late,
             "late_items": [one for one in items if one.late_seconds is not None and one.late_seconds > 0],
+            "most_late": MOST_LATE,
             "keeps": sources.settings().incidents is not None,
         },
     )

@@ -370,6 +370,11 @@ def test_an_action_item_that_is_late_is_to_be_seen_to_until_it_is_done(site):
     assert f"A1 of {name}: Bound the <pool>" in told and "ada" in told and "Measure it" not in told
     site.incidents.action_item(name, who="ada", item="A1", done=True)
     assert "Bound the" not in browser.text("/")
+    # The page stays light, and says how many more there are.
+    for number in range(23):
+        site.incidents.action_item(name, f"number {number}", who="rosa", owner="ada", due_at=site.now - 30)
+    told = browser.text("/")
+    assert told.count("number ") == 20 and "and 3 more action items that are late" in told
 
 
 # ---------------------------------------------------------------------- links in messages
