@@ -140,6 +140,13 @@ class ActionModule(ActionBase):
         scheme = variables["system_severities"]
         if trouble := severity.trouble_with(scheme, severity.words_of(own["triage_facts"], runbooks)):
             raise AnsibleActionFail(trouble)
+        known = variables.get("system_apis") or {}
+        if unknown := [
+            name for name in plain(self._templar.template(variables.get("triage_apis", []))) if name not in known
+        ]:
+            raise AnsibleActionFail(
+                f"triage_apis has {one_line(unknown[0], 60)}, which is not in system_apis; there are {', '.join(known) or 'none'}"
+            )
         return Wanted(
             alert=str(plain(variables.get(ALERT, ""))),
             run=arguments["run"],

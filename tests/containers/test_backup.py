@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.oncall.runbooks.plugins.module_utils.backups import schedule
 from ansible_collections.oncall.runbooks.tests.support.containers import docker
 from ansible_collections.oncall.runbooks.tests.support.plays import on_host
 
@@ -104,6 +105,17 @@ def test_one_that_is_too_old_is_made_anew_and_tried(shop, tmp_path):
     assert (tried.outcome, tried.causes()) == ("resolved", ["not_tried"]), tried.output
     assert shop.databases("oncall\\_%") == [] and shop.sql("SELECT count(*) FROM users") == ["300"]
     assert play(backup_drill_days=1).outcome == "healthy"
+
+
+def test_what_cron_reads_in_a_container(stack):
+    told = {"container": stack.name, "command": ["/app/backup.sh"]}
+    write = "mkdir -p /etc/cron.d && echo '0 3 * * * root /app/backup.sh' > /etc/cron.d/{0}"
+    # The image has no cron: what starts it elsewhere is not known.
+    assert schedule.look(told, 60)["present"] is None
+    for name, present in (("backup.old", None), ("backup", True)):
+        docker("exec", stack.name, "sh", "-c", write.format(name))
+        assert schedule.look(told, 60)["present"] is present, name
+    docker("exec", stack.name, "sh", "-c", "rm -r /etc/cron.d")
 
 
 @pytest.mark.parametrize(

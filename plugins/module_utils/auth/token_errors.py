@@ -32,7 +32,8 @@ _KINDS = (
         r"unable to find (?:a )?(?:signing|matching)? ?key|no (?:applicable|matching) key|no key (?:found|with|for)"
         r"|unknown (?:kid|key id|signing key)"
         r"|(?:key|kid)\b.{0,80}\bnot (?:found|known)|(?:did ?n[o']t|could not|cannot) find (?:a |the )?(?:public ?key|signing key|key)\b"
-        r"|no matching key\(?s?\)?|IDX1050[013]|error.{0,20}JWKSNoMatchingKey|public ?key .{0,40}\bkid\b.{0,40}\bnot\b",
+        r"|no matching key\(?s?\)?|IDX1050[013]|error.{0,20}JWKSNoMatchingKey|public ?key .{0,40}\bkid\b.{0,40}\bnot\b"
+        r"|does not correspond to a known public key",
     ),
     (
         "algorithm",
@@ -47,7 +48,8 @@ _KINDS = (
     ),
     (
         "not_yet_valid",
-        r"not yet valid|not active\b|used before issued|before (?:nbf|iat)|NotBeforeError|ImmatureSignature|IDX1022[12]|nbf[\"']? claim"
+        r"not yet valid|not valid yet|not active\b|used before issued|used too early|jwt used before|before use time|before (?:the )?(?:nbf|iat)"
+        r"|invalid iat\b|NotBeforeError|ImmatureSignature|IDX1022[12]|nbf[\"']? claim"
         r"|token issued in the future"
         r"|issued at.{0,30}future|clock skew|iat[\"']? claim timestamp",
     ),
@@ -58,15 +60,15 @@ _KINDS = (
     ),
     (
         "issuer",
-        r"(?:invalid|wrong|unexpected|unknown|untrusted) (?:token )?[\"']?iss(?:uer)?\b"
+        r"(?:invalid|wrong|incorrect|unexpected|unknown|untrusted) (?:token |claim:? )?[\"']?iss(?:uer)?\b"
         r"|\biss(?:uer)?[\"']? (?:claim )?(?:is )?(?:invalid|not valid|mismatch)"
         r"|issued by a different provider|issuer (?:did|does) not match|IDX10205|iss[\"']? claim is not valid",
     ),
     (
         "audience",
-        r"(?:invalid|wrong|unexpected) (?:token )?[\"']?aud(?:ience)?\b"
+        r"(?:invalid|wrong|incorrect|unexpected) (?:token |claim:? )?[\"']?aud(?:ience)?\b"
         r"|\baud(?:ience)?[\"']? (?:claim )?(?:is )?(?:invalid|not valid|mismatch|not allowed)"
-        r"|audience (?:did|does) not match|expected audience|IDX10214|(?:doesn't|does not) contain .{0,20}audience",
+        r"|audience (?:did|does)(?: not|n't) match|expected audience|IDX10214|(?:doesn't|does not) contain .{0,20}audience",
     ),
     (
         "session",

@@ -131,6 +131,7 @@ _NOTHING = {
     "needed_bytes": None,
     "proof": None,
     "lost": None,
+    "lost_tables": None,
     "owner": None,
 }
 
@@ -184,6 +185,9 @@ def _files(backup, database, record, params, _deadline, limits):
         newest["age_seconds"] = None
     if tables is not None and database.get("tables"):
         found["lost"] = _lost(database["tables"], tables)
+        # Where the inventory names those that have to be there, the others may be left out on purpose.
+        if not backup["expected"]:
+            found["lost_tables"] = sum(name not in tables for name in database["tables"])
     return dict(found, newest=newest)
 
 
@@ -345,12 +349,17 @@ def _wal_g(backup, _database, _record, _params, deadline, limits):
     return dict(found, troubles=[*found["troubles"], *troubles])
 
 
-def _redis(backup, _database, _record, _params, deadline, _limits):
+def _redis(backup, _database, _record, _params, deadline, limits):
     from .snapshot import look as look_at_snapshot
 
     told = look_at_snapshot(backup["redis"], deadline)
     newest = None
-    if told["age_seconds"] is not None:
+    if not told["is_saved"]:
+        limits.append(
+            "it has saved no snapshot since it was started: how old the one on its disk is, or whether there is one, is not known"
+        )
+        newest = {"name": "the last snapshot", "age_seconds": None, "size_bytes": None}
+    elif told["age_seconds"] is not None:
         newest = {"name": "the last snapshot", "age_seconds": told["age_seconds"], "size_bytes": None}
     in_progress = {"name": "a snapshot"} if told["in_progress"] else None
     return {"newest": newest, "troubles": told["troubles"], "in_progress": in_progress}
@@ -361,6 +370,13 @@ def _redis(backup, _database, _record, _params, deadline, _limits):
 
 def _heartbeat(backup, timeout_seconds):
     """When the last sign of success came: ``age_seconds``, or None and ``why``."""
+    found = _beat(backup, timeout_seconds)
+    if found["age_seconds"] is not None and found["age_seconds"] < -FUTURE_SECONDS:
+        return {"age_seconds": None, "why": "its time is in the future by the clock that it is compared with"}
+    return found
+
+
+def _beat(backup, timeout_seconds):
     beat = backup["heartbeat"]
     if beat["file"]:
         try:

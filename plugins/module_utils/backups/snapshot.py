@@ -10,6 +10,9 @@ import time
 from ..redis.client import ask
 from ..redis.server import parse
 
+# The time of the start and the uptime are rounded to seconds, each by itself.
+_STARTED_SECONDS = 2
+
 
 def look(server, deadline):
     """What Redis tells of its last snapshot.
@@ -41,6 +44,10 @@ def summarize(info, now_seconds):
     own = _number(info.get("server_time_usec"))
     now = own / 1e6 if own else now_seconds
     age = None if saved is None else round(max(0.0, now - saved), 3)
+    uptime = _number(info.get("uptime_in_seconds"))
+    # Until it saves for the first time it tells the moment in which it was started, whether there is a snapshot or not.
+    is_first = age is not None and uptime is not None and age >= uptime - _STARTED_SECONDS
+    known = None if is_first and changes != 0 else age
     troubles = []
     if info.get("rdb_last_bgsave_status", "ok") != "ok":
         troubles.append("the last snapshot failed (rdb_last_bgsave_status is err)")
@@ -52,7 +59,8 @@ def summarize(info, now_seconds):
         ]
     return {
         "saved_age_seconds": age,
-        "age_seconds": 0.0 if changes == 0 and age is not None else age,
+        "age_seconds": 0.0 if changes == 0 and age is not None else known,
+        "is_saved": not (is_first and changes != 0),
         "changes": changes,
         "in_progress": info.get("rdb_bgsave_in_progress") == "1",
         "troubles": troubles,

@@ -83,6 +83,9 @@ def described(name, backup, params):
         raise ValueError(f"{place}: kind {found['kind']} needs {' and '.join(lacking)}")
     if found["pattern"] and "/" in found["pattern"]:
         raise ValueError(f"{place}: pattern is that of names in path, without a folder")
+    cron_file = (found["schedule"] or {}).get("cron_file") or ""
+    if cron_file.startswith("/etc/cron.d/") and "." in cron_file.rpartition("/")[2]:
+        raise ValueError(f"{place}: cron reads no file in /etc/cron.d that has a dot in its name; correct cron_file")
     if min(found["max_age_seconds"] or 0, found["min_ratio"]) < 0:
         raise ValueError(f"{place}: max_age_seconds and min_ratio must not be below 0")
     try:

@@ -54,6 +54,17 @@ def is_shrunk(seen, given):
     return is_small or bool(seen["proof"] and seen["proof"]["empty"])
 
 
+def lacks_most(seen):
+    """Whether more than half of the tables of the database are not in the newest: that is more than what came since, such as a partition of today."""
+    live = (seen["database"] or {}).get("table_count")
+    return bool(live and seen["lost_tables"] and 2 * seen["lost_tables"] > live)
+
+
+def lacking_in_words(seen):
+    """What it lacks."""
+    return f"not in it: {seen['lost_tables']} of the {seen['database']['table_count']} tables of the database, such as {one_line(', '.join(seen['lost'][:3]))}"
+
+
 def objection(seen, given, most_seconds):
     """Why nobody should rely on the newest one, in a line, or an empty text.
 
@@ -80,4 +91,6 @@ def objection(seen, given, most_seconds):
     other = of_another(seen)
     if other:
         return f"{name} is of the database {other[0]}, and should be of {other[1]}"
+    if lacks_most(seen):
+        return f"{name} is no backup of this database: {lacking_in_words(seen)}"
     return f"{name} is much smaller than usual, or has no row where some should be" if is_shrunk(seen, given) else ""

@@ -41,6 +41,9 @@ def read(printed):
     lines = lines_of(printed["status"]["stdout"])
     if not any(_HEADING.match(line) for line in lines):
         raise NotUnderstood(f"db:migrate:status prints no table: {excerpt(printed['status']['stdout'])}")
+    # One database after the other, each with a table of its own.
+    if sum(bool(_HEADING.match(line)) for line in lines) > 1:
+        raise NotUnderstood("db:migrate:status tells of several databases, which are not told apart here")
     for line in lines:
         told = _LINE.match(line)
         if not told:

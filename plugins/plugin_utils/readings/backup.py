@@ -108,8 +108,8 @@ def of_another(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def without_tables(rows: Sequence[Row]) -> list[Row]:
-    """Those in which tables or columns are missing that have to be there."""
-    return [row for row in rows if row["proof"] and row["proof"]["failed"] == "tables"]
+    """Those in which tables or columns are missing that have to be there, or most of those of the database."""
+    return [row for row in rows if row["proof"] and (row["proof"]["failed"] == "tables" or standing.lacks_most(row))]
 
 
 def shrunk(rows: Sequence[Row]) -> list[Row]:
@@ -384,7 +384,10 @@ def broken_whys(broken: Sequence[Row]) -> str:
 
 def without_tables_whys(without_tables: Sequence[Row]) -> str:
     """Those without their tables, with what is missing."""
-    return _whys(without_tables)
+    return "; ".join(
+        f"{one_line(row['newest']['name'], 80)}: {row['proof']['why'] or standing.lacking_in_words(row)}"
+        for row in without_tables[:_TOLD]
+    )
 
 
 def newer_whys(newer: Sequence[Row]) -> str:

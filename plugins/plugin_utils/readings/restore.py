@@ -88,7 +88,12 @@ def objection_to_proof(chosen: Row, restore_from: str) -> str:
         return f"what {one_line(chosen['kind'])} made is restored with that, and not from here"
     proof = chosen["proof"]
     if proof is None:
-        return "there is none"
+        named = restore_from.strip()
+        return (
+            "there is none"
+            if named in ("", "newest")
+            else f"{one_line(named, 80)} is not in the folder of the backup under a name that fits its pattern"
+        )
     if proof["is_newer"] or not proof["rungs"]["tables"]:
         return f"{proof['why'] or 'it was not read to its end'} (proven: {proof['reached'] or 'nothing'})"
     if restore_from.strip() not in ("", "newest"):

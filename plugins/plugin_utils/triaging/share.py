@@ -104,7 +104,8 @@ class _Runbook:
         except StopIteration:
             return None
         except CannotLook as error:
-            self._ended = self._said(NOT_SET_UP, str(error))
+            # What is no runbook needs nothing of an inventory, so that something is wrong.
+            self._ended = self._said(NOT_SET_UP if self._meta else UNKNOWN, str(error))
         except KeptWaiting as waits:
             self._ended = self._said(NOT_JUDGED, "its signal is there", needs_seconds=waits.seconds, is_called=True)
         except Exception as error:

@@ -121,6 +121,10 @@ test_concluded = table(
         "of a newer server": of(packed(dump(users=3, orders=4, version="17.2")), files=[], problems=["newer_version"], says=["newer than the server (15)"]),
         "fresh, and of another database": of(packed(dump(users=300, orders=500, database="staging")), problems=["of_another_database"], says=["is of the database staging, and should be of shop"]),
         "without a table": of(packed(dump(users=900)), problems=["tables_missing"], says=["not in it: public.orders"]),
+        "none of the tables of its database, and nobody says which have to be there": of(
+            packed(dump(unrelated=800)), given={"path": "/backups", "pattern": "shop_*.sql.gz"}, files=[], problems=["tables_missing"],
+            says=["not in it: 2 of the 2 tables of the database, such as public.orders, public.users"],
+        ),
         "without a column": of(given={**NIGHTLY, "tables": [{"name": "users", "columns": ["id", "email"]}]}, problems=["tables_missing"], says=["public.users.email"]),
         "without the rows of any table": of(packed(dump(users=None, orders=None)), problems=["tables_missing"], says=["as with pg_dump --schema-only"]),
         "without the rows of a table": of(packed(dump(users=300, orders=None)), problems=["tables_missing"], says=["--exclude-table-data: public.orders"]),

@@ -94,9 +94,10 @@ def test_a_timer_that_nobody_can_be_asked_about(program, stderr, code, why):
 @pytest.mark.parametrize(
     ("prints", "stderr", "code", "present", "why"),
     [
-        (f"# made by hand\n0 3 * * * {SCRIPT} >> /var/log/backup.log 2>&1\n", "", 0, True, "in the crontab of shop-db"),
-        (f"#0 3 * * * {SCRIPT}\n0 4 * * * /app/other.sh\n", "", 0, False, "no entry of the crontab in shop-db"),
-        ("", "no crontab for root", 1, False, "no entry of the crontab in shop-db"),
+        (f"# made by hand\n0 3 * * * {SCRIPT} >> /var/log/backup.log 2>&1\n", "", 0, True, "in a crontab of shop-db"),
+        (f"0 3 * * * root {SCRIPT}\n", "sh: 5: crontab: not found", 127, True, "in a crontab of shop-db"),
+        (f"#0 3 * * * {SCRIPT}\n0 4 * * * /app/other.sh\n", "", 0, False, "no crontab in shop-db"),
+        ("", "no crontab for root", 1, False, "no crontab in shop-db"),
         ("", "Error response from daemon: No such container: shop-db", 1, None, "No such container: shop-db"),
         ("", "Error response from daemon: container 4a5b is not running", 1, None, "is not running"),
         ("", 'exec: "crontab": executable file not found in $PATH', 127, None, "executable file not found"),
@@ -106,7 +107,7 @@ def test_the_crontab_of_a_container(program, prints, stderr, code, present, why)
     called = program("docker", prints, stderr, code)
     seen = schedule.look({"container": "shop-db", "command": [SCRIPT]}, 5)
     assert (seen["kind"], seen["present"], why in seen["why"]) == ("container", present, True), seen
-    assert called.read_text().split() == ["exec", "shop-db", "crontab", "-l"]
+    assert called.read_text().split()[:4] == ["exec", "shop-db", "sh", "-c"]
 
 
 def test_what_starts_a_backup_is_told_beside_it(program, tmp_path):
@@ -269,3 +270,25 @@ def test_a_redis_that_is_gone(redis):
     backup = {"kind": "redis", "redis": redis.reach()}
     seen = observe({**PARAMS, "backups": {"cache": backup}, "state_directory": "/nowhere"})["backups"]["cache"]
     assert (seen["available"], "refused" in seen["reason"]) == (False, True), seen
+
+
+def test_a_redis_that_has_never_saved(redis):
+    # It tells the moment of its start as that of its last save.
+    assert not list(redis.folder.glob("*.rdb"))
+    with redis.client() as client:
+        client.set("a", 1)
+        found = snapshot(redis)
+        assert (found["newest"]["age_seconds"], found["complete"]) == (None, False), found
+        assert "has saved no snapshot since it was started" in found["limits"][0]
+        until(lambda: client.info("server")["uptime_in_seconds"] > 3)
+        client.save()
+        client.set("a", 2)
+        assert snapshot(redis)["newest"]["age_seconds"] is not None
+
+
+def test_a_heartbeat_from_the_future(tmp_path):
+    beat = tmp_path / "heartbeat"
+    beat.touch()
+    os.utime(beat, (time.time() + 864_000, time.time() + 864_000))
+    told = nightly(tmp_path, backup={"heartbeat": {"file": str(beat)}})["heartbeat"]
+    assert (told["age_seconds"], "in the future" in told["why"]) == (None, True), told

@@ -130,6 +130,14 @@ def test_a_tool_that_tells_nothing(script, says):
         ({"path": "/b", "pattern": "*", "colour": 1}, "colour"),
         ({"path": "/b", "pattern": "*", "database": {"password": "geheim1"}}, "name"),
         ("/b", "must be a dict"),
+        (
+            {
+                "path": "/b",
+                "pattern": "*",
+                "schedule": {"cron_file": "/etc/cron.d/b.cron", "at": "0 3 * * *", "command": ["/b"]},
+            },
+            "has a dot in its name",
+        ),
     ],
 )
 def test_backups_that_are_not_described_right(given, says):

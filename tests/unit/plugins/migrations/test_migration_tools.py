@@ -183,6 +183,13 @@ def test_rails():
     assert (found["pending"], found["unknown"], found["disagrees"]) == (["20260103000000"], ["20260102000000"], "")
 
 
+def test_rails_with_several_databases_is_not_understood():
+    # As Rails 7 and later print one after the other.
+    several = STATUS + STATUS.replace("shop", "shop_queue")
+    with pytest.raises(NotUnderstood, match="tells of several databases"):
+        together("rails", [{"version": "20260101000000"}], status=several)
+
+
 def test_rails_lock_is_that_of_its_database():
     # Of these nine digits everybody knows the CRC-32.
     assert TOOLS["rails"].advisory_key("123456789", "public", "schema_migrations") == 2053462845 * 0xCBF43926
