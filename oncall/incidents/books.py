@@ -88,6 +88,7 @@ class Rules:
         policy: system -> its scheme, and the policy of escalation with which an incident of it begins.
         review: system -> how its post-mortems look, as ``incident_review`` says it.
         asked: system -> the people and roles to which it can be escalated; none where it is not known.
+        propose: system and runbook -> what the matrix says of what that finds, and why; "" where nobody knows.
     """
 
     levels: Callable[[str], Sequence[str]] = field(default=lambda _scheme: ())
@@ -96,6 +97,7 @@ class Rules:
     policy: Callable[[str], tuple[str, Any]] = field(default=lambda _system: ("", None))
     review: Callable[[str], Mapping[str, Any]] = field(default=lambda _system: {})
     asked: Callable[[str], Sequence[str]] = field(default=lambda _system: ())
+    propose: Callable[[str, str], tuple[str, Sequence[str]]] = field(default=lambda _system, _runbook: ("", ()))
 
 
 class Incidents:
@@ -187,7 +189,9 @@ class Incidents:
         levels = self._rules.levels(scheme)
         if levels and not severity and not proposed:
             # As the matrix has it: else no channel and no step of a severity would tell anybody.
-            proposed, reasons = levels[0], (*reasons, NOT_TOLD)
+            level, since = self._rules.propose(system, runbook)
+            proposed, since = (level, since) if level in levels else (levels[0], (NOT_TOLD,))
+            reasons = (*reasons, *since)
         if closed is not None and not closed.is_over:
             raise NotNow(f"{closed.name} is {closed.state}, and goes on: reopen it, or write into it")
         for _ in range(MOST_TRIES):

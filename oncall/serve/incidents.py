@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -131,7 +132,7 @@ class IncidentWork:
                 self._store.unset(PREFIX + system)
         except SQLAlchemyError as error:
             LOG.error("what is known of teams is not kept: %s", first_line(error))
-        self._rules = rules_of({system: team.known for system, team in read.teams.items()})
+        self._rules = rules_of_teams(read.teams)
         self._duty.again()
 
     def _where(self) -> Where:
@@ -170,6 +171,18 @@ def judged(team: Team, signs: Signs) -> Judged:
     labels = dict.fromkeys(signs.labels) or [""]
     found = [propose(team.scheme, Seen(facts=signs.facts, problems=ranked, label=label)) for label in labels]
     return min(found, key=lambda one: _rank(team.scheme, one))
+
+
+def rules_of_teams(teams: Mapping[str, Team]) -> Rules:
+    """The rules of teams of which more is known than the database keeps: their matrices."""
+
+    def propose(system: str, runbook: str) -> tuple[str, Sequence[str]]:
+        if system not in teams:
+            return "", ()
+        told = judged(teams[system], Signs(problems=[runbook] if runbook else []))
+        return told.level, told.reasons
+
+    return replace(rules_of({system: team.known for system, team in teams.items()}), propose=propose)
 
 
 def _rank(scheme: Scheme, told: Judged) -> int:

@@ -74,6 +74,14 @@ def test_what_people_decide_at_a_shell_is_in_the_timeline(tmp_path):
             serving.send(alert(host.name))
         waiting = {host.name: serving.until_state(host, "waiting") for host in serving.hosts}
         asked = waiting[one.name]
+        # Nobody is told of it here, and the timeline says why.
+        until(
+            lambda: (
+                "not told: the plan that waits, because the inventory says of nobody who is to be told of shop"
+                in [entry["words"] for entry in incident(serving, "timeline", "1")]
+            ),
+            seconds=60,
+        )
         shown = serving.command("episode", asked["id"]).stdout
         assert f"oncall approve {asked['id'][:12]} --plan {asked['plan_hash']}" in shown
         done = serving.command(

@@ -224,7 +224,8 @@ class _Planner:
             values = self._values(conditions=entry.words, needs=need)
             self._send(made, names, "update", "tell", values, f"{entry.number}", **told)
         else:
-            why = self._nobody() if self.team is None else "nobody is at it, and no channel of its severity has updates"
+            is_told = self.team is not None and self.team.is_told
+            why = "nobody is at it, and no channel of its severity has updates" if is_told else self._nobody()
             self._suppressed(made, "the plan that waits", why, **told)
 
     # ------------------------------------------------------------------ timers

@@ -599,12 +599,20 @@ def test_of_a_plan_that_does_not_wait_nobody_is_asked(shop):
     assert plans_told(shop) == [("ada", "escalation")]
 
 
-def test_a_plan_that_nobody_could_be_asked_about_is_said(tmp_path):
-    told = {**TEAM, "incident_escalation": [], "incident_tell": {}}
-    with desk(tmp_path, told) as shop:
+@pytest.mark.parametrize(
+    ("tell", "why"),
+    [
+        ({}, "the inventory says of nobody who is to be told of shop"),
+        (
+            {"channels": {"chat": TEAM["incident_tell"]["channels"]["chat"]}, "by_severity": {"P0": ["chat"]}},
+            "nobody is at it, and no channel of its severity has updates",
+        ),
+    ],
+)
+def test_a_plan_that_nobody_could_be_asked_about_is_said(tmp_path, tell, why):
+    with desk(tmp_path, {**TEAM, "incident_escalation": [], "incident_tell": tell}) as shop:
         opened(shop)
         a_plan_waits(shop)
-        why = "nobody is at it, and no channel of its severity has updates"
         assert [one["why"] for one in shop.entries("suppressed") if one["what"] == "the plan that waits"] == [why]
 
 

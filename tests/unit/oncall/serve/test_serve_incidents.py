@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.oncall.runbooks.tests.support.incident_books import books
 from oncall.incidents.attach import Signs
+from oncall.incidents.severity import NOT_TOLD
 from oncall.incidents.team import team_of
-from oncall.serve.incidents import judged
+from oncall.serve.incidents import judged, rules_of_teams
 
 TEAM = {
     "system_severities": [
@@ -39,3 +41,23 @@ TEAM = {
 )
 def test_the_worst_of_what_is_said_decides(signs, level):
     assert judged(team_of("shop", TEAM), signs).level == level
+
+
+@pytest.mark.parametrize(
+    ("given", "level", "reason"),
+    [
+        ({"runbook": "cache"}, "P2", "cache"),
+        ({"runbook": "db_down"}, "P1", "db_down"),
+        ({"runbook": "nobody_knows"}, "P0", NOT_TOLD),
+        ({}, "P0", NOT_TOLD),
+        ({"runbook": "cache", "severity": "P1"}, "P1", ""),
+    ],
+)
+def test_what_is_opened_without_a_severity_has_that_of_its_runbook(tmp_path, given, level, reason):
+    """As the role ``incident`` does it for a run that needs a person."""
+    team = team_of("shop", TEAM)
+    with books(tmp_path, rules=rules_of_teams({"shop": team})) as (incidents, _store):
+        known = incidents.open("it needs a person", who="oncall", system="shop", **given)
+        assert (known.incident.severity, known.incident.scheme) == (level, team.scheme.name)
+        assert reason in " ".join(known.entries[0].data["reasons"])
+        assert incidents.open("the tea is cold", who="ann", system="kitchen").incident.severity == ""
