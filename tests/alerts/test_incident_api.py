@@ -122,7 +122,9 @@ def test_no_post_mortem_is_made_of_a_timeline_that_was_changed(serving, ann):
     ann.do(f"{one}/note", {"text": "somebody filled it"})
     assert ann.get(f"{one}/postmortem")
     with closing(serving.store()) as store, store._engine.begin() as connection:
-        connection.execute(sa.text("UPDATE oncall_timeline SET words = 'all is well' WHERE words = 'somebody filled it'"))
+        connection.execute(
+            sa.text("UPDATE oncall_timeline SET words = 'all is well' WHERE words = 'somebody filled it'")
+        )
     for path in ("postmortem", "postmortem.md", "postmortem.html"):
         answer = ann.ask("GET", f"{one}/{path}")
         assert (answer.status, "was changed: entry" in answer.detail) == (409, True), (path, answer.body)

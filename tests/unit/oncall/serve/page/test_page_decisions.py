@@ -300,7 +300,9 @@ def test_no_post_mortem_is_shown_of_a_timeline_that_was_changed(site):
     browser, path = site.of("omar"), f"/incidents/{name}/postmortem"
     assert browser.get(path).status_code == 200
     with site.store._engine.begin() as connection:
-        connection.execute(sa.text("UPDATE oncall_timeline SET words = 'all is well' WHERE words = 'the disk was full'"))
+        connection.execute(
+            sa.text("UPDATE oncall_timeline SET words = 'all is well' WHERE words = 'the disk was full'")
+        )
     for one in (path, f"{path}.html", f"{path}.md", f"{path}.json"):
         answer = browser.get(one)
         assert answer.status_code == 409 and f"the timeline of {name} was changed: entry" in words(answer.text), one
