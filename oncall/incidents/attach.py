@@ -276,9 +276,20 @@ class Attaching:
                 continue
             how = f"its {count} alerts are over for {minutes}" if count > 1 else f"its alert is over for {minutes}"
             self._incidents.resolve(incident, how, who=PROGRAM)
+        for incident in self._store.settled():
+            if self._has_helped(incident):
+                self._incidents.mitigate(
+                    incident, "a remedy had helped, and the last of its alerts is over", who=PROGRAM
+                )
         for incident in self._store.still_firing(seconds):
             why = f"an alert of it still fires {minutes} after it was resolved"
             self._incidents.reopen(incident, why, who=PROGRAM, relapse=True)
+
+    def _has_helped(self, incident: str) -> bool:
+        """Whether a remedy was proven to help since it was opened, or opened again: what came again was not mended by those before."""
+        told = self._store.of_kinds(incident, ("verification", "reopened"))
+        since = max((one.number for one in told if one.kind == "reopened"), default=0)
+        return any(one.number > since and one.data.get("helped") is True for one in told)
 
     # ------------------------------------------------------------------ records
     def record(self, record: Mapping[str, Any], name: str = "", is_opened: bool = False) -> Done | None:
