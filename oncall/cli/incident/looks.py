@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...errors import OncallError
+from ...shared import counted
 from .. import display
 from .options import DURATION, NAME, command, incident, open_incidents
 
@@ -183,7 +184,7 @@ def stats(config: Path, state_directory: Path | None, as_json: bool, **filters: 
         print(f"came {one.incidents} times: {display.shown(one.cause)} in {display.shown(one.system) or 'no system'}")
     for call in told.woken[:5]:
         outside = "" if call.outside_hours is None else f", {call.outside_hours} of these outside service hours"
-        print(f"called {call.calls} times: {display.shown(call.who)}{outside}")
+        print(f"called {counted(call.calls, 'time')}: {display.shown(call.who)}{outside}")
 
 
 def _group_line(by: str, one: Group) -> list[str]:

@@ -168,7 +168,7 @@ def test_what_was_changed_is_found_and_what_was_exported_can_be_looked_at_later(
     (tmp_path / "none").write_text('{"incident": 3}')
     assert shell("verify", "--file", str(tmp_path / "none"))[0] == 64
     code, out, _ = shell("verify", "1")
-    assert code == 0 and "INC-1: not proven: what whoever has the key changed" in out
+    assert code == 0 and "INC-1: not proven: what somebody changed who has the key" in out
     assert shell("verify", "--head", "x", "1")[2].endswith("as the log and messages have it\n")
 
 

@@ -421,9 +421,9 @@ def test_who_is_on_call_and_whom_each_step_tells_now(tmp_path):
         told = site.of("vera").text("/oncall")
         for part in (
             "weekly : omar",
-            "0 min",
+            "0 min lead · until acknowledged",
             "rosa (is lead)",
-            "15 min",
+            "15 min boss and nobody · until acknowledged",
             "omar (on call by weekly)",
             "nobody: nobody has it",
             "a feed is stale",
