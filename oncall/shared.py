@@ -42,6 +42,11 @@ def masked(text: object, length: int = 300) -> str:
     return str(module_util("text.masking").masked(text, length))
 
 
+def counted(count: int, what: str) -> str:
+    """So many of something, whose plural ends with an s."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def masked_values(told: Mapping[Any, Any], length: int = 300) -> dict[str, Any]:
     """Names with their values, as an alert has them, without the secrets in them; of a name that is one of a secret, nothing is said.
 

@@ -9,7 +9,7 @@ import json
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -161,11 +161,15 @@ def result(told: Result, inventories: Sequence[str] = (), recorded: bool = True)
         out.print("record: none could be written; name a folder of yours in ONCALL_RECORD_DIRECTORY")
 
 
+def pairs(told: Mapping[str, Any]) -> str:
+    """Names with their values on one line."""
+    return ", ".join(f"{name}={value}" for name, value in told.items())
+
+
 def episode(told: dict[str, Any], runs: Sequence[dict[str, Any]]) -> None:
     """Everything that is known of an episode: the alert, its runs, and what the last of them found."""
-    labels = told["alert"].get("labels") or {}
     said = [
-        ("alert", ", ".join(f"{name}={value}" for name, value in labels.items())),
+        ("alert", pairs(told["alert"].get("labels") or {})),
         ("received", f"{when(told['received_at'])}, heard of last {when(told['seen_at'])}"),
         ("over", when(told["resolved_at"]) if told["resolved_at"] else ""),
         ("mode", told["mode"]),

@@ -158,7 +158,7 @@ def quarantine(config: Path, count: int, as_json: bool) -> None:
         found = [_without_secrets(one) for one in store.quarantine(count)]
     heads = ("LAST", "COUNT", "REASON", "ALERT")
     display.listing(found, as_json, heads, lambda one: (
-        display.when(one["last_at"]), one["count"], one["reason"], one["alert"],
+        display.when(one["last_at"]), one["count"], one["reason"], display.pairs(one["alert"].get("labels") or one["alert"]),
     ))  # fmt: skip
 
 

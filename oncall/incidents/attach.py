@@ -14,7 +14,6 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from ..shared import masked, masked_values
 from . import commands as do
 from .books import Done, Incidents, NotDone
 from .commands import MOST_TITLE, PROGRAM, Command
+from .postmortem.timeline import moment
 from .record import ACKNOWLEDGED, MITIGATED, TRIGGERED, Incident
 from .store.episodes import EPISODE, NOBODY, RUN
 from .store.timeline import IncidentStore
@@ -277,9 +277,20 @@ class Attaching:
                 continue
             how = f"its {count} alerts are over for {minutes}" if count > 1 else f"its alert is over for {minutes}"
             self._incidents.resolve(incident, how, who=PROGRAM)
+        for incident in self._store.settled():
+            if self._has_helped(incident):
+                self._incidents.mitigate(
+                    incident, "a remedy had helped, and the last of its alerts is over", who=PROGRAM
+                )
         for incident in self._store.still_firing(seconds):
             why = f"an alert of it still fires {minutes} after it was resolved"
             self._incidents.reopen(incident, why, who=PROGRAM, relapse=True)
+
+    def _has_helped(self, incident: str) -> bool:
+        """Whether a remedy was proven to help since it was opened, or opened again: what came again was not mended by those before."""
+        told = self._store.of_kinds(incident, ("verification", "reopened"))
+        since = max((one.number for one in told if one.kind == "reopened"), default=0)
+        return any(one.number > since and one.data.get("helped") is True for one in told)
 
     # ------------------------------------------------------------------ records
     def record(self, record: Mapping[str, Any], name: str = "", is_opened: bool = False) -> Done | None:
@@ -372,12 +383,9 @@ def _firing(row: Mapping[str, Any], where: Where) -> Firing:
 
 def _seconds(written: object) -> float | None:
     """When an alert says that it began, as the timeline has its times; None where it says none."""
-    try:
-        moment = datetime.fromisoformat(str(written or ""))
-    except ValueError:
-        return None
+    at = moment(written)
     # Who sends alerts has the year 1 for a time that it does not know.
-    return moment.timestamp() if moment.tzinfo and moment.year >= 1970 else None
+    return at if at is not None and at >= 0 else None
 
 
 def _result(text: str, host: str) -> HostResult | None:

@@ -310,7 +310,7 @@ def verify(
     if most < len(entries):
         since = f"after entry {most}" if most else "at all"
         not_proven.append(f"whether a tail was cut off or written anew {since}: no later head is kept outside")
-    not_proven.append("what whoever has the key changed: who can read the state directory can sign anything")
+    not_proven.append("what somebody changed who has the key: who can read the state directory can sign anything")
     not_proven.append("whether what was written was true, and its times are those of the clocks that wrote them")
     return Verdict(tuple(problems), tuple(proven), tuple(dict.fromkeys(not_proven)))
 

@@ -12,6 +12,7 @@ from .. import trust
 from ..errors import OncallError
 from ..incidents.teams import Feeds, read_teams, trouble_of
 from ..inventory import Names
+from ..shared import counted
 from .hosts import Inventory
 from .intake.server import tls_of
 from .intake.tokens import Tokens
@@ -84,7 +85,7 @@ def _teams(settings: Settings, names: Names) -> list[str]:
         raise OncallError(f"{shown}{more_of_it}")
     untold = [system for system in systems if system not in {team.system for team in told}]
     lines = [
-        f"incidents of {team.system}: {len(team.policy.steps)} steps, {len(team.tell.channels)} channels"
+        f"incidents of {team.system}: {counted(len(team.policy.steps), 'step')}, {counted(len(team.tell.channels), 'channel')}"
         for team in told
     ]
     return lines + [f"incidents of {system}: its inventory says of nobody who is to be told" for system in untold]

@@ -434,6 +434,45 @@ def test_alerts_come_to_their_incidents_on_either_database_and_by_two_nodes_at_o
             one.close()
 
 
+@pytest.mark.parametrize("case", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("helped", "is_opened_again", "state"),
+    [(True, False, "mitigated"), (True, True, "triggered"), (False, False, "triggered")],
+)
+def test_a_last_alert_that_is_over_mitigates_what_a_remedy_had_helped(case, helped, is_opened_again, state):
+    service, node, clock = Store(case.url), IncidentStore(case.url), Clock()
+    attaching = Attaching(Incidents(node, clock=clock), node, lambda: Where(lambda _host, _labels: "shop", 1800.0))
+
+    def turn() -> str:
+        attaching._look_again_at = 0.0
+        attaching.turn(clock())
+        return case.incidents.listed()[0].state
+
+    try:
+        row = {
+            "id": "a1", "runbook": "api_down", "host": "h1", "fingerprint": "f", "alert": json.dumps({"labels": {"alertname": "Down"}}),
+            "mode": "suggest", "state": "queued", "stage": "look", "received_at": clock(), "seen_at": clock(), "queued_at": clock(),
+        }  # fmt: skip
+        attaching.turn(clock())
+        service.sort((), [row], [], [], {})
+        assert turn() == "triggered"
+        # That of another runbook, whose alert still fires while its own is over.
+        told = {"kind": "verification", "words": "cache: looked", "data": {"runbook": "cache", "helped": helped}}
+        case.incidents.do("INC-1", lambda now: do.Write(who="oncall", at=now, **told))
+        assert turn() == "triggered"
+        if is_opened_again:
+            case.incidents.mitigate("INC-1", "restarted", who="ann")
+            case.incidents.reopen("INC-1", "it is down again", who="ann")
+        clock.now += 60
+        service.sort((), [], [("a1", clock())], [], {})
+        assert (turn(), turn()) == (state, state)
+        kinds = [one.kind for one in case.incidents.timeline("INC-1")]
+        assert kinds.count("mitigated") == (is_opened_again or state == "mitigated")
+    finally:
+        for one in (service, node):
+            one.close()
+
+
 @pytest.mark.parametrize("is_known", [True, False], ids=["of an incident", "of none yet"])
 def test_of_two_who_decide_on_a_plan_at_once_one_does_on_either_database(case, is_known):
     services, nodes, clock = [Store(case.url) for _ in range(2)], [IncidentStore(case.url) for _ in range(2)], Clock()

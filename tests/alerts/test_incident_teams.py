@@ -114,7 +114,7 @@ def test_what_would_surprise_at_night_fails_the_check_in_one_line(place, variabl
 
 def test_a_check_says_who_is_told_and_of_which_system_nobody_is(place):
     lines = check(place.settings)
-    assert "incidents of shop: 1 steps, 2 channels" in lines
+    assert "incidents of shop: 1 step, 2 channels" in lines
     assert "incidents of forum: its inventory says of nobody who is to be told" in lines
 
 

@@ -9,6 +9,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from oncall.incidents.postmortem import words
@@ -16,6 +17,7 @@ from oncall.incidents.postmortem import words
 # Counted by the document itself; tests of their own count again.
 COUNTS = {"count", "not_measured", "set_back"}
 _DIGITS = re.compile(r"\d+")
+_ALERT = re.compile(r"(.{19})\.([0-9]{9})([+-].*)")
 
 
 def invented(document: Mapping[str, Any], told: Mapping[str, Any]) -> list[str]:
@@ -75,11 +77,18 @@ def _numbers(cited: list[Any]) -> Iterator[float]:
     for one in cited:
         found = list(leaves(one))
         yield from found
-        told = (one.get("at"), one.get("written_at"), (one.get("data") or {}).get("starts_at"))
+        told = (one.get("at"), one.get("written_at"), _instant((one.get("data") or {}).get("starts_at")))
         times += [at for at in told if at is not None and finite(at)]
+    yield from times
     points = [point for one in cited for point in (one.get("data") or {}).get("points", ())]
     yield from (later[0] - earlier[0] for earlier, later in zip(points, points[1:], strict=False))
     yield from (one - other for one in times for other in times)
+
+
+def _instant(value: Any) -> Any:
+    """When an alert says that it began: its text, as a time."""
+    found = _ALERT.fullmatch(value) if isinstance(value, str) else None
+    return datetime.fromisoformat(found[1] + found[3]).timestamp() + int(found[2]) / 10**9 if found else value
 
 
 def leaves(value: Any) -> Iterator[float]:
@@ -113,6 +122,6 @@ def unheard(document: Mapping[str, Any], page: str) -> set[str]:
 
 def _times(one: Mapping[str, Any]) -> Iterator[float]:
     data = one["data"]
-    told = [one["at"], one["written_at"], *(data.get(key) for key in ("starts_at", "due_at"))]
+    told = [one["at"], one["written_at"], *(_instant(data.get(key)) for key in ("starts_at", "due_at"))]
     told += [point[0] for point in data.get("points", ())]
     yield from (at for at in told if finite(at))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 # A Tuesday, 03:07:12 UTC.
@@ -167,6 +168,12 @@ _STORIES: dict[str, tuple[Any, ...]] = {
 SYSTEMS = tuple(_STORIES)
 
 
+def as_an_alert_has_it(at: float) -> str:
+    """A time in the words of Prometheus and of Alertmanager, with nine digits of a second, in a zone that is not UTC."""
+    told = datetime.fromtimestamp(int(at), timezone(timedelta(hours=2)))
+    return f"{told:%Y-%m-%dT%H:%M:%S}.{round((at - int(at)) * 10**9):09d}+02:00"
+
+
 # One entry a line.
 # fmt: off
 def story(system: str) -> Told:
@@ -177,7 +184,7 @@ def story(system: str) -> Told:
     start = told.at - 95.0
     told.add("opened", f"{title} on {system}: {alert} fires", later=0, system=system, title=title, source="alert", severity=lower, scheme=scheme,
              proposed=lower, reasons=[f"{runbook} is {lower}"], policy=f"{system}-nights", runbook=runbook, opens_again="")  # fmt: skip
-    told.add("alert", f"{alert} on {target} fires", later=1, name=alert, fingerprint="9c3b", labels={"alertname": alert}, starts_at=start, ends_at=None, count=1)
+    told.add("alert", f"{alert} on {target} fires", later=1, name=alert, fingerprint="9c3b", labels={"alertname": alert}, starts_at=as_an_alert_has_it(start), ends_at=None, count=1)
     told.add("timer", "step 1 of the escalation is due in 300 s", timer="escalation", due_at=told.at + 300, state="armed", step=1, why="")
     told.add("message", "the initial alert goes to the engineer on call", message="m1", channel="chat", template="initial", to=night, subject=title)
     told.add("delivery", "the initial alert could not be delivered by chat: HTTP 429", message="m1", result="failed", attempts=2, why="HTTP 429")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...errors import OncallError
+from ...shared import counted
 from .. import display
 from .options import DURATION, NAME, command, incident, open_incidents
 
@@ -186,7 +187,7 @@ def stats(config: Path, state_directory: Path | None, as_json: bool, **filters: 
     for call in told.woken[:5]:
         outside = "" if call.outside_hours is None else f", {call.outside_hours} of these outside service hours"
         last = "" if call.last_at is None else f", last {display.when(call.last_at)}"
-        print(f"called {call.calls} times: {display.shown(call.who)}{outside}{last}")
+        print(f"called {counted(call.calls, 'time')}: {display.shown(call.who)}{outside}{last}")
 
 
 def _group_line(by: str, one: Group) -> list[str]:

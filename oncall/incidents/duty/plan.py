@@ -442,7 +442,7 @@ class _Planner:
                 label = reach if is_channel else f"address {place + 1} of {target.person}"
                 if kind == "initial" and is_channel and self.alerted.get(reach, 0) > since:
                     why = f"{reach} has the alert already"
-                    self._suppressed(made, f"the same to {target.person} by {reach}", why, **more)
+                    self._suppressed(made, f"the same to {target.person} by {reach}", why, is_told=True, **more)
                     continue
                 found = {"channel": reach} if is_channel else {"person": target.person, "place": place}
                 action = "trigger" if kind in ("initial", "escalation") else "tell"

@@ -176,9 +176,18 @@ def read(value: Any, kind: Any, where: str) -> Any:
 def _named(step: Step) -> Step:
     if step.name:
         return step
-    when = {"opened": "", "fix_failed": " after a fix failed", "person": " by a person"}[step.begins]
     what = step.situation or step.scope or " and ".join(step.roles)
-    return msgspec.structs.replace(step, name=f"{step.after_minutes:g} min{when}: {what}"[:120])
+    return msgspec.structs.replace(step, name=f"{_time(step)}{what}"[:120])
+
+
+def _time(step: Step) -> str:
+    when = {"opened": "", "fix_failed": " after a fix failed", "person": " by a person"}[step.begins]
+    return f"{step.after_minutes:g} min{when}: "
+
+
+def without_time(step: Step) -> str:
+    """What a step is called, for a reader who sees its time beside it."""
+    return step.name.removeprefix(_time(step))
 
 
 def _settled(policy: Policy, where: str) -> Policy:

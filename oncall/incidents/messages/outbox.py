@@ -121,7 +121,7 @@ def after(message: Message, answer: Answer, now: float, rules: Rules) -> Message
     if answer.result == "refused":
         return replace(message, state="dead", why=answer.why)
     if message.attempts >= rules.most_attempts:
-        return replace(message, state="dead", why=f"given up after {message.attempts} attempts: {answer.why}")
+        return replace(message, state="dead", why=f"after {message.attempts} attempts, as {answer.why}")
     at = now + wait_seconds(message, rules, answer.retry_after)
     if at - message.created_at > rules.give_up_seconds:
         return replace(message, state="dead", why=f"given up, as the next attempt would be too late: {answer.why}")

@@ -316,7 +316,9 @@ def _could_be_better(timeline: Timeline) -> tuple[Said, ...]:
             or (one.kind == "finding" and one.data.get("status") == "unknown")
             or (one.kind == "delivery" and one.data.get("result") != "sent")
             or (one.kind == "watch" and one.data.get("healthy") is not True)
-            or one.kind in ("reopened", "suppressed", "escalated")
+            # Who has it already by the channel of all is not told again.
+            or (one.kind == "suppressed" and one.data.get("is_told") is not True)
+            or one.kind in ("reopened", "escalated")
         ):
             found[one.kind, one.words].append(one)
     return (*(_together(timeline, entries) for entries in found.values()), *timeline.noted("could_be_better"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from .document import Moment
-from .timeline import Entry, Timeline, number
+from .timeline import Entry, Timeline, moment, number
 
 # Name -> the kinds of entries that say so, the incident's fields (the first one that it has), and what is said where there is none.
 _KINDS = {
@@ -71,7 +71,7 @@ def _disagrees(before: float | None, at: float | None) -> str:
 
 def _began(timeline: Timeline) -> tuple[str, float | None, tuple[int, ...], str]:
     """When the first alert says that it began."""
-    alerts = [(at, one) for one in timeline.of("alert") if (at := number(one.data.get("starts_at"))) is not None]
+    alerts = [(at, one) for one in timeline.of("alert") if (at := moment(one.data.get("starts_at"))) is not None]
     if not alerts:
         return "began", None, (), "no alert says when it began"
     at, first = min(alerts, key=lambda pair: (pair[0], pair[1].number))

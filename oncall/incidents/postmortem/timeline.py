@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import math
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from datetime import datetime
 from typing import Any
 
 from . import words
@@ -160,6 +162,19 @@ def number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return value if -_LARGEST <= value <= _LARGEST else None
+
+
+def moment(value: Any) -> float | None:
+    """A time: seconds since 1970, or as alerts have it (RFC 3339, with a zone); None for anything else."""
+    if not isinstance(value, str):
+        return number(value)
+    # An alert has up to nine digits of a second, and a datetime takes six.
+    found = re.fullmatch(r"(.{19})(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})", value, re.ASCII)
+    try:
+        told = found and datetime.fromisoformat(found[1] + found[3].replace("Z", "+00:00"))
+        return told.timestamp() + float(found[2] or 0) if found and told else None
+    except ValueError:
+        return None
 
 
 def plain(value: Any) -> Any:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from ...serve.store.opened import Opened
 from ...serve.store.tables import EPISODES, RUNS
-from ..record import OPEN
+from ..record import ACKNOWLEDGED, OPEN, TRIGGERED
 from .tables import INCIDENTS, PARTS
 
 EPISODE, RUN = "episode", "run"
@@ -122,11 +122,10 @@ class Episodes(Opened):
 
     def unsettled(self, incident: str) -> int:
         """Of how many of its alerts nobody knows that they are over or fixed."""
-        ended_well = sa.and_(EPISODES.c.state == "ended", EPISODES.c.outcome.in_(["resolved", "healthy"]))
         query = (
             sa.select(sa.func.count())
             .select_from(PARTS.join(EPISODES, EPISODES.c.id == PARTS.c.key))
-            .where(PARTS.c.what == EPISODE, PARTS.c.incident == incident, EPISODES.c.resolved_at.is_(None), ~ended_well)
+            .where(PARTS.c.what == EPISODE, PARTS.c.incident == incident, _is_unsettled())
         )
         with self._reading.connect() as connection:
             return connection.scalar(query) or 0
@@ -140,6 +139,19 @@ class Episodes(Opened):
         )
         with self._reading.connect() as connection:
             return {f"{row.id}r{row.runs}": row.plan_hash for row in connection.execute(query)}
+
+    def settled(self) -> Sequence[str]:
+        """The incidents that are neither mitigated nor resolved, though each of their alerts is over or fixed."""
+        query = (
+            sa.select(PARTS.c.incident)
+            .join(EPISODES, EPISODES.c.id == PARTS.c.key)
+            .join(INCIDENTS, INCIDENTS.c.id == PARTS.c.incident)
+            .where(PARTS.c.what == EPISODE, INCIDENTS.c.state.in_([TRIGGERED, ACKNOWLEDGED]))
+            .group_by(PARTS.c.incident)
+            .having(sa.func.sum(sa.case((_is_unsettled(), 1), else_=0)) == 0)
+        )
+        with self._reading.connect() as connection:
+            return connection.scalars(query).all()
 
     def still_firing(self, seconds: float) -> Sequence[str]:
         """The incidents that were resolved, though an alert of them was heard of so long afterwards."""
@@ -164,6 +176,11 @@ class Episodes(Opened):
             for what, table in ((EPISODE, EPISODES), (RUN, RUNS)):
                 there = sa.exists().where(table.c.id == PARTS.c.key).correlate(PARTS)
                 connection.execute(PARTS.delete().where(PARTS.c.what == what, ~there))
+
+
+def _is_unsettled() -> sa.ColumnElement[bool]:
+    ended_well = sa.and_(EPISODES.c.state == "ended", EPISODES.c.outcome.in_(["resolved", "healthy"]))
+    return sa.and_(EPISODES.c.resolved_at.is_(None), ~ended_well)
 
 
 def _is_nobodys(what: str, table: sa.Table) -> sa.ColumnElement[bool]:

@@ -205,7 +205,7 @@ class PageSite:
                 if known is None:
                     return self._to_sign_in(request)
                 if not known.person.may(view.role):
-                    why = f"{known.person.name} is a {known.person.role.word} here, and this takes a {view.role.word}"
+                    why = f"{known.person.name} has the role {known.person.role.word} here, and this takes the role {view.role.word}"
                     return self.problem(request, known, why, 403)
                 if request.method == "POST" and not self.sessions.is_csrf(known.form_key, form.get("csrf", "")):
                     return self.problem(
@@ -316,7 +316,7 @@ class PageSite:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        for name in ("when", "clock", "day", "iso", "span", "ago", "data", "listed", "alert"):
+        for name in ("when", "clock", "day", "iso", "span", "ago", "counted", "data", "listed", "alert"):
             made.filters[name] = getattr(words, name)
         made.globals["static"] = lambda name: f"/static/{self._digests[name]}/{name}"
         return made

@@ -15,6 +15,7 @@ from markupsafe import escape
 from ...incidents import commands
 from ...incidents.commands import cut
 from ...incidents.record import Incident
+from ...shared import counted as counted
 from ...shared import masked, masked_values
 
 # What is shown of something long on a page with much else.

@@ -10,7 +10,7 @@ from typing import Any
 from .... import catalog
 from ....errors import UnknownRunbook
 from ....incidents.escalation.people import Directory
-from ....incidents.escalation.policy import PolicyError, from_record
+from ....incidents.escalation.policy import PolicyError, from_record, without_time
 from ..visit import Answer, Gone, Shown, Visit
 from .base import View, known_teams
 
@@ -54,7 +54,7 @@ def _schedules(people: Directory, now: float) -> list[dict[str, Any]]:
 def _step(step: Any, people: Directory | None, now: float) -> dict[str, Any]:
     targets, gaps = people.targets(step.roles, now) if people else ([], [])
     return {
-        "name": step.name,
+        "name": without_time(step),
         "after": step.after_minutes,
         "begins": step.begins,
         "roles": step.roles,

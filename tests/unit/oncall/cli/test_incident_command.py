@@ -152,7 +152,7 @@ def test_lists_and_numbers(shell):
     with open_incidents(Path("none.yml"), shell.folder) as incidents:
         incidents.write("1", run, run)
     out = shell("stats")[1]
-    assert "runs: 2 resolved\n" in out and re.search(r"^called 1 times: ann, last 20\d\d-", out, re.M)
+    assert "runs: 2 resolved\n" in out and re.search(r"^called 1 time: ann, last 20\d\d-", out, re.M)
 
 
 def test_what_was_changed_is_found_and_what_was_exported_can_be_looked_at_later(shell, tmp_path):
@@ -182,7 +182,7 @@ def test_what_was_changed_is_found_and_what_was_exported_can_be_looked_at_later(
     (tmp_path / "none").write_text('{"incident": 3}')
     assert shell("verify", "--file", str(tmp_path / "none"))[0] == 64
     code, out, _ = shell("verify", "1")
-    assert code == 0 and "INC-1: not proven: what whoever has the key changed" in out
+    assert code == 0 and "INC-1: not proven: what somebody changed who has the key" in out
     assert shell("verify", "--head", "x", "1")[2].endswith("as the log and messages have it\n")
 
 

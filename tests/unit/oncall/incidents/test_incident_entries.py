@@ -218,7 +218,7 @@ def test_what_cannot_be_proven_is_always_said():
     told = notes(1)
     verdict = verify(INCIDENT, told, [sign(KEY, INCIDENT, head_of(told))], KEY)
     assert [one.split(":")[0] for one in verdict.not_proven] == [
-        "what whoever has the key changed",
+        "what somebody changed who has the key",
         "whether what was written was true, and its times are those of the clocks that wrote them",
     ]
 

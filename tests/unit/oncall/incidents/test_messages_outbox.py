@@ -60,7 +60,7 @@ def test_it_waits_longer_each_time_and_gives_up():
         waits.append(one.next_at - now)
         now = one.next_at
     assert (one.state, one.attempts) == ("dead", 8)
-    assert one.why == "given up after 8 attempts: 500"
+    assert one.why == "after 8 attempts, as 500"
     for number, wait in enumerate(waits[:-1]):
         assert min(900, 5 * 2**number) <= wait <= min(900, 5 * 2**number) * 1.2
 

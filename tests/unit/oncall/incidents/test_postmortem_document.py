@@ -90,6 +90,33 @@ def test_the_times_are_those_of_the_entries():
     }
 
 
+@pytest.mark.parametrize(
+    ("starts_at", "at"),
+    [
+        ("2026-06-09T03:05:37Z", BEGAN - 95),
+        ("2026-06-09T03:05:37.25Z", BEGAN - 94.75),
+        ("2026-06-09T05:05:37.000000001+02:00", BEGAN - 95),
+        (BEGAN - 95, BEGAN - 95),
+        ("2026-06-09T03:05:37", None),
+        ("2026-13-09T03:05:37Z", None),
+        ("yesterday", None),
+        ("", None),
+    ],
+)
+def test_an_alert_says_in_its_own_words_when_it_began(starts_at, at):
+    told = opened()
+    told.add("alert", "Down fires", name="Down", starts_at=starts_at, count=1)
+    began = made(told).moments[0]
+    assert (began.name, began.at, bool(began.not_known)) == ("began", at and pytest.approx(at), at is None)
+
+
+def test_who_has_the_alert_already_is_no_lack():
+    told = opened()
+    told.add("suppressed", "not told: the same to ada", what="the same", why="chat has the alert already", is_told=True)
+    told.add("suppressed", "not told: the alert", what="the alert", why="no channel has this severity")
+    assert [one.words for one in made(told).could_be_better] == ["not told: the alert"]
+
+
 def test_what_is_not_known_says_so():
     found = made(opened())
     told = as_json(found)

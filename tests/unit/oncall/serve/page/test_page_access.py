@@ -108,7 +108,7 @@ def test_a_large_or_a_wrong_form_is_one_clear_line(site):
 def test_nobody_does_what_the_role_does_not_allow(site, who, path, least):
     name, episode = site.incident(), site.episode()
     answer = site.of(who).send(path, reason="x", title="x")
-    assert answer.status_code == 403 and f"this takes a {least}" in words(answer.text)
+    assert answer.status_code == 403 and f"this takes the role {least}" in words(answer.text)
     assert (
         site.of("vera").send(f"/plans/{episode}", decision="approved", plan_hash="p0123456789abcde").status_code == 403
     )

@@ -62,6 +62,7 @@ def test_a_rejection_needs_a_reason_and_ends_the_plan(site):
     name = site.incident()
     episode = site.episode(incident=name)
     browser = site.of("rosa")
+    assert "Waits until" in browser.text(f"/plans/{episode}")
     answer = browser.send(f"/plans/{episode}", decision="rejected", plan_hash=PLAN, reason="  ")
     assert answer.status_code == 409 and "say why it is rejected" in words(answer.text)
     assert (
@@ -77,6 +78,7 @@ def test_a_rejection_needs_a_reason_and_ends_the_plan(site):
         "rejected by rosa: sessions of a migration",
     )
     assert site.incidents.timeline(name)[-1].data["decision"] == "rejected"
+    assert "Waits until" not in browser.text(f"/plans/{episode}")
     assert browser.send(f"/plans/{episode}", decision="perhaps", plan_hash=PLAN).status_code == 409
 
 

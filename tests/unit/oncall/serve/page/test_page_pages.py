@@ -422,9 +422,9 @@ def test_who_is_on_call_and_whom_each_step_tells_now(tmp_path):
         told = site.of("vera").text("/oncall")
         for part in (
             "weekly : omar",
-            "0 min",
+            "0 min lead · until acknowledged",
             "rosa (is lead)",
-            "15 min",
+            "15 min boss and nobody · until acknowledged",
             "omar (on call by weekly)",
             "nobody: nobody has it",
             "a feed is stale",
@@ -484,7 +484,7 @@ def test_numbers_say_how_long_it_took(site):
     site.incidents.resolve(name, "so", who="rosa")
     told = site.of("vera").text("/numbers?days=30")
     assert "To acknowledge 5 min 50 s" in told and "To resolve 11 min 20 s" in told
-    assert "omar: 1 times last 30 s ago" in told
+    assert "omar: 1 time last 30 s ago" in told
 
 
 def test_a_database_that_does_not_answer_is_one_line(site, monkeypatch):
