@@ -24,7 +24,10 @@ _pids = itertools.count(100)
 
 def has(*variables: str) -> dict[str, Any]:
     """The application, with these environment variables of those that were asked for."""
-    return {"available": True, "services": {"api": {"available": True, "variables": list(variables)}}}
+    return {
+        "available": True,
+        "services": {"api": {"available": True, "state": "running", "variables": list(variables)}},
+    }
 
 
 @pytest.fixture
@@ -731,13 +734,34 @@ def test_the_plan_names_exactly_what_it_touches(diagnose):
 
 
 @pytest.mark.parametrize(
+    ("more", "outcome"),
+    [
+        # It ran for a moment between two ends.
+        ({"restarts": 4, "restarts_per_hour": 4, "uptime_seconds": 2.0}, "unknown"),
+        ({"state": "restarting"}, "unknown"),
+        ({"restarts": 4, "restarts_per_hour": 0, "uptime_seconds": 9000.0}, "healthy"),
+        ({"restarts": 1, "restarts_per_hour": 1, "uptime_seconds": 2.0}, "healthy"),
+        ({"state": "unknown", "available": False}, "healthy"),
+    ],
+)
+def test_the_pool_of_an_application_that_ends_again_and_again_is_not_well(diagnose, more, outcome):
+    seen = {"available": True, "services": {"api": {**has()["services"]["api"], **more}}}
+    result = diagnose(
+        "db_pool", {"metrics": QUIET, "postgres_activity": activity([session()] * 3), "service": seen}, **SYSTEM
+    )
+    assert (result["status"], "ends by itself again and again" in result["msg"]) == (outcome, outcome == "unknown"), (
+        result["msg"]
+    )
+
+
+@pytest.mark.parametrize(
     ("seen", "named", "variable"),
     [
         (has("PG_POOL_MAX"), "", "PG_POOL_MAX"),
         (has(), "", ""),
         ({"available": False, "reason": "the Docker engine does not answer", "services": {}}, "", ""),
         # Its process cannot be looked into, or a status command is all there is.
-        ({"available": True, "services": {"api": {"available": True, "variables": None}}}, "", ""),
+        ({"available": True, "services": {"api": {"available": True, "state": "running", "variables": None}}}, "", ""),
         # Where nobody looked: from the controller.
         (None, "", ""),
         (has(), "DB_POOL", "DB_POOL"),
