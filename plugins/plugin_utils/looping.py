@@ -54,7 +54,7 @@ def loops(one: Mapping[str, Any], restarts: float, settled_seconds: float) -> bo
     if state in _AGAIN_AND_AGAIN:
         return True
     if state in _ENDED:
-        return _ended(one)
+        return _ended(one, restarts)
     if state == "unknown":
         return str(one.get("reason") or "what it does is not known")
     if state in _UP and one.get("restarts") is None and _is_young(one, settled_seconds):
@@ -91,7 +91,7 @@ def was_started_again(one: Mapping[str, Any], settled_seconds: float) -> bool:
     return one["state"] in _UP and bool(one.get("restarts")) and _is_young(one, settled_seconds)
 
 
-def _ended(one: Mapping[str, Any]) -> bool | str:
+def _ended(one: Mapping[str, Any], restarts: float) -> bool | str:
     # An error of its start is newer than the stop that a person may have begun with.
     if one.get("error"):
         return True
@@ -99,8 +99,11 @@ def _ended(one: Mapping[str, Any]) -> bool | str:
         return False
     if one.get("oom_killed"):
         return True
-    if one["state"] == "created" or (one.get("exit_code") == 0 and one["state"] != "fatal"):
+    if one["state"] == "created":
         return False
+    if one.get("exit_code") == 0 and one["state"] != "fatal":
+        # Between two lives of a program that ends without an error, and is started again each time.
+        return (one.get("restarts_per_hour") or 0) >= restarts
     if one.get("stopped_by_person") is None:
         return "it ended, and nothing shows whether a person stopped it"
     if one["state"] == "fatal" or one.get("exit_code") is not None or one.get("signal"):

@@ -781,6 +781,8 @@ def vault_whole(shop: Foreign) -> Iterator[None]:
         yield
 
 
+# A program that stands still starts none of its jobs, as soon as that took long enough to be seen; a restart mends it.
+BY_RESTART = right(also="scheduler_hangs", remedies="restart_scheduler", healthy=True)
 SHORT = {"db_pool_unused_seconds": 2, "db_pool_blocked_seconds": 1, "db_pool_idle_in_transaction_seconds": 2}
 UNEXPLAINED = "waiting_unexplained high_usage"
 
@@ -1136,13 +1138,13 @@ CASES = [
         "the worker does nothing",
         worker_does_nothing,
         "postman runs and has sent nothing for seconds; its health says 503. Running is not working.",
-        {"crash_loop": right("does_not_answer", says="postman")},
+        {"crash_loop": right("does_not_answer", says="postman"), "job_scheduler": BY_RESTART},
     ),
     Case(
         "the worker stands still",
         worker_stands_still,
         "postman is stopped by a signal; its manager says that it runs.",
-        {"crash_loop": right("does_not_answer", says="postman")},
+        {"crash_loop": right("does_not_answer", says="postman"), "job_scheduler": BY_RESTART},
     ),
     Case(
         "the worker ends with 0 every second",
