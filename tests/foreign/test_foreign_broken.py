@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
-from breakages import CASES, wrong_password_in_one
+from breakages import CASES, bouncer_to_nowhere, wrong_password_in_one
 
 from ansible_collections.oncall.runbooks.tests.support.accuracy.verdicts import Truth, judge
 from ansible_collections.oncall.runbooks.tests.support.covering import row
@@ -22,6 +24,19 @@ def test_it_is_judged_right(shop, case):
     judged = [(run, judge(run["runbook"], truth, [run])) for run in play.runs]
     wrong = [(run["runbook"], str(said), run["summary"]) for run, said in judged if said.wrong]
     assert not wrong, f"{case.expert}\n{wrong}"
+
+
+def test_a_scheduler_that_does_not_reach_its_database_is_not_restarted(shop):
+    """In earnest that lasts for longer than what may be late; here, what may be late is less."""
+    (name, chores), *_ = shop.inventory()["system_schedules"].items()
+    with bouncer_to_nowhere(shop):
+        time.sleep(12)
+        play = shop.play("job_scheduler", system_schedules={name: {**chores, "grace_seconds": 5}})
+    (run,) = [run for run in play.runs if run["runbook"] == "job_scheduler"]
+    assert (run["outcome"], play.causes()) == ("planned", ["scheduler_hangs"]), play.output[-2000:]
+    # Nobody does that without a person who allows it.
+    assert [(step["remedy"], step["risk"]) for step in run["plan"]["steps"]] == [("restart_scheduler", "high")]
+    assert "it does not reach somebody" in play.output
 
 
 def test_a_runbook_is_handed_over_to_where_only_the_replicas_have_metrics(shop):

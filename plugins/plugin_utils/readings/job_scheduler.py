@@ -16,6 +16,7 @@ given a sign, since it runs).
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -32,6 +33,13 @@ _ROUNDED_SECONDS = 0.1
 # States of a service, as service_info tells them. What is neither says nothing.
 _UP = ("running", "starting")
 _DOWN = ("stopped", "exited", "fatal", "backoff", "restarting", "paused", "dead", "created", "removing", "absent")
+# What programs write that have nobody to talk to, such as a database or a pooler in front of it.
+_OUT_OF_REACH = re.compile(
+    r"connection (?:to \S.{0,80} )?(?:failed|refused|reset|timed out|timeout)|(?:could not|cannot|can't|failed to|unable to) connect"
+    r"|server login failed|server conn crashed|query_wait_timeout|ECONNREFUSED|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND"
+    r"|name resolution|no route to host|too many (?:clients|connections)",
+    re.IGNORECASE,
+)
 # Jobs that a line tells.
 _TOLD = 6
 # Zones differ by whole and half hours, and by no more than these.
@@ -601,6 +609,16 @@ def restarts_hanging(hanging: Sequence[Row]) -> list[dict[str, str]]:
 
 def _restarts(rows: Sequence[Row]) -> list[dict[str, str]]:
     return [{"service": one} for one in dict.fromkeys(row["service"] for row in rows if row["service"])]
+
+
+def out_of_reach(hanging: Sequence[Row], service_states: Mapping[str, Row]) -> str:
+    """What those that run and start nothing wrote last of somebody whom they do not reach; "" where they wrote nothing of the kind.
+
+    A restart does not bring them nearer.
+    """
+    logs = [service_states.get(row["service"] or "", {}).get("log_tail_errors") or [] for row in hanging]
+    lines = [str(error["last"]) for log in logs for error in log]
+    return next((line for line in reversed(lines) if _OUT_OF_REACH.search(line)), "")
 
 
 def why_not_restarted(down: Sequence[Row], hanging: Sequence[Row]) -> str:

@@ -220,6 +220,16 @@ test_concluded = table(
             schedule(digest(**LATE_DIGEST), invoices(**LATE_INVOICES)), problems=["scheduler_hangs"], **RESTARTED,
             says=["scheduler runs and starts nothing: digest started 25 min ago"],
         ),
+        "it runs and starts nothing, as it does not reach its database": of(
+            schedule(digest(**LATE_DIGEST), invoices(**LATE_INVOICES)),
+            running(uptime_seconds=30 * DAY, log_tail_errors=[{"count": 9, "last": "ERROR scheduler: connection to server at db failed: Connection refused"}]),
+            problems=["scheduler_hangs"], acts=["restart_scheduler"], risk="high"
+        ),
+        "it runs and starts nothing, and its log tells of something else": of(
+            schedule(digest(**LATE_DIGEST), invoices(**LATE_INVOICES)),
+            running(uptime_seconds=30 * DAY, log_tail_errors=[{"count": 1, "last": "ERROR scheduler: connection 7 is idle"}]),
+            problems=["scheduler_hangs"], **RESTARTED,
+        ),
         "it runs and starts nothing, and is quiet; there is one job": of(
             schedule(digest(**LATE_DIGEST, owner="a", owner_seen=25 * MINUTE), given={**APP, "jobs": ["digest"]}),
             given={**APP, "jobs": ["digest"]}, problems=["scheduler_hangs"], **RESTARTED,
