@@ -622,8 +622,10 @@ def out_of_reach(hanging: Sequence[Row], service_states: Mapping[str, Row]) -> s
 
 
 def why_not_restarted(down: Sequence[Row], hanging: Sequence[Row]) -> str:
-    """Why nothing can be restarted, and what to change."""
-    row = next(row for row in [*down, *hanging] if not row["service"])
+    """Why nothing can be restarted, and what to change; "" where something can."""
+    row = next((row for row in [*down, *hanging] if not row["service"]), None)
+    if row is None:
+        return ""
     if row["engine"] == "pg_cron":
         return (
             "pg_cron is a part of the database, which is not restarted for it; see that shared_preload_libraries and "

@@ -223,7 +223,7 @@ test_concluded = table(
         "it runs and starts nothing, as it does not reach its database": of(
             schedule(digest(**LATE_DIGEST), invoices(**LATE_INVOICES)),
             running(uptime_seconds=30 * DAY, log_tail_errors=[{"count": 9, "last": "ERROR scheduler: connection to server at db failed: Connection refused"}]),
-            problems=["scheduler_hangs"], acts=["restart_scheduler"], risk="high"
+            problems=["scheduler_hangs"], why_not="it does not reach somebody (ERROR scheduler: connection to server at db failed"
         ),
         "it runs and starts nothing, and its log tells of something else": of(
             schedule(digest(**LATE_DIGEST), invoices(**LATE_INVOICES)),
