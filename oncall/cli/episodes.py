@@ -25,7 +25,6 @@ REASON = click.option("--reason", default="", help="Why; people read it in the t
 PLAN = click.option(
     "--plan", default="", metavar="HASH", help="Of the plan that you have read: no other is decided on."
 )
-NO_REASON = "a person wanted it"
 # Of a text of an alert.
 MOST_ALERT = 2000
 
@@ -112,7 +111,7 @@ def reject(episode: str, reason: str, plan: str, config: Path, as_json: bool) ->
 
 @click.command()
 @EPISODE
-@click.option("--reason", default=NO_REASON, help="Why; people read it in the episode.")
+@click.option("--reason", default="", help="Why; people read it in the episode, and in the timeline of its incident.")
 @CONFIG
 @AS_JSON
 @one_line
@@ -123,7 +122,7 @@ def cancel(episode: str, reason: str, config: Path, as_json: bool) -> None:
     oncall cancel 3f2a90c1 --reason "done by hand"
     """
     with open_plans(config) as plans:
-        told, how = plans.cancel(plans.store.find(episode)["id"], reason or NO_REASON, user())
+        told, how = plans.cancel(plans.store.find(episode)["id"], reason, user())
     _print(told, how, as_json)
 
 

@@ -21,7 +21,7 @@ from ...incidents.together import APPROVED, REJECTED, decision_on
 from ..store.statements import Store
 
 MOST_REASON = 500
-CANCELED = "canceled"
+CANCELED, NO_REASON = "canceled", "a person wanted it"
 # An episode may come to an incident in the moment in which its plan is decided on.
 TRIES = 3
 # An episode may go on from one state to the next while it is canceled.
@@ -125,7 +125,7 @@ class Plans:
             NoPlan: there is no such episode.
             OncallError: it has ended, or changes all the time.
         """
-        reason = one_line_of(reason)
+        reason = one_line_of(reason) or NO_REASON
         why = f"{CANCELED} by {who}: {reason}"
         more = ""
         for _ in range(MOST_STATES):
