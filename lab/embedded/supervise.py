@@ -89,10 +89,21 @@ class Supervisor:
         """Make supervisord take over a program's changed, new or removed file; what changed starts anew."""
         added, changed, removed = self.call("reloadConfig")[0]
         if name in changed + removed:
-            self.stop(name)
-            self.call("removeProcessGroup", name)
+            self._unload(name)
         if name in added + changed:
             self.call("addProcessGroup", name)
+
+    def _unload(self, name: str) -> None:
+        """Have it forget a program, also where that has just ended, and is started again after the stop found nothing to stop."""
+        while True:
+            self.stop(name)
+            try:
+                self.call("removeProcessGroup", name)
+            except LabError:
+                if not self.running(name):
+                    raise
+            else:
+                return
 
     def program_file(self, name: str) -> Path:
         return self._layout.programs / f"{name}.conf"

@@ -17,7 +17,7 @@ import pytest
 from ansible_collections.oncall.runbooks.tests.support.observing import Answers
 from ansible_collections.oncall.runbooks.tests.support.peers import peers
 from ansible_collections.oncall.runbooks.tests.support.plays import QUICK, Play, Player
-from ansible_collections.oncall.runbooks.tests.support.supervisord import Supervisord
+from ansible_collections.oncall.runbooks.tests.support.supervisord import Supervisord, unload
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
 from lab.ports import free_port
 
@@ -115,8 +115,7 @@ class Stack:
         self.settings.write_text(PROGRAM.format(app=APP, folder=self.supervisord.home, environment=line))
         self.supervisord.rpc("reloadConfig")
         if "web" in [program["name"] for program in self.supervisord.rpc("getAllProcessInfo")]:
-            self.supervisord.rpc("stopProcessGroup", "web")
-            self.supervisord.rpc("removeProcessGroup", "web")
+            unload(self.supervisord.rpc, "web")
         self.supervisord.rpc("addProcessGroup", "web")
         until(self.events)
 

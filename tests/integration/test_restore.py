@@ -24,7 +24,7 @@ from ansible_collections.oncall.runbooks.plugins.module_utils.backups.facts impo
 from ansible_collections.oncall.runbooks.tests.support.backup_stack import KEEPER, PASSWORD, Shop, quoted
 from ansible_collections.oncall.runbooks.tests.support.plays import Player, on_host
 from ansible_collections.oncall.runbooks.tests.support.postgres_servers import Server, server
-from ansible_collections.oncall.runbooks.tests.support.supervisord import Supervisord
+from ansible_collections.oncall.runbooks.tests.support.supervisord import Supervisord, unload
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
 
 HOUR = 3600
@@ -88,9 +88,7 @@ class Stack(Shop):
         settings.write_text(PROGRAM.format(command=command, log=self.supervisord.home / "api.log"))
         self.supervisord.rpc("reloadConfig")
         if any(one["name"] == "api" for one in self.supervisord.rpc("getAllProcessInfo")):
-            if self.supervisord.state("api") in ("RUNNING", "STARTING"):
-                self.supervisord.rpc("stopProcess", "api")
-            self.supervisord.rpc("removeProcessGroup", "api")
+            unload(self.supervisord.rpc, "api")
         self.supervisord.rpc("addProcessGroup", "api")
         self.supervisord.wait_for(api="RUNNING")
 

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.oncall.runbooks.tests.support.supervisord import Supervisord
+from ansible_collections.oncall.runbooks.tests.support.supervisord import Supervisord, unload
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
 
 API = """[program:api]
@@ -34,8 +34,7 @@ class PortServices(Supervisord):
         self.wait_for(api="RUNNING")
         self.program_config.write_text(API.format(python=sys.executable, web=self.home / "web.py", port=self.port))
         self.rpc("reloadConfig")
-        self.rpc("stopProcess", "api")
-        self.rpc("removeProcessGroup", "api")
+        unload(self.rpc, "api")
         self.rpc("addProcessGroup", "api")
         self.wait_for(api="RUNNING")
         (self.home / "oncall").mkdir()

@@ -12,10 +12,12 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from xmlrpc.client import ServerProxy
+from typing import Any
+from xmlrpc.client import Fault, ServerProxy
 
-from supervisor.xmlrpc import SupervisorTransport
+from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from ansible_collections.oncall.runbooks.tests.support.waiting import until
 from lab.ports import free_port
@@ -93,6 +95,26 @@ startsecs=0
 stopsignal=KILL
 redirect_stderr=true
 """
+
+
+def unload(rpc: Callable[..., Any], group: str) -> None:
+    """Have a supervisord forget a group, also where a program of it has just ended: that is started again after the stop found
+    nothing to stop.
+
+    Args:
+        rpc: asks that supervisord: ``rpc(method, *arguments)``.
+        group: the name of the group, or of the program where that is alone.
+    """
+    while True:
+        with contextlib.suppress(Fault):
+            rpc("stopProcessGroup", group)
+        try:
+            rpc("removeProcessGroup", group)
+        except Fault as refused:
+            if refused.faultCode != Faults.STILL_RUNNING:
+                raise
+        else:
+            return
 
 
 class Supervisord:
