@@ -365,11 +365,79 @@ def embedded() -> list[Scene]:
     ]  # fmt: skip
 
 
+# What a person asks for, in the lab in containers: without that nobody restores anything, and there is nothing to name.
+
+
+@dataclass(frozen=True)
+class Wish:
+    """A restore that is asked for beside a fault.
+
+    Args:
+        name: of the scene.
+        summary: what is wrong, for people.
+        fault: of the lab.
+        restore: what is right for it.
+        confirmed: whether the name of the database is given too.
+        cut_off: whether such a restore was killed, and nobody asks for it again.
+    """
+
+    name: str
+    summary: str
+    fault: str
+    restore: Right
+    confirmed: bool = True
+    cut_off: bool = False
+
+    def asked(self, stack: Any) -> Mapping[str, Any]:
+        confirmed = {"restore_confirm": stack.lab.layout.shape.database} if self.confirmed else {}
+        return {"restore_from": "newest", **confirmed}
+
+    def variables(self, stack: Any) -> Mapping[str, Any]:
+        return {} if self.cut_off else self.asked(stack)
+
+    @contextmanager
+    def breaks(self, stack: Any) -> Iterator[None]:
+        stack.lab.inject(self.fault)
+        if self.cut_off:
+            stack.cut_off("restore", self.asked(stack), lambda: bool(_restoring(stack)))
+            until(lambda: not any(busy for _name, busy in _restoring(stack)))
+        yield
+
+
+def _restoring(stack: Any) -> list[tuple[str, bool]]:
+    """The databases that a restore writes, or has written and given no name yet; each with whether somebody is in it."""
+    return stack.lab.target.sql(
+        "SELECT datname, EXISTS (SELECT 1 FROM pg_stat_activity a WHERE a.datname = d.datname) "
+        "FROM pg_database d WHERE starts_with(datname, 'oncall_')"
+    )
+
+
+_WISHES = (
+    Wish("rows_deleted + the backup is asked for", "Rows were deleted that the backup has, and a person asks for it.", "rows_deleted",
+         right("restore_requested", "restore")),
+    Wish("rows_deleted + a restore that nobody confirmed", "A person asks for the backup, and does not name the database.",
+         "rows_deleted", right("not_confirmed"), confirmed=False),
+    Wish("rows_deleted + a restore that was killed", "A restore was killed before its database got the name.", "rows_deleted",
+         right("left_over", "clean_up"), cut_off=True),
+    Wish("backup_cut_off + that backup is asked for", "A person asks for a backup that was cut off.", "backup_cut_off",
+         right("not_proven")),
+)  # fmt: skip
+
+
 def compose() -> list[Scene]:
     """The scenes of the lab in containers: what is different is the lab that the faults are of."""
     from lab.compose.pairs import PAIRS
 
-    return [nothing_wrong("compose"), *faults_of_a_lab("compose", PAIRS)]
+    faults = {name: fault for same in load_faults("compose").values() for name, fault in same.items()}
+    return [
+        nothing_wrong("compose"),
+        *faults_of_a_lab("compose", PAIRS),
+        *(
+            Scene("compose", FAULT, one.name, one.summary, one.breaks,
+                  Truth({**faults[one.fault].rights, "restore": one.restore}), one.variables)
+            for one in _WISHES
+        ),
+    ]  # fmt: skip
 
 
 def _on_the_shop(case: Any) -> Breaks:

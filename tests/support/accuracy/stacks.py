@@ -21,13 +21,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import psutil
 import psycopg
 
 from ansible_collections.oncall.runbooks.tests.support.accuracy import scenes
 from ansible_collections.oncall.runbooks.tests.support.accuracy.scenes import Scene
 from ansible_collections.oncall.runbooks.tests.support.accuracy.verdicts import Run, is_broken_off
-from ansible_collections.oncall.runbooks.tests.support.plays import begun, environment_of_a_play
-from ansible_collections.oncall.runbooks.tests.support.waiting import going_on
+from ansible_collections.oncall.runbooks.tests.support.plays import REPOSITORY, begun, environment_of_a_play
+from ansible_collections.oncall.runbooks.tests.support.waiting import going_on, until
 from lab import ComposeLab, Lab
 from lab.base import BaseLab
 from lab.database import connect
@@ -273,6 +274,29 @@ class Compose(LabStack):
     @staticmethod
     def scenes() -> list[Scene]:
         return scenes.compose()
+
+    def cut_off(self, runbook: str, variables: Mapping[str, Any], there: Callable[[], bool]) -> None:
+        """Have a runbook act, and kill it with all that it began as soon as something is there."""
+        self._plays += 1
+        folder = self.folder / f"play-{self._plays}"
+        folder.mkdir()
+        file = folder / "variables.json"
+        file.write_text(json.dumps({**self.variables(), **variables, "run_max_risk": "high"}))
+        where = [word for inventory in self.inventories() for word in ("-i", inventory)]
+        with (folder / "output").open("w") as output:
+            # The program itself: of a warm play the modules are no children.
+            started = psutil.Popen(
+                ["ansible-playbook", *where, f"playbooks/{runbook}.yml", "-e", f"@{file}"],
+                cwd=REPOSITORY, env={**environment_of_a_play(folder), **self.environment()},
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            )  # fmt: skip
+            try:
+                until(there, told=(folder / "output").read_text)
+            finally:
+                for one in [started, *started.children(recursive=True)]:
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        one.kill()
+                started.wait(SECONDS)
 
     def port(self, service: str) -> int:
         return self.lab.project.port("db" if service == "database" else service)
