@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 # Of the JSON document; raised when something in it changes its meaning or goes away.
@@ -40,7 +41,7 @@ class Row(NamedTuple):
     Attributes:
         acknowledged_at: the first time.
         causes: what was found to be wrong; where that is not known, its runbook or its title.
-        outcomes: of its runs.
+        outcomes: how many of its runs came to each.
         fixes: how many there were, those that nobody looked at afterwards among them.
         verified: after how many of them somebody saw that it helped.
     """
@@ -55,7 +56,7 @@ class Row(NamedTuple):
     resolved_at: float | None = None
     runbooks: tuple[str, ...] = ()
     causes: tuple[str, ...] = ()
-    outcomes: tuple[str, ...] = ()
+    outcomes: Mapping[str, int] = MappingProxyType({})
     fixes: int = 0
     verified: int = 0
     reopenings: int = 0
@@ -146,7 +147,10 @@ def stats(rows: Iterable[Row], in_service: Callable[[str, float], bool | None] |
     """
     rows = list(rows)
     counted = [one for one in rows if one.state not in NOT_COUNTED]
-    outcomes = Counter(outcome for one in rows for outcome in one.outcomes)
+    outcomes: Counter[str] = Counter()
+    for one in rows:
+        for outcome, count in one.outcomes.items():
+            outcomes[outcome] += count
     fixes, verified = sum(one.fixes for one in rows), sum(one.verified for one in rows)
     seconds = [_seconds(one) for one in counted]
     return Stats(
@@ -283,7 +287,7 @@ def row_of_incident(told: Mapping[str, Any]) -> Row:
         get("resolved_at"),
         runbooks,
         runbooks[:1] or ((title,) if title else ()),
-        tuple([name for name, count in (get("outcomes") or {}).items() for _ in range(count)]),
+        get("outcomes") or {},
         helped + int(get("not_helped") or 0),
         helped,
         int(get("reopenings") or 0),
@@ -306,7 +310,7 @@ def row(document: Mapping[str, Any]) -> Row:
     return known._replace(
         runbooks=tuple(name for name in runbooks if name),
         causes=tuple(causes) or known.causes,
-        outcomes=tuple(str(one["data"].get("outcome")) for one in runs),
+        outcomes=Counter(str(one["data"].get("outcome")) for one in runs),
         fixes=fixes,
         verified=verified,
         calls=tuple(

@@ -302,7 +302,9 @@ class IncidentStore(Episodes, Outbox):
                 for row in connection.execute(escalated.where(TIMELINE.c.kind == "escalated")):
                     people = msgspec.json.decode(row.data, type=_Escalated).targets
                     calls.setdefault(row.incident, []).extend((who, row.at) for who in people)
-        return [{**row, "calls": calls.get(row["id"], ())} for row in rows]
+        for one in rows:
+            one["calls"] = calls.get(one["id"], ())
+        return rows
 
     def at_work(self, system: str) -> list[Incident]:
         """Those of a system that are not over, the newest first."""

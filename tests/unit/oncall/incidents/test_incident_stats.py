@@ -121,8 +121,8 @@ def test_p90_is_a_value_that_nine_of_ten_do_not_exceed(values):
 
 def test_outcomes_fixes_and_reopenings():
     rows = [
-        a_row(1, outcomes=("resolved", "blocked"), fixes=3, verified=2, reopenings=1),
-        a_row(2, outcomes=("resolved",), fixes=1, verified=1, state="merged"),
+        a_row(1, outcomes={"resolved": 1, "blocked": 1}, fixes=3, verified=2, reopenings=1),
+        a_row(2, outcomes={"resolved": 1}, fixes=1, verified=1, state="merged"),
     ]
     found = stats(rows)
     assert found.outcomes == {"blocked": 1, "resolved": 2}
@@ -153,7 +153,7 @@ def test_who_was_woken_outside_of_service_hours():
 def test_the_row_of_a_story(system):
     found = row(story(system).document())
     assert (found.system, found.state, found.fixes, found.verified, found.reopenings) == (system, "closed", 2, 1, 1)
-    assert (found.outcomes, len(found.causes), found.calls) == (("resolved",), 1, (Call("t.lang", BEGAN + 36),))
+    assert (found.outcomes, len(found.causes), found.calls) == ({"resolved": 1}, 1, (Call("t.lang", BEGAN + 36),))
     told = as_json(stats([found]))
     assert (told["all"]["acknowledge"]["median"], told["all"]["resolve"]["median"]) == (146.0, 2274.0)
 
@@ -164,7 +164,7 @@ def test_the_row_of_an_incident_without_its_timeline():
     }  # fmt: skip
     found = row_of_incident(told)
     assert (found.acknowledged_at, found.fixes, found.verified) == (BEGAN + 146, 4, 3)
-    assert (found.outcomes, found.causes) == (("resolved", "resolved", "blocked"), ("error_rate",))
+    assert (found.outcomes, found.causes) == ({"resolved": 2, "blocked": 1}, ("error_rate",))
     (woken,) = stats([found], lambda _system, _at: True).woken
     # When that was is not known, and so not whether somebody slept.
     assert (woken.who, woken.calls, woken.outside_hours, woken.last_at) == ("t.lang", 2, None, None)
@@ -213,7 +213,7 @@ def test_ten_thousand_incidents_take_less_than_200_ms():
         a_row(
             number, rng.uniform(0, 365 * DAY), rng.uniform(10, 4000), rng.uniform(100, 9000), rng.uniform(200, 90_000),
             system=rng.choice(SYSTEMS), severity=rng.choice(["P0", "P1", "P2", "P3"]), runbooks=tuple(rng.sample(["cache", "db_pool", "latency"], 2)),
-            causes=(rng.choice("abcdefghij"),), outcomes=("resolved",), calls=(Call(rng.choice("uvw"), BEGAN),),
+            causes=(rng.choice("abcdefghij"),), outcomes={"resolved": 1}, calls=(Call(rng.choice("uvw"), BEGAN),),
         )
         for number in range(10_000)
     ]  # fmt: skip
