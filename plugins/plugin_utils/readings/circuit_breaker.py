@@ -21,23 +21,26 @@ known, ``flaps`` (it opened again and again lately, whatever it is now), and ``r
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...module_utils.net.bounded_http import public_url
+from ..breaker_states import (
+    COMMA,
+    ENTRIES,
+    STATES,
+    by_name,
+    code_of,
+    of_entry,
+    of_thing,
+    plain,
+    row_of,
+    state_of,
+    what_rose,
+)
 
 Row = Mapping[str, Any]
 
-STATES = ("closed", "open", "half_open", "forced_open", "disabled", "unknown")
-# Other words for them, without case and signs. What only counts lets every call pass.
-_WORDS = {
-    **{state.replace("_", ""): state for state in STATES},
-    "isolated": "forced_open",
-    "metricsonly": "disabled",
-}
-_ENTRIES = ("states", "codes", "events")
-_COMMA = re.compile(r"(?<!\\),")
 # What an inventory says of a dependency, and of its parts: the keys there are, and those that have to be there.
 _KEYS = ("probe", "status_page", "connector", "service", "threshold", "reset")
 _PARTS = {
@@ -73,25 +76,25 @@ def metric_breakers(
     found = []
     for key in asked:
         entry, _at, replica = str(key).partition("@")
-        if entry not in _ENTRIES:
+        if entry not in ENTRIES:
             continue
         own = _own(values, replica)
-        rows = _of_entry(own, entry, replica, circuit_breaker_codes) if entry in own and replica not in silent else []
+        rows = of_entry(own, entry, replica, circuit_breaker_codes) if entry in own and replica not in silent else []
         if not rows:
             why = "it gave the very same text twice" if replica in silent else _why_none(metrics, [key], replica)
-            rows = [_row("", replica, "unknown", reason=why)]
+            rows = [row_of("", replica, "unknown", reason=why)]
         found += [_with_past(row, own, _own(before, replica), earlier_seconds) for row in rows]
     return found
 
 
 def _of_server(metrics: Row, asked: Row, codes: Row, before: Row, seconds: float) -> list[dict[str, Any]]:
     """Of a Prometheus server: what a target left behind that is gone counts no more."""
-    missing = [name for name in (*_ENTRIES, "up") if name in asked and name not in (metrics.get("value") or {})]
+    missing = [name for name in (*ENTRIES, "up") if name in asked and name not in (metrics.get("value") or {})]
     if missing:
-        return [_row("", "", "unknown", reason=_why_none(metrics, missing, ""))]
+        return [row_of("", "", "unknown", reason=_why_none(metrics, missing, ""))]
     now, then = _by_replica(metrics["value"]), _by_replica(before)
     range_seconds = float(((metrics.get("metric") or {}).get("rose") or {}).get("seconds") or 0)
-    living = {_plain(replica) for replica in metrics["value"]["up"]}
+    living = {plain(replica) for replica in metrics["value"]["up"]}
     found = []
     for replica in sorted(set(now) & living):
         rows = _of_replica(now[replica], replica, codes)
@@ -99,9 +102,9 @@ def _of_server(metrics: Row, asked: Row, codes: Row, before: Row, seconds: float
     # Where the inventory says which targets are theirs, each of them has to show its breakers.
     for replica in sorted(living - set(now)) if _says_whose(asked["up"]) else ():
         found.append(
-            _row("", replica, "unknown", reason="it is a target of the Prometheus server, and no breaker is shown")
+            row_of("", replica, "unknown", reason="it is a target of the Prometheus server, and no breaker is shown")
         )
-    return found or [_row("", "", "unknown", reason="no target that the Prometheus server has shows one")]
+    return found or [row_of("", "", "unknown", reason="no target that the Prometheus server has shows one")]
 
 
 def _says_whose(up: Row) -> bool:
@@ -113,8 +116,8 @@ def _by_replica(values: Row) -> dict[str, dict[str, dict[str, float]]]:
     found: dict[str, dict[str, dict[str, float]]] = {}
     for entry, groups in values.items():
         for group, number in groups.items() if isinstance(groups, Mapping) and entry != "up" else ():
-            *rest, replica = _COMMA.split(str(group))
-            found.setdefault(_plain(replica), {}).setdefault(entry, {})[",".join(rest)] = number
+            *rest, replica = COMMA.split(str(group))
+            found.setdefault(plain(replica), {}).setdefault(entry, {})[",".join(rest)] = number
     return found
 
 
@@ -125,13 +128,13 @@ def _own(values: Row, replica: str) -> dict[str, Any]:
 
 def _why_none(metrics: Row, keys: Any, replica: str) -> str:
     told = metrics.get("metric") or {}
-    mine = [key for key in keys if str(key).partition("@")[2] == replica and key.partition("@")[0] in (*_ENTRIES, "up")]
+    mine = [key for key in keys if str(key).partition("@")[2] == replica and key.partition("@")[0] in (*ENTRIES, "up")]
     reasons = [str(told[key]["reason"]) for key in mine if (told.get(key) or {}).get("reason")]
     return reasons[0] if reasons else str(metrics.get("reason") or "no breaker is shown")
 
 
 def _of_replica(values: Row, replica: str, codes: Row) -> list[dict[str, Any]]:
-    return [row for entry in _ENTRIES if entry in values for row in _of_entry(values, entry, replica, codes)]
+    return [row for entry in ENTRIES if entry in values for row in of_entry(values, entry, replica, codes)]
 
 
 def _with_past(
@@ -144,7 +147,7 @@ def _with_past(
     opened, opened_before = _opened(now, row["name"]), _opened(before, row["name"])
     if opened is None:
         return row
-    rose = _by_name(now.get("rose") or {}).get(row["name"], {})
+    rose = by_name(now.get("rose") or {}).get(row["name"], {})
     if range_seconds > seconds and rose:
         # It works out what rose between two scrapes, which is no whole number.
         row = {**row, "opened_lately": round(rose.get("open", 0)), "lately_seconds": range_seconds}
@@ -153,9 +156,9 @@ def _with_past(
         lately = opened - opened_before if opened >= opened_before else opened
         row = {**row, "opened_lately": lately, "lately_seconds": seconds}
     if row["state"] == "unknown" and row["name"] and "events" in now:
-        events, then = (_by_name(one.get("events") or {}).get(row["name"], {}) for one in (now, before))
+        events, then = (by_name(one.get("events") or {}).get(row["name"], {}) for one in (now, before))
         since = {event: number - then.get(event, 0) for event, number in events.items()}
-        state = _what_rose(since) if then and all(number >= 0 for number in since.values()) else ""
+        state = what_rose(since) if then and all(number >= 0 for number in since.values()) else ""
         if state:
             row = {**row, "state": state, "reason": "", "or_half_open": state == "open" and "halfOpen" not in events}
     return {**row, "opened": opened}
@@ -163,9 +166,9 @@ def _with_past(
 
 def _opened(values: Row, name: str) -> float | None:
     if "events" in values:
-        events = _by_name(values["events"]).get(name)
+        events = by_name(values["events"]).get(name)
         return None if events is None else events.get("open", 0)
-    own = {_plain(group): number for group, number in (values.get("opened") or {}).items()}
+    own = {plain(group): number for group, number in (values.get("opened") or {}).items()}
     return own.get(name)
 
 
@@ -177,10 +180,10 @@ def api_breakers(api: Row, circuit_breaker_apis: Sequence[str]) -> list[dict[str
     rows = []
     for name in circuit_breaker_apis:
         one = (api.get("apis") or {}).get(name) or {"available": False}
-        shown = [_of_thing(thing, name) for thing in one.get("things") or ()] if one["available"] is True else []
+        shown = [of_thing(thing, name) for thing in one.get("things") or ()] if one["available"] is True else []
         if not shown or one.get("complete") is not True:
             limits = [one.get("reason"), *(one.get("limits") or ()), api.get("reason"), "no breaker is shown"]
-            rows.append(_row("", name, "unknown", reason=str(next(filter(None, limits)))))
+            rows.append(row_of("", name, "unknown", reason=str(next(filter(None, limits)))))
         rows += shown
     return rows
 
@@ -462,13 +465,6 @@ def why_not_retried(faults: Sequence[Row]) -> str:
     return f"circuit_breaker_dependencies.{names[0]}.connector does not say how it is called" if names else ""
 
 
-def _code(key: Any) -> float | None:
-    try:
-        return float(key)
-    except (TypeError, ValueError):
-        return None
-
-
 def misdescribed(
     circuit_breaker_dependencies: Mapping[str, Any],
     circuit_breaker_codes: Row,
@@ -479,7 +475,7 @@ def misdescribed(
     lines = [
         f"circuit_breaker_codes: {key} has to be a number, and its word one of {', '.join(STATES[:-1])}"
         for key, word in circuit_breaker_codes.items()
-        if _code(key) is None or _state(word) == "unknown"
+        if code_of(key) is None or state_of(word) == "unknown"
     ]
     lines += [
         f"circuit_breaker_apis: {name} is not in system_apis"
@@ -545,127 +541,3 @@ def _page_in_words(name: str, page: Row | None) -> str:
     return f"their page says of {page.get('component')}: {page.get('status')}" + (
         f" ({incidents})" if incidents else ""
     )
-
-
-# ---------------------------------------------------------------------- one breaker
-def _of_thing(thing: Row, replica: str) -> dict[str, Any]:
-    word = thing.get("state")
-    state = _state(word)
-    says = "no state is shown" if word is None else f"the state is {word}"
-    return _row(
-        str(thing.get("name") or ""),
-        str(thing.get("replica") or replica),
-        state,
-        failure_percent=_percent(thing.get("failure_percent")),
-        reason=says if state == "unknown" else "",
-    )
-
-
-def _of_entry(values: Row, entry: str, replica: str, codes: Row) -> list[dict[str, Any]]:
-    if entry == "codes":
-        rows = [_of_code(name, replica, code, codes) for name, code in values[entry].items()]
-    elif entry == "states":
-        rows = _of_gauges(_by_name(values[entry]), replica)
-    else:
-        rose = _by_name(values.get("rose") or {})
-        rows = [
-            _of_events(name, replica, events, rose.get(name, {})) for name, events in _by_name(values[entry]).items()
-        ]
-    percents = {_plain(name): number for name, number in (values.get("failure_percent") or {}).items()}
-    return [dict(row, failure_percent=_percent(percents.get(row["name"]))) for row in rows]
-
-
-def _row(name: str, replica: str, state: str, **more: Any) -> dict[str, Any]:
-    row = {"name": name, "replica": replica, "replicas": 1, "state": state}
-    past = {"opened": None, "opened_lately": None, "lately_seconds": None}
-    return {**row, "or_half_open": False, "failure_percent": None, **past, "flaps": False, "reason": "", **more}
-
-
-def _by_name(groups: Row) -> dict[str, dict[str, float]]:
-    """The numbers of the groups NAME,OTHER by name and by the other label."""
-    found: dict[str, dict[str, float]] = {}
-    for group, number in groups.items():
-        name, other = [_plain(part) for part in _COMMA.split(str(group))]
-        found.setdefault(name, {})[other] = number
-    return found
-
-
-def _plain(part: Any) -> str:
-    return str(part).replace("\\,", ",")
-
-
-def _state(word: Any) -> str:
-    return _WORDS.get("".join(sign for sign in str(word).lower() if sign.isalpha()), "unknown")
-
-
-def _percent(value: Any) -> float | None:
-    """A rate in percent, also as ``50.0%``; None where there are too few calls for one, which is written below 0."""
-    try:
-        number = float(str(value).strip().rstrip("%"))
-    except ValueError:
-        return None
-    return number if number >= 0 else None
-
-
-def _of_gauges(by_name: dict[str, dict[str, float]], replica: str) -> list[dict[str, Any]]:
-    """One gauge for each state. Of several replicas together each number is how many are in that state."""
-    rows = []
-    for name, gauges in by_name.items():
-        shown = {word: round(number) for word, number in gauges.items() if number > 0}
-        # Of a replica of several processes the numbers are added; where all are in one state, that is its state.
-        if replica and (len(shown) != 1 or not _is_one(gauges)):
-            says = ", ".join(sorted(shown)) or "none of its states"
-            rows.append(_row(name, replica, "unknown", reason=f"{says} is shown at once"))
-            continue
-        if not shown:
-            rows.append(_row(name, replica, "unknown", reason="none of its states is shown"))
-        for word, count in shown.items():
-            state = _state(word)
-            reason = f"the state is {word}" if state == "unknown" else ""
-            rows.append(_row(name, replica, state, replicas=count, reason=reason))
-    return rows
-
-
-def _is_one(gauges: Mapping[str, float]) -> bool:
-    """Whether the gauges of a replica count whole processes."""
-    return all(number == int(number) for number in gauges.values())
-
-
-def _of_code(name: str, replica: str, code: float, codes: Row) -> dict[str, Any]:
-    words = {number: word for key, word in codes.items() if (number := _code(key)) is not None}
-    state = _state(words[code]) if code in words else "unknown"
-    # Of several replicas together the numbers were added, and any sum can be any mixture.
-    reason = f"{code:g} is no state in circuit_breaker_codes" if state == "unknown" else ""
-    return _row(_plain(name), replica, state, reason=reason)
-
-
-def _of_events(name: str, replica: str, events: Mapping[str, float], rose: Mapping[str, float]) -> dict[str, Any]:
-    """What rose last. opossum-prometheus counts halfOpen only where the application itself listens to it.
-
-    A breaker begins closed, opens before it closes, and may open again from a failed probe without having closed.
-    """
-    opened, closed = events.get("open", 0), events.get("close", 0)
-    counts_half_open = "halfOpen" in events
-    if opened == closed:
-        return _row(name, replica, "closed")
-    if not closed:
-        if counts_half_open and events["halfOpen"] >= opened:
-            return _row(name, replica, "half_open")
-        return _row(name, replica, "open", or_half_open=not counts_half_open)
-    state = _what_rose(rose)
-    if state:
-        return _row(name, replica, state, or_half_open=state == "open" and not counts_half_open)
-    reason = f"it opened {opened:g} times and closed {closed:g} times, and what came last was not seen"
-    return _row(name, replica, "unknown", reason=reason)
-
-
-def _what_rose(rose: Mapping[str, float]) -> str:
-    """The state by what rose for a while, or "": what it did last, or whether it let calls pass."""
-    moved = [event for event in ("open", "close", "halfOpen") if rose.get(event, 0) > 0]
-    if len(moved) == 1:
-        return {"open": "open", "close": "closed", "halfOpen": "half_open"}[moved[0]]
-    if moved:
-        return ""
-    passed = any(rose.get(event, 0) > 0 for event in ("success", "failure"))
-    rejected = rose.get("reject", 0) > 0
-    return "" if passed == rejected else "closed" if passed else "open"
