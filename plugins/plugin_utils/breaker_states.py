@@ -39,7 +39,7 @@ def of_thing(thing: Row, replica: str) -> dict[str, Any]:
 
 
 def of_entry(values: Row, entry: str, replica: str, codes: Row) -> list[dict[str, Any]]:
-    """The rows of one entry of the metrics, which is one of `ENTRIES`; ``codes``: number or word -> state."""
+    """The rows of one entry of the metrics, which is one of `ENTRIES`; ``codes``: as ``circuit_breaker_codes`` says."""
     if entry == "codes":
         rows = [_of_code(name, replica, code, codes) for name, code in values[entry].items()]
     elif entry == "states":
