@@ -26,6 +26,8 @@ _MOST_UNSEEN = 5
 _WIDTH = 240
 _FACT_WIDTH = 120
 _INDENT = "   "
+# As the overview begins to say of what it could not see.
+_UNSEEN_FACT = "not seen: "
 
 
 @dataclass(frozen=True)
@@ -200,13 +202,23 @@ class Report:
         return f"advice {advice[0]}" if advice else ""
 
     def _unseen(self) -> Iterable[str]:
-        by_reason: dict[str, list[str]] = {}
-        for one in self._in(NOT_SEEN):
-            by_reason.setdefault(one.line.split(" (cannot tell about ")[0], []).append(one.runbook)
-        rows = [f"cannot tell: {', '.join(names)}: {reason}" for reason, names in by_reason.items()]
-        yield from rows[:_MOST_UNSEEN]
-        if rest := [name for names in [*by_reason.values()][_MOST_UNSEEN:] for name in names]:
+        groups = self._unseen_groups()
+        yield from (f"cannot tell: {', '.join(names)}: {reason}" for reason, names in groups[:_MOST_UNSEEN])
+        if rest := [name for _reason, names in groups[_MOST_UNSEEN:] for name in names]:
             yield f"cannot tell either: {', '.join(rest)}"
+
+    def _unseen_groups(self) -> list[tuple[str, list[str]]]:
+        """Each reason, and those that have it."""
+        groups: list[tuple[str, list[str]]] = []
+        for one in self._in(NOT_SEEN):
+            line = one.line.split(" (cannot tell about ")[0]
+            place = next((at for at, (reason, _names) in enumerate(groups) if _is_same(line, reason)), None)
+            if place is None:
+                groups.append((line, [one.runbook]))
+            else:
+                reason, names = groups[place]
+                groups[place] = (max(reason, line, key=_how_it_says_it), [*names, one.runbook])
+        return groups
 
     def _not_judged(self) -> Iterable[str]:
         called = [one for one in self._in(NOT_JUDGED) if one.is_called]
@@ -222,7 +234,11 @@ class Report:
             yield f"{title}: {', '.join(one.runbook for one in those)}"
 
     def _overview_lines(self) -> Iterable[tuple[str, str]]:
-        return self._overview.facts.items() if self._overview else ()
+        said = [reason for reason, _names in self._unseen_groups()[:_MOST_UNSEEN]]
+        for name, text in self._overview.facts.items() if self._overview else ():
+            before, unseen, reason = text.partition(_UNSEEN_FACT)
+            again = not before and unseen and any(_is_same(reason, one) for one in said)
+            yield name, "not seen, as said above" if again else text
 
     def _next(self) -> Iterable[str]:
         if self._wanted.run or not self.first:
@@ -287,6 +303,17 @@ _SAYS = {
     NOT_JUDGED: "is not judged here",
     NOT_SET_UP: "has nothing to look at here",
 }
+
+
+def _is_same(one: str, other: str) -> bool:
+    """Whether two reasons begin with the same trouble; one may name what it wanted before it, and add what follows from it."""
+    first, second = (words.split("; ")[0] for words in (one, other))
+    return first in other or second in one
+
+
+def _how_it_says_it(reason: str) -> tuple[int, int]:
+    """The more, the better: nothing before the trouble, and much of what follows from it."""
+    return -len(reason.split("; ")[0]), len(reason)
 
 
 def _counted(number: int, what: str) -> str:

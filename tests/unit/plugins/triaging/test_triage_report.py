@@ -111,6 +111,26 @@ def test_the_same_reason_is_said_once():
     assert report(*rows).screen()[0] == "cannot tell: db_down, worker_queue: connection refused"
 
 
+def test_what_one_database_keeps_from_many_is_said_once():
+    away = "PostgreSQL shop at 10.0.0.5:5432: connection refused"
+    hint = f"{away}; nothing listens there: is the database running?"
+    rows = [
+        one("cache", share.UNKNOWN, f"{away} (cannot tell about a)"),
+        one("db_down", share.UNKNOWN, f"{hint}; a could not be seen"),
+        one("error_rate", share.UNKNOWN, "no metrics"),
+        one("worker_queue", share.UNKNOWN, f"events: {away}; nothing listens"),
+    ]
+    seen = Judged(
+        "triage", share.OVERVIEW, "", {}, facts={"database": f"not seen: {hint}", "deployed": "not seen: no git"}
+    )
+    assert report(*rows, seen).screen()[:4] == [
+        f"cannot tell: cache, db_down, worker_queue: {hint}; a could not be seen",
+        "cannot tell: error_rate: no metrics",
+        "database: not seen, as said above",
+        "deployed: not seen: no git",
+    ]
+
+
 def test_those_that_watch_for_longer_are_named_with_what_judges_them():
     slow = one("error_rate", share.NOT_JUDGED, needs_seconds=10.0)
     called = one("cache", share.NOT_JUDGED, needs_seconds=30.0, is_called=True)
