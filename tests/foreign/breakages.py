@@ -1071,7 +1071,7 @@ CASES = [
         "a statement is slow",
         code(1, 2, slow_statement=0.4),
         "SELECT count(*) of accounts takes 0.4 s: look at its plan. Not a larger pool.",
-        {"latency": right("slow_statement pool_exhausted", also="few_requests")},
+        {"latency": right("slow_statement pool_exhausted")},
         {"latency_p95_seconds": 0.3},
         covers=("SY-4-3",),
     ),
@@ -1087,7 +1087,7 @@ CASES = [
         "No traffic: nothing is wrong, and nothing can be said of the speed.",
         {
             "error_rate": right("few_answers", healthy=True),
-            "latency": right("few_requests", healthy=True),
+            "latency": right(healthy=True),
         },
     ),
     Case(

@@ -149,7 +149,7 @@ def _handed_over(truth: Truth, runs: Sequence[Run]) -> str:
 
 def _is_open(cause: str) -> bool:
     """Whether a cause only says that none fits, or that too little was seen to say."""
-    return cause.endswith("_unexplained") or cause in ("unexplained", "few_requests", "few_answers")
+    return cause.endswith("_unexplained") or cause in ("unexplained", "few_answers")
 
 
 def _words(one: Right) -> str:
