@@ -46,7 +46,11 @@ def summary(what, things):
     """
     key = f"{what}s"
     if not things:
-        return {"available": False, "reason": f"no {what} to observe: add one to system_{key}", key: things}
+        return {
+            "available": False,
+            "reason": f"no {what} to observe: add one to system_{key}, or name one that is there",
+            key: things,
+        }
     seen = [one for one in things.values() if one["available"]]
     if not seen:
         return {"available": False, "reason": next(iter(things.values()))["reason"], key: things}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 
 import pytest
@@ -24,6 +25,35 @@ def formerly(runbook: str) -> dict[str, str]:
 @pytest.mark.parametrize("runbook", RUNBOOKS)
 def test_every_name_of_a_table_is_defined_used_and_measured(runbook):
     assert table_check.trouble_with(runbook) == []
+
+
+# Variables that choose some of what the inventory has.
+CHOSEN = [
+    (runbook, name, found["inventory"])
+    for runbook in RUNBOOKS
+    for name, default in (load("roles", runbook, "defaults", "main.yml") or {}).items()
+    if isinstance(default, str)
+    and (found := re.search(r"(?P<inventory>system_[a-z_]+) \| (?:list|first\b[^}]*) }}\Z", default))
+]
+
+
+def test_there_are_variables_that_choose_some_of_the_inventory():
+    assert len(CHOSEN) >= 10
+
+
+@pytest.mark.parametrize(("runbook", "name", "inventory"), CHOSEN)
+def test_what_a_variable_chooses_and_the_inventory_has_not_is_not_healthy(runbook, name, inventory):
+    variables = load("roles", runbook, "vars", "main.yml")
+    named = variables[f"{runbook}_healthy"]["named"]
+    assert named["when"] == f"__{runbook}_unknown | length == 0"
+    assert (
+        f"__{runbook}_unknown | join" in named["whether"] and name in named["whether"] and inventory in named["whether"]
+    )
+    unknown = variables[f"__{runbook}_unknown"]
+    assert (
+        f"{name} | difference({inventory} | list)" in unknown or f"[{name}] | difference({inventory} | list)" in unknown
+    )
+    assert "beyond" not in named and "applies" not in named
 
 
 @pytest.mark.parametrize("runbook", sorted(FORMERLY))

@@ -237,7 +237,7 @@ def _summary(services):
     if not services:
         return {
             "available": False,
-            "reason": "no service to observe: add one to system_services",
+            "reason": "no service to observe: add one to system_services, or name one that is there",
             "services": {},
         }
     reasons = [service["reason"] for service in services.values() if not service["available"]]

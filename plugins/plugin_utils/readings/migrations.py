@@ -133,12 +133,19 @@ def _is_locked(row: Row) -> bool:
 
 
 def flags(probed: Row) -> list[dict[str, Any]]:
-    """What each says: ``name``, and ``current``, None where it says nothing of the kind."""
+    """What each says: ``name``, and ``current``, None where it says nothing of the kind; then ``reason``."""
     found = []
     for name, one in probed["endpoints"].items():
         said = [value for value in (one.get("fields") or {}).values() if isinstance(value, bool)]
-        found.append({"name": name, "current": all(said) if said and one["available"] is True else None})
+        current = all(said) if said and one["available"] is True else None
+        reason = one.get("reason") or "its answer has no such field that is true or false"
+        found.append({"name": name, "current": current, "reason": "" if current is not None else reason})
     return found
+
+
+def silent_flags(flags: Sequence[Row]) -> list[str]:
+    """Those that say nothing, and why."""
+    return [f"{one['name']}: {one['reason']}" for one in flags if one["current"] is None]
 
 
 def saying_no(flags: Sequence[Row]) -> list[str]:

@@ -254,6 +254,14 @@ def test_concluded(diagnose, measured):
     assert list(concluded(result)) == expected
 
 
+def test_a_service_that_is_named_and_not_in_the_inventory_is_not_well(diagnose):
+    for name, status, words in (("api", "healthy", "1 of 1 services run"), ("apj", "unknown", "there is no apj")):
+        result = diagnose(
+            "crash_loop", {"service": observed({"api": WELL["api"]})}, **SYSTEM, crash_loop_services=["api", name]
+        )
+        assert result["status"] == status and words in result["msg"], result["msg"]
+
+
 SILENT = {
     "available": True,
     "ok": False,

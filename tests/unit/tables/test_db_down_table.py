@@ -472,7 +472,11 @@ def test_the_plan_names_all_that_may_be_restarted(diagnose):
 
 
 HOSTED = {**SYSTEM, "system_services": {"api": SYSTEM["system_services"]["api"]}}
-NOTHING_TO_OBSERVE = {"available": False, "reason": "no service to observe: add one to system_services", "services": {}}
+NOTHING_TO_OBSERVE = {
+    "available": False,
+    "reason": "no service to observe: add one to system_services, or name one that is there",
+    "services": {},
+}
 
 
 @pytest.mark.parametrize(

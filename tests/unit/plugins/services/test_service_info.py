@@ -343,7 +343,7 @@ def test_bad_services(services, message, tmp_path):
 def test_no_services():
     assert look({}) == {
         "available": False,
-        "reason": "no service to observe: add one to system_services",
+        "reason": "no service to observe: add one to system_services, or name one that is there",
         "services": {},
     }
 

@@ -291,7 +291,10 @@ def test_a_database_that_does_not_answer_hides_no_other(server):
     assert (found["available"], found["complete"], found["workflows"]["here"]["waiting"]) == (True, False, 32)
     assert found["workflows"]["gone"]["error"] == "refused" and "workflow gone is not seen: " in found["limits"][0]
     nothing = observe({**DEFAULTS, "workflows": {}, "database": None})
-    assert (nothing["available"], nothing["reason"]) == (False, "no workflow to observe: add one to system_workflows")
+    assert (nothing["available"], nothing["reason"]) == (
+        False,
+        "no workflow to observe: add one to system_workflows, or name one that is there",
+    )
 
 
 @pytest.mark.parametrize(
