@@ -1,7 +1,7 @@
 # Copyright: (c) 2026, oncall.runbooks maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a service ends by itself again and again, of what M(oncall.runbooks.service_info) tells. No I/O.
+"""Whether a service works, and whether it ends by itself again and again, of what M(oncall.runbooks.service_info) tells. No I/O.
 
 A service that loops runs for most of the time: its state alone shows the loop in some looks only.
 """
@@ -14,6 +14,20 @@ from typing import Any
 _AGAIN_AND_AGAIN = ("restarting", "backoff")
 _ENDED = ("exited", "dead", "fatal", "created")
 _UP = ("running", "starting", "paused")
+# Of a service that works, or soon will, and of one that does not.
+WORKING = ("running", "starting")
+_NOT_WORKING = (
+    "stopped",
+    "exited",
+    "fatal",
+    "backoff",
+    "restarting",
+    "paused",
+    "dead",
+    "created",
+    "removing",
+    "absent",
+)
 _GAPS_TO_BE_SURE = 3
 _HOUR_SECONDS = 3600
 # As crash_loop has them by default, for those that hand over to it.
@@ -27,6 +41,17 @@ def crashes(service: Mapping[str, Any]) -> bool:
     Of replicas, whether one does.
     """
     return service["state"] in (*_AGAIN_AND_AGAIN, "fatal") or any(map(_was_often_started, replicas_of(service)))
+
+
+def works(service: Mapping[str, Any]) -> bool | None:
+    """Whether a service that was seen works, or soon will; None where its state says nothing.
+
+    What ends again and again runs for a moment, and does nothing in time.
+    """
+    state = service.get("state")
+    if state not in (*WORKING, *_NOT_WORKING):
+        return None
+    return state in WORKING and not crashes(service)
 
 
 def _was_often_started(one: Mapping[str, Any]) -> bool:

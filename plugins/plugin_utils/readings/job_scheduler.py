@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...module_utils.queues.answer import name_of
-from ..looping import crashes
+from ..looping import crashes, works
 
 Row = Mapping[str, Any]
 
@@ -30,9 +30,6 @@ Row = Mapping[str, Any]
 _CLOCKS_SECONDS = 5.0
 # Managers tell times rounded by so much at most, where not in whole seconds.
 _ROUNDED_SECONDS = 0.1
-# States of a service, as service_info tells them. What is neither says nothing.
-_UP = ("running", "starting")
-_DOWN = ("stopped", "exited", "fatal", "backoff", "restarting", "paused", "dead", "created", "removing", "absent")
 # What programs write that have nobody to talk to, such as a database or a pooler in front of it.
 _OUT_OF_REACH = re.compile(
     r"connection (?:to \S.{0,80} )?(?:failed|refused|reset|timed out|timeout)|(?:could not|cannot|can't|failed to|unable to) connect"
@@ -155,10 +152,7 @@ def _up_seconds(state: Row, seen: Row) -> float | None:
 def _is_up(state: Row) -> bool | None:
     if state.get("available") is not True:
         return None
-    # What ends again and again runs for a moment, and starts no jobs in time.
-    if crashes(state):
-        return False
-    return {**dict.fromkeys(_UP, True), **dict.fromkeys(_DOWN, False)}.get(state.get("state") or "")
+    return works(state)
 
 
 def judged(schedules: Sequence[Row], jobs: Sequence[Row], job_schedule: Row) -> list[dict[str, Any]]:

@@ -11,12 +11,12 @@ from typing import Any
 
 from ...module_utils.text.one_line import one_line
 from ..amounts import hours, size
+from ..looping import WORKING
 from ..verbs import SERVICE, missing_for
 
 Row = Mapping[str, Any]
 
 _HALF_MADE = ("new", "drill")
-_UP = ("running", "starting")
 _TOLD = 8
 _MANAGERS = str(Path(__file__).parents[3] / "roles" / "service" / "managers")
 
@@ -157,7 +157,7 @@ def stopped(service_states: Mapping[str, Row]) -> list[str]:
     return [
         name
         for name, state in service_states.items()
-        if state["available"] and state.get("state") not in (*_UP, "unknown")
+        if state["available"] and state.get("state") not in (*WORKING, "unknown")
     ]
 
 

@@ -20,12 +20,10 @@ from typing import Any
 
 from ...module_utils.text.log_lines import group_error_lines, is_error_line
 from ...module_utils.workflows.request import PLAIN_ID
-from ..looping import crashes
+from ..looping import crashes, works
 
 Row = Mapping[str, Any]
 
-# In the states of a service: it runs, or will in a moment.
-_UP = ("running", "starting")
 # Two clocks, and the time between two statements, may differ by so much.
 _CLOCKS_SECONDS = 5.0
 
@@ -49,7 +47,9 @@ def _row(
     name: str, seen: Row, said: Row, states: Mapping[str, Row], queues: Mapping[str, Row], settled_seconds: float
 ) -> dict[str, Any]:
     services = list(said.get("workers") or ())
-    known = {one: states[one] for one in services if states.get(one, {}).get("available")}
+    known = {
+        one: states[one] for one in services if states.get(one, {}).get("available") and works(states[one]) is not None
+    }
     stuck, off = seen.get("stuck_count"), seen.get("stuck_off_count") if said.get("switches") else 0
     queue = said.get("queue") or ""
     events = queues.get(queue, {})
@@ -76,7 +76,7 @@ def _row(
         "waits_in": [str(one) for one in said["waiting"]],
         "services": services,
         "known": len(known) == len(services),
-        "down": [one for one, state in known.items() if state["state"] not in _UP or crashes(state)],
+        "down": [one for one, state in known.items() if not works(state)],
         "young": [one for one, state in known.items() if _is_young(state, settled_seconds)],
         "lines": [
             line

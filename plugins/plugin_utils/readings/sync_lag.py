@@ -14,7 +14,7 @@ from typing import Any
 
 from ...module_utils.connectors.answer import CLOCKS_SECONDS
 from ..connector_ways import missing_for
-from ..looping import crashes
+from ..looping import crashes, works
 
 Row = Mapping[str, Any]
 
@@ -45,7 +45,6 @@ CAUSES = (
     *("error_unknown", "clock_off", "stalled", "backlog_grows", "unexplained"),
 )
 _STATES = ("ok", "running", "retrying", "failed", "paused")
-_RUNNING = ("running", "starting")
 # A page that says so explains errors of these classes, and no wrong key.
 _OUTAGES = ("degraded", "partial_outage", "major_outage", "maintenance")
 _OF_PROVIDERS = ("provider", "timeout", "connection", "dns", "tls")
@@ -659,4 +658,4 @@ def _time(seconds: float) -> str:
 
 
 def _works(service: Row) -> bool:
-    return service["state"] in _RUNNING and not crashes(service)
+    return works(service) is True

@@ -16,13 +16,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..looping import crashes
+from ..looping import crashes, works
 
 Row = Mapping[str, Any]
 
-# States of a service in which it works, or soon will, and in which it does not. What is neither says nothing.
-_UP = ("running", "starting")
-_DOWN = ("stopped", "exited", "fatal", "backoff", "restarting", "paused", "dead", "created", "removing", "absent")
 # A place that is free takes a job within this time, however rarely its worker looks.
 _TAKEN_SECONDS = 30.0
 # For so long a job may run where the inventory does not say.
@@ -49,9 +46,7 @@ def rows(queue: Row, system_queues: Mapping[str, Row], service_states: Mapping[s
 def _row(name: str, seen: Row, services: list[str], states: Mapping[str, Row], limit_seconds: float) -> dict[str, Any]:
     oldest = seen.get("oldest_ready_age_seconds")
     known = {
-        one: states[one]
-        for one in services
-        if states.get(one, {}).get("available") and states[one].get("state") in (*_UP, *_DOWN)
+        one: states[one] for one in services if states.get(one, {}).get("available") and works(states[one]) is not None
     }
     return {
         "queue": name,
@@ -65,7 +60,7 @@ def _row(name: str, seen: Row, services: list[str], states: Mapping[str, Row], l
         "workers": seen.get("workers"),
         "services": services,
         "known": len(known) == len(services),
-        "down": [one for one, state in known.items() if state["state"] in _DOWN or crashes(state)],
+        "down": [one for one, state in known.items() if not works(state)],
         "running": seen.get("running"),
         "abandoned": seen.get("abandoned"),
         "paused": seen.get("paused"),

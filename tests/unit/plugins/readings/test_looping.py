@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.oncall.runbooks.plugins.plugin_utils.looping import crashes
+from ansible_collections.oncall.runbooks.plugins.plugin_utils.looping import crashes, works
 
 OFTEN = {"available": True, "restarts": 5, "restarts_per_hour": 5, "stopped_by_person": False}
 
@@ -32,3 +32,20 @@ OFTEN = {"available": True, "restarts": 5, "restarts_per_hour": 5, "stopped_by_p
 )
 def test_it_is_the_same_in_each_moment(seen, loops):
     assert crashes({**OFTEN, **seen}) is loops
+
+
+@pytest.mark.parametrize(
+    ("seen", "does"),
+    [
+        ({"state": "running", "uptime_seconds": 9000.0, "restarts_per_hour": 0}, True),
+        ({"state": "starting", "restarts": 0, "restarts_per_hour": 0}, True),
+        ({"state": "running", "uptime_seconds": 1.0}, False),
+        ({"state": "stopped", "restarts_per_hour": 0}, False),
+        ({"state": "paused", "restarts_per_hour": 0}, False),
+        ({"state": "absent"}, False),
+        ({"state": "unknown"}, None),
+        ({"state": None}, None),
+    ],
+)
+def test_a_state_that_says_nothing_is_neither(seen, does):
+    assert works({**OFTEN, **seen}) is does
