@@ -50,6 +50,8 @@ TIDY_SECONDS = 3600.0
 RECORD = "record"
 # Of the note of an episode: what a person decided. The first says that no timeline says it yet.
 AGREED, DECLINED = "agreed by ", "rejected by "
+# Of the note of an episode: why nobody was asked about its plan, which was rejected before.
+HELD = "not asked again: "
 
 
 @dataclass(frozen=True)
@@ -227,13 +229,14 @@ class Attaching:
             told = row["episode"], row["runbook"], row["host"], hashes, APPROVED, "", who, row["admitted_at"]
             writes.append(decision_on(*told, run=row["id"]))
         summary = row["summary"]
-        if _was_rejected(row):
+        if _was_rejected(row) or _was_held(row):
             # Since then the episode says why, and not how its run ended.
             summary = host.summary if host else ""
         writes += of_a_run(
             host, row["id"], row["runbook"], row["outcome"], summary, began, row["ended_at"], record=row["id"], where=row["host"]
         )  # fmt: skip
         writes += self._rejected_before(incident, row)
+        writes += self._held(incident, row)
         writes += self._judged(incident, writes, row["ended_at"])
         writes += self._mitigated(incident, host, row["outcome"], row["ended_at"])
         self._write(incident.id, writes, part)
@@ -248,6 +251,20 @@ class Attaching:
         who, reason = row["note"].removeprefix(DECLINED), row["summary"].removeprefix(f"{row['note']}: ")
         told = row["episode"], row["runbook"], row["host"], row["plan_hash"], REJECTED, reason, who, row["over_at"]
         return [decision_on(*told)]
+
+    def _held(self, incident: Incident, row: Mapping[str, Any]) -> list[Command]:
+        """That nobody was asked about the plan of this run, as a person had rejected the same."""
+        if not _was_held(row):
+            return []
+        same = {"decision": REJECTED, **{name: row[name] for name in ("runbook", "host", "plan_hash")}}
+        known = self._store.of_kinds(incident.id, ("approval",))
+        entry = next((one.number for one in reversed(known) if same.items() <= one.data.items()), None)
+        what = f"the plan of {row['runbook']} on {row['host']} ({row['plan_hash']})"
+        why = row["note"].removeprefix(HELD)
+        # Who is asked has said it already.
+        data = {"what": what, "why": why, "is_told": True, "rejected_in": entry, "plan_hash": row["plan_hash"]}
+        words = f"not asked again: {what}, because it was {why}"
+        return [do.Write(who=PROGRAM, at=row["over_at"], kind="suppressed", words=words, data=data, run=row["id"])]
 
     def _judged(self, incident: Incident, writes: Sequence[Command], at: float) -> list[Command]:
         """How bad the matrix says that it is, now that runbooks have looked."""
@@ -359,6 +376,12 @@ def _was_rejected(row: Mapping[str, Any]) -> bool:
     """Whether a person rejected the plan of a run that is the last of its episode."""
     is_last = row["id"] == f"{row['episode']}r{row['runs']}"
     return is_last and row["over_at"] is not None and row["note"].startswith(DECLINED)
+
+
+def _was_held(row: Mapping[str, Any]) -> bool:
+    """Whether nobody was asked about the plan of a run that is the last of its episode, as the same was rejected before."""
+    is_last = row["id"] == f"{row['episode']}r{row['runs']}"
+    return is_last and row["over_at"] is not None and row["note"].startswith(HELD)
 
 
 def _firing(row: Mapping[str, Any], where: Where) -> Firing:
