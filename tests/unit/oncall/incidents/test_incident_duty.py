@@ -387,6 +387,14 @@ def test_a_link_acknowledges_under_the_name_of_whom_it_was_sent_to(shop):
     assert all(b"/act/" not in one.body for one in shop.calls if not hasattr(one, "address"))
 
 
+def test_no_link_that_acknowledges_goes_into_a_channel_though_it_is_the_reach_of_a_person(shop):
+    opened(shop)
+    shop.turn(15)
+    assert shop.told()[-1] == ("bob", "escalation")
+    said = shop.calls[-1].body
+    assert b"https://oncall.example.com/incidents/INC-1" in said and b"/act/" not in said
+
+
 def test_what_was_being_sent_by_a_node_that_is_gone_is_marked(shop):
     opened(shop, "P0")
     letters = {one.message.channel: one for one in shop.store.letters(shop.books.find("1").id)}
