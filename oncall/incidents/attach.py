@@ -89,6 +89,7 @@ class Where:
         propose: what is said of an alert that opens an incident.
         judge: what is said of an incident, once runbooks have found something: the names of levels, and a proposal; None where that is not known.
         is_watched: whether runs look at a system again before what was mitigated counts as resolved.
+        looked_at: where it was looked for which system has a host; for a message where none has it.
     """
 
     system: Callable[[str, Mapping[str, str]], str] = field(default=lambda host, labels: labels.get("system") or host)
@@ -96,6 +97,7 @@ class Where:
     propose: Callable[[Firing], Proposal] = field(default=lambda _firing: Proposal())
     judge: Callable[[str, Signs], tuple[Sequence[str], Proposal] | None] = field(default=lambda _system, _known: None)
     is_watched: Callable[[str], bool] = field(default=lambda _system: False)
+    looked_at: str = ""
 
 
 class Attaching:
@@ -317,6 +319,9 @@ class Attaching:
             record: as `oncall.records` has it.
             name: of the incident, where a person says it.
             is_opened: whether one is opened for it, where there is none and something was wrong.
+
+        Raises:
+            NotDone: one is to be opened, and nobody knows of which system.
         """
         key = Path(str(record.get("file") or record["id"])).stem
         runs = [
@@ -350,6 +355,9 @@ class Attaching:
             return None
         title = masked(f"{worst.runs[0].runbook} on {worst.host}: {worst.summary}", MOST_TITLE)
         system, runbook = where.system(worst.host, {}), worst.runs[0].runbook
+        if not system:
+            looked_at = where.looked_at or "nothing that names systems"
+            raise NotDone(f"run {key[:40]}: nobody knows which system has {worst.host}; looked at {looked_at}")
         return self._incidents.open(
             title, who=PROGRAM, at=began, system=system, source="run", runbook=runbook, parts=parts, more=writes
         )

@@ -120,7 +120,8 @@ def of_a_record(
     """The incident that a run is of which nobody began through `oncall serve`: the newest of its system or host at that time."""
     for one in sorted(found, key=lambda one: -one.opened_at):
         until = one.resolved_at + watch_seconds if one.resolved_at is not None else ended
-        if (one.system == system or host in one.hosts) and one.opened_at - BEFORE_SECONDS <= ended and began <= until:
+        is_its = host in one.hosts or (system and one.system == system)
+        if is_its and one.opened_at - BEFORE_SECONDS <= ended and began <= until:
             return one
     return None
 

@@ -59,7 +59,7 @@ class IncidentWork:
         self._rules = Rules()
         clock = Steady()
         self.books = Incidents(
-            self._store, Heads(settings().state_directory), lambda: self._rules, clock, lambda _done: self._duty.wake()
+            self._store, Heads(settings().state_directory), self._rules_now, clock, lambda _done: self._duty.wake()
         )
         self.teams = Teams(self._read, self._was_read)
         self.link_key = _link_key(self._store)
@@ -112,6 +112,10 @@ class IncidentWork:
 
     def _told(self) -> Told:
         return self._settings().incidents or Told()
+
+    def _rules_now(self) -> Rules:
+        # Also of those of whose team nothing is known.
+        return replace(self._rules, systems=sorted({*self._rules.systems, *self._told().systems}))
 
     def _way(self) -> Way:
         return Way(self._told().page, (PROGRAM, self._settings().node))
