@@ -27,7 +27,7 @@ from .books import Done, Incidents, NotDone
 from .commands import MOST_TITLE, PROGRAM, Command
 from .postmortem.timeline import moment
 from .record import ACKNOWLEDGED, MITIGATED, TRIGGERED, Incident
-from .store.episodes import EPISODE, NOBODY, RUN
+from .store.episodes import ENDED, EPISODE, NOBODY, RUN
 from .store.timeline import IncidentStore
 from .together import (
     APPROVED,
@@ -37,6 +37,7 @@ from .together import (
     alerts,
     choose,
     decision_on,
+    ended,
     of_a_record,
     of_a_run,
     was_fixed,
@@ -124,12 +125,12 @@ class Attaching:
             if not self._has_begun:
                 self._store.begin_with_incidents(now)
                 self._has_begun = True
-            episodes, runs = self._episodes(), self._runs()
+            episodes, runs, ends = self._episodes(), self._runs(), self._ends()
             self._what_is_over(now)
             if began >= self._tidy_at:
                 self._tidy_at = began + TIDY_SECONDS
                 self._store.forget_what_is_gone()
-            return AT_ONCE in (episodes, runs)
+            return AT_ONCE in (episodes, runs, ends)
         finally:
             ended = time.monotonic()
             self._look_again_at = ended + LOOKS_PART * (ended - began)
@@ -286,6 +287,21 @@ class Attaching:
         ]
 
     # ------------------------------------------------------------------ what is over
+    def _ends(self) -> int:
+        """That alerts are over: each once."""
+        rows = self._store.new_ends(AT_ONCE)
+        where = self._where()
+        incidents: dict[str, list[Mapping[str, Any]]] = {}
+        for row in rows:
+            incidents.setdefault(row["incident"], []).append(row)
+        for incident, some in incidents.items():
+            over = [(_firing(row, where), row["resolved_at"]) for row in some]
+            try:
+                self._write(incident, ended(over), [(ENDED, row["id"]) for row in some])
+            except NotDone as error:
+                LOG.info("ends of alerts of %s are looked at again: %s", incident, error)
+        return len(rows)
+
     def _what_is_over(self, now: float) -> None:
         seconds = self._where().watch_seconds
         minutes = f"{seconds / 60:.0f} min"

@@ -35,6 +35,7 @@ WRITTEN = {
     "verification": ("runbook", "helped"), "run": ("runbook", "uuid", "outcome"), "timer": ("timer", "state"),
     "message": ("message", "channel"), "delivery": ("message", "result"), "suppressed": ("what", "why"),
     "postmortem": ("state",), "action_item": ("item", "text"), "metric": ("name", "points"),
+    "alert_ended": ("name", "count", "ends_at"),
 }  # fmt: skip
 CHOICES = {
     ("approval", "decision"): ("approved", "rejected"),

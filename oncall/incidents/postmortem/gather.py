@@ -40,7 +40,7 @@ _BY_PEOPLE = (
 )
 # What an entry says over several lines, by its kind.
 _MORE = {"note": "text", "corrected": "text", "plan": "diff", "update": "conditions"}
-_BY_NODES = ("timer", "delivery", "watch", "alert")
+_BY_NODES = ("timer", "delivery", "watch", "alert", "alert_ended")
 _NOT_FINE = ("planned", "advised", "blocked", "unresolved", "unknown")
 
 

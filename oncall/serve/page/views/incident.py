@@ -42,7 +42,8 @@ CHECKLIST = "steps"
 # Kinds of entries that people made, or decide by.
 TONES = {
     "finding": "bad", "alert": "bad", "reopened": "bad", "suppressed": "quiet", "delivery": "quiet", "timer": "quiet", "resolved": "good",
-    "mitigated": "good", "closed": "good", "verification": "good", "escalated": "warn", "plan": "warn", "approval": "warn", "severity": "warn",
+    "alert_ended": "good", "mitigated": "good", "closed": "good", "verification": "good", "escalated": "warn",
+    "plan": "warn", "approval": "warn", "severity": "warn",
 }  # fmt: skip
 
 

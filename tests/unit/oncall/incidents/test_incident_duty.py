@@ -287,7 +287,7 @@ def test_it_keeps_the_policy_with_which_it_began(shop):
     ],
 )
 def test_where_nobody_is_told_it_says_why(shop, system, severity, says):
-    shop.books.open("odd", who="ann", system=system, severity=severity)
+    shop.books.open("odd", who="ann", system=system, severity=severity, anyway=True)
     shop.turn()
     assert [one["why"] for one in shop.entries("suppressed")] == [says]
     shop.turn(60)
@@ -687,5 +687,5 @@ def test_what_is_opened_without_a_severity_is_the_most_severe_until_a_person_dec
     shop.books.severity("1", "P1", who="ann")
     assert (shop.books.find("1").severity, shop.books.find("1").severity_by) == ("P1", "ann")
     # Of a system of which nothing is known, nothing is proposed.
-    shop.books.open("the tea is cold", who="ann", system="kitchen")
+    shop.books.open("the tea is cold", who="ann", system="kitchen", anyway=True)
     assert shop.books.find("2").severity == ""

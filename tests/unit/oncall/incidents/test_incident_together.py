@@ -23,6 +23,7 @@ from oncall.serve.decide.plans import Plans
 from oncall.serve.play.executor import Ending
 from oncall.serve.play.player import Player
 from oncall.serve.settings import Route
+from oncall.serve.store.tables import EPISODES
 
 NOW = 1_770_000_000.0
 SYSTEMS = {"synap": ["web"], "forum": ["h9"]}
@@ -396,6 +397,47 @@ def test_what_is_not_proven_to_have_helped_mitigates_nothing(case, told, outcome
     case.turn()
     assert case.kinds("1")[-1] == "run"
     assert case.incidents.find("1").state == state
+
+
+def test_the_end_of_an_alert_is_in_the_timeline_once(case):
+    first_of, second_of, other = case.alert(), case.alert(host="h2"), case.alert(name="PoolWaits")
+    case.turn()
+    case.now += 60
+    over_at = case.now
+    case.over(other)
+    case.turn()
+    case.turn()
+    ends = [one for one in case.incidents.timeline("1") if one.kind == "alert_ended"]
+    assert [(one.words, one.at, one.who) for one in ends] == [("alert PoolWaits ended on h1", over_at, "oncall")]
+    assert (ends[0].data["ends_at"], ends[0].data["count"], ends[0].data["runbook"]) == (over_at, 1, "db_pool")
+    case.now += 60
+    case.over(first_of, second_of)
+    # Two nodes that see it at the same time write it once.
+    for _ in range(2):
+        Attaching(case.incidents, case.below, lambda: case.where)._ends()
+    case.turn()
+    ends = [one for one in case.incidents.timeline("1") if one.kind == "alert_ended"]
+    assert [one.words for one in ends[1:]] == ["2 alerts PoolEmpty ended on h1, h2"]
+    assert case.incidents.find("1").count == 3 and case.incidents.verify("1")[1].is_sound
+    told = case.incidents.postmortem("1").to_dict()
+    assert [one["words"] for one in told["timeline"] if one["kind"] == "alert_ended"] == [one.words for one in ends]
+
+
+def test_of_what_is_closed_and_of_a_look_of_the_service_no_end_is_written(case):
+    one = case.alert()
+    case.turn()
+    look = case.alert(name="Watch")
+    case.turn()
+    with case.store._engine.begin() as connection:
+        connection.execute(EPISODES.update().where(EPISODES.c.id == look).values(fingerprint=""))
+    case.over(look)
+    case.turn()
+    case.incidents.resolve("1", "it went away", who="ann")
+    case.incidents.close("1", who="ann", why="no review")
+    before = case.kinds("1")
+    case.over(one)
+    case.turn()
+    assert case.kinds("1") == before and "alert_ended" not in before
 
 
 def test_what_is_over_for_the_watch_is_resolved_and_what_comes_within_the_next_opens_it_again(case):

@@ -86,7 +86,7 @@ def test_the_times_are_those_of_the_entries():
         "acknowledged": (8, 146.0, 146.0),
         "mitigated": (32, 1369.0, 1223.0),
         "resolved": (34, 2274.0, 905.0),
-        "closed": (51, 2393.0, 119.0),
+        "closed": (52, 2400.0, 126.0),
     }
 
 
