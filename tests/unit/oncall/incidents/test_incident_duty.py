@@ -388,6 +388,16 @@ def test_a_link_acknowledges_under_the_name_of_whom_it_was_sent_to(shop):
     assert all(b"/act/" not in one.body for one in shop.calls if not hasattr(one, "address"))
 
 
+def test_the_first_step_of_a_policy_is_no_delay_and_the_next_is_one(shop):
+    opened(shop)
+    assert (
+        shop.fired() and [one for one in shop.books.postmortem("1").could_be_better if "escalated" in one.words] == []
+    )
+    shop.turn(15)
+    said = [one.words for one in shop.books.postmortem("1").could_be_better]
+    assert [one for one in said if "bob" in one] and not [one for one in said if "ada" in one]
+
+
 def test_the_numbers_know_all_runbooks_and_who_was_called_and_not_reached(shop):
     opened(shop)
     shop.answers = [Answer("refused", "no such address")]
