@@ -26,7 +26,7 @@ from ..inventory import Names, exact
 from ..shared import masked
 from .escalation import apart
 from .escalation.check import AHEAD_SECONDS
-from .escalation.feeds import Feed, FeedError, from_ical, from_json, kept, of_shelf, on_shelf
+from .escalation.feeds import BEHIND_SECONDS, Feed, FeedError, from_ical, from_json, kept, of_shelf, on_shelf
 from .escalation.fetch import fetched
 from .escalation.people import Schedule, Turn
 from .team import VARIABLES, Team, check, team_of
@@ -41,8 +41,6 @@ INVENTORY_SECONDS = 600.0
 FEED_SECONDS = 300.0
 # Of the control table: the last good feed of a schedule, with the time at which it was read.
 FEED_PREFIX = "feed:"
-# Of a feed, what is over for so long is not asked for.
-BEHIND_SECONDS = 86400.0
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,9 @@ from .policy import PolicyError, read
 MOST_BYTES = 2 * 1024 * 1024
 MOST_EVENTS = 5000
 MOST_TURNS = 10_000
+# Of a feed, what is over for so long is not asked for; and what is later than any feed holds is not kept.
+BEHIND_SECONDS = 86400.0
+SHELF_SECONDS = 61 * 86400.0
 _ZONE = re.compile(r"^[A-Z-]+(?:;[^:\r\n]*?)?;TZID=(?:\"([^\"\r\n]*)\"|([^;:\r\n]*))", re.M | re.I)
 _NOT_A_SHIFT = ("SECONDLY", "MINUTELY", "HOURLY")
 
@@ -239,7 +242,10 @@ def _begin(text: bytes) -> str:
 
 def on_shelf(where: str, feed: Feed) -> str:
     """A feed as it is kept: the names and times of it, and of which address it is, without that address, which may hold a secret."""
-    turns = [[one.who, one.begins_at, one.ends_at] for one in feed.turns]
+    since, until = feed.read_at - BEHIND_SECONDS, feed.read_at + SHELF_SECONDS
+    turns = [
+        [one.who, one.begins_at, one.ends_at] for one in feed.turns if one.ends_at >= since and one.begins_at <= until
+    ]
     return msgspec.json.encode({"of": _digest(where), "turns": turns}).decode()
 
 
