@@ -9,8 +9,9 @@ import getpass
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -147,13 +148,14 @@ def open_plans(config: Path) -> Iterator[Plans]:
         yield Plans(store, below, lambda: books(below, settings.state_directory))
 
 
-def books(store: IncidentStore, state_directory: str) -> Incidents:
-    """The incidents, with what the service has read of teams."""
+def books(store: IncidentStore, state_directory: str, systems: Iterable[str] = ()) -> Incidents:
+    """The incidents, with what the service has read of teams. ``systems``: those that the settings name."""
     from ..incidents.books import Incidents
     from ..incidents.store.heads import Heads
     from ..incidents.team import known_of, rules_of
 
-    return Incidents(store, Heads(state_directory), rules_of(known_of(store.controls())))
+    rules = rules_of(known_of(store.controls()))
+    return Incidents(store, Heads(state_directory), replace(rules, systems=sorted({*rules.systems, *systems})))
 
 
 @contextmanager

@@ -27,7 +27,7 @@ from .books import Done, Incidents, NotDone
 from .commands import MOST_TITLE, PROGRAM, Command
 from .postmortem.timeline import moment
 from .record import ACKNOWLEDGED, MITIGATED, TRIGGERED, Incident
-from .store.episodes import EPISODE, NOBODY, RUN
+from .store.episodes import ENDED, EPISODE, NOBODY, RUN
 from .store.timeline import IncidentStore
 from .together import (
     APPROVED,
@@ -37,6 +37,7 @@ from .together import (
     alerts,
     choose,
     decision_on,
+    ended,
     of_a_record,
     of_a_run,
     was_fixed,
@@ -50,6 +51,8 @@ TIDY_SECONDS = 3600.0
 RECORD = "record"
 # Of the note of an episode: what a person decided. The first says that no timeline says it yet.
 AGREED, DECLINED = "agreed by ", "rejected by "
+# Of the note of an episode: why nobody was asked about its plan, which was rejected before.
+HELD = "not asked again: "
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,7 @@ class Where:
         propose: what is said of an alert that opens an incident.
         judge: what is said of an incident, once runbooks have found something: the names of levels, and a proposal; None where that is not known.
         is_watched: whether runs look at a system again before what was mitigated counts as resolved.
+        looked_at: where it was looked for which system has a host; for a message where none has it.
     """
 
     system: Callable[[str, Mapping[str, str]], str] = field(default=lambda host, labels: labels.get("system") or host)
@@ -94,6 +98,7 @@ class Where:
     propose: Callable[[Firing], Proposal] = field(default=lambda _firing: Proposal())
     judge: Callable[[str, Signs], tuple[Sequence[str], Proposal] | None] = field(default=lambda _system, _known: None)
     is_watched: Callable[[str], bool] = field(default=lambda _system: False)
+    looked_at: str = ""
 
 
 class Attaching:
@@ -120,12 +125,12 @@ class Attaching:
             if not self._has_begun:
                 self._store.begin_with_incidents(now)
                 self._has_begun = True
-            episodes, runs = self._episodes(), self._runs()
+            episodes, runs, ends = self._episodes(), self._runs(), self._ends()
             self._what_is_over(now)
             if began >= self._tidy_at:
                 self._tidy_at = began + TIDY_SECONDS
                 self._store.forget_what_is_gone()
-            return AT_ONCE in (episodes, runs)
+            return AT_ONCE in (episodes, runs, ends)
         finally:
             ended = time.monotonic()
             self._look_again_at = ended + LOOKS_PART * (ended - began)
@@ -227,13 +232,14 @@ class Attaching:
             told = row["episode"], row["runbook"], row["host"], hashes, APPROVED, "", who, row["admitted_at"]
             writes.append(decision_on(*told, run=row["id"]))
         summary = row["summary"]
-        if _was_rejected(row):
+        if _was_rejected(row) or _was_held(row):
             # Since then the episode says why, and not how its run ended.
             summary = host.summary if host else ""
         writes += of_a_run(
             host, row["id"], row["runbook"], row["outcome"], summary, began, row["ended_at"], record=row["id"], where=row["host"]
         )  # fmt: skip
         writes += self._rejected_before(incident, row)
+        writes += self._held(incident, row)
         writes += self._judged(incident, writes, row["ended_at"])
         writes += self._mitigated(incident, host, row["outcome"], row["ended_at"])
         self._write(incident.id, writes, part)
@@ -248,6 +254,20 @@ class Attaching:
         who, reason = row["note"].removeprefix(DECLINED), row["summary"].removeprefix(f"{row['note']}: ")
         told = row["episode"], row["runbook"], row["host"], row["plan_hash"], REJECTED, reason, who, row["over_at"]
         return [decision_on(*told)]
+
+    def _held(self, incident: Incident, row: Mapping[str, Any]) -> list[Command]:
+        """That nobody was asked about the plan of this run, as a person had rejected the same."""
+        if not _was_held(row):
+            return []
+        same = {"decision": REJECTED, **{name: row[name] for name in ("runbook", "host", "plan_hash")}}
+        known = self._store.of_kinds(incident.id, ("approval",))
+        entry = next((one.number for one in reversed(known) if same.items() <= one.data.items()), None)
+        what = f"the plan of {row['runbook']} on {row['host']} ({row['plan_hash']})"
+        why = row["note"].removeprefix(HELD)
+        # Who is asked has said it already.
+        data = {"what": what, "why": why, "is_told": True, "rejected_in": entry, "plan_hash": row["plan_hash"]}
+        words = f"not asked again: {what}, because it was {why}"
+        return [do.Write(who=PROGRAM, at=row["over_at"], kind="suppressed", words=words, data=data, run=row["id"])]
 
     def _judged(self, incident: Incident, writes: Sequence[Command], at: float) -> list[Command]:
         """How bad the matrix says that it is, now that runbooks have looked."""
@@ -267,6 +287,21 @@ class Attaching:
         ]
 
     # ------------------------------------------------------------------ what is over
+    def _ends(self) -> int:
+        """That alerts are over: each once."""
+        rows = self._store.new_ends(AT_ONCE)
+        where = self._where()
+        incidents: dict[str, list[Mapping[str, Any]]] = {}
+        for row in rows:
+            incidents.setdefault(row["incident"], []).append(row)
+        for incident, some in incidents.items():
+            over = [(_firing(row, where), row["resolved_at"]) for row in some]
+            try:
+                self._write(incident, ended(over), [(ENDED, row["id"]) for row in some])
+            except NotDone as error:
+                LOG.info("ends of alerts of %s are looked at again: %s", incident, error)
+        return len(rows)
+
     def _what_is_over(self, now: float) -> None:
         seconds = self._where().watch_seconds
         minutes = f"{seconds / 60:.0f} min"
@@ -300,6 +335,9 @@ class Attaching:
             record: as `oncall.records` has it.
             name: of the incident, where a person says it.
             is_opened: whether one is opened for it, where there is none and something was wrong.
+
+        Raises:
+            NotDone: one is to be opened, and nobody knows of which system.
         """
         key = Path(str(record.get("file") or record["id"])).stem
         runs = [
@@ -333,6 +371,9 @@ class Attaching:
             return None
         title = masked(f"{worst.runs[0].runbook} on {worst.host}: {worst.summary}", MOST_TITLE)
         system, runbook = where.system(worst.host, {}), worst.runs[0].runbook
+        if not system:
+            looked_at = where.looked_at or "nothing that names systems"
+            raise NotDone(f"run {key[:40]}: nobody knows which system has {worst.host}; looked at {looked_at}")
         return self._incidents.open(
             title, who=PROGRAM, at=began, system=system, source="run", runbook=runbook, parts=parts, more=writes
         )
@@ -359,6 +400,12 @@ def _was_rejected(row: Mapping[str, Any]) -> bool:
     """Whether a person rejected the plan of a run that is the last of its episode."""
     is_last = row["id"] == f"{row['episode']}r{row['runs']}"
     return is_last and row["over_at"] is not None and row["note"].startswith(DECLINED)
+
+
+def _was_held(row: Mapping[str, Any]) -> bool:
+    """Whether nobody was asked about the plan of a run that is the last of its episode, as the same was rejected before."""
+    is_last = row["id"] == f"{row['episode']}r{row['runs']}"
+    return is_last and row["over_at"] is not None and row["note"].startswith(HELD)
 
 
 def _firing(row: Mapping[str, Any], where: Where) -> Firing:

@@ -36,6 +36,8 @@ MOST_TRIES = 200
 LINK = "link"
 # From one that was merged to the one that goes on; a longer way was made by hand.
 MOST_POINTERS = 50
+# Of systems, in a message.
+MOST_NAMED = 20
 # What the service writes down of its own work: nobody decides otherwise because of it.
 QUIET = ("timer", "message", "delivery", "suppressed", "metric")
 
@@ -55,13 +57,16 @@ class Done:
     Attributes:
         incident: as it is now.
         entries: what was written; nothing, where it was so already.
+        warning: what could not be checked; "" for nothing.
     """
 
     incident: Incident
     entries: tuple[Entry, ...]
+    warning: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        return {"incident": self.incident.to_dict(), "entries": [one.to_dict() for one in self.entries]}
+        told = {"incident": self.incident.to_dict(), "entries": [one.to_dict() for one in self.entries]}
+        return {**told, "warning": self.warning} if self.warning else told
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,7 @@ class Rules:
         review: system -> how its post-mortems look, as ``incident_review`` says it.
         asked: system -> the people and roles to which it can be escalated; none where it is not known.
         propose: system and runbook -> what the matrix says of what that finds, and why; "" where nobody knows.
+        systems: that there are; none where it is not known.
     """
 
     levels: Callable[[str], Sequence[str]] = field(default=lambda _scheme: ())
@@ -98,6 +104,7 @@ class Rules:
     review: Callable[[str], Mapping[str, Any]] = field(default=lambda _system: {})
     asked: Callable[[str], Sequence[str]] = field(default=lambda _system: ())
     propose: Callable[[str, str], tuple[str, Sequence[str]]] = field(default=lambda _system, _runbook: ("", ()))
+    systems: Sequence[str] = ()
 
 
 class Incidents:
@@ -174,6 +181,7 @@ class Incidents:
         again: str = "",
         parts: Sequence[Part] = (),
         more: Sequence[do.Write] = (),
+        anyway: bool = False,
     ) -> Done:
         """Open one.
 
@@ -182,7 +190,11 @@ class Incidents:
             again: the closed one that this is a repeat of.
             parts: (what, key) of what belongs to it.
             more: what is written with it.
+            anyway: though nobody knows the system.
         """
+        warning = self._unknown(system) if system and source == "person" else ""
+        if warning and self.systems and not anyway:
+            raise NotDone(f"{warning}; say that you want it anyway, or name one of them")
         closed = self.find(again) if again else None
         its_scheme, its_policy = self._rules.policy(system)
         scheme, policy = scheme or its_scheme, its_policy if policy is None else policy
@@ -216,9 +228,26 @@ class Incidents:
             entries, after = self._decided(None, [command, *more], now, made)
             assert after is not None
             if self._store.append([Change(Head(), after, entries, (*parts, *self._parts))]):
-                return self._kept(Done(after, entries))
+                return self._kept(Done(after, entries, warning))
             self._check_parts((*parts, *self._parts))
         raise _crowded("the list of incidents")
+
+    @property
+    def systems(self) -> Sequence[str]:
+        """The systems that the service or its inventory names; none where that is not known."""
+        return self._rules.systems
+
+    def _unknown(self, system: str) -> str:
+        """That nobody knows a system, in one line: neither what names systems, nor an incident before."""
+        known = self.systems
+        # What the settings do not name is called by an alert, or by its host.
+        if system in known or self._store.count(Filter(system=system)):
+            return ""
+        if not known:
+            return f"nothing here says which systems there are: whether {system[:40]!r} is one was not looked at"
+        more = f" and {len(known) - MOST_NAMED} more" if len(known) > MOST_NAMED else ""
+        names = ", ".join(known[:MOST_NAMED])
+        return f"there is no system {system[:40]!r}: neither incidents.systems of the settings nor an incident names it; there are {names}{more}"
 
     def acknowledge(self, name: str, *, who: str, at: float | None = None, parts: Sequence[Part] = ()) -> Done:
         """See to it. Of what is resolved, it is a note. ``parts``: what belongs to it from then on, such as a link that acts once."""

@@ -28,6 +28,8 @@ MOST_DATA = 256 * 1024
 LONGEST_SNOOZE_SECONDS = 7 * 86400.0
 PROGRAM = "oncall"
 SOURCES = ("alert", "person", "run")
+# Why a step of an escalation fired, where nobody was late.
+AT_ONCE, FIX_FAILED = "at once", "a fix failed"
 # What other parts have decided already, and only has to be written down: kind -> the names that its data have to have.
 WRITTEN = {
     "alert": ("name", "count"), "finding": ("runbook", "cause", "status"), "plan": ("runbook", "hash", "steps"),
@@ -35,6 +37,7 @@ WRITTEN = {
     "verification": ("runbook", "helped"), "run": ("runbook", "uuid", "outcome"), "timer": ("timer", "state"),
     "message": ("message", "channel"), "delivery": ("message", "result"), "suppressed": ("what", "why"),
     "postmortem": ("state",), "action_item": ("item", "text"), "metric": ("name", "points"),
+    "alert_ended": ("name", "count", "ends_at"),
 }  # fmt: skip
 CHOICES = {
     ("approval", "decision"): ("approved", "rejected"),

@@ -19,7 +19,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 KINDS = frozenset({
-    "opened", "alert", "finding", "plan", "approval", "action", "verification", "run", "note", "corrected", "pinned", "unpinned",
+    "opened", "alert", "alert_ended", "finding", "plan", "approval", "action", "verification", "run", "note", "corrected", "pinned", "unpinned",
     "acknowledged", "assigned", "role", "severity", "mitigated", "resolved", "reopened", "closed", "cancelled", "merged", "took_in",
     "linked", "step", "update", "timer", "escalated", "snoozed", "message", "delivery", "suppressed", "watch", "postmortem",
     "action_item", "metric",

@@ -22,17 +22,25 @@ from typing import Any, NamedTuple
 
 # Of the JSON document; raised when something in it changes its meaning or goes away.
 SCHEMA = 1
+# The messages that call somebody, and whether one has arrived that came to an end; of any other nobody knows.
+CALLING = ("initial", "escalation")
+ARRIVED = {"sent": True, "dead": False, "dropped": False}
 # What came to no end of its own: its times would say nothing.
 NOT_COUNTED = ("merged", "cancelled")
 
 
 @dataclass(frozen=True)
 class Call:
-    """Somebody was called by the escalation: when, or so many times where the times are not known."""
+    """Somebody was called by the escalation: when, or so many times where the times are not known.
+
+    Attributes:
+        arrived: whether a message of it did; None where nobody knows, such as of a role, or while it is being sent.
+    """
 
     who: str
     at: float | None = None
     count: int = 1
+    arrived: bool | None = None
 
 
 class Row(NamedTuple):
@@ -98,10 +106,16 @@ class Recurring:
 
 @dataclass(frozen=True)
 class Woken:
-    """How often somebody was called, and how often of these outside service hours: None where these are not known."""
+    """How often somebody was called, and how often of these outside service hours: None where these are not known.
+
+    Attributes:
+        reached: of these, how often a message arrived; ``missed``: how often none did. Of the others nobody knows.
+    """
 
     who: str
     calls: int
+    reached: int
+    missed: int
     outside_hours: int | None
     last_at: float | None
 
@@ -259,8 +273,34 @@ def _woken(rows: Iterable[Row], in_service: Callable[[str, float], bool | None] 
         known = all(within is not None for _call, within in told)
         outside = sum(within is False for _call, within in told) if known else None
         last_at = max((call.at for call, _within in told if call.at is not None), default=None)
-        found.append(Woken(who, sum(call.count for call, _within in told), outside, last_at))
+        reached, missed = (sum(call.count for call, _within in told if call.arrived is did) for did in (True, False))
+        found.append(Woken(who, sum(call.count for call, _within in told), reached, missed, outside, last_at))
     return tuple(sorted(found, key=lambda one: (-(one.outside_hours or 0), -one.calls, one.who)))
+
+
+def calls_of(
+    called: Iterable[tuple[str, float]], letters: Iterable[tuple[str, float, bool | None]]
+) -> tuple[Call, ...]:
+    """The calls, with whether they arrived.
+
+    Args:
+        called: who, and when.
+        letters: to whom a message was written, when, and whether it arrived; None where nobody knows.
+    """
+    found = sorted(called, key=lambda one: one[1])
+    of: dict[int, list[bool | None]] = defaultdict(list)
+    for who, at, arrived in letters:
+        # A message is written with its call, or soon after it.
+        before = [place for place, one in enumerate(found) if one[0] == who and one[1] <= at]
+        if before:
+            of[before[-1]].append(arrived)
+    return tuple(Call(who, at, arrived=_arrived(of[place])) for place, (who, at) in enumerate(found))
+
+
+def _arrived(letters: Sequence[bool | None]) -> bool | None:
+    if True in letters:
+        return True
+    return None if not letters or None in letters else False
 
 
 def row_of_incident(told: Mapping[str, Any]) -> Row:
@@ -272,7 +312,7 @@ def row_of_incident(told: Mapping[str, Any]) -> Row:
     title = str(get("title") or "")
     calls: tuple[Call, ...] = ()
     if at := get("calls"):
-        calls = tuple(Call(str(who), when) for who, when in at)
+        calls = calls_of(at, get("letters") or ())
     elif woken := get("woken"):
         calls = tuple(Call(str(who), None, int(count)) for who, count in woken.items())
     # By place: there may be ten thousand of them.
@@ -313,13 +353,29 @@ def row(document: Mapping[str, Any]) -> Row:
         outcomes=Counter(str(one["data"].get("outcome")) for one in runs),
         fixes=fixes,
         verified=verified,
-        calls=tuple(
-            Call(str(who), one["at"])
-            for one in timeline
-            if one["kind"] == "escalated"
-            for who in one["data"].get("targets") or ()
+        calls=calls_of(
+            [
+                (str(who), one["at"])
+                for one in timeline
+                if one["kind"] == "escalated"
+                for who in one["data"].get("targets") or ()
+            ],
+            _letters(timeline),
         ),
     )
+
+
+def _letters(timeline: Sequence[Mapping[str, Any]]) -> list[tuple[str, float, bool | None]]:
+    """The messages that call somebody: to whom, when, and whether they arrived."""
+    results: dict[str, str] = {}
+    for one in timeline:
+        if one["kind"] in ("delivery", "suppressed") and one["data"].get("message"):
+            results[str(one["data"]["message"])] = str(one["data"].get("result") or "dropped")
+    return [
+        (str(one["data"].get("to")), one["at"], ARRIVED.get(results.get(str(one["data"].get("message")), "")))
+        for one in timeline
+        if one["kind"] == "message" and one["data"].get("template") in CALLING
+    ]
 
 
 def _runbook(one: Mapping[str, Any]) -> str:

@@ -227,4 +227,5 @@ def rules_of(teams: Mapping[str, Known]) -> Rules:
         policy=policy_of,
         review=review_of,
         asked=asked_of,
+        systems=sorted(teams),
     )

@@ -26,7 +26,7 @@ from ..inventory import Names, exact
 from ..shared import masked
 from .escalation import apart
 from .escalation.check import AHEAD_SECONDS
-from .escalation.feeds import Feed, FeedError, from_ical, from_json, kept
+from .escalation.feeds import BEHIND_SECONDS, Feed, FeedError, from_ical, from_json, kept, of_shelf, on_shelf
 from .escalation.fetch import fetched
 from .escalation.people import Schedule, Turn
 from .team import VARIABLES, Team, check, team_of
@@ -39,8 +39,8 @@ PLAY_SECONDS = 120.0
 # The inventory changes where a team edits it: a reload of the service reads it at once.
 INVENTORY_SECONDS = 600.0
 FEED_SECONDS = 300.0
-# Of a feed, what is over for so long is not asked for.
-BEHIND_SECONDS = 86400.0
+# Of the control table: the last good feed of a schedule, with the time at which it was read.
+FEED_PREFIX = "feed:"
 
 
 @dataclass(frozen=True)
@@ -127,11 +127,29 @@ def trouble_of(teams: Iterable[Team], now: float) -> list[str]:
     return [line for team in teams for line in check(team, [*catalog.runbooks()], now, *words)]
 
 
-class Feeds:
-    """The feeds of who is on call. The last good one of each is used while a new one is none."""
+@dataclass(frozen=True)
+class Shelf:
+    """Where the last good feeds are kept, so that a start of the service has them.
 
-    def __init__(self) -> None:
+    Attributes:
+        get: name -> what is kept there, and when it was read; None for nothing.
+        put: keeps it: name, what, and when it was read.
+    """
+
+    get: Callable[[str], tuple[str, float] | None] = field(default=lambda _name: None)
+    put: Callable[[str, str, float], None] = field(default=lambda _name, _value, _at: None)
+
+
+class Feeds:
+    """The feeds of who is on call. The last good one of each is used while a new one is none.
+
+    Args:
+        shelf: where these are kept.
+    """
+
+    def __init__(self, shelf: Shelf | None = None) -> None:
         self._last: dict[tuple[str, str], Feed] = {}
+        self._shelf = shelf or Shelf()
 
     def read(self, team: Team, now: float) -> tuple[Team, list[str]]:
         """The team with what its feeds say now, and what is wrong with them."""
@@ -142,15 +160,40 @@ class Feeds:
             if not where:
                 continue
             key = (team.system, name)
-            feed, said = kept(
-                self._last.get(key), _feed_of(where, schedule, team, now), now, schedule.stale_after_hours * 3600
-            )
+            new = _feed_of(where, schedule, team, now)
+            is_good = isinstance(new, Feed) and bool(new.turns)
+            before = self._last.get(key) if is_good else self._newest(key, where, team)
+            feed, said = kept(before, new, now, schedule.stale_after_hours * 3600)
+            if is_good and isinstance(new, Feed):
+                self._shelf.put(name_of_feed(*key), on_shelf(where, new), new.read_at)
             if said:
                 trouble.append(f"incidents of {team.system}: the feed of {name}: {said}")
             if feed is not None:
                 self._last[key] = feed
                 fed[name] = feed.turns
         return replace(team, people=replace(team.people, fed=fed)), trouble
+
+    def _newest(self, key: tuple[str, str], where: str, team: Team) -> Feed | None:
+        """What was read last of a feed: here, by another node, or before this service was started."""
+        last = self._last.get(key)
+        there = self._shelf.get(name_of_feed(*key))
+        if there is None or (last and last.read_at >= there[1]):
+            return last
+        return of_shelf(where, *there, team.people) or last
+
+
+def name_of_feed(system: str, schedule: str) -> str:
+    """What the last good feed of a schedule is called where it is kept."""
+    return FEED_PREFIX + json.dumps([system, schedule])
+
+
+def feed_named(name: str) -> tuple[str, str] | None:
+    """The system and the schedule of such a name; None where it is none."""
+    try:
+        system, schedule = json.loads(name.removeprefix(FEED_PREFIX)) if name.startswith(FEED_PREFIX) else ("", "")
+    except ValueError:
+        return None
+    return (system, schedule) if schedule else None
 
 
 def _feed_of(where: str, schedule: Schedule, team: Team, now: float) -> Feed | FeedError:
@@ -170,11 +213,14 @@ class Teams:
     Args:
         read: reads the inventory.
         on_read: called with what was read, in that thread.
+        shelf: where the last good feeds are kept.
     """
 
-    def __init__(self, read: Callable[[], Read], on_read: Callable[[Read], None] = lambda _read: None) -> None:
+    def __init__(
+        self, read: Callable[[], Read], on_read: Callable[[Read], None] = lambda _read: None, shelf: Shelf | None = None
+    ) -> None:
         self._read, self._on_read = read, on_read
-        self._feeds = Feeds()
+        self._feeds = Feeds(shelf)
         self._now = Read()
         self._again = threading.Event()
         self._over = threading.Event()

@@ -120,7 +120,8 @@ def of_a_record(
     """The incident that a run is of which nobody began through `oncall serve`: the newest of its system or host at that time."""
     for one in sorted(found, key=lambda one: -one.opened_at):
         until = one.resolved_at + watch_seconds if one.resolved_at is not None else ended
-        if (one.system == system or host in one.hosts) and one.opened_at - BEFORE_SECONDS <= ended and began <= until:
+        is_its = host in one.hosts or (system and one.system == system)
+        if is_its and one.opened_at - BEFORE_SECONDS <= ended and began <= until:
             return one
     return None
 
@@ -134,13 +135,38 @@ def alerts(firings: Sequence[Firing]) -> list[Write]:
     return [_alerts(group) for group in groups.values()]
 
 
+def ended(over: Sequence[tuple[Firing, float]]) -> list[Write]:
+    """One entry for the end of all alerts of one name and runbook; each comes with the time at which it was over."""
+    groups: dict[tuple[str, str], list[tuple[Firing, float]]] = {}
+    for one, at in over:
+        groups.setdefault((one.name, one.runbook), []).append((one, at))
+    return [_ended(group) for group in groups.values()]
+
+
+def _ended(group: Sequence[tuple[Firing, float]]) -> Write:
+    # The last of them says when it was over for all.
+    last, at = max(group, key=lambda pair: pair[1])
+    hosts = [*dict.fromkeys(one.host for one, _at in group)]
+    data = {
+        "name": last.name, "fingerprint": last.fingerprint, "ends_at": at, "count": len(group), "host": last.host,
+        "hosts": hosts[:MOST_HOSTS], "runbook": last.runbook,
+    }  # fmt: skip
+    words = f"{_times(group, last.name)} ended on {_on(hosts)}"
+    return Write(who=PROGRAM, at=at, kind="alert_ended", words=words, data=data)
+
+
+def _times(group: Sequence[Any], name: str) -> str:
+    return f"{len(group):,} alerts {name}" if len(group) > 1 else f"alert {name}"
+
+
+def _on(hosts: Sequence[str]) -> str:
+    more = f" and {len(hosts) - SHOWN_HOSTS:,} more" if len(hosts) > SHOWN_HOSTS else ""
+    return ", ".join(hosts[:SHOWN_HOSTS]) + more
+
+
 def _alerts(group: Sequence[Firing]) -> Write:
     first = min(group, key=lambda one: one.at)
     hosts = [*dict.fromkeys(one.host for one in group)]
-    where = ", ".join(hosts[:SHOWN_HOSTS]) + (
-        f" and {len(hosts) - SHOWN_HOSTS:,} more" if len(hosts) > SHOWN_HOSTS else ""
-    )
-    times = f"{len(group):,} alerts {first.name}" if len(group) > 1 else f"alert {first.name}"
     data = {
         "name": first.name,
         "fingerprint": first.fingerprint,
@@ -153,7 +179,9 @@ def _alerts(group: Sequence[Firing]) -> Write:
         "runbook": first.runbook,
     }
     said = f": {first.summary}" if first.summary else ""
-    return Write(who=PROGRAM, at=first.at, kind="alert", words=f"{times} on {where}{said}", data=data)
+    return Write(
+        who=PROGRAM, at=first.at, kind="alert", words=f"{_times(group, first.name)} on {_on(hosts)}{said}", data=data
+    )
 
 
 def decision_on(

@@ -25,7 +25,7 @@ from ..incidents.severity import Scheme, Seen, propose
 from ..incidents.store.heads import Heads
 from ..incidents.store.timeline import IncidentStore
 from ..incidents.team import PREFIX, Team, known_of, rules_of, written
-from ..incidents.teams import Read, Teams, read_teams
+from ..incidents.teams import Read, Shelf, Teams, feed_named, read_teams
 from ..incidents.together import Firing, system_of
 from .hosts import Inventory
 from .settings import Incidents as Told
@@ -59,9 +59,9 @@ class IncidentWork:
         self._rules = Rules()
         clock = Steady()
         self.books = Incidents(
-            self._store, Heads(settings().state_directory), lambda: self._rules, clock, lambda _done: self._duty.wake()
+            self._store, Heads(settings().state_directory), self._rules_now, clock, lambda _done: self._duty.wake()
         )
-        self.teams = Teams(self._read, self._was_read)
+        self.teams = Teams(self._read, self._was_read, Shelf(self._feed_kept, self._keep_feed))
         self.link_key = _link_key(self._store)
         node = Node(
             name=settings().node,
@@ -113,6 +113,10 @@ class IncidentWork:
     def _told(self) -> Told:
         return self._settings().incidents or Told()
 
+    def _rules_now(self) -> Rules:
+        # Also of those of whose team nothing is known.
+        return replace(self._rules, systems=sorted({*self._rules.systems, *self._told().systems}))
+
     def _way(self) -> Way:
         return Way(self._told().page, (PROGRAM, self._settings().node))
 
@@ -130,10 +134,35 @@ class IncidentWork:
                     self._store.set(PREFIX + system, written(team.known))
             for system in before.keys() - self._told().systems.keys():
                 self._store.unset(PREFIX + system)
+            self._forget_feeds(read)
         except SQLAlchemyError as error:
             LOG.error("what is known of teams is not kept: %s", first_line(error))
         self._rules = rules_of_teams(read.teams)
         self._duty.again()
+
+    def _forget_feeds(self, read: Read) -> None:
+        """Drop the feeds of schedules that are gone. A team that cannot be read now keeps its own."""
+        for name in self._store.controls():
+            told = feed_named(name)
+            if told is None or (told[0] in self._told().systems and told[0] not in read.teams):
+                continue
+            system, schedule = told
+            known = read.teams[system].people.schedules.get(schedule) if system in read.teams else None
+            if known is None or not (known.ical or known.json):
+                self._store.unset(name)
+
+    def _feed_kept(self, name: str) -> tuple[str, float] | None:
+        try:
+            return self._store.controls().get(name)
+        except SQLAlchemyError as error:
+            LOG.error("who was on call cannot be read from the database: %s", first_line(error))
+            return None
+
+    def _keep_feed(self, name: str, value: str, at: float) -> None:
+        try:
+            self._store.set(name, value, at)
+        except SQLAlchemyError as error:
+            LOG.error("who is on call is not kept: %s", first_line(error))
 
     def _where(self) -> Where:
         """What the settings and the teams say of systems now."""

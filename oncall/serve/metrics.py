@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import GaugeMetricFamily
 from sqlalchemy.exc import SQLAlchemyError
 
+from ..incidents.teams import feed_named
 from ..results import Outcome
 from .decide.pruning import held
 from .play.executor import CANCELED, CUT_OFF, INTERRUPTED
@@ -123,6 +124,15 @@ class _Gauges:
             name, "For how long nothing is dropped yet, because a clock jumped ahead.", held(controls)
         )
         yield GaugeMetricFamily("oncall_paused", "1 where everything is paused.", float(bool(self._paused())))
+        feeds = GaugeMetricFamily(
+            "oncall_on_call_feed_age_seconds",
+            "Since a feed of who is on call was last read and was good.",
+            labels=["system", "schedule"],
+        )
+        for control, (_value, at) in controls.items():
+            if told := feed_named(control):
+                feeds.add_metric([*told], max(0.0, now - at))
+        yield feeds
         if "watchdog" in controls:
             name = "oncall_watchdog_age_seconds"
             yield GaugeMetricFamily(

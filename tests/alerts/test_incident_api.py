@@ -57,6 +57,16 @@ def ben(serving):
     return Person(serving, "ben")
 
 
+def test_a_system_that_nobody_knows_is_refused_with_those_that_there_are(ann):
+    asked = {"title": "checkout is down", "system": "shpo"}
+    said = ann.refused("/incidents", asked, 422)
+    assert "there is no system 'shpo'" in said and "there are shop; say that you want it anyway" in said
+    told = ann.do("/incidents", {**asked, "anyway": True}, 201)
+    assert told["incident"]["system"] == "shpo" and "there is no system 'shpo'" in told["warning"]
+    # What is known is taken without a word.
+    assert "warning" not in ann.do("/incidents", {**asked, "system": "shop"}, 201)
+
+
 def test_an_incident_from_its_beginning_to_its_post_mortem(serving, ann, ben):
     opened = ann.ask("POST", "/incidents", {"title": "checkout is down", "system": "shop", "severity": "P1"})
     one = opened.headers["location"].removeprefix("/api/v1")

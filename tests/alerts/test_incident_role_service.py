@@ -47,7 +47,7 @@ def ask(serving, tmp_path):
 
 def test_an_incident_from_its_beginning_to_its_post_mortem(serving, ask, tmp_path):
     ann = Person(serving)
-    fields = {"title": "checkout is down", "system": "pay", "severity": "P1"}
+    fields = {"title": "checkout is down", "system": "pay", "severity": "P1", "anyway": True}
     for _ in range(2):
         ask("open", incident_fields=fields, incident_request="deploy-4711")
     (one,) = ann.get("/incidents?system=pay")["incidents"]

@@ -423,6 +423,15 @@ def test_alerts_come_to_their_incidents_on_either_database_and_by_two_nodes_at_o
         attaching[0].turn(clock())
         assert {one.state for one in case.incidents.listed()} == {"resolved"}
         assert sum(one.outcomes.get("unknown", 0) for one in case.incidents.listed()) == 1
+        timelines = [case.incidents.timeline(one.id) for one in case.incidents.listed()]
+        assert sum(one.data["count"] for many in timelines for one in many if one.kind == "alert_ended") == 30
+        # On what a person said of one, the others are found; of the alert itself nothing is.
+        said = {"plan_hash": "p1", "note": "rejected by ann", "state": "ended", "ended_at": clock()}
+        service.change(several[0], "ended", said)
+        found = service.said_before(several[1], "p1", "rejected by ")
+        assert found is not None and found["id"] == several[0]
+        assert service.said_before(several[1], "p2", "rejected by ") is None
+        assert service.said_before(several[0], "p1", "rejected by ") is None
         assert nodes[0].still_firing(1800.0) == []
         service.forget(clock.now + 1e6, lambda _runs: None)
         nodes[0].forget_what_is_gone()

@@ -15,6 +15,7 @@ from collection import ROOT, load
 from docs.generate.source import Runbook, runbook_names
 from docs.generate.systems import items
 from lab.shape import group_vars, names, shape
+from oncall.incidents.team import VARIABLES
 
 SYSTEMS = ("insightengine", "journey", "labpics", "panidobro", "synap")
 FILES = ["incident.yml", "runbooks.yml", "stack.yml", "vault.yml.example"]
@@ -66,6 +67,16 @@ def test_an_inventory_has_the_same_files_as_the_others(system):
     (group,) = of(system, "hosts.yml")["all"]["children"]
     assert group == system
     assert set(yaml.safe_load((folder(system) / "incident.yml").read_text())) >= INCIDENT
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_what_an_inventory_says_of_incidents_is_read(system):
+    said = {
+        name for name in yaml.safe_load((folder(system) / "incident.yml").read_text()) if name.startswith("incident_")
+    }
+    # Of the service, or by another variable of the inventory.
+    named = "".join((folder(system) / name).read_text() for name in FILES[:3])
+    assert {one for one in said - {*VARIABLES} if not re.search(rf"{{{{ *{one}\b", named)} == set()
 
 
 @pytest.mark.parametrize("system", SYSTEMS)

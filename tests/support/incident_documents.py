@@ -16,6 +16,7 @@ KINDS = (
     *(
         "opened",
         "alert",
+        "alert_ended",
         "finding",
         "plan",
         "approval",
@@ -235,6 +236,7 @@ def story(system: str) -> Told:
     points = [[start - 300 + 30 * n, 0.002 + (0.14 if 10 <= n <= 25 else 0.0) + n / 100000] for n in range(90)]
     told.add("metric", f"{metric} over the incident", name=metric, unit=unit, points=points[:60])
     told.add("metric", f"{metric} over the incident, the rest", name=metric, unit=unit, points=points[60:])
+    told.add("alert_ended", f"alert {alert} ended on {target}", name=alert, fingerprint="f", ends_at=told.at, count=1, host=target, hosts=[target], runbook=runbook)
     told.add("postmortem", "the post-mortem is due within 48 hours", state="due", owner="", due_at=told.at + 172800)
     told.add("postmortem", f"{night} drafts the post-mortem", who=night, state="draft", owner=night, due_at=told.at + 172793)
     told.add("closed", f"{night} closed it", who=night)

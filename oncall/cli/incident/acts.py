@@ -15,6 +15,7 @@ from ...errors import OncallError
 from .. import display
 from ..frame import user
 from .options import AGO, MOMENT, NAME, command, done, incident, open_incidents, text_of
+from .systems import where_of
 
 
 @incident.command("open")
@@ -24,6 +25,7 @@ from .options import AGO, MOMENT, NAME, command, done, incident, open_incidents,
 @click.option("--scheme", default="", help="Whose severities these are.")
 @click.option("--runbook", default="", help="The runbook that it is about.")
 @click.option("--again", default="", metavar="INCIDENT", help="The closed one that this is a repeat of.")
+@click.option("--anyway", is_flag=True, help="Though nobody knows the system.")
 @AGO
 @command
 def open_(config: Path, state_directory: Path | None, title: str, ago: float, as_json: bool, **more: Any) -> None:
@@ -338,25 +340,38 @@ def correct(config: Path, state_directory: Path | None, incident: str, number: i
 @click.argument("runs", metavar="[RUN]...", nargs=-1)
 @click.option("--to", "to", default="", metavar="INCIDENT", help="To this one; else to that of its host at that time.")
 @click.option("--open", "is_opened", is_flag=True, help="Open one where there is none, and something was wrong.")
+@click.option(
+    "--system", default="", help="The system of their hosts; else that of the settings, or of incidents before."
+)
 @command
 def attach(
-    config: Path, state_directory: Path | None, runs: tuple[str, ...], to: str, is_opened: bool, as_json: bool
+    config: Path,
+    state_directory: Path | None,
+    runs: tuple[str, ...],
+    to: str,
+    is_opened: bool,
+    system: str,
+    as_json: bool,
 ) -> None:
     """Bring records of runs that nobody began through the service to their incidents: those of RUN, or the last 50.
+
+    Which system a host is of, the settings say and the inventory, as for the service; without a service, --system or an incident before.
 
     \b
     oncall incident attach
     oncall incident attach 0d5afce3 --to 12
+    oncall incident attach 0d5afce3 --open --system shop
     """
     from ... import records
-    from ...incidents.attach import Attaching, Where
+    from ...incidents.attach import Attaching
 
     if to and not runs:
         raise OncallError("say which runs belong to it; list them with: oncall runs")
     # The oldest first, as they happened.
     found = [records.find(run) for run in runs] or [*records.recent(50)][::-1]
     with open_incidents(config, state_directory) as incidents:
-        attaching = Attaching(incidents, incidents.store, Where)
+        where = where_of(incidents, config, state_directory, system)
+        attaching = Attaching(incidents, incidents.store, lambda: where)
         done = [attaching.record(one, to, is_opened) for one in found]
     told = [
         {"run": one["id"], "incident": end.incident.name if end else "", "entries": len(end.entries) if end else 0}

@@ -187,7 +187,8 @@ def stats(config: Path, state_directory: Path | None, as_json: bool, **filters: 
     for call in told.woken[:5]:
         outside = "" if call.outside_hours is None else f", {call.outside_hours} of these outside service hours"
         last = "" if call.last_at is None else f", last {display.when(call.last_at)}"
-        print(f"called {counted(call.calls, 'time')}: {display.shown(call.who)}{outside}{last}")
+        missed = f", {call.missed} of these did not arrive" if call.missed else ""
+        print(f"called {counted(call.calls, 'time')}: {display.shown(call.who)}{missed}{outside}{last}")
 
 
 def _group_line(by: str, one: Group) -> list[str]:

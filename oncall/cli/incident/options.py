@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -97,6 +97,7 @@ def open_incidents(config: Path, state_directory: Path | None) -> Iterator[Incid
     from ...serve.settings import load
     from ...serve.store.engine import FILE, sqlite_url
 
+    systems: Iterable[str] = ()
     if state_directory is not None:
         folder, database = str(state_directory.expanduser().absolute()), ""
         _make(folder)
@@ -108,6 +109,7 @@ def open_incidents(config: Path, state_directory: Path | None) -> Iterator[Incid
             )
         settings = load(config)
         folder, database = settings.state_directory, settings.database
+        systems = settings.incidents.systems if settings.incidents else ()
         if not database and not Path(folder, FILE).is_file():
             raise OncallError(
                 f"there is no {Path(folder, FILE)}: oncall serve makes it, with the same settings;"
@@ -115,7 +117,7 @@ def open_incidents(config: Path, state_directory: Path | None) -> Iterator[Incid
             )
     store = IncidentStore(database or sqlite_url(folder))
     try:
-        yield books(store, folder)
+        yield books(store, folder, systems)
     finally:
         store.close()
 
@@ -173,6 +175,8 @@ def done(done: Done, as_json: bool) -> None:
         display.document(done.to_dict())
         return
     one = done.incident
+    if done.warning:
+        click.echo(f"warning: {display.shown(done.warning, 300)}", err=True)
     if not done.entries:
         by = f" by {display.shown(one.acknowledged_by)}" if one.state == "acknowledged" else ""
         click.echo(f"{one.name}: nothing to do; it is so already ({one.state}{by})")

@@ -454,14 +454,13 @@ class Duty:
     def _links(self, letter: Letter, page: str) -> dict[str, str]:
         """The addresses behind which this person acknowledges, or decides on a plan, by a button: what it does -> address."""
         one, now, plan_hash = letter.message, self._clock(), letter.content.get("plan") or ""
-        if self._node.key is None or not page or not letter.content.get("person"):
+        # Only to the address of this person, and by no channel that others read too: it acts under the name of this person.
+        is_for_one = letter.content.get("person") and "person" in letter.content["reach"]
+        if self._node.key is None or not page or not is_for_one:
             return {}
-        actions: tuple[str, ...] = ()
-        if plan_hash:
-            # Not where others read it too: it decides under the name of this person.
-            actions = ("approve", "reject") if "person" in letter.content["reach"] else ()
-        else:
-            actions = ("acknowledge",) if letter.content["event"]["action"] == "trigger" else ()
+        actions: tuple[str, ...] = ("approve", "reject") if plan_hash else ()
+        if not plan_hash and letter.content["event"]["action"] == "trigger":
+            actions = ("acknowledge",)
         found = {}
         for action in actions:
             try:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .. import commands as do
-from ..commands import PROGRAM, Command
+from ..commands import AT_ONCE, FIX_FAILED, PROGRAM, Command
 from ..entries import Entry
 from ..escalation.people import Target
 from ..escalation.policy import Policy, PolicyError, from_record
@@ -577,12 +577,10 @@ def _why_fired(timer: Timer, known: Standing) -> str:
         return "it was acknowledged, and nobody has done anything since"
     if timer.step.begins == "fix_failed":
         return (
-            f"a fix failed {length(timer.due_at - known.failed_at)} before"
-            if timer.step.after_minutes
-            else "a fix failed"
+            f"{FIX_FAILED} {length(timer.due_at - known.failed_at)} before" if timer.step.after_minutes else FIX_FAILED
         )
     if not timer.step.after_minutes and not timer.round:
-        return "at once"
+        return AT_ONCE
     still = "not resolved" if timer.step.unless == "resolved" else "not acknowledged"
     return f"{still} {length(timer.due_at - known.armed_at)} after it was armed"
 

@@ -8,6 +8,7 @@ The libraries that read iCal are imported where one is read: a service without a
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -26,6 +27,9 @@ from .policy import PolicyError, read
 MOST_BYTES = 2 * 1024 * 1024
 MOST_EVENTS = 5000
 MOST_TURNS = 10_000
+# Of a feed, what is over for so long is not asked for; and what is later than any feed holds is not kept.
+BEHIND_SECONDS = 86400.0
+SHELF_SECONDS = 61 * 86400.0
 _ZONE = re.compile(r"^[A-Z-]+(?:;[^:\r\n]*?)?;TZID=(?:\"([^\"\r\n]*)\"|([^;:\r\n]*))", re.M | re.I)
 _NOT_A_SHIFT = ("SECONDLY", "MINUTELY", "HOURLY")
 
@@ -36,6 +40,11 @@ class FeedError(OncallError):
 
 class _Json(Strict, frozen=True):
     shifts: tuple[Shift, ...]
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    of: str
+    turns: tuple[tuple[str, float, float], ...]
 
 
 @dataclass(frozen=True)
@@ -229,6 +238,29 @@ def _bounded(text: bytes) -> None:
 
 def _begin(text: bytes) -> str:
     return text[:60].decode("utf-8", "replace")
+
+
+def on_shelf(where: str, feed: Feed) -> str:
+    """A feed as it is kept: the names and times of it, and of which address it is, without that address, which may hold a secret."""
+    since, until = feed.read_at - BEHIND_SECONDS, feed.read_at + SHELF_SECONDS
+    turns = [
+        [one.who, one.begins_at, one.ends_at] for one in feed.turns if one.ends_at >= since and one.begins_at <= until
+    ]
+    return msgspec.json.encode({"of": _digest(where), "turns": turns}).decode()
+
+
+def of_shelf(where: str, text: str, read_at: float, people: Directory) -> Feed | None:
+    """A feed that was kept; None where it is of another address, or of people who are nobody any more."""
+    try:
+        told = msgspec.json.decode(text, type=_Kept)
+    except msgspec.DecodeError:
+        return None
+    turns = tuple(Turn(*one) for one in told.turns if one[0] in people.people)
+    return Feed(turns, (), read_at) if turns and told.of == _digest(where) else None
+
+
+def _digest(where: str) -> str:
+    return hashlib.sha256(where.encode()).hexdigest()[:16]
 
 
 def kept(before: Feed | None, new: Feed | FeedError, now: float, stale_after_seconds: float) -> tuple[Feed | None, str]:

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..commands import AT_ONCE, FIX_FAILED
 from . import points, words
 from .document import (
     Action,
@@ -40,7 +41,7 @@ _BY_PEOPLE = (
 )
 # What an entry says over several lines, by its kind.
 _MORE = {"note": "text", "corrected": "text", "plan": "diff", "update": "conditions"}
-_BY_NODES = ("timer", "delivery", "watch", "alert")
+_BY_NODES = ("timer", "delivery", "watch", "alert", "alert_ended")
 _NOT_FINE = ("planned", "advised", "blocked", "unresolved", "unknown")
 
 
@@ -310,6 +311,7 @@ def _went_well(timeline: Timeline) -> tuple[Said, ...]:
 def _could_be_better(timeline: Timeline) -> tuple[Said, ...]:
     """What the record shows of it: what did not help, came back, was not known, or did not reach anybody."""
     found: dict[tuple[str, str], list[Entry]] = defaultdict(list)
+    late = _late(timeline)
     for one in timeline.of("verification", "reopened", "finding", "delivery", "suppressed", "escalated", "watch"):
         if (
             (one.kind == "verification" and one.data.get("helped") is not True)
@@ -318,10 +320,29 @@ def _could_be_better(timeline: Timeline) -> tuple[Said, ...]:
             or (one.kind == "watch" and one.data.get("healthy") is not True)
             # Who has it already by the channel of all is not told again.
             or (one.kind == "suppressed" and one.data.get("is_told") is not True)
-            or one.kind in ("reopened", "escalated")
+            or one.kind == "reopened"
+            or (one.kind == "escalated" and one.number in late)
         ):
             found[one.kind, one.words].append(one)
     return (*(_together(timeline, entries) for entries in found.values()), *timeline.noted("could_be_better"))
+
+
+def _late(timeline: Timeline) -> set[int]:
+    """The escalations by which more people were asked because others had not seen to it: their timer says why it fired.
+
+    What a policy asks for at once, and whom a person asks, is no delay.
+    """
+    late: set[int] = set()
+    why = ""
+    for one in timeline.of("timer", "escalated"):
+        if one.kind == "timer" and one.data.get("state") == "fired":
+            why = str(one.data.get("why") or "")
+        elif one.kind == "escalated":
+            if why not in ("", AT_ONCE, FIX_FAILED):
+                late.add(one.number)
+            # Of one timer, one escalation.
+            why = ""
+    return late
 
 
 def _items(timeline: Timeline) -> tuple[Item, ...]:

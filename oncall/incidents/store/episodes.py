@@ -12,10 +12,12 @@ import sqlalchemy as sa
 
 from ...serve.store.opened import Opened
 from ...serve.store.tables import EPISODES, RUNS
-from ..record import ACKNOWLEDGED, OPEN, TRIGGERED
+from ..record import ACKNOWLEDGED, OPEN, RESOLVED, TRIGGERED
 from .tables import INCIDENTS, PARTS
 
 EPISODE, RUN = "episode", "run"
+# An episode of whose alert the timeline says that it is over.
+ENDED = "ended"
 # Of the control table: since when incidents are kept here.
 SINCE = "incidents_since"
 # To whom what was over before belongs.
@@ -48,6 +50,26 @@ class Episodes(Opened):
             ids = [*connection.scalars(query)]
             found = sa.select(*(EPISODES.c[name] for name in columns)).where(EPISODES.c.id.in_(ids))
             return [dict(row._mapping) for row in connection.execute(found.order_by(EPISODES.c.received_at))]
+
+    def new_ends(self, most: int) -> list[dict[str, Any]]:
+        """The episodes whose alert is over, though the timeline of their incident does not say it yet, those that ended first first.
+
+        None of an incident that takes no entries any more, and none by which the service looks itself.
+        """
+        names = ("id", "runbook", "host", "fingerprint", "alert", "received_at", "resolved_at")
+        told = PARTS.alias("told")
+        is_told = sa.exists().where(told.c.what == ENDED, told.c.key == EPISODES.c.id).correlate(EPISODES)
+        query = (
+            sa.select(*(EPISODES.c[name] for name in names), PARTS.c.incident)
+            .join(PARTS, sa.and_(PARTS.c.what == EPISODE, PARTS.c.key == EPISODES.c.id))
+            .join(INCIDENTS, INCIDENTS.c.id == PARTS.c.incident)
+            .where(INCIDENTS.c.state.in_((*OPEN, RESOLVED)), EPISODES.c.resolved_at.is_not(None))
+            .where(EPISODES.c.fingerprint != "", ~is_told)
+            .order_by(EPISODES.c.resolved_at)
+            .limit(most)
+        )
+        with self._reading.connect() as connection:
+            return [dict(row._mapping) for row in connection.execute(query)]
 
     def new_runs(self, most: int) -> list[dict[str, Any]]:
         """Those that have ended and belong to no incident yet, though their episode does, the oldest first.
@@ -173,7 +195,7 @@ class Episodes(Opened):
     def forget_what_is_gone(self) -> None:
         """Drop to which incident the episodes and runs belonged that are gone; the timelines still say it."""
         with self._engine.begin() as connection:
-            for what, table in ((EPISODE, EPISODES), (RUN, RUNS)):
+            for what, table in ((EPISODE, EPISODES), (ENDED, EPISODES), (RUN, RUNS)):
                 there = sa.exists().where(table.c.id == PARTS.c.key).correlate(PARTS)
                 connection.execute(PARTS.delete().where(PARTS.c.what == what, ~there))
 

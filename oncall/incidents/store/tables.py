@@ -52,7 +52,7 @@ INCIDENTS = sa.Table(
     sa.Column("closed_at", sa.Float),
     sa.Column("reopenings", sa.Integer, nullable=False),
     sa.Column("alerts", sa.Integer, nullable=False),
-    # What is counted of runs, of whether they helped, and of whom they woke: JSON.
+    # What is counted of runs, of whether they helped, and of whom they woke, and which runbooks looked: JSON.
     sa.Column("figures", sa.Text, nullable=False),
     # An append checks both.
     sa.Column("head_number", sa.Integer, nullable=False),

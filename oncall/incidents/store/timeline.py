@@ -15,14 +15,16 @@ import msgspec
 import sqlalchemy as sa
 
 from ...errors import NoIncident, OncallError
+from ...serve.store.decision import in_parts
 from ...serve.store.engine import alone
 from ...serve.store.opened import Opened
 from ...serve.store.tables import EPISODES
 from ..entries import Entry, Head, canonical
 from ..record import OPEN, Incident
+from ..stats import ARRIVED, CALLING
 from .episodes import EPISODE, NOBODY, Episodes
 from .outbox import Became, Letter, Outbox, Superseded
-from .tables import INCIDENTS, PARTS, TERMS, TIMELINE
+from .tables import INCIDENTS, OUTBOX, PARTS, TERMS, TIMELINE
 from .words import SHORTEST_BEGINNING, between, field, terms, words
 
 # Of one list, and of the ids that a beginning of one may mean.
@@ -100,6 +102,10 @@ class Filter:
 
 class _Escalated(msgspec.Struct):
     targets: tuple[str, ...] = ()
+
+
+class _Looked(msgspec.Struct):
+    runbooks: tuple[str, ...] = ()
 
 
 class _Moved(Exception):
@@ -297,13 +303,24 @@ class IncidentStore(Episodes, Outbox):
                 for row in connection.execute(query).all()
             ]
             calls: dict[str, list[tuple[str, float]]] = {}
+            letters: dict[str, list[tuple[str, float, bool | None]]] = {}
             if any(row["woken"] for row in rows):
+                sent = OUTBOX.c.incident, OUTBOX.c.person, OUTBOX.c.created_at, OUTBOX.c.state
+                to_people = OUTBOX.c.kind.in_(CALLING), OUTBOX.c.person != OUTBOX.c.channel
+                for incident, person, at, state in connection.execute(sa.select(*sent).where(*to_people)):
+                    letters.setdefault(incident, []).append((person, at, ARRIVED.get(state)))
                 escalated = sa.select(TIMELINE.c.incident, TIMELINE.c.at, TIMELINE.c.data)
                 for row in connection.execute(escalated.where(TIMELINE.c.kind == "escalated")):
                     people = msgspec.json.decode(row.data, type=_Escalated).targets
                     calls.setdefault(row.incident, []).extend((who, row.at) for who in people)
+            # Of a version before, the figures have no runbooks.
+            before = {row["id"]: row for row in rows if "runbooks" not in row}
+            for part in in_parts([*before]):
+                records = sa.select(INCIDENTS.c.id, INCIDENTS.c.record).where(INCIDENTS.c.id.in_(part))
+                for incident, record in connection.execute(records):
+                    before[incident]["runbooks"] = msgspec.json.decode(record, type=_Looked).runbooks
         for one in rows:
-            one["calls"] = calls.get(one["id"], ())
+            one |= {"calls": calls.get(one["id"], ()), "letters": letters.get(one["id"], ())}
         return rows
 
     def at_work(self, system: str) -> list[Incident]:
@@ -382,7 +399,7 @@ def _has(*term: sa.ColumnElement[bool]) -> sa.ColumnElement[bool]:
 
 
 def _row(incident: Incident) -> dict[str, Any]:
-    figures = {name: getattr(incident, name) for name in ("outcomes", "helped", "not_helped", "woken")}
+    figures = {name: getattr(incident, name) for name in ("outcomes", "helped", "not_helped", "woken", "runbooks")}
     same = (
         "id", "number", "system", "title", "state", "severity", "assignee", "opened_at", "first_acknowledged_at", "mitigated_at",
         "resolved_at", "closed_at", "reopenings",

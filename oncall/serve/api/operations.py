@@ -202,6 +202,7 @@ def _open(call: Call) -> Done:
         scheme=body.scheme,
         runbook=body.runbook,
         again=body.again or "",
+        anyway=body.anyway,
     )
 
 

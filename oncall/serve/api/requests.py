@@ -74,6 +74,7 @@ class Open(Strict, frozen=True, kw_only=True):
     scheme: Annotated[Name, Meta(description="Whose severities these are; that of the system without.")] = ""
     runbook: Annotated[Name, Meta(description="The runbook that it is about.")] = ""
     again: Annotated[Of | None, Meta(description="The closed incident that this is a repeat of.")] = None
+    anyway: Annotated[bool, Meta(description="Whether it is opened though nobody knows the system.")] = False
     at: Past | None = None
 
 

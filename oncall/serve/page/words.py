@@ -35,6 +35,7 @@ DID = {
     "mitigated": "It is mitigated.",
     "noted": "It is resolved, and stays so. That you have seen it is noted.",
     "opened": "The incident is open.",
+    "opened_unknown": "The incident is open. Nothing here says which systems there are: whether there is one of that name was not looked at.",
     "paused": "Everything is paused: nothing is begun.",
     "rejected": "You have rejected the plan. Nothing is done.",
     "released": "The host is released.",

@@ -23,6 +23,8 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from ...errors import OncallError, first_line
+from ...incidents.attach import DECLINED, HELD
+from ...incidents.messages.words import moment
 from ...results import Outcome
 from ..settings import Route
 from ..store.lease import Fenced
@@ -34,6 +36,7 @@ LOG = logging.getLogger("oncall.player")
 ASK_AGAIN_SECONDS = 1.0
 # What a statement raises while the database does not answer, or while nothing may be written to its files.
 AWAY = SQLAlchemyError, sqlite3.Error, OSError, OncallError
+MOST_NOTE = 1000
 # Whatever cuts it off so many times may well be this episode.
 MOST_CUT_OFF = 5
 
@@ -217,12 +220,25 @@ class Player:
         if found.outcome == CUT_OFF:
             values = self._after_cut_off(episode, found.summary, now)
         asked_seconds = self._may_be_asked(found) if row.acts or episode["mode"] == "approve" else 0
-        if asked_seconds:
+        if asked_seconds and (why := self._rejected_before(episode, values["plan_hash"])):
+            values.update(outcome=CANCELED, summary=why, note=f"{HELD}{why}"[:MOST_NOTE])
+        elif asked_seconds:
             values.update(state="waiting", ended_at=None, until=now + asked_seconds)
         self._insist(lambda: self._store.conclude(run, found.outcome, found.helped, row.episode, values))
         self._told.pop(run, None)
         seconds = now - (row.began_at or now) - found.queued_seconds
         self._ended(row.runbook, values.get("outcome", found.outcome), max(0.0, seconds))
+
+    def _rejected_before(self, episode: dict[str, Any], plan_hash: str) -> str:
+        """Who rejected the same plan for another alert of the same incident, when and why; "" where nobody has.
+
+        Nobody is asked the same again. Another plan is another question.
+        """
+        found = self._insist(lambda: self._store.said_before(episode["id"], plan_hash, DECLINED)) if plan_hash else None
+        if found is None:
+            return ""
+        reason = found["summary"].removeprefix(found["note"])
+        return f"{found['note']} at {moment(found['ended_at'])} (episode {found['id'][:12]}){reason}"
 
     def _may_be_asked(self, found: Ending) -> float:
         """How long a person is asked about the plans of a run; 0 where nobody is."""

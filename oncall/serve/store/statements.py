@@ -16,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...errors import OncallError
+from ...incidents.store.tables import PARTS
 from .engine import alone
 from .inbox import Inbox
 from .queues import Queues
@@ -97,6 +98,28 @@ class Store(Inbox, Queues, Runs):
             )
             return done.rowcount == 1
 
+    def said_before(self, episode: str, plan_hash: str, note: str) -> dict[str, Any] | None:
+        """The last episode that ended with a note that begins so, on the same plan of the same runbook on the same host.
+
+        It is of the same incident. Where one of them is of none, the alert of that episode has to fire still.
+        """
+        asked = EPISODES.alias("asked")
+        mine, theirs = _incident_of(asked.c.id), _incident_of(EPISODES.c.id)
+        is_one = sa.and_(mine != "", mine == theirs)
+        still = sa.and_(sa.or_(mine == "", theirs == ""), EPISODES.c.resolved_at.is_(None))
+        query = (
+            sa.select(EPISODES)
+            .join(asked, sa.and_(asked.c.runbook == EPISODES.c.runbook, asked.c.host == EPISODES.c.host))
+            .where(asked.c.id == episode, EPISODES.c.id != episode, EPISODES.c.state == "ended")
+            .where(EPISODES.c.plan_hash == plan_hash, EPISODES.c.note.startswith(note, autoescape=True))
+            .where(sa.or_(is_one, still))
+            .order_by(EPISODES.c.ended_at.desc())
+            .limit(1)
+        )
+        with self._reading.connect() as connection:
+            row = connection.execute(query).first()
+            return _plain(row) if row else None
+
     def note(self, episode: str, note: str) -> None:
         """Who had a hand in it."""
         with self._engine.begin() as connection:
@@ -159,6 +182,13 @@ class Store(Inbox, Queues, Runs):
             connection.execute(EPISODES.delete().where(EPISODES.c.id.in_(episodes)))
             newest = sa.select(QUARANTINE.c.id).order_by(QUARANTINE.c.last_at.desc()).limit(MOST_ASIDE)
             connection.execute(QUARANTINE.delete().where(sa.or_(stale, QUARANTINE.c.id.not_in(newest))))
+
+
+def _incident_of(episode: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
+    """The incident of an episode; "" for none."""
+    parts = PARTS.alias()
+    found = sa.select(parts.c.incident).where(parts.c.what == "episode", parts.c.key == episode)
+    return sa.func.coalesce(found.scalar_subquery(), "")
 
 
 def _waited_enough(now: float) -> sa.Select[Any]:

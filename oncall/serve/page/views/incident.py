@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from ....incidents.books import Done, Incidents
 from ....incidents.entries import Entry
+from ....incidents.escalation.policy import PolicyError, from_record
 from ....incidents.postmortem import plot, points
 from ....incidents.postmortem.timeline import Entry as PlotEntry
 from ....incidents.record import ROLES, Incident
@@ -41,7 +42,8 @@ CHECKLIST = "steps"
 # Kinds of entries that people made, or decide by.
 TONES = {
     "finding": "bad", "alert": "bad", "reopened": "bad", "suppressed": "quiet", "delivery": "quiet", "timer": "quiet", "resolved": "good",
-    "mitigated": "good", "closed": "good", "verification": "good", "escalated": "warn", "plan": "warn", "approval": "warn", "severity": "warn",
+    "alert_ended": "good", "mitigated": "good", "closed": "good", "verification": "good", "escalated": "warn",
+    "plan": "warn", "approval": "warn", "severity": "warn",
 }  # fmt: skip
 
 
@@ -74,6 +76,7 @@ def one(visit: Visit) -> Answer:
             "levels": levels.get(incident.scheme, ()),
             "people": known.people if known else (),
             "roles": ROLES,
+            "situations": situations(incident),
             "findings": findings(seen, room),
             "waiting": waiting,
             "steps": [(*pair, ticked.get(pair)) for pair in steps],
@@ -92,6 +95,15 @@ def one(visit: Visit) -> Answer:
             "waits_for": incident.timers,
         },
     )
+
+
+def situations(incident: Incident) -> list[tuple[str, str]]:
+    """What the policy that it began with names a step by, and whom that asks."""
+    try:
+        steps = from_record(incident.policy).steps if incident.policy else ()
+    except PolicyError:
+        return []
+    return [(step.situation or step.name, ", ".join(step.roles)) for step in steps]
 
 
 def corrections(visit: Visit, incident: Incident) -> dict[Any, Entry]:
@@ -284,9 +296,12 @@ def _update(visit: Visit, name: str) -> Done:
 
 def _escalate(visit: Visit, name: str) -> Done:
     targets = [one.strip() for one in visit.said("targets").split(",") if one.strip()]
-    return visit.sources.incidents.escalate(
-        name, targets, who=visit.who, tried=visit.said("tried"), need=visit.said("need")
-    )
+    tried, need = visit.said("tried"), visit.said("need")
+    if situation := visit.said("situation"):
+        if targets:
+            raise Unheard("name people, or a situation, and not both")
+        return visit.sources.incidents.escalate_by(name, situation, who=visit.who, tried=tried, need=need)
+    return visit.sources.incidents.escalate(name, targets, who=visit.who, tried=tried, need=need)
 
 
 def _snooze(visit: Visit, name: str) -> Done:

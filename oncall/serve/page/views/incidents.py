@@ -64,7 +64,8 @@ def new(visit: Visit) -> Answer:
     """The form."""
     teams = known_teams(visit)
     severities = list(dict.fromkeys(level for one in teams.values() for level in one.levels))
-    return Shown("new.html.j2", {"systems": sorted(teams), "severities": severities, "again": visit.asked("again")})
+    systems = visit.sources.incidents.systems
+    return Shown("new.html.j2", {"systems": systems, "severities": severities, "again": visit.asked("again")})
 
 
 def opened(visit: Visit) -> Answer:
@@ -76,7 +77,7 @@ def opened(visit: Visit) -> Answer:
         severity=visit.said("severity"),
         again=visit.said("again"),
     )
-    return Moved(f"/incidents/{done.incident.name}", "opened")
+    return Moved(f"/incidents/{done.incident.name}", "opened_unknown" if done.warning else "opened")
 
 
 VIEWS = (

@@ -264,11 +264,74 @@ def test_runs_of_ansible_playbook_come_to_the_incident_of_their_host(shell, tmp_
     shell("open", "h1 is slow", "--system", "h1")
     told = {one["run"]: one["incident"] for one in shell.json("attach")}
     assert told == {"aaaa1111": "INC-1", "bbbb2222": "", "cccc3333": ""}
-    assert shell("attach", "--open")[1].splitlines() == [
+    # Nothing says which system has the host; its name is none.
+    code, _out, errors = shell("attach", "--open")
+    assert code == 64 and len(errors.splitlines()) == 1 and "nobody knows which system has h2" in errors
+    assert f"looked at the incidents in {shell.folder}" in errors and len(shell.json("list")) == 1
+    assert shell("attach", "--open", "--system", "shop")[1].splitlines() == [
         "run bbbb2222 is of INC-2 now: 2 entries", "2 of 3 runs are of no incident, or were of one already",
     ]  # fmt: skip
     assert [one["kind"] for one in shell.json("timeline", "2")] == ["opened", "run"]
+    assert shell.json("show", "2")["incident"]["system"] == "shop"
     assert "say which runs belong to it" in shell("attach", "--to", "1")[2]
+
+
+def test_with_settings_a_run_comes_to_the_system_that_has_its_host(tmp_path, monkeypatch):
+    monkeypatch.delenv("ONCALL_STATE_DIRECTORY", raising=False)
+    monkeypatch.setenv("ONCALL_RECORD_DIRECTORY", str(tmp_path / "runs"))
+    (tmp_path / "runs").mkdir()
+    for ident, host in (("aaaa1111", "h1"), ("bbbb2222", "h2")):
+        run = {"runbook": "cache", "host": host, "outcome": "unresolved", "summary": "no", "started_at": time.time()}
+        told = {"schema": 1, "playbook": "cache", "started_at": time.time(), "finished_at": time.time(), "runs": [run]}
+        (tmp_path / "runs" / f"20260101T000000Z-cache-{ident}.json").write_text(json.dumps(told))
+    (tmp_path / "hosts.ini").write_text("[web]\nh1\n[other]\nh2\n")
+    settings = {
+        "inventories": [str(tmp_path / "hosts.ini")], "state_directory": str(tmp_path / "state"), "runbooks": {},
+        "incidents": {"systems": {"shop": ["web"]}},
+    }  # fmt: skip
+    file = tmp_path / "serve.yml"
+    file.write_text(yaml.safe_dump(settings))
+    Shell(tmp_path / "state")("list")
+    done = CliRunner().invoke(main, ["incident", "attach", "--open", "-c", str(file)], prog_name="oncall")
+    assert done.exit_code == 0, done.output
+    # What no system has is called by its host, as the service calls it.
+    systems = {one["hosts"][0]: one["system"] for one in Shell(tmp_path / "state").json("list")}
+    assert systems == {"h1": "shop", "h2": "h2"}
+
+
+def test_a_system_that_nobody_knows_is_refused_with_those_that_there_are(tmp_path, monkeypatch):
+    monkeypatch.delenv("ONCALL_STATE_DIRECTORY", raising=False)
+    settings = {
+        "inventories": ["h1,h2,"], "state_directory": str(tmp_path / "state"), "runbooks": {},
+        "incidents": {"systems": {"shop": ["h1"], "forum": ["h2"]}},
+    }  # fmt: skip
+    file = tmp_path / "serve.yml"
+    file.write_text(yaml.safe_dump(settings))
+    folder = Shell(tmp_path / "state")
+    folder("list")
+
+    def opened(*more: str):
+        return CliRunner().invoke(main, ["incident", "open", "x", "-c", str(file), *more], prog_name="oncall")
+
+    done = opened("--system", "shpo")
+    assert (done.exit_code, len(done.stderr.splitlines())) == (64, 1)
+    assert (
+        "there is no system 'shpo'" in done.stderr
+        and "there are forum, shop; say that you want it anyway" in done.stderr
+    )
+    assert folder.json("list") == []
+    assert opened("--system", "shop").stderr == opened().stderr == ""
+    assert "warning: there is no system 'shpo'" in opened("--system", "shpo", "--anyway").stderr
+    # By now an incident names it.
+    assert opened("--system", "shpo").stderr == ""
+
+
+def test_where_no_systems_are_known_a_system_is_taken_with_a_warning(shell):
+    code, out, errors = shell("open", "x", "--system", "shop")
+    assert code == 0 and out.startswith("INC-1 1:")
+    assert errors == "warning: nothing here says which systems there are: whether 'shop' is one was not looked at\n"
+    assert "whether 'forum' is one" in shell.json("open", "y", "--system", "forum")["warning"]
+    assert "warning" not in shell.json("open", "z")
 
 
 def test_a_folder_of_an_earlier_version_is_migrated_unless_a_service_has_it(shell):

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oncall.incidents.escalation import apart, feeds
-from oncall.incidents.escalation.feeds import Feed, FeedError, from_ical, from_json, kept
+from oncall.incidents.escalation.feeds import Feed, FeedError, from_ical, from_json, kept, of_shelf, on_shelf
 from oncall.incidents.escalation.fetch import fetched
 from oncall.incidents.escalation.people import Turn, directory
 
@@ -349,3 +349,17 @@ def test_an_address_that_is_none(tmp_path):
             fetched(where, 5)
         assert "s3cr3t" not in str(error.value)
         assert "\n" not in str(error.value)
+
+
+def test_what_is_kept_of_a_feed_is_what_can_be_asked_of_it():
+    day, now = 86400.0, 1_770_000_000.0
+    turns = tuple(Turn("ann", now + day * one, now + day * (one + 1)) for one in range(-5, 200))
+    text = on_shelf("https://user:secret@example.com/ical", Feed(turns, (), now))
+    assert "secret" not in text and "example" not in text
+    people = directory({"incident_people": {"ann": {"reach": ["chat"]}}})
+    found = of_shelf("https://user:secret@example.com/ical", text, now, people)
+    assert found is not None and found.read_at == now
+    # A feed holds for 60 days at most.
+    assert (found.turns[0], found.turns[-1]) == (turns[3], turns[66])
+    for where, told in (("https://example.com/ical", text), ("https://user:secret@example.com/ical", "[]")):
+        assert of_shelf(where, told, now, people) is None

@@ -24,8 +24,9 @@ from oncall.incidents.entries import signed_head
 from oncall.incidents.messages.answers import Answer
 from oncall.incidents.messages.links import Key, read
 from oncall.incidents.messages.outbox import begun
+from oncall.incidents.stats import row, stats
 from oncall.incidents.store.heads import FOLDER
-from oncall.incidents.store.tables import TIMELINE
+from oncall.incidents.store.tables import INCIDENTS, TIMELINE
 from oncall.incidents.team import team_of
 from oncall.serve.store.tables import EPISODES
 
@@ -287,7 +288,7 @@ def test_it_keeps_the_policy_with_which_it_began(shop):
     ],
 )
 def test_where_nobody_is_told_it_says_why(shop, system, severity, says):
-    shop.books.open("odd", who="ann", system=system, severity=severity)
+    shop.books.open("odd", who="ann", system=system, severity=severity, anyway=True)
     shop.turn()
     assert [one["why"] for one in shop.entries("suppressed")] == [says]
     shop.turn(60)
@@ -385,6 +386,53 @@ def test_a_link_acknowledges_under_the_name_of_whom_it_was_sent_to(shop):
     assert [one["who"] for one in shop.entries("acknowledged")] == ["ada"]
     # Channels that many read have none.
     assert all(b"/act/" not in one.body for one in shop.calls if not hasattr(one, "address"))
+
+
+def test_the_first_step_of_a_policy_is_no_delay_and_the_next_is_one(shop):
+    opened(shop)
+    assert (
+        shop.fired() and [one for one in shop.books.postmortem("1").could_be_better if "escalated" in one.words] == []
+    )
+    shop.turn(15)
+    said = [one.words for one in shop.books.postmortem("1").could_be_better]
+    assert [one for one in said if "bob" in one] and not [one for one in said if "ada" in one]
+
+
+def test_the_numbers_know_all_runbooks_and_who_was_called_and_not_reached(shop):
+    opened(shop)
+    shop.answers = [Answer("refused", "no such address")]
+    shop.turn(15)
+    for runbook in ("db_pool", "cache"):
+        told = {
+            "kind": "run",
+            "words": f"{runbook} on h1",
+            "data": {"runbook": runbook, "uuid": runbook, "outcome": "unresolved", "host": "h1"},
+        }
+        shop.books.do("1", lambda now, told=told: do.Write(who="oncall", at=now, **told))
+    assert [one["to"] for one in shop.entries("message")][-1] == "bob"
+    found = shop.books.stats()
+    assert {one.who: (one.calls, one.reached, one.missed) for one in found.woken} == {
+        "ada": (1, 1, 0),
+        "bob": (1, 0, 1),
+    }
+    assert [one.name for one in found.by_runbook] == ["cache", "db_pool"]
+    # The same as of the whole document.
+    whole = stats([row(shop.books.document("1"))])
+    assert (whole.woken, whole.by_runbook) == (found.woken, found.by_runbook)
+    # A row that a version before has written says which runbooks looked, too.
+    with shop.store._engine.begin() as connection:
+        figures = json.loads(connection.scalar(sa.select(INCIDENTS.c.figures)))
+        del figures["runbooks"]
+        connection.execute(sa.update(INCIDENTS).values(figures=json.dumps(figures)))
+    assert [one.name for one in shop.books.stats().by_runbook] == ["cache", "db_pool"]
+
+
+def test_no_link_that_acknowledges_goes_into_a_channel_though_it_is_the_reach_of_a_person(shop):
+    opened(shop)
+    shop.turn(15)
+    assert shop.told()[-1] == ("bob", "escalation")
+    said = shop.calls[-1].body
+    assert b"https://oncall.example.com/incidents/INC-1" in said and b"/act/" not in said
 
 
 def test_what_was_being_sent_by_a_node_that_is_gone_is_marked(shop):
@@ -679,5 +727,5 @@ def test_what_is_opened_without_a_severity_is_the_most_severe_until_a_person_dec
     shop.books.severity("1", "P1", who="ann")
     assert (shop.books.find("1").severity, shop.books.find("1").severity_by) == ("P1", "ann")
     # Of a system of which nothing is known, nothing is proposed.
-    shop.books.open("the tea is cold", who="ann", system="kitchen")
+    shop.books.open("the tea is cold", who="ann", system="kitchen", anyway=True)
     assert shop.books.find("2").severity == ""

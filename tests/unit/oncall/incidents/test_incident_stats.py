@@ -173,6 +173,29 @@ def test_the_row_of_an_incident_without_its_timeline():
     )
 
 
+def test_who_was_called_and_not_reached_is_not_counted_as_reached():
+    told = Told()
+    told.add("opened", later=0, title="down", system="synap")
+    for number, (who, results) in enumerate(
+        [("ann", ["failed", "sent"]), ("bob", ["dead"]), ("ann", ["dead"]), ("bob", ["unknown"])]
+    ):
+        told.add("escalated", later=60, targets=[who], step=number)
+        told.add(
+            "message", later=0, message=f"m{number}", to=who, template="escalation", channel="mail", subject="down"
+        )
+        for result in results:
+            told.add("delivery", later=1, message=f"m{number}", result=result)
+    told.add("escalated", later=60, targets=["lead"], step=9)
+    # What is no call: an update to the same person.
+    told.add("message", later=0, message="m8", to="bob", template="update", channel="mail", subject="down")
+    told.add("delivery", later=1, message="m8", result="sent")
+    found = stats([row(told.document())])
+    assert {one.who: (one.calls, one.reached, one.missed) for one in found.woken} == {
+        "ann": (2, 1, 1), "bob": (2, 0, 1), "lead": (1, 0, 0),
+    }  # fmt: skip
+    as_json(found)
+
+
 def test_a_fix_that_nobody_looked_at_is_not_verified():
     told = Told()
     told.add("opened", later=0, title="down", system="synap")

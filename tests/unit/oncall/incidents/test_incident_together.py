@@ -20,6 +20,10 @@ from oncall.incidents.store.timeline import IncidentStore
 from oncall.incidents.together import MOST_DIFF, _of_one, diff, metric, system_of
 from oncall.results import Action, Finding, HostResult, Outcome, Plan, Result, RunbookRun, Step
 from oncall.serve.decide.plans import Plans
+from oncall.serve.play.executor import Ending
+from oncall.serve.play.player import Player
+from oncall.serve.settings import Route
+from oncall.serve.store.tables import EPISODES
 
 NOW = 1_770_000_000.0
 SYSTEMS = {"synap": ["web"], "forum": ["h9"]}
@@ -252,6 +256,96 @@ def test_a_rejection_is_in_the_timeline_once_whether_the_episode_had_come_to_its
     assert (entries["run"].run, entries["run"].words) == (run, "db_pool on h1 ended as planned: pool was full")
 
 
+class Planner:
+    """An executor whose every look finds a plan."""
+
+    def __init__(self, case: Case) -> None:
+        self.case, self.plan_hash = case, "p0123456789abcde"
+
+    def play(self, _order, _cancel):
+        told = planned().to_dict()
+        return Ending("planned", "pool was full", result=told, planned=("db_pool",), plan_hashes=(self.plan_hash,))
+
+    def look(self, episode: str) -> dict:
+        """The run of an episode, as the service plays it; the episode afterwards."""
+        store = self.case.store
+        store.change(episode, "queued", {"mode": "approve", "stage": "check"})
+        route = {"db_pool": Route(mode="approve", approve_seconds=60)}.get
+        player = Player(store, lambda: self, "one", Here(), route, lambda *_asked: (), lambda *_told: None)
+        with store.decision() as decision:
+            (one,) = [one for one in decision.waiting(first(store, 100)) if one.episode == episode]
+            run = decision.admit(one, "one", self.case.now)
+        told = player.play(run)
+        player.conclude(run, told)
+        return store.episode(episode)
+
+    def reject(self, episode: str) -> None:
+        plans = Plans(self.case.store, self.case.below, lambda: self.case.incidents, clock=lambda: self.case.now)
+        plans.decide(episode, self.plan_hash, "rejected", "a migration holds it", "ann")
+
+
+class Here:
+    """A node that is alone."""
+
+    number = 0
+
+    def check(self):
+        pass
+
+
+def test_a_plan_that_was_rejected_is_not_asked_again_in_the_same_incident(case):
+    plays = Planner(case)
+    one = case.alert()
+    case.turn()
+    assert plays.look(one)["state"] == "waiting"
+    plays.reject(one)
+    two = case.alert(name="PoolWaits")
+    case.turn()
+    told = plays.look(two)
+    why = f"rejected by ann at 2026-02-02 02:40 UTC (episode {one[:12]}): a migration holds it"
+    assert (told["state"], told["outcome"], told["summary"]) == ("ended", "canceled", why)
+    case.turn()
+    case.turn()
+    known = {one.kind: one for one in case.incidents.timeline("1")}
+    (said,) = [one for one in case.incidents.timeline("1") if one.kind == "suppressed"]
+    what = "the plan of db_pool on h1 (p0123456789abcde)"
+    assert said.words == f"not asked again: {what}, because it was {why}"
+    assert said.data["rejected_in"] == known["approval"].number and known["approval"].who == "ann"
+    # That is no second decision, and the second run says what it came to itself.
+    assert case.kinds("1").count("approval") == 1
+    assert known["run"].words == "db_pool on h1 ended as planned: pool was full"
+    # Another plan is another question.
+    plays.plan_hash = "p99"
+    three = case.alert(name="PoolGone")
+    case.turn()
+    assert plays.look(three)["state"] == "waiting"
+
+
+def test_a_rejection_holds_for_no_other_incident(case):
+    plays = Planner(case)
+    one = case.alert()
+    case.turn()
+    plays.look(one)
+    plays.reject(one)
+    case.over(one)
+    case.incidents.resolve("1", "it went away", who="ann")
+    case.incidents.close("1", who="ann", why="no review")
+    two = case.alert(name="PoolWaits")
+    case.turn()
+    assert len(case.listed()) == 2
+    assert plays.look(two)["state"] == "waiting"
+
+
+def test_without_incidents_a_rejection_holds_while_its_alert_fires(case):
+    plays = Planner(case)
+    one = case.alert()
+    plays.look(one)
+    plays.reject(one)
+    assert plays.look(case.alert(name="PoolWaits"))["outcome"] == "canceled"
+    case.over(one)
+    assert plays.look(case.alert(name="PoolGone"))["state"] == "waiting"
+
+
 def test_an_episode_that_comes_to_its_incident_while_its_plan_is_decided_on_is_in_its_timeline(case, monkeypatch):
     episode = case.alert()
     case.run(episode, planned(), "planned")
@@ -303,6 +397,47 @@ def test_what_is_not_proven_to_have_helped_mitigates_nothing(case, told, outcome
     case.turn()
     assert case.kinds("1")[-1] == "run"
     assert case.incidents.find("1").state == state
+
+
+def test_the_end_of_an_alert_is_in_the_timeline_once(case):
+    first_of, second_of, other = case.alert(), case.alert(host="h2"), case.alert(name="PoolWaits")
+    case.turn()
+    case.now += 60
+    over_at = case.now
+    case.over(other)
+    case.turn()
+    case.turn()
+    ends = [one for one in case.incidents.timeline("1") if one.kind == "alert_ended"]
+    assert [(one.words, one.at, one.who) for one in ends] == [("alert PoolWaits ended on h1", over_at, "oncall")]
+    assert (ends[0].data["ends_at"], ends[0].data["count"], ends[0].data["runbook"]) == (over_at, 1, "db_pool")
+    case.now += 60
+    case.over(first_of, second_of)
+    # Two nodes that see it at the same time write it once.
+    for _ in range(2):
+        Attaching(case.incidents, case.below, lambda: case.where)._ends()
+    case.turn()
+    ends = [one for one in case.incidents.timeline("1") if one.kind == "alert_ended"]
+    assert [one.words for one in ends[1:]] == ["2 alerts PoolEmpty ended on h1, h2"]
+    assert case.incidents.find("1").count == 3 and case.incidents.verify("1")[1].is_sound
+    told = case.incidents.postmortem("1").to_dict()
+    assert [one["words"] for one in told["timeline"] if one["kind"] == "alert_ended"] == [one.words for one in ends]
+
+
+def test_of_what_is_closed_and_of_a_look_of_the_service_no_end_is_written(case):
+    one = case.alert()
+    case.turn()
+    look = case.alert(name="Watch")
+    case.turn()
+    with case.store._engine.begin() as connection:
+        connection.execute(EPISODES.update().where(EPISODES.c.id == look).values(fingerprint=""))
+    case.over(look)
+    case.turn()
+    case.incidents.resolve("1", "it went away", who="ann")
+    case.incidents.close("1", who="ann", why="no review")
+    before = case.kinds("1")
+    case.over(one)
+    case.turn()
+    assert case.kinds("1") == before and "alert_ended" not in before
 
 
 def test_what_is_over_for_the_watch_is_resolved_and_what_comes_within_the_next_opens_it_again(case):

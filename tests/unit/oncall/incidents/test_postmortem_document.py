@@ -86,7 +86,7 @@ def test_the_times_are_those_of_the_entries():
         "acknowledged": (8, 146.0, 146.0),
         "mitigated": (32, 1369.0, 1223.0),
         "resolved": (34, 2274.0, 905.0),
-        "closed": (51, 2393.0, 119.0),
+        "closed": (52, 2400.0, 126.0),
     }
 
 
@@ -115,6 +115,30 @@ def test_who_has_the_alert_already_is_no_lack():
     told.add("suppressed", "not told: the same to ada", what="the same", why="chat has the alert already", is_told=True)
     told.add("suppressed", "not told: the alert", what="the alert", why="no channel has this severity")
     assert [one.words for one in made(told).could_be_better] == ["not told: the alert"]
+
+
+@pytest.mark.parametrize(
+    ("fired", "is_late"),
+    [
+        (["at once"], False),
+        (["a fix failed"], False),
+        (["a fix failed 10 min before"], True),
+        (["not acknowledged 15 min after it was armed"], True),
+        (["it was acknowledged, and nobody has done anything since"], True),
+        (["at once; 5 min late"], True),
+        # A person asks for help.
+        ([], False),
+    ],
+)
+def test_only_an_escalation_that_was_late_could_be_better(fired, is_late):
+    told = opened()
+    for why in fired:
+        told.add("timer", f"step: {why}", timer="1/0/step", state="fired", step="step", why=why)
+        told.add("timer", "step 2 is armed", timer="1/1/step", state="armed", step="step", why="")
+    told.add("escalated", "escalated to ann", targets=["ann"], step=0)
+    # That of a person afterwards is none of the timer.
+    told.add("escalated", "escalated to bob", who="ann", targets=["bob"], step=0)
+    assert [one.words for one in made(told).could_be_better] == ["escalated to ann"] * is_late
 
 
 def test_what_is_not_known_says_so():

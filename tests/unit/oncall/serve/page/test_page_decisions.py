@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from ansible_collections.oncall.runbooks.tests.support.page_site import KEY, page_site, words
 from oncall.incidents.commands import Write
+from oncall.incidents.escalation.policy import parse
 from oncall.incidents.messages.links import Key, Link, signed
 
 PLAN = "p0123456789abcde"
@@ -190,6 +191,38 @@ def test_everything_that_a_person_does_is_in_the_timeline_under_that_name(site):
     assert other in words(browser.get(f"/incidents/{merged}").text)
     assert browser.send(f"/incidents/{site.incident('none')}/do/cancel", why="a drill").status_code == 303
     assert browser.send(f"/incidents/{other}/do/remove").status_code == 404
+
+
+def test_a_situation_of_the_policy_says_who_is_asked(site):
+    steps = [
+        {"roles": ["engineer"]},
+        {"situation": "Security breach", "begins": "person", "roles": ["security", "legal"], "need": "a decision"},
+    ]
+    policy = parse({"incident_escalation": steps}, ("P0", "P1")).data()
+    plain, name = site.incident("without a policy"), site.incident(policy=policy)
+    browser = site.of("rosa")
+    assert 'name="situation"' not in browser.get(f"/incidents/{plain}").text
+    page = browser.get(f"/incidents/{name}").text
+    assert '<option value="Security breach">Security breach: security, legal</option>' in page
+    answer = browser.send(f"/incidents/{name}/do/escalate", situation="Security breach", tried="the key is renewed")
+    assert answer.status_code == 303
+    entry = site.incidents.timeline(name)[-1]
+    assert (entry.kind, entry.who, entry.data["targets"]) == ("escalated", "rosa", ["security", "legal"])
+    assert (entry.data["need"], entry.data["tried"]) == ("a decision", "the key is renewed")
+    for form, why in (
+        ({"situation": "Flood"}, "no step of the policy is called 'Flood'"),
+        ({"situation": "Security breach", "targets": "ada"}, "name people, or a situation, and not both"),
+    ):
+        assert why in words(browser.send(f"/incidents/{name}/do/escalate", **form).text)
+    assert site.incidents.timeline(name)[-1] == entry
+
+
+def test_a_system_that_nobody_knows_is_refused_with_those_that_there_are(site):
+    browser = site.of("rosa")
+    assert "<option>shop</option>" in browser.get("/incidents/new").text
+    answer = browser.send("/incidents", title="x", system="shpo")
+    assert answer.status_code == 409 and "there is no system 'shpo'" in words(answer.text)
+    assert "there are shop" in words(answer.text) and site.incidents.listed() == []
 
 
 def test_who_saw_an_older_page_is_told_and_changes_nothing(site):
