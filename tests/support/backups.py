@@ -93,7 +93,7 @@ def of_files(
 
     Args:
         given: what the inventory says of the backup.
-        files: their names, contents and ages in seconds.
+        files: their names, also in a folder below it, contents and ages in seconds.
         beside: what else is told, such as ``database``.
         record: what was kept of earlier looks; ``drill`` may say ``of`` for the name of its file.
         odd: FIFOs, by name and age.
@@ -103,6 +103,7 @@ def of_files(
     with tempfile.TemporaryDirectory() as folder:
         for name, content, age in files:
             path = Path(folder, name)
+            path.parent.mkdir(exist_ok=True)
             path.write_bytes(content)
             os.utime(path, (NOW - age, NOW - age))
         for name, age in odd:

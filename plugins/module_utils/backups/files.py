@@ -10,6 +10,7 @@ import os
 import stat
 import time
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 from ..text.one_line import one_line
@@ -21,6 +22,8 @@ TOLD = 20
 SAFETY = "oncall_before_restore_"
 # A file that changes within this time is being written.
 GROWS_WITHIN_SECONDS = 0.3
+# What a folder is that has backups in it, where they are expected beside it.
+HAS_BACKUPS = "a folder with files in it that have the name of a backup"
 _KINDS = (
     (stat.S_ISLNK, "a symbolic link"),
     (stat.S_ISDIR, "a directory"),
@@ -120,6 +123,31 @@ def listed(folder, pattern, asked=None):
                 )
     newest = {"key": lambda one: (one["modified_seconds"], one["name"]), "reverse": True}
     return sorted(files, **newest), sorted(odd, **newest)[:TOLD]
+
+
+def in_folders(folder, pattern):
+    """The folders below a folder that have files under names that fit, such as one folder a day, as :func:`listed` tells what is no file.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    found = []
+    with os.scandir(folder) as entries:
+        folders = [entry for entry in islice(entries, MOST_FILES) if entry.is_dir(follow_symlinks=False)]
+    for entry in folders:
+        try:
+            files, _odd = listed(entry.path, pattern)
+        except OSError:
+            continue  # it is gone, or may not be read
+        if files:
+            found.append(
+                {
+                    "name": one_line(_shown(entry.name)),
+                    "what": HAS_BACKUPS,
+                    "modified_seconds": files[0]["modified_seconds"],
+                }
+            )
+    return sorted(found, key=lambda one: (one["modified_seconds"], one["name"]), reverse=True)[:TOLD]
 
 
 def growing(file, seconds=GROWS_WITHIN_SECONDS):

@@ -21,7 +21,7 @@ from . import schedule as schedules
 from . import tools
 from .belongings import chosen
 from .facts import facts
-from .files import free_bytes, growing, listed, opened
+from .files import free_bytes, growing, in_folders, listed, opened
 from .proof import WRITTEN_MEANWHILE, judged, verify
 from .record import read as read_record
 from .spec import described, pg_restore_of
@@ -166,6 +166,10 @@ def _files(backup, database, record, params, _deadline, limits):
         if not files:
             there = f"under a name that fits {one_line(backup['pattern'])}"
             limits.append(f"{one_line(params['file'])} is not there {there}")
+    if not files and not params["file"]:
+        folders = in_folders(backup["path"], backup["pattern"])
+        names = {one["name"] for one in folders}
+        odd = [*folders, *(one for one in odd if one["name"] not in names)]
     files, written, proof, tables = _settled(files, backup, database, record, params)
     found = {
         "odd": [dict(one, age_seconds=_age(one.pop("modified_seconds"))) for one in odd],

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ..text.one_line import one_line
+from .files import HAS_BACKUPS
 from .proof import RUNGS
 from .spec import MIN_RATIO
 
@@ -20,7 +21,9 @@ _PROVEN = RUNGS[: RUNGS.index("restored")]
 def is_stale(seen, most_seconds):
     """Whether the newest is too old. One that is not there is older than any, if nothing else shows one."""
     if seen["newest"] is None:
-        return None if seen["proof"] or seen["previous"] else True
+        # Those of one folder a day are there, and were not looked at.
+        elsewhere = any(one["what"] == HAS_BACKUPS for one in seen["odd"])
+        return None if seen["proof"] or seen["previous"] or elsewhere else True
     age = seen["newest"]["age_seconds"]
     # One from the future tells that a clock is wrong.
     return None if age is None or age < -CLOCKS_SECONDS else age > most_seconds

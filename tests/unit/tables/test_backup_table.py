@@ -131,6 +131,7 @@ test_concluded = table(
         "small, as data was truncated": of(packed(dump(users=3, orders=5)), problems=["shrunk"], says=["of the usual size"]),
         "of its usual size, and a table is empty": of(packed(dump(users=700, orders=0)), problems=["shrunk"]),
         "a directory, a FIFO or a device is newer": of(age=20 * HOUR, odd=[("shop_now.sql.gz", HOUR)], problems=["no_file"], says=["shop_now.sql.gz is a FIFO"]),
+        "a folder for each day": of(None, files=[("2026-12-01/shop_1.sql.gz", WHOLE, HOUR)], problems=["no_file"], says=["2026-12-01 is a folder with files in it"]),
         # Why.
         "too old, and its database is down": of(age=30 * HOUR, files=[], database=unreachable(), problems=["database_down"], says=["refused"]),
         "empty, and the disk is full": of(b"", found={"free_bytes": 10}, problems=["no_room"], says=["10.00 Bytes are free"]),

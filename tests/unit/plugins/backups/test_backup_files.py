@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 from modules import run_module
 
-from ansible_collections.oncall.runbooks.plugins.module_utils.backups import act
+from ansible_collections.oncall.runbooks.plugins.module_utils.backups import act, standing
 from ansible_collections.oncall.runbooks.plugins.module_utils.backups.files import (
+    HAS_BACKUPS,
     NoFile,
     growing,
     identity,
@@ -69,6 +70,22 @@ def test_what_is_no_file_is_told_and_never_opened(odd):
     for name, what in ODD.items():
         with pytest.raises(NoFile, match=what), opened(str(odd / name)):
             pytest.fail("it was opened")
+
+
+def test_backups_in_one_folder_a_day_are_not_missing(tmp_path):
+    """Another one is not made for them: they are there, and were not looked at."""
+    for day in ("2026-11-30", "2026-12-01"):
+        (tmp_path / day).mkdir()
+        (tmp_path / day / "shop.sql.gz").write_bytes(WHOLE)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "others").mkdir()
+    (tmp_path / "others" / "notes.txt").write_text("shop")
+    seen = look(tmp_path)
+    assert {one["name"]: one["what"] for one in seen["odd"]} == dict.fromkeys(("2026-11-30", "2026-12-01"), HAS_BACKUPS)
+    assert standing.is_stale({"kind": "files", **seen}, 93600.0) is None
+    (tmp_path / "2026-11-30" / "shop.sql.gz").unlink()
+    (tmp_path / "2026-12-01" / "shop.sql.gz").unlink()
+    assert standing.is_stale({"kind": "files", **look(tmp_path)}, 93600.0) is True
 
 
 def test_what_a_restore_dumped_for_safety_is_no_backup(tmp_path):
