@@ -157,18 +157,24 @@ class Foreign:
         if self.database and (self.home / "pg" / "data" / "postmaster.pid").exists():
             with contextlib.suppress(subprocess.SubprocessError):
                 self.database.stop()
-        for process in self._ours():
-            with contextlib.suppress(psutil.Error):
-                process.kill()
+        # What was just begun says neither its words nor where it is yet.
+        while left := self._ours():
+            for process in left:
+                with contextlib.suppress(psutil.Error):
+                    process.kill()
+            psutil.wait_procs(left, 5)
         shutil.rmtree(self.home, ignore_errors=True)
 
     def _ours(self) -> list[psutil.Process]:
+        """What runs for this stack: a program may have another title than its words, and Redis has, in the place of its environment."""
         found = []
-        for process in psutil.process_iter(["cmdline", "environ"]):
-            words = process.info["cmdline"] or []
-            if (process.info["environ"] or {}).get("SHOP_HOME") == str(self.home) or any(
-                str(self.home) in word for word in words
-            ):
+        for process in psutil.process_iter(["cmdline", "environ", "cwd"]):
+            said = [
+                *(process.info["cmdline"] or []),
+                (process.info["environ"] or {}).get("SHOP_HOME", ""),
+                process.info["cwd"] or "",
+            ]
+            if any(str(self.home) in words for words in said):
                 found.append(process)
         return [process for process in found if process.pid != os.getpid()]
 
