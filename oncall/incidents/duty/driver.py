@@ -436,7 +436,7 @@ class Duty:
         if head is not None:
             values |= {"entries": head.number, "proof": str(head)}
         page = content["event"]["page"]
-        words = render(kind, values, team.templates.get(kind), {"page": page, **self._links(letter, page)})
+        words = render(kind, values, team.templates.get(kind), {"page": page, **self._links(letter, page, team)})
         told["subject"] = words.subject
         event = Event(
             id=one.id, incident=one.incident, kind=kind, reference=self._store.reference(one.incident, one.channel),
@@ -451,16 +451,17 @@ class Duty:
             told["trouble"] = "; ".join(filter(None, trouble))
         return self._post(call)
 
-    def _links(self, letter: Letter, page: str) -> dict[str, str]:
+    def _links(self, letter: Letter, page: str, team: Team) -> dict[str, str]:
         """The addresses behind which this person acknowledges, or decides on a plan, by a button: what it does -> address."""
         one, now, plan_hash = letter.message, self._clock(), letter.content.get("plan") or ""
-        # Only to the address of this person, and by no channel that others read too: it acts under the name of this person.
-        is_for_one = letter.content.get("person") and "person" in letter.content["reach"]
-        if self._node.key is None or not page or not is_for_one:
+        if self._node.key is None or not page or not letter.content.get("person"):
             return {}
-        actions: tuple[str, ...] = ("approve", "reject") if plan_hash else ()
-        if not plan_hash and letter.content["event"]["action"] == "trigger":
-            actions = ("acknowledge",)
+        # Not where others read it too: it acts under the name of this person. What decides goes by no channel at all.
+        reach, actions = letter.content["reach"], tuple[str, ...]()
+        if plan_hash:
+            actions = ("approve", "reject") if "person" in reach else ()
+        elif letter.content["event"]["action"] == "trigger":
+            actions = ("acknowledge",) if _is_of_one(team, reach) else ()
         found = {}
         for action in actions:
             try:
@@ -546,6 +547,16 @@ def _channel(team: Team, reach: Mapping[str, Any]) -> Channel:
     if place >= len(ways):
         raise ChannelError(f"{who} has no such address any more")
     return team.tell.channel(ways[place])
+
+
+def _is_of_one(team: Team, reach: Mapping[str, Any]) -> bool:
+    """Whether one person alone reads what goes there, as far as the inventory says."""
+    name = reach.get("channel")
+    if not name:
+        return "person" in reach
+    shared = any(name in names for names in team.tell.by_severity.values())
+    people = sum(name in one.reach for one in team.people.people.values())
+    return not shared and people + sum(one.reach == name for one in team.people.contacts.values()) == 1
 
 
 def _is_repeatable(channel: Channel) -> bool:

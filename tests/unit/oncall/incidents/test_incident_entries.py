@@ -12,6 +12,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.oncall.runbooks.tests.support.schemas import SCHEMA
 from oncall.incidents import entries as chain
 from oncall.incidents.entries import Draft, Entry, Head, head_of, of_dict, plain, sign, signed_head, verify, write
 
@@ -227,3 +228,10 @@ def test_an_entry_cannot_be_changed():
     with pytest.raises(AttributeError):
         notes(0)[0].who = "eve"  # type: ignore[misc]
     assert isinstance(notes(0)[0], Entry)
+
+
+def test_the_schema_knows_every_kind_of_entry():
+    entries = SCHEMA["$defs"]["incident_show"]["properties"]["timeline"]["items"]
+    name = entries.get("$ref", "").rpartition("/")[2]
+    told = SCHEMA["$defs"][name] if name else entries
+    assert {*told["properties"]["kind"]["enum"]} == chain.KINDS
